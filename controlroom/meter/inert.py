@@ -8,7 +8,7 @@ screen makes anew. Linear in its input, never raises, and inert text is a fixed 
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 LIMIT = 20_000
 """Characters kept of one line; the rest is cut and marked with an ellipsis."""
@@ -68,10 +68,8 @@ def spans(text: str | bytes, limit: int = LIMIT) -> list[Span]:
     """Make one line safe and keep its colours as styles. Adjacent runs of one style are joined."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     cut = whole[:limit]
-    if cut.isascii() and cut.isprintable():
-        runs = [Span(cut, PLAIN)] if cut else []
-    else:
-        runs = _joined(_runs(cut))
+    plain = cut.isascii() and cut.isprintable()
+    runs = [Span(cut, PLAIN)] * bool(cut) if plain else _joined(_runs(cut))
     if len(whole) > limit:
         runs.append(Span("…", PLAIN))
     return runs
@@ -105,7 +103,7 @@ def _safe(text: str) -> str:
     return _UNSAFE.sub(_visible, text.replace("\t", _TAB)) if text else text
 
 
-def _visible(match: "re.Match[str]") -> str:
+def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code == 0x0A:
         return "␤"
@@ -133,7 +131,7 @@ def _restyled(style: Style, parameters: str) -> Style:
         code = codes[index]
         if code in (38, 48):
             colour, used = _extended(codes[index + 1 :])
-            style = style._replace(**{"fg" if code == 38 else "bg": colour})
+            style = style._replace(fg=colour) if code == 38 else style._replace(bg=colour)
             index += used
         else:
             style = _switched(style, code)
@@ -141,7 +139,7 @@ def _restyled(style: Style, parameters: str) -> Style:
     return style
 
 
-_SWITCHES: dict[int, tuple[str, object]] = {
+_SWITCHES: dict[int, tuple[str, Any]] = {
     1: ("bold", True),
     3: ("italic", True),
     4: ("underline", True),

@@ -25,9 +25,7 @@ def host_name_problem(name: object) -> str | None:
     """Say in words why `name` cannot name a host, or None when it can."""
     if isinstance(name, str) and _HOST.fullmatch(name):
         return None
-    return (
-        f"{_shown(name)} cannot name a host: use 1 to 41 of a-z 0-9 . _ - and begin with a letter or digit, like vm1"
-    )
+    return f"{_shown(name)} cannot name a host: use 1 to 41 of a-z 0-9 . _ - and begin with a letter or digit, like vm1"
 
 
 def _shown(name: object) -> str:

@@ -1,0 +1,409 @@
+"""What home and node say to each other on one channel: JSON lines, each one message, `"is"` naming its kind.
+
+Times are UTC milliseconds of the host unless a name says otherwise, sizes bytes, shares per cent of one core (CPU of a
+process) or of the machine (CPU of a host). Text is as the host gave it: hostile until `translate` has made it inert.
+"""
+
+from dataclasses import dataclass, field
+
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.lines import PeerError, from_line, to_line
+
+# --------------------------------------------------------------------------- home -> node
+
+
+@dataclass(frozen=True)
+class Greet:
+    """The first message: who we are. The node answers `Welcome`."""
+
+    version: str
+    room: str
+    """Random id of the room. The node acts only for the room in `owner.json` (or for the first that comes)."""
+    namespace: str = ""
+    """"" for the default, else the hash of CONTROLROOM_HOME: part of the state folder and the tmux socket name."""
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A heartbeat. The node answers `Pong`, and ends by itself when none has come for `NODE_PATIENCE` seconds."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What an agent logs in with. At most one is set; none: whatever the login shell's environment holds."""
+
+    plan: bool = False
+    """Claude's own login: API keys are taken out of the environment."""
+    file: str = ""
+    """A file on the host that holds a key or token; `~` is the host user's home."""
+    command: tuple[str, ...] = ()
+    """A command on the host that prints a key or token."""
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """How to run one agent, but for its task. Zeros and empty texts mean: not set."""
+
+    kind: str = "headless"
+    command: tuple[str, ...] = ()
+    """argv: kind `command` what runs, kind `headless` the Claude program instead of `claude` from PATH."""
+    profile: str = ""
+    model: str = ""
+    permission_mode: str = ""
+    cwd: str = ""
+    """Absolute, or relative to the host user's home; `~` too. Empty: the home."""
+    env: dict[str, str] = field(default_factory=dict)
+    env_file: str = ""
+    """A file on the host with NAME=value lines."""
+    credential: Credential = field(default_factory=Credential)
+    max_hours: float = 0.0
+    max_log_bytes: int = 1024**3
+    max_turns: int = 0
+    max_output_tokens: int = 0
+    max_budget_usd: str = ""
+    """A decimal number, given to Claude as `--max-budget-usd` as it is written."""
+    resume: str = ""
+    """A Claude session to go on with (`--resume`)."""
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """Start an agent. Idempotent by name and epoch: the same `epoch` twice is one agent.
+
+    With `replaces`, the agent of that epoch is ended first, and its tree proved gone.
+    """
+
+    id: int
+    name: str
+    epoch: int
+    spec: AgentSpec
+    task: str
+    replaces: int = 0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End an agent: TERM the tree, wait, KILL, sweep, look. Done only when nothing of it is left."""
+
+    id: int
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Something for a running agent: a message, an answer to its question, or an interrupt."""
+
+    id: int
+    name: str
+    epoch: int
+    what: str
+    """`message`, `answer` or `interrupt`."""
+    text: str = ""
+    question: str = ""
+    """The id of the question that the answer was shown for; refused when it is no longer open."""
+    verdict: str = ""
+    """`allow`, `always` or `deny`."""
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Remove an ended agent's folder (this epoch and earlier ones) from the host."""
+
+    id: int
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Take:
+    """Become the owner of this host: the epoch in `owner.json` goes up by one."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """A position in an agent's log; `segment` 0 is the very first record."""
+
+    name: str
+    epoch: int
+    segment: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Follow:
+    """The whole set of logs to send from now on, each from its place. A log already followed goes on where it was."""
+
+    logs: tuple[LogPlace, ...] = ()
+
+
+@dataclass(frozen=True)
+class Credit:
+    """The receiver has taken `size` bytes of log records; so many more may be sent (`LOG_WINDOW` in flight)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Read older text: the last `count` records before the place, or before the end when `segment` is -1.
+
+    Answered by `Fetched`; for a followed log everything before the place given there has been sent as `LogChunk`.
+    """
+
+    id: int
+    name: str
+    epoch: int
+    segment: int = -1
+    offset: int = 0
+    count: int = 200
+    forward: bool = False
+    """Read `count` records after the place instead; `segment` 0 is the beginning."""
+
+
+# --------------------------------------------------------------------------- node -> home
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What the node is and stands on. Sent once, after `Greet`."""
+
+    version: str
+    hostname: str
+    user: str
+    home: str
+    platform: str
+    python: str
+    machine_id: str
+    boot_id: str
+    cores: int
+    memory_total: int
+    clock: int
+    """The host's clock at sending, UTC ms."""
+    tmux: str = ""
+    """Its version, "" when there is none: agents can be seen but not started."""
+    owner: str = ""
+    """Room id of the owner, "" when nobody owns the host yet."""
+    owner_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Pong:
+    """The answer to `Ping`."""
+
+    number: int
+    clock: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a request. `outcome`: `done`, `refused` (nothing changed) or `unknown` (look again)."""
+
+    id: int
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    """Figures of the machine, once a second when they changed. None: no reading."""
+
+    at: int
+    cpu_percent: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    swap_used: int | None = None
+    swap_total: int | None = None
+    load_1m: float | None = None
+    disk_free: int | None = None
+    disk_total: int | None = None
+
+
+@dataclass(frozen=True)
+class EvidenceSeen:
+    """One source's view of an agent's state. `state` is a state word, `value` what was seen, in the source's words."""
+
+    source: str
+    """`runner`, `stream`, `session file`, `process` or `tmux`."""
+    state: str
+    value: str
+    at: int
+
+
+@dataclass(frozen=True)
+class QuestionSeen:
+    """An agent's permission prompt that waits for a person."""
+
+    id: str
+    tool: str
+    text: str
+    """What it wants to do: the command, the file, … in one or more lines."""
+    at: int
+
+
+@dataclass(frozen=True)
+class AgentSeen:
+    """The truth about one agent as its host knows it. `status.json` holds the same fields (but the node's evidence)."""
+
+    name: str
+    epoch: int
+    kind: str
+    state: str
+    since: int
+    detail: str = ""
+    """In a few words: why this state (`exit 1`, `asks: git push`, `probably out of memory`, `done, 3 denied`)."""
+    profile: str = ""
+    model: str = ""
+    cwd: str = ""
+    task: str = ""
+    """The first 200 characters of the task."""
+    pid: int = 0
+    """The agent's own process; 0 when it has none."""
+    session: str = ""
+    """Claude's session id."""
+    started: int = 0
+    ended: int = 0
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    question: QuestionSeen | None = None
+    limited_until: int = 0
+    denied: int = 0
+    log_bytes: int = 0
+    """Bytes in its log segments by now."""
+    evidence: tuple[EvidenceSeen, ...] = ()
+
+
+@dataclass(frozen=True)
+class AgentsSeen:
+    """Agents that are new or changed; `complete`: these are all there are on this host."""
+
+    agents: tuple[AgentSeen, ...]
+    complete: bool = False
+    gone: tuple[str, ...] = ()
+    """Names whose folders are no longer there."""
+
+
+@dataclass(frozen=True)
+class LastLine:
+    """The newest line of an agent's log, as text for people."""
+
+    name: str
+    epoch: int
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LastLines:
+    """Newest lines since the last such message, one an agent at most; coalesced for 20 to 50 ms."""
+
+    lines: tuple[LastLine, ...]
+
+
+@dataclass(frozen=True)
+class AgentLoad:
+    """What an agent's whole process tree uses: resident memory, CPU of one core, number of processes."""
+
+    name: str
+    epoch: int
+    rss: int
+    cpu_percent: float
+    processes: int
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Loads that changed, at most once a second."""
+
+    at: int
+    agents: tuple[AgentLoad, ...]
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """Whole records of one followed log, in order. `skipped` bytes before `segment`/`offset` were not sent."""
+
+    name: str
+    epoch: int
+    segment: int
+    offset: int
+    data: str
+    """The records as base64."""
+    next_segment: int
+    next_offset: int
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The answer to `Fetch`: whole records from `segment`/`offset` up to `next_*`, as base64.
+
+    Records that span segments are sent up to the end of one segment; ask again for more. `first`: nothing older exists.
+    """
+
+    id: int
+    segment: int
+    offset: int
+    data: str
+    next_segment: int
+    next_offset: int
+    first: bool = False
+    reason: str = ""
+    """Why there is nothing, when the log cannot be read."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about this host that its operator should know, in words (`tmux is missing: apt-get install tmux`)."""
+
+    text: str
+    level: str = "warning"
+
+
+ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch
+FromNode = Welcome | Pong | Reply | HostSeen | AgentsSeen | LastLines | Loads | LogChunk | Fetched | Notice
+
+NODE_PATIENCE = 30.0
+"""Seconds without a message from home after which a node ends."""
+
+LOG_WINDOW = 256 * 1024
+"""Bytes of log records that may be under way to one receiver before it must give credit."""
+
+_TO_NODE: dict[str, type] = {
+    cls.__name__: cls for cls in (Greet, Ping, Spawn, Kill, Tell, Forget, Take, Follow, Credit, Fetch)
+}
+_FROM_NODE: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (Welcome, Pong, Reply, HostSeen, AgentsSeen, LastLines, Loads, LogChunk, Fetched, Notice)
+}
+
+
+def pack(message: ToNode | FromNode) -> bytes:
+    """Write a message as one line, newline included."""
+    return to_line({"is": type(message).__name__, **encode(message)})
+
+
+def read_to_node(line: bytes) -> ToNode:
+    """Read what home said. Raises `PeerError`."""
+    value = from_line(line)
+    message: ToNode = decode(_kind(_TO_NODE, value.pop("is", None)), value)
+    return message
+
+
+def read_from_node(line: bytes) -> FromNode:
+    """Read what a node said. Raises `PeerError`."""
+    value = from_line(line)
+    message: FromNode = decode(_kind(_FROM_NODE, value.pop("is", None)), value)
+    return message
+
+
+def _kind(kinds: dict[str, type], name: object) -> type:
+    cls = kinds.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise PeerError(f"unknown message {ascii(name)[:40]}")
+    return cls
