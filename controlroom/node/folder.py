@@ -1,0 +1,62 @@
+"""Where things lie on a host: the state folder, one folder an agent and epoch, and the runner's control socket.
+
+    ~/.local/state/controlroom[/NAMESPACE]/        0700; $XDG_STATE_HOME is honoured
+      owner.json                                   room id and epoch of the owner
+      agents/NAME.EPOCH/                           0700, files 0600
+        spec.json       format version, name, epoch and the AgentSpec
+        task.md         the task, as it was given
+        environ.json    the login shell's environment; the runner reads it once and removes it
+        status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
+        log.000001 …    segments of records (wire.records)
+        control.sock    the runner's socket, while it lives
+
+The control socket speaks JSON lines, one request and one reply a connection:
+
+    {"do": "message", "text": …}                                   a user message for the agent
+    {"do": "answer", "question": ID, "verdict": "allow" | "always" | "deny", "text": …}
+    {"do": "interrupt"}                                            stop the turn; the agent waits for a message
+    {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
+    -> {"ok": true} | {"ok": false, "reason": …}
+
+Runner and node bind and connect by relative path from within the folder: a socket path ends at 107 bytes.
+This module is read by the runner, which must stay small: no dataclasses, no asyncio, no pathlib.
+"""
+
+import os
+
+SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
+OWNER = "owner.json"
+
+TAG = "CONTROLROOM_AGENT"
+"""Stands in the environment of every process of an agent as `NAMESPACE/NAME.EPOCH`: what a sweep looks for."""
+
+SOCKET = "controlroom"
+"""Name of our tmux socket (`tmux -L`); with a namespace `controlroom-NAMESPACE`."""
+
+
+def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -> str:
+    """Give the state folder of a namespace ("" is the default one)."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
+    return os.path.join(base, "controlroom", namespace) if namespace else os.path.join(base, "controlroom")
+
+
+def agent_folder(state: str, name: str, epoch: int) -> str:
+    """Give the folder of one epoch of an agent."""
+    return os.path.join(state, "agents", f"{name}.{epoch}")
+
+
+def tmux_socket(namespace: str) -> str:
+    """Give the name of our tmux socket."""
+    return f"{SOCKET}-{namespace}" if namespace else SOCKET
+
+
+def tag(namespace: str, name: str, epoch: int) -> str:
+    """Give the value of the `TAG` variable of an agent's processes."""
+    return f"{namespace or 'default'}/{name}.{epoch}"
+
+
+def split_folder(entry: str) -> tuple[str, int] | None:
+    """Read `NAME.EPOCH`; None for anything else that lies there."""
+    name, dot, epoch = entry.rpartition(".")
+    return (name, int(epoch)) if dot and epoch.isdecimal() and len(epoch) < 10 else None
