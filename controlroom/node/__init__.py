@@ -1,1 +1,1 @@
-"""The half that lives on a host: a node that sees and acts, and a runner around each agent. Shipped, never installed."""
+"""The half that lives on a host: a node that sees and acts, a runner around each agent. Shipped, never installed."""

@@ -1,0 +1,155 @@
+"""What happened. `reduce` turns these into a new fleet; nothing else does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Pending, Profile, Question
+
+
+@dataclass(frozen=True)
+class Configured:
+    """The config was read: these are the profiles, limits and hosts (name -> address) of the room."""
+
+    profiles: Mapping[str, Profile]
+    limits: Limits
+    hosts: Mapping[str, str]
+    at: int
+
+
+@dataclass(frozen=True)
+class HostAdded:
+    """A host was added to the room."""
+
+    host: str
+    address: str
+    at: int
+
+
+@dataclass(frozen=True)
+class HostRemoved:
+    """A host was taken out of the room. Its agents live on; we no longer look."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class LinkChanged:
+    """The link to a host is now so, for this reason."""
+
+    host: str
+    link: LinkState
+    at: int
+    reason: str = ""
+    question: Question | None = None
+
+
+@dataclass(frozen=True)
+class HostMet:
+    """The host's node said hello: the link is up."""
+
+    host: str
+    facts: HostFacts
+    at: int
+
+
+@dataclass(frozen=True)
+class HostSampled:
+    """New figures of a machine."""
+
+    host: str
+    sample: HostSample
+
+
+@dataclass(frozen=True)
+class HostNoticed:
+    """A host's node has something to tell its operator."""
+
+    host: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class AgentsObserved:
+    """What a host knows of these agents now. `complete`: it has no others."""
+
+    host: str
+    agents: tuple[Agent, ...]
+    at: int
+    complete: bool = False
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineSeen:
+    """The newest line of an agent."""
+
+    agent: str
+    epoch: int
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LinesSeen:
+    """Newest lines of agents of one host."""
+
+    host: str
+    lines: tuple[LineSeen, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class LoadSeen:
+    """What one agent's process tree uses."""
+
+    agent: str
+    epoch: int
+    rss: int
+    cpu_percent: float
+    processes: int
+
+
+@dataclass(frozen=True)
+class LoadsSeen:
+    """Loads of agents of one host."""
+
+    host: str
+    loads: tuple[LoadSeen, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
+
+    agent: str
+    pending: Pending
+    row: Agent | None = None
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """What became of an order. `outcome`: done, refused or unknown (the link dropped: the host will be looked at)."""
+
+    op: int
+    agent: str
+    outcome: str
+    reason: str
+    at: int
+
+
+Event = (
+    Configured
+    | HostAdded
+    | HostRemoved
+    | LinkChanged
+    | HostMet
+    | HostSampled
+    | HostNoticed
+    | AgentsObserved
+    | LinesSeen
+    | LoadsSeen
+    | Ordered
+    | Concluded
+)

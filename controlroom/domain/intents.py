@@ -1,0 +1,199 @@
+"""What somebody wants, and what is asked of the world when it may be done."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SpawnAgent:
+    """Start an agent under a new name (or one whose last run has ended)."""
+
+    name: str
+    task: str
+    host: str = ""
+    """Empty: `local` when it is in the room, else the only host."""
+    profile: str = ""
+    kind: str = ""
+    """Empty: what the profile says; without a profile `command` when a command is given, else `headless`."""
+    model: str = ""
+    cwd: str = ""
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KillAgent:
+    """End an agent and everything it started."""
+
+    agent: str
+    epoch: int
+    """The epoch it was shown for: refused when that is no longer current."""
+
+
+@dataclass(frozen=True)
+class ReassignAgent:
+    """Give an agent a new task: a new epoch in the same folder, its old tree proved gone first."""
+
+    agent: str
+    epoch: int
+    task: str
+    keep_session: bool = False
+    """Go on in the same Claude session (`--continue`)."""
+
+
+@dataclass(frozen=True)
+class SendMessage:
+    """Say something to a running agent."""
+
+    agent: str
+    epoch: int
+    text: str
+
+
+@dataclass(frozen=True)
+class AnswerQuestion:
+    """Answer an open question of an agent or a host."""
+
+    subject: str
+    """Agent id or host name."""
+    question: str
+    verdict: str
+    """`allow`, `always` or `deny`."""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class InterruptAgent:
+    """Stop an agent's turn; it then waits for a message."""
+
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class ForgetAgent:
+    """Remove an ended agent with its logs from its host."""
+
+    agent: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class AddHost:
+    """Add a host to the room."""
+
+    name: str
+    address: str
+    fingerprint: str = ""
+    """`SHA256:…` of its key, known from elsewhere: it is then trusted without a question."""
+
+
+@dataclass(frozen=True)
+class RemoveHost:
+    """Take a host out of the room; its agents live on."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TakeHost:
+    """Become the owner of a host that another room owns."""
+
+    name: str
+
+
+Intent = (
+    SpawnAgent
+    | KillAgent
+    | ReassignAgent
+    | SendMessage
+    | AnswerQuestion
+    | InterruptAgent
+    | ForgetAgent
+    | AddHost
+    | RemoveHost
+    | TakeHost
+)
+
+# --------------------------------------------------------------------------- effects: asked of the world
+
+
+@dataclass(frozen=True)
+class SpawnOn:
+    """Start an agent on its host; with `replaces`, end that epoch first."""
+
+    host: str
+    name: str
+    epoch: int
+    task: str
+    kind: str
+    profile: str = ""
+    model: str = ""
+    cwd: str = ""
+    command: tuple[str, ...] = ()
+    resume: str = ""
+    replaces: int = 0
+
+
+@dataclass(frozen=True)
+class KillOn:
+    """End an agent on its host."""
+
+    host: str
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class TellOn:
+    """Say, answer or interrupt (`what`: message, answer, interrupt)."""
+
+    host: str
+    name: str
+    epoch: int
+    what: str
+    text: str = ""
+    question: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class ForgetOn:
+    """Remove an ended agent's folders."""
+
+    host: str
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class TakeOn:
+    """Take ownership of a host."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class ConnectTo:
+    """Begin to keep a link to a new host, and remember it."""
+
+    host: str
+    address: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class DisconnectFrom:
+    """Give up the link to a host, and forget it."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class TrustKey:
+    """Accept (or turn down) the key that a host showed, and go on (or not)."""
+
+    host: str
+    question: str
+    accept: bool
+
+
+Effect = SpawnOn | KillOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey

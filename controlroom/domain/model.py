@@ -1,0 +1,242 @@
+"""The fleet: one frozen value that holds everything known. Times are UTC milliseconds of the engine's clock.
+
+Text that came from a host is inert already (`fleet.translate` made it so). None means: not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from controlroom.meter.names import LOCAL
+from controlroom.meter.states import ENDED, LIVE, State
+
+__all__ = ["ENDED", "LIVE", "LOCAL", "State"]
+
+
+class LinkState(str, Enum):
+    """How we stand with a host. `asking`: a person must answer a question before we go on; `refused`: it will not have
+    us (or we not it), and trying again changes nothing until somebody acts; `lost`: we keep trying."""
+
+    CONNECTING = "connecting"
+    UP = "up"
+    ASKING = "asking"
+    LOST = "lost"
+    REFUSED = "refused"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something a person must answer. The id names one asking: an answer to an older one is refused."""
+
+    id: str
+    kind: str
+    """`permission` (an agent wants to use a tool) or `host_key` (a host we have never met shows its fingerprint)."""
+    title: str
+    """A few words: `Bash: git push origin docs/update`."""
+    text: str
+    """All of it; may have several lines."""
+    asked: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One source's view of an agent's state, and whether it agrees with what is shown."""
+
+    source: str
+    state: str
+    value: str
+    at: int
+    agrees: bool = True
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a host said of itself when we met."""
+
+    hostname: str
+    user: str
+    platform: str
+    python: str
+    tmux: str
+    """Version; empty: not installed."""
+    cores: int
+    memory_total: int
+    machine_id: str
+    boot_id: str
+    clock_offset: int
+    """Milliseconds the host's clock is ahead of ours."""
+    owned: bool
+    """Whether this room may act there. False: another room owns it."""
+    owner_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class HostSample:
+    """Figures of a machine at one moment; bytes, per cent of the machine, load average of one minute."""
+
+    at: int
+    cpu_percent: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    swap_used: int | None = None
+    swap_total: int | None = None
+    load_1m: float | None = None
+    disk_free: int | None = None
+    disk_total: int | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine that runs agents."""
+
+    name: str
+    address: str
+    """`local`, or user@address:port as it was added; a name of ~/.ssh/config is fine."""
+    link: LinkState = LinkState.CONNECTING
+    since: int = 0
+    reason: str = ""
+    """Why the link is as it is, and what to do, in a sentence."""
+    seen: int = 0
+    """When the host was last heard; what is shown of it is as old as that."""
+    facts: HostFacts | None = None
+    sample: HostSample | None = None
+    cpu_history: tuple[float, ...] = ()
+    """CPU per cent of the last samples, oldest first."""
+    memory_history: tuple[float, ...] = ()
+    question: Question | None = None
+    notice: str = ""
+    """The last thing the host's node wanted its operator to know."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An order on its way: the row shows it before the host has answered, and it counts against limits."""
+
+    op: int
+    verb: str
+    """`spawn`, `kill`, `reassign`, `forget`."""
+    since: int
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A named long-running command in its own tmux session. `epoch` counts its (re)starts."""
+
+    host: str
+    name: str
+    epoch: int
+    kind: str
+    state: State
+    since: int
+    detail: str = ""
+    profile: str = ""
+    model: str = ""
+    cwd: str = ""
+    task: str = ""
+    """The first 200 characters of its task."""
+    pid: int | None = None
+    session: str = ""
+    started: int = 0
+    ended: int = 0
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    question: Question | None = None
+    limited_until: int | None = None
+    denied: int = 0
+    log_bytes: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    rss: int | None = None
+    cpu_percent: float | None = None
+    processes: int | None = None
+    last_line: str = ""
+    last_line_at: int = 0
+    pending: Pending | None = None
+
+    @property
+    def id(self) -> str:
+        """`host/name`: what names an agent in the whole fleet."""
+        return f"{self.host}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named template to spawn from; what may be shown of it (its environment and credential stay in the config)."""
+
+    name: str
+    kind: str = "headless"
+    command: tuple[str, ...] = ()
+    model: str = ""
+    permission_mode: str = ""
+    cwd: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a spawn must leave untouched."""
+
+    memory_per_agent: int = 400 * 1024 * 1024
+    """Bytes that an agent is taken to need on its host; 0 switches the check off."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All hosts, agents, profiles and limits of one room. Only the engine makes a new one."""
+
+    room: str = ""
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    agents: Mapping[str, Agent] = field(default_factory=dict)
+    """By id."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+    def agents_on(self, host: str) -> list[Agent]:
+        """Give the agents of one host, in no particular order."""
+        return [agent for agent in self.agents.values() if agent.host == host]
+
+    def reachable(self, agent: Agent) -> bool:
+        """Say whether the agent's host can be asked right now."""
+        host = self.hosts.get(agent.host)
+        return host is not None and host.link is LinkState.UP
+
+    def state_of(self, agent: Agent) -> State:
+        """Give the state to show: `lost` when a live agent's host cannot be reached, else the agent's own."""
+        return agent.state if self.reachable(agent) or agent.state in ENDED else State.LOST
+
+    def questions(self) -> list[tuple[str, Question]]:
+        """Give every open question with the host or agent id that it is about, oldest first."""
+        asked = [(name, host.question) for name, host in self.hosts.items() if host.question]
+        asked += [(agent.id, agent.question) for agent in self.agents.values() if agent.question]
+        return sorted(asked, key=lambda pair: (pair[1].asked, pair[0]))
+
+    def find(self, text: str) -> list[Agent]:
+        """Give the agents that `text` may mean: an id, or a name (on several hosts perhaps)."""
+        if "/" in text:
+            return [self.agents[text]] if text in self.agents else []
+        return [agent for agent in self.agents.values() if agent.name == text]
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """A position in an agent's log, always before a record. Segments count from 1."""
+
+    epoch: int
+    segment: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One record of an agent's log as it was written: when (UTC ms of its host), stream letter, bytes.
+
+    Streams: `o` output, `e` error output, `a` agent event (JSON), `i` sent by the operator, `n` said by the runner.
+    """
+
+    at: int
+    stream: str
+    body: bytes
+    continued: bool = False
