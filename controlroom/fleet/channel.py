@@ -1,0 +1,44 @@
+"""What a link needs of a transport: bytes to and from a node that already speaks. ssh and local make such channels."""
+
+from typing import Protocol
+
+
+class LinkLost(Exception):
+    """The channel is gone, or could not be opened; trying again may help. The text is a sentence for people."""
+
+
+class HostRefuses(Exception):
+    """The host will not have us, or cannot run a node; only a person can change that. The text says what to do."""
+
+
+class HostKeyUnknown(Exception):
+    """The host showed a key we have never seen. A person must compare the fingerprint."""
+
+    def __init__(self, fingerprint: str, algorithm: str) -> None:
+        super().__init__(f"unknown host key {fingerprint}")
+        self.fingerprint = fingerprint
+        """`SHA256:…`, as ssh-keygen -l prints it."""
+        self.algorithm = algorithm
+
+
+class Channel(Protocol):
+    """A running node at the far end. Its `Welcome` has not been read; nothing else ever arrives but node messages."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`; waits while the far end is slow. Raises `LinkLost`."""
+
+    async def receive(self) -> bytes:
+        """Give what has arrived, at least one byte. Raises `LinkLost` when the channel has ended."""
+
+    async def close(self) -> None:
+        """Close the channel and everything opened for it. Never raises."""
+
+
+class Dialler(Protocol):
+    """Opens channels to one host."""
+
+    async def dial(self) -> Channel:
+        """Connect, ship the node if the host lacks it, start it.
+
+        Raises `LinkLost`, `HostRefuses` or `HostKeyUnknown`; every wait inside has a deadline.
+        """
