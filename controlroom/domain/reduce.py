@@ -1,0 +1,197 @@
+"""(Fleet, Event) -> Fleet: the only way a fleet changes.
+
+An event about a host or agent that is not (or no longer) known changes nothing: late news is not an error.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from controlroom.domain import events
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State
+
+HISTORY = 60
+"""Samples of CPU and memory kept per host for its history bars."""
+
+V = TypeVar("V")
+
+
+def reduce(fleet: Fleet, event: events.Event) -> Fleet:
+    """Give the fleet after `event`. What did not change is the same object, so readers can compare by identity."""
+    return _STEPS[type(event)](fleet, event)
+
+
+def _with(mapping: Mapping[str, V], key: str, value: V) -> dict[str, V]:
+    return {**mapping, key: value}
+
+
+def _without(mapping: Mapping[str, V], *keys: str) -> dict[str, V]:
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+def _set_host(fleet: Fleet, host: Host) -> Fleet:
+    return replace(fleet, hosts=_with(fleet.hosts, host.name, host))
+
+
+def _configured(fleet: Fleet, event: events.Configured) -> Fleet:
+    hosts = {
+        name: fleet.hosts.get(name) or Host(name, address, since=event.at) for name, address in event.hosts.items()
+    }
+    agents = {key: agent for key, agent in fleet.agents.items() if agent.host in hosts}
+    return replace(fleet, profiles=dict(event.profiles), limits=event.limits, hosts=hosts, agents=agents)
+
+
+def _host_added(fleet: Fleet, event: events.HostAdded) -> Fleet:
+    return _set_host(fleet, Host(event.host, event.address, since=event.at))
+
+
+def _host_removed(fleet: Fleet, event: events.HostRemoved) -> Fleet:
+    agents = {key: agent for key, agent in fleet.agents.items() if agent.host != event.host}
+    return replace(fleet, hosts=_without(fleet.hosts, event.host), agents=agents)
+
+
+def _link_changed(fleet: Fleet, event: events.LinkChanged) -> Fleet:
+    host = fleet.hosts.get(event.host)
+    if host is None:
+        return fleet
+    since = host.since if host.link is event.link else event.at
+    changed = replace(host, link=event.link, since=since, reason=event.reason, question=event.question)
+    return fleet if changed == host else _set_host(fleet, changed)
+
+
+def _host_met(fleet: Fleet, event: events.HostMet) -> Fleet:
+    host = fleet.hosts.get(event.host)
+    if host is None:
+        return fleet
+    met = replace(
+        host, link=LinkState.UP, since=event.at, reason="", question=None, seen=event.at, facts=event.facts, notice=""
+    )
+    return _set_host(fleet, met)
+
+
+def _host_sampled(fleet: Fleet, event: events.HostSampled) -> Fleet:
+    host = fleet.hosts.get(event.host)
+    if host is None:
+        return fleet
+    sample = event.sample
+    memory = 100 * sample.memory_used / sample.memory_total if sample.memory_used and sample.memory_total else None
+    sampled = replace(
+        host,
+        sample=sample,
+        seen=max(host.seen, sample.at),
+        cpu_history=_longer(host.cpu_history, sample.cpu_percent),
+        memory_history=_longer(host.memory_history, memory),
+    )
+    return _set_host(fleet, sampled)
+
+
+def _longer(history: tuple[float, ...], value: float | None) -> tuple[float, ...]:
+    return history if value is None else (*history, round(value, 1))[-HISTORY:]
+
+
+def _host_noticed(fleet: Fleet, event: events.HostNoticed) -> Fleet:
+    host = fleet.hosts.get(event.host)
+    return _set_host(fleet, replace(host, notice=event.text, seen=max(host.seen, event.at))) if host else fleet
+
+
+def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
+    if event.host not in fleet.hosts:
+        return fleet
+    agents = dict(fleet.agents)
+    for seen in event.agents:
+        agents[seen.id] = _observed(agents.get(seen.id), seen)
+    present = {agent.id for agent in event.agents}
+    for agent in fleet.agents_on(event.host):
+        missing = agent.name in event.gone or (event.complete and agent.id not in present)
+        if missing and not _awaited(agent):
+            agents.pop(agent.id, None)
+    return replace(fleet, agents=agents)
+
+
+def _awaited(agent: Agent) -> bool:
+    """A spawn or reassign that is on its way: the host need not know of it yet."""
+    return agent.pending is not None and agent.pending.verb in ("spawn", "reassign")
+
+
+def _observed(known: Agent | None, seen: Agent) -> Agent:
+    """Merge what the host says with what only we keep: loads, the last line, the order on its way."""
+    if known is None:
+        return seen
+    if known.epoch > seen.epoch:
+        return known
+    if known.epoch < seen.epoch:
+        return replace(seen, pending=known.pending)
+    merged = replace(
+        seen,
+        pending=known.pending,
+        rss=known.rss,
+        cpu_percent=known.cpu_percent,
+        processes=known.processes,
+        last_line=known.last_line,
+        last_line_at=known.last_line_at,
+    )
+    if merged.state in ENDED:
+        merged = replace(merged, rss=None, cpu_percent=None, processes=None)
+    return known if merged == known else merged
+
+
+def _lines_seen(fleet: Fleet, event: events.LinesSeen) -> Fleet:
+    agents = dict(fleet.agents)
+    for line in event.lines:
+        agent = agents.get(line.agent)
+        if agent and agent.epoch == line.epoch and agent.host == event.host:
+            agents[line.agent] = replace(agent, last_line=line.text, last_line_at=line.at)
+    return replace(_seen(fleet, event.host, event.at), agents=agents)
+
+
+def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
+    agents = dict(fleet.agents)
+    for load in event.loads:
+        agent = agents.get(load.agent)
+        if agent and agent.epoch == load.epoch and agent.host == event.host and agent.state not in ENDED:
+            agents[load.agent] = replace(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
+    return replace(_seen(fleet, event.host, event.at), agents=agents)
+
+
+def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
+    """Note that a host was heard; to the second, so that a busy host does not become a new record every time."""
+    host = fleet.hosts.get(name)
+    if host is None or at - host.seen < 1000:
+        return fleet
+    return _set_host(fleet, replace(host, seen=at))
+
+
+def _ordered(fleet: Fleet, event: events.Ordered) -> Fleet:
+    agent = event.row or fleet.agents.get(event.agent)
+    if agent is None:
+        return fleet
+    return replace(fleet, agents=_with(fleet.agents, event.agent, replace(agent, pending=event.pending)))
+
+
+def _concluded(fleet: Fleet, event: events.Concluded) -> Fleet:
+    agent = fleet.agents.get(event.agent)
+    if agent is None or agent.pending is None or agent.pending.op != event.op:
+        return fleet
+    verb = agent.pending.verb
+    if verb == "forget" and event.outcome == "done":
+        return replace(fleet, agents=_without(fleet.agents, event.agent))
+    concluded = replace(agent, pending=None)
+    if event.outcome != "done" and _awaited(agent) and concluded.state is State.STARTING:
+        concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.reason)
+    return replace(fleet, agents=_with(fleet.agents, event.agent, concluded))
+
+
+_STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
+    events.Configured: _configured,
+    events.HostAdded: _host_added,
+    events.HostRemoved: _host_removed,
+    events.LinkChanged: _link_changed,
+    events.HostMet: _host_met,
+    events.HostSampled: _host_sampled,
+    events.HostNoticed: _host_noticed,
+    events.AgentsObserved: _agents_observed,
+    events.LinesSeen: _lines_seen,
+    events.LoadsSeen: _loads_seen,
+    events.Ordered: _ordered,
+    events.Concluded: _concluded,
+}

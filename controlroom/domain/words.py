@@ -1,0 +1,62 @@
+"""Figures as words that line up: ages, sizes, shares, bars. One home, so that screen and command line agree."""
+
+import difflib
+from collections.abc import Iterable
+
+_SIZES = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"), (1024, "K"))
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def age(milliseconds: int) -> str:
+    """Give an age in at most four characters: now, 41m, 2h10, 3d."""
+    minutes = max(0, milliseconds) // 60_000
+    if minutes < 1:
+        return "now"
+    if minutes < 60:
+        return f"{minutes}m"
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h{rest:02d}" if hours < 10 else f"{hours}h"
+    return f"{min(hours // 24, 999)}d"
+
+
+def size(count: int | None) -> str:
+    """Give bytes in at most four characters: 310M, 1.2G; a dash for no reading."""
+    if count is None:
+        return "–"
+    for unit, letter in _SIZES:
+        if count >= unit:
+            value = count / unit
+            return f"{value:.1f}{letter}" if value < 9.95 else f"{value:.0f}{letter}"
+    return f"{count}B"
+
+
+def percent(value: float | None) -> str:
+    """Give a share in at most four characters: 9 %, 130%; a dash for no reading."""
+    if value is None:
+        return "–"
+    return f"{value:.0f} %" if value < 99.5 else f"{value:.0f}%"
+
+
+def bar(share: float | None, width: int) -> str:
+    """Draw a share (0 to 1) in `width` cells: eighths of a block, the rest dots that stay readable without colour."""
+    if share is None:
+        return "·" * width
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, part = divmod(eighths, 8)
+    drawn = "█" * full + (_EIGHTHS[part] if part else "")
+    return drawn + "·" * (width - len(drawn))
+
+
+def history(values: Iterable[float], width: int, top: float = 100.0) -> str:
+    """Draw the newest `width` values (0 to `top`) as block characters, oldest left; no value is a blank."""
+    newest = list(values)[-width:] if width else []
+    drawn = "".join(_LEVELS[min(7, int(max(0.0, value) / top * 8))] for value in newest)
+    return drawn.rjust(width)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give `: did you mean X?` for a name that looks like a known one, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f": did you mean {close[0]}?" if close else ""
