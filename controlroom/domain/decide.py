@@ -5,7 +5,7 @@ presses cannot both take the last of anything.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from controlroom.domain import capacity, intents
@@ -72,7 +72,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
         intent.cwd or (profile.cwd if profile else ""),
         command,
     )
-    row = Agent(host.name, intent.name, epoch, kind, State.STARTING, now, **_shown(effect))
+    row = _starting(effect, now)
     return Decision((Ordered(row.id, Pending(op, "spawn", now), row),), (effect,))
 
 
@@ -93,9 +93,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     _not_pending(agent, now)
     profile = _profile(fleet, agent.profile)
     command = profile.command if profile else ()
-    if agent.kind == "command" and not command:
-        raise _No(f"{agent.id} ran a command that no profile holds: spawn it anew with the command")
-    _check_work(agent.kind, command, intent.task)
+    _check_task(agent.kind, intent.task)
     if intent.keep_session and not agent.session:
         raise _No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
     effect = intents.SpawnOn(
@@ -111,7 +109,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
         agent.session if intent.keep_session else "",
         0 if agent.state in ENDED else agent.epoch,
     )
-    row = Agent(agent.host, agent.name, effect.epoch, agent.kind, State.STARTING, now, **_shown(effect))
+    row = _starting(effect, now)
     return Decision((Ordered(agent.id, Pending(op, "reassign", now), row),), (effect,))
 
 
@@ -266,6 +264,10 @@ def _check_work(kind: str, command: tuple[str, ...], task: str) -> None:
         raise _No(f"there is no kind {ascii(kind)[:40]}: use headless or command")
     if kind == "command" and not command:
         raise _No("kind command needs a command: put it after --, or into the profile")
+    _check_task(kind, task)
+
+
+def _check_task(kind: str, task: str) -> None:
     if kind == "headless" and not task.strip():
         raise _No("the task is empty: say --task or --task-file")
     _check_size("the task", task)
@@ -277,9 +279,20 @@ def _check_size(what: str, text: str) -> None:
         raise _No(f"{what} is {size} bytes; {MAX_TASK} are the most: put it into a file that the agent reads")
 
 
-def _shown(effect: intents.SpawnOn) -> dict[str, str]:
-    head = " ".join(effect.task.split())[:200]
-    return {"profile": effect.profile, "model": effect.model, "cwd": effect.cwd, "task": head}
+def _starting(effect: intents.SpawnOn, now: int) -> Agent:
+    """The row of an agent that was ordered but not seen yet."""
+    return Agent(
+        effect.host,
+        effect.name,
+        effect.epoch,
+        effect.kind,
+        State.STARTING,
+        now,
+        profile=effect.profile,
+        model=effect.model,
+        cwd=effect.cwd,
+        task=" ".join(effect.task.split())[:200],
+    )
 
 
 def _state_words(fleet: Fleet, agent: Agent, now: int) -> str:

@@ -118,7 +118,10 @@ Intent = (
 
 @dataclass(frozen=True)
 class SpawnOn:
-    """Start an agent on its host; with `replaces`, end that epoch first."""
+    """Start an agent on its host; with `replaces`, end that epoch first.
+
+    Kind `command` with no command: the one of the agent's earlier epoch, which its host holds.
+    """
 
     host: str
     name: str

@@ -118,7 +118,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
     if known is None:
         return seen
     if known.epoch > seen.epoch:
-        return known
+        return known if _awaited(known) else seen
     if known.epoch < seen.epoch:
         return replace(seen, pending=known.pending)
     merged = replace(

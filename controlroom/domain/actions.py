@@ -1,0 +1,248 @@
+"""The one table of what can be done: keys, palette, footer, help, command-line verbs and the README come from here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlroom.domain.model import ENDED, Agent, Fleet, LinkState
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a person can do."""
+
+    name: str
+    key: str
+    """The key on the screen: one plain character, or `enter`, `space`, `backspace`."""
+    title: str
+    """One or two words, for the footer."""
+    help: str
+    """A sentence, for the help screen and the palette."""
+    where: str = "overview agent"
+    """The screens it belongs to: overview, agent, hosts, anywhere."""
+    needs: str = ""
+    """What must be chosen: `agent`, `question`, `host` or nothing."""
+    danger: bool = False
+    """It ends something: it asks first, and names its target."""
+    changes: bool = False
+    """It changes the fleet: a watcher has no such action."""
+    verb: str = ""
+    """The same on the command line."""
+    footer: int = 0
+    """Place in the footer, 1 first; 0: not there."""
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "open",
+        "enter",
+        "open",
+        "Open the chosen agent: its log, its question, its evidence.",
+        "overview",
+        "agent",
+        footer=4,
+        verb="logs AGENT",
+    ),
+    Action("next", "n", "next ▲", "Go to the next agent or host that needs a person.", footer=1),
+    Action(
+        "allow",
+        "y",
+        "allow",
+        "Allow what is asked, this once.",
+        "agent hosts",
+        "question",
+        changes=True,
+        verb="answer AGENT allow",
+        footer=2,
+    ),
+    Action(
+        "always",
+        "a",
+        "always",
+        "Allow what is asked, and the like of it from now on.",
+        "agent",
+        "question",
+        changes=True,
+        verb="answer AGENT always",
+        footer=3,
+    ),
+    Action(
+        "deny",
+        "d",
+        "deny",
+        "Turn down what is asked.",
+        "agent hosts",
+        "question",
+        changes=True,
+        verb="answer AGENT deny",
+        footer=3,
+    ),
+    Action(
+        "spawn",
+        "s",
+        "spawn",
+        "Start an agent: a name, a host, a profile, a task.",
+        changes=True,
+        verb="spawn NAME --task TEXT",
+        footer=2,
+    ),
+    Action(
+        "kill",
+        "x",
+        "kill",
+        "End an agent and everything it started; asks first.",
+        needs="agent",
+        danger=True,
+        changes=True,
+        verb="kill AGENT",
+        footer=6,
+    ),
+    Action(
+        "reassign",
+        "r",
+        "reassign",
+        "Give an agent a new task; the old run is ended first.",
+        needs="agent",
+        changes=True,
+        verb="reassign AGENT --task TEXT",
+        footer=7,
+    ),
+    Action(
+        "message",
+        "m",
+        "message",
+        "Say something to an agent, or answer it in words.",
+        needs="agent",
+        changes=True,
+        verb="send AGENT TEXT",
+        footer=5,
+    ),
+    Action(
+        "interrupt",
+        "i",
+        "interrupt",
+        "Stop an agent's turn; it then waits for a message.",
+        needs="agent",
+        changes=True,
+        verb="interrupt AGENT",
+        footer=8,
+    ),
+    Action(
+        "forget",
+        "f",
+        "forget",
+        "Remove an ended agent and its logs from its host; asks first.",
+        needs="agent",
+        danger=True,
+        changes=True,
+        verb="forget AGENT",
+    ),
+    Action(
+        "filter",
+        "/",
+        "filter",
+        "Show only what contains a text: name, host, state, model, task, last line.",
+        "overview agent",
+        footer=9,
+    ),
+    Action(
+        "hosts",
+        "h",
+        "hosts",
+        "The hosts: figures, links, questions; add one with a.",
+        "overview",
+        verb="host list",
+        footer=10,
+    ),
+    Action(
+        "host_add",
+        "a",
+        "add host",
+        "Add a host: user@address, reached over SSH.",
+        "hosts",
+        changes=True,
+        verb="host add USER@ADDRESS",
+        footer=1,
+    ),
+    Action(
+        "host_remove",
+        "x",
+        "remove",
+        "Take a host out of the room; its agents live on. Asks first.",
+        "hosts",
+        "host",
+        danger=True,
+        changes=True,
+        verb="host remove NAME",
+        footer=4,
+    ),
+    Action(
+        "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
+    ),
+    Action("help", "?", "help", "Explain the screen you are on.", "anywhere", footer=21),
+    Action(
+        "back", "q", "back", "Go back; on the first screen: leave. Agents and engine live on.", "anywhere", footer=22
+    ),
+)
+
+BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def on_screen(screen: str) -> list[Action]:
+    """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last."""
+    here = [action for action in ACTIONS if screen in action.where.split() or action.where == "anywhere"]
+    return sorted(here, key=lambda action: action.footer or 99)
+
+
+def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
+    """Say why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    if action.needs == "host":
+        return None if host in fleet.hosts else "choose a host first"
+    if action.needs == "question" and host is not None:
+        return None if fleet.hosts[host].question else f"{host} asks nothing now"
+    if action.needs not in ("agent", "question"):
+        return None if action.name != "spawn" else _no_spawn(fleet)
+    agent = fleet.agents.get(agent_id or "")
+    if agent is None:
+        return "choose an agent first"
+    check = _CHECKS.get(action.name)
+    return check(fleet, agent) if check else None
+
+
+def _no_spawn(fleet: Fleet) -> str | None:
+    if any(host.link is LinkState.UP for host in fleet.hosts.values()):
+        return None
+    return "no host is connected yet" if fleet.hosts else "add a host first"
+
+
+def _asks(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.question else f"{agent.name} asks nothing now"
+
+
+def _live(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.state in ENDED:
+        return f"{agent.name} has ended: {agent.detail or agent.state}"
+    return _connected(fleet, agent)
+
+
+def _hears(fleet: Fleet, agent: Agent) -> str | None:
+    return f"{agent.name} runs a command, which takes none" if agent.kind == "command" else _live(fleet, agent)
+
+
+def _over(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.state in ENDED else f"{agent.name} has not ended: kill it first"
+
+
+def _connected(fleet: Fleet, agent: Agent) -> str | None:
+    return None if fleet.reachable(agent) else f"{agent.host} cannot be asked now"
+
+
+_CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
+    "allow": _asks,
+    "always": _asks,
+    "deny": _asks,
+    "kill": _live,
+    "reassign": _connected,
+    "message": _hears,
+    "interrupt": _hears,
+    "forget": _over,
+}

@@ -1,0 +1,51 @@
+"""Log records -> lines to look at: inert, in spans of one style, each line with the kind of thing that was said.
+
+Only here and in `fleet.translate` does what an agent wrote become text; colours are those of `meter.inert.Style`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from controlroom.domain.model import LogRecord
+from controlroom.meter.inert import PLAIN, Span, inert, spans
+from controlroom.meter.redact import redact
+from controlroom.meter.speech import record_lines
+
+KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
+"""What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a log, ready to be drawn. `at`: UTC milliseconds of the host."""
+
+    at: int
+    kind: str
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """The line without colours: what search and filter look at."""
+        return "".join(span.text for span in self.spans)
+
+
+def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
+    """Render records in order. A record that is continued by the next one is joined with it."""
+    held = b""
+    for record in records:
+        body, held = held + record.body, b""
+        if record.continued and len(body) < 4 * 1024 * 1024:
+            held = body
+            continue
+        yield from _rendered(LogRecord(record.at, record.stream, body))
+
+
+def _rendered(record: LogRecord) -> Iterator[LogLine]:
+    for line in record_lines(record.stream, record.body):
+        for part in line.text.split("\n"):
+            yield LogLine(record.at, line.kind, _styled(line.kind, redact(part.removesuffix("\r"))))
+
+
+def _styled(kind: str, text: str) -> tuple[Span, ...]:
+    """Keep colours in program output; what an agent says has the colour of its kind, which the screen gives it."""
+    return tuple(spans(text)) if kind in ("out", "err") else (Span(inert(text), PLAIN),)
