@@ -1,0 +1,73 @@
+"""Wait for a condition with a deadline; the failure shows the last value seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+LONGEST_SHOWN = 4000  # characters of the last value in a failure
+
+
+class NotInTime(AssertionError):
+    """The condition did not come true before its deadline."""
+
+
+def failure(what: str, deadline: float, last: object) -> NotInTime:
+    """The error for a condition that was last seen as `last`."""
+    shown = last if isinstance(last, str) else repr(last)
+    return NotInTime(f"not within {deadline:g} s: {what or 'the condition'}\nlast seen: {shown[:LONGEST_SHOWN]}")
+
+
+def wait_for(
+    condition: Callable[[], Value],
+    deadline: float = 10.0,
+    what: str = "",
+    poll: float = 0.02,
+) -> Value:
+    """Call `condition` until its value is true, and return that value.
+
+    An AssertionError inside the condition means "not yet"; any other exception passes through.
+    `deadline` and `poll` are seconds. Raises NotInTime.
+    """
+    end = time.monotonic() + deadline
+    while True:
+        last: object
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > end:
+            raise failure(what, deadline, last)
+        time.sleep(poll)
+
+
+async def wait_for_async(
+    condition: Callable[[], Value | Awaitable[Value]],
+    deadline: float = 10.0,
+    what: str = "",
+    poll: float = 0.02,
+) -> Value:
+    """The twin of `wait_for` for an event loop; the condition may be a plain or an async function."""
+    end = time.monotonic() + deadline
+    while True:
+        last: object
+        try:
+            made = condition()
+            left = max(0.0, end - time.monotonic()) + poll
+            value = await asyncio.wait_for(made, left) if isinstance(made, Awaitable) else made
+            if value:
+                return value
+            last = value
+        except TimeoutError:
+            raise failure(what, deadline, "still running") from None
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > end:
+            raise failure(what, deadline, last)
+        await asyncio.sleep(poll)
