@@ -98,9 +98,10 @@ def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
     if event.host not in fleet.hosts:
         return fleet
     agents = dict(fleet.agents)
-    for seen in event.agents:
+    theirs = [seen for seen in event.agents if seen.host == event.host]
+    for seen in theirs:
         agents[seen.id] = _observed(agents.get(seen.id), seen)
-    present = {agent.id for agent in event.agents}
+    present = {agent.id for agent in theirs}
     for agent in fleet.agents_on(event.host):
         missing = agent.name in event.gone or (event.complete and agent.id not in present)
         if missing and not _awaited(agent):
@@ -163,9 +164,9 @@ def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
 
 def _ordered(fleet: Fleet, event: events.Ordered) -> Fleet:
     agent = event.row or fleet.agents.get(event.agent)
-    if agent is None:
+    if agent is None or agent.host not in fleet.hosts:
         return fleet
-    return replace(fleet, agents=_with(fleet.agents, event.agent, replace(agent, pending=event.pending)))
+    return replace(fleet, agents=_with(fleet.agents, agent.id, replace(agent, pending=event.pending)))
 
 
 def _concluded(fleet: Fleet, event: events.Concluded) -> Fleet:

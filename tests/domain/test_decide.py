@@ -1,0 +1,202 @@
+"""What may be done, and the sentences that say why not."""
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.decide import MAX_TASK, Decision, Refused, decide
+from controlroom.domain.events import HostAdded, Ordered
+from controlroom.domain.model import Fleet, Limits, LinkState, Pending, Profile, State
+from controlroom.domain.reduce import reduce
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
+
+SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")
+
+
+def accepted(world: Fleet, intent: intents.Intent) -> Decision:
+    decision = decide(world, intent, 7, NOON)
+    assert isinstance(decision, Decision), decision
+    return decision
+
+
+def refused(world: Fleet, intent: intents.Intent) -> str:
+    decision = decide(world, intent, 7, NOON)
+    assert isinstance(decision, Refused)
+    return decision.reason
+
+
+def test_a_spawn_is_a_starting_row_before_the_host_has_answered() -> None:
+    decision = accepted(fleet(), SPAWN)
+    (ordered,) = decision.events
+    assert isinstance(ordered, Ordered)
+    assert ordered.row is not None
+    assert (ordered.row.id, ordered.row.epoch, ordered.row.state) == ("vm1/api-1", 1, State.STARTING)
+    (effect,) = decision.effects
+    assert effect == intents.SpawnOn("vm1", "api-1", 1, "fix the tests", "headless")
+
+
+def test_of_two_quick_presses_one_wins_and_the_other_is_told() -> None:
+    world = reduce(fleet(), accepted(fleet(), SPAWN).events[0])
+    assert "vm1/api-1 is there already, starting since now" in refused(world, SPAWN)
+
+
+def test_a_name_whose_run_has_ended_is_free_again_with_the_next_epoch() -> None:
+    (effect,) = accepted(fleet(agent("api-1", state=State.DONE, epoch=4)), SPAWN).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert effect.epoch == 5
+
+
+def test_a_profile_fills_what_the_order_leaves_open() -> None:
+    (effect,) = accepted(fleet(), replace(SPAWN, profile="docs", model="claude-haiku-5-5")).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert (effect.model, effect.cwd) == ("claude-haiku-5-5", "project")
+
+
+def test_a_command_makes_the_kind() -> None:
+    (effect,) = accepted(fleet(), intents.SpawnAgent("job", "", "vm1", command=("make", "all"))).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert effect.kind == "command"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "A b"}, "cannot name an agent"),
+        ({"name": "#(touch x)"}, "cannot name an agent"),
+        ({"host": "vm"}, "there is no host 'vm': did you mean vm1?"),
+        ({"profile": "dosc"}, "there is no profile 'dosc': did you mean docs?"),
+        ({"profile": "zzz"}, "there are docs"),
+        ({"kind": "magic"}, "there is no kind 'magic'"),
+        ({"kind": "command"}, "needs a command"),
+        ({"task": "  "}, "the task is empty"),
+        ({"task": "x" * (MAX_TASK + 1)}, "are the most"),
+    ],
+)
+def test_a_wrong_spawn_is_refused_in_words(change: dict[str, str], words: str) -> None:
+    assert words in refused(fleet(), replace(SPAWN, **change))  # type: ignore[arg-type]
+
+
+def test_a_host_that_is_away_says_since_when_and_why() -> None:
+    away = host(link=LinkState.LOST, since=NOON - 7 * MINUTE, reason="connection reset")
+    assert refused(fleet(hosts=(away,)), SPAWN) == "vm1 cannot be asked: lost since 7m (connection reset)"
+
+
+def test_a_host_that_another_room_owns_can_only_be_looked_at() -> None:
+    assert "controlroom host take vm1" in refused(fleet(hosts=(host(facts=facts(owned=False)),)), SPAWN)
+
+
+def test_a_host_without_tmux_says_what_to_install() -> None:
+    assert "apt-get install tmux" in refused(fleet(hosts=(host(facts=facts(tmux="")),)), SPAWN)
+
+
+def test_memory_counts_what_is_starting() -> None:
+    tight = host(free=900 * 1024**2)
+    world = fleet(hosts=(tight,))
+    world = reduce(world, accepted(world, SPAWN).events[0])
+    world = reduce(world, accepted(world, replace(SPAWN, name="api-2")).events[0])
+    assert "vm1 has 100M left, an agent needs 400M" in refused(world, replace(SPAWN, name="api-3"))
+    assert accepted(replace(world, limits=Limits(0)), replace(SPAWN, name="api-3"))
+
+
+def test_without_a_host_named_local_is_meant_or_the_only_one() -> None:
+    unnamed = replace(SPAWN, host="")
+    assert accepted(fleet(), unnamed)
+    assert "which host?" in refused(fleet(hosts=(host("vm1"), host("vm2"))), unnamed)
+    assert "controlroom host add" in refused(Fleet(), unnamed)
+
+
+def test_kill_carries_the_epoch_it_was_shown_for() -> None:
+    world = fleet(agent(epoch=2))
+    assert "started anew meanwhile" in refused(world, intents.KillAgent("vm1/docs-1", 1))
+    assert accepted(world, intents.KillAgent("vm1/docs-1", 2)).effects == (intents.KillOn("vm1", "docs-1", 2),)
+
+
+def test_kill_of_something_over_or_underway_says_so() -> None:
+    assert "has ended already (killed, 5m ago)" in refused(
+        fleet(agent(state=State.DONE, detail="killed")), intents.KillAgent("vm1/docs-1", 1)
+    )
+    dying = agent(pending=Pending(3, "kill", NOON - 2 * MINUTE))
+    assert "is being ended since 2m" in refused(fleet(dying), intents.KillAgent("vm1/docs-1", 1))
+
+
+def test_an_unknown_agent_is_met_with_a_guess() -> None:
+    assert "did you mean vm1/docs-1?" in refused(fleet(agent()), intents.KillAgent("vm1/dosc-1", 1))
+
+
+def test_reassign_ends_the_old_epoch_and_may_keep_the_session() -> None:
+    (effect,) = accepted(fleet(agent(cwd="/w")), intents.ReassignAgent("vm1/docs-1", 1, "now the api", True)).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert (effect.epoch, effect.replaces, effect.resume, effect.cwd) == (2, 1, "s-1", "/w")
+
+
+def test_reassign_of_an_ended_agent_replaces_nothing() -> None:
+    (effect,) = accepted(fleet(agent(state=State.FAILED)), intents.ReassignAgent("vm1/docs-1", 1, "again")).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert (effect.replaces, effect.resume) == (0, "")
+
+
+def test_reassign_without_a_session_cannot_continue() -> None:
+    world = fleet(agent(session=""))
+    assert "no Claude session" in refused(world, intents.ReassignAgent("vm1/docs-1", 1, "x", True))
+
+
+def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
+    world = fleet(agent(kind="command"))
+    world = replace(world, profiles={"job": Profile("job", "command", ("make",))})
+    (effect,) = accepted(world, intents.ReassignAgent("vm1/docs-1", 1, "")).effects
+    assert isinstance(effect, intents.SpawnOn)
+    assert (effect.kind, effect.command) == ("command", ())
+
+
+def test_an_answer_is_for_the_question_that_was_shown() -> None:
+    world = fleet(agent(state=State.WAITING, question=question("git push", "q2")))
+    assert "asks something else by now: Bash: git push" in refused(
+        world, intents.AnswerQuestion("vm1/docs-1", "q1", "allow")
+    )
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", "deny", "not today")).effects
+    assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", "deny")
+
+
+def test_an_answer_to_nobody_is_refused() -> None:
+    assert "asks nothing now" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "allow"))
+    assert "not 'maybe'" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "maybe"))
+
+
+def test_a_host_key_is_accepted_or_turned_down_by_its_question() -> None:
+    asking = host(link=LinkState.ASKING, question=question("SHA256:abc", "host_key:SHA256:abc"))
+    world = fleet(hosts=(asking,))
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "host_key:SHA256:abc", "allow")).effects
+    assert effect == intents.TrustKey("vm1", "host_key:SHA256:abc", True)
+    assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "host_key:SHA256:xyz", "allow"))
+
+
+def test_messages_reach_only_what_runs_and_listens() -> None:
+    assert accepted(fleet(agent()), intents.SendMessage("vm1/docs-1", 1, "hello")).effects
+    assert "takes no messages" in refused(fleet(agent(kind="command")), intents.SendMessage("vm1/docs-1", 1, "x"))
+    assert "reassign it to go on" in refused(
+        fleet(agent(state=State.DONE, detail="done")), intents.SendMessage("vm1/docs-1", 1, "x")
+    )
+    assert "is empty" in refused(fleet(agent()), intents.SendMessage("vm1/docs-1", 1, " "))
+
+
+def test_only_what_has_ended_is_forgotten() -> None:
+    assert "kill it first" in refused(fleet(agent()), intents.ForgetAgent("vm1/docs-1", 1))
+    assert accepted(fleet(agent(state=State.DONE)), intents.ForgetAgent("vm1/docs-1", 1)).effects
+
+
+def test_hosts_are_added_once() -> None:
+    decision = accepted(fleet(), intents.AddHost("vm2", "ann@vm2", "SHA256:abc"))
+    assert decision == Decision(
+        (HostAdded("vm2", "ann@vm2", NOON),), (intents.ConnectTo("vm2", "ann@vm2", "SHA256:abc"),)
+    )
+    assert "choose --name" in refused(fleet(), intents.AddHost("vm1", "bob@vm1"))
+    assert "in the room already, as vm1" in refused(fleet(), intents.AddHost("vm9", "ann@vm1"))
+    assert "this machine" in refused(fleet(), intents.AddHost("local", "ann@vm9"))
+    assert "cannot name a host" in refused(fleet(), intents.AddHost("-oProxyCommand=x", "ann@vm9"))
+
+
+def test_taking_a_host_we_own_is_pointless() -> None:
+    assert "already" in refused(fleet(), intents.TakeHost("vm1"))
+    world = fleet(hosts=(host(facts=facts(owned=False)),))
+    assert accepted(world, intents.TakeHost("vm1")).effects == (intents.TakeOn("vm1"),)

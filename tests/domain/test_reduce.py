@@ -1,0 +1,119 @@
+"""What happens to a fleet, told event by event."""
+
+from functools import reduce as fold
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain import events
+from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, Pending, State
+from controlroom.domain.reduce import HISTORY, reduce
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, question
+
+
+def test_a_host_is_added_met_and_lost_and_its_agents_are_lost_with_it() -> None:
+    world = reduce(Fleet("r"), events.HostAdded("vm1", "ann@vm1", NOON))
+    assert world.hosts["vm1"].link is LinkState.CONNECTING
+    world = reduce(world, events.HostMet("vm1", facts(), NOON + 1))
+    world = reduce(world, events.AgentsObserved("vm1", (agent(),), NOON + 2, complete=True))
+    assert world.state_of(world.agents["vm1/docs-1"]) is State.WORKING
+    world = reduce(world, events.LinkChanged("vm1", LinkState.LOST, NOON + MINUTE, "connection reset"))
+    assert world.state_of(world.agents["vm1/docs-1"]) is State.LOST
+    assert world.agents["vm1/docs-1"].state is State.WORKING, "the last known state is kept"
+    assert world.hosts["vm1"].since == NOON + MINUTE
+
+
+def test_a_second_reason_does_not_restart_the_clock_of_a_lost_link() -> None:
+    world = reduce(fleet(), events.LinkChanged("vm1", LinkState.LOST, NOON, "reset"))
+    world = reduce(world, events.LinkChanged("vm1", LinkState.LOST, NOON + MINUTE, "timed out"))
+    assert (world.hosts["vm1"].since, world.hosts["vm1"].reason) == (NOON, "timed out")
+
+
+def test_a_complete_view_drops_what_the_host_no_longer_has() -> None:
+    world = reduce(fleet(agent("a"), agent("b")), events.AgentsObserved("vm1", (agent("b"),), NOON, complete=True))
+    assert set(world.agents) == {"vm1/b"}
+
+
+def test_an_agent_that_was_ordered_survives_a_view_that_does_not_know_it_yet() -> None:
+    row = agent("new", state=State.STARTING)
+    world = reduce(fleet(), events.Ordered("vm1/new", Pending(7, "spawn", NOON), row))
+    world = reduce(world, events.AgentsObserved("vm1", (), NOON, complete=True))
+    assert world.agents["vm1/new"].state is State.STARTING
+
+
+def test_a_refused_spawn_is_a_failed_row_with_the_hosts_reason() -> None:
+    world = reduce(fleet(), events.Ordered("vm1/new", Pending(7, "spawn", NOON), agent("new", state=State.STARTING)))
+    world = reduce(world, events.Concluded(7, "vm1/new", "refused", "tmux is missing", NOON + 5))
+    row = world.agents["vm1/new"]
+    assert (row.state, row.detail, row.pending) == (State.FAILED, "tmux is missing", None)
+
+
+def test_the_conclusion_of_another_order_changes_nothing() -> None:
+    world = reduce(fleet(agent()), events.Ordered("vm1/docs-1", Pending(8, "kill", NOON)))
+    assert reduce(world, events.Concluded(7, "vm1/docs-1", "done", "", NOON)) is world
+
+
+def test_an_older_epoch_never_replaces_the_one_that_was_ordered() -> None:
+    world = fleet(agent())
+    world = reduce(
+        world, events.Ordered("vm1/docs-1", Pending(9, "reassign", NOON), agent(epoch=2, state=State.STARTING))
+    )
+    world = reduce(world, events.AgentsObserved("vm1", (agent(epoch=1),), NOON))
+    assert world.agents["vm1/docs-1"].epoch == 2
+
+
+def test_after_a_reassign_that_never_arrived_the_old_run_shows_again() -> None:
+    world = fleet(agent())
+    world = reduce(
+        world, events.Ordered("vm1/docs-1", Pending(9, "reassign", NOON), agent(epoch=2, state=State.STARTING))
+    )
+    world = reduce(world, events.Concluded(9, "vm1/docs-1", "unknown", "the link dropped", NOON))
+    world = reduce(world, events.AgentsObserved("vm1", (agent(epoch=1),), NOON, complete=True))
+    assert (world.agents["vm1/docs-1"].epoch, world.agents["vm1/docs-1"].state) == (1, State.WORKING)
+
+
+def test_loads_and_lines_of_another_epoch_are_late_news() -> None:
+    world = fleet(agent(epoch=2))
+    world = reduce(world, events.LoadsSeen("vm1", (events.LoadSeen("vm1/docs-1", 1, 5, 5.0, 1),), NOON))
+    world = reduce(world, events.LinesSeen("vm1", (events.LineSeen("vm1/docs-1", 1, "old", NOON),), NOON))
+    assert (world.agents["vm1/docs-1"].rss, world.agents["vm1/docs-1"].last_line) == (None, "")
+
+
+def test_an_ended_agent_uses_nothing() -> None:
+    world = reduce(fleet(agent(rss=7, cpu_percent=3.0)), events.AgentsObserved("vm1", (agent(state=State.DONE),), NOON))
+    assert world.agents["vm1/docs-1"].rss is None
+
+
+def test_what_the_host_says_keeps_the_last_line_we_know() -> None:
+    world = fleet(agent(last_line="pytest -q", rss=7))
+    world = reduce(world, events.AgentsObserved("vm1", (agent(state=State.WAITING, question=question()),), NOON))
+    seen = world.agents["vm1/docs-1"]
+    assert (seen.last_line, seen.rss, seen.state) == ("pytest -q", 7, State.WAITING)
+
+
+def test_a_host_cannot_speak_for_the_agents_of_another() -> None:
+    world = fleet(agent(), hosts=(host(), host("vm2")))
+    world = reduce(world, events.LinesSeen("vm2", (events.LineSeen("vm1/docs-1", 1, "liar", NOON),), NOON))
+    assert world.agents["vm1/docs-1"].last_line == ""
+
+
+def test_history_is_bounded() -> None:
+    samples = [events.HostSampled("vm1", HostSample(NOON + n, float(n % 100), 1, 4)) for n in range(3 * HISTORY)]
+    world = fold(reduce, samples, fleet())
+    assert len(world.hosts["vm1"].cpu_history) == HISTORY
+    assert world.hosts["vm1"].cpu_history[-1] == (3 * HISTORY - 1) % 100
+
+
+def test_reading_the_config_again_keeps_hosts_that_stay_and_drops_the_rest() -> None:
+    world = fleet(agent(), agent(on="vm2"), hosts=(host(), host("vm2")))
+    world = reduce(world, events.Configured({}, Limits(), {"vm1": "ann@vm1", "vm3": "ann@vm3"}, NOON))
+    assert set(world.hosts) == {"vm1", "vm3"}
+    assert world.hosts["vm1"].link is LinkState.UP
+    assert set(world.agents) == {"vm1/docs-1"}
+
+
+@given(st.lists(happenings, max_size=30))
+def test_no_sequence_of_events_breaks_the_fleet(sequence: list[events.Event]) -> None:
+    world = fold(reduce, sequence, fleet(agent()))
+    assert all(one.id == key for key, one in world.agents.items())
+    assert all(one.host in world.hosts for one in world.agents.values())

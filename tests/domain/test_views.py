@@ -1,0 +1,130 @@
+"""Rows, headlines, figures: what the screen and the scripts are given."""
+
+import json
+
+import pytest
+
+from controlroom.domain import actions, views, words
+from controlroom.domain.model import Evidence, Fleet, LinkState, Pending, State
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
+
+AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE, reason="reset")
+
+
+def busy() -> Fleet:
+    return fleet(
+        agent("web-2", last_line="Read web/src/nav.tsx", rss=310 * 1024**2, cpu_percent=9.4),
+        agent("docs-1", state=State.WAITING, question=question()),
+        agent("seed-9", state=State.FAILED, detail="exit 1: not logged in"),
+        agent("far-1", on="vm2", last_line="…"),
+        hosts=(host(), AWAY),
+    )
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    rows = views.agent_rows(busy(), NOON)
+    assert [row.name for row in rows] == ["docs-1", "seed-9", "far-1", "web-2"]
+    assert [row.line for row in rows] == ["asks: Bash: git push", "exit 1: not logged in", "…", "Read web/src/nav.tsx"]
+
+
+def test_a_lost_agent_shows_how_old_the_news_are() -> None:
+    row = next(row for row in views.agent_rows(busy(), NOON) if row.name == "far-1")
+    assert (row.state, row.age) == (State.LOST, "9m")
+
+
+def test_the_headline_counts_and_names_who_is_away() -> None:
+    head = views.headline(busy())
+    assert (head.counts[State.WAITING], head.counts[State.LOST], head.counts[State.WORKING]) == (1, 1, 1)
+    assert (head.questions, head.hosts_up, head.hosts_away) == (1, 1, ("vm2",))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("nav", ["web-2"]), ("FAILED", ["seed-9"]), ("vm2", ["far-1"]), ("docs push", ["docs-1"]), ("nope", [])],
+)
+def test_a_filter_looks_at_the_whole_row(text: str, names: list[str]) -> None:
+    assert [row.name for row in views.agent_rows(busy(), NOON, text)] == names
+
+
+def test_hosts_in_trouble_come_first_with_the_age_of_their_figures() -> None:
+    rows = views.host_rows(busy(), NOON)
+    assert [(row.name, row.stale) for row in rows] == [("vm2", "9m"), ("vm1", "")]
+    assert rows[1].memory_used == 2 * GIB
+
+
+def test_status_is_json_with_the_promised_keys() -> None:
+    shown = agent(evidence=(Evidence("stream", "working", "assistant", NOON),), pending=Pending(1, "kill", NOON))
+    status = json.loads(json.dumps(views.status(fleet(shown), NOON)))
+    (entry,) = status["agents"]
+    assert entry["id"] == "vm1/docs-1"
+    assert entry["state_since"] == "2026-11-22T11:55:00Z"
+    assert entry["evidence"][0]["source"] == "stream"
+    assert {"pid", "rss_bytes", "cpu_percent", "exit_code", "question", "last_line", "kind", "model", "task"} <= set(
+        entry
+    )
+    (machine,) = status["hosts"]
+    assert {"name", "state", "cpu_percent", "memory_used_bytes", "memory_total_bytes"} <= set(machine)
+    assert entry["rss_bytes"] is None, "what is not known is null, never 0"
+
+
+@pytest.mark.parametrize(
+    ("model", "short"),
+    [
+        ("claude-sonnet-5-5", "sonnet-5.5"),
+        ("claude-opus-5", "opus-5"),
+        ("claude-haiku-4-5-20251001", "haiku-4.5"),
+        ("claude-sonnet-5[1m]", "sonnet-5"),
+        ("gpt", "gpt"),
+        ("", ""),
+    ],
+)
+def test_model_names_fit_a_column(model: str, short: str) -> None:
+    assert views.short_model(model) == short
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(-5, "now"), (0, "now"), (41, "41m"), (130, "2h10"), (60 * 23, "23h"), (60 * 24 * 3, "3d")]
+)
+def test_ages_are_short(minutes: int, text: str) -> None:
+    assert words.age(minutes * MINUTE) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, "–"), (0, "0B"), (1023, "1023B"), (310 * 1024**2, "310M"), (int(1.25 * GIB), "1.2G")]
+)
+def test_sizes_are_short(count: int | None, text: str) -> None:
+    assert words.size(count) == text
+
+
+def test_bars_have_their_width_whatever_the_share() -> None:
+    assert [len(words.bar(share, 9)) for share in (None, -1.0, 0.0, 0.333, 1.0, 7.0)] == [9] * 6
+    assert words.bar(0.5, 4) == "██··"
+
+
+def test_history_is_right_aligned_and_bounded() -> None:
+    assert words.history([0, 50, 100, 500], 6) == "  ▁▅██"
+    assert words.history(range(100), 5).startswith("█")
+
+
+def test_every_action_has_its_own_key_on_each_screen() -> None:
+    for screen in ("overview", "agent", "hosts"):
+        keys = [action.key for action in actions.on_screen(screen)]
+        assert len(keys) == len(set(keys)), (screen, keys)
+
+
+def test_no_two_keys_differ_only_by_case() -> None:
+    for screen in ("overview", "agent", "hosts"):
+        keys = [action.key.lower() for action in actions.on_screen(screen)]
+        assert len(keys) == len(set(keys))
+
+
+def test_what_cannot_be_done_says_why() -> None:
+    world = busy()
+    by_name = actions.BY_NAME
+    assert actions.unavailable(by_name["allow"], world, "vm1/web-2") == "web-2 asks nothing now"
+    assert actions.unavailable(by_name["allow"], world, "vm1/docs-1") is None
+    assert actions.unavailable(by_name["kill"], world, "vm1/seed-9") == "seed-9 has ended: exit 1: not logged in"
+    assert actions.unavailable(by_name["kill"], world, "vm2/far-1") == "vm2 cannot be asked now"
+    assert actions.unavailable(by_name["kill"], world) == "choose an agent first"
+    assert actions.unavailable(by_name["spawn"], Fleet()) == "add a host first"
+    assert actions.unavailable(by_name["help"], world) is None

@@ -1,0 +1,112 @@
+"""Fleets to tell stories about, and hypothesis strategies that make many."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from controlroom.domain import events
+from controlroom.domain.model import (
+    Agent,
+    Fleet,
+    Host,
+    HostFacts,
+    HostSample,
+    Limits,
+    LinkState,
+    Pending,
+    Profile,
+    Question,
+    State,
+)
+
+NOON = 1_795_348_800_000
+MINUTE = 60_000
+GIB = 1024**3
+
+
+def facts(owned: bool = True, tmux: str = "3.3a") -> HostFacts:
+    return HostFacts("box", "ann", "linux-x86_64", "3.11.2", tmux, 2, 4 * GIB, "m1", "b1", 0, owned)
+
+
+def host(name: str = "vm1", free: int = 2 * GIB, **changes: object) -> Host:
+    sample = HostSample(NOON, 12.0, 4 * GIB - free, 4 * GIB)
+    made = Host(name, f"ann@{name}", LinkState.UP, NOON - 60 * MINUTE, seen=NOON, facts=facts(), sample=sample)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, **changes: object) -> Agent:
+    made = Agent(
+        on, name, 1, "headless", state, NOON - 5 * MINUTE, task="write the docs", session="s-1", model="claude-opus-5-5"
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def question(text: str = "git push", id_: str = "q1") -> Question:
+    return Question(id_, "permission", f"Bash: {text}", text, NOON - 2 * MINUTE)
+
+
+def fleet(*agents: Agent, hosts: tuple[Host, ...] = (), limits: Limits | None = None) -> Fleet:
+    hosts = hosts or (host(),)
+    return Fleet(
+        "room-1",
+        {one.name: one for one in hosts},
+        {one.id: one for one in agents},
+        {"docs": Profile("docs", model="claude-sonnet-5-5", cwd="project")},
+        limits or Limits(),
+    )
+
+
+# --------------------------------------------------------------------------- many of them
+
+names = st.sampled_from(["a", "b", "docs-1"])
+hosts = st.sampled_from(["vm1", "vm2"])
+epochs = st.integers(1, 3)
+times = st.integers(NOON, NOON + 10 * MINUTE)
+states = st.sampled_from(list(State))
+pendings = st.builds(Pending, st.integers(1, 5), st.sampled_from(["spawn", "kill", "reassign", "forget"]), times)
+agents = st.builds(
+    lambda on, name, epoch, state, at: Agent(on, name, epoch, "headless", state, at),
+    hosts,
+    names,
+    epochs,
+    states,
+    times,
+)
+ids = st.builds(lambda on, name: f"{on}/{name}", hosts, names)
+happenings = st.one_of(
+    st.builds(events.HostAdded, hosts, st.just("ann@vm"), times),
+    st.builds(events.HostRemoved, hosts),
+    st.builds(events.LinkChanged, hosts, st.sampled_from(list(LinkState)), times, st.just("because")),
+    st.builds(events.HostMet, hosts, st.just(facts()), times),
+    st.builds(
+        events.HostSampled, hosts, st.builds(HostSample, times, st.floats(0, 100), st.integers(1, GIB), st.just(GIB))
+    ),
+    st.builds(events.HostNoticed, hosts, st.just("hm"), times),
+    st.builds(
+        events.AgentsObserved,
+        hosts,
+        st.lists(agents, max_size=4).map(tuple),
+        times,
+        st.booleans(),
+        st.lists(names, max_size=2).map(tuple),
+    ),
+    st.builds(events.Ordered, ids, pendings, st.none() | agents),
+    st.builds(
+        events.Concluded, st.integers(1, 5), ids, st.sampled_from(["done", "refused", "unknown"]), st.just("so"), times
+    ),
+    st.builds(
+        events.LinesSeen,
+        hosts,
+        st.lists(st.builds(events.LineSeen, ids, epochs, st.text(max_size=9), times), max_size=3).map(tuple),
+        times,
+    ),
+    st.builds(
+        events.LoadsSeen,
+        hosts,
+        st.lists(
+            st.builds(events.LoadSeen, ids, epochs, st.integers(0, GIB), st.floats(0, 200), st.integers(1, 9)),
+            max_size=3,
+        ).map(tuple),
+        times,
+    ),
+)
