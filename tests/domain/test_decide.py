@@ -96,12 +96,12 @@ def test_memory_counts_what_is_starting() -> None:
     world = reduce(world, accepted(world, SPAWN).events[0])
     world = reduce(world, accepted(world, replace(SPAWN, name="api-2")).events[0])
     assert "vm1 has 100M left, an agent needs 400M" in refused(world, replace(SPAWN, name="api-3"))
-    assert accepted(replace(world, limits=Limits(0)), replace(SPAWN, name="api-3"))
+    assert accepted(replace(world, limits=Limits(0)), replace(SPAWN, name="api-3")).effects
 
 
 def test_without_a_host_named_local_is_meant_or_the_only_one() -> None:
     unnamed = replace(SPAWN, host="")
-    assert accepted(fleet(), unnamed)
+    assert accepted(fleet(), unnamed).effects
     assert "which host?" in refused(fleet(hosts=(host("vm1"), host("vm2"))), unnamed)
     assert "controlroom host add" in refused(Fleet(), unnamed)
 
