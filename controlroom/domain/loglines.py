@@ -40,10 +40,13 @@ def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
         yield from _rendered(LogRecord(record.at, record.stream, body))
 
 
+_BY_STREAM = {"o": "out", "e": "err", "i": "input"}
+
+
 def _rendered(record: LogRecord) -> Iterator[LogLine]:
     for line in record_lines(record.stream, record.body):
-        for part in line.text.split("\n"):
-            yield LogLine(record.at, line.kind, _styled(line.kind, redact(part.removesuffix("\r"))))
+        kind = _BY_STREAM.get(record.stream, line.kind)
+        yield LogLine(record.at, kind, _styled(kind, redact(line.text)))
 
 
 def _styled(kind: str, text: str) -> tuple[Span, ...]:
