@@ -1,0 +1,143 @@
+"""A line written on a host -> painted on the terminal: 20 agents, two lines a second each, at 200x50.
+
+    python -m tests.benchmarks.paint [--agents 20] [--seconds 20] [--columns 200] [--rows 50]
+
+Each line carries the moment it was written; the screen's bytes are read from its terminal, and the first time a line
+is seen there counts. Target: p50 60 ms, p95 150 ms.
+"""
+
+import argparse
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks.table import print_table
+
+_MARK = re.compile(rb"@(\d{13})@")
+_WRITER = """
+import time
+n, start = 0, time.time()
+while True:
+    n += 1
+    print(f"line {n} @{int(time.time() * 1000)}@", flush=True)
+    time.sleep(max(0.0, start + n / 2 - time.time()))
+"""
+
+
+def main(argv: list[str]) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--columns", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=50)
+    options = parser.parse_args(argv)
+    with throw_away_room() as environ:
+        for number in range(options.agents):
+            spawn_writer(environ, f"writer-{number}")
+        with screen(environ, options.columns, options.rows) as terminal:
+            for _ in seen(terminal, 4.0):
+                pass
+            late = sorted(seen(terminal, options.seconds))
+    written = options.agents * 2 * options.seconds
+    print_table(
+        f"written -> painted, {options.agents} agents at 2 lines a second, {options.columns}x{options.rows}",
+        [
+            ("p50", f"{late[len(late) // 2]:.0f} ms", "60 ms"),
+            ("p95", f"{late[int(len(late) * 0.95)]:.0f} ms", "150 ms"),
+            ("worst", f"{late[-1]:.0f} ms", ""),
+            ("painted of written", f"{100 * len(late) / written:.0f} %", ""),
+        ],
+    )
+
+
+@contextmanager
+def throw_away_room() -> Iterator[dict[str, str]]:
+    """Make an environment with its own HOME and room; everything started in it ends with it."""
+    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
+        unwanted = ("TMUX", "TMUX_PANE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
+        environ = {name: value for name, value in os.environ.items() if name not in unwanted}
+        environ |= {
+            "HOME": folder,
+            "CONTROLROOM_HOME": f"{folder}/room",
+            "TMUX_TMPDIR": folder,
+            "TERM": "xterm-256color",
+            "SHELL": "/bin/sh",
+        }
+        try:
+            yield environ
+        finally:
+            run(environ, "stop")
+            for socket in Path(folder).glob("tmux-*/*"):
+                subprocess.run(["tmux", "-S", str(socket), "kill-server"], check=False, capture_output=True)
+
+
+def run(environ: dict[str, str], *words: str) -> None:
+    """Run one verb of the command line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "controlroom", *words], env=environ, capture_output=True, text=True, timeout=60
+    )
+    if done.returncode:
+        print(f"controlroom {' '.join(words)}: {done.stderr.strip()}", file=sys.stderr)
+
+
+def spawn_writer(environ: dict[str, str], name: str) -> None:
+    """Start an agent that writes two lines a second."""
+    run(environ, "spawn", name, "--task", "", "--", sys.executable, "-c", _WRITER)
+
+
+@contextmanager
+def screen(environ: dict[str, str], columns: int, rows: int) -> Iterator[int]:
+    """Run the screen on a terminal of its own; gives the terminal's file descriptor."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)  # noqa: S606
+    termios.tcsetwinsize(terminal, (rows, columns))
+    try:
+        yield terminal
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        _drain(terminal)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def _drain(terminal: int) -> None:
+    """Read what a closing screen still writes, so that it can end."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end and select.select([terminal], [], [], 0.5)[0]:
+        try:
+            if not os.read(terminal, 65536):
+                return
+        except OSError:
+            return
+
+
+def seen(terminal: int, seconds: float) -> Iterator[float]:
+    """Give the lateness in milliseconds of every line that appears within `seconds`."""
+    met: set[bytes] = set()
+    rest, end = b"", time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([terminal], [], [], left)[0]:
+            return
+        data = os.read(terminal, 1 << 20)
+        now = time.time() * 1000
+        for mark in _MARK.findall(rest + data):
+            if mark not in met:
+                met.add(mark)
+                yield now - int(mark)
+        rest = data[-20:]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
