@@ -6,6 +6,7 @@ processes      whose process is this, and ending what is left of a place
 warden         ends and removes what a killed test run left behind
 world          a HOME and a CONTROLROOM_HOME of one test's own
 terminal       a command on a real screen: a private tmux server
+machine        what this machine can give a lab
 options        what a lab is made of, and its record on disk
 lab            a set of hosts: up, down, what both kinds share
 loopback       hosts that are sshds on 127.0.0.1: no rights needed

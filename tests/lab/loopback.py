@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import os
 import pwd
-import random
 import shutil
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 
 from tests.lab.host import Host
 from tests.lab.lab import Lab
+from tests.lab.machine import free_port
 from tests.lab.options import Machine
 from tests.lab.processes import Process, belonging_to, end_all, everything, look, sweep
 from tests.lab.sshd import GO_HOME, HOST_KEY, loopback_config, make_key, public_file, sshd_program
 from tests.lab.waiting import wait_for
 
-PORTS = range(15000, 32000)  # below the ports that the kernel hands out by itself
 PRIVILEGE_SEPARATION = Path("/run/sshd")  # made by the service at boot; a container never booted
-
-
-def unusable() -> str:
-    """Why there can be no such lab here, or an empty text."""
-    if sshd_program() is None:
-        return "no sshd (Debian: openssh-server)"
-    missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
-    return f"no {missing[0]} (Debian: openssh-client)" if missing else ""
-
-
-def free_port(taken: set[int]) -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    for port in random.sample(PORTS, 200):
-        if port not in taken:
-            with suppress(OSError), socket.socket() as probe:
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise OSError("no free port on 127.0.0.1")
 
 
 class LoopbackHost(Host):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -25,6 +24,7 @@ from tests.lab.cable import Conditions, Cut
 from tests.lab.command import run
 from tests.lab.host import Host
 from tests.lab.lab import Lab
+from tests.lab.machine import free_network, unified_cgroup
 from tests.lab.options import Machine
 from tests.lab.processes import Process, everything, look
 from tests.lab.sshd import (
@@ -34,57 +34,11 @@ from tests.lab.sshd import (
     make_key,
     namespace_config,
     public_file,
-    sshd_program,
 )
 from tests.lab.switchboard import ask
-from tests.lab.syscalls import TUN_DEVICE
 from tests.lab.waiting import wait_for
 
 FILLER = ".fill"
-
-
-def unusable() -> str:
-    """Why there can be no such lab here, or an empty text."""
-    if sys.platform != "linux":
-        return "not Linux"
-    if os.getuid() != 0:
-        return "not root"
-    if not Path(TUN_DEVICE).exists() and not make_tun_device():
-        return f"no {TUN_DEVICE}"
-    missing = [name for name in ("ip", "unshare", "nsenter", "ss") if shutil.which(name) is None]
-    if missing or sshd_program() is None:
-        return f"no {', '.join(missing) or 'sshd'} (Debian: iproute2, util-linux, openssh-server)"
-    made = run("unshare", "--net", "--mount", "--pid", "--fork", "true", check=False)
-    return "" if made.returncode == 0 else "the kernel gives no namespaces"
-
-
-def make_tun_device() -> bool:
-    """Make /dev/net/tun where a container lacks only the node."""
-    try:
-        Path(TUN_DEVICE).parent.mkdir(exist_ok=True)
-        os.mknod(TUN_DEVICE, 0o20600, os.makedev(10, 200))
-        os.close(os.open(TUN_DEVICE, os.O_RDWR))
-    except OSError:
-        return False
-    return True
-
-
-def unified_cgroup() -> Path | None:
-    """Where cgroup version 2 is mounted, or None."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        if right.split()[0] == "cgroup2":
-            return Path(left.split()[4])
-    return None
-
-
-def free_network() -> str:
-    """A /24 that no route of this machine knows."""
-    routes = run("ip", "-4", "route", "show", "table", "all").stdout
-    while True:
-        network = f"10.{random.randrange(64, 128)}.{random.randrange(256)}."
-        if network not in routes:
-            return network + "0/24"
 
 
 class NamespaceHost(Host):

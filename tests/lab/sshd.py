@@ -28,7 +28,10 @@ COMMON = (
 )
 
 # HOME is the throw-away one, but sshd starts in the account's folder: go home first, as a login there would.
-GO_HOME = r"cd && if [ -n \"$SSH_ORIGINAL_COMMAND\" ]; then eval \"$SSH_ORIGINAL_COMMAND\"; else exec \"$SHELL\" -l; fi"
+GO_HOME = (
+    r"cd; asked=$SSH_ORIGINAL_COMMAND; unset SSH_ORIGINAL_COMMAND OLDPWD; "
+    r"if [ -n \"$asked\" ]; then eval \"$asked\"; else exec \"$SHELL\" -l; fi"
+)
 
 CLIENT_DEFAULTS = """Host *
   UserKnownHostsFile {known_hosts}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Value = TypeVar("Value")
 LONGEST_SHOWN = 4000  # characters of the last value in a failure
@@ -47,12 +47,21 @@ def wait_for(
         time.sleep(poll)
 
 
+@overload
 async def wait_for_async(
-    condition: Callable[[], Value | Awaitable[Value]],
-    deadline: float = 10.0,
-    what: str = "",
-    poll: float = 0.02,
-) -> Value:
+    condition: Callable[[], Awaitable[Value]], deadline: float = 10.0, what: str = "", poll: float = 0.02
+) -> Value: ...
+
+
+@overload
+async def wait_for_async(
+    condition: Callable[[], Value], deadline: float = 10.0, what: str = "", poll: float = 0.02
+) -> Value: ...
+
+
+async def wait_for_async(
+    condition: Callable[[], object], deadline: float = 10.0, what: str = "", poll: float = 0.02
+) -> object:
     """The twin of `wait_for` for an event loop; the condition may be a plain or an async function."""
     end = time.monotonic() + deadline
     while True:

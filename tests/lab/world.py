@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tests.lab.processes import Process, belonging_to, sweep
+from tests.lab.terminal import Terminal
 
 FOREIGN: tuple[str, ...] = (
     "XDG_",
@@ -38,6 +39,7 @@ class World:
         self.home = self.directory / "home"
         self.room = self.directory / "room"
         self.tmux = self.directory / "tmux"
+        self.terminals: list[Terminal] = []
         self.beyond: list[Callable[[], Iterable[Process]]] = []
         for folder in (self.home, self.room, self.tmux):
             folder.mkdir(mode=0o700)

@@ -1,0 +1,289 @@
+"""Fixtures for every test folder: throw-away worlds, real hosts, the stand-in for the Messages API, real screens.
+
+What a machine cannot give is said once at the end of the run; under CI (`CI=true`) it is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import hypothesis
+import pytest
+
+from tests.lab import claude as claude_code
+from tests.lab.host import Host
+from tests.lab.lab import Lab
+from tests.lab.loopback import LoopbackHost, LoopbackLab
+from tests.lab.machine import no_loopback_lab, no_namespace_lab
+from tests.lab.messages_api.server import Api
+from tests.lab.namespaces import NamespaceLab
+from tests.lab.options import Options
+from tests.lab.terminal import Terminal
+from tests.lab.waiting import NotInTime, wait_for
+from tests.lab.warden import Warden
+from tests.lab.world import World, leaks
+
+NOT_RUN = pytest.StashKey[dict[str, tuple[str, int]]]()
+QUICK_SEED = 1  # the same tests every time, unless asked otherwise
+AnyLab = TypeVar("AnyLab", bound=Lab[Any])
+UNDER_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+for profile, examples in (("quick", 60), ("long", 3000)):
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        derandomize=profile == "quick",
+        suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+    )
+
+
+# -- the run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of our own."""
+    group = parser.getgroup("controlroom")
+    group.addoption("--long", action="store_true", help="thousands of seeds, soak and storms: by hand")
+    group.addoption("--seed", type=int, help="of every test with dice (default: 1, with --long a new one)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, settle the seed."""
+    config.addinivalue_line("markers", "long: runs only with --long")
+    config.stash[NOT_RUN] = {}
+    hypothesis.settings.load_profile("long" if config.getoption("long") else "quick")
+    if config.getoption("seed") is None:
+        config.option.seed = random.SystemRandom().getrandbits(32) if config.getoption("long") else QUICK_SEED
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say the seed, so that a failure can be repeated."""
+    return f"seed: {config.getoption('seed')} (--seed repeats it)"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Benchmarks run only when they are named."""
+    benchmarks = "benchmarks" in collection_path.relative_to(config.rootpath).parts
+    return True if benchmarks and not any("benchmarks" in argument for argument in config.args) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long."""
+    if not config.getoption("long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="runs only with --long"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line on what could not be run here."""
+    if config.stash[NOT_RUN]:
+        parts = [f"{part} ({why}; {count} tests)" for part, (why, count) in config.stash[NOT_RUN].items()]
+        terminalreporter.write_line("could not be run here: " + ", ".join(parts), yellow=True)
+
+
+def give_up(config: pytest.Config, part: str, why: str) -> NoReturn:
+    """This machine lacks a part that the test needs: a failure under CI, else a skip that is counted."""
+    _, count = config.stash[NOT_RUN].get(part, (why, 0))
+    config.stash[NOT_RUN][part] = (why, count + 1)
+    if UNDER_CI:
+        pytest.fail(f"{part} is missing, which is a failure under CI: {why}", pytrace=False)
+    pytest.skip(f"{part}: {why}")
+
+
+@pytest.fixture
+def need(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """`need("mosh", package="mosh")`: the path of a program, or no test."""
+
+    def path(program: str, package: str = "") -> str:
+        found = shutil.which(program)
+        return found or give_up(request.config, program, f"not installed (Debian: {package or program})")
+
+    return path
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this run."""
+    return int(request.config.getoption("seed"))
+
+
+@pytest.fixture(scope="session")
+def warden() -> Iterator[Warden]:
+    """Ends and removes what we leave behind if we are killed."""
+    guard = Warden()
+    yield guard
+    guard.close()
+
+
+# -- a place of one's own
+
+
+@pytest.fixture
+def home(warden: Warden, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A throw-away world: HOME, CONTROLROOM_HOME and TMUX_TMPDIR of the test's own, in this process's environment.
+
+    At the end every process that lives in it is killed, and the test fails if one resists.
+    """
+    world = World()
+    warden.watch(world.directory)
+    for name in filter(leaks, list(os.environ)):
+        monkeypatch.delenv(name)
+    for name, value in world.environment().items():
+        monkeypatch.setenv(name, value)
+    yield world
+    resisted = world.close()
+    warden.forget(world.directory)
+    assert not resisted, f"these would not end: {resisted}"
+
+
+# -- hosts
+
+
+class MakeHosts(Protocol):
+    """What the fixture `ssh_hosts` gives."""
+
+    def __call__(self, count: int, *, known: bool = True, **options: Any) -> list[LoopbackHost]: ...
+
+
+class MakeLab(Protocol):
+    """What the fixture `vms` gives."""
+
+    def __call__(self, count: int, *, known: bool = True, **options: Any) -> NamespaceLab: ...
+
+
+def run_lab(stack: ExitStack, lab: AnyLab, count: int, known: bool, world: World, warden: Warden) -> AnyLab:
+    """Bring a lab up until the stack ends, and let the world's HOME reach it."""
+    warden.watch(lab.directory)
+    stack.callback(warden.forget, lab.directory)
+    stack.enter_context(lab)
+    lab.up(count)
+    lab.install(world.home, known)
+    for host in lab.hosts:
+        world.watch(host.processes)
+    return lab
+
+
+@pytest.fixture
+def ssh_hosts(request: pytest.FixtureRequest, home: World, warden: Warden) -> Iterator[MakeHosts]:
+    """`ssh_hosts(2)`: real sshds on 127.0.0.1, each with a HOME of its own, reachable by name from the world's HOME.
+
+    `known=False` leaves ~/.ssh/known_hosts empty. Other options are those of `lab.options.Options`.
+    """
+    with ExitStack() as stack:
+
+        def make(count: int, *, known: bool = True, **options: Any) -> list[LoopbackHost]:
+            if why := no_loopback_lab():
+                give_up(request.config, "sshd", why)
+            lab = run_lab(stack, LoopbackLab(options=Options(**options)), count, known, home, warden)
+            return lab.hosts
+
+        yield make
+
+
+@pytest.fixture
+def ssh_host(ssh_hosts: MakeHosts) -> Host:
+    """One real sshd on 127.0.0.1, `vm1`, known to the world's HOME."""
+    return ssh_hosts(1)[0]
+
+
+@pytest.fixture
+def vms(request: pytest.FixtureRequest, home: World, warden: Warden) -> Iterator[MakeLab]:
+    """`vms(3, disk=24)`: a lab of hosts with networks of their own; `lab["vm1"].cut()` and other faults.
+
+    Needs root and /dev/net/tun. The hosts reach this machine at `lab.record.gateway`.
+    """
+    with ExitStack() as stack:
+
+        def make(count: int, *, known: bool = True, **options: Any) -> NamespaceLab:
+            if why := namespace_trouble():
+                give_up(request.config, "hosts with networks of their own", why)
+            return run_lab(stack, NamespaceLab(options=Options(**options)), count, known, home, warden)
+
+        yield make
+
+
+@cache
+def namespace_trouble() -> str:
+    """Why there are no namespaces here, found out once."""
+    return no_namespace_lab()
+
+
+@pytest.fixture
+def no_leftovers(home: World, ssh_hosts: MakeHosts, vms: MakeLab) -> Iterator[None]:
+    """The test fails if an engine, a node, a runner or a tmux server of its world outlives it by more than 5 s.
+
+    Hosts are looked at while they are still up.
+    """
+    yield
+    for terminal in home.terminals:
+        terminal.close()
+    try:
+        wait_for(lambda: not home.leftovers(), 5)
+    except NotInTime:
+        pytest.fail(f"left over: {home.leftovers()}", pytrace=False)
+
+
+# -- the Messages API and Claude Code
+
+
+@pytest.fixture
+def start_api() -> Iterator[Callable[..., Api]]:
+    """`start_api(host="10.0.0.1", ratelimit="unified")`: a stand-in for the Messages API wherever it is wanted."""
+    with ExitStack() as stack:
+        yield lambda host="127.0.0.1", **config: stack.enter_context(Api(host, **config))
+
+
+@pytest.fixture
+def api(start_api: Callable[..., Api]) -> Api:
+    """A stand-in for the Messages API on 127.0.0.1."""
+    return start_api()
+
+
+@pytest.fixture(scope="session")
+def claude_found() -> Path | str:
+    """The real CLI, or why there is none; asked before a test has another HOME."""
+    return claude_code.find(dict(os.environ), claude_code.cache())
+
+
+@pytest.fixture
+def claude(request: pytest.FixtureRequest, claude_found: Path | str) -> Path:
+    """The path of the real Claude Code CLI."""
+    return give_up(request.config, "claude", claude_found) if isinstance(claude_found, str) else claude_found
+
+
+@pytest.fixture
+def claude_home(claude: Path) -> Callable[..., Path]:
+    """`claude_home(host.home, api)`: furnish a HOME for Claude Code; returns its project folder."""
+
+    def furnish(home: Path, api: Api, **extra: str) -> Path:
+        return claude_code.furnish(home, claude, api.url, extra)
+
+    return furnish
+
+
+# -- screens
+
+
+@pytest.fixture
+def tmux_screen(request: pytest.FixtureRequest, home: World) -> Iterator[Callable[..., Terminal]]:
+    """`tmux_screen(["controlroom"], width=45, height=20)`: a command on a real screen of its own."""
+    if shutil.which("tmux") is None:
+        give_up(request.config, "tmux", "not installed")
+
+    def open_screen(command: Any, **options: Any) -> Terminal:
+        terminal = Terminal(home.directory / f"screen{len(home.terminals)}", command, **options)
+        home.terminals.append(terminal)
+        return terminal
+
+    yield open_screen
+    for terminal in home.terminals:
+        terminal.close()

@@ -1,0 +1,93 @@
+"""The fixtures that every test folder stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab import claude as claude_code
+from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.processes import look
+from tests.lab.terminal import Terminal
+from tests.lab.waiting import NotInTime, wait_for, wait_for_async
+from tests.lab.world import World
+
+
+def test_a_world_is_short_clean_and_ends_what_hides_in_it(home: World) -> None:
+    assert Path.home() == home.home
+    assert len(str(home.room)) < 30
+    assert not [name for name in os.environ if name.startswith(("TMUX_PANE", "CLAUDE", "XDG_"))]
+    subprocess.run(["tmux", "new", "-d", "-s", "a", "env -i setsid sleep 998 & sleep 999"], check=True)
+    socket = next(home.tmux.rglob("default"))
+    bare = ["env", "-i", "tmux", "-S", str(home.directory / "bare"), "-f", "/dev/null", "new", "-d", "sleep 997"]
+    subprocess.run(bare, check=True)
+    assert socket.is_socket()
+    wait_for(lambda: len([p for p in home.processes() if p.command.startswith("sleep")]) >= 3)
+    assert len(home.leftovers()) >= 2
+    seen = home.processes()
+    assert home.close() == []
+    assert not [process for process in seen if look(process.pid)]
+
+
+async def test_waiting_shows_the_last_value() -> None:
+    values = iter([0, 0, 7])
+    assert wait_for(lambda: next(values)) == 7
+    with pytest.raises(NotInTime, match="not within 0 s: it\nlast seen: AssertionError"):
+        wait_for(not_yet, 0, "it")
+
+    async def slow() -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    with pytest.raises(NotInTime, match="still running"):
+        await wait_for_async(slow, 0.05)
+
+
+def not_yet() -> bool:
+    raise AssertionError("not yet")
+
+
+def test_a_screen_takes_keys_and_sizes_and_keeps_bytes(tmux_screen: Callable[..., Terminal], home: World) -> None:
+    talk = "stty size; trap 'stty size' WINCH; printf 'a\\033[31mred\\n'; read -r line; echo \"got $line\"; read -r; exit 3"
+    screen = tmux_screen(["bash", "-c", talk], width=45, height=20)
+    screen.wait_for_text("20 45", "ared")
+    assert b"\033[31mred" in screen.raw()
+    screen.type("Enter $(x)")
+    screen.keys("Enter")
+    screen.wait_for_text("got Enter $(x)")
+    screen.resize(100, 30)
+    screen.keys("Enter")
+    assert screen.wait_for_exit() == 3
+    screen.wait_for_text("30 100")
+    bare = tmux_screen("env", width=120, height=60)
+    bare.wait_for_exit()
+    assert "TMUX=" not in bare.screen()
+    assert f"HOME={home.home}" in bare.screen()
+
+
+def test_claude_code_works_on_a_host_through_the_stand_in(
+    ssh_host: Host, api: Api, claude_home: Callable[..., Path]
+) -> None:
+    project = claude_home(ssh_host.home, api)
+    assert project == ssh_host.home / "project"
+    task = '[[tool Bash {"command": "echo from-$((40+2))"}]][[text All is well.]]'
+    told = f"cd project && bash -lc \"claude -p --output-format json --allowedTools Bash\" <<'END'\n{task}\nEND"
+    said = ssh_host.run(told, timeout=60)
+    assert "All is well." in said
+    assert len(api.requests(main=True)) == 2
+    assert "from-42" in str(api.requests(main=True)[1]["body"]["messages"])
+
+
+def test_a_claude_of_another_version_is_not_taken(tmp_path: Path) -> None:
+    other = tmp_path / "claude"
+    other.write_text("#!/bin/sh\necho '9.9.9 (Claude Code)'\n")
+    other.chmod(0o755)
+    found = claude_code.find({"CONTROLROOM_TEST_CLAUDE": str(other), "PATH": ""}, tmp_path)
+    assert found == f"{other} is 9.9.9"
+    assert "not installed" in str(claude_code.find({"PATH": ""}, tmp_path))
