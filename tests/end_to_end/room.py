@@ -1,0 +1,57 @@
+"""The command line as a person uses it, one process a verb."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.lab.waiting import wait_for
+
+Status = dict[str, Any]
+
+
+class Room:
+    """Runs `controlroom` verbs in the environment of the test's world."""
+
+    def run(self, *words: str, expect: int = 0, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
+        """Run one verb; fails unless it exits with `expect`. Gives its stdout, or its stderr when it is to fail."""
+        done = subprocess.run(
+            [sys.executable, "-m", "controlroom", *words],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            env=env,
+        )
+        said = f"controlroom {' '.join(words)[:200]}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == expect, said
+        assert "Traceback" not in done.stderr, said
+        return done.stderr if expect else done.stdout
+
+    def status(self) -> Status:
+        """What `status --json` says."""
+        status: Status = json.loads(self.run("status", "--json"))
+        return status
+
+    def agent(self, name: str) -> Status:
+        """One agent of the status, by name; fails when it is not there."""
+        found = [agent for agent in self.status()["agents"] if agent["name"] == name]
+        assert len(found) == 1, found
+        agent: Status = found[0]
+        return agent
+
+    def wait_for_state(self, name: str, *states: str, deadline: float = 30.0) -> Status:
+        """Wait until an agent is in one of `states`; gives it."""
+
+        def reached() -> Status:
+            agent = self.agent(name)
+            assert agent["state"] in states, {k: agent[k] for k in ("state", "detail", "last_line", "evidence")}
+            return agent
+
+        return wait_for(reached, deadline, f"{name} to be {' or '.join(states)}", poll=0.1)
+
+    def wait_until(self, what: str, condition: Callable[[Status], object], deadline: float = 30.0) -> None:
+        """Wait until the status fulfils a condition."""
+        wait_for(lambda: condition(self.status()), deadline, what, poll=0.1)
