@@ -101,15 +101,15 @@ class Terminal:
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def exit_status(self) -> int | None:
-        """The exit status of the command (128 + signal if it was killed), or None while it runs."""
-        dead, status, signal = (
-            self.tmux("display-message", "-p", "#{pane_dead}|#{pane_dead_status}|#{pane_dead_signal}")
-            .strip()
-            .split("|")
-        )
-        if dead != "1":
+        """The exit status of the command (128 + signal if it was killed), or None while it runs.
+
+        A pane is dead a moment before tmux has collected the status.
+        """
+        said = self.tmux("display-message", "-p", "#{pane_dead}|#{pane_dead_status}|#{pane_dead_signal}")
+        dead, status, signal = said.strip().split("|")
+        if dead != "1" or not (status or signal):
             return None
-        return int(status) if status else 128 + int(signal or 0)
+        return int(status) if status else 128 + int(signal)
 
     def wait_for_exit(self, deadline: float = 10.0) -> int:
         """Wait until the command has ended; returns its exit status."""

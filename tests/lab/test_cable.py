@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from tests.lab.cable import DIRECTIONS, Cable
 
 
@@ -39,7 +41,7 @@ def test_loss_and_doubles_come_in_their_measure() -> None:
 def test_a_rate_spreads_frames_and_its_queue_overflows() -> None:
     slow = cable(rate=800, queue=50)  # 10 ms for each frame of 1000 bytes
     times = arrivals(slow, 100)
-    assert all(later - earlier > 0.0099 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier > 0.0099 for earlier, later in pairwise(times))
     assert slow.counts["overflow"] == 100 - len(times) > 0
 
 

@@ -54,7 +54,7 @@ def not_yet() -> bool:
 
 
 def test_a_screen_takes_keys_and_sizes_and_keeps_bytes(tmux_screen: Callable[..., Terminal], home: World) -> None:
-    talk = "stty size; trap 'stty size' WINCH; printf 'a\\033[31mred\\n'; read -r line; echo \"got $line\"; read -r; exit 3"
+    talk = "stty size; trap 'stty size' WINCH; printf 'a\\033[31mred\\n'; read -r line; echo got $line; read -r; exit 3"
     screen = tmux_screen(["bash", "-c", talk], width=45, height=20)
     screen.wait_for_text("20 45", "ared")
     assert b"\033[31mred" in screen.raw()
