@@ -1,0 +1,42 @@
+"""The only place that knows every floor: it hands what it starts to the command line."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from controlroom.cli.run import main as run
+from controlroom.cli.starters import Starters
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (without the program's name); give its exit code."""
+    return run(sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports))
+
+
+def _screen() -> int:
+    from controlroom.tui.app import run as run_screen
+
+    return run_screen()
+
+
+def _engine() -> int:
+    from controlroom.fleet.engine import run as run_engine
+
+    return run_engine()
+
+
+def _demo(agents: int, hold: bool) -> int:
+    from controlroom.demo.play import play
+
+    return play(agents, hold)
+
+
+def _reports() -> Path:
+    from controlroom.fleet.home import find_home
+
+    return find_home(os.environ).state_folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The verbs that steer agents."""
+
+import argparse
+import time
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
+from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain import intents
+from controlroom.domain.decide import default_host
+from controlroom.domain.words import age
+from controlroom.fleet.client import Client
+
+
+def spawn(args: argparse.Namespace, starters: Starters) -> int:
+    """Start an agent; print its id."""
+    args.task = task_text(args.task, args.task_file)
+    if args.task is None and not args.command and not args.profile and args.kind != "command":
+        raise Stop(Exit.USAGE, "what is it to do? say --task TEXT or --task-file F, or a command after --")
+    args.command = tuple(typed(word, "the command") for word in args.command)
+    return with_room(_spawn, args)
+
+
+async def _spawn(client: Client, args: argparse.Namespace) -> int:
+    host = args.host or default_host(client.fleet)
+    if host:
+        host_of(client.fleet, host)
+    check_profile(client.fleet, args.profile)
+    await wait_settled(client, host)
+    intent = intents.SpawnAgent(
+        args.name,
+        args.task or "",
+        host,
+        args.profile,
+        args.kind,
+        typed(args.model, "the model"),
+        typed(args.cwd, "the folder"),
+        args.command,
+    )
+    code = await order(client, intent, f"{host}/{args.name} is started")
+    output.data(f"{host}/{args.name}")
+    return code
+
+
+def kill(args: argparse.Namespace, starters: Starters) -> int:
+    """End an agent, after asking."""
+    return with_room(_kill, args)
+
+
+async def _kill(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    state, since = client.fleet.state_of(agent), age(_now() - agent.since)
+    confirmed(f"Kill {agent.id} ({state} since {since}) and everything it started?", args.yes)
+    return await order(client, intents.KillAgent(agent.id, agent.epoch), f"{agent.id} is ended, nothing of it is left")
+
+
+def reassign(args: argparse.Namespace, starters: Starters) -> int:
+    """Give an agent a new task."""
+    args.task = task_text(args.task, args.task_file)
+    if args.task is None:
+        raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F")
+    return with_room(_reassign, args)
+
+
+async def _reassign(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task, args.keep)
+    return await order(client, intent, f"{agent.id} has its new task, as epoch {agent.epoch + 1}")
+
+
+def send(args: argparse.Namespace, starters: Starters) -> int:
+    """Say something to an agent."""
+    args.text = read_text("-", "the message") if args.text == ["-"] else typed(" ".join(args.text), "the message")
+    return with_room(_send, args)
+
+
+async def _send(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    return await order(client, intents.SendMessage(agent.id, agent.epoch, args.text), f"{agent.id} has the message")
+
+
+def answer(args: argparse.Namespace, starters: Starters) -> int:
+    """Answer what an agent asks."""
+    args.text = typed(" ".join(args.text), "the answer")
+    return with_room(_answer, args)
+
+
+async def _answer(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    if agent.question is None:
+        raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
+    intent = intents.AnswerQuestion(agent.id, agent.question.id, args.verdict, args.text)
+    return await order(client, intent, f"{args.verdict}: {agent.question.title}")
+
+
+def interrupt(args: argparse.Namespace, starters: Starters) -> int:
+    """Stop an agent's turn."""
+    return with_room(_interrupt, args)
+
+
+async def _interrupt(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
+
+
+def forget(args: argparse.Namespace, starters: Starters) -> int:
+    """Remove an ended agent, after asking."""
+    return with_room(_forget, args)
+
+
+async def _forget(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    confirmed(f"Remove {agent.id} and its logs from {agent.host}?", args.yes)
+    return await order(client, intents.ForgetAgent(agent.id, agent.epoch), f"{agent.id} is removed")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

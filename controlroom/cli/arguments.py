@@ -1,0 +1,136 @@
+"""What each verb takes. A parser is made only for the verb that is run."""
+
+import argparse
+import re
+
+_ADDRESS = re.compile(
+    r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,63})@)?"
+    r"(?P<host>[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+def nothing(parser: argparse.ArgumentParser) -> None:
+    """Take no arguments."""
+
+
+def agent(parser: argparse.ArgumentParser) -> None:
+    """Take an agent."""
+    parser.add_argument("agent", metavar="AGENT", help="its name where that is unique, else HOST/NAME")
+
+
+def kill(parser: argparse.ArgumentParser) -> None:
+    """Take an agent, and a yes in advance."""
+    agent(parser)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def status(parser: argparse.ArgumentParser) -> None:
+    """Take the form of the answer."""
+    parser.add_argument(
+        "--json", action="store_true", help="for scripts; times are UTC, sizes bytes, null is not known"
+    )
+
+
+def logs(parser: argparse.ArgumentParser) -> None:
+    """Take what to print of a log."""
+    agent(parser)
+    parser.add_argument("-n", "--lines", metavar="N", type=_count, default=200, help="the last N lines (default 200)")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    parser.add_argument("--raw", action="store_true", help="what the agent wrote, byte for byte")
+    parser.add_argument("--epoch", metavar="E", type=_count, default=0, help="an earlier run, counted from 1")
+
+
+def spawn(parser: argparse.ArgumentParser) -> None:
+    """Take all of a new agent. The command after -- is taken off before."""
+    parser.add_argument("name", metavar="NAME", help="a-z 0-9 _ -, like docs-1")
+    parser.add_argument("--host", metavar="H", default="", help="where (default: this machine)")
+    parser.add_argument("--profile", metavar="P", default="", help="a template of the config")
+    parser.add_argument("--kind", metavar="K", default="", help="headless (Claude Code, the default) or command")
+    parser.add_argument("--model", metavar="M", default="", help="as Claude Code names it")
+    parser.add_argument("--cwd", metavar="DIR", default="", help="the folder to work in, on the host")
+    _task(parser)
+
+
+def reassign(parser: argparse.ArgumentParser) -> None:
+    """Take an agent and its new task."""
+    agent(parser)
+    _task(parser)
+    parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
+
+
+def send(parser: argparse.ArgumentParser) -> None:
+    """Take an agent and what to say."""
+    agent(parser)
+    parser.add_argument("text", metavar="TEXT", nargs="+", help="the message; - reads it from stdin")
+
+
+def answer(parser: argparse.ArgumentParser) -> None:
+    """Take an agent, a verdict, and words."""
+    agent(parser)
+    parser.add_argument("verdict", choices=("allow", "always", "deny"))
+    parser.add_argument("text", metavar="TEXT", nargs="*", help="words for the agent")
+
+
+def host(parser: argparse.ArgumentParser) -> None:
+    """Take a host."""
+    parser.add_argument("name", metavar="NAME", help="as host list shows it")
+
+
+def host_add(parser: argparse.ArgumentParser) -> None:
+    """Take where a host is."""
+    parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")
+    parser.add_argument("--name", metavar="N", default="", help="how to call it (default: from the address)")
+    parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, default="", help="of its host key")
+
+
+def host_answer(parser: argparse.ArgumentParser) -> None:
+    """Take a host and a verdict."""
+    host(parser)
+    parser.add_argument("verdict", choices=("allow", "deny"))
+
+
+def engine(parser: argparse.ArgumentParser) -> None:
+    """Take where the engine is to run."""
+    parser.add_argument("--foreground", action="store_true", help="in this process")
+
+
+def demo(parser: argparse.ArgumentParser) -> None:
+    """Take the size of the demo."""
+    parser.add_argument("--agents", metavar="N", type=_count, default=8, help="how many (default 8, at most 60)")
+    parser.add_argument("--hold", action="store_true", help="without the screen, until Ctrl-C")
+
+
+def host_name(address: str) -> str:
+    """Make a name from an address: its first label, or all of an IP address."""
+    match = _ADDRESS.fullmatch(address)
+    place = (match["host"] if match else address).strip("[]").lower()
+    label = place if re.fullmatch(r"[0-9a-f.:]+", place) else place.split(".")[0]
+    return re.sub(r"[^a-z0-9._-]", "-", label).strip("-._")[:41]
+
+
+def _task(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--task", metavar="TEXT", help="what it is to do")
+    either.add_argument("--task-file", metavar="F", help="a file that says it; - is stdin")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:10]) <= 10**9:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, not {ascii(text)[:40]}")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or 22) < 65536:
+        raise argparse.ArgumentTypeError(f"expected user@address or user@address:port, not {ascii(text)[:80]}")
+    return text
+
+
+def _fingerprint(text: str) -> str:
+    bare = text.rstrip("=")
+    if not _FINGERPRINT.fullmatch(bare):
+        raise argparse.ArgumentTypeError("expected SHA256: and 43 letters, as ssh-keygen -lf prints it")
+    return bare

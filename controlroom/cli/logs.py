@@ -1,0 +1,146 @@
+"""An agent's log: its last lines, then what comes."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.room import find_agent, with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain.loglines import log_lines
+from controlroom.domain.model import ENDED, Agent, Fleet, LogPlace, LogRecord
+from controlroom.domain.words import size
+from controlroom.fleet.client import Client, LogPage
+
+_PAGE = 500
+"""Records of one page of history."""
+
+_WRITTEN_BY_AGENT = "oea"
+"""Streams of what the agent itself wrote; the runner's notes and the operator's input are other ones."""
+
+
+def logs(args: argparse.Namespace, starters: Starters) -> int:
+    """Print a log."""
+    return with_room(_logs, args)
+
+
+async def _logs(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    epoch = args.epoch or agent.epoch
+    if epoch > agent.epoch:
+        raise Stop(Exit.NOT_FOUND, f"{agent.id} is at epoch {agent.epoch}: there is no log of epoch {epoch} yet")
+    reader = _Reader(client, agent, epoch, args.raw)
+    await reader.last(args.lines)
+    if args.follow and epoch == agent.epoch:
+        await reader.follow()
+    return Exit.DONE
+
+
+class _Reader:
+    """Reads one log from some place on, and prints it."""
+
+    def __init__(self, client: Client, agent: Agent, epoch: int, raw: bool) -> None:
+        self._client, self._id, self._epoch, self._raw = client, agent.id, epoch, raw
+        self._place: LogPlace | None = None
+        self._held: list[LogRecord] = []
+
+    async def last(self, count: int) -> None:
+        """Print the last lines. Raises `Stop` when the log cannot be read."""
+        pages: list[LogPage] = []
+        before = None
+        while True:
+            page = await self._client.fetch(self._id, self._epoch, before=before, count=min(_PAGE, max(count, 50)))
+            if page.reason:
+                raise Stop(Exit.REFUSED, page.reason)
+            pages.insert(0, page)
+            if page.first or not page.records or _count(pages, self._raw) >= count:
+                break
+            before = page.start
+        self._place = pages[-1].end
+        self._print([record for page in pages for record in page.records], count)
+
+    async def follow(self) -> None:
+        """Print what comes until the run has ended, then what was written last."""
+        await self._client.follow({self._id: self._place})
+        printing = asyncio.create_task(self._print_pages())
+        over = asyncio.create_task(self._over())
+        try:
+            await asyncio.wait((printing, over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (printing, over):
+                task.cancel()
+            await asyncio.gather(printing, over, return_exceptions=True)
+        for task in (printing, over):
+            if not task.cancelled() and (problem := task.exception()):
+                raise problem
+        await self._client.follow({})
+        await self._rest()
+        self._say_how_it_ended()
+
+    async def _print_pages(self) -> None:
+        async for page in self._client.pages():
+            if page.agent == self._id and page.start.epoch == self._epoch:
+                if page.skipped:
+                    output.talk(f"… {size(page.skipped)} were skipped: the link is slower than the log")
+                self._place = page.end
+                self._print(page.records)
+
+    async def _over(self) -> None:
+        while not self._ended(self._client.fleet):
+            await self._client.changed()
+
+    def _ended(self, fleet: Fleet) -> bool:
+        agent = fleet.agents.get(self._id)
+        return agent is None or agent.epoch != self._epoch or agent.state in ENDED
+
+    async def _rest(self) -> None:
+        while self._id in self._client.fleet.agents:
+            page = await self._client.fetch(self._id, self._epoch, after=self._place, count=_PAGE)
+            if not page.records:
+                return
+            self._place = page.end
+            self._print(page.records)
+
+    def _print(self, records: Sequence[LogRecord], last: int | None = None) -> None:
+        if self._raw:
+            chosen = [record for record in records if record.stream in _WRITTEN_BY_AGENT]
+            output.raw(b"".join(_bytes(record) for record in _tail(chosen, last)))
+            return
+        whole = [*self._held, *records]
+        self._held = []
+        while whole and whole[-1].continued:
+            self._held.insert(0, whole.pop())
+        lines = list(log_lines(whole))
+        output.log_lines(lines[-last:] if last else lines)
+
+    def _say_how_it_ended(self) -> None:
+        agent = self._client.fleet.agents.get(self._id)
+        if agent is None:
+            output.talk(f"{self._id} is gone")
+        elif agent.epoch != self._epoch:
+            output.talk(f"{self._id} was started anew, as epoch {agent.epoch}")
+        else:
+            output.talk(f"{self._id} has ended: {agent.detail or agent.state}")
+
+
+def _bytes(record: LogRecord) -> bytes:
+    return record.body if record.continued else record.body + b"\n"
+
+
+def _tail(records: Sequence[LogRecord], last: int | None) -> Sequence[LogRecord]:
+    """Give the last lines, whole: a line may be several records."""
+    if last is None:
+        return records
+    at, lines = len(records), 0
+    while at and (lines < last or records[at - 1].continued):
+        at -= 1
+        lines += not records[at].continued
+    return records[at:]
+
+
+def _count(pages: Sequence[LogPage], raw: bool) -> int:
+    records = [record for page in pages for record in page.records]
+    if raw:
+        return sum(record.stream in _WRITTEN_BY_AGENT and not record.continued for record in records)
+    return sum(1 for _ in log_lines(records))

@@ -1,0 +1,147 @@
+"""The one place that prints: data to stdout, talk to stderr, both made inert first, colours only for a terminal."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    from controlroom.domain.loglines import LogLine
+
+_SIGNS = {"tool": "> ", "result": "  ", "error": "! ", "ask": "? ", "note": "- ", "input": "< ", "think": "~ "}
+"""What stands before a line of an agent's speech; what it says and what programs print stand as they are."""
+
+_TONES = {"error": "31", "err": "31", "ask": "1;33", "tool": "36", "note": "90", "input": "35", "think": "90"}
+
+
+def is_terminal(stream: "TextIO") -> bool:
+    """Say whether a stream is a terminal that a person looks at."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def person_is_there() -> bool:
+    """Say whether somebody can be asked: stdin and stderr are terminals."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def coloured(stream: "TextIO") -> bool:
+    """Say whether colours belong there: a terminal, no NO_COLOR (no-color.org), not a dumb one."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """Give the columns of the terminal on stdout, or None when it is none."""
+    if not is_terminal(sys.stdout):
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def own(text: str) -> None:
+    """Write text of our own (help, version) to stdout."""
+    _write(sys.stdout, text)
+
+
+def data(text: str) -> None:
+    """Write lines of data to stdout."""
+    from controlroom.domain.shown import shown
+
+    _write(sys.stdout, shown(text) + "\n")
+
+
+def talk(text: str) -> None:
+    """Tell the person something, on stderr."""
+    from controlroom.domain.shown import shown
+
+    _write(sys.stderr, shown(text) + "\n")
+
+
+def json_data(value: "Any") -> None:
+    """Write one JSON value to stdout, readable and complete whatever the encoding of stdout."""
+    import json
+
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=ascii_only) + "\n")
+
+
+def raw(body: bytes) -> None:
+    """Write bytes to stdout as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(body)
+    sys.stdout.buffer.flush()
+
+
+def log_lines(lines: "Iterable[LogLine]") -> None:
+    """Write lines of a log to stdout. They are inert; a terminal gets their colours, made anew."""
+    draw = _coloured_line if coloured(sys.stdout) else _plain_line
+    text = "".join(draw(line) + "\n" for line in lines)
+    if text:
+        _write(sys.stdout, text)
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
+    """Write rows in columns that line up; columns in `right` stand right. A terminal's width cuts the last column."""
+    from controlroom.cli.columns import lined_up
+
+    for line in lined_up(rows, right, width()):
+        data(line)
+
+
+def ask(question: str) -> bool:
+    """Ask the person on the terminal; only y or yes is yes."""
+    from controlroom.domain.shown import shown
+
+    _write(sys.stderr, f"{shown(question)} [y/N] ")
+    answer = sys.stdin.readline()
+    if not answer:
+        _write(sys.stderr, "\n")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def close_quietly() -> None:
+    """Let go of stdout after its reader went away, so that the interpreter does not complain at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _write(stream: "TextIO", text: str) -> None:
+    """Write what the stream's encoding can hold; the rest becomes question marks, never an error."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
+def _plain_line(line: "LogLine") -> str:
+    return _SIGNS.get(line.kind, "") + line.text
+
+
+def _coloured_line(line: "LogLine") -> str:
+    tone = _TONES.get(line.kind, "")
+    body = "".join(_painted(span.text, _sgr(span.style) or tone) for span in line.spans)
+    return _painted(_SIGNS.get(line.kind, ""), tone) + body
+
+
+def _painted(text: str, codes: str) -> str:
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text
+
+
+def _sgr(style: "Any") -> str:
+    """Give the SGR codes of a span's style (`meter.inert.Style`)."""
+    flags = ((style.bold, "1"), (style.italic, "3"), (style.underline, "4"), (style.reverse, "7"))
+    codes = [code for on, code in flags if on]
+    codes += [f"{base};{_colour(value)}" for base, value in ((38, style.fg), (48, style.bg)) if value]
+    return ";".join(codes)
+
+
+def _colour(value: str) -> str:
+    if value.startswith("#"):
+        return "2;" + ";".join(str(int(value[at : at + 2], 16)) for at in (1, 3, 5))
+    return f"5;{value}"

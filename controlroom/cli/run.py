@@ -1,0 +1,100 @@
+"""From a command line to an exit code. Whatever happens, a person gets a sentence and never a traceback."""
+
+import sys
+from collections.abc import Sequence
+
+from controlroom import __version__
+from controlroom.cli import output
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.starters import Starters
+
+
+def run(argv: Sequence[str], starters: Starters) -> int:
+    """Run what the command line (without the program's name) says; give the exit code."""
+    try:
+        return _dispatch(list(argv), starters)
+    except Stop as stop:
+        if stop.sentence:
+            output.talk(stop.sentence)
+        return stop.code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        output.close_quietly()
+        return Exit.CLOSED
+    except Exception as error:  # the last line of defence: what gets here is our own mistake
+        return _report(error, starters)
+
+
+def _dispatch(words: list[str], starters: Starters) -> int:
+    if not words:
+        return starters.screen()
+    if words[0] in ("--version", "-V"):
+        output.own(f"controlroom {__version__}\n")
+        return Exit.DONE
+    if words[0] in ("--help", "-h", "help") and len(words) == 1:
+        return _show_help()
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
+    return _run_verb(words, starters)
+
+
+def _show_help() -> int:
+    from controlroom.cli.help import overview
+
+    output.own(overview())
+    return Exit.DONE
+
+
+def _run_verb(words: list[str], starters: Starters) -> int:
+    from controlroom.cli.help import parser_of
+    from controlroom.cli.verbs import find
+
+    verb, rest = find(words)
+    if verb is None:
+        raise Stop(Exit.USAGE, _unknown(words))
+    if "--help" in _before_dashes(rest) or "-h" in _before_dashes(rest):
+        output.own(parser_of(verb).format_help())
+        return Exit.DONE
+    command: list[str] = []
+    if verb.name == "spawn" and "--" in rest:
+        at = rest.index("--")
+        rest, command = rest[:at], rest[at + 1 :]
+    parsed = parser_of(verb).parse_args(rest)
+    parsed.command = command
+    return verb.load()(parsed, starters)
+
+
+def _before_dashes(words: list[str]) -> list[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _unknown(words: list[str]) -> str:
+    from controlroom.cli.verbs import VERBS, below
+    from controlroom.domain.words import nearest
+
+    if inner := [verb.name for verb in below(words[0])]:
+        return f"{words[0]} what? say {', '.join(inner)}"
+    names = {part for verb in VERBS for part in (verb.name, verb.name.split()[0])}
+    return f"there is no verb {ascii(words[0])[:60]}{nearest(words[0], names)}; see controlroom --help"
+
+
+def _report(error: Exception, starters: Starters) -> int:
+    from controlroom.cli.report import write_report
+
+    place = write_report(error, starters)
+    output.talk(
+        f"Control Room made a mistake ({type(error).__name__}) and stopped here; agents live on. Report: {place}"
+    )
+    return Exit.UNEXPECTED
+
+
+def main(argv: Sequence[str], starters: Starters) -> int:
+    """Run the command line, and see that what was written has left."""
+    code = run(argv, starters)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        output.close_quietly()
+        return Exit.CLOSED
+    return code

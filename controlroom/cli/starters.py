@@ -1,0 +1,19 @@
+"""What `__main__` hands to the command line: the floors that it may not import itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Starters:
+    """Each runs to its end and gives an exit code; none is imported before it is called."""
+
+    screen: Callable[[], int]
+    """The TUI, on this terminal."""
+    engine: Callable[[], int]
+    """The engine of this room, in this process."""
+    demo: Callable[[int, bool], int]
+    """A throw-away room with so many agents; True: without the screen, until it is interrupted."""
+    reports: Callable[[], Path]
+    """The folder for reports of our own mistakes."""

@@ -1,0 +1,95 @@
+"""What is going on, for people and for scripts."""
+
+import argparse
+import time
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit
+from controlroom.cli.room import wait_settled, with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain import views
+from controlroom.domain.model import Fleet
+from controlroom.domain.words import percent, size
+from controlroom.fleet.client import Client
+
+BRIEFLY = 3.0
+"""Seconds that `status` waits for hosts that are still being connected."""
+
+
+def status(args: argparse.Namespace, starters: Starters) -> int:
+    """Show hosts and agents."""
+    return with_room(_status, args)
+
+
+async def _status(client: Client, args: argparse.Namespace) -> int:
+    now = await wait_briefly(client)
+    if args.json:
+        output.json_data(views.status(client.fleet, now))
+        return Exit.DONE
+    if client.fleet.hosts:
+        host_table(client.fleet, now)
+    if client.fleet.agents:
+        output.data("")
+        agent_table(client.fleet, now)
+    _teach(client.fleet)
+    return Exit.DONE
+
+
+async def wait_briefly(client: Client) -> int:
+    """Give the hosts of a fresh engine a moment; then say what time it is, in UTC milliseconds."""
+    await wait_settled(client, seconds=BRIEFLY)
+    return time.time_ns() // 1_000_000
+
+
+def host_table(fleet: Fleet, now: int) -> None:
+    """Print the hosts."""
+    rows = [("HOST", "LINK", "AGE", "CPU", "RAM", "OF", "AGENTS", "")]
+    rows += [
+        (
+            row.name,
+            row.link.value,
+            row.age,
+            percent(row.cpu_percent),
+            size(row.memory_used),
+            size(row.memory_total),
+            str(row.agents),
+            _standing(row),
+        )
+        for row in views.host_rows(fleet, now)
+    ]
+    output.table(rows, right=frozenset((2, 3, 4, 5, 6)))
+
+
+def agent_table(fleet: Fleet, now: int) -> None:
+    """Print the agents, what needs a person first."""
+    rows = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "")]
+    rows += [
+        (
+            views.GLYPHS[row.state],
+            row.id,
+            f"{row.state.value} ({row.pending})" if row.pending else row.state.value,
+            row.age,
+            row.model,
+            size(row.rss),
+            percent(row.cpu_percent),
+            row.line,
+        )
+        for row in views.agent_rows(fleet, now)
+    ]
+    output.table(rows, right=frozenset((3, 5, 6)))
+
+
+def _standing(row: views.HostRow) -> str:
+    if row.question:
+        return f"{row.question.title}: controlroom host answer {row.name} (allow|deny)"
+    return row.reason or row.address
+
+
+def _teach(fleet: Fleet) -> None:
+    if not fleet.hosts:
+        output.talk("no hosts: add one with controlroom host add user@address")
+    elif not fleet.agents:
+        output.talk("no agents: start one with controlroom spawn NAME --task 'what it is to do'")
+    for name, question in fleet.questions():
+        if name in fleet.agents:
+            output.talk(f"{name} asks: {question.title}; answer it with controlroom answer {name} (allow|always|deny)")

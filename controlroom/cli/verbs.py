@@ -1,0 +1,231 @@
+"""The table of verbs: what each is called, what it does in a sentence, an example, its arguments, and what runs it."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+from controlroom.cli import arguments as take
+from controlroom.cli.starters import Starters
+
+Arguments = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace, Starters], int]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of the command line."""
+
+    name: str
+    """One or two words: `spawn`, `host add`."""
+    group: str
+    usage: str
+    """Its arguments, as people write them."""
+    says: str
+    """What it does, in a sentence."""
+    more: str
+    """What else one should know; may be empty."""
+    examples: tuple[str, ...]
+    runs: str
+    """`module:function` below `controlroom.cli`; imported when it is run."""
+    arguments: Arguments
+
+    def load(self) -> Run:
+        """Import what runs it."""
+        module, _, function = self.runs.partition(":")
+        run: Run = getattr(import_module(f"controlroom.cli.{module}"), function)
+        return run
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "status",
+        "look",
+        "[--json]",
+        "Show hosts and agents, what needs a person first.",
+        "A fresh engine needs a moment: it waits up to three seconds for hosts that are still connecting.",
+        ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
+        "status:status",
+        take.status,
+    ),
+    Verb(
+        "logs",
+        "look",
+        "AGENT [-n N] [-f] [--raw] [--epoch E]",
+        "Print an agent's log.",
+        "Lines are made safe for a terminal. --raw gives what the agent wrote, byte for byte, without what the runner "
+        "and the operator said: for files and pipes. -f goes on until the agent's run has ended.",
+        ("controlroom logs docs-1 -n 50 -f", "controlroom logs docs-1 --raw | jq -r .type"),
+        "logs:logs",
+        take.logs,
+    ),
+    Verb(
+        "spawn",
+        "steer",
+        "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"
+        "       (--task TEXT | --task-file F) [-- COMMAND...]",
+        "Start an agent.",
+        "The task may hold anything; it never passes a shell. --task-file - reads it from stdin. With a command after "
+        "-- the agent is that command, and the task (if any) its stdin. Prints the agent's id.",
+        (
+            "controlroom spawn docs-1 --cwd ~/src/docs --task 'Bring the docs up to 2.4.'",
+            "controlroom spawn api-3 --host vm1 --task-file task.md",
+            "controlroom spawn build --cwd ~/src/app -- make test",
+        ),
+        "agents:spawn",
+        take.spawn,
+    ),
+    Verb(
+        "kill",
+        "steer",
+        "AGENT [--yes]",
+        "End an agent and everything it started.",
+        "Asks first on a terminal; elsewhere it needs --yes.",
+        ("controlroom kill vm1/docs-1 --yes",),
+        "agents:kill",
+        take.kill,
+    ),
+    Verb(
+        "reassign",
+        "steer",
+        "AGENT (--task TEXT | --task-file F) [--continue]",
+        "Give an agent a new task; the old run is ended first.",
+        "It stays in its folder and begins a new Claude session, or goes on in the old one with --continue. "
+        "Earlier logs stay: controlroom logs AGENT --epoch E.",
+        ("controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",),
+        "agents:reassign",
+        take.reassign,
+    ),
+    Verb(
+        "send",
+        "steer",
+        "AGENT TEXT",
+        "Say something to an agent.",
+        "TEXT - reads it from stdin.",
+        ("controlroom send docs-1 'Leave the changelog alone.'",),
+        "agents:send",
+        take.send,
+    ),
+    Verb(
+        "answer",
+        "steer",
+        "AGENT (allow|always|deny) [TEXT]",
+        "Answer what an agent asks permission for.",
+        "always allows the like of it from now on, too. TEXT goes to the agent with the answer.",
+        ("controlroom answer docs-1 allow", "controlroom answer infra deny 'not before Monday'"),
+        "agents:answer",
+        take.answer,
+    ),
+    Verb(
+        "interrupt",
+        "steer",
+        "AGENT",
+        "Stop an agent's turn; it then waits for a message.",
+        "",
+        ("controlroom interrupt docs-1",),
+        "agents:interrupt",
+        take.agent,
+    ),
+    Verb(
+        "forget",
+        "steer",
+        "AGENT [--yes]",
+        "Remove an ended agent and its logs from its host.",
+        "Asks first on a terminal; elsewhere it needs --yes.",
+        ("controlroom forget docs-1 --yes",),
+        "agents:forget",
+        take.kill,
+    ),
+    Verb(
+        "host add",
+        "hosts",
+        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...]",
+        "Add a host, reached over SSH.",
+        "~/.ssh/config is honoured. An unknown host key is shown and must be accepted, here or with host answer; "
+        "with --fingerprint a key that matches is accepted without a question.",
+        ("controlroom host add me@vm1.example.com", "controlroom host add me@10.0.0.5:2222 --name vm2"),
+        "hosts:add",
+        take.host_add,
+    ),
+    Verb(
+        "host list",
+        "hosts",
+        "[--json]",
+        "Show the hosts and how we stand with each.",
+        "",
+        ("controlroom host list",),
+        "hosts:show",
+        take.status,
+    ),
+    Verb(
+        "host answer",
+        "hosts",
+        "NAME (allow|deny)",
+        "Accept or turn down the key that a host shows.",
+        "Compare the fingerprint first, as with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the host.",
+        ("controlroom host answer vm1 allow",),
+        "hosts:answer",
+        take.host_answer,
+    ),
+    Verb(
+        "host remove",
+        "hosts",
+        "NAME",
+        "Take a host out of the room; its agents live on.",
+        "",
+        ("controlroom host remove vm1",),
+        "hosts:remove",
+        take.host,
+    ),
+    Verb(
+        "host take",
+        "hosts",
+        "NAME",
+        "Become the owner of a host that another room owns.",
+        "The other room can then only look.",
+        ("controlroom host take vm1",),
+        "hosts:take",
+        take.host,
+    ),
+    Verb(
+        "engine",
+        "room",
+        "[--foreground]",
+        "Start the engine, which every other verb does by itself.",
+        "--foreground runs it in this process, for a service manager.",
+        ("controlroom engine --foreground",),
+        "engine:engine",
+        take.engine,
+    ),
+    Verb(
+        "stop", "room", "", "Stop the engine; agents live on.", "", ("controlroom stop",), "engine:stop", take.nothing
+    ),
+    Verb(
+        "demo",
+        "room",
+        "[--agents N] [--hold]",
+        "Play a throw-away control room on this machine; needs only tmux.",
+        "Everything is gone when it ends. --hold plays it without the screen, prints how to reach it, and ends with "
+        "Ctrl-C.",
+        ("controlroom demo", "controlroom demo --agents 20"),
+        "engine:demo",
+        take.demo,
+    ),
+)
+
+GROUPS = {"look": "Look", "steer": "Steer", "hosts": "Hosts", "room": "The room"}
+
+
+def find(words: list[str]) -> tuple[Verb | None, list[str]]:
+    """Find the verb that a command line begins with, and give what follows it."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        for verb in VERBS:
+            if verb.name == name and len(words) >= length:
+                return verb, words[length:]
+    return None, words
+
+
+def below(word: str) -> Iterator[Verb]:
+    """Give the verbs of two words that begin with `word`."""
+    return (verb for verb in VERBS if verb.name.startswith(word + " "))
