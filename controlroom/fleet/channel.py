@@ -14,11 +14,13 @@ class HostRefuses(Exception):
 class HostKeyUnknown(Exception):
     """The host showed a key we have never seen. A person must compare the fingerprint."""
 
-    def __init__(self, fingerprint: str, algorithm: str) -> None:
+    def __init__(self, fingerprint: str, algorithm: str, place: str = "") -> None:
         super().__init__(f"unknown host key {fingerprint}")
         self.fingerprint = fingerprint
         """`SHA256:…`, as ssh-keygen -l prints it."""
         self.algorithm = algorithm
+        self.place = place
+        """Who showed it, as known_hosts names it (`[10.0.0.7]:2222`): the host itself, or a jump host on the way."""
 
 
 class Channel(Protocol):

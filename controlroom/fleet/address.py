@@ -1,0 +1,67 @@
+"""Addresses of hosts as people give them, checked before anything of ssh sees them.
+
+A name reaches `ProxyCommand` and `Match exec` lines of ~/.ssh/config, which a shell runs: only plain ones pass.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?")
+_ZONE = re.compile(r"(?:%[A-Za-z0-9._-]{1,32})?")
+_FORMS = "use user@address, user@address:port, [IPv6]:port or a name of ~/.ssh/config"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a host is. What is None or empty is left to ~/.ssh/config, then to ssh's defaults."""
+
+    host: str
+    user: str = ""
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host and self.port else self.host
+        return f"{self.user}@" * bool(self.user) + host + (f":{self.port}" if self.port else "")
+
+
+def parse_address(text: str) -> Address:
+    """Read an address. Raises `ValueError` with a sentence for people."""
+    user, at, rest = text.rpartition("@")
+    if at and not _USER.fullmatch(user):
+        raise ValueError(f"{_shown(text)}: {_shown(user)} cannot be a user name; {_FORMS}")
+    host, port = _split_port(rest)
+    if not (_is_ipv6(host) if ":" in host else _HOST.fullmatch(host)):
+        raise ValueError(f"{_shown(text)} is not an address of a host; {_FORMS}")
+    if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+        raise ValueError(f"{_shown(text)}: {_shown(port)} is not a port; {_FORMS}")
+    return Address(host, user, int(port) if port else None)
+
+
+def place_of(host: str, port: int) -> str:
+    """Name host and port as a known_hosts file does."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def _split_port(text: str) -> tuple[str, str | None]:
+    if text.startswith("["):
+        host, _, after = text[1:].partition("]")
+        return host, after.removeprefix(":") if after else None
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, None
+
+
+def _is_ipv6(text: str) -> bool:
+    host, percent, zone = text.partition("%")
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return _ZONE.fullmatch(percent + zone) is not None
+
+
+def _shown(text: str) -> str:
+    return ascii(text)[:60]

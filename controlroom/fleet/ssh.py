@@ -1,0 +1,442 @@
+"""Hosts over SSH: one connection, one exec channel each, ~/.ssh/config honoured. The only module that imports asyncssh.
+
+Nothing is ever asked for here (no password, no passphrase): what a person must do is said in a sentence. Lost links are
+noticed by keepalives within 15 s. asyncssh leaves `exit_status` None when a link drops: that is `LinkLost`.
+"""
+
+import asyncio
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from controlroom.fleet.address import Address, parse_address, place_of
+from controlroom.fleet.bundle import bundles
+from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.hostkeys import HostKeys, Key, changed, remember
+from controlroom.fleet.ship import Ended, Offers, board, command, new_marker, shown
+
+_TAIL = 4096
+_MAX_JUMPS = 5
+_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+_SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+_USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds that each part of connecting may take."""
+
+    connect: float = 20.0
+    """All of it for one machine: name, TCP, login."""
+    login: float = 15.0
+    """From TCP being there to being logged in; less than `connect`, so that the two are told apart."""
+    step: float = 60.0
+    """Each step of putting the node there."""
+    close: float = 2.0
+
+
+class SshDialler:
+    """Opens channels to one host."""
+
+    def __init__(
+        self,
+        host: str,
+        address: Address,
+        own_known_hosts: Path,
+        *,
+        trusted: Iterable[str] = (),
+        config: Sequence[Path] | None = None,
+        deadlines: Deadlines | None = None,
+        offers: Offers = bundles,
+    ) -> None:
+        """`own_known_hosts`: where accepted keys are kept; `trusted`: fingerprints known from elsewhere.
+
+        `config`: ssh config files instead of the user's and the system's; `offers`: the bundles to ship.
+        """
+        self._host = host
+        self._address = address
+        self._own = own_known_hosts
+        self._trusted = set(trusted)
+        self._config = config
+        self._deadlines = deadlines or Deadlines()
+        self._offers = offers
+
+    def trust(self, fingerprint: str) -> None:
+        """Accept the key with this fingerprint when it is next shown, and remember it."""
+        self._trusted.add(fingerprint)
+
+    async def dial(self) -> Channel:
+        """Connect, ship the node if the host lacks it, start it. Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown`."""
+        path: list[asyncssh.SSHClientConnection] = []
+        try:
+            await self._reach(self._address, path)
+            marker = new_marker()
+            raw = await self._open(path, marker)
+        except BaseException:
+            await _close_all(path, self._deadlines.close)
+            raise
+        return await board(self._host, raw, marker, self._offers, self._deadlines.step)
+
+    async def _open(self, path: list[asyncssh.SSHClientConnection], marker: str) -> "_Exec":
+        try:
+            async with asyncio.timeout(self._deadlines.login):
+                process: asyncssh.SSHClientProcess[bytes] = await path[-1].create_process(
+                    command(marker), encoding=None, request_pty=False
+                )
+        except TimeoutError:
+            raise LinkLost(f"{self._host} opened no session within {self._deadlines.login:g} s") from None
+        except asyncssh.ChannelOpenError as error:
+            raise LinkLost(
+                f"{self._host} gave us no session ({shown(error.reason)}): too many are open there (MaxSessions), or"
+                " its sshd allows none"
+            ) from None
+        except (asyncssh.Error, OSError) as error:
+            raise LinkLost(f"the link to {self._host} broke while a session was opened: {_why(error)}") from None
+        return _Exec(self._host, path, process, self._deadlines.close)
+
+    async def _reach(self, address: Address, path: list[asyncssh.SSHClientConnection], depth: int = 0) -> None:
+        """Log in at `address`, through its jump hosts when nothing is open yet; the connections come into `path`."""
+        plan = await asyncio.to_thread(self._plan, address)
+        if not path and depth < _MAX_JUMPS:
+            for jump in plan.jumps:
+                if jump.host != address.host:
+                    await self._reach(jump, path, depth + 1)
+        verdict = _Verdict(plan, self._trusted)
+        try:
+            path.append(await self._log_in(plan, verdict, path[-1] if path else None))
+        except (asyncssh.Error, OSError, ValueError) as error:
+            raise _explained(error, self._called(plan), plan, verdict, self._deadlines) from None
+        if verdict.accepted is not None:
+            await asyncio.to_thread(self._remember, plan, verdict.accepted)
+
+    def _called(self, plan: "_Plan") -> str:
+        jump = plan.address != self._address
+        return f"{self._host}: its jump host {plan.address}" if jump else self._host
+
+    def _remember(self, plan: "_Plan", key: Key) -> None:
+        try:
+            remember(self._own, plan.place, key)
+        except OSError as error:
+            raise HostRefuses(
+                f"the accepted key of {self._host} cannot be kept in {self._own} ({error.strerror}): make it writable"
+            ) from None
+
+    async def _log_in(
+        self, plan: "_Plan", verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.SSHClientConnection:
+        return await asyncssh.connect(
+            plan.address.host,
+            plan.address.port or (),
+            username=plan.address.user or (),
+            config=plan.config,
+            tunnel=tunnel,
+            client_factory=lambda: verdict,
+            known_hosts=lambda host, _address, port: plan.keys.match(host, port or 22),
+            server_host_key_algs=plan.algorithms,
+            client_keys=plan.identities,
+            ignore_encrypted=True,
+            preferred_auth=("publickey",),
+            agent_forwarding=False,
+            x11_forwarding=False,
+            x509_trusted_certs=None,
+            gss_host=None,
+            compression_algs=["zlib@openssh.com", "none"],
+            keepalive_interval=5,
+            keepalive_count_max=2,
+            connect_timeout=self._deadlines.connect,
+            login_timeout=self._deadlines.login,
+        )
+
+    def _plan(self, address: Address) -> "_Plan":
+        """Read config and known_hosts for one machine. For a thread: `Match exec` waits. Raises `HostRefuses`."""
+        config = [path for path in self._config or _config_files() if os.access(path, os.R_OK)]
+        try:
+            options = asyncssh.SSHClientConnectionOptions(
+                config=config,
+                host=address.host,
+                port=address.port or (),
+                username=address.user or (),
+                client_keys=None,
+                known_hosts=b"",
+                x509_trusted_certs=None,
+            )
+            return _Plan.of(address, options, config, self._own)
+        except (ValueError, OSError, asyncssh.Error) as error:
+            raise HostRefuses(
+                f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right, then retry"
+            ) from None
+
+
+_Identities = Sequence[str] | tuple[()] | None
+"""Key files to offer. (): the config names none, so ssh's usual ones and the agent's; None: no key at all."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one machine is to be reached."""
+
+    address: Address
+    user: str
+    place: str
+    """Its name in known_hosts."""
+    lookup: tuple[str, int]
+    config: Sequence[Path]
+    keys: HostKeys
+    algorithms: Sequence[str] | tuple[()]
+    identities: "_Identities"
+    left_out: Sequence[str]
+    """Identity files that cannot be used, in words."""
+    jumps: Sequence[Address]
+
+    @classmethod
+    def of(
+        cls, address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path
+    ) -> "_Plan":
+        """Take out of the parsed config what is not left to asyncssh."""
+        given: Any = options.config.get
+        host = given("HostKeyAlias") or options.host
+        keys = HostKeys([*_known_hosts_files(given), own], asyncssh.import_known_hosts)
+        identities, left_out = _usable(given("IdentityFile") or (), bool(given("IdentitiesOnly")))
+        return cls(
+            address=address,
+            user=options.username,
+            place=place_of(host, options.port),
+            lookup=(host, options.port),
+            config=config,
+            keys=keys,
+            algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
+            identities=identities,
+            left_out=left_out,
+            jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
+        )
+
+
+class _Verdict(asyncssh.SSHClient):
+    """Judges a host key that no known_hosts file holds."""
+
+    def __init__(self, plan: _Plan, trusted: set[str]) -> None:
+        self._plan = plan
+        self._trusted = trusted
+        self.accepted: Key | None = None
+        self.shown: Key | None = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Say whether to go on. asyncssh asks for unknown and for changed keys alike."""
+        self.shown = key
+        if self._plan.keys.stored(*self._plan.lookup) or key.get_fingerprint() not in self._trusted:
+            return False
+        self.accepted = key
+        return True
+
+    def problem(self, name: str, text: str) -> Exception:
+        """Say what is wrong with the key that was shown."""
+        stored = self._plan.keys.stored(*self._plan.lookup)
+        if self.shown is None:
+            return HostRefuses(f"{name}: {text}: look into known_hosts, or ask who runs it")
+        if stored:
+            return HostRefuses(changed(name, self._plan.place, self.shown, stored))
+        return HostKeyUnknown(self.shown.get_fingerprint(), self.shown.get_algorithm(), self._plan.place)
+
+
+class _Exec:
+    """The raw channel: one program on the host, on the last of some connections."""
+
+    def __init__(
+        self,
+        host: str,
+        path: list[asyncssh.SSHClientConnection],
+        process: "asyncssh.SSHClientProcess[bytes]",
+        patience: float,
+    ) -> None:
+        self._host = host
+        self._path = path
+        self._process = process
+        self._patience = patience
+        self._said = b""
+        self._listening = asyncio.create_task(self._listen())
+
+    async def send(self, data: bytes) -> None:
+        try:
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+        except (asyncssh.Error, OSError) as error:
+            raise await self._end(error) from None
+
+    async def receive(self) -> bytes:
+        try:
+            data = await self._process.stdout.read(65536)
+        except (asyncssh.Error, OSError) as error:
+            raise await self._end(error) from None
+        if data:
+            return data
+        raise await self._end(None)
+
+    async def close(self) -> None:
+        self._listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._listening
+        self._process.close()
+        await _close_all(self._path, self._patience)
+
+    async def _end(self, error: Exception | None) -> LinkLost:
+        with suppress(TimeoutError, asyncssh.Error, OSError):
+            async with asyncio.timeout(self._patience):
+                await self._process.wait_closed()
+                await asyncio.wait([self._listening])
+        said = self._said.decode("utf-8", "replace")
+        if self._process.exit_status is not None and self._process.exit_status >= 0:
+            return Ended(self._host, f"exit status {self._process.exit_status}", said)
+        if self._process.exit_signal is not None:
+            return Ended(self._host, f"SIG{shown(self._process.exit_signal[0])}", said)
+        return LinkLost(f"the link to {self._host} broke" + (f": {_why(error)}" if error else ""))
+
+    async def _listen(self) -> None:
+        with suppress(asyncssh.Error, OSError):
+            while data := await self._process.stderr.read(_TAIL):
+                self._said = (self._said + data)[-_TAIL:]
+
+
+async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) -> None:
+    """Close connections, the last one first; one that takes too long is torn down."""
+    for connection in reversed(path):
+        connection.close()
+        try:
+            async with asyncio.timeout(patience):
+                await connection.wait_closed()
+        except TimeoutError:
+            connection.abort()
+        except (asyncssh.Error, OSError):
+            continue
+
+
+# --------------------------------------------------------------------------- what the config says
+
+
+def _config_files() -> list[Path]:
+    return [Path(name).expanduser() for name in (_USER_CONFIG, _SYSTEM_CONFIG)]
+
+
+def _known_hosts_files(given: Any) -> list[Path]:
+    user, system = given("UserKnownHostsFile"), given("GlobalKnownHostsFile")
+    names = [*(_USER_KNOWN_HOSTS if user is None else user), *(_SYSTEM_KNOWN_HOSTS if system is None else system)]
+    return [Path(name).expanduser() for name in names]
+
+
+def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
+    """Order host key algorithms: certificates if an authority is known, known keys' own ones, then the others."""
+    certified = [f"{name}-cert-v01@openssh.com" for name in _ALGORITHMS] if known[1] else []
+    held = [name.decode() for key in known[0] for name in key.sig_algorithms if name.decode() in _ALGORITHMS]
+    return list(dict.fromkeys([*certified, *held, *_ALGORITHMS]))
+
+
+def _usable(files: Sequence[str], only: bool) -> "tuple[_Identities, list[str]]":
+    """Part identity files into those to offer and, in words, those that cannot be."""
+    usable: list[str] = []
+    left_out: list[str] = []
+    for name in files:
+        path = str(Path(name).expanduser())
+        trouble = _trouble_with(path)
+        if trouble:
+            left_out.append(f"{name} {trouble}")
+        # A public key names one of the agent's; without IdentitiesOnly all of the agent's are tried anyway.
+        if trouble in ("", _LOCKED) and (only or not path.endswith(".pub")):
+            usable.append(path)
+    if not files:
+        return (), left_out
+    return usable if usable or not only else None, left_out
+
+
+_LOCKED = "has a passphrase (unlock it with ssh-add)"
+
+
+def _trouble_with(path: str) -> str:
+    try:
+        if not path.endswith(".pub"):
+            asyncssh.read_private_key(path)
+    except OSError as error:
+        return "does not exist" if error.errno == errno.ENOENT else f"cannot be read ({error.strerror})"
+    except ValueError as error:
+        return _LOCKED if "assphrase" in str(error) else "is not a private key"
+    return ""
+
+
+# --------------------------------------------------------------------------- errors in words
+
+
+def _why(error: BaseException) -> str:
+    return shown(str(error)) or type(error).__name__
+
+
+def _explained(error: Exception, name: str, plan: _Plan, verdict: _Verdict, deadlines: Deadlines) -> Exception:
+    """Turn what went wrong while logging in into `LinkLost`, `HostRefuses` or `HostKeyUnknown`."""
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            return verdict.problem(name, _why(error))
+        case asyncssh.PermissionDenied():
+            return HostRefuses(_denied(name, plan))
+        case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
+            return HostRefuses(f"{name} and we have no way to talk in common ({_why(error)}): update its sshd")
+        case asyncssh.ChannelOpenError():
+            return LinkLost(f"{name} could not be reached through its jump host: {shown(error.reason)}")
+        case asyncssh.ConnectionLost():
+            return LinkLost(_cut_off(name, plan, _why(error), deadlines))
+        case asyncssh.Error():
+            return LinkLost(f"what answers for {name} at {plan.place} does not speak SSH as it should: {_why(error)}")
+        case OSError():
+            return LinkLost(_unreached(error, name, plan, deadlines))
+        case _:
+            return HostRefuses(f"{name}: {_why(error)}: put that right in the ssh config or the key files, then retry")
+
+
+def _denied(name: str, plan: _Plan) -> str:
+    tried = [Path(path).name for path in plan.identities or ()] or ["the keys in ~/.ssh"]
+    tried += ["the ssh agent's"] if os.environ.get("SSH_AUTH_SOCK") else []
+    tried = ["none"] if plan.identities is None else tried
+    left_out = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
+    port = f"-p {plan.lookup[1]} " if plan.lookup[1] != 22 else ""
+    return (
+        f"{name} refused our keys for user {plan.user} (tried {', '.join(tried)}{left_out}): add your public key there"
+        f" with `ssh-copy-id {port}{plan.user}@{plan.address.host}`, or name the right key with IdentityFile in"
+        " ~/.ssh/config, then retry"
+    )
+
+
+def _cut_off(name: str, plan: _Plan, why: str, deadlines: Deadlines) -> str:
+    if "timeout" in why.lower():
+        return f"{name}: something answers at {plan.place}, but did not let us in within {deadlines.login:g} s"
+    return (
+        f"{name} ({plan.place}) closed the connection before we were logged in: its sshd is busy (MaxStartups),"
+        " restarting, or it is no sshd"
+    )
+
+
+def _unreached(error: OSError, name: str, plan: _Plan, deadlines: Deadlines) -> str:
+    numbers = {error.errno, *(int(number) for number in re.findall(r"Errno (\d+)", str(error)))}
+    at = f"{name}: {plan.place}"
+    if isinstance(error, socket.gaierror):
+        return f"{name}: the name {plan.lookup[0]} is not known here ({_why(error)}): check the address and the network"
+    if isinstance(error, TimeoutError) or errno.ETIMEDOUT in numbers:
+        return f"{at} does not answer within {deadlines.connect:g} s: is it switched on, and is the way there open?"
+    if errno.ECONNREFUSED in numbers:
+        return f"{at} refused the connection: nothing listens there; is sshd running, and is the port right?"
+    if numbers & {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}:
+        return f"{at} cannot be reached from here (no route): check the network or the VPN"
+    if numbers & {errno.ECONNRESET, errno.EPIPE}:
+        return _cut_off(name, plan, "", deadlines)
+    return f"{at}: {_why(error)}"
