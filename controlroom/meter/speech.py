@@ -1,0 +1,264 @@
+"""What an agent's events and log records say, as lines for people.
+
+Shapes of the events: Claude Code 2.1.330, `--output-format stream-json`, observed. Whatever comes, nothing here raises.
+The text is raw: callers make it inert before it is shown. No line holds a newline, and all of it is bounded.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from controlroom.meter.loose import number, table, tables, text, whole
+
+LINE_LIMIT = 20_000
+"""Characters of one line at most."""
+LAST_LIMIT = 300
+"""Characters of `last_words` at most."""
+SAID_LINES, RESULT_LINES = 400, 5
+"""Lines shown of one text of the agent, and of one result of a tool."""
+ASKED_LIMIT = 8_000
+"""Characters of one question at most."""
+
+
+class Line(NamedTuple):
+    """One line for people. `kind`: `say tool result error ask note think done`."""
+
+    kind: str
+    text: str
+
+
+def speak(event: dict[str, Any]) -> list[Line]:
+    """Turn one stream-json event into lines. An unknown event says nothing."""
+    kind = event.get("type")
+    speaker = _SPEAKERS.get(kind) if isinstance(kind, str) else None
+    if speaker is None:
+        return []
+    lines = speaker(event)
+    return [Line(line.kind, f"» {line.text}") for line in lines] if event.get("parent_tool_use_id") else lines
+
+
+def record_lines(stream: str, body: bytes) -> list[Line]:
+    """Render one log record (stream letters of `wire.records`): events as speech, everything else as it stands."""
+    if stream == "a":
+        event = _parsed(body)
+        return [_plain("say", body)] if event is None else speak(event)
+    if stream == "i":
+        return [Line("note", f"you: {_plain('note', body).text}")]
+    return [_plain({"e": "error", "n": "note"}.get(stream, "say"), body)]
+
+
+def last_words(stream: str, body: bytes) -> str:
+    """Give the newest thing a record says in one line, or "" when it says nothing."""
+    said = [line.text.strip() for line in record_lines(stream, body) if line.kind != "think"]
+    return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
+
+
+def asked(tool: str, given: dict[str, Any]) -> str:
+    """Say what a tool call wants to do: the command, the file with what goes into it, the questions with choices."""
+    if tool == "AskUserQuestion":
+        return _questions(given)
+    main = _argument(given)
+    more = [text(given.get(key), ASKED_LIMIT) for key in ("description", "old_string", "new_string", "content", "plan")]
+    return "\n".join(part for part in dict.fromkeys([main, *more]) if part)[:ASKED_LIMIT] or tool
+
+
+def tool_line(tool: str, given: dict[str, Any]) -> str:
+    """Name a tool call in one line: `Bash  git push origin main`."""
+    return f"{tool}  {_first_line(_argument(given))}".rstrip()
+
+
+def money(dollars: float) -> str:
+    """Write dollars the way a person reads them: `$0.06`, `$12.40`, less than a cent as `$0.004`."""
+    return f"${dollars:.2f}" if dollars >= 0.01 or dollars == 0 else f"${dollars:.4f}"
+
+
+def limit_name(window: str) -> str:
+    """Name a plan window of a `rate_limit_event`."""
+    return {"five_hour": "5-hour limit", "seven_day": "weekly limit"}.get(window, "limit")
+
+
+def retry_words(event: dict[str, Any]) -> str:
+    """Say what an `api_retry` event says: `429 rate limit, retrying in 4 s (2 of 10)`."""
+    status, error = whole(event.get("error_status")), text(event.get("error"), 60).replace("_", " ")
+    what = " ".join(part for part in (str(status or ""), error) if part) or "no answer"
+    seconds = number(event.get("retry_delay_ms")) / 1000
+    wait = f"{seconds:.0f}" if seconds >= 1 else f"{seconds:.1f}"
+    return f"{what}, retrying in {wait} s ({whole(event.get('attempt'))} of {whole(event.get('max_retries'))})"
+
+
+# --------------------------------------------------------------------------- one function an event type
+
+
+def _system(event: dict[str, Any]) -> list[Line]:
+    subtype = event.get("subtype")
+    speaker = _NOTES.get(subtype) if isinstance(subtype, str) else None
+    return [line for line in (speaker(event),) if line.text] if speaker else []
+
+
+def _init(event: dict[str, Any]) -> Line:
+    parts = (text(event.get(key), 200) for key in ("model", "permissionMode", "cwd"))
+    return Line("note", " · ".join(part for part in parts if part))
+
+
+def _denied(event: dict[str, Any]) -> Line:
+    return Line("error", f"denied: {_first_line(text(event.get('tool_name')) or text(event.get('message')))}")
+
+
+_NOTES: dict[str, Callable[[dict[str, Any]], Line]] = {
+    "init": _init,
+    "api_retry": lambda event: Line("error", retry_words(event)),
+    "model_fallback": lambda event: Line("note", _first_line(text(event.get("content")))),
+    "informational": lambda event: Line("note", _first_line(text(event.get("content")))),
+    "permission_denied": _denied,
+    "task_started": lambda event: Line("note", f"background: {_first_line(text(event.get('description')))}"),
+    "task_notification": lambda event: Line("note", _first_line(text(event.get("summary")))),
+    "compact_boundary": lambda _event: Line("note", "the conversation was compacted"),
+}
+
+
+def _assistant(event: dict[str, Any]) -> list[Line]:
+    kind = "error" if event.get("is_api_error_message") else "say"
+    return [line for block in _blocks(event) for line in _block(block, kind)]
+
+
+def _block(block: dict[str, Any], kind: str) -> list[Line]:
+    what = block.get("type")
+    if what == "text":
+        return _said(kind, text(block.get("text"), 1_000_000))
+    if what == "thinking":
+        return _said("think", text(block.get("thinking"), 1_000_000))
+    if what == "tool_use":
+        return [Line("tool", tool_line(text(block.get("name"), 200), table(block.get("input"))))]
+    return []
+
+
+def _user(event: dict[str, Any]) -> list[Line]:
+    if event.get("isReplay"):
+        return []
+    change = _change(table(event.get("tool_use_result")))
+    lines: list[Line] = []
+    for block in _blocks(event):
+        if block.get("type") == "tool_result":
+            lines += [change] if change else _tool_result(block)
+        elif block.get("type") == "text":
+            lines += _said("note", text(block.get("text"), LINE_LIMIT))[:RESULT_LINES]
+    return lines
+
+
+def _tool_result(block: dict[str, Any]) -> list[Line]:
+    content = block.get("content")
+    parts = [content] if isinstance(content, str) else [text(part.get("text"), 100_000) for part in tables(content)]
+    rows = [row for row in "\n".join(parts).split("\n") if row.strip()]
+    kind = "error" if block.get("is_error") else "result"
+    lines = [Line(kind, row[:LINE_LIMIT]) for row in rows[:RESULT_LINES]]
+    return [*lines, Line(kind, f"… {len(rows) - RESULT_LINES} more lines")] if len(rows) > RESULT_LINES else lines
+
+
+def _change(outcome: dict[str, Any]) -> Line | None:
+    """Sum up what an edit changed: `routes.py  +41 −7`."""
+    hunks = tables(outcome.get("structuredPatch"))
+    rows = [row for hunk in hunks for row in hunk.get("lines") or () if isinstance(row, str)] if hunks else []
+    if not rows:
+        return None
+    added, removed = (sum(row.startswith(sign) for row in rows) for sign in "+-")
+    return Line("result", f"{_first_line(text(outcome.get('filePath')))}  +{added} −{removed}")
+
+
+def _result(event: dict[str, Any]) -> list[Line]:
+    if text(event.get("terminal_reason")).startswith("aborted"):
+        return [Line("note", "interrupted")]
+    turns, denied = whole(event.get("num_turns")), len(tables(event.get("permission_denials")))
+    parts = [f"{turns} turn" + "s" * (turns != 1), money(number(event.get("total_cost_usd")))]
+    parts += [f"{denied} denied"] * bool(denied)
+    if not event.get("is_error"):
+        return [Line("done", " · ".join(["done", *parts]))]
+    errors = event.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else event.get("result")
+    return [Line("error", " · ".join(["failed", _first_line(text(first)) or "no reason given", *parts]))]
+
+
+def _limit(event: dict[str, Any]) -> list[Line]:
+    info = table(event.get("rate_limit_info"))
+    name = limit_name(text(info.get("rateLimitType")))
+    if info.get("status") == "rejected" and not info.get("isUsingOverage"):
+        return [Line("error", f"{name} used up")]
+    if info.get("status") == "allowed_warning":
+        return [Line("note", f"{name} {number(info.get('utilization')) * 100:.0f} % used")]
+    return []
+
+
+def _control_request(event: dict[str, Any]) -> list[Line]:
+    request = table(event.get("request"))
+    if request.get("subtype") != "can_use_tool":
+        return []
+    tool, given = text(request.get("tool_name"), 200), table(request.get("input"))
+    return [Line("ask", tool_line(tool, given) if tool != "AskUserQuestion" else _first_line(_questions(given)))]
+
+
+_SPEAKERS: dict[str, Callable[[dict[str, Any]], list[Line]]] = {
+    "system": _system,
+    "assistant": _assistant,
+    "user": _user,
+    "result": _result,
+    "rate_limit_event": _limit,
+    "control_request": _control_request,
+    "control_cancel_request": lambda _event: [Line("note", "the question was withdrawn")],
+}
+
+
+# --------------------------------------------------------------------------- parts
+
+_MAIN = (
+    "command", "file_path", "notebook_path", "path", "pattern", "url", "query", "skill", "description", "prompt",
+    "plan",
+)  # fmt: skip
+
+
+def _argument(given: dict[str, Any]) -> str:
+    """Give the one argument that says what a tool call is about."""
+    if "todos" in given:
+        todos = tables(given["todos"])
+        return f"{sum(todo.get('status') == 'completed' for todo in todos)} of {len(todos)} done"
+    named = (text(given.get(key), ASKED_LIMIT) for key in _MAIN)
+    found = next((value for value in named if value), "")
+    return found or next((value[:ASKED_LIMIT] for value in given.values() if isinstance(value, str) and value), "")
+
+
+def _questions(given: dict[str, Any]) -> str:
+    rows: list[str] = []
+    for question in tables(given.get("questions")):
+        rows.append(_first_line(text(question.get("question"))))
+        for number_, option in enumerate(tables(question.get("options")), 1):
+            words = (_first_line(text(option.get(key), 500)) for key in ("label", "description"))
+            rows.append(f"  {number_}. " + " - ".join(word for word in words if word))
+    return "\n".join(rows)[:ASKED_LIMIT] or "a question without words"
+
+
+def _blocks(event: dict[str, Any]) -> list[dict[str, Any]]:
+    content = table(event.get("message")).get("content")
+    return [{"type": "text", "text": content}] if isinstance(content, str) else tables(content)
+
+
+def _said(kind: str, words: str) -> list[Line]:
+    rows = words.strip("\n").split("\n") if words.strip() else []
+    lines = [Line(kind, row[:LINE_LIMIT].rstrip("\r")) for row in rows[:SAID_LINES]]
+    return [*lines, Line(kind, f"… {len(rows) - SAID_LINES} more lines")] if len(rows) > SAID_LINES else lines
+
+
+def _first_line(words: str) -> str:
+    """Give the first line that says something, marked when more follows."""
+    rows = words.strip().split("\n", 1)
+    first = rows[0].rstrip("\r")
+    return first[:LINE_LIMIT] + (" …" if len(rows) > 1 or len(first) > LINE_LIMIT else "")
+
+
+def _plain(kind: str, body: bytes) -> Line:
+    return Line(kind, body[: LINE_LIMIT * 4].decode("utf-8", "replace").replace("\n", " ").rstrip("\r")[:LINE_LIMIT])
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

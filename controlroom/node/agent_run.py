@@ -1,0 +1,362 @@
+"""One run of one agent, from its start to the end of its whole tree: one thread, one selector.
+
+Read by the runner, which must stay small.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Generator
+from typing import Any
+
+from controlroom.meter.states import State
+from controlroom.node import agent_process, claude, environment, outcome, process_tree
+from controlroom.node.control import Caller, ControlSocket
+from controlroom.node.outcome import Exit, Refused, Unfit
+from controlroom.node.pane import Pane
+from controlroom.node.recorder import Recorder
+from controlroom.node.run_log import RunLog
+from controlroom.node.spec import Order
+from controlroom.node.status_file import StatusFile
+from controlroom.wire import records
+
+PATIENCE = 5.0
+"""Seconds between TERM and KILL."""
+GRACE = 0.3
+"""Seconds that processes have to follow an agent that has ended by itself."""
+LAST_TURN_SECONDS = 10.0
+"""Seconds an agent has to stop its turn when its time is up."""
+
+_NEVER = float("inf")
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_IGNORED = (signal.SIGQUIT, signal.SIGTSTP)
+
+
+class AgentRun:
+    """Runs one order in the current folder, to its end."""
+
+    def __init__(self, order: Order, status: StatusFile, log: RunLog, pane: Pane) -> None:
+        self._order, self._status = order, status
+        self._selector = selectors.DefaultSelector()
+        self._recorder = Recorder(self._selector, log, pane, self._hear, _now)
+        self._conversation: claude.Conversation | None = None
+        self._child: agent_process.Child | None = None
+        self._inlet: agent_process.Inlet | None = None
+        self._exit: Exit | None = None
+        self._verdict: tuple[State, str] | None = None
+        self._ending: Generator[float, None, list[process_tree.Process]] | None = None
+        self._ending_at = 0.0
+        self._time_up_at = _NEVER
+        self._finished = False
+        self._waiting: list[Caller] = []
+        self._oom_before = outcome.oom_kills()
+        signals = _signal_pipe()
+        self._selector.register(signals, selectors.EVENT_READ, lambda _mask: self._on_signal(os.read(signals, 4096)))
+        self._control = ControlSocket(self._selector, self._handle)
+
+    # ------------------------------------------------------------------ start
+
+    def start(self, login: dict[str, Any], task: str) -> None:
+        """Start the agent. Raises `Unfit` when it cannot be."""
+        spec = self._order.spec
+        environ = environment.build(login, spec, self._order.tag)
+        cwd = environment.working_folder(spec, environ["HOME"])
+        environ["PWD"] = cwd
+        self._child = agent_process.start(self._command_line(environ, cwd), environ, cwd)
+        self._inlet = agent_process.Inlet(self._child.stdin)
+        self._recorder.listen(self._child.stdout, records.EVENT if self._conversation else records.OUT)
+        self._recorder.listen(self._child.stderr, records.ERR)
+        if spec.max_hours:
+            self._time_up_at = time.monotonic() + spec.max_hours * 3600
+        self._give(task)
+        self._save(pid=self._child.pid, cwd=cwd)
+
+    def _command_line(self, environ: dict[str, str], cwd: str) -> list[str]:
+        spec = self._order.spec
+        wanted = spec.command[0] if spec.command else "claude"
+        program = agent_process.find_program(wanted, environ["PATH"], environ["HOME"], cwd)
+        if program is None and not spec.command:
+            raise Unfit(
+                "claude is not installed on this host: npm install -g @anthropic-ai/claude-code there, "
+                "or let the login shell's PATH reach it"
+            )
+        if program is None:
+            raise Unfit(f"{wanted} is not there on this host: install it, or give its path")
+        if spec.kind == "command":
+            return [program, *spec.command[1:]]
+        self._conversation = claude.Conversation(spec.resume or claude.new_session(os.urandom(16)), spec.model)
+        return claude.command_line(program, spec.command[1:], spec, self._conversation.session)
+
+    def _give(self, task: str) -> None:
+        if self._conversation:
+            self._write(self._conversation.begin(task))
+        elif self._inlet:
+            self._inlet.write(task.encode("utf-8", "surrogateescape"))
+            self._inlet.close()
+            self._pour()
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self) -> None:
+        """Run until the agent and all its processes are gone, and the last word about them is written."""
+        while not self._finished:
+            for key, mask in self._selector.select(self._pause()):
+                key.data(mask)
+            self._due()
+
+    def _pause(self) -> float | None:
+        """Say for how long only the outside can want something."""
+        now = time.monotonic()
+        times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
+        if self._control.busy or self._status.unsaved:
+            times.append(now + 1.0)
+        if (close_at := self._may_close_at()) is not None:
+            times.append(now + (close_at - _now()) / 1000)
+        first = min(times)
+        return None if first == _NEVER else max(0.0, first - now)
+
+    def _due(self) -> None:
+        self._recorder.due()
+        self._control.hang_up_late()
+        if (close_at := self._may_close_at()) is not None and close_at <= _now():
+            self._close_input()
+        if self._time_up_at <= time.monotonic():
+            self._time_is_up()
+        if self._verdict and not (self._conversation and self._conversation.working):
+            self._begin_ending()
+        if self._ending and self._ending_at <= time.monotonic():
+            self._go_on_ending()
+        if not self._finished:
+            self._save()
+
+    def _may_close_at(self) -> int | None:
+        return self._conversation.may_close_at if self._conversation and self._exit is None else None
+
+    def _on_signal(self, numbers: bytes) -> None:
+        if signal.SIGCHLD in numbers:
+            self._reap()
+        if signal.SIGHUP in numbers:
+            self._end(State.FAILED, "its tmux session was closed")
+        if signal.SIGTERM in numbers:
+            self._end(State.FAILED, "its runner was told to end (SIGTERM)")
+        if signal.SIGINT in numbers:
+            self._key_pressed()
+
+    def _key_pressed(self) -> None:
+        """Ctrl-C in the pane: stop the turn of a headless agent; hand it on to a command."""
+        if self._conversation:
+            with contextlib.suppress(Refused):
+                self._write(self._conversation.interrupt(f"key-{_now()}"))
+                self._recorder.note("interrupted from its pane")
+        elif self._child and self._exit is None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._child.pid, signal.SIGINT)
+
+    # ------------------------------------------------------------------ the agent's input
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        if self._conversation:
+            self._write(self._conversation.feed(event, _now()))
+
+    def _write(self, data: bytes) -> None:
+        if data and self._inlet:
+            self._inlet.write(data)
+            self._pour()
+
+    def _close_input(self) -> None:
+        if self._inlet and self._conversation:
+            self._conversation.closed()
+            self._inlet.close()
+            self._pour()
+
+    def _pour(self, _mask: int = 0) -> None:
+        """Give the agent what it takes now, and wait for it to take the rest."""
+        inlet = self._inlet
+        if inlet is None:
+            return
+        waited = inlet.end in self._selector.get_map()
+        if waited:
+            self._selector.unregister(inlet.end)
+        taken = inlet.flush()
+        if not taken and self._conversation and self._exit is None:
+            self._recorder.note("the agent has closed its input: what was sent last did not reach it")
+        if inlet.wants:
+            self._selector.register(inlet.end, selectors.EVENT_WRITE, self._pour)
+
+    # ------------------------------------------------------------------ requests
+
+    def _handle(self, request: dict[str, Any], caller: Caller) -> None:
+        if request.get("do") == "end":
+            why = _text(request, "why")[:200]
+            self._waiting.append(caller)
+            self._end(State.DONE, f"killed: {why}" if why else "killed")
+            return
+        try:
+            self._do(request)
+        except Refused as refused:
+            caller.reply(str(refused))
+        else:
+            self._save()
+            caller.reply()
+
+    def _do(self, request: dict[str, Any]) -> None:
+        """Do what is asked, or raise `Refused`."""
+        what, talk, words = request.get("do"), self._conversation, _text(request, "text")
+        if what not in ("message", "answer", "interrupt"):
+            raise Refused(f"the runner does not know {ascii(what)[:40]}")
+        if self._ending or self._exit is not None:
+            raise Refused("it has ended; reassign it to go on")
+        if talk is None:
+            raise Refused("it is a plain command: it takes no messages, answers or interrupts")
+        if what == "message":
+            self._write(talk.message(words))
+            self._recorder.sent(words)
+        elif what == "answer":
+            verdict = _text(request, "verdict")
+            self._write(talk.answer(_text(request, "question"), verdict, words, _now()))
+            self._recorder.sent(f"{verdict}: {words}" if words else verdict)
+        else:
+            self._write(talk.interrupt(f"operator-{_now()}"))
+            self._recorder.sent("interrupt")
+
+    # ------------------------------------------------------------------ the end
+
+    def _time_is_up(self) -> None:
+        """First stop the turn, so that Claude can write down where it stood; then end it."""
+        hours = f"{self._order.spec.max_hours:g} h"
+        if self._verdict or self._exit is not None:
+            self._time_up_at = _NEVER
+            self._begin_ending()
+            return
+        self._verdict = (State.FAILED, f"stopped after {hours} (max_hours)")
+        self._time_up_at = time.monotonic() + LAST_TURN_SECONDS
+        self._recorder.note(f"its time of {hours} is over: ending it")
+        if self._conversation and self._conversation.working:
+            self._write(self._conversation.interrupt(f"time-{_now()}"))
+
+    def _reap(self) -> None:
+        """Collect every child that has ended: the agent, and orphans that have become ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._child and pid == self._child.pid:
+                self._exit = outcome.from_status(status, self._starved())
+                self._begin_ending(GRACE)
+
+    def _starved(self) -> bool:
+        now = outcome.oom_kills()
+        return now is not None and self._oom_before is not None and now > self._oom_before
+
+    def _end(self, state: State, words: str) -> None:
+        """End the agent for a reason of ours."""
+        if self._exit is None and self._ending is None:
+            self._verdict = self._verdict or (state, words)
+            self._recorder.note(f"ending it: {words}")
+        self._begin_ending()
+
+    def _begin_ending(self, grace: float = 0.0) -> None:
+        if self._ending is None:
+            self._ending = process_tree.ending(self._processes, patience=PATIENCE, grace=grace, told=self._left_behind)
+            self._ending_at = 0.0
+
+    def _processes(self) -> list[process_tree.Process]:
+        return process_tree.of_agent(self._order.tag, os.getpid())
+
+    def _left_behind(self, processes: list[process_tree.Process]) -> None:
+        if self._exit is not None and processes:
+            self._recorder.note(f"it has ended; ending what it left behind: {process_tree.names(processes)}")
+
+    def _go_on_ending(self) -> None:
+        if self._ending:
+            try:
+                self._ending_at = time.monotonic() + next(self._ending)
+            except StopIteration as stopped:
+                self._reap()
+                self._finish(stopped.value)
+
+    def _finish(self, left: list[process_tree.Process]) -> None:
+        """Nothing of the agent runs any more, or cannot be ended: say what became of it, and stop."""
+        self._recorder.finish()
+        state, detail = self._last_state()
+        reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
+        self._conclude(state, f"{detail} ({reason})" if reason else detail, reason)
+
+    def _last_state(self) -> tuple[State, str]:
+        if self._verdict:
+            return self._verdict
+        ended = self._exit or Exit()
+        if self._conversation is None:
+            failed = bool(ended.code or ended.signal)
+            return (State.FAILED, ended.words()) if failed else (State.DONE, "")
+        state, detail = self._conversation.over(ended)
+        if state is State.FAILED and self._conversation.seen is None and self._recorder.complaint:
+            detail = f"{detail}: {self._recorder.complaint}"
+        return state, detail
+
+    def give_up(self, words: str) -> None:
+        """It could not be started, or we can no longer run it: end what there is and say why."""
+        left = process_tree.end(self._processes, PATIENCE)
+        self._reap()
+        self._conclude(State.FAILED, words, process_tree.names(left))
+
+    def _conclude(self, state: State, detail: str, reason: str) -> None:
+        """Write the last word about the agent, answer who waits for it, and stop."""
+        self._recorder.note(f"{state}: {detail}" if detail else str(state))
+        code, number = (self._exit.code, self._exit.signal) if self._exit else (None, None)
+        self._save((state, detail), pid=0, ended=_now(), exit_code=code, exit_signal=number)
+        self._status.finish()
+        for caller in self._waiting:
+            caller.reply(reason)
+        self._control.close()
+        self._finished = True
+
+    # ------------------------------------------------------------------ the status
+
+    def _save(self, ending: tuple[State, str] | None = None, **more: Any) -> None:
+        """Write the status when something in it has changed."""
+        talk, before = self._conversation, self._status.fields
+        state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
+        changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
+        if talk:
+            question = None if ending else talk.question
+            changes["question"] = question and dict(zip(("id", "tool", "text", "at"), question[:4], strict=True))
+            changes["limited_until"] = talk.limited_until if state is State.LIMITED else 0
+            changes.update(model=talk.model, session=talk.session, denied=talk.denied)
+        if state != before["state"] or "pid" in more:
+            changes.update(since=_now(), evidence=self._evidence(state, more.get("pid", before["pid"])))
+        self._status.save(**changes)
+
+    def _evidence(self, state: State, pid: int) -> list[dict[str, Any]]:
+        value = self._exit.words() if self._exit else f"process {pid} runs" if pid else "no process"
+        found = [{"source": "runner", "state": state, "value": value, "at": _now()}]
+        if self._conversation and (seen := self._conversation.seen):
+            found.insert(0, {"source": "stream", "state": seen.state, "value": seen.value, "at": seen.at})
+        return found
+
+
+def _signal_pipe() -> int:
+    """Turn the signals we handle into bytes on a pipe, and ignore the keys that would stop us."""
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in _HANDLED:
+        signal.signal(number, lambda _number, _frame: None)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    return reading
+
+
+def _text(request: dict[str, Any], name: str) -> str:
+    value = request.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,190 @@
+"""Writing an agent's log: lines out of a byte stream, numbered segments, and what happens when a disk is full.
+
+Read by the runner, which must stay small.
+"""
+
+import contextlib
+import json
+import os
+import re
+from typing import Any, NamedTuple
+
+from controlroom.meter.redact import redact_bytes
+from controlroom.wire import records
+
+EVENT_LINE = 8 * 1024 * 1024
+"""Bytes of one line of an event stream that are held to be read as an event. Longer ones are logged as plain output."""
+EVENT_KEPT = 256 * 1024
+"""Bytes of one event in the log at most; of longer ones the long texts are cut."""
+
+# What may be the beginning of a key at the end of a piece: it waits for the rest, so that no cut hides it.
+_KEY_BEGUN = re.compile(rb"(?:s|sk|sk-|sk-a|sk-an|sk-ant|sk-ant-[A-Za-z0-9_-]{0,400})\Z")
+
+
+class Piece(NamedTuple):
+    """One line, or a part of one: `whole` is false when the rest of the line is still to come."""
+
+    body: bytes
+    whole: bool
+
+
+class LineCutter:
+    """Cuts what a process writes at newlines. What is longer than `limit` comes in pieces."""
+
+    def __init__(self, limit: int = records.MAX_BODY) -> None:
+        self._limit = limit
+        self._held = bytearray()
+
+    @property
+    def holding(self) -> bool:
+        """Say whether a line without its end is waiting."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """Take what has arrived; give the lines that are complete, and pieces of one that has grown too long."""
+        *lines, rest = data.split(b"\n")
+        pieces: list[Piece] = []
+        for line in lines:
+            pieces += self._completed(line)
+        self._held += rest
+        while len(self._held) > self._limit:
+            pieces.append(Piece(self._taken(self._limit), False))
+        return pieces
+
+    def flush(self, final: bool = False) -> list[Piece]:
+        """Give what waits, as a piece (`final`: as a line)."""
+        body = self._taken(len(self._held), final)
+        return [Piece(body, final)] if body else []
+
+    def _completed(self, line: bytes) -> list[Piece]:
+        if not self._held and len(line) <= self._limit:
+            return [Piece(line, True)]
+        self._held += line
+        pieces = []
+        while len(self._held) > self._limit:
+            pieces.append(Piece(self._taken(self._limit), False))
+        pieces.append(Piece(bytes(self._held), True))
+        self._held.clear()
+        return pieces
+
+    def _taken(self, size: int, final: bool = False) -> bytes:
+        """Take up to `size` bytes off the front, but not the beginning of a key from its end."""
+        begun = None if final else _KEY_BEGUN.search(self._held, max(0, size - 420), size)
+        if begun and begun.start() > 0:
+            size = begun.start()
+        elif begun and size < self._limit:
+            return b""
+        body = bytes(self._held[:size])
+        del self._held[:size]
+        return body
+
+
+class RunLog:
+    """The segments of one agent's log in the current folder. Writing never raises: what is lost is counted and told."""
+
+    def __init__(self, most: int, folder: str = ".") -> None:
+        self._folder = folder
+        self._most = most
+        self._closes_at = max(64 * 1024, min(records.SEGMENT_BYTES, most // 4))
+        self._sizes: dict[int, int] = {}
+        self._end = -1
+        self._lost_records = self._lost_bytes = 0
+        self._why = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all segments."""
+        return sum(self._sizes.values())
+
+    def write(self, at: int, data: bytes, count: int) -> None:
+        """Append packed records, `count` of them."""
+        if self._lost_records:
+            told = f"{self._lost_records} lines ({self._lost_bytes} bytes) could not be kept here: {self._why}"
+            if not self._append(_note(at, told)):
+                self._lose(data, count)
+                return
+            self._lost_records = self._lost_bytes = 0
+        if not self._append(data):
+            self._lose(data, count)
+
+    def _lose(self, data: bytes, count: int) -> None:
+        self._lost_records += count
+        self._lost_bytes += len(data)
+
+    def _append(self, data: bytes) -> bool:
+        number = self._open_segment()
+        if number == 0:
+            return False
+        before = self._sizes[number]
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._end, rest) :]
+        except OSError as error:
+            self._why = error.strerror or str(error)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._end, before)
+            return False
+        self._sizes[number] = before + len(data)
+        return True
+
+    def _open_segment(self) -> int:
+        """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened."""
+        last = max(self._sizes, default=0)
+        if last and self._sizes[last] < self._closes_at:
+            return last
+        path = os.path.join(self._folder, records.segment_name(last + 1))
+        try:
+            end = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            self._why = error.strerror or str(error)
+            return last
+        if self._end >= 0:
+            os.close(self._end)
+        self._end = end
+        self._sizes[last + 1] = os.fstat(end).st_size
+        return last + 1
+
+    def trim(self, at: int) -> bool:
+        """Drop the oldest segments while the log is larger than it may be, and say so in the log."""
+        gone = 0
+        while self.size > self._most and len(self._sizes) > 1:
+            oldest = min(self._sizes)
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._folder, records.segment_name(oldest)))
+            gone += self._sizes.pop(oldest)
+        if gone:
+            self.write(at, _note(at, f"the oldest {gone} bytes of this log were dropped: it may hold {self._most}"), 1)
+        return gone > 0
+
+
+def _note(at: int, words: str) -> bytes:
+    return records.pack(at, records.NOTE, words.encode("utf-8", "replace"))
+
+
+def packed(at: int, stream: bytes, piece: Piece) -> bytes:
+    """Pack one line or piece without its secrets."""
+    return records.pack(at, stream if piece.whole else stream.upper(), redact_bytes(piece.body))
+
+
+def kept_event(event: dict[str, Any], line: bytes) -> bytes:
+    """Give an event as it is kept in the log: as it came, or with its long texts cut when it is too long."""
+    if len(line) <= EVENT_KEPT:
+        return line
+    for longest in (8_000, 1_000, 100):
+        body = json.dumps({**_cut(event, longest, 8), "controlroom_cut_bytes": len(line)}).encode()
+        if len(body) <= EVENT_KEPT:
+            return body
+    bare = {name: event[name] for name in ("type", "subtype") if isinstance(event.get(name), str)}
+    return json.dumps({**_cut(bare, 100, 1), "controlroom_cut_bytes": len(line)}).encode()
+
+
+def _cut(value: Any, longest: int, depth: int) -> Any:
+    if isinstance(value, str) and len(value) > longest:
+        return f"{value[:longest]}… [{len(value) - longest} characters left out]"
+    if isinstance(value, dict):
+        kept = list(value.items())[:200] if depth else []
+        return {name[:100]: _cut(item, longest, depth - 1) for name, item in kept}
+    if isinstance(value, list):
+        return [_cut(item, longest, depth - 1) for item in value[:200]] if depth else []
+    return value
