@@ -101,7 +101,7 @@ def screen(environ: dict[str, str], columns: int, rows: int) -> Iterator[int]:
     """Run the screen on a terminal of its own; gives the terminal's file descriptor."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)  # noqa: S606
+        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)
     termios.tcsetwinsize(terminal, (rows, columns))
     try:
         yield terminal
