@@ -21,7 +21,13 @@ def run(
     """
     words = [str(word) for word in argv]
     done = subprocess.run(
-        words, text=True, errors="replace", capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, cwd=cwd
+        words,
+        text=True,
+        errors="replace",
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        cwd=cwd,
     )
     if check and done.returncode:
         raise CommandFailed(f"{' '.join(words)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")

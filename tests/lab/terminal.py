@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.lab.command import run
+from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 
-# The pane waits until its output is piped to a file, then becomes the command; nothing of tmux shows in it.
-START = 'tmux wait-for start; unset TMUX TMUX_PANE; exec "$@"'
+# The pane waits until its output is piped to a file, then runs the command, which sees nothing of tmux. The exit status
+# goes to the file $0: tmux 3.3a often loses it (#{pane_dead_status} stays empty). The trap: ^C ends only the command.
+START = 'tmux wait-for start; unset TMUX TMUX_PANE; trap : INT QUIT; "$@"; echo $? > "$0.new"; mv "$0.new" "$0"'
 
 
 class Terminal:
@@ -31,11 +33,14 @@ class Terminal:
         self.socket = directory / "screen"
         self.recording = directory / "bytes"
         self.recording.touch()
+        self.status = directory / "status"
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else [*command]
         extra = [word for name, value in (env or {}).items() for word in ("-e", f"{name}={value}")]
         size = ["-x", str(width), "-y", str(height)]
         place = ["-c", str(cwd)] if cwd else []
-        self.tmux("new-session", "-d", "-s", "screen", *size, *place, *extra, "/bin/sh", "-c", START, "sh", *argv)
+        self.tmux(
+            "new-session", "-d", "-s", "screen", *size, *place, *extra, "/bin/sh", "-c", START, str(self.status), *argv
+        )
         self.tmux("set", "-g", "remain-on-exit", "on")
         self.tmux("set", "-g", "status", "off")
         self.tmux("set", "-g", "window-size", "manual")
@@ -68,7 +73,7 @@ class Terminal:
         return self.tmux("capture-pane", "-p", "-e")
 
     def raw(self) -> bytes:
-        """Every byte that the command has written to its terminal so far."""
+        """Every byte that the command has written to its terminal; a little behind the screen."""
         return self.recording.read_bytes()
 
     def resize(self, width: int, height: int) -> None:
@@ -97,19 +102,17 @@ class Terminal:
         return wait_for(gone, deadline, f"{text!r} to leave the screen", poll=0.05)
 
     def pid(self) -> int:
-        """The process in the pane."""
-        return int(self.tmux("display-message", "-p", "#{pane_pid}"))
+        """The process of the command."""
+        shell = int(self.tmux("display-message", "-p", "#{pane_pid}"))
+
+        def children() -> list[int]:
+            return [each.pid for each in everything() if each.parent == shell and not each.name.startswith("tmux")]
+
+        return wait_for(children, what="the command")[0]
 
     def exit_status(self) -> int | None:
-        """The exit status of the command (128 + signal if it was killed), or None while it runs.
-
-        A pane is dead a moment before tmux has collected the status.
-        """
-        said = self.tmux("display-message", "-p", "#{pane_dead}|#{pane_dead_status}|#{pane_dead_signal}")
-        dead, status, signal = said.strip().split("|")
-        if dead != "1" or not (status or signal):
-            return None
-        return int(status) if status else 128 + int(signal)
+        """The exit status of the command (128 + signal if it was killed), or None while it runs."""
+        return int(self.status.read_text()) if self.status.exists() else None
 
     def wait_for_exit(self, deadline: float = 10.0) -> int:
         """Wait until the command has ended; returns its exit status."""

@@ -57,7 +57,7 @@ def test_a_screen_takes_keys_and_sizes_and_keeps_bytes(tmux_screen: Callable[...
     talk = "stty size; trap 'stty size' WINCH; printf 'a\\033[31mred\\n'; read -r line; echo got $line; read -r; exit 3"
     screen = tmux_screen(["bash", "-c", talk], width=45, height=20)
     screen.wait_for_text("20 45", "ared")
-    assert b"\033[31mred" in screen.raw()
+    wait_for(lambda: b"\033[31mred" in screen.raw())
     screen.type("Enter $(x)")
     screen.keys("Enter")
     screen.wait_for_text("got Enter $(x)")
@@ -65,9 +65,14 @@ def test_a_screen_takes_keys_and_sizes_and_keeps_bytes(tmux_screen: Callable[...
     screen.keys("Enter")
     assert screen.wait_for_exit() == 3
     screen.wait_for_text("30 100")
+    assert screen.exit_status() == 3
+    interrupted = tmux_screen(["sleep", "99"])
+    assert Path(f"/proc/{interrupted.pid()}/cmdline").read_bytes() == b"sleep\x0099\x00"
+    interrupted.keys("C-c")
+    assert interrupted.wait_for_exit() == 130
     bare = tmux_screen("env", width=120, height=60)
     bare.wait_for_exit()
-    assert "TMUX=" not in bare.screen()
+    assert not [line for line in bare.screen().splitlines() if line.startswith(("TMUX=", "COLUMNS=", "LINES="))]
     assert f"HOME={home.home}" in bare.screen()
 
 

@@ -1,0 +1,220 @@
+"""`python3 -m tests [pytest arguments]`: sets up what the tests need, then runs them.
+
+Makes .venv, installs the project with its test extra into it, brings in the Debian packages that are missing
+(apt-get, through sudo when not root) and Claude Code (npm, into the user's cache). What it cannot bring in it names,
+and the tests that need it say so. A second run finds everything in place. The system's Python is never touched.
+
+Only the standard library: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "installed-for-tests"  # what the last installation was made from
+OLDEST = (3, 11)
+
+CLAUDE = "2.1.330"  # named: on Node 20 npm would pick an older one by itself
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "controlroom-tests")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Debian package -> how to see that it is there: a program, or a file pattern.
+PACKAGES = {
+    "git": "git",
+    "tmux": "tmux",
+    "openssh-server": "sshd",
+    "openssh-client": "ssh",
+    "iproute2": "ip",
+    "util-linux": "unshare",
+    "e2fsprogs": "mkfs.ext4",
+    "procps": "ps",
+    "mosh": "mosh-server",
+    "libfaketime": "/usr/lib/*/faketime/libfaketime.so.1",
+    "librsvg2-bin": "rsvg-convert",
+}
+
+
+def say(text: str) -> None:
+    """One line on what is being done."""
+    print(f"tests: {text}", file=sys.stderr, flush=True)
+
+
+def fail(text: str) -> int:
+    """One line on why there is no going on."""
+    say(text)
+    return 2
+
+
+def run(argv: Sequence[object], timeout: float, env: Mapping[str, str] | None = None, ask: bool = False) -> str:
+    """Run a command quietly; returns an empty text, or the end of what it said when it failed.
+
+    `timeout` is in seconds; `ask` lets it talk to the terminal (sudo's password).
+    """
+    words = [str(word) for word in argv]
+    stdin = None if ask else subprocess.DEVNULL
+    try:
+        done = subprocess.run(words, cwd=ROOT, env=env, stdin=stdin, capture_output=True, text=True, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else (done.stderr.strip() or done.stdout.strip() or "failed")[-2000:]
+
+
+# -- Debian packages
+
+
+def present(probe: str) -> bool:
+    """Whether a program or a file is there."""
+    if probe.startswith("/"):
+        return bool(glob.glob(probe))
+    return shutil.which(probe, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages that have to be brought in."""
+    wanted = [package for package, probe in PACKAGES.items() if not present(probe)]
+    if claude() is None and not present("npm"):
+        wanted += ["npm"] if present("node") else ["nodejs", "npm"]
+    if not PYTHON.exists() and run([sys.executable, "-c", "import ensurepip, venv"], 60):
+        wanted.append("python3-venv")
+    return wanted
+
+
+def root_prefix() -> list[str] | None:
+    """What to put before a command that needs root; None without a way to be root."""
+    if os.geteuid() == 0:
+        return []
+    if not present("sudo"):
+        return None
+    if not run(["sudo", "-n", "true"], 30):
+        return ["sudo", "-n"]
+    return ["sudo"] if sys.stdin.isatty() else None
+
+
+def install_packages() -> None:
+    """Bring in the Debian packages, or say in one line what will not run."""
+    wanted = missing_packages()
+    if not wanted:
+        return
+    prefix = root_prefix()
+    if prefix is None or not present("apt-get"):
+        why = "there is no apt-get" if prefix is not None else "neither root nor sudo without a password"
+        say(f"missing {', '.join(wanted)}, and {why}: the tests that need them cannot run")
+        return
+    say(f"installing {', '.join(wanted)} with apt-get")
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+    install = [*apt, "install", "-y", "--no-install-recommends"]
+    trouble = run([*apt, "update"], 300, ask=True) or run([*install, *wanted], 900, ask=True)
+    if trouble:
+        for package in wanted:  # one that does not exist here must not keep the others out
+            if run([*install, package], 900, ask=True):
+                say(f"could not install {package}: the tests that need it cannot run")
+
+
+# -- the virtual environment
+
+
+def make_venv() -> str:
+    """Make .venv if it is not there; returns the trouble, if any."""
+    if PYTHON.exists() and not (run([PYTHON, "-c", "import pip"], 60) and run([PYTHON, "-m", "ensurepip"], 60)):
+        return ""
+    say("making .venv")
+    shutil.rmtree(VENV, ignore_errors=True)
+    trouble = run([sys.executable, "-m", "venv", VENV], 300)
+    if not trouble:
+        return ""
+    private = CACHE / "virtualenv"  # --target: the system's Python stays as it is
+    bring = [sys.executable, "-m", "pip", "install", "--quiet", "--target", private, "virtualenv"]
+    make = [sys.executable, "-m", "virtualenv", "--quiet", VENV]
+    shutil.rmtree(VENV, ignore_errors=True)
+    again = run(bring, 300) or run(make, 300, {**os.environ, "PYTHONPATH": str(private)})
+    return again and f"no virtual environment (Debian: python3-venv): {trouble}; virtualenv: {again}"
+
+
+def fingerprint() -> str:
+    """What an installation depends on."""
+    text = (ROOT / "pyproject.toml").read_bytes() + f"{sys.version_info[:2]} {ROOT}".encode()
+    return hashlib.sha256(text).hexdigest()
+
+
+def install_project() -> str:
+    """Install the project, editable, with its test extra; returns the trouble, if any."""
+    if STAMP.exists() and STAMP.read_text() == fingerprint():
+        return ""
+    say("installing the project and its test packages into .venv")
+    trouble = run([PYTHON, "-m", "pip", "install", "--quiet", "--editable", ".[test]"], 900)
+    if not trouble:
+        STAMP.write_text(fingerprint())
+    return trouble
+
+
+# -- Claude Code
+
+
+@cache
+def version_of(program: Path) -> str:
+    """The version of a Claude Code, or an empty text."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.partition(" ")[0]
+
+
+def claude() -> Path | None:
+    """A Claude Code of the right version: the one told, the cached one, the one on PATH."""
+    cached = CACHE / "claude" / "node_modules" / ".bin" / "claude"
+    places = [os.environ.get("CONTROLROOM_TEST_CLAUDE"), str(cached), shutil.which("claude")]
+    return next((Path(place) for place in places if place and version_of(Path(place)) == CLAUDE), None)
+
+
+def install_claude() -> Path | None:
+    """Claude Code, from npm if need be; None when it cannot be had, which is said."""
+    found = claude()
+    if found or not present("npm"):
+        return found
+    say(f"installing Claude Code {CLAUDE} with npm")
+    folder = CACHE / "claude"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--prefix", folder, "--no-fund", "--no-audit", "--silent"]
+    trouble = run(["npm", "install", *options, f"@anthropic-ai/claude-code@{CLAUDE}"], 900)
+    version_of.cache_clear()
+    found = claude()
+    if found is None:
+        say(f"no Claude Code {CLAUDE}, the tests with the real one cannot run: {trouble[-300:]}")
+    return found
+
+
+def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
+    """Leave the rest, and the exit status, to pytest."""
+    environment = dict(os.environ)
+    if found:
+        environment["CONTROLROOM_TEST_CLAUDE"] = str(found)
+    os.chdir(ROOT)
+    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *arguments], environment)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Set up, then become pytest."""
+    if sys.version_info < OLDEST:
+        return fail(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {sys.version.split()[0]}")
+    install_packages()
+    trouble = make_venv() or install_project()
+    if trouble:
+        return fail(trouble)
+    return become_pytest(arguments, install_claude())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
