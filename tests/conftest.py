@@ -59,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, settle the seed."""
     config.addinivalue_line("markers", "long: runs only with --long")
     config.stash[NOT_RUN] = {}
+    for name in ("COLUMNS", "LINES"):  # readline puts them into our environment, past os.environ
+        os.unsetenv(name)
     hypothesis.settings.load_profile("long" if config.getoption("long") else "quick")
     if config.getoption("seed") is None:
         config.option.seed = random.SystemRandom().getrandbits(32) if config.getoption("long") else QUICK_SEED
