@@ -7,20 +7,18 @@ noticed by keepalives within 15 s. asyncssh leaves `exit_status` None when a lin
 import asyncio
 import errno
 import os
-import re
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from controlroom.fleet.address import Address, parse_address, place_of
+from controlroom.fleet.address import Address, parse_address
 from controlroom.fleet.bundle import bundles
 from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
 from controlroom.fleet.hostkeys import HostKeys, Key, changed, remember
+from controlroom.fleet.reach import Deadlines, Identities, Plan, cut_off, denied, unreached
 from controlroom.fleet.ship import Ended, Offers, board, command, new_marker, shown
 
 _TAIL = 4096
@@ -36,19 +34,6 @@ _ALGORITHMS = (
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """Seconds that each part of connecting may take."""
-
-    connect: float = 20.0
-    """All of it for one machine: name, TCP, login."""
-    login: float = 15.0
-    """From TCP being there to being logged in; less than `connect`, so that the two are told apart."""
-    step: float = 60.0
-    """Each step of putting the node there."""
-    close: float = 2.0
 
 
 class SshDialler:
@@ -125,11 +110,11 @@ class SshDialler:
         if verdict.accepted is not None:
             await asyncio.to_thread(self._remember, plan, verdict.accepted)
 
-    def _called(self, plan: "_Plan") -> str:
+    def _called(self, plan: Plan) -> str:
         jump = plan.address != self._address
         return f"{self._host}: its jump host {plan.address}" if jump else self._host
 
-    def _remember(self, plan: "_Plan", key: Key) -> None:
+    def _remember(self, plan: Plan, key: Key) -> None:
         try:
             remember(self._own, plan.place, key)
         except OSError as error:
@@ -138,7 +123,7 @@ class SshDialler:
             ) from None
 
     async def _log_in(
-        self, plan: "_Plan", verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection | None
+        self, plan: Plan, verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
         return await asyncssh.connect(
             plan.address.host,
@@ -163,7 +148,7 @@ class SshDialler:
             login_timeout=self._deadlines.login,
         )
 
-    def _plan(self, address: Address) -> "_Plan":
+    def _plan(self, address: Address) -> Plan:
         """Read config and known_hosts for one machine. For a thread: `Match exec` waits. Raises `HostRefuses`."""
         config = [path for path in self._config or _config_files() if os.access(path, os.R_OK)]
         try:
@@ -176,61 +161,17 @@ class SshDialler:
                 known_hosts=b"",
                 x509_trusted_certs=None,
             )
-            return _Plan.of(address, options, config, self._own)
+            return _plan_of(address, options, config, self._own)
         except (ValueError, OSError, asyncssh.Error) as error:
             raise HostRefuses(
                 f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right, then retry"
             ) from None
 
 
-_Identities = Sequence[str] | tuple[()] | None
-"""Key files to offer. (): the config names none, so ssh's usual ones and the agent's; None: no key at all."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How one machine is to be reached."""
-
-    address: Address
-    user: str
-    place: str
-    """Its name in known_hosts."""
-    lookup: tuple[str, int]
-    config: Sequence[Path]
-    keys: HostKeys
-    algorithms: Sequence[str] | tuple[()]
-    identities: "_Identities"
-    left_out: Sequence[str]
-    """Identity files that cannot be used, in words."""
-    jumps: Sequence[Address]
-
-    @classmethod
-    def of(
-        cls, address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path
-    ) -> "_Plan":
-        """Take out of the parsed config what is not left to asyncssh."""
-        given: Any = options.config.get
-        host = given("HostKeyAlias") or options.host
-        keys = HostKeys([*_known_hosts_files(given), own], asyncssh.import_known_hosts)
-        identities, left_out = _usable(given("IdentityFile") or (), bool(given("IdentitiesOnly")))
-        return cls(
-            address=address,
-            user=options.username,
-            place=place_of(host, options.port),
-            lookup=(host, options.port),
-            config=config,
-            keys=keys,
-            algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
-            identities=identities,
-            left_out=left_out,
-            jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
-        )
-
-
 class _Verdict(asyncssh.SSHClient):
     """Judges a host key that no known_hosts file holds."""
 
-    def __init__(self, plan: _Plan, trusted: set[str]) -> None:
+    def __init__(self, plan: Plan, trusted: set[str]) -> None:
         self._plan = plan
         self._trusted = trusted
         self.accepted: Key | None = None
@@ -239,14 +180,14 @@ class _Verdict(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Say whether to go on. asyncssh asks for unknown and for changed keys alike."""
         self.shown = key
-        if self._plan.keys.stored(*self._plan.lookup) or key.get_fingerprint() not in self._trusted:
+        if self._plan.keys.stored(self._plan.host, self._plan.port) or key.get_fingerprint() not in self._trusted:
             return False
         self.accepted = key
         return True
 
     def problem(self, name: str, text: str) -> Exception:
         """Say what is wrong with the key that was shown."""
-        stored = self._plan.keys.stored(*self._plan.lookup)
+        stored = self._plan.keys.stored(self._plan.host, self._plan.port)
         if self.shown is None:
             return HostRefuses(f"{name}: {text}: look into known_hosts, or ask who runs it")
         if stored:
@@ -328,6 +269,26 @@ async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) 
 # --------------------------------------------------------------------------- what the config says
 
 
+def _plan_of(address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path) -> Plan:
+    """Take out of the parsed config what is not left to asyncssh."""
+    given: Any = options.config.get
+    host = given("HostKeyAlias") or options.host
+    keys = HostKeys([*_known_hosts_files(given), own], asyncssh.import_known_hosts)
+    identities, left_out = _usable(given("IdentityFile") or (), bool(given("IdentitiesOnly")))
+    return Plan(
+        address=address,
+        user=options.username,
+        host=host,
+        port=options.port,
+        config=config,
+        keys=keys,
+        algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
+        identities=identities,
+        left_out=left_out,
+        jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
+    )
+
+
 def _config_files() -> list[Path]:
     return [Path(name).expanduser() for name in (_USER_CONFIG, _SYSTEM_CONFIG)]
 
@@ -345,7 +306,7 @@ def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
     return list(dict.fromkeys([*certified, *held, *_ALGORITHMS]))
 
 
-def _usable(files: Sequence[str], only: bool) -> "tuple[_Identities, list[str]]":
+def _usable(files: Sequence[str], only: bool) -> tuple[Identities, list[str]]:
     """Part identity files into those to offer and, in words, those that cannot be."""
     usable: list[str] = []
     left_out: list[str] = []
@@ -383,60 +344,22 @@ def _why(error: BaseException) -> str:
     return shown(str(error)) or type(error).__name__
 
 
-def _explained(error: Exception, name: str, plan: _Plan, verdict: _Verdict, deadlines: Deadlines) -> Exception:
+def _explained(error: Exception, name: str, plan: Plan, verdict: _Verdict, deadlines: Deadlines) -> Exception:
     """Turn what went wrong while logging in into `LinkLost`, `HostRefuses` or `HostKeyUnknown`."""
     match error:
         case asyncssh.HostKeyNotVerifiable():
             return verdict.problem(name, _why(error))
         case asyncssh.PermissionDenied():
-            return HostRefuses(_denied(name, plan))
+            return HostRefuses(denied(name, plan))
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
             return HostRefuses(f"{name} and we have no way to talk in common ({_why(error)}): update its sshd")
         case asyncssh.ChannelOpenError():
             return LinkLost(f"{name} could not be reached through its jump host: {shown(error.reason)}")
         case asyncssh.ConnectionLost():
-            return LinkLost(_cut_off(name, plan, _why(error), deadlines))
+            return LinkLost(cut_off(name, plan, _why(error), deadlines))
         case asyncssh.Error():
             return LinkLost(f"what answers for {name} at {plan.place} does not speak SSH as it should: {_why(error)}")
         case OSError():
-            return LinkLost(_unreached(error, name, plan, deadlines))
+            return LinkLost(unreached(error, name, plan, deadlines))
         case _:
             return HostRefuses(f"{name}: {_why(error)}: put that right in the ssh config or the key files, then retry")
-
-
-def _denied(name: str, plan: _Plan) -> str:
-    tried = [Path(path).name for path in plan.identities or ()] or ["the keys in ~/.ssh"]
-    tried += ["the ssh agent's"] if os.environ.get("SSH_AUTH_SOCK") else []
-    tried = ["none"] if plan.identities is None else tried
-    left_out = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
-    port = f"-p {plan.lookup[1]} " if plan.lookup[1] != 22 else ""
-    return (
-        f"{name} refused our keys for user {plan.user} (tried {', '.join(tried)}{left_out}): add your public key there"
-        f" with `ssh-copy-id {port}{plan.user}@{plan.address.host}`, or name the right key with IdentityFile in"
-        " ~/.ssh/config, then retry"
-    )
-
-
-def _cut_off(name: str, plan: _Plan, why: str, deadlines: Deadlines) -> str:
-    if "timeout" in why.lower():
-        return f"{name}: something answers at {plan.place}, but did not let us in within {deadlines.login:g} s"
-    return (
-        f"{name} ({plan.place}) closed the connection before we were logged in: its sshd is busy (MaxStartups),"
-        " restarting, or it is no sshd"
-    )
-
-
-def _unreached(error: OSError, name: str, plan: _Plan, deadlines: Deadlines) -> str:
-    numbers = {error.errno, *(int(number) for number in re.findall(r"Errno (\d+)", str(error)))}
-    at = f"{name}: {plan.place}"
-    if isinstance(error, socket.gaierror):
-        return f"{name}: the name {plan.lookup[0]} is not known here ({_why(error)}): check the address and the network"
-    if isinstance(error, TimeoutError) or errno.ETIMEDOUT in numbers:
-        return f"{at} does not answer within {deadlines.connect:g} s: is it switched on, and is the way there open?"
-    if errno.ECONNREFUSED in numbers:
-        return f"{at} refused the connection: nothing listens there; is sshd running, and is the port right?"
-    if numbers & {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}:
-        return f"{at} cannot be reached from here (no route): check the network or the VPN"
-    if numbers & {errno.ECONNRESET, errno.EPIPE}:
-        return _cut_off(name, plan, "", deadlines)
-    return f"{at}: {_why(error)}"
