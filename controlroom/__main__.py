@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
 from controlroom.cli.starters import Starters
 
@@ -27,9 +28,17 @@ def _engine() -> int:
 
 
 def _demo(agents: int, hold: bool) -> int:
-    from controlroom.demo.play import play
+    from controlroom.cli.stage import direct
+    from controlroom.demo.play import NoDemo, play
+    from controlroom.fleet.home import find_home
 
-    return play(agents, hold)
+    def namespace_of(folder: str) -> str:
+        return find_home({"CONTROLROOM_HOME": folder}).namespace
+
+    try:
+        return play(agents, hold, direct, namespace_of)
+    except NoDemo as problem:
+        raise Stop(Exit.REFUSED, str(problem)) from None
 
 
 def _reports() -> Path:

@@ -222,9 +222,9 @@ class Player:
 
     def _wait_out(self, window: str) -> None:
         resets = _next_reset()
+        self._emit(self._speech.retry(int((resets - time.time()) * 1000)))
         self._emit(self._speech.limit("rejected", window, 1.0, resets))
         while (left := resets - time.time()) > 0:
-            self._emit(self._speech.retry(int(left * 1000)))
             self._pause(left + 1)
 
     def _wait(self, seconds: float) -> None:

@@ -1,0 +1,59 @@
+"""Sends the agents of a demo on stage: spawns them all, and interrupts those whose scene wants it."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from controlroom.cli.room import PATIENCE, wait_for, wait_settled
+from controlroom.domain.intents import InterruptAgent, SpawnAgent
+from controlroom.domain.model import LOCAL, Fleet, State
+from controlroom.fleet.client import Client, EngineUnavailable
+
+
+class Part(Protocol):
+    """One agent to start, from the profile of its name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def task(self) -> str:
+        """What it is told to do."""
+
+    @property
+    def interrupted_after(self) -> float:
+        """Seconds of work after which it is interrupted; 0: never."""
+
+
+def direct(parts: Sequence[Part]) -> None:
+    """Start the agents in the room of this process's environment. The room may end meanwhile: that is no error."""
+    with contextlib.suppress(EngineUnavailable):
+        asyncio.run(_direct(parts))
+
+
+async def _direct(parts: Sequence[Part]) -> None:
+    client = await Client.connect()
+    try:
+        await wait_settled(client, LOCAL)
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(_play(client, part))
+    finally:
+        await client.close()
+
+
+async def _play(client: Client, part: Part) -> None:
+    await client.submit(SpawnAgent(part.name, part.task, LOCAL, part.name))
+    if part.interrupted_after:
+        await _interrupt(client, f"{LOCAL}/{part.name}", part.interrupted_after)
+
+
+async def _interrupt(client: Client, agent: str, after: float) -> None:
+    def works(fleet: Fleet) -> bool:
+        return agent in fleet.agents and fleet.agents[agent].state is State.WORKING
+
+    if await wait_for(client, works, PATIENCE):
+        await asyncio.sleep(after)
+        await client.submit(InterruptAgent(agent, client.fleet.agents[agent].epoch))

@@ -1,0 +1,86 @@
+"""Who plays what: the first ones show every state there is, the rest is work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+from controlroom.demo.player import SCENES
+
+_FIRST = (
+    "docs", "api", "web", "tests", "seed", "fix", "perf", "lint",
+    "infra", "native", "audit", "access", "backup", "migrate",
+)  # fmt: skip
+_WORK = ("api", "web", "docs", "lint", "access")
+"""Scenes that go on for as long as the demo does: whoever comes after the first plays one of these."""
+
+
+class Part(NamedTuple):
+    """One agent of the demo. Its profile has its name."""
+
+    name: str
+    scene: str
+    seed: int
+
+    @property
+    def task(self) -> str:
+        """What it is told to do; a command is told nothing."""
+        return SCENES[self.scene].task
+
+    @property
+    def interrupted_after(self) -> float:
+        """Seconds of work after which somebody interrupts it; 0: nobody does."""
+        return SCENES[self.scene].interrupted_after
+
+
+class Pace(NamedTuple):
+    """How the scenes are played: a factor on every pause, and (for pictures) after how many beats they stand still."""
+
+    factor: float = 1.0
+    beats: int | None = None
+
+
+NATURAL = Pace()
+
+
+def cast(agents: int, seed: int = 0) -> list[Part]:
+    """Give so many parts, always the same ones for the same numbers."""
+    return [Part(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _roster(), strict=False)]
+
+
+def _roster() -> Iterator[tuple[str, str]]:
+    for scene in _FIRST:
+        yield SCENES[scene].names[0], scene
+    for number in count(10):
+        for scene in _WORK:
+            yield f"{scene}-{number}", scene
+
+
+def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str, Any]:
+    """Give the config of the demo's room: a profile for each part.
+
+    `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
+    """
+    return {
+        "limits": {"memory_per_agent_mb": 0},
+        "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
+    }
+
+
+def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
+    scene = SCENES[part.scene]
+    profile: dict[str, Any] = {
+        "kind": scene.kind,
+        "command": _command(part, pace),
+        "cwd": f"{work}/{part.scene}",
+        "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
+    }
+    return {**profile, "model": scene.model} if scene.model else profile
+
+
+def _command(part: Part, pace: Pace) -> list[str]:
+    command = [sys.executable, "-m", "controlroom.demo.agent", part.scene, "--seed", str(part.seed)]
+    command += ["--pace", f"{pace.factor:g}"]
+    return command if pace.beats is None else [*command, "--beats", str(pace.beats)]
