@@ -1,0 +1,149 @@
+"""What home wants done to agents here: one reply each, one act at a time on each agent, none that waits for ever."""
+
+import asyncio
+import os
+import shutil
+
+from controlroom.meter.names import agent_name_problem
+from controlroom.meter.states import State
+from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
+from controlroom.node.ask import NoAnswer, NoRunner, ask
+from controlroom.node.ending import end_by_force, record_end, what_is_left
+from controlroom.node.host import now
+from controlroom.node.owner import Ownership
+from controlroom.node.place import Place, Turns
+from controlroom.node.spawn import Refusal, Spawner
+from controlroom.wire.lines import MAX_TASK, PeerError
+from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
+
+Act = Spawn | Kill | Tell | Forget | Take
+
+END_DEADLINE = 15.0
+"""Seconds that a runner may take to end its tree."""
+
+TELL_DEADLINE = 10.0
+"""Seconds that a runner may take to answer anything else."""
+
+
+class Actor:
+    """Does what home asks, for the room that owns this host."""
+
+    def __init__(self, place: Place, ownership: Ownership, spawner: Spawner, turns: Turns) -> None:
+        self._place, self._ownership, self._spawner, self._turns = place, ownership, spawner, turns
+
+    async def act(self, wanted: Act) -> Reply:
+        """Do it and say what became of it. Never raises."""
+        try:
+            if isinstance(wanted, Take):
+                reason = self._ownership.take()
+            elif reason := agent_name_problem(wanted.name) or "":
+                pass
+            else:
+                async with self._turns.of(wanted.name):
+                    reason = self._ownership.refusal()
+                    if not reason:
+                        await self._do(wanted)
+            return Reply(wanted.id, "refused" if reason else "done", reason)
+        except Refusal as refusal:
+            return Reply(wanted.id, "refused", str(refusal))
+        except (NoAnswer, OSError, RuntimeError, ValueError) as error:
+            return Reply(wanted.id, "unknown", str(error) or type(error).__name__)
+
+    async def _do(self, wanted: Spawn | Kill | Tell | Forget) -> None:
+        if isinstance(wanted, Spawn):
+            await self._spawn(wanted)
+        elif isinstance(wanted, Kill):
+            await self._kill(wanted)
+        elif isinstance(wanted, Tell):
+            await self._tell(wanted)
+        else:
+            await self._forget(wanted)
+
+    async def _spawn(self, wanted: Spawn) -> None:
+        self._spawner.check(wanted)
+        known = epochs(self._place.state, wanted.name)
+        if any(entry.epoch == wanted.epoch for entry in known):
+            self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
+            return
+        if known and known[0].epoch > wanted.epoch:
+            raise Refusal(f"{wanted.name} is already at epoch {known[0].epoch}; {wanted.epoch} is an old one")
+        for entry in known:
+            if is_live(_status(entry)):
+                if entry.epoch != wanted.replaces:
+                    raise Refusal(f"{wanted.name} is running here (epoch {entry.epoch}): kill or reassign it")
+                await self._end(entry, "reassigned")
+            elif left := await what_is_left(entry, self._place.namespace):
+                await self._swept(entry, f"killed: {left} had been left behind")
+        await self._spawner.start(wanted)
+
+    async def _kill(self, wanted: Kill) -> None:
+        await self._end(self._entry(wanted.name, wanted.epoch))
+
+    async def _tell(self, wanted: Tell) -> None:
+        entry = self._entry(wanted.name, wanted.epoch)
+        if len(wanted.text.encode("utf-8", "replace")) > MAX_TASK:
+            raise Refusal(f"the text is longer than {MAX_TASK} bytes")
+        request = {"do": wanted.what, "text": wanted.text}
+        if wanted.what == "answer":
+            request |= {"question": wanted.question, "verdict": wanted.verdict}
+        elif wanted.what not in ("message", "interrupt"):
+            raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
+        try:
+            reason = await ask(entry.folder, request, TELL_DEADLINE)
+        except NoRunner:
+            raise Refusal(f"{wanted.name} is not running") from None
+        if reason:
+            raise Refusal(reason)
+
+    async def _forget(self, wanted: Forget) -> None:
+        doomed = [entry for entry in epochs(self._place.state, wanted.name) if entry.epoch <= wanted.epoch]
+        if not doomed:
+            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is not on this host")
+        for entry in doomed:
+            if is_live(_status(entry)):
+                raise Refusal(f"{wanted.name} is running (epoch {entry.epoch}): kill it first")
+            if left := await what_is_left(entry, self._place.namespace):
+                raise Refusal(f"processes of {wanted.name} are still there: {left}; kill it first")
+        for entry in doomed:
+            await asyncio.to_thread(remove_folder, entry.folder)
+
+    async def _end(self, entry: Entry, why: str = "") -> None:
+        """End an agent; come back only when nothing of it is left. Raises `OSError` naming what is."""
+        words = f"killed: {why}" if why else "killed"
+        if is_live(_status(entry)):
+            try:
+                await ask(entry.folder, {"do": "end", "why": why}, END_DEADLINE)
+            except NoRunner:
+                words += "; its runner had gone before"
+            except NoAnswer:
+                words += "; its runner did not answer"
+        if is_live(_status(entry)) or await what_is_left(entry, self._place.namespace):
+            await self._swept(entry, words)
+
+    async def _swept(self, entry: Entry, words: str) -> None:
+        if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
+            raise OSError(f"{entry.name} could not be ended: {left} still there")
+        record_end(entry, State.DONE, words, now())
+
+    def _entry(self, name: str, epoch: int) -> Entry:
+        entry = entry_of(self._place.state, name, epoch)
+        if entry is None:
+            known = epochs(self._place.state, name)
+            there = f"; there is epoch {known[0].epoch}" if known else ""
+            raise Refusal(f"{name} (epoch {epoch}) is not on this host{there}")
+        return entry
+
+
+def remove_folder(folder: str) -> None:
+    """Remove an agent's folder: out of sight in one step, then file by file. Raises `OSError`."""
+    parent, name = os.path.split(folder)
+    aside = os.path.join(parent, f".{name}.{os.getpid()}")
+    os.rename(folder, aside)
+    shutil.rmtree(aside)
+
+
+def _status(entry: Entry) -> AgentSeen | None:
+    try:
+        return read_status(entry)
+    except PeerError:
+        return None

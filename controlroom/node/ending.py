@@ -1,0 +1,106 @@
+"""The end of an agent whose runner does not see to it: it hangs, or it was killed.
+
+TERM to the tree, wait, KILL, a sweep by environment tag, a look, and only then a word about it.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+from controlroom.meter.states import State
+from controlroom.node import process_tree
+from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
+from controlroom.node.ask import runner_pid
+from controlroom.node.folder import tag
+from controlroom.node.tmux import Tmux, TmuxError
+from controlroom.wire.lines import PeerError
+from controlroom.wire.messages import AgentSeen
+
+
+async def find_runner(entry: Entry, tmux: Tmux) -> int:
+    """Give the pid of an agent's runner: of who listens on its socket, else of its pane; 0 when there is none."""
+    pid = runner_pid(entry.folder)
+    if pid > 0:
+        return pid
+    with contextlib.suppress(TmuxError):
+        pane = (await tmux.panes() or {}).get(entry.name)
+        return pane.pid if pane and pane.epoch == entry.epoch else 0
+    return 0
+
+
+async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
+    """Name the processes of an agent that are alive, "" when there are none."""
+    mark = tag(namespace, entry.name, entry.epoch)
+    return process_tree.names(await asyncio.to_thread(_living, mark, runner))
+
+
+async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
+    """End an agent's processes, its runner and its session. Give what could not be ended, "" when nothing is left."""
+    runner = await find_runner(entry, tmux)
+    left = await asyncio.to_thread(_end, tag(namespace, entry.name, entry.epoch), runner)
+    with contextlib.suppress(TmuxError):
+        pane = (await tmux.panes() or {}).get(entry.name)
+        if pane and pane.epoch == entry.epoch:
+            await tmux.kill_session(entry.name)
+    return left
+
+
+def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
+    """Write the status of an agent that has ended and whose runner did not say so. Raises `OSError`."""
+    try:
+        seen = read_status(entry)
+    except PeerError:
+        seen = None
+    if seen is not None and not is_live(seen):
+        return seen
+    seen = ended(seen or from_order(entry), state, detail, at)
+    write_status(entry, seen)
+    return seen
+
+
+def ended(seen: AgentSeen, state: State, detail: str, at: int) -> AgentSeen:
+    """Give the status of an agent that has ended without its runner's word."""
+    return replace(
+        seen, state=state.value, since=at, ended=at, detail=detail, pid=0, question=None, limited_until=0, evidence=()
+    )
+
+
+def from_order(entry: Entry) -> AgentSeen:
+    """Give what is known of an agent that has no status: what it was started with."""
+    order = read_order(entry)
+    spec = order.get("spec")
+    given = {key: value for key, value in spec.items() if isinstance(value, str)} if isinstance(spec, dict) else {}
+    started = order.get("started")
+    at = started if isinstance(started, int) else 0
+    kind = given.get("kind", "headless")[:40]
+    return AgentSeen(
+        entry.name,
+        entry.epoch,
+        kind,
+        State.STARTING.value,
+        at,
+        profile=given.get("profile", "")[:200],
+        model=given.get("model", "")[:200],
+        cwd=given.get("cwd", "")[:1000],
+        started=at,
+    )
+
+
+def _living(mark: str, runner: int) -> list[process_tree.Process]:
+    found = process_tree.of_agent(mark, runner)
+    return found + [process for pid, process in process_tree.snapshot().items() if runner and pid == runner]
+
+
+def _end(mark: str, runner: int) -> str:
+    itself = process_tree.snapshot().get(runner) if runner else None
+    process_tree.end(_finding(mark, runner))
+    if itself:
+        process_tree.send(itself, signal.SIGKILL)
+    left = process_tree.end(_finding(mark, 0), patience=0.5)
+    return process_tree.names([*left, *([itself] if itself and process_tree.living(itself) else [])])
+
+
+def _finding(mark: str, runner: int) -> Callable[[], list[process_tree.Process]]:
+    return lambda: process_tree.of_agent(mark, runner)

@@ -1,0 +1,148 @@
+"""Which agents there are and what their folders say: seen once, then whatever changes.
+
+Changes come through inotify; a pass over all agents each second finds what it missed. Where there is no inotify, a
+pass over the living ones each tenth of a second stands in for it.
+"""
+
+import asyncio
+import contextlib
+import os
+
+from controlroom.node import agents
+from controlroom.node.folder import STATUS
+from controlroom.node.follow import Follower
+from controlroom.node.last_lines import LastLines
+from controlroom.node.outbox import Outbox
+from controlroom.node.sights import Sight
+from controlroom.node.watch import Inotify
+from controlroom.wire.messages import AgentSeen
+from controlroom.wire.records import segment_number
+
+QUIET = 0.02
+"""Seconds between two looks at what inotify has to say."""
+
+PASS = 0.1
+"""Seconds between two passes over the living agents where there is no inotify."""
+
+
+class Observer:
+    """Sees the agents of one host and tells what changes."""
+
+    def __init__(
+        self, state: str, outbox: Outbox, lines: LastLines, follower: Follower, *, inotify: bool = True
+    ) -> None:
+        self._state, self._outbox, self._lines, self._follower = state, outbox, lines, follower
+        self._parent = os.path.join(state, "agents")
+        self.sights: dict[str, Sight] = {}
+        self._told: dict[str, AgentSeen] = {}
+        self._inotify: Inotify | None = None
+        if inotify:
+            with contextlib.suppress(OSError, AttributeError):
+                self._inotify = Inotify()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Tell all agents there are, then what changes."""
+        self._find()
+        self._told = {name: sight.seen() for name, sight in self.sights.items()}
+        self._outbox.all_agents(list(self._told.values()))
+        self._wait()
+
+    def look(self) -> None:
+        """Look at everything: which agents there are, and each one's files."""
+        self._find()
+        for name, sight in list(self.sights.items()):
+            if sight.refresh():
+                self.tell(sight)
+            if sight.live:
+                self._grown(name)
+
+    def tell(self, sight: Sight) -> None:
+        """Tell what is known of an agent unless it has been told."""
+        seen = sight.seen()
+        if self._told.get(seen.name) != seen:
+            self._told[seen.name] = seen
+            self._outbox.agent(seen)
+
+    def close(self) -> None:
+        """See nothing more."""
+        if self._timer:
+            self._timer.cancel()
+        if self._inotify:
+            asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+            self._inotify.close()
+
+    def _find(self) -> None:
+        """Find new agents and new epochs, and those that are gone."""
+        self._watch(self._parent)
+        found = agents.newest(self._state)
+        for name in self.sights.keys() - found.keys():
+            self._lose(self.sights.pop(name))
+            self._told.pop(name, None)
+            self._outbox.gone(name)
+        for name, entry in found.items():
+            known = self.sights.get(name)
+            if known is None or known.entry != entry:
+                if known:
+                    self._lose(known)
+                self._watch(entry.folder)
+                self.sights[name] = sight = Sight(entry)
+                sight.refresh()
+                self._lines.add(name, entry.epoch, entry.folder)
+                self.tell(sight)
+
+    def _lose(self, sight: Sight) -> None:
+        self._lines.remove(sight.entry.name)
+        if self._inotify:
+            self._inotify.remove(sight.entry.folder)
+
+    def _watch(self, folder: str) -> None:
+        """Watch a folder; when the kernel takes no more watches, do without."""
+        if self._inotify:
+            try:
+                self._inotify.add(folder)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+                self._inotify.close()
+                self._inotify = None
+                self._wait()
+
+    def _wait(self) -> None:
+        """Wait for the next change."""
+        loop = asyncio.get_running_loop()
+        if self._inotify:
+            loop.add_reader(self._inotify.descriptor, self._changed)
+        else:
+            self._timer = loop.call_later(PASS, self._pass)
+
+    def _changed(self) -> None:
+        """Take note of what inotify says, then let a little more happen."""
+        assert self._inotify
+        asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+        self._timer = asyncio.get_running_loop().call_later(QUIET, self._wait)
+        by_folder = {sight.entry.folder: sight for sight in self.sights.values()}
+        anew = False
+        for change in self._inotify.read():
+            sight = by_folder.get(change.folder)
+            if sight is None:
+                anew = True
+            elif segment_number(change.name):
+                self._grown(sight.entry.name)
+            elif change.name == STATUS and sight.refresh():
+                self.tell(sight)
+        if anew:
+            self.look()
+
+    def _pass(self) -> None:
+        for name, sight in list(self.sights.items()):
+            if sight.live:
+                self._grown(name)
+                if sight.refresh():
+                    self.tell(sight)
+        self._wait()
+
+    def _grown(self, name: str) -> None:
+        self._lines.touch(name)
+        self._follower.touch(name)

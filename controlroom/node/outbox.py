@@ -1,0 +1,182 @@
+"""What goes home. Replies and log records in order; of a state only the newest, while the link is slow."""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from controlroom.wire.lines import MAX_FRAME
+from controlroom.wire.messages import (
+    AgentLoad,
+    AgentSeen,
+    AgentsSeen,
+    FromNode,
+    HostSeen,
+    LastLine,
+    LastLines,
+    Loads,
+    pack,
+)
+
+BOUND = 16 * 1024 * 1024
+"""Bytes that may wait for a link; what home asks for can never add up to so much, so beyond it the link is dead."""
+
+_BATCH = 64 * 1024
+_AT_ONCE = 32
+"""Agents in one message: with the longest question each, they stay below what a line may hold."""
+
+T = TypeVar("T")
+
+
+class Outbox:
+    """Writes messages to a descriptor without ever waiting for it in the loop. `broken`: called when it is gone."""
+
+    def __init__(self, descriptor: int, broken: Callable[[], None]) -> None:
+        self._descriptor, self._broken = descriptor, broken
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._agents: dict[str, AgentSeen] = {}
+        self._gone: set[str] = set()
+        self._lines: dict[str, LastLine] = {}
+        self._loads: dict[str, AgentLoad] = {}
+        self._loads_at = 0
+        self._host: HostSeen | None = None
+        self._waiting = self._closed = False
+        self._room = asyncio.Event()
+        self._room.set()
+        os.set_blocking(descriptor, False)
+
+    def send(self, message: FromNode) -> None:
+        """Send a message after all that were sent before it."""
+        self._add(pack(message))
+        self._pump()
+
+    def all_agents(self, seen: list[AgentSeen]) -> None:
+        """Tell all agents there are on this host."""
+        whole = AgentsSeen(tuple(seen), complete=True)
+        if len(frame := pack(whole)) > MAX_FRAME // 2:
+            slim = tuple(replace(one, question=None, evidence=(), detail=one.detail[:200]) for one in seen)
+            frame = pack(AgentsSeen(slim, complete=True))
+            self._agents |= {one.name: one for one in seen}
+        self._add(frame)
+        self._pump()
+
+    def agent(self, seen: AgentSeen) -> None:
+        """Tell the newest state of an agent."""
+        self._gone.discard(seen.name)
+        self._agents[seen.name] = seen
+        self._pump()
+
+    def gone(self, name: str) -> None:
+        """Tell that an agent's folder is no longer there."""
+        self._agents.pop(name, None)
+        self._gone.add(name)
+        self._pump()
+
+    def lines(self, lines: Iterable[LastLine]) -> None:
+        """Tell newest lines."""
+        self._lines.update((line.name, line) for line in lines)
+        self._pump()
+
+    def loads(self, loads: Iterable[AgentLoad], at: int) -> None:
+        """Tell changed loads."""
+        self._loads.update((load.name, load) for load in loads)
+        self._loads_at = at
+        self._pump()
+
+    def host(self, seen: HostSeen) -> None:
+        """Tell the machine's figures."""
+        self._host = seen
+        self._pump()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was sent has left for the link."""
+        return self._room.is_set()
+
+    async def room(self) -> None:
+        """Wait until all that was sent has left for the link."""
+        await self._room.wait()
+
+    async def close(self, deadline: float) -> None:
+        """Let what is waiting leave, for `deadline` seconds at most, and send nothing more."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.room(), deadline)
+        self._stop()
+
+    def _add(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._size += len(frame)
+        self._room.clear()
+
+    def _pump(self) -> None:
+        """Write what the link takes now. States become frames only when nothing older waits."""
+        if self._closed or self._waiting:
+            return
+        try:
+            while self._frames or self._states():
+                if not self._write():
+                    self._wait()
+                    return
+        except OSError:
+            self._stop()
+            self._broken()
+            return
+        self._room.set()
+
+    def _write(self) -> bool:
+        """Write one batch; False when the link takes no more."""
+        frame = self._frames.popleft()
+        while self._frames and len(frame) < _BATCH:
+            frame += self._frames.popleft()
+        try:
+            written = os.write(self._descriptor, frame)
+        except BlockingIOError:
+            written = 0
+        self._size -= written
+        if written < len(frame):
+            self._frames.appendleft(frame[written:])
+        return written == len(frame)
+
+    def _wait(self) -> None:
+        if self._size > BOUND:
+            raise OSError("home does not read")
+        asyncio.get_running_loop().add_writer(self._descriptor, self._writable)
+        self._waiting = True
+
+    def _writable(self) -> None:
+        asyncio.get_running_loop().remove_writer(self._descriptor)
+        self._waiting = False
+        self._pump()
+
+    def _stop(self) -> None:
+        if self._waiting:
+            asyncio.get_running_loop().remove_writer(self._descriptor)
+        self._closed, self._waiting = True, False
+        self._room.set()
+
+    def _states(self) -> bool:
+        """Turn states into frames; False when there are none."""
+        before = self._size
+        if self._agents or self._gone:
+            agents, gone = _taken(self._agents), tuple(sorted(self._gone))
+            self._gone.clear()
+            for first in range(0, max(1, len(agents)), _AT_ONCE):
+                self._add(pack(AgentsSeen(agents[first : first + _AT_ONCE], gone=() if first else gone)))
+        if self._lines:
+            self._add(pack(LastLines(_taken(self._lines))))
+        if self._loads:
+            self._add(pack(Loads(self._loads_at, _taken(self._loads))))
+        if self._host:
+            self._add(pack(self._host))
+            self._host = None
+        return self._size > before
+
+
+def _taken(newest: dict[str, T]) -> tuple[T, ...]:
+    values = tuple(newest.values())
+    newest.clear()
+    return values

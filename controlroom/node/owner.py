@@ -1,0 +1,92 @@
+"""Who may act on this host: one room, named in `owner.json`; others may look."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from controlroom.node.files import make_private, read_regular, write_atomic
+from controlroom.node.folder import OWNER
+from controlroom.wire.lines import PeerError, from_line, to_line
+
+
+class Owner(NamedTuple):
+    """The room that owns a host ("" when none does yet) and how often that has changed hands."""
+
+    room: str = ""
+    epoch: int = 0
+
+
+class Ownership:
+    """What `owner.json` says, read anew at every question: another room may have taken the host meanwhile."""
+
+    def __init__(self, state: str, room: str, *, read_only: bool) -> None:
+        self._state, self._room, self._read_only = state, room, read_only
+        self._path = os.path.join(state, OWNER)
+
+    def current(self) -> Owner:
+        """Give the present owner. Raises `PeerError` when the file is damaged."""
+        try:
+            value = from_line(read_regular(self._path, 4096))
+        except FileNotFoundError:
+            return Owner()
+        except OSError as error:
+            raise PeerError(str(error)) from None
+        room, epoch = value.get("room"), value.get("epoch")
+        if not isinstance(room, str) or not isinstance(epoch, int):
+            raise PeerError("it does not hold a room and an epoch")
+        return Owner(room, epoch)
+
+    def mine(self) -> bool:
+        """Tell whether this room owns the host and may act."""
+        try:
+            return not self._read_only and bool(self._room) and self.current().room == self._room
+        except PeerError:
+            return False
+
+    def refusal(self) -> str:
+        """Say why this room may not act here, "" when it may. The first room that asks becomes the owner."""
+        if self._read_only:
+            return "this connection is read-only"
+        try:
+            owner = self.current()
+            if not owner.room:
+                owner = self._change(lambda found: found if found.room else Owner(self._room, 1))
+        except (OSError, PeerError) as error:
+            return f"{self._path} cannot be used: {error}. Repair it or say: controlroom host take NAME"
+        if owner.room == self._room:
+            return ""
+        return f"this host belongs to another control room ({owner.room[:12]}); to act here: controlroom host take NAME"
+
+    def take(self) -> str:
+        """Make this room the owner; give why that is refused, "" when it is done."""
+        if self._read_only:
+            return "this connection is read-only"
+        try:
+            self._change(lambda found: Owner(self._room, found.epoch + 1))
+        except OSError as error:
+            return f"{self._path} cannot be written: {error}"
+        return ""
+
+    def _change(self, decide: Callable[[Owner], Owner]) -> Owner:
+        make_private(self._state)
+        with _locked(self._state):
+            try:
+                found = self.current()
+            except PeerError:
+                found = Owner()
+            owner = decide(found)
+            if owner != found:
+                write_atomic(self._path, to_line(owner._asdict()))
+        return owner
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

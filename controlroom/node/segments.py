@@ -1,0 +1,187 @@
+"""Reading an agent's log: whole records at a place, forwards and backwards, in files that may change under our hands.
+
+Nothing here reads more than it is asked for, and a segment that is truncated, deleted or not a file yields nothing.
+"""
+
+import os
+from typing import NamedTuple
+
+from controlroom.node.files import open_regular
+from controlroom.wire.records import MAX_BODY, segment_name, segment_number
+
+MAX_RECORD = MAX_BODY + 64
+"""Bytes of one record at most; a longer line is damage."""
+
+_BLOCK = 64 * 1024
+_CLOSED_FROM = 64 * 1024
+"""A segment with fewer bytes is the newest one: no runner closes it before."""
+
+
+class Place(NamedTuple):
+    """Where a record begins."""
+
+    segment: int
+    offset: int
+
+
+class Piece(NamedTuple):
+    """Whole records from `start` up to `end`. `skipped` bytes before `start` are damage that nobody can read."""
+
+    start: Place
+    end: Place
+    data: bytes
+    skipped: int = 0
+
+
+def numbers(folder: str) -> list[int]:
+    """Give the numbers of the segments that are there, oldest first."""
+    try:
+        return sorted(number for name in os.listdir(folder) if (number := segment_number(name)))
+    except OSError:
+        return []
+
+
+def size(folder: str, segment: int) -> int:
+    """Give a segment's bytes, -1 when there is none."""
+    try:
+        return os.stat(_path(folder, segment), follow_symlinks=False).st_size
+    except OSError:
+        return -1
+
+
+def begin(folder: str) -> Place:
+    """Give the place of the oldest record there is."""
+    there = numbers(folder)
+    return Place(there[0] if there else 1, 0)
+
+
+def end(folder: str) -> Place:
+    """Give the place after the newest whole record."""
+    there = numbers(folder)
+    if not there:
+        return Place(1, 0)
+    length = max(0, size(folder, there[-1]))
+    data = read_at(folder, there[-1], max(0, length - MAX_RECORD), MAX_RECORD)
+    return Place(there[-1], length - len(data) + data.rfind(b"\n") + 1)
+
+
+def pending(folder: str, place: Place) -> int:
+    """Count the bytes after `place`."""
+    there = [number for number in numbers(folder) if number >= place.segment]
+    return sum(max(0, size(folder, n) - (place.offset if n == place.segment else 0)) for n in there)
+
+
+def after(folder: str, place: Place, limit: int) -> Piece | None:
+    """Read whole records after `place`, up to about `limit` bytes and to the end of one segment; None: nothing new."""
+    skipped = 0
+    while True:
+        following = _next_segment(folder, place.segment)
+        length = size(folder, place.segment)
+        if length < place.offset:
+            place = Place(place.segment, max(0, length))
+        data = read_at(folder, place.segment, place.offset, limit)
+        if len(data) == limit and b"\n" not in data:
+            data = read_at(folder, place.segment, place.offset, MAX_RECORD)
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            return Piece(place, Place(place.segment, place.offset + cut), data[:cut], skipped)
+        if len(data) >= MAX_RECORD:
+            damage = _damage(folder, place)
+            if damage is None:
+                return None
+            skipped, place = skipped + damage, Place(place.segment, place.offset + damage)
+        elif following:
+            skipped, place = skipped + len(data), Place(following, 0)
+        else:
+            return None
+
+
+def before(folder: str, place: Place, count: int, limit: int) -> Piece:
+    """Read the last `count` whole records before `place`, of one segment and up to `limit` bytes."""
+    start = Place(place.segment, min(place.offset, max(0, size(folder, place.segment))))
+    while start.offset == 0 and (older := _previous_segment(folder, start.segment)):
+        start = Place(older, size(folder, older))
+    stop, data = start.offset, b""
+    while start.offset and len(data) < limit and data.count(b"\n") <= count:
+        block = min(_BLOCK, start.offset, limit - len(data))
+        start = Place(start.segment, start.offset - block)
+        data = read_at(folder, start.segment, start.offset, block) + data
+    whole = _last_records(data, count, at_start=_begins_record(folder, start))
+    return Piece(Place(start.segment, stop - len(whole) if whole else 0), place, whole)
+
+
+def tail(folder: str, place: Place, limit: int) -> Piece | None:
+    """Read the newest whole records after `place`, at most about `limit` bytes; None: nothing new.
+
+    `end` is where the next read goes on.
+    """
+    if size(folder, place.segment) == place.offset and size(folder, place.segment + 1) < 0:
+        return None
+    newest = end(folder)
+    if newest <= place:
+        return None if newest == place else Piece(newest, newest, b"")
+    data = b""
+    if newest.offset:
+        start = place.offset if newest.segment == place.segment else 0
+        data = before(folder, newest, limit, min(limit, newest.offset - start)).data
+    if not data and newest.segment > place.segment:
+        data = before(folder, Place(newest.segment, 0), limit, limit).data
+    return Piece(newest, newest, data)
+
+
+def read_at(folder: str, segment: int, offset: int, limit: int) -> bytes:
+    """Read up to `limit` bytes; fewer, or none, when there are no more."""
+    try:
+        descriptor, _ = open_regular(_path(folder, segment))
+    except OSError:
+        return b""
+    try:
+        return os.pread(descriptor, limit, offset)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _last_records(data: bytes, count: int, *, at_start: bool) -> bytes:
+    """Give the last `count` lines of `data`; unless it begins `at_start` of a segment its first line is a part."""
+    position = len(data)
+    for _ in range(count):
+        found = data.rfind(b"\n", 0, max(0, position - 1)) + 1
+        if not found:
+            whole_first = at_start or position == len(data)
+            return data if whole_first else data[position:]
+        position = found
+    return data[position:]
+
+
+def _begins_record(folder: str, place: Place) -> bool:
+    return place.offset == 0 or read_at(folder, place.segment, place.offset - 1, 1) == b"\n"
+
+
+def _damage(folder: str, place: Place) -> int | None:
+    """Count the bytes of a line that is longer than a record may be; None while it has not ended."""
+    seen = 0
+    while block := read_at(folder, place.segment, place.offset + seen, _BLOCK):
+        found = block.find(b"\n")
+        if found >= 0:
+            return seen + found + 1
+        seen += len(block)
+    return None
+
+
+def _next_segment(folder: str, segment: int) -> int:
+    """Give the segment after this one, 0 when there is none; looked up by name, as it nearly always is the next."""
+    if size(folder, segment + 1) >= 0:
+        return segment + 1
+    if 0 <= size(folder, segment) < _CLOSED_FROM:
+        return 0
+    return next((number for number in numbers(folder) if number > segment), 0)
+
+
+def _previous_segment(folder: str, segment: int) -> int:
+    return max((number for number in numbers(folder) if number < segment), default=0)
+
+
+def _path(folder: str, segment: int) -> str:
+    return os.path.join(folder, segment_name(segment))

@@ -1,0 +1,240 @@
+"""A node after its welcome: takes messages one by one, and looks around once a second."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections import deque
+from collections.abc import Coroutine, Mapping
+from typing import Any, NamedTuple
+
+from controlroom.node import host, processes
+from controlroom.node.act import Act, Actor
+from controlroom.node.follow import Follower
+from controlroom.node.last_lines import LastLines
+from controlroom.node.loads import Loads
+from controlroom.node.observe import Observer
+from controlroom.node.outbox import Outbox
+from controlroom.node.owner import Ownership
+from controlroom.node.place import Place, Turns
+from controlroom.node.shell import login_environment
+from controlroom.node.spawn import Spawner
+from controlroom.node.vigil import Vigil
+from controlroom.wire.lines import LineSplitter, PeerError
+from controlroom.wire.messages import (
+    NODE_PATIENCE,
+    Credit,
+    Fetch,
+    Fetched,
+    Follow,
+    Greet,
+    Notice,
+    Ping,
+    Pong,
+    Reply,
+    ToNode,
+    read_to_node,
+)
+
+SECOND = 1.0
+
+PARTING = 30.0
+"""Seconds that acts under way may take after home has gone: a half-started agent would help nobody."""
+
+_ACTS, _FETCHES = 256, 64
+"""How many requests may be under way; more are refused."""
+
+
+class Channel(NamedTuple):
+    """Descriptors from and to home, and what was read with the greeting."""
+
+    source: int
+    sink: int
+    lines: LineSplitter
+    early: list[bytes]
+
+
+def serve(channel: Channel, greeting: Greet, place: Place) -> int:
+    """Serve a greeted channel until it ends. 0: in peace; 1: home broke the protocol, or the node failed."""
+    return asyncio.run(_serve(channel, greeting, place))
+
+
+async def _serve(channel: Channel, greeting: Greet, place: Place) -> int:
+    return await Node(channel, greeting, place).run()
+
+
+class Node:
+    """One connection's node."""
+
+    def __init__(self, channel: Channel, greeting: Greet, place: Place) -> None:
+        loop = asyncio.get_running_loop()
+        self._channel, self._greeting, self._place, self._clock = channel, greeting, place, loop.time
+        self._heard = loop.time()
+        self._over = asyncio.Event()
+        self._code = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._acts: set[asyncio.Task[None]] = set()
+        self._fetches: deque[Fetch] = deque()
+        self._outbox = Outbox(channel.sink, self._over.set)
+        self._lines = LastLines(self._outbox.lines, loop.time)
+        self._follower = Follower(place.state, self._outbox.send, loop.time)
+        self._observer = Observer(place.state, self._outbox, self._lines, self._follower)
+        ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
+        turns = Turns()
+        self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
+        self._vigil = Vigil(place, self._observer, ownership, turns)
+        self._loads = Loads(place.namespace)
+        self._login = asyncio.ensure_future(login_environment(os.environ, secrets.token_hex(16)))
+
+    async def run(self) -> int:
+        """Serve until the channel ends or home is silent."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(number, self._over.set)
+        self._observer.start()
+        os.set_blocking(self._channel.source, False)
+        loop.add_reader(self._channel.source, self._readable)
+        self._take(self._channel.early)
+        for work in (self._watch_processes(), self._watch_tmux(), self._notices()):
+            self._begin(work, self._tasks)
+        await self._over.wait()
+        loop.remove_reader(self._channel.source)
+        await self._part()
+        return self._code
+
+    # ------------------------------------------------------------------ from home
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._channel.source, 256 * 1024)
+            if data:
+                self._take(self._channel.lines.feed(data))
+            else:
+                self._over.set()
+        except BlockingIOError:
+            return
+        except PeerError as error:
+            self._fail(f"the node did not understand its engine: {error}")
+        except OSError:
+            self._over.set()
+
+    def _take(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self._heard = self._clock()
+            self._handle(read_to_node(line))
+
+    def _handle(self, message: ToNode) -> None:
+        if isinstance(message, Ping):
+            self._outbox.send(Pong(message.number, host.now()))
+        elif isinstance(message, Credit):
+            self._follower.credit(message.size)
+        elif isinstance(message, Follow):
+            self._follower.follow(message)
+        elif isinstance(message, Fetch):
+            self._fetch(message)
+        elif isinstance(message, Greet):
+            raise PeerError("a second Greet")
+        elif len(self._acts) >= _ACTS:
+            self._outbox.send(Reply(message.id, "refused", f"{_ACTS} requests are under way on this host already"))
+        else:
+            self._begin(self._act(message), self._acts)
+
+    async def _act(self, wanted: Act) -> None:
+        reply = await self._actor.act(wanted)
+        self._observer.look()
+        self._outbox.send(reply)
+
+    def _fetch(self, wanted: Fetch) -> None:
+        """Answer at once while the link takes it; else one after the other, as it does."""
+        if not self._fetches and self._outbox.idle:
+            self._outbox.send(self._follower.fetch(wanted))
+        elif len(self._fetches) >= _FETCHES:
+            self._outbox.send(Fetched(wanted.id, 0, 0, "", 0, 0, reason=f"{_FETCHES} requests for logs wait already"))
+        else:
+            self._fetches.append(wanted)
+            if len(self._fetches) == 1:
+                self._begin(self._fetch_all(), self._tasks)
+
+    async def _fetch_all(self) -> None:
+        while self._fetches:
+            await self._outbox.room()
+            self._outbox.send(self._follower.fetch(self._fetches[0]))
+            self._fetches.popleft()
+
+    async def _login_environment(self) -> Mapping[str, str]:
+        return (await asyncio.shield(self._login)).variables
+
+    # ------------------------------------------------------------------ by itself
+
+    async def _watch_processes(self) -> None:
+        """Once a second: figures of the machine and of the agents, and whether home still speaks."""
+        figures, told = host.Figures(self._place.state), None
+        while True:
+            began = self._clock()
+            if began - self._heard > NODE_PATIENCE:
+                self._over.set()
+            seen = await asyncio.to_thread(figures.read)
+            if host.differs(told, seen):
+                told = seen
+                self._outbox.host(seen)
+            await self._watch_agents()
+            await asyncio.sleep(max(0.1, SECOND - (self._clock() - began)))
+
+    async def _watch_agents(self) -> None:
+        self._observer.look()
+        if not self._observer.sights:
+            return
+        look = await asyncio.to_thread(processes.look) if self._vigil.live else processes.Look(())
+        self._vigil.check(look)
+        changed = self._loads.changed(self._vigil.members(), look, self._clock())
+        if changed:
+            self._outbox.loads(changed, host.now())
+
+    async def _watch_tmux(self) -> None:
+        while True:
+            if self._vigil.live:
+                await self._vigil.ask_tmux()
+            await asyncio.sleep(SECOND)
+
+    async def _notices(self) -> None:
+        """Say what the operator should know about this host."""
+        for text in await asyncio.to_thread(host.shortcomings, self._place.tmux.program):
+            self._outbox.send(Notice(text))
+        if problem := (await asyncio.shield(self._login)).problem:
+            self._outbox.send(Notice(problem))
+
+    # ------------------------------------------------------------------ the end
+
+    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """A failure is a fault of ours: say it and end, so that home starts a sound node."""
+        if not task.cancelled() and (error := task.exception()):
+            self._fail(f"the node failed ({type(error).__name__}: {error}); please report this")
+
+    def _fail(self, words: str) -> None:
+        self._code = 1
+        sys.stderr.write(f"controlroom node: {words}\n")
+        self._outbox.send(Notice(words, level="error"))
+        self._over.set()
+
+    async def _part(self) -> None:
+        """Let acts be finished, and leave."""
+        for task in self._tasks:
+            task.cancel()
+        if self._acts:
+            await asyncio.wait(self._acts, timeout=PARTING)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._vigil.close(), PARTING)
+        self._login.cancel()
+        await asyncio.wait([self._login])
+        self._observer.close()
+        self._lines.close()
+        self._follower.close()
+        await self._outbox.close(1.0)

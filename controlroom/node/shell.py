@@ -1,0 +1,126 @@
+"""The login shell's environment: what an agent would find if its operator had logged in and started it by hand.
+
+PATH entries and keys stand in `.profile` on one machine and in `.bashrc` on the next, and a `.bash_profile` need not
+source `.bashrc`. So a login shell is asked first, and an interactive shell inside it, with what the first one exported.
+Start-up files may print, hang, exit or replace the shell: what we want stands between random marks on stdout, and
+every attempt has a deadline.
+"""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shlex
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from controlroom.node.folder import TAG
+
+DEADLINE = 5.0
+"""Seconds for one attempt."""
+
+_LIMIT = 8 * 1024 * 1024
+_OURS = {
+    *(TAG, "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"),
+    *("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "TMUX", "TMUX_PANE"),
+}
+"""What belongs to the shell that was asked, or to the place Control Room was started from, and not to an agent."""
+
+_PRINTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "print_environment.py")
+
+
+class LoginEnvironment(NamedTuple):
+    """The variables, and in words what had to be left out ("" when nothing had)."""
+
+    variables: dict[str, str]
+    problem: str = ""
+
+
+async def login_environment(environ: Mapping[str, str], mark: str, deadline: float = DEADLINE) -> LoginEnvironment:
+    """Ask the user's shell for its environment. `mark`: a random word; `deadline`: seconds an attempt may take.
+
+    Takes what a plain login shell says when an interactive one cannot be used, and `environ` when neither can.
+    """
+    shell = environ.get("SHELL") or pwd.getpwuid(os.geteuid()).pw_shell or "/bin/sh"
+    base = {"TERM": "dumb", **environ}
+    inner = shlex.join([shell, "-i", "-c", _printing(mark + "i")])
+    both = [shell, "-l", "-i", "-c", f"{inner}; {_printing(mark + 'l')}"]
+    output = await _output(both, base, mark + "i", deadline)
+    if found := _between(output, mark + "i"):
+        return LoginEnvironment(_cleaned(found))
+    if not (found := _between(output, mark + "l")):
+        plain = [shell, "-l", "-c", _printing(mark + "l")]
+        found = _between(await _output(plain, base, mark + "l", deadline), mark + "l")
+    if found:
+        return LoginEnvironment(_cleaned(found), _problem(shell, "its login files alone"))
+    return LoginEnvironment(_cleaned(environ), _problem(shell, "the connection's own environment"))
+
+
+def _problem(shell: str, instead: str) -> str:
+    return (
+        f"{shell} does not start as an interactive login shell here (its start-up files exit, hang or replace it): "
+        f"agents get {instead}, and may miss PATH entries and keys. "
+        f"Try on the host: {os.path.basename(shell)} -l -i -c env"
+    )
+
+
+def _printing(mark: str) -> str:
+    return shlex.join([sys.executable, "-I", "-S", _PRINTER, mark])
+
+
+async def _output(argv: Sequence[str], environ: Mapping[str, str], mark: str, deadline: float) -> bytes:
+    """Run a shell without a terminal, in a session of its own, until `mark` has been said, it ends or time is up."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env=environ,
+            cwd="/",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return b""
+    data = bytearray()
+    try:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(_read(process, data, b">" + os.fsencode(mark)), deadline)
+    finally:
+        _end(process)
+        await asyncio.shield(process.wait())
+    return bytes(data)
+
+
+async def _read(process: asyncio.subprocess.Process, data: bytearray, until: bytes) -> None:
+    assert process.stdout
+    while until not in data[-2 * 65536 :] and len(data) < _LIMIT:
+        part = await process.stdout.read(65536)
+        if not part:
+            return
+        data += part
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End the shell and what it started: agents that start-up files leave behind are in sessions of their own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    transport = process._transport  # type: ignore[attr-defined]
+    transport.close()
+
+
+def _between(output: bytes, mark: str) -> dict[str, str]:
+    """Read what stands between the marks; empty when they are not both there."""
+    word = os.fsencode(mark)
+    _, begun, rest = output.partition(b"\n" + word + b"<")
+    items, ended, _ = rest.partition(b"\0>" + word)
+    if not begun or not ended:
+        return {}
+    pairs = (item.partition(b"=") for item in items.split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+
+
+def _cleaned(found: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in found.items() if name not in _OURS}

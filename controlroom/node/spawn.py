@@ -1,0 +1,114 @@
+"""Starting an agent: claim its epoch, write down what it is to do, and start its runner in a session of its own."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+
+from controlroom.node.agents import Entry, signature
+from controlroom.node.ending import end_by_force, find_runner
+from controlroom.node.files import make_private, write_atomic
+from controlroom.node.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
+from controlroom.node.host import now
+from controlroom.node.place import Place
+from controlroom.node.tmux import TmuxError
+from controlroom.wire.codec import encode
+from controlroom.wire.lines import MAX_TASK, PeerError, to_line
+from controlroom.wire.messages import Spawn
+from controlroom.wire.records import FORMAT
+
+KINDS = ("headless", "command")
+
+START_DEADLINE = 15.0
+"""Seconds that a runner may take to write its first status."""
+
+_MAX_SPEC = 256 * 1024
+_RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")
+
+
+class Refusal(Exception):
+    """Why something is not done; nothing has changed."""
+
+
+class Spawner:
+    """Starts agents. Whoever calls has the agent's name for himself."""
+
+    def __init__(self, place: Place, environment: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        """`environment` gives the login shell's, once it is known."""
+        self._place, self._environment = place, environment
+
+    def check(self, wanted: Spawn) -> None:
+        """Raise `Refusal` for what cannot be started anywhere."""
+        if wanted.spec.kind not in KINDS:
+            raise Refusal(f"there is no kind {ascii(wanted.spec.kind)[:40]}: {' or '.join(KINDS)}")
+        if wanted.spec.kind == "command" and not wanted.spec.command:
+            raise Refusal("an agent of kind command needs a command")
+        if not 0 < wanted.epoch < 10**9:
+            raise Refusal(f"{wanted.epoch} cannot be an epoch")
+        if len(wanted.task.encode("utf-8", "replace")) > MAX_TASK:
+            raise Refusal(f"the task is longer than {MAX_TASK} bytes: put it into a file and name that")
+        if len(to_line(encode(wanted.spec))) > _MAX_SPEC:
+            raise Refusal(f"the profile is longer than {_MAX_SPEC} bytes")
+
+    def check_same(self, entry: Entry) -> None:
+        """The epoch is there already: raise `Refusal` unless its agent has been started."""
+        if signature(os.path.join(entry.folder, STATUS)):
+            return
+        raise Refusal(
+            f"{entry.name} (epoch {entry.epoch}) was begun and has not come up: spawn it again with a new epoch"
+        )
+
+    async def start(self, wanted: Spawn) -> None:
+        """Start an agent; come back when its runner has written its status. Raises `Refusal`, with nothing left."""
+        login = await self._environment()
+        entry = self._claimed(wanted)
+        try:
+            _write_order(entry, wanted, self._place, login)
+            argv = (sys.executable or "python3", "-I", "-S", _RUN, entry.folder)
+            await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
+            await self._up(entry)
+        except (OSError, TmuxError, PeerError, asyncio.CancelledError) as error:
+            left = await end_by_force(entry, self._place.namespace, self._place.tmux)
+            shutil.rmtree(entry.folder, ignore_errors=True)
+            if left or isinstance(error, asyncio.CancelledError):
+                raise
+            raise Refusal(f"{wanted.name} does not start: {error}") from None
+
+    def _claimed(self, wanted: Spawn) -> Entry:
+        folder = agent_folder(self._place.state, wanted.name, wanted.epoch)
+        try:
+            make_private(os.path.dirname(folder))
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is being started by another connection") from None
+        except OSError as error:
+            raise Refusal(f"{folder} cannot be made: {error.strerror}") from None
+        return Entry(wanted.name, wanted.epoch, folder)
+
+    async def _up(self, entry: Entry) -> None:
+        """Wait until the runner has said something. Raises `OSError` when it does not."""
+        status, until = os.path.join(entry.folder, STATUS), asyncio.get_running_loop().time() + START_DEADLINE
+        pause = 0.01
+        while not signature(status):
+            if asyncio.get_running_loop().time() > until:
+                raise OSError(f"its runner has written nothing for {START_DEADLINE:g} seconds")
+            if pause > 0.2 and not await find_runner(entry, self._place.tmux) and not signature(status):
+                raise OSError("its runner ended at once: try `python3 --version` and free disk space on the host")
+            await asyncio.sleep(pause)
+            pause = min(0.25, pause * 1.5)
+
+
+def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, str]) -> None:
+    order = {
+        "format": FORMAT,
+        "name": wanted.name,
+        "epoch": wanted.epoch,
+        "namespace": place.namespace,
+        "started": now(),
+        "boot": place.boot_id,
+        "spec": encode(wanted.spec),
+    }
+    write_atomic(os.path.join(entry.folder, TASK), wanted.task.encode("utf-8", "replace"))
+    write_atomic(os.path.join(entry.folder, ENVIRON), to_line(dict(login)))
+    write_atomic(os.path.join(entry.folder, SPEC), to_line(order))

@@ -1,0 +1,164 @@
+"""Our own tmux server: a socket of its own, no configuration, nothing of anybody's environment, closed to escapes.
+
+tmux runs `#(…)` found in names and folders, matches targets by prefix, and keeps the first command line and
+environment for ever. So: names follow the name rule, targets are exact (`=name:`), no folder is ever given, and the
+server is started first, with an empty environment and nothing on its command line but its options.
+"""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from controlroom.node.host import NO_TMUX
+
+if TYPE_CHECKING:
+    from libtmux.common import tmux_cmd
+
+DEADLINE = 5.0
+"""Seconds a tmux command may take: it answers in milliseconds, and a stuck server must not hold anybody up."""
+
+_OPTIONS: Sequence[Sequence[str]] = (
+    ("set-option", "-s", "exit-empty", "off"),
+    ("set-option", "-s", "set-clipboard", "off"),
+    ("set-option", "-s", "default-terminal", "tmux-256color"),
+    ("set-option", "-g", "default-shell", "/bin/sh"),
+    ("set-option", "-g", "update-environment", ""),
+    ("set-option", "-g", "set-titles", "off"),
+    ("set-option", "-g", "allow-rename", "off"),
+    ("set-option", "-g", "automatic-rename", "off"),
+    ("set-option", "-g", "allow-passthrough", "off"),
+    ("set-option", "-g", "bell-action", "none"),
+    ("set-option", "-g", "mouse", "on"),
+    ("set-option", "-g", "history-limit", "2000"),
+    ("set-option", "-g", "remain-on-exit", "off"),
+    ("set-option", "-g", "status-left", "#S "),
+    ("set-option", "-g", "status-left-length", "48"),
+    ("set-option", "-g", "status-right", ""),
+    ("set-option", "-g", "window-status-format", ""),
+    ("set-option", "-g", "window-status-current-format", ""),
+    ("set-environment", "-g", "-u", "TMUX_TMPDIR"),
+)
+
+_FORMAT = "#{session_name} #{pane_pid} #{@controlroom_name} #{@controlroom_epoch}"
+"""Split at spaces: a session with one in its name is none of ours."""
+
+_NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
+
+
+class TmuxError(Exception):
+    """tmux cannot be reached or refused; the words say why."""
+
+
+class Pane(NamedTuple):
+    """One agent's pane: its session's name, the pid of its first process (the runner), and the agent's epoch."""
+
+    session: str
+    pid: int
+    epoch: int
+
+
+class Answer(NamedTuple):
+    """What a tmux command gave."""
+
+    code: int
+    lines: Sequence[str]
+    errors: Sequence[str]
+
+
+class Tmux:
+    """The server of one namespace. `program` is the path of tmux, `environ` what finds its socket folder."""
+
+    def __init__(self, program: str, socket: str, environ: Mapping[str, str]) -> None:
+        self.program, self._socket = program, socket
+        self._folder = {"TMUX_TMPDIR": environ["TMUX_TMPDIR"]} if environ.get("TMUX_TMPDIR") else {}
+
+    async def run(self, *command: str, deadline: float = DEADLINE) -> Answer:
+        """Run one tmux command through libtmux. Raises `TmuxError` when it cannot be run or does not end in time."""
+        if not self.program:
+            raise TmuxError(NO_TMUX)
+        try:
+            from libtmux.common import tmux_cmd
+            from libtmux.exc import LibTmuxException
+        except ImportError as error:
+            raise TmuxError(f"libtmux did not arrive with the node: {error}") from None
+        call = tmux_cmd.__new__(tmux_cmd)
+        argv = (f"-L{self._socket}", "-f/dev/null", *command)
+        thread = asyncio.get_running_loop().run_in_executor(None, _call, call, argv, self.program)
+        try:
+            await asyncio.wait_for(asyncio.shield(thread), deadline)
+        except asyncio.TimeoutError:
+            _abandon(call, thread)
+            raise TmuxError(f"tmux has not answered for {deadline:g} seconds") from None
+        except (LibTmuxException, OSError, ValueError) as error:
+            raise TmuxError(f"tmux cannot be run: {error}") from None
+        return Answer(call.returncode or 0, call.stdout, call.stderr)
+
+    async def start_server(self) -> None:
+        """Start the server unless it runs, and set its options. Raises `TmuxError`."""
+        if not self.program:
+            raise TmuxError(NO_TMUX)
+        options = [word for option in _OPTIONS for word in (";", *option)]
+        argv = [self.program, "-L", self._socket, "-f", "/dev/null", "start-server", *options]
+        done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
+        if done:
+            raise TmuxError(f"the tmux server does not start: {done}")
+
+    async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
+        """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`."""
+        await self.start_server()
+        mark = (";", "set-option", "-t", f"={name}:")
+        answer = await self.run(
+            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "120", "-y", "40", "--", *argv),
+            *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
+        )
+        pid = answer.lines[0] if answer.lines else ""
+        if not pid.isdecimal():
+            raise TmuxError(f"tmux did not start the session: {' '.join(answer.errors) or answer.code}")
+        return int(pid)
+
+    async def kill_session(self, name: str) -> None:
+        """End a session if there is one. Raises `TmuxError` when tmux cannot be reached."""
+        await self.run("kill-session", "-t", f"={name}:")
+
+    async def panes(self) -> dict[str, Pane] | None:
+        """List our agents' panes by session name; None when no server runs. Raises `TmuxError`."""
+        answer = await self.run("list-panes", "-a", "-F", _FORMAT)
+        if answer.code:
+            words = " ".join(answer.errors)
+            if "no current target" in words:
+                return {}
+            if any(known in words for known in _NO_SERVER):
+                return None
+            raise TmuxError(words or f"tmux ended with {answer.code}")
+        return {pane.session: pane for line in answer.lines if (pane := _pane(line))}
+
+
+def _pane(line: str) -> Pane | None:
+    fields = line.split(" ")
+    if len(fields) != 4 or not fields[1].isdecimal() or not fields[3].isdecimal() or fields[0] != fields[2]:
+        return None
+    return Pane(fields[0], int(fields[1]), int(fields[3]))
+
+
+def _call(call: "tmux_cmd", argv: Sequence[str], program: str) -> None:
+    type(call).__init__(call, *argv, tmux_bin=program)
+
+
+def _abandon(call: "tmux_cmd", thread: "asyncio.Future[None]") -> None:
+    """End a tmux client that does not answer, so that its thread and process are not left behind."""
+    thread.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    process: subprocess.Popen[str] | None = getattr(call, "process", None)
+    if process is not None:
+        process.kill()
+
+
+def _started(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            argv, env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return os.fsdecode(done.stderr).strip() if done.returncode else ""
