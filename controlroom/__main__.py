@@ -22,7 +22,7 @@ def _screen() -> int:
 
 
 def _engine() -> int:
-    from controlroom.fleet.engine import run as run_engine
+    from controlroom.fleet.engine_main import run as run_engine
 
     return run_engine()
 

@@ -1,0 +1,103 @@
+"""What the engine has the ledger keep: orders, conclusions, agents, audit. A write that fails is logged, once.
+
+Nothing here waits for the disk; who must wait is given a future.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from controlroom.domain.model import Agent
+from controlroom.fleet.ledger import AuditLine, KnownAgent, Ledger, Order
+from controlroom.fleet.orders import Conclusion
+
+log = logging.getLogger("controlroom.ledger")
+
+Written = asyncio.Future[str]
+"""Resolves when a write is on the disk, to nothing, or to a sentence about why it is not."""
+
+
+class Bookkeeper:
+    """Keeps a ledger; all methods are called on the event loop. `clock` gives UTC milliseconds."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._recorded = {(agent.host, agent.name): agent.epoch for agent in ledger.agents}
+        self._under_way: set[Written] = set()
+        self._well = True
+
+    def ordered(self, order: Order, agent: KnownAgent | None) -> Written:
+        """Write an order, and the agent that should exist from now on."""
+        if agent is not None:
+            self._recorded[agent.host, agent.name] = agent.epoch
+        return self._note(self._ledger.ordered(order, agent))
+
+    def concluded(self, order: Order, conclusion: Conclusion) -> None:
+        """Write what became of an order, and audit it."""
+        self._note(self._ledger.concluded(order.op, conclusion.outcome, conclusion.reason, self._clock()))
+        target = f"{order.host}/{order.agent}" if order.agent else order.host
+        self.audited(order.who, order.verb, target, order.epoch, conclusion)
+
+    def audited(self, who: str, verb: str, target: str, epoch: int, conclusion: Conclusion) -> None:
+        """Add a line to the audit."""
+        line = AuditLine(self._clock(), who, verb, target, epoch, conclusion.outcome, conclusion.reason)
+        self._note(self._ledger.audited(line))
+
+    def observed(self, host: str, agents: list[Agent]) -> None:
+        """Keep the list of a host's agents as it is now."""
+        here = {(agent.host, agent.name): agent for agent in agents}
+        fresh = [agent for key, agent in here.items() if self._recorded.get(key) != agent.epoch]
+        gone = [key for key in self._recorded if key[0] == host and key not in here]
+        if fresh or gone:
+            self._recorded.update({(agent.host, agent.name): agent.epoch for agent in fresh})
+            for key in gone:
+                del self._recorded[key]
+            self._note(self._ledger.seen([_known(agent) for agent in fresh], gone))
+
+    async def wait_written(self) -> None:
+        """Wait until nothing is under way to the disk."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def close(self) -> None:
+        """Write what is left and close the ledger."""
+        await asyncio.to_thread(self._ledger.close)
+
+    def _note(self, future: "Future[None]") -> Written:
+        loop = asyncio.get_running_loop()
+        written: Written = loop.create_future()
+        self._under_way.add(written)
+
+        def ended(future: "Future[None]") -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may end before the last write
+                loop.call_soon_threadsafe(self._ended, written, future.exception())
+
+        future.add_done_callback(ended)
+        return written
+
+    def _ended(self, written: Written, problem: BaseException | None) -> None:
+        self._under_way.discard(written)
+        if problem is not None and self._well:
+            log.error("%s", problem)
+        elif problem is None and not self._well:
+            log.info("the ledger can be written again")
+        self._well = problem is None
+        if not written.done():
+            written.set_result("" if problem is None else str(problem))
+
+
+def _known(agent: Agent) -> KnownAgent:
+    return KnownAgent(
+        agent.host,
+        agent.name,
+        agent.epoch,
+        agent.kind,
+        agent.profile,
+        agent.model,
+        agent.cwd,
+        agent.task,
+        agent.since,
+    )

@@ -1,0 +1,321 @@
+"""The engine, as front ends see it. Front ends import this and `domain`, nothing else of ours; it loads fast.
+
+A client holds the newest fleet it was told. When the engine ends the client is of no further use: connect again.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import os
+import pwd
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from controlroom import __version__
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Fleet, LogPlace, LogRecord
+from controlroom.domain.patch import apply
+from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.launch import PATIENCE, NotStarted, launch
+from controlroom.fleet.lines import Lines
+from controlroom.fleet.lock import holder, is_held
+from controlroom.fleet.pages import PageQueue
+from controlroom.fleet.protocol import (
+    MAX_NEWS,
+    Answered,
+    FetchLog,
+    FleetNews,
+    FollowLogs,
+    Hello,
+    Page,
+    Request,
+    StopEngine,
+    Submit,
+    Told,
+    Unwelcome,
+    Wanted,
+    Watch,
+    Welcome,
+    pack,
+    read_told,
+)
+from controlroom.wire.lines import PeerError
+from controlroom.wire.records import unpack_all
+
+__all__ = ["Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
+
+GRACE = 10.0
+"""Seconds that the engine itself has to answer, beyond the time a host has."""
+
+T = TypeVar("T", Answered, Page)
+
+
+class EngineUnavailable(Exception):
+    """There is no engine to talk to (any more); the text is a sentence for people."""
+
+
+class NoEngine(EngineUnavailable):
+    """No engine runs, and none was to be started."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an intent: `done`, `refused`, `unknown` (look again) or `asked` (it is on its way)."""
+
+    ok: bool
+    """It is done, or on its way as was wished."""
+    outcome: str
+    reason: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """`op`, `agent` and `epoch`, where there are such."""
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Records of one log, in order, from `start` up to `end`."""
+
+    agent: str
+    records: tuple[LogRecord, ...]
+    start: LogPlace
+    end: LogPlace
+    skipped: int = 0
+    """Bytes before `start` that were left out."""
+    first: bool = False
+    """Nothing older exists in this epoch."""
+    reason: str = ""
+    """Why there is nothing, when the log cannot be read."""
+
+
+class Client:
+    """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone."""
+
+    def __init__(self, home: Home, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        self.fleet = Fleet()
+        """The newest fleet."""
+        self.revision = 0
+        self.connected = True
+        self._home = home
+        self._lines = Lines(incoming, MAX_NEWS)
+        self._outgoing = outgoing
+        self._last_id = 0
+        self._answers: dict[int, asyncio.Future[Answered | Page]] = {}
+        self._pages = PageQueue()
+        self._news = asyncio.Event()
+        self._returned = -1
+        self._gone = "the engine has ended; agents live on"
+        self._reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(cls, *, start: bool = True, role: str = "tui") -> "Client":
+        """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
+
+        `role`: tui, cli, watch (may change nothing), or stop (may only stop an engine, of whatever version).
+        Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
+        """
+        home = find_home(os.environ)
+        client = cls(home, *await _reach(home, start))
+        try:
+            await client._greet(role)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    async def changed(self) -> Fleet:
+        """Wait for a fleet newer than the last one that was returned here; what lies between is skipped."""
+        returned = self._returned
+        while self.revision == returned:
+            if not self.connected:
+                raise EngineUnavailable(self._gone)
+            await self._news.wait()
+        self._returned = self.revision
+        return self.fleet
+
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+        """Ask for something. With `wait`, up to `deadline` seconds for its host's answer."""
+        request = Submit(self._new_id(), intent, wait, deadline)
+        answered = await self._ask(request.id, request, Answered, deadline)
+        ok = answered.outcome == "done" or (answered.outcome == "asked" and not wait)
+        return Outcome(ok, answered.outcome, answered.reason, answered.data)
+
+    async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
+        """Set all agents whose new records are wanted: from a place on, or (None) from the end.
+
+        An agent that was followed already goes on where it was.
+        """
+        await self._send(FollowLogs(tuple(Wanted(agent, place) for agent, place in places.items())))
+        for agent in self._pages.agents() - set(places):
+            self._pages.drop(agent)
+
+    async def pages(self) -> AsyncIterator[LogPage]:
+        """Give new records of followed agents as they come. What is taken too slowly is skipped, and told."""
+        while True:
+            while self._pages:
+                yield _log_page(self._pages.pop())
+            if not self.connected:
+                raise EngineUnavailable(self._gone)
+            await self._news.wait()
+
+    async def fetch(
+        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
+    ) -> LogPage:
+        """Read older records: the last `count` before a place (None: the end), or those after `after`."""
+        request = FetchLog(self._new_id(), agent, epoch, count, before, after)
+        return _log_page(await self._ask(request.id, request, Page, 30.0))
+
+    async def stop_engine(self) -> None:
+        """End the engine, and wait until it is gone; agents live on."""
+        await self._send(StopEngine())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self.connected:
+                    await self._news.wait()
+                while is_held(self._home.lock):  # noqa: ASYNC110 - another process lets go of it
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise EngineUnavailable(_stubborn(self._home)) from None
+
+    async def close(self) -> None:
+        """Leave; the engine goes on."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        self._lose()
+        self._outgoing.close()
+        with contextlib.suppress(OSError):
+            await self._outgoing.wait_closed()
+
+    # ----------------------------------------------------------------------- talking
+
+    async def _greet(self, role: str) -> None:
+        await self._send(Hello(__version__, role, _user()))
+        try:
+            async with asyncio.timeout(GRACE):
+                told = await self._told()
+        except TimeoutError:
+            raise EngineUnavailable(_stubborn(self._home)) from None
+        if not isinstance(told, Welcome):
+            raise EngineUnavailable(told.reason if isinstance(told, Unwelcome) else self._gone)
+        if role != "stop":
+            await self._send(Watch())
+            self._take(await self._told())
+        self._reading = asyncio.create_task(self._read())
+
+    async def _told(self) -> Told | None:
+        try:
+            line = await self._lines.next()
+            return None if line is None else read_told(line)
+        except (OSError, PeerError):
+            return None
+
+    async def _read(self) -> None:
+        try:
+            while (told := await self._told()) is not None:
+                self._take(told)
+        finally:
+            self._lose()
+
+    def _take(self, told: Told | None) -> None:
+        match told:
+            case FleetNews():
+                self.fleet, self.revision = apply(self.fleet, told.patch), told.revision
+                self._wake()
+            case Page(id=0):
+                self._pages.put(told)
+                self._wake()
+            case Page() | Answered():
+                answer = self._answers.get(told.id)
+                if answer is not None and not answer.done():
+                    answer.set_result(told)
+            case Unwelcome():
+                self._gone = told.reason
+
+    def _wake(self) -> None:
+        """Wake all who wait for something new."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _lose(self) -> None:
+        self.connected = False
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(EngineUnavailable(self._gone))
+        self._wake()
+
+    async def _send(self, request: Request) -> None:
+        if not self.connected:
+            raise EngineUnavailable(self._gone)
+        self._outgoing.write(pack(request))
+        try:
+            await self._outgoing.drain()
+        except OSError:
+            raise EngineUnavailable(self._gone) from None
+
+    async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
+        answer: asyncio.Future[Answered | Page] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            await self._send(request)
+            answered = await asyncio.wait_for(answer, deadline + GRACE)
+        except TimeoutError:
+            raise EngineUnavailable(_stubborn(self._home)) from None
+        finally:
+            del self._answers[number]
+            answer.cancel()
+        assert isinstance(answered, kind)
+        return answered
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+
+async def _reach(home: Home, start: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the room's engine, starting it if need be."""
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            return await asyncio.open_unix_connection(home.running_socket())
+        except OSError:
+            if not start and not is_held(home.lock):
+                raise NoEngine("no engine runs for this room") from None
+        if start and not is_held(home.lock):
+            await _launch(home)
+            continue
+        if asyncio.get_running_loop().time() > end:
+            raise EngineUnavailable(_stubborn(home))
+        await asyncio.sleep(0.02)
+
+
+async def _launch(home: Home) -> None:
+    try:
+        await launch(home, os.environ)
+    except NotStarted as problem:
+        raise EngineUnavailable(str(problem)) from None
+
+
+def _stubborn(home: Home) -> str:
+    return (
+        f"the engine (process {holder(home.lock)}) does not answer: see {home.log}, or end it: kill {holder(home.lock)}"
+    )
+
+
+def _user() -> str:
+    """Say who sits here, for the audit: the account, and where they come from when that is known."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid {os.getuid()}"
+    origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+    return f"{name} from {origin}" if origin else name
+
+
+def _log_page(page: Page) -> LogPage:
+    try:
+        data = base64.b64decode(page.data)
+    except binascii.Error:
+        return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
+    records = tuple(LogRecord(*record) for record in unpack_all(data))
+    return LogPage(page.agent, records, page.start, page.end, page.skipped, page.first, page.reason)

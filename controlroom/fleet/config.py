@@ -1,0 +1,274 @@
+"""The room's config: TOML, every key checked, one sentence about the first thing that is wrong.
+
+`config.toml` belongs to the user and is never written by us; `hosts.toml` beside it holds what `host add` was told.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+import tomllib
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from controlroom.domain import model
+from controlroom.domain.words import nearest
+from controlroom.fleet.home import Home, HomeProblem, check_private
+from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, ProfileTable, RosterFile, Table
+from controlroom.meter.names import LOCAL
+from controlroom.meter.redact import redact
+from controlroom.wire.messages import AgentSpec, Credential
+
+_MEBIBYTE = 1024 * 1024
+MAX_FILE = 4 * _MEBIBYTE
+"""Bytes of a config file at most."""
+
+_ROSTER_HEAD = """\
+# Written by `controlroom host add` and `controlroom host remove`: what you write here by hand may be lost.
+# Hosts of your own go into config.toml beside it, which Control Room never writes.
+
+"""
+
+F = TypeVar("F", bound=Table)
+
+
+class ConfigProblem(Exception):
+    """The config is wrong; the text names file and key, what stands there and what was expected."""
+
+
+class Config:
+    """The settings of a room, in the engine's terms."""
+
+    def __init__(self, file: ConfigFile, roster: RosterFile) -> None:
+        tables = {**file.hosts, **roster.hosts}
+        here = {LOCAL: LOCAL} if file.local else {}
+        self.hosts = {**here, **{name: table.address for name, table in tables.items()}}
+        """Name -> address of every host, this machine first."""
+        self.fingerprints = {name: table.fingerprint for name, table in tables.items() if table.fingerprint}
+        self.fixed = frozenset({*here, *file.hosts})
+        """Hosts that only the user takes out, by hand."""
+        self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE)
+        self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
+        self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
+
+    def spec(self, profile: str) -> AgentSpec:
+        """Give how to run an agent of `profile`, environment and credential included; "" is no profile."""
+        return self._specs.get(profile, AgentSpec())
+
+
+def load(home: Home) -> Config:
+    """Read config.toml and hosts.toml; a missing file is an empty one. Raises `ConfigProblem` with one sentence."""
+    file, roster = _read(home.config, ConfigFile), _read(home.hosts, RosterFile)
+    for name in roster.hosts:
+        if name in file.hosts:
+            raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
+    return Config(file, roster)
+
+
+def add_host(home: Home, name: str, address: str, fingerprint: str = "") -> None:
+    """Write a host into hosts.toml. Raises `ConfigProblem` or `OSError`; the file is then as it was."""
+    hosts = _listed(home)
+    hosts[name] = {"address": address, **({"fingerprint": fingerprint} if fingerprint else {})}
+    _checked(f"host {name}", RosterFile, {"hosts": {name: hosts[name]}})
+    _write_roster(home.hosts, hosts)
+
+
+def remove_host(home: Home, name: str) -> None:
+    """Take a host out of hosts.toml. Raises `ConfigProblem` or `OSError`; the file is then as it was."""
+    hosts = _listed(home)
+    if hosts.pop(name, None) is not None:
+        _write_roster(home.hosts, hosts)
+
+
+def _listed(home: Home) -> dict[str, dict[str, str]]:
+    roster = _read(home.hosts, RosterFile)
+    return {name: table.model_dump(exclude_defaults=True) for name, table in roster.hosts.items()}
+
+
+def _write_roster(path: Path, hosts: dict[str, dict[str, str]]) -> None:
+    """Replace the file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write((_ROSTER_HEAD + tomli_w.dumps({"hosts": hosts} if hosts else {})).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+# --------------------------------------------------------------------------- reading, and saying what is wrong
+
+
+def _read(path: Path, kind: type[F]) -> F:
+    return _checked(str(path), kind, _parsed(path))
+
+
+def _checked(where: str, kind: type[F], values: dict[str, Any]) -> F:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first, *more = error.errors(include_url=False)
+        others = len({details["loc"][:3] for details in more} - {first["loc"][:3]})
+        also = f" ({others} more after this one)" if others else ""
+        raise ConfigProblem(redact(f"{where}: {_problem(first)}{also}")) from None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        check_private(path)
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise ConfigProblem(f"{path}: {MAX_FILE} bytes are the most that a config may have")
+        return tomllib.loads(data.decode())
+    except FileNotFoundError:
+        return {}
+    except HomeProblem as problem:
+        raise ConfigProblem(str(problem)) from None
+    except OSError as error:
+        raise ConfigProblem(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigProblem(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    place = [str(part) for part in error["loc"]]
+    if "credential" in place[:3]:
+        place = place[:3]
+        return f'{".".join(place)}: expected "plan", {{ file = "…" }} or {{ command = ["…", "…"] }}'
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        return f"{key} is not a setting{nearest(place[-1], known) or ': there are ' + ', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{key} is missing: {_description(place)}"
+    if error["type"] == "value_error":
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{key}: found {_found(place, error['input'])}, expected {_expected(error)}"
+
+
+_EXPECTED = {
+    "string_type": 'text in quotes, like "this"',
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": 'a list, like ["this", "that"]',
+    "dict_type": "a table",
+    "model_type": "a table",
+    "finite_number": "a number",
+    "string_too_short": "text",
+    "too_short": "at least one word",
+}
+
+
+def _expected(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "literal_error":
+            return str(context["expected"])
+        case "greater_than_equal":
+            return f"{context['ge']:g} or more"
+        case "less_than_equal":
+            return f"{context['le']:g} or less"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters"
+        case kind:
+            return _EXPECTED.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _found(place: list[str], value: object) -> str:
+    """Show what stands there; of an environment only its type, for it may be a secret."""
+    if "env" in place:
+        return {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list"}.get(
+            type(value), "something else"
+        )
+    return json.dumps(value, ensure_ascii=True, default=str)[:60]
+
+
+def _table(place: list[str]) -> type[Table]:
+    """Find the table that the key path `place` stands in; names of hosts and profiles are one step each."""
+    if not place:
+        return ConfigFile
+    return TABLES.get(place[0], ConfigFile)
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    return list(_table(place).model_fields)
+
+
+def _description(place: list[str]) -> str:
+    field = _table(place[:-1]).model_fields.get(place[-1])
+    return (field.description if field else "") or "it is needed"
+
+
+# --------------------------------------------------------------------------- in the engine's terms
+
+
+def _profile(name: str, table: ProfileTable) -> model.Profile:
+    return model.Profile(name, table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd)
+
+
+def _spec(name: str, table: ProfileTable) -> AgentSpec:
+    return AgentSpec(
+        kind=table.kind,
+        command=tuple(table.command),
+        profile=name,
+        model=table.model,
+        permission_mode=table.permission_mode,
+        cwd=table.cwd,
+        env=dict(table.env),
+        env_file=table.env_file,
+        credential=_credential(table),
+        max_hours=float(table.max_hours),
+        max_log_bytes=table.max_log_mb * _MEBIBYTE,
+        max_turns=table.max_turns,
+        max_output_tokens=table.max_output_tokens,
+        max_budget_usd=str(table.max_budget_usd),
+    )
+
+
+def _credential(table: ProfileTable) -> Credential:
+    given = table.credential
+    if given is None or isinstance(given, str):
+        return Credential(plan=given == "plan")
+    if isinstance(given, FileCredential):
+        return Credential(file=given.file)
+    return Credential(command=tuple(given.command))
+
+
+# --------------------------------------------------------------------------- the reference
+
+
+def reference() -> str:
+    """Give config.toml with every setting commented out at its default, each with its meaning."""
+    lines = ["# Control Room's config. Lines that begin with # are defaults; NAME is yours to choose.", ""]
+    for name, field in ConfigFile.model_fields.items():
+        if name not in TABLES:
+            lines += [f"# {field.description}", f"# {name} = {_toml(field.default)}", ""]
+    for name, table in TABLES.items():
+        lines += [f"# {ConfigFile.model_fields[name].description}", f"# [{name}{'' if name == 'limits' else '.NAME'}]"]
+        lines += [line for key in table.model_fields for line in _setting(table, key)] + [""]
+    return "\n".join(lines)
+
+
+def _setting(table: type[Table], key: str) -> list[str]:
+    field = table.model_fields[key]
+    default = '"…"' if field.is_required() else '"plan"' if field.default is None else _toml(field.default)
+    return [f"#   {field.description}", f"# {key} = {default}"]
+
+
+def _toml(value: object) -> str:
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").strip() if value != {} else "{}"

@@ -1,0 +1,414 @@
+"""The one owner of the fleet: what is wanted is decided here, what happened is reduced here, and nowhere else.
+
+Intents are decided at once against the fleet as it is. An order is written down before it is sent (what starts
+something waits for the disk); it is concluded by its host's reply, or by looking, when the link was lost meanwhile.
+Hosts never wait for each other: each link is a task of its own, and nothing here blocks.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.reduce import reduce
+from controlroom.fleet import config as settings
+from controlroom.fleet.bookkeeper import Bookkeeper, Written
+from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.home import Home
+from controlroom.fleet.ledger import KnownAgent, Ledger
+from controlroom.fleet.logs import LogDesk
+from controlroom.fleet.orders import PATIENCE, Conclusion, InFlight, looked, target_of, to_known, to_record, verb_of
+from controlroom.fleet.translate import to_node
+from controlroom.meter.redact import redact
+from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk, LogPlace, Reply, ToNode
+
+log = logging.getLogger("controlroom.engine")
+
+ROWS = frozenset({"spawn", "reassign", "kill", "forget"})
+"""Verbs whose order shows in the agent's row."""
+
+SILENCE = 5.0
+"""Seconds that a host may take to say which agents it has."""
+
+
+class HostLink(Protocol):
+    """A link to one host, as the engine uses it."""
+
+    async def run(self) -> None:
+        """Keep the link until cancelled."""
+
+    def send(self, message: ToNode) -> bool:
+        """Send, or say that the link is not up. Never waits."""
+
+    def trust(self, question: str, accept: bool) -> None:
+        """Take the answer to the host's question about its key, and go on."""
+
+
+OpenLink = Callable[["Engine", str, str, str], HostLink]
+"""(engine, host, address, fingerprint) -> a link that reports to the engine."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of an intent at once: refused, or on its way with an answer to come."""
+
+    refused: str = ""
+    op: int = 0
+    agent: str = ""
+    epoch: int = 0
+    answer: "asyncio.Future[Conclusion] | None" = field(default=None, compare=False)
+    """None: it is done already."""
+
+
+class Engine:
+    """Holds the fleet of one room. All methods are called on its event loop."""
+
+    def __init__(
+        self, home: Home, config: Config, ledger: Ledger, open_link: OpenLink, clock: Callable[[], int]
+    ) -> None:
+        """`clock` gives UTC milliseconds."""
+        self.fleet = Fleet(room=ledger.room)
+        self.revision = 0
+        self.logs = LogDesk(self)
+        self.home = home
+        self._config = config
+        self._ledger = ledger
+        self._books = Bookkeeper(ledger, clock)
+        self._open_link = open_link
+        self.clock = clock
+        self._watchers: set[Callable[[], None]] = set()
+        self._links: dict[str, tuple[HostLink, asyncio.Task[None]]] = {}
+        self._orders: dict[int, InFlight] = {}
+        self._met: dict[str, events.HostMet] = {}
+        self._last_id = ledger.last_op
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._roster = asyncio.Lock()
+
+    # ----------------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Take up the room as config and ledger have it, and begin to connect, this machine first."""
+        at = self.clock()
+        self.happened(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
+        self._recall(at)
+        for host, address in self._config.hosts.items():
+            self._connect(host, address, self._config.fingerprints.get(host, ""))
+
+    async def close(self) -> None:
+        """Leave the hosts alone (agents live on) and close the ledger."""
+        self.logs.close()
+        links = [task for _, task in self._links.values()]
+        for task in [*links, *self._tasks]:
+            task.cancel()
+        await asyncio.gather(*links, *self._tasks, return_exceptions=True)
+        await self._books.close()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the fleet."""
+        self._watchers.add(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._watchers.discard(changed)
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
+        while True:
+            await self._books.wait_written()
+            waits: list[asyncio.Future[Any]] = [*self._tasks]
+            waits += [order.answer for order in self._orders.values() if not order.unsure]
+            if not waits:
+                return await self.logs.wait_idle()
+            await asyncio.wait(waits)
+
+    # ----------------------------------------------------------------------- what somebody wants
+
+    async def submit(self, intent: intents.Intent, who: str) -> Asked:
+        """Decide an intent now. What it asks of a host is on its way when this returns."""
+        if isinstance(intent, (intents.AddHost, intents.RemoveHost)):
+            async with self._roster:
+                return await self._change_roster(intent, who)
+        op, at = self.new_id(), self.clock()
+        decision = decide(self.fleet, intent, op, at)
+        if isinstance(decision, Refused):
+            return self._refuse(intent, decision.reason, who)
+        for event in decision.events:
+            self.happened(event)
+        asked = Asked(op=op)
+        for effect in decision.effects:
+            asked = await self._carry_out(effect, verb_of(intent), op, who)
+        return asked
+
+    def _refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+        refused = Conclusion("refused", redact(reason))
+        self._books.audited(who, verb_of(intent), target_of(intent), getattr(intent, "epoch", 0), refused)
+        return Asked(refused.reason)
+
+    async def _carry_out(self, effect: intents.Effect, verb: str, op: int, who: str) -> Asked:
+        if isinstance(effect, intents.TrustKey):
+            self._links[effect.host][0].trust(effect.question, effect.accept)
+            self._books.audited(who, "trust" if effect.accept else "distrust", effect.host, 0, Conclusion("done"))
+            return Asked(op=op)
+        assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom))
+        record = to_record(effect, verb, op, who, self.clock())
+        answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
+        order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
+        known = to_known(effect, record.at) if isinstance(effect, intents.SpawnOn) else None
+        written = self._books.ordered(record, known)
+        if known is None or await self._on_disk(written, order):
+            self._send_order(order, to_node(effect, op, self._config.spec(getattr(effect, "profile", ""))))
+        return Asked("", op, order.agent, record.epoch, answer)
+
+    async def _on_disk(self, written: Written, order: InFlight) -> bool:
+        """Wait until an order is written down; one that cannot be is refused."""
+        if problem := await written:
+            self._conclude(order, Conclusion("refused", f"nothing was started: {problem}"))
+        return order.record.op in self._orders and not order.unsure
+
+    def _send_order(self, order: InFlight, message: ToNode) -> None:
+        if not self._send(order.record.host, message):
+            self._conclude(order, Conclusion("refused", f"{order.record.host} cannot be asked: the link is not up"))
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(PATIENCE, self._give_up, order)
+        order.answer.add_done_callback(lambda _: timer.cancel())
+
+    def _give_up(self, order: InFlight) -> None:
+        """Conclude what a host that is there has not answered; one that is away is looked at when it is back."""
+        host = order.record.host
+        if not order.unsure:
+            self._conclude(order, Conclusion("unknown", f"{host} did not answer within {PATIENCE:g} s: look again"))
+
+    async def _change_roster(self, intent: intents.AddHost | intents.RemoveHost, who: str) -> Asked:
+        """Add or remove a host: first in hosts.toml, then here."""
+        if isinstance(intent, intents.RemoveHost) and intent.name in self._config.fixed:
+            return self._refuse(intent, f"{intent.name} is a host by {self.home.config}: take it out there", who)
+        op = self.new_id()
+        decision = decide(self.fleet, intent, op, self.clock())
+        if isinstance(decision, Refused):
+            return self._refuse(intent, decision.reason, who)
+        try:
+            await asyncio.to_thread(self._write_roster, intent)
+        except (ConfigProblem, OSError) as problem:
+            return self._refuse(intent, f"{self.home.hosts} cannot be written: {_words(problem)}", who)
+        self._apply_roster(decision)
+        self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done"))
+        return Asked(op=op)
+
+    def _write_roster(self, intent: intents.AddHost | intents.RemoveHost) -> None:
+        if isinstance(intent, intents.AddHost):
+            settings.add_host(self.home, intent.name, intent.address, intent.fingerprint)
+        else:
+            settings.remove_host(self.home, intent.name)
+
+    def _apply_roster(self, decision: Decision) -> None:
+        for event in decision.events:
+            self.happened(event)
+        for effect in decision.effects:
+            if isinstance(effect, intents.ConnectTo):
+                self._connect(effect.host, effect.address, effect.fingerprint)
+            elif isinstance(effect, intents.DisconnectFrom):
+                self._disconnect(effect.host)
+
+    # ----------------------------------------------------------------------- what happened (the links' sink)
+
+    def happened(self, event: events.Event) -> None:
+        """Reduce an event, and do what follows from it."""
+        match event:
+            case events.HostMet():
+                self._meet(event)
+            case events.AgentsObserved():
+                self._observe(event)
+            case events.LinkChanged():
+                self._met.pop(event.host, None)
+                self._reduce(event)
+                if event.link is not LinkState.UP:
+                    self._lose(event.host)
+            case _:
+                self._reduce(event)
+
+    def replied(self, host: str, reply: Reply) -> None:
+        """A host answers an order; an answer that nobody waits for changes nothing."""
+        order = self._orders.get(reply.id)
+        if order is not None and order.record.host == host:
+            outcome = reply.outcome if reply.outcome in ("done", "refused") else "unknown"
+            self._conclude(order, Conclusion(outcome, reply.reason))
+
+    def chunk(self, host: str, chunk: LogChunk) -> None:
+        """New records of a followed log."""
+        self.logs.chunk(host, chunk)
+
+    def fetched(self, host: str, fetched: Fetched) -> None:
+        """Older records that were asked for."""
+        self.logs.fetched(host, fetched)
+
+    def _reduce(self, event: events.Event) -> None:
+        fleet = reduce(self.fleet, event)
+        if fleet is self.fleet:
+            return
+        self.fleet = fleet
+        self.revision += 1
+        for changed in tuple(self._watchers):
+            changed()
+
+    def _meet(self, event: events.HostMet) -> None:
+        """A host is up once it has said which agents it has: till then the news wait, so that none seems missing."""
+        host = self.fleet.hosts.get(event.host)
+        if host is not None and host.link is LinkState.UP:
+            self._reduce(event)
+            return
+        self._met[event.host] = event
+        asyncio.get_running_loop().call_later(SILENCE, self._meet_silent, event)
+
+    def _meet_silent(self, event: events.HostMet) -> None:
+        if self._met.get(event.host) is event:
+            del self._met[event.host]
+            self._reduce(event)
+
+    def _observe(self, event: events.AgentsObserved) -> None:
+        met = self._met.pop(event.host, None) if event.complete else None
+        if met is not None:
+            self._reduce(met)
+        for order in self._orders.values():
+            if order.record.host == event.host and order.record.verb == "reassign":
+                seen = [agent for agent in event.agents if agent.name == order.record.agent]
+                order.before = next((agent for agent in seen if agent.epoch < order.record.epoch), order.before)
+        self._reduce(event)
+        self.logs.observed(event.host, event.agents, event.gone, event.complete)
+        if event.complete:
+            self._look(event)
+        if met is not None:
+            self.logs.host_up(event.host)
+        self._books.observed(event.host, self.fleet.agents_on(event.host))
+
+    def _lose(self, host: str) -> None:
+        """The link is gone: what was on its way may or may not have arrived."""
+        self.logs.host_down(host)
+        for order in self._orders.values():
+            if order.record.host == host:
+                order.unsure = True
+
+    def _look(self, event: events.AgentsObserved) -> None:
+        """Conclude what was unsure, from all that its host has."""
+        agents = {agent.name: agent for agent in event.agents}
+        unsure = [order for order in self._orders.values() if order.unsure and order.record.host == event.host]
+        for order in unsure:
+            self._conclude(order, looked(order, self.fleet, agents))
+
+    # ----------------------------------------------------------------------- conclusions and the ledger
+
+    def _conclude(self, order: InFlight, conclusion: Conclusion) -> None:
+        record, at = order.record, self.clock()
+        if self._orders.pop(record.op, None) is None:
+            return
+        told = replace(conclusion, reason=redact(conclusion.reason))
+        self._reduce(events.Concluded(record.op, order.agent, told.outcome, told.reason, at))
+        if told.outcome != "done" and order.before is not None:
+            self._reduce(events.AgentsObserved(record.host, (order.before,), at))
+        if record.verb == "host take" and told.outcome == "done":
+            self._own(record.host, at)
+        self._books.concluded(record, told)
+        order.answer.set_result(told)
+
+    def _own(self, host: str, at: int) -> None:
+        known = self.fleet.hosts.get(host)
+        if known is not None and known.facts is not None and not known.facts.owned:
+            facts = replace(known.facts, owned=True, owner_epoch=known.facts.owner_epoch + 1)
+            self._reduce(events.HostMet(host, facts, at))
+
+    def _recall(self, at: int) -> None:
+        """Show what should exist before its host has been heard, and take up orders that were open."""
+        for known in self._ledger.agents:
+            self._reduce(events.AgentsObserved(known.host, (_unseen(known, at),), at))
+        for record in self._ledger.open_orders:
+            answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
+            order = self._orders[record.op] = InFlight(record, answer, unsure=True)
+            if record.host not in self.fleet.hosts:
+                self._conclude(order, Conclusion("unknown", f"{record.host} is no longer in the room"))
+            elif record.verb in ROWS:
+                self._reduce(events.Ordered(order.agent, Pending(record.op, record.verb, record.at)))
+
+    # ----------------------------------------------------------------------- links
+
+    def _connect(self, host: str, address: str, fingerprint: str) -> None:
+        link = self._open_link(self, host, address, fingerprint)
+        task = asyncio.get_running_loop().create_task(self._run(host, link), name=f"link {host}")
+        self._links[host] = link, task
+
+    async def _run(self, host: str, link: HostLink) -> None:
+        """Run a link; its failing is our own mistake, and must not take anything else along."""
+        try:
+            await link.run()
+        except Exception:
+            log.exception("the link to %s failed", host)
+            reason = f"Control Room made a mistake here; see {self.home.log}, then run: controlroom stop"
+            self.happened(events.LinkChanged(host, LinkState.LOST, self.clock(), reason))
+
+    def _disconnect(self, host: str) -> None:
+        _, task = self._links.pop(host)
+        self._met.pop(host, None)
+        task.cancel()
+        self._keep(_gone(task))
+        self._lose(host)
+        for order in [order for order in self._orders.values() if order.record.host == host]:
+            self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
+        self._books.observed(host, [])
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _send(self, host: str, message: ToNode) -> bool:
+        link = self._links.get(host)
+        return link is not None and link[0].send(message)
+
+    # ----------------------------------------------------------------------- what the log desk asks
+
+    def follow(self, host: str, places: Iterable[LogPlace]) -> bool:
+        """Tell a host the whole set of logs to send."""
+        return self._send(host, Follow(tuple(places)))
+
+    def credit(self, host: str, size: int) -> None:
+        """Tell a host that records have arrived."""
+        self._send(host, Credit(size))
+
+    def fetch(self, host: str, fetch: Fetch) -> bool:
+        """Ask a host for older records."""
+        return self._send(host, fetch)
+
+    def new_id(self) -> int:
+        """Give a number that no order or request of this room has had."""
+        self._last_id += 1
+        return self._last_id
+
+
+async def _gone(task: "asyncio.Task[None]") -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _unseen(known: KnownAgent, at: int) -> Agent:
+    """An agent that should exist, while its host has not said so."""
+    return Agent(
+        known.host,
+        known.name,
+        known.epoch,
+        known.kind,
+        State.UNKNOWN,
+        at,
+        detail="not seen yet by this engine",
+        profile=known.profile,
+        model=known.model,
+        cwd=known.cwd,
+        task=known.task,
+    )
+
+
+def _words(problem: Exception) -> str:
+    return (problem.strerror or str(problem)) if isinstance(problem, OSError) else str(problem)

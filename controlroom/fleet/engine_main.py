@@ -1,0 +1,161 @@
+"""The engine as a process: `controlroom engine --foreground`, mostly started by a front end in the background.
+
+Its own log is bounded and holds no secrets. What keeps it from starting is one sentence, given to the front end that
+started it, or printed. It ends by `controlroom stop`, SIGTERM or SIGINT; agents live on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+
+from controlroom import __version__
+from controlroom.fleet import config
+from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.dialler import HostDialler
+from controlroom.fleet.engine import Engine
+from controlroom.fleet.home import Home, HomeProblem, find_home
+from controlroom.fleet.launch import READY, REPORT, TAKEN
+from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.link import DIALS, Link
+from controlroom.fleet.lock import Taken, hold
+from controlroom.fleet.server import Server
+from controlroom.meter.redact import redact
+from controlroom.wire.messages import Greet
+
+log = logging.getLogger("controlroom.engine")
+
+LOG_BYTES = 1024 * 1024
+"""Bytes of the engine's log, and of the one before it."""
+
+
+class _Report:
+    """Tells whoever started the engine how that went."""
+
+    def __init__(self) -> None:
+        given = os.environ.pop(REPORT, "")
+        self._descriptor = int(given) if given.isdecimal() else None
+        self.in_background = self._descriptor is not None
+
+    def tell(self, words: str) -> None:
+        """Say it, once; a person in front of a terminal is told by `sentence` instead."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.write(descriptor, f"{words}\n".encode())
+            os.close(descriptor)
+
+
+def run() -> int:
+    """Run the engine of this process's room to its end; give the exit code."""
+    os.umask(0o077)
+    report = _Report()
+    if report.in_background:
+        _detach()
+    home = find_home(os.environ)
+    try:
+        _run(home, report)
+    except Taken as taken:
+        report.tell(TAKEN)
+        return _say(str(taken))
+    except (HomeProblem, ConfigProblem, LedgerProblem) as problem:
+        report.tell(str(problem))
+        return _say(str(problem))
+    except OSError as error:
+        sentence = f"the engine cannot start: {error.filename or home.state_folder}: {error.strerror}"
+        report.tell(sentence)
+        return _say(sentence)
+    return 0
+
+
+def _detach() -> None:
+    """Leave the process group and the parent of whoever started us."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+
+
+def _say(sentence: str) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201 - nobody else can say it
+    return 1
+
+
+def _run(home: Home, report: _Report) -> None:
+    home.prepare()
+    descriptor = hold(home.lock, home.socket)
+    os.chdir("/")
+    try:
+        settings = config.load(home)
+        ledger = Ledger(home.ledger, secrets.token_hex(16))
+        _log_to(home.log)
+        asyncio.run(_serve(home, settings, ledger, report))
+    finally:
+        os.close(descriptor)
+
+
+async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stopping.set)
+    engine = Engine(home, settings, ledger, _Opener(home, ledger.room), now)
+    server = Server(engine, stopping.set)
+    engine.start()
+    await server.listen(home.socket)
+    log.info("engine %s of room %s listens at %s", __version__, ledger.room, home.socket)
+    if not report.in_background:
+        _say(f"the engine listens at {home.socket}; Ctrl-C ends it, agents live on")
+    report.tell(READY)
+    await stopping.wait()
+    log.info("the engine ends; agents live on")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(home.socket)
+    await server.close()
+    await engine.close()
+
+
+class _Opener:
+    """Makes the real links."""
+
+    def __init__(self, home: Home, room: str) -> None:
+        self._home = home
+        self._greet = Greet(__version__, room, home.namespace)
+        self._dials = asyncio.Semaphore(DIALS)
+
+    def __call__(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
+        dialler = HostDialler(host, address, self._home.known_hosts, fingerprint)
+        return Link(host, self._greet, dialler, engine, now, random.Random(), dials=self._dials)  # noqa: S311 - jitter
+
+
+def now() -> int:
+    """Give UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class _Redacted(logging.Formatter):
+    """Writes UTC times, and no keys."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """Write when it was."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record, traceback included."""
+        return redact(super().format(record))
+
+
+def _log_to(path: Path) -> None:
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.raiseExceptions = False  # a full disk must not write to a terminal that is not there
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("controlroom").setLevel(logging.INFO)

@@ -1,0 +1,161 @@
+"""Where the room lives on this machine: config, ledger, log, known hosts, the engine's lock and socket.
+
+    CONTROLROOM_HOME=DIR   everything lies in DIR, and a hash of its path keeps its agents apart on every host
+    otherwise              config in ~/.config/controlroom, state in ~/.local/state/controlroom-room (XDG is honoured)
+
+The state folder of the room is not the one that every host has (`~/.local/state/controlroom`): this machine has both.
+Folders are 0700 and files 0600. What somebody else could have written is refused, as ssh does. Imports stay light:
+every front end reads this module.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_SOCKET_PATH = 100
+"""Bytes; the kernel ends at 107 (Linux) or 103 (macOS)."""
+
+
+class HomeProblem(Exception):
+    """The room's folders cannot be used; the text says why, and what to run."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The places of one room."""
+
+    config_folder: Path
+    state_folder: Path
+    runtime_folder: Path
+    namespace: str = ""
+    """"" for the default room, else 12 hex digits that its hosts know it by."""
+
+    @property
+    def config(self) -> Path:
+        """What the user writes; never rewritten by us."""
+        return self.config_folder / "config.toml"
+
+    @property
+    def hosts(self) -> Path:
+        """What `host add` and `host remove` write."""
+        return self.config_folder / "hosts.toml"
+
+    @property
+    def ledger(self) -> Path:
+        """The engine's SQLite file."""
+        return self.state_folder / "ledger.db"
+
+    @property
+    def log(self) -> Path:
+        """What the engine has to say; bounded, without secrets."""
+        return self.state_folder / "engine.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one engine of this room; its lines: process id, path of its socket."""
+        return self.state_folder / "engine.lock"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Keys of hosts that an operator of this room has accepted."""
+        return self.state_folder / "known_hosts"
+
+    @property
+    def socket(self) -> Path:
+        """Where a new engine listens; a running one has written the path into the lock file."""
+        key = hashlib.sha256(os.fsencode(self.state_folder)).hexdigest()[:12]
+        return self.runtime_folder / f"{key}.sock"
+
+    def running_socket(self) -> Path:
+        """Give the socket of the running engine (or the one that would be), whatever environment it was started in."""
+        try:
+            lines = self.lock.read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return self.socket
+        return Path(lines[1]) if len(lines) > 1 else self.socket
+
+    def prepare(self) -> None:
+        """Make the folders and see that they are ours alone. Raises `HomeProblem`."""
+        make_private(self.config_folder)
+        make_private(self.state_folder)
+        make_private(self.runtime_folder, links=False)
+        keep_private(self.state_folder)
+        keep_private(self.runtime_folder)
+
+
+def find_home(environ: Mapping[str, str]) -> Home:
+    """Find the room that `environ` names. Touches nothing."""
+    user_home = Path(environ.get("HOME") or os.path.expanduser("~"))
+    if named := environ.get("CONTROLROOM_HOME"):
+        folder = Path(os.path.realpath(os.path.expanduser(named)))
+        namespace = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+        return Home(folder, folder, _runtime_folder(environ), namespace)
+    config = _xdg(environ, "XDG_CONFIG_HOME", user_home / ".config") / "controlroom"
+    state = _xdg(environ, "XDG_STATE_HOME", user_home / ".local" / "state") / "controlroom-room"
+    return Home(config, state, _runtime_folder(environ))
+
+
+def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
+    """Read an XDG variable; a relative one is to be ignored (XDG Base Directory Specification)."""
+    value = environ.get(name, "")
+    return Path(value) if os.path.isabs(value) else otherwise
+
+
+def _runtime_folder(environ: Mapping[str, str]) -> Path:
+    """Give a folder whose sockets have short paths: under $XDG_RUNTIME_DIR, else under the temporary folder."""
+    given = environ.get("XDG_RUNTIME_DIR", "")
+    temporary = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()) / f"controlroom-{os.getuid()}"  # noqa: S108 - checked
+    if not (os.path.isabs(given) and os.access(given, os.W_OK)):
+        return temporary
+    folder = Path(given) / "controlroom"
+    return folder if len(os.fsencode(folder)) + len("/123456789012.sock") < MAX_SOCKET_PATH else temporary
+
+
+def make_private(folder: Path, *, links: bool = True) -> None:
+    """Make a folder (0700, parents too) unless it is there, and check it. Raises `HomeProblem`.
+
+    `links`: it may be a symbolic link; not so in /tmp, where anybody can lay one.
+    """
+    try:
+        _make_folders(folder)
+        check_private(folder, folder=True, links=links)
+    except OSError as error:
+        raise HomeProblem(f"{folder} cannot be used: {error.strerror}") from None
+
+
+def _make_folders(folder: Path) -> None:
+    missing = [folder, *folder.parents]
+    for path in reversed([path for path in missing if not path.exists()]):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def keep_private(folder: Path) -> None:
+    """Take away what others may read in a folder of ours. Raises `HomeProblem`."""
+    try:
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise HomeProblem(f"{folder} cannot be made private: {error.strerror}; run: chmod 700 {folder}") from None
+
+
+def check_private(path: Path, *, folder: bool = False, links: bool = True) -> None:
+    """See that `path` is ours and that nobody else can write it; one that is not there is fine.
+
+    Raises `HomeProblem` with the command to run.
+    """
+    try:
+        found = path.stat(follow_symlinks=links)
+    except FileNotFoundError:
+        return
+    if folder and not stat.S_ISDIR(found.st_mode):
+        raise HomeProblem(f"{path} is not a folder: move it away")
+    if not folder and not stat.S_ISREG(found.st_mode):
+        raise HomeProblem(f"{path} is not a plain file: move it away")
+    if found.st_uid not in (os.getuid(), 0):
+        raise HomeProblem(f"{path} belongs to another user (uid {found.st_uid}): run: sudo chown {os.getuid()} {path}")
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        raise HomeProblem(f"{path} can be written by other users: run: chmod go-w {path}")

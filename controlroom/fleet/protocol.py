@@ -1,0 +1,222 @@
+"""What a front end and the engine say on the engine's socket: JSON lines, each one message, `"is"` naming its kind.
+
+A front end begins with `Hello`; the engine answers `Welcome` or `Unwelcome` and closes. Only equal versions talk. After
+`Watch` come `FleetNews`: a snapshot, then patches between what this reader holds and what is true when it takes more.
+Requests carry an id of the front end's own; their answers carry it back. Imports stay light: front ends read this.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from controlroom.domain import intents
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import LogPlace
+from controlroom.domain.patch import Patch
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.lines import PeerError, from_line, to_line
+
+MAX_REQUEST = 8 * 1024 * 1024
+"""Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
+
+MAX_NEWS = 256 * 1024 * 1024
+"""Bytes of one line from the engine at most."""
+
+# --------------------------------------------------------------------------- front end -> engine
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first line of a front end.
+
+    `role`: tui, cli, watch (may change nothing) or stop (may do just that, and be of any version).
+    """
+
+    version: str
+    role: str
+    user: str = ""
+    """Who sits there, for the audit."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Send the fleet, now and whenever it changes."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Do this. With `wait` the answer comes when the host has answered, else when the order is on its way."""
+
+    id: int
+    intent: Intent
+    wait: bool = True
+    deadline: float = 60.0
+    """Seconds to wait for the host."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An agent whose new records are wanted: from this place on, without one from the end."""
+
+    agent: str
+    place: LogPlace | None = None
+
+
+@dataclass(frozen=True)
+class FollowLogs:
+    """The whole set of agents whose new records are wanted. One that was wanted already goes on where it was."""
+
+    logs: tuple[Wanted, ...] = ()
+
+
+@dataclass(frozen=True)
+class FetchLog:
+    """Read up to `count` records before a place (or the end), or after one."""
+
+    id: int
+    agent: str
+    epoch: int
+    count: int
+    before: LogPlace | None = None
+    after: LogPlace | None = None
+
+
+@dataclass(frozen=True)
+class StopEngine:
+    """End the engine; agents live on. Answered by the end of the connection."""
+
+
+Request = Hello | Watch | Submit | FollowLogs | FetchLog | StopEngine
+
+# --------------------------------------------------------------------------- engine -> front end
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The engine will talk."""
+
+    version: str
+    room: str
+
+
+@dataclass(frozen=True)
+class Unwelcome:
+    """It will not, for this reason; the connection ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class FleetNews:
+    """What this reader lacks to hold the fleet of `revision`."""
+
+    revision: int
+    patch: Patch
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of a `Submit`: done, refused, unknown, or asked (it is on its way)."""
+
+    id: int
+    outcome: str
+    reason: str = ""
+    data: dict[str, str] = field(default_factory=dict)
+    """`agent`, `epoch`, `op` where there are such."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Whole records of one log, in order, as base64. `skipped` bytes before them were left out.
+
+    `id` 0: new records of a followed agent; else the answer to that `FetchLog`. `first`: nothing older exists.
+    """
+
+    agent: str
+    start: LogPlace
+    end: LogPlace
+    data: str = ""
+    id: int = 0
+    skipped: int = 0
+    first: bool = False
+    reason: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records."""
+        return base64_size(self.data)
+
+
+Told = Welcome | Unwelcome | FleetNews | Answered | Page
+
+_REQUESTS: dict[str, type] = {cls.__name__: cls for cls in (Hello, Watch, FollowLogs, FetchLog, StopEngine)}
+_TOLD: dict[str, type] = {cls.__name__: cls for cls in (Welcome, Unwelcome, FleetNews, Answered, Page)}
+_INTENTS: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        intents.SpawnAgent,
+        intents.KillAgent,
+        intents.ReassignAgent,
+        intents.SendMessage,
+        intents.AnswerQuestion,
+        intents.InterruptAgent,
+        intents.ForgetAgent,
+        intents.AddHost,
+        intents.RemoveHost,
+        intents.TakeHost,
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """A `Submit` without its intent."""
+
+    id: int
+    wait: bool = True
+    deadline: float = 60.0
+
+
+def page_for(request: int, page: Page) -> Page:
+    """Make a page the answer to a `FetchLog`."""
+    return replace(page, id=request)
+
+
+def pack(message: Request | Told) -> bytes:
+    """Write a message as one line, newline included."""
+    value = {"is": type(message).__name__, **encode(message)}
+    if isinstance(message, Submit):
+        value["intent"] = {"is": type(message.intent).__name__, **encode(message.intent)}
+    return to_line(value)
+
+
+def read_request(line: bytes) -> Request:
+    """Read what a front end said. Raises `PeerError`."""
+    value = from_line(line)
+    name = value.pop("is", None)
+    if name == "Submit":
+        said = value.pop("intent", None)
+        if not isinstance(said, dict):
+            raise PeerError("Submit without an intent")
+        intent: Intent = decode(_kind(_INTENTS, said.pop("is", None)), said)
+        terms = decode(_Terms, value)
+        return Submit(terms.id, intent, terms.wait, terms.deadline)
+    request: Request = decode(_kind(_REQUESTS, name), value)
+    return request
+
+
+def read_told(line: bytes) -> Told:
+    """Read what the engine said. Raises `PeerError`."""
+    value = from_line(line)
+    told: Told = decode(_kind(_TOLD, value.pop("is", None)), value)
+    return told
+
+
+def _kind(kinds: dict[str, type], name: object) -> type:
+    cls = kinds.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise PeerError(f"unknown message {ascii(name)[:40]}")
+    return cls
+
+
+def base64_size(data: str) -> int:
+    """Give the number of bytes that a base64 text stands for."""
+    return len(data) * 3 // 4 - data[-2:].count("=")

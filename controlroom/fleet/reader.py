@@ -1,0 +1,287 @@
+"""One front end at the engine's socket.
+
+It is given what it lacks when it can take more: at most one patch each `PACE` seconds, made between the fleet it holds
+and the fleet as it is. What waits for it is bounded: answers by the requests it may have open, records by its page
+queue, patches by being made only when they can leave. So one that is slow gets fewer and larger patches, and one that
+has stopped costs nothing but what it has asked for.
+"""
+
+import asyncio
+import contextlib
+import getpass
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from controlroom import __version__
+from controlroom.domain.model import Fleet
+from controlroom.domain.patch import diff, is_empty, snapshot
+from controlroom.fleet.engine import Engine
+from controlroom.fleet.lines import Lines
+from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.pages import LIMIT, PageQueue
+from controlroom.fleet.protocol import (
+    MAX_REQUEST,
+    Answered,
+    FetchLog,
+    FleetNews,
+    FollowLogs,
+    Hello,
+    Page,
+    Request,
+    StopEngine,
+    Submit,
+    Told,
+    Unwelcome,
+    Watch,
+    Welcome,
+    pack,
+    page_for,
+    read_request,
+)
+from controlroom.wire.lines import PeerError
+
+log = logging.getLogger("controlroom.server")
+
+PACE = 0.025
+"""Seconds between two patches for one reader, at least."""
+
+OPEN_REQUESTS = 64
+"""Requests that may wait for an answer, or answers to be taken; it is not read further before."""
+
+MAX_FOLLOWED = 256
+"""Logs that one reader may follow."""
+
+GREETING = 10.0
+"""Seconds for a front end to say hello."""
+
+LONGEST = 600.0
+"""Seconds that a request may wait for a host at most."""
+
+ROLES = ("tui", "cli", "watch", "stop")
+
+
+class Reader:
+    """One front end. `stop` ends the engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        stop: Callable[[], None],
+        incoming: asyncio.StreamReader,
+        outgoing: asyncio.StreamWriter,
+    ) -> None:
+        self._engine = engine
+        self._stop = stop
+        self._lines = Lines(incoming, MAX_REQUEST)
+        self._outgoing = outgoing
+        self._task = asyncio.current_task()
+        self._role = ""
+        self._who = ""
+        self._watching = False
+        self._held: Fleet | None = None
+        self._next_news = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._answers: deque[Told] = deque()
+        self._pages = PageQueue()
+        self._wake = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self._roomy.set()
+        self._slots = asyncio.Semaphore(OPEN_REQUESTS)
+        self._work: set[asyncio.Task[None]] = set()
+        outgoing.transport.set_write_buffer_limits(high=0)
+
+    async def serve(self) -> None:
+        """Talk until the front end leaves."""
+        try:
+            if await self._greet():
+                self._keep(self._write())
+                while (line := await self._lines.next()) is not None:
+                    await self._take(read_request(line))
+        except PeerError as problem:
+            log.warning("a front end was sent away: %s", problem)
+            self._outgoing.write(pack(Unwelcome(f"the engine sent this front end away: {problem}")))
+        except (OSError, TimeoutError):
+            pass  # it has left, or never spoke
+        finally:
+            await self._leave()
+
+    def cancel(self) -> None:
+        """End the conversation."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def gone(self) -> None:
+        """Wait until the conversation has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    # ----------------------------------------------------------------------- for the log desk
+
+    def deliver(self, page: Page) -> None:
+        """Queue new records."""
+        self._pages.put(page)
+        if self._pages.size > LIMIT // 2:
+            self._roomy.clear()
+        self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until more records would not push others out."""
+        await self._roomy.wait()
+
+    # ----------------------------------------------------------------------- what it says
+
+    async def _greet(self) -> bool:
+        async with asyncio.timeout(GREETING):
+            line = await self._lines.next()
+        if line is None:
+            return False
+        hello = read_request(line)
+        if not isinstance(hello, Hello) or hello.role not in ROLES:
+            raise PeerError("it did not say hello first")
+        if hello.version != __version__ and hello.role != "stop":
+            await self._send(Unwelcome(other_version(hello.version)))
+            return False
+        self._role = hello.role
+        self._who = f"{hello.user or getpass.getuser()} ({hello.role})"
+        await self._send(Welcome(__version__, self._engine.fleet.room))
+        return True
+
+    async def _take(self, request: Request) -> None:
+        match request:
+            case StopEngine() if self._role != "watch":
+                log.info("%s stops the engine", self._who)
+                self._stop()
+            case Watch() if self._role != "stop":
+                self._watching = True
+                self._engine.watch(self._wake.set)
+                self._wake.set()
+            case Submit() if self._role in ("tui", "cli"):
+                await self._begin(self._submit(request))
+            case Submit():
+                await self._begin(self._refuse(request))
+            case FetchLog() if self._role != "stop":
+                await self._begin(self._fetch(request))
+            case FollowLogs() if self._role != "stop":
+                self._follow(request)
+            case _:
+                raise PeerError(f"as {self._role} it may not say {type(request).__name__}")
+
+    async def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Answer beside reading on; with too many open, reading waits."""
+        await self._slots.acquire()
+        self._keep(work)
+
+    async def _submit(self, request: Submit) -> None:
+        asked = await self._engine.submit(request.intent, self._who)
+        data = {"op": str(asked.op)} if asked.op else {}
+        if asked.agent:
+            data |= {"agent": asked.agent, "epoch": str(asked.epoch)}
+        conclusion = Conclusion("refused", asked.refused) if asked.refused else Conclusion("done")
+        if asked.answer is not None:
+            conclusion = await self._conclusion(asked.answer, request)
+        self._tell(Answered(request.id, conclusion.outcome, conclusion.reason, data))
+
+    async def _conclusion(self, answer: "asyncio.Future[Conclusion]", request: Submit) -> Conclusion:
+        if not request.wait and not answer.done():
+            return Conclusion("asked")
+        seconds = min(max(0.0, request.deadline), LONGEST)
+        await asyncio.wait([answer], timeout=seconds)
+        if answer.done():
+            return answer.result()
+        return Conclusion("unknown", f"no answer within {seconds:g} s: look again with controlroom status")
+
+    async def _refuse(self, request: Submit) -> None:
+        self._tell(Answered(request.id, "refused", "a watcher may look, and change nothing"))
+
+    async def _fetch(self, request: FetchLog) -> None:
+        page = await self._engine.logs.page(request.agent, request.epoch, request.count, request.before, request.after)
+        self._tell(page_for(request.id, page))
+
+    def _follow(self, request: FollowLogs) -> None:
+        wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}
+        for agent in self._pages.agents() - set(wanted):
+            self._pages.drop(agent)
+        self._engine.logs.follow(self, wanted)
+
+    # ----------------------------------------------------------------------- what it is told
+
+    def _tell(self, told: Told) -> None:
+        self._answers.append(told)
+        self._wake.set()
+
+    async def _write(self) -> None:
+        """Send what waits, each time as much as the socket takes: answers, the fleet, a page of records."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._answers:
+                await self._send(self._answers.popleft())
+                self._slots.release()
+            if self._watching and self._held is not self._engine.fleet:
+                await self._send_news()
+            if self._pages:
+                await self._send(self._pages.pop())
+                self._wake.set()
+            if self._pages.size <= LIMIT // 4:
+                self._roomy.set()
+
+    async def _send_news(self) -> None:
+        """Send what it lacks; a little later, when it was given something just now."""
+        loop = asyncio.get_running_loop()
+        early = self._next_news - loop.time()
+        if early > 0:
+            if self._timer is None:
+                self._timer = loop.call_later(early, self._due)
+            return
+        fleet, revision = self._engine.fleet, self._engine.revision
+        patch = snapshot(fleet) if self._held is None else diff(self._held, fleet)
+        self._held = fleet
+        if not is_empty(patch):
+            self._next_news = loop.time() + PACE
+            await self._send(FleetNews(revision, patch))
+
+    def _due(self) -> None:
+        self._timer = None
+        self._wake.set()
+
+    async def _send(self, told: Told) -> None:
+        self._outgoing.write(pack(told))
+        await self._outgoing.drain()
+
+    # ----------------------------------------------------------------------- ends
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._work.discard(task)
+        if task.cancelled():
+            return
+        problem = task.exception()
+        if problem is not None and not isinstance(problem, OSError):
+            log.error("a front end was dropped by a mistake of ours", exc_info=problem)
+        if problem is not None:
+            self.cancel()
+
+    async def _leave(self) -> None:
+        self._engine.unwatch(self._wake.set)
+        self._engine.logs.leave(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        work = tuple(self._work)
+        for task in work:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*work, return_exceptions=True)
+
+
+def other_version(front_end: str) -> str:
+    """Say that engine and front end do not fit, and what to do."""
+    return (
+        f"an engine of version {__version__} runs here, and this is version {ascii(front_end)[1:20].rstrip(chr(39))}: "
+        "run `controlroom stop` to let a new engine start (agents live on)"
+    )

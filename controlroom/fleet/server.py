@@ -1,0 +1,76 @@
+"""The engine's socket: front ends connect, look and ask. One that is slow or stopped delays nobody."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from controlroom.fleet.engine import Engine
+from controlroom.fleet.protocol import Unwelcome, pack
+from controlroom.fleet.reader import Reader
+
+MAX_READERS = 200
+"""Front ends at once."""
+
+
+class Server:
+    """Listens for front ends. `stop` is called when one of them asks for the engine to end."""
+
+    def __init__(self, engine: Engine, stop: Callable[[], None]) -> None:
+        self._engine = engine
+        self._stop = stop
+        self._readers: set[Reader] = set()
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, path: Path) -> None:
+        """Listen at `path`, which nobody else may open. The caller holds the engine's lock: a socket there is dead."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path), backlog=MAX_READERS)
+
+    async def close(self) -> None:
+        """Send every front end away."""
+        if self._server is not None:
+            self._server.close()
+        readers = tuple(self._readers)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*(reader.gone() for reader in readers))
+
+    async def _serve(self, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        if not is_ours(outgoing.get_extra_info("socket")):
+            outgoing.transport.abort()
+            return
+        reader = Reader(self._engine, self._stop, incoming, outgoing)
+        self._readers.add(reader)
+        try:
+            if len(self._readers) > MAX_READERS:
+                outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
+            else:
+                await reader.serve()
+        finally:
+            self._readers.discard(reader)
+            outgoing.close()
+
+
+def _bound(path: Path) -> socket.socket:
+    """Make the socket; nobody can connect before it listens, and by then its mode is set."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Say whether the other end is a process of this user (or root), where the system tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", credentials)[1] in (os.getuid(), 0)
