@@ -13,7 +13,7 @@ from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.machine import free_port
 from tests.lab.options import Machine
-from tests.lab.processes import Process, belonging_to, end_all, everything, look, sweep
+from tests.lab.processes import Process, belonging_to, children_of, end_all, everything, look, sweep
 from tests.lab.sshd import GO_HOME, HOST_KEY, loopback_config, make_key, public_file, sshd_program
 from tests.lab.waiting import wait_for
 
@@ -64,9 +64,13 @@ class LoopbackHost(Host):
         return None
 
     def connections(self) -> list[Process]:
-        """The processes of its sshd that hold a connection."""
+        """The processes of its sshd that hold a connection: a monitor each, some with a child."""
         listener = self.listener()
-        return [p for p in everything() if p.parent == listener.pid] if listener else []
+        if listener is None:
+            return []
+        servers = [process for process in everything() if process.name.startswith("sshd")]
+        monitors = [process for process in servers if process.parent == listener.pid]
+        return [*monitors, *children_of(monitors, servers)]
 
     def kill_connections(self) -> None:
         end_all(self.connections)

@@ -78,6 +78,12 @@ def holds(pid: int, directory: str, sockets: set[str]) -> bool:
     return False
 
 
+def children_of(parents: Iterable[Process], among: Iterable[Process]) -> list[Process]:
+    """Those whose parent is one of `parents`."""
+    pids = {parent.pid for parent in parents}
+    return [process for process in among if process.parent in pids]
+
+
 def ancestors(pid: int) -> set[int]:
     """The process itself and all above it."""
     found = set()

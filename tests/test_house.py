@@ -1,0 +1,265 @@
+"""The house rules, held by tests: ruff, mypy, the floors, sizes, Python 3.10 where code travels, a tidy top level.
+
+The map is the docstring of `controlroom/__init__.py`: one line per folder, `name/  text`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "controlroom"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What one folder may import: floors below, and packages from outside. All other imports are red."""
+
+    below: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    not_stdlib: tuple[str, ...] = ()  # of the standard library, what it may not
+    not_loaded: tuple[str, ...] = ()  # what must not be in sys.modules after importing all of it
+
+
+HEAVY = ("textual", "asyncssh", "anthropic", "genai_prices", "pydantic")
+IMPURE: tuple[str, ...] = (
+    "asyncio",
+    "concurrent",
+    "multiprocessing",
+    "os",
+    "random",
+    "secrets",
+    "shutil",
+    "signal",
+    "socket",
+)
+IMPURE += ("sqlite3", "subprocess", "tempfile", "threading", "time", "uuid")
+TRAVELS = ("node", "meter", "wire")  # to hosts, where Python 3.10 is enough
+
+FLOORS = {
+    "meter": Floor(not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
+    "wire": Floor(not_stdlib=("socket", "asyncio"), not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
+    "domain": Floor(("meter",), not_stdlib=IMPURE, not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
+    "node": Floor(("wire", "meter"), ("libtmux", "psutil"), not_loaded=HEAVY),
+    "fleet": Floor(
+        ("domain", "wire", "meter"),
+        ("asyncssh", "pydantic", "tomli_w", "anthropic", "genai_prices"),
+        not_loaded=("textual", "anthropic", "genai_prices"),
+    ),
+    "demo": Floor(("node", "wire", "meter"), ("libtmux",), not_loaded=("textual", "asyncssh", "anthropic")),
+    "tui": Floor(("domain", "fleet.client"), ("textual", "rich"), not_loaded=("asyncssh", "anthropic", "genai_prices")),
+    "cli": Floor(("domain", "fleet.client"), not_loaded=HEAVY),
+}
+
+# One file alone may import this, because everything else is to be safe from it.
+ONLY_IN = {"asyncssh": "controlroom/fleet/ssh.py"}
+
+# Entrances that have to be light: module -> what importing it must leave out of sys.modules.
+LIGHT = {
+    "controlroom": ("asyncio", "argparse", "json", *HEAVY),
+    "controlroom.__main__": (*HEAVY, "asyncio"),
+    "controlroom.cli.run": HEAVY,
+    "controlroom.fleet.client": (*HEAVY, "sqlite3"),
+    "controlroom.node.runner": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+}
+
+TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "README.md"}
+LONGEST_FUNCTION = 60  # lines
+LONGEST_FILE = 400  # lines
+LONGER_WITH_A_REASON: dict[str, str] = {}
+
+
+def committed(root: Path = ROOT) -> list[Path]:
+    """The files that git has, relative to the root; all files where there is no git."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        hidden = {".git", ".venv", "__pycache__"}
+        return [p.relative_to(root) for p in root.rglob("*") if p.is_file() and not hidden & set(p.parts)]
+    return [Path(name) for name in done.stdout.split("\0") if name and (root / name).is_file()]
+
+
+def texts(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The readable ones among some files."""
+    for path in paths:
+        try:
+            yield path, (ROOT / path).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def modules(folder: Path) -> list[Path]:
+    """The Python files below a folder of the checkout."""
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def dotted(path: Path) -> str:
+    """The name of a module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every name that a file imports, anywhere in it, with its line."""
+    package = dotted(path).split(".")
+    package = package if path.name == "__init__.py" else package[:-1]
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *(node.module or "").split(".")]).strip(".")
+            if base.startswith(PACKAGE):
+                yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, base
+
+
+def trouble(name: str, floor: str, rule: Floor) -> str:
+    """Why a file of this floor may not import this name, or an empty text."""
+    top = name.partition(".")[0]
+    if top == PACKAGE:
+        inner = name.removeprefix(PACKAGE).removeprefix(".") + "."
+        if inner == "__version__.":
+            return ""
+        allowed = (floor, *rule.below)
+        return "" if any(inner.startswith(f"{below}.") for below in allowed) else "is not a floor below"
+    if top in sys.stdlib_module_names:
+        return "is not for this floor" if top in rule.not_stdlib else ""
+    return "" if top in rule.outside else "is a package that this floor does without"
+
+
+def wrong_imports(floor: str, rule: Floor) -> list[str]:
+    """Every import of a floor that its rule does not allow."""
+    return [
+        f"{path.relative_to(ROOT)}:{line}: {name} {why}"
+        for path in modules(ROOT / PACKAGE / floor)
+        for line, name in imports(path)
+        if (why := trouble(name, floor, rule))
+    ]
+
+
+def loaded(names: Iterable[str]) -> set[str]:
+    """What stands in sys.modules of a fresh Python after importing these modules."""
+    code = (
+        "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules, sep='\\n')"
+    )
+    argv = [sys.executable, "-c", code, *names]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def folders() -> set[str]:
+    """The folders of the package that hold code."""
+    return {path.name for path in (ROOT / PACKAGE).iterdir() if path.is_dir() and modules(path)}
+
+
+def the_map() -> set[str]:
+    """The folders that the package's docstring tells of."""
+    prose = ast.get_docstring(ast.parse((ROOT / PACKAGE / "__init__.py").read_text())) or ""
+    return set(re.findall(r"^\s*(\w+)/ +\S", prose, re.MULTILINE))
+
+
+def run_tool(*words: str) -> None:
+    """A checker of ours must have nothing to say."""
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+
+def test_ruff() -> None:
+    run_tool("ruff", "check", "--quiet", "--no-fix", ".")
+
+
+@pytest.mark.timeout(300)
+def test_mypy_strict() -> None:
+    run_tool("mypy", "--strict", PACKAGE, "tests")
+
+
+def test_the_map_tells_of_every_folder() -> None:
+    assert the_map() == folders(), "the docstring of controlroom/__init__.py has one line per folder: name/  text"
+    assert the_map() == set(FLOORS), "each floor has a rule in this file"
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_floors_import_only_what_is_below(floor: str) -> None:
+    wrong = wrong_imports(floor, FLOORS[floor])
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_floors_load_only_what_they_need(floor: str) -> None:
+    names = [dotted(path) for path in modules(ROOT / PACKAGE / floor) if path.name != "__main__.py"]
+    assert not loaded(names) & set(FLOORS[floor].not_loaded)
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_entrances_are_light(module: str) -> None:
+    assert not loaded([module]) & set(LIGHT[module])
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_what_one_file_alone_imports(package: str) -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in modules(ROOT / PACKAGE)
+        for _, name in imports(path)
+        if name.partition(".")[0] == package
+    }
+    assert found == {ONLY_IN[package]}
+
+
+@pytest.mark.parametrize("floor", TRAVELS)
+def test_what_travels_to_hosts_is_python_3_10(floor: str) -> None:
+    for path in modules(ROOT / PACKAGE / floor):
+        ast.parse(path.read_text(), str(path), feature_version=(3, 10))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function of a file and its number of lines."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_functions_and_files_are_short() -> None:
+    paths = [*modules(ROOT / PACKAGE), *modules(ROOT / "tests")]
+    long = [f"{where}: {lines} lines" for path in paths for where, lines in functions(path) if lines > LONGEST_FUNCTION]
+    for path in paths:
+        name, lines = str(path.relative_to(ROOT)), len(path.read_text().splitlines())
+        if lines > LONGEST_FILE and name not in LONGER_WITH_A_REASON:
+            long.append(f"{name}: {lines} lines")
+    assert not long, "\n".join(long)
+
+
+def test_no_work_is_left_for_later() -> None:
+    mark = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]))
+    found = [f"{path}: {hit[0]}" for path, text in texts(committed()) if (hit := mark.search(text))]
+    assert not found, "\n".join(found)
+
+
+def test_no_file_names_a_path_of_a_developer() -> None:
+    ours = {str(ROOT), str(Path.home())} - {"/root", "/"}
+    parts = [*map(re.escape, ours), r"/Users/\w+", r"/home/(?!agent\b|watcher\b|ann\b|\{)\w+", r"/root/\.?\w+"]
+    path_of_somebody = re.compile(rf"(?<![\w.])(?:{'|'.join(parts)})\b")
+    files = [path for path in committed() if path != Path("tests/test_house.py")]
+    found = [f"{path}: {hit[0]}" for path, text in texts(files) if (hit := path_of_somebody.search(text))]
+    assert not found, "\n".join(found)
+
+
+def test_the_top_level_is_tidy() -> None:
+    top = {path.parts[0] for path in committed() if not path.parts[0].startswith(".")}
+    assert not top - TOP_LEVEL
+
+
+def test_every_test_folder_is_a_package() -> None:
+    """Else two tests with one file name meet."""
+    bare = [path.parent for path in modules(ROOT / "tests") if not (path.parent / "__init__.py").exists()]
+    assert not bare
