@@ -174,7 +174,9 @@ def _result(event: dict[str, Any]) -> list[Line]:
         return [Line("done", " · ".join(["done", *parts]))]
     errors = event.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else event.get("result")
-    return [Line("error", " · ".join(["failed", _first_line(text(first)) or "no reason given", *parts]))]
+    said = event.get("terminal_reason") == "api_error"  # a message of its own has told it already
+    reason = [] if said else [_first_line(text(first)) or "no reason given"]
+    return [Line("error", " · ".join(["failed", *reason, *parts]))]
 
 
 def _limit(event: dict[str, Any]) -> list[Line]:
@@ -192,7 +194,7 @@ def _control_request(event: dict[str, Any]) -> list[Line]:
     if request.get("subtype") != "can_use_tool":
         return []
     tool, given = text(request.get("tool_name"), 200), table(request.get("input"))
-    return [Line("ask", tool_line(tool, given) if tool != "AskUserQuestion" else _first_line(_questions(given)))]
+    return _said("ask", _questions(given)) if tool == "AskUserQuestion" else [Line("ask", tool_line(tool, given))]
 
 
 _SPEAKERS: dict[str, Callable[[dict[str, Any]], list[Line]]] = {

@@ -86,8 +86,8 @@ class AgentRun:
             raise Unfit(f"{wanted} is not there on this host: install it, or give its path")
         if spec.kind == "command":
             return [program, *spec.command[1:]]
-        self._conversation = claude.Conversation(spec.resume or claude.new_session(os.urandom(16)), spec.model)
-        return claude.command_line(program, spec.command[1:], spec, self._conversation.session)
+        self._conversation = claude.Conversation(spec.resume, spec.model)
+        return claude.command_line(program, spec.command[1:], spec, claude.new_session(os.urandom(16)))
 
     def _give(self, task: str) -> None:
         if self._conversation:
@@ -295,9 +295,9 @@ class AgentRun:
             failed = bool(ended.code or ended.signal)
             return (State.FAILED, ended.words()) if failed else (State.DONE, "")
         state, detail = self._conversation.over(ended)
-        if state is State.FAILED and self._conversation.seen is None and self._recorder.complaint:
-            detail = f"{detail}: {self._recorder.complaint}"
-        return state, detail
+        complaint = self._recorder.complaint
+        silent = self._conversation.seen is None and complaint not in detail
+        return state, f"{detail}: {complaint}" if state is State.FAILED and silent else detail
 
     def give_up(self, words: str) -> None:
         """It could not be started, or we can no longer run it: end what there is and say why."""
@@ -307,7 +307,7 @@ class AgentRun:
 
     def _conclude(self, state: State, detail: str, reason: str) -> None:
         """Write the last word about the agent, answer who waits for it, and stop."""
-        self._recorder.note(f"{state}: {detail}" if detail else str(state))
+        self._recorder.note(detail if detail.startswith(state) else f"{state}: {detail}" if detail else str(state))
         code, number = (self._exit.code, self._exit.signal) if self._exit else (None, None)
         self._save((state, detail), pid=0, ended=_now(), exit_code=code, exit_signal=number)
         self._status.finish()

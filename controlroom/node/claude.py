@@ -75,7 +75,7 @@ def command_line(program: str, more: tuple[str, ...], spec: Spec, session: str) 
 class Conversation:
     """One run of Claude: feed it events, ask it what to write. Times are UTC ms."""
 
-    def __init__(self, session: str, model: str = "", settle: int = SETTLE) -> None:
+    def __init__(self, session: str = "", model: str = "", settle: int = SETTLE) -> None:
         self.state = State.STARTING
         self.detail = ""
         self.session, self.model = session, model
@@ -222,6 +222,8 @@ class Conversation:
         self._settled(now, "system init")
 
     def _retry(self, event: dict[str, Any], now: int) -> None:
+        if self._questions:  # of a subagent; a person is waited for all the same
+            return
         words = retry_words(event)
         value = f"api_retry {whole(event.get('error_status')) or 'no answer'}"
         if event.get("error") == "rate_limit" or event.get("error_status") == 429:
@@ -250,6 +252,8 @@ class Conversation:
             return
         name = limit_name(text(info.get("rateLimitType")))
         self._reset = int(number(info.get("resetsAt"), 1e11) * 1000)
+        if self._questions:
+            return
         self._become(State.LIMITED, name, f"rate_limit_event rejected {name}", now)
         self.limited_until = self._reset
 
@@ -285,12 +289,15 @@ class Conversation:
         elif event.get("is_error"):
             failed = self._failure(event)
             self._over = lambda _ended: failed
-            self._become(*failed, value, now) if failed[0] is State.LIMITED else None
-            self.limited_until = self._reset if failed[0] is State.LIMITED else 0
+            limited = failed[0] is State.LIMITED
+            self._become(*(failed if limited else (State.WORKING, "")), value, now)
+            self.limited_until = self._reset if limited else 0
+            self.seen = Seen(failed[0], value, now)
         else:
             self._over = self._finished
             waits = f"waits for {self._tasks[0]}" if self._tasks else ""
             self._become(State.WORKING, waits, value, now)
+            self.seen = Seen(State.WORKING if self._tasks else State.DONE, value, now)
 
     def _finished(self, ended: Exit) -> tuple[State, str]:
         if ended.code:

@@ -21,6 +21,8 @@ PARTIAL_SECONDS = 1.0
 _SHOWN = 100
 """Records of one batch that are rendered; the log holds them all."""
 _LAST_READS = 4_096
+_PULSE = "thinking_tokens"
+"""An event for every few tokens that Claude thinks: a count and nothing else, and far the most of them."""
 
 
 class Recorder:
@@ -113,6 +115,8 @@ class Recorder:
         events: list[dict[str, Any]] = []
         for piece in pieces:
             event = _event(piece) if stream == records.EVENT else None
+            if event is not None and event.get("subtype") == _PULSE:
+                continue
             if event is not None:
                 kept.append((records.EVENT, Piece(kept_event(event, piece.body), True)))
                 events.append(event)

@@ -1,0 +1,113 @@
+"""What leaves `inert` cannot move a cursor, change a title or hide a word."""
+
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.meter.inert import LIMIT, Style, inert, inert_lines, spans
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from(
+            "\x00\x07\x08\x09\x0a\x0d\x1b\x7f\x84\x90\x9b\x9d\u202e\u2066\u200b\ufeff\ue000\U000e0041\u0301"
+        ),
+    )
+)
+SEQUENCES = st.lists(
+    st.one_of(
+        HOSTILE,
+        st.sampled_from(
+            [
+                "\x1b[2J",
+                "\x1b]0;title\x07",
+                "\x1b]8;;http://x\x1b\\",
+                "\x1bP1q\x1b\\",
+                "\x1b[38;2;1;2;3m",
+                "\x1b[31m",
+                "\x9b5n",
+            ]
+        ),
+    ),
+    max_size=6,
+).map("".join)
+
+
+def harmless(text: str) -> bool:
+    return all(
+        unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") or _joins(character)
+        for character in text
+    )
+
+
+def _joins(character: str) -> bool:
+    """Format characters without which some scripts cannot be written, and that move nothing."""
+    return (
+        unicodedata.category(character) == "Cf"
+        and character not in "\u061c\u180e\u200b\u200e\u200f\ufeff"
+        and not ("\u202a" <= character <= "\u202e" or "\u2060" <= character <= "\u206f" or ord(character) >= 0xE0000)
+    )
+
+
+@given(SEQUENCES)
+def test_no_control_or_bidi_character_is_left(text: str) -> None:
+    assert harmless(inert(text))
+
+
+@given(st.binary(max_size=400))
+def test_bytes_of_any_kind_become_text(data: bytes) -> None:
+    assert harmless(inert(data))
+
+
+@given(SEQUENCES)
+def test_inert_text_is_a_fixed_point(text: str) -> None:
+    once = inert(text)
+    assert inert(once, limit=len(once) + 1) == once
+
+
+@given(SEQUENCES)
+def test_spans_say_the_same_as_the_plain_text(text: str) -> None:
+    found = spans(text)
+    assert "".join(span.text for span in found) == inert(text)
+    assert all(span.text for span in found)
+    assert all(one.style != two.style for one, two in pairwise(found))
+
+
+def test_colours_survive_as_styles() -> None:
+    red, plain, rgb = spans("\x1b[1;31mno\x1b[0m yes \x1b[38;2;0;255;16mgreen")
+    assert (red.text, red.style) == ("no", Style(fg="1", bold=True))
+    assert (plain.text, plain.style) == (" yes ", Style())
+    assert (rgb.text, rgb.style) == ("green", Style(fg="#00ff10"))
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b]0;owned\x07x", "␛x"),
+        ("\x1b[2J\x1b[Hx", "␛␛x"),
+        ("a\x1b]52;c;aGk=\x1b\\b", "a␛b"),
+        ("a\rb", "a␍b"),
+        ("a\u202eb", "a<U+202E>b"),
+        ("\x9b31mx", "␛x"),
+        ("tab\there", "tab    here"),
+        ("unterminated\x1b", "unterminated␛"),
+    ],
+)
+def test_sequences_become_visible_marks(hostile: str, shown: str) -> None:
+    assert inert(hostile) == shown
+
+
+def test_a_line_is_bounded_and_says_so() -> None:
+    assert inert("x" * (LIMIT + 5)) == "x" * LIMIT + "…"
+    assert inert("abcdef", limit=3) == "abc…"
+
+
+def test_piles_of_accents_are_bounded() -> None:
+    assert len(inert("e" + "\u0301" * 500)) == 5
+
+
+def test_lines_are_split_at_both_kinds_of_end() -> None:
+    assert inert_lines(b"a\r\nb\x1b[2J\n\xff") == ["a", "b␛", "\ufffd"]
