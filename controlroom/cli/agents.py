@@ -9,7 +9,9 @@ from controlroom.cli.find import check_profile, host_of, read_text, task_text, t
 from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import intents
+from controlroom.domain.actions import BY_NAME, unavailable
 from controlroom.domain.decide import default_host
+from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.words import age
 from controlroom.fleet.client import Client
 
@@ -51,8 +53,9 @@ def kill(args: argparse.Namespace, starters: Starters) -> int:
 
 async def _kill(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
-    state, since = client.fleet.state_of(agent), age(_now() - agent.since)
-    confirmed(f"Kill {agent.id} ({state} since {since}) and everything it started?", args.yes)
+    _check(client.fleet, agent, "kill")
+    since = f"{client.fleet.state_of(agent)}, {age(_now() - agent.since)}"
+    confirmed(f"Kill {agent.id} ({since}) and everything it started?", args.yes)
     return await order(client, intents.KillAgent(agent.id, agent.epoch), f"{agent.id} is ended, nothing of it is left")
 
 
@@ -112,8 +115,15 @@ def forget(args: argparse.Namespace, starters: Starters) -> int:
 
 async def _forget(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
+    _check(client.fleet, agent, "forget")
     confirmed(f"Remove {agent.id} and its logs from {agent.host}?", args.yes)
     return await order(client, intents.ForgetAgent(agent.id, agent.epoch), f"{agent.id} is removed")
+
+
+def _check(fleet: Fleet, agent: Agent, action: str) -> None:
+    """See that an action makes sense before a person is asked. Raises `Stop`; the engine decides again."""
+    if reason := unavailable(BY_NAME[action], fleet, agent.id):
+        raise Stop(Exit.REFUSED, reason)
 
 
 def _now() -> int:

@@ -82,7 +82,7 @@ def host_add(parser: argparse.ArgumentParser) -> None:
     """Take where a host is."""
     parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")
     parser.add_argument("--name", metavar="N", default="", help="how to call it (default: from the address)")
-    parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, default="", help="of its host key")
+    parser.add_argument("--fingerprint", metavar="SHA256:...", type=_fingerprint, help="of its host key")
 
 
 def host_answer(parser: argparse.ArgumentParser) -> None:

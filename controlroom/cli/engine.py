@@ -13,7 +13,7 @@ _MOST = 60
 def engine(args: argparse.Namespace, starters: Starters) -> int:
     """Run the engine here, or see that it runs."""
     if args.foreground:
-        return starters.engine()
+        return Exit.NO_ENGINE if starters.engine() else Exit.DONE
     from controlroom.cli.room import with_room
 
     return with_room(_running, args)
@@ -32,13 +32,15 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _stop() -> int:
-    from controlroom.fleet.client import Client, EngineUnavailable
+    from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
 
     try:
-        client = await Client.connect(start=False)
-    except EngineUnavailable:
+        client = await Client.connect(start=False, role="stop")
+    except NoEngine:
         output.talk("no engine runs here")
         return Exit.DONE
+    except EngineUnavailable as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
     try:
         await client.stop_engine()
     except EngineUnavailable as problem:

@@ -22,7 +22,8 @@ def add(args: argparse.Namespace, starters: Starters) -> int:
 
 async def _add(client: Client, args: argparse.Namespace) -> int:
     name = args.name or host_name(args.address)
-    outcome = await client.submit(intents.AddHost(name, args.address, args.fingerprint), wait=True, deadline=PATIENCE)
+    intent = intents.AddHost(name, args.address, args.fingerprint or "")
+    outcome = await client.submit(intent, wait=True, deadline=PATIENCE)
     if code_of(outcome) is Exit.REFUSED:
         raise Stop(Exit.REFUSED, outcome.reason)
     output.data(name)
@@ -61,7 +62,7 @@ def _standing(host: Host) -> int:
     if host.link is LinkState.UP:
         output.talk(f"{host.name} is up{_facts(host)}")
         return Exit.DONE
-    reason = host.reason or "no reason was given"
+    reason = host.reason.removeprefix(f"{host.name}: ") or "no reason was given"
     if host.link is LinkState.REFUSED:
         raise Stop(Exit.REFUSED, f"{host.name} is in the room, but cannot be used: {reason}")
     raise Stop(Exit.UNKNOWN, f"{host.name} is in the room, but not reached yet: {reason}; the engine keeps trying")

@@ -28,7 +28,7 @@ def with_room(verb: Verb, args: argparse.Namespace, *, start: bool = True) -> in
 
 async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
     try:
-        client = await Client.connect(start=start)
+        client = await Client.connect(start=start, role="cli")
         try:
             return await verb(client, args)
         finally:

@@ -34,7 +34,7 @@ def direct(parts: Sequence[Part]) -> None:
 
 
 async def _direct(parts: Sequence[Part]) -> None:
-    client = await Client.connect()
+    client = await Client.connect(role="cli")
     try:
         await wait_settled(client, LOCAL)
         async with asyncio.TaskGroup() as group:

@@ -65,9 +65,9 @@ def _end(screen: subprocess.Popen[bytes]) -> None:
 
 
 def _hold(world: World, direct: Direct) -> int:
-    direct(world.parts)
     sys.stdout.write(f"CONTROLROOM_HOME={world.folder}\n")
     sys.stdout.flush()
+    direct(world.parts)
     while True:
         signal.pause()
 

@@ -18,7 +18,7 @@ def docs(dice: Random) -> Beats:
     """Update the docs, then ask to push them; go on with the next pages either way."""
     yield Say("I'll read the changelog first, then bring the three pages that changed up to date.", 0.4)
     yield Use("Read", {"file_path": "CHANGELOG.md"}, "## 2.4.0\n- retries take a deadline\n- `--since` is new", 0.6)
-    yield Use("Grep", {"pattern": "retries", "path": "docs/"}, "docs/client.md:41\ndocs/faq.md:12", 0.5)
+    yield Use("Grep", {"pattern": "retries"}, "docs/client.md:41\ndocs/faq.md:12", 0.5)
     yield _edit("docs/client.md", "retries=3", "deadline=30", 9, 14)
     yield Say("The pages build without warnings. The branch is ready; the task says to push it.", 0.8)
     push = Use("Bash", {"command": "git push origin docs/update"}, "To github.com:farm/site\n   4be0c7d..91fa2e3", 1.4)

@@ -76,9 +76,9 @@ def _belongs(process: psutil.Process, folder: Path, namespace: str) -> bool:
 
 def _engine_pid(folder: Path) -> int:
     """Give the process id in the engine's lock file; 0 when there is none."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
         pid = int((folder / "engine.lock").read_text("utf-8", "replace").splitlines()[0])
-        if "controlroom" in " ".join(psutil.Process(pid).cmdline()):
+        if psutil.Process(pid).environ().get("CONTROLROOM_HOME") == str(folder):
             return pid
     return 0
 

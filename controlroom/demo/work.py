@@ -48,7 +48,7 @@ def api_rounds(dice: Random) -> Beats:
         number += 1
         route = routes[number % len(routes)]
         where = f"api/{route}.py:{dice.randint(20, 190)}"
-        yield Use("Grep", {"pattern": f"def list_{route}", "path": "api/"}, where, 0.8)
+        yield Use("Grep", {"pattern": f"def list_{route}"}, where, 0.8)
         yield _edit(dice, f"api/{route}.py", "limit=50", "cursor: str | None = None, limit=50")
         yield _pytest(dice, f"tests/api/test_{route}.py")
         yield Say(

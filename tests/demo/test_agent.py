@@ -56,7 +56,8 @@ class Agent:
 
     def finish(self) -> int:
         """Close its stdin, read what it still says, and give its exit code."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.close()
         self.events += [json.loads(line) for line in self.process.stdout]
         return self.process.wait(20)

@@ -1,0 +1,202 @@
+"""The demo on the real engine, node, runner, tmux and files: every state is seen, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from controlroom.demo.cast import NATURAL, cast
+from controlroom.demo.sweep import processes
+from controlroom.demo.world import TOKEN, NoDemo, World
+from controlroom.fleet.home import find_home
+from controlroom.node.folder import state_folder
+from tests.lab.terminal import Terminal
+from tests.lab.waiting import wait_for
+from tests.lab.world import World as Home
+
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
+
+class Demo:
+    """`controlroom demo --hold` as a process, and what belongs to it."""
+
+    def __init__(self, agents: int) -> None:
+        words = [sys.executable, "-m", "controlroom", "demo", "--hold", "--agents", str(agents)]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert self.process.stdout
+        line = self.process.stdout.readline().strip()
+        assert line.startswith("CONTROLROOM_HOME="), line
+        self.folder = Path(line.partition("=")[2])
+        self.namespace = find_home({"CONTROLROOM_HOME": str(self.folder)}).namespace
+
+    def run(self, *words: str) -> str:
+        """Run a verb in the demo's room."""
+        environ = {**os.environ, "CONTROLROOM_HOME": str(self.folder)}
+        return subprocess.run(
+            [sys.executable, "-m", "controlroom", *words], env=environ, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    def agents(self) -> dict[str, dict[str, Any]]:
+        """The agents of its status by name."""
+        return {agent["name"]: agent for agent in json.loads(self.run("status", "--json"))["agents"]}
+
+    def states(self) -> dict[str, str]:
+        """What its agents do."""
+        return {name: agent["state"] for name, agent in self.agents().items()}
+
+    def processes(self) -> list[psutil.Process]:
+        """Its processes, the one we started and the sweeper too."""
+        sweepers = [one for one in psutil.process_iter() if _mentions(one, self.folder)]
+        return [*processes(self.folder, self.namespace), *sweepers]
+
+    def end(self, number: int) -> int:
+        """End it by a signal; give its exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(40)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+
+def _mentions(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return any(str(folder) in word for word in process.cmdline()) or process.environ().get(TOKEN) == str(folder)
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture
+def start(home: Home) -> Iterator[Callable[[int], Demo]]:
+    demos: list[Demo] = []
+
+    def begin(agents: int) -> Demo:
+        demos.append(Demo(agents))
+        return demos[-1]
+
+    yield begin
+    for demo in demos:
+        if demo.process.poll() is None:
+            demo.end(signal.SIGTERM)
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if not path.is_dir()]
+
+
+def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo], home: Home) -> None:
+    demo = start(14)
+    expected = {
+        "docs-1": "waiting",
+        "infra": "waiting",
+        "api-3": "working",
+        "web-2": "working",
+        "lint-1": "working",
+        "serve": "working",
+        "test-4": "limited",
+        "perf-5": "idle",
+        "fix-7": "done",
+        "audit-6": "done",
+        "backup": "done",
+        "seed-9": "failed",
+        "parse-8": "failed",
+        "migrate": "failed",
+    }
+    wait_for(lambda: demo.states() == expected, 60, "every state of the demo", poll=0.2)
+    agents = demo.agents()
+    assert agents["audit-6"]["detail"] == "done, 3 denied"
+    assert (agents["parse-8"]["exit_signal"], agents["migrate"]["exit_code"]) == (signal.SIGSEGV, 3)
+    assert agents["test-4"]["limited_until"]
+    assert "git push origin docs/update" in agents["docs-1"]["question"]["text"]
+
+    demo.run("answer", "docs-1", "deny")
+    demo.run("send", "perf-5", "Look at the commits only.")
+    wait_for(lambda: "Not pushed" in demo.run("logs", "docs-1"), 20, "the answer to be obeyed")
+    wait_for(lambda: "Going on with: Look at the commits" in demo.run("logs", "perf-5"), 20, "the message to arrive")
+    demo.run("reassign", "fix-7", "--task", "Fix the next one.")
+    wait_for(lambda: demo.agents()["fix-7"]["epoch"] == 2, 20, "the new epoch")
+
+    assert demo.end(signal.SIGINT) == 0
+    assert_gone(demo, home)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_however_it_ends(start: Callable[[int], Demo], home: Home, number: signal.Signals) -> None:
+    demo = start(3)
+    wait_for(lambda: len(demo.states()) == 3, 30, "three agents")
+    assert demo.end(number) == (-9 if number == signal.SIGKILL else 128 + number)
+    assert_gone(demo, home)
+
+
+def test_it_may_end_while_it_begins(start: Callable[[int], Demo], home: Home) -> None:
+    demo = start(8)
+    assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert_gone(demo, home)
+
+
+def test_an_engine_started_anew_goes_too(start: Callable[[int], Demo], home: Home) -> None:
+    demo = start(1)
+    wait_for(lambda: len(demo.states()) == 1, 30, "an agent")
+    demo.run("stop")
+    demo.run("status")
+    assert demo.end(signal.SIGINT) == 0
+    shutil.rmtree(home.home / ".cache")  # this engine was started by the user, and used the user's cache of nodes
+    assert_gone(demo, home)
+
+
+def assert_gone(demo: Demo, home: Home) -> None:
+    wait_for(lambda: not demo.processes(), 30, "every process to be gone")
+    wait_for(lambda: not demo.folder.exists(), 30, "the folder to be gone")
+    assert not Path(state_folder(os.environ, demo.namespace)).exists()
+    assert not [path for path in files_below(home.tmux) if demo.namespace in path.name and _answers(path)]
+    assert files_below(home.home) == []
+    assert files_below(home.room) == []
+
+
+def _answers(socket: Path) -> bool:
+    return subprocess.run(["tmux", "-S", str(socket), "ls"], capture_output=True).returncode == 0
+
+
+def test_the_screen_is_alive_and_takes_all_with_it(
+    home: Home, tmux_screen: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = tmux_screen([sys.executable, "-m", "controlroom", "demo"], width=140, height=40)
+    screen.wait_for_text("docs-1", "waiting", deadline=30)
+    screen.keys("q")
+    assert screen.wait_for_exit(30) == 0
+    assert files_below(home.home) == []
+
+
+def test_without_tmux_it_says_what_to_do(home: Home) -> None:
+    environ = {**os.environ, "PATH": "/nonexistent"}
+    done = subprocess.run(
+        [sys.executable, "-m", "controlroom", "demo"], env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "the demo needs tmux: install it (Debian: apt-get install tmux), then try again\n"
+
+
+def test_the_room_of_the_user_is_not_touched(home: Home, tmp_path: Path) -> None:
+    with World(cast(2), os.environ, lambda folder: "0123456789ab", NATURAL) as world:
+        inside = str(world.folder)
+        environ = world.environ
+        changed = {name for name, value in environ.items() if os.environ.get(name) != value}
+        assert environ["HOME"] == os.environ["HOME"]
+        assert all(inside in environ[name] for name in changed - {"PYTHONPATH"})
+        assert world.folder.stat().st_mode & 0o777 == 0o700
+        assert find_home(environ).config.read_text().startswith("[limits]")
+    assert not world.folder.exists()
+
+
+def test_a_world_needs_tmux() -> None:
+    with pytest.raises(NoDemo, match="needs tmux"), World([], {"PATH": ""}, str, NATURAL):
+        pass
