@@ -1,0 +1,268 @@
+"""The app: keeps the link to the engine, hands every screen the newest picture, and does what keys say."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Agent, Fleet
+from controlroom.tui import theme
+from controlroom.tui.follow import Reader
+from controlroom.tui.logbook import LogBook
+from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.source import Connect, Source
+from controlroom.tui.theme import Glyphs, Palette
+from controlroom.tui.widgets.log import LogView
+from controlroom.tui.widgets.says import Level
+
+_MINUTE = 60_000
+_FRAME = 1 / 30
+"""Seconds between two pictures at least; what comes between is in the next one."""
+_PHONE_FRAME = 0.5
+"""The same on a phone: every packet wakes its radio."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.3, 5.0
+"""Seconds between two attempts to reach the engine."""
+
+
+def utc_now() -> int:
+    """Give UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class ControlRoomApp(App[None]):
+    """The control room's screen. It holds no truth: all it knows came from the engine a moment ago."""
+
+    CSS_PATH = "controlroom.tcss"
+    TITLE = "control room"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "leave", "leave", show=False, priority=True),
+        Binding("ctrl+p", "find", "all", show=False),
+    ]
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        theme_file: theme.ThemeFile | None = None,
+        glyphs: Glyphs = theme.RICH_GLYPHS,
+        now: Callable[[], int] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        zone: tzinfo | None = None,
+    ) -> None:
+        """`connect` reaches the engine; `now` (UTC ms), `monotonic` (s) and `zone` are the clocks to go by."""
+        file = theme_file or theme.find(theme.DEFAULT)
+        self.palette: Palette = theme.palette(file, glyphs)
+        super().__init__()
+        self.register_theme(theme.textual_theme(file))
+        self.theme = file.name
+        self._connect_engine = connect
+        self._now = now
+        self.monotonic = monotonic
+        self.picture = Picture(now=now(), zone=zone)
+        self.source: Source | None = None
+        self.drafts: dict[str, str] = {}
+        """Texts that somebody began to write and left."""
+        self._reader = Reader(self._run, self._log_grown, monotonic)
+        self._overview = Overview()
+
+    # ------------------------------------------------------------------ beginning
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The overview lies under everything."""
+        return self._overview
+
+    def on_ready(self) -> None:
+        """The first frame is painted: now reach for the engine, and let the minutes go by."""
+        self._next_tick()
+        self.call_after_refresh(self._run, self._keep_connected())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(self._patient(work), exit_on_error=True)
+
+    async def _patient(self, work: Coroutine[Any, Any, None]) -> None:
+        """A lost engine is not an error of the work that needed it: the link says so, and comes back."""
+        from controlroom.fleet.client import EngineUnavailable
+
+        try:
+            await work
+        except EngineUnavailable:
+            return
+
+    def _next_tick(self) -> None:
+        """Wake up when the next minute begins."""
+        self.set_timer((_MINUTE - self._now() % _MINUTE) / 1000 + 0.01, self.tick)
+
+    def tick(self) -> None:
+        """A minute has passed: all ages move, together."""
+        self._see(replace(self.picture, now=self._now()))
+        self._next_tick()
+
+    # ------------------------------------------------------------------ the engine
+
+    async def _keep_connected(self) -> None:
+        from controlroom.fleet.client import EngineUnavailable
+
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                source = await self._connect_engine()
+            except EngineUnavailable as error:
+                self._engine_gone(str(error))
+                await asyncio.sleep(wait)
+                wait = min(_LONGEST_WAIT, wait * 2)
+                continue
+            wait = _FIRST_WAIT
+            await self._live(source)
+            await asyncio.sleep(wait)
+
+    async def _live(self, source: Source) -> None:
+        """Show what the engine says, until it is gone."""
+        from controlroom.fleet.client import EngineUnavailable
+
+        self.source = source
+        pages = asyncio.ensure_future(self._pages(source))
+        reason = "the engine has stopped"
+        try:
+            self._engine_here(source)
+            await self._pictures(source)
+        except EngineUnavailable as error:
+            reason = str(error)
+        finally:
+            self.source = None
+            self._reader.connect(None)
+            pages.cancel()
+            await asyncio.gather(pages, return_exceptions=True)
+        self._engine_gone(reason)
+        await self._let_go(source)
+
+    async def _pages(self, source: Source) -> None:
+        await self._patient(self._reader.pump(source))
+
+    async def _pictures(self, source: Source) -> None:
+        while source.connected:
+            self._see(replace(self.picture, fleet=source.fleet, known=True))
+            await asyncio.sleep(self._frame)
+            await source.changed()
+
+    @property
+    def _frame(self) -> float:
+        return _PHONE_FRAME if self.size.width < 60 else _FRAME
+
+    @property
+    def paint_pause(self) -> float:
+        """Seconds between two paintings of a log that grows."""
+        return self._frame
+
+    async def _let_go(self, source: Source) -> None:
+        from controlroom.fleet.client import EngineUnavailable
+
+        try:
+            await source.close()
+        except (EngineUnavailable, OSError):
+            return
+
+    def _engine_here(self, source: Source) -> None:
+        self._see(replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True))
+        self._reader.connect(source)
+
+    def _engine_gone(self, reason: str) -> None:
+        since = self.picture.gone_since if self.picture.engine is Engine.GONE else self._now()
+        self._see(replace(self.picture, now=self._now(), engine=Engine.GONE, reason=reason, gone_since=since))
+
+    # ------------------------------------------------------------------ what the screens see
+
+    def _see(self, picture: Picture) -> None:
+        self.picture = picture
+        if isinstance(self.screen, RoomScreen):
+            with self.batch_update():
+                self.screen.see(picture)
+        else:
+            self._see_below(picture)
+
+    def _see_below(self, picture: Picture) -> None:
+        """A sheet is on top: what shows below it goes on."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, RoomScreen):
+                screen.see(picture)
+                return
+
+    def read_logs(self, wanted: Mapping[str, int]) -> None:
+        """Follow these logs from now on: agent id -> epoch."""
+        self._reader.show(wanted)
+
+    def book(self, agent: Agent | None) -> LogBook | None:
+        """Give what is held of an agent's log."""
+        return self._reader.book(agent.id, agent.epoch) if agent else None
+
+    def on_log_view_wanted(self, event: LogView.Wanted) -> None:
+        """A view needs text that is not held."""
+        self._reader.want(event.book, event.which)
+
+    def _log_grown(self, book: LogBook) -> None:
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, RoomScreen):
+                screen.log_grown(book.agent)
+                return
+
+    @property
+    def fleet(self) -> Fleet:
+        """What is known of everything."""
+        return self.picture.fleet
+
+    # ------------------------------------------------------------------ what keys do
+
+    def do(self, name: str) -> None:
+        """Do an action of the table on the screen that is on top, or say why not."""
+        from controlroom.tui.deeds import do
+
+        do(self, name)
+
+    def action_leave(self) -> None:
+        """Leave: agents and engine live on."""
+        self.exit()
+
+    def action_find(self) -> None:
+        """Open the palette."""
+        self.do("palette")
+
+    def say(self, text: str, level: Level = Level.NOTE) -> None:
+        """Say something on the screen that is on top; longer for longer texts."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, RoomScreen):
+                screen.say(text, level, seconds=4 + len(text) / 20)
+                return
+
+    def order(self, intent: Intent, done: str = "") -> None:
+        """Ask the engine for something; `done` is said when it was done."""
+        if self.source is None:
+            self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)
+            return
+        self._run(self._order(self.source, intent, done))
+
+    async def _order(self, source: Source, intent: Intent, done: str) -> None:
+        from controlroom.fleet.client import EngineUnavailable
+
+        try:
+            outcome = await source.submit(intent)
+        except EngineUnavailable as error:
+            self.say(f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
+            return
+        if outcome.ok:
+            self.say(done, Level.DONE)
+        elif outcome.outcome == "refused":
+            self.say(outcome.reason, Level.DANGER)
+        else:
+            self.say(
+                f"not known whether that was done: {outcome.reason or 'the link dropped'}; looking again", Level.NOTE
+            )

@@ -1,0 +1,225 @@
+"""What each action of the table does on the screen: most open a sheet, or ask the engine with what was shown."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from controlroom.domain import intents
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.model import Agent, Host, Question
+from controlroom.tui.picture import Engine
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.says import Level
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+
+def do(room: "ControlRoomApp", name: str) -> None:
+    """Do an action on the screen that is on top, or say why it cannot be done."""
+    screen = room.screen
+    if not isinstance(screen, RoomScreen):
+        return
+    if room.picture.engine is not Engine.HERE and BY_NAME[name].changes:
+        room.say(f"not now: {room.picture.reason or 'the engine is still starting'}", Level.DANGER)
+    elif reason := screen.reason_against(BY_NAME[name]):
+        room.say(reason)
+    else:
+        _DEEDS[name](room, screen)
+
+
+# --------------------------------------------------------------------------- going somewhere
+
+
+def open_agent(room: "ControlRoomApp", agent: str) -> None:
+    """Show an agent; from one agent to another the way back stays one step."""
+    if isinstance(room.screen, AgentScreen):
+        room.screen.turn_to(agent)
+    else:
+        room.push_screen(AgentScreen(agent))
+
+
+def open_hosts(room: "ControlRoomApp", host: str | None = None) -> None:
+    """Show the hosts, with the cursor on one of them."""
+    if isinstance(room.screen, HostsScreen):
+        if host:
+            room.screen.turn_to(host)
+    else:
+        room.push_screen(HostsScreen(host))
+
+
+def _open(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if agent := screen.agent_here():
+        open_agent(room, agent)
+
+
+def _hosts(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    open_hosts(room)
+
+
+def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    for line in screen.query(FilterLine):
+        if line.text:
+            line.write("")
+            return
+    if len(room.screen_stack) > 1:
+        room.pop_screen()
+    else:
+        room.exit()
+
+
+def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    """Go to the question after the one on show; with one question, to that; with none, say so."""
+    asked = [subject for subject, _ in room.fleet.questions()]
+    if not asked:
+        room.say("nothing needs you now", Level.DONE)
+        return
+    here = screen.agent_here() if isinstance(screen, AgentScreen) else screen.host_here()
+    subject = asked[(asked.index(here) + 1) % len(asked)] if here in asked else asked[0]
+    if isinstance(screen, (AgentScreen, HostsScreen)) and (subject in room.fleet.hosts) != isinstance(
+        screen, HostsScreen
+    ):
+        room.pop_screen()
+    if subject in room.fleet.hosts:
+        open_hosts(room, subject)
+    else:
+        open_agent(room, subject)
+
+
+def _filter(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    screen.query_one(FilterLine).open()
+
+
+def _help(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.help import HelpScreen
+
+    room.push_screen(HelpScreen(screen.where, screen.motions()))
+
+
+def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.palette import PaletteScreen
+
+    room.push_screen(PaletteScreen(screen))
+
+
+# --------------------------------------------------------------------------- changing something
+
+
+def _spawn(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.forms import SpawnForm
+
+    room.push_screen(SpawnForm(room.fleet, _host_of(room, screen)))
+
+
+def _host_of(room: "ControlRoomApp", screen: RoomScreen) -> str:
+    agent = room.fleet.agents.get(screen.agent_here() or "")
+    return screen.host_here() or (agent.host if agent else "")
+
+
+def _kill(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if agent := _agent(room, screen):
+        doing = f"It is {room.fleet.state_of(agent)}. Everything it started ends with it."
+        _ask(room, f"Kill {agent.name} on {agent.host}?", doing, "kill", intents.KillAgent(agent.id, agent.epoch))
+
+
+def _forget(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if agent := _agent(room, screen):
+        what = "Its logs are removed from the host, for good."
+        _ask(room, f"Forget {agent.name} on {agent.host}?", what, "forget", intents.ForgetAgent(agent.id, agent.epoch))
+
+
+def _host_remove(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if name := screen.host_here():
+        what = "Its agents live on; this room no longer looks at them."
+        _ask(room, f"Take {name} out of the room?", what, "remove", intents.RemoveHost(name))
+
+
+def _ask(room: "ControlRoomApp", title: str, text: str, verb: str, intent: intents.Intent) -> None:
+    from controlroom.tui.screens.sheets import ConfirmSheet
+
+    room.push_screen(ConfirmSheet(title, text, verb, intent))
+
+
+def _reassign(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.forms import ReassignForm
+
+    if agent := _agent(room, screen):
+        room.push_screen(ReassignForm(agent))
+
+
+def _message(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.forms import MessageForm
+
+    if agent := _agent(room, screen):
+        room.push_screen(MessageForm(agent))
+
+
+def _interrupt(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if agent := _agent(room, screen):
+        room.order(intents.InterruptAgent(agent.id, agent.epoch), f"interrupted {agent.name}; it waits for a message")
+
+
+def _host_add(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.forms import HostForm
+
+    room.push_screen(HostForm())
+
+
+def _agent(room: "ControlRoomApp", screen: RoomScreen) -> Agent | None:
+    return room.fleet.agents.get(screen.agent_here() or "")
+
+
+# --------------------------------------------------------------------------- answering
+
+
+def _answer(verdict: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
+    return lambda room, screen: _answer_shown(room, screen, verdict)
+
+
+def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str) -> None:
+    """Answer the question on show, and only once all of it was on show."""
+    panel = screen.question_here()
+    question = panel.question if panel is not None else None
+    if panel is None or question is None:
+        _open(room, screen)
+    elif verdict != "deny" and not panel.read:
+        panel.turn()
+        room.say("read all of it first: Space shows more")
+    else:
+        room.order(
+            intents.AnswerQuestion(panel.subject, question.id, verdict),
+            _answered(room, panel.subject, question, verdict),
+        )
+
+
+def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict: str) -> str:
+    known: Agent | Host | None = room.fleet.agents.get(subject) or room.fleet.hosts.get(subject)
+    name = known.name if known else subject
+    if question.kind == "host_key":
+        return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
+    words = {"allow": "allowed once", "always": "allowed from now on", "deny": "denied"}[verdict]
+    return f"{name}: {words}"
+
+
+_DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
+    "open": _open,
+    "next": _next,
+    "allow": _answer("allow"),
+    "always": _answer("always"),
+    "deny": _answer("deny"),
+    "spawn": _spawn,
+    "kill": _kill,
+    "reassign": _reassign,
+    "message": _message,
+    "interrupt": _interrupt,
+    "forget": _forget,
+    "filter": _filter,
+    "hosts": _hosts,
+    "host_add": _host_add,
+    "host_remove": _host_remove,
+    "palette": _palette,
+    "help": _help,
+    "back": _back,
+}

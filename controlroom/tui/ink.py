@@ -1,0 +1,122 @@
+"""How one line of the screen is made: runs of text in styles, measured in cells, cut and padded to a width.
+
+Text must be inert already. What terminals disagree about (the emoji variation selector) is left out, so that what
+stands to the right of it stays where it is.
+"""
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+Line = tuple[Segment, ...]
+"""One drawn line. Equal lines look the same, so a line that did not change is not painted again."""
+
+_SELECTOR = "\ufe0f"
+
+
+def width(text: str) -> int:
+    """Give the cells that `text` takes."""
+    return cell_len(text)
+
+
+def settled(text: str) -> str:
+    """Leave out what terminals draw at different widths."""
+    return text.replace(_SELECTOR, "") if _SELECTOR in text else text
+
+
+def cut(text: str, cells: int) -> str:
+    """Cut `text` to at most `cells`, with an ellipsis where something is missing."""
+    text = settled(text)
+    if cells <= 0:
+        return ""
+    if cell_len(text) <= cells:
+        return text
+    return set_cell_size(text, cells - 1).rstrip() + "…"
+
+
+def left(text: str, cells: int) -> str:
+    """Cut or pad `text` to exactly `cells`, standing at the left."""
+    return set_cell_size(cut(text, cells), max(0, cells))
+
+
+def right(text: str, cells: int) -> str:
+    """Cut or pad `text` to exactly `cells`, standing at the right."""
+    shown = cut(text, cells)
+    return " " * (cells - cell_len(shown)) + shown
+
+
+def line(*runs: tuple[str, Style | None]) -> Line:
+    """Make a line of runs; empty ones are left out."""
+    return tuple(Segment(text, style) for text, style in runs if text)
+
+
+def length(drawn: Line) -> int:
+    """Give the cells that a line takes."""
+    return sum(segment.cell_length for segment in drawn)
+
+
+def spread(start: Line, end: Line, cells: int) -> Line:
+    """Put `end` at the right edge of `cells`; where both do not fit, `start` is cut."""
+    space = cells - length(end)
+    if length(start) > space - 1:
+        start = clip(start, max(0, space - 1))
+    return (*start, Segment(" " * max(0, space - length(start))), *end)
+
+
+def clip(drawn: Line, cells: int) -> Line:
+    """Cut a line to at most `cells`, with an ellipsis where something is missing."""
+    if length(drawn) <= cells:
+        return drawn
+    kept: list[Segment] = []
+    room = cells
+    for segment in drawn:
+        if segment.cell_length >= room:
+            kept.append(Segment(cut(segment.text + " ", room), segment.style))
+            break
+        kept.append(segment)
+        room -= segment.cell_length
+    return tuple(segment for segment in kept if segment.text)
+
+
+def over(drawn: Iterable[Segment], style: Style) -> Line:
+    """Lay a line over a style: its own colours win."""
+    return tuple(Segment(segment.text, style + segment.style if segment.style else style) for segment in drawn)
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Break text into lines of at most `cells`, at spaces where there are some. An empty text is one empty line."""
+    text = settled(text)
+    if cells <= 0 or cell_len(text) <= cells:
+        return [text]
+    return [text[start:end].rstrip() for start, end in breaks(text, cells)]
+
+
+def breaks(text: str, cells: int) -> list[tuple[int, int]]:
+    """Give start and end of each line when `text` is broken at `cells`: at the last space, else within a word."""
+    widths = [] if text.isascii() else [cell_len(character) for character in text]
+    found: list[tuple[int, int]] = []
+    start = 0
+    while start < len(text):
+        end = _reach(text, widths, start, cells)
+        if end < len(text):
+            space = text.rfind(" ", start, end + 1)
+            end = space if space > start + (end - start) // 3 else end
+        found.append((start, end))
+        start = end + (end < len(text) and text[end] == " ")
+    return found or [(0, 0)]
+
+
+def _reach(text: str, widths: list[int], start: int, cells: int) -> int:
+    """Give the index after the last character that fits into `cells` from `start`; at least one is taken.
+
+    `widths` holds the cells of each character; an empty list means one each.
+    """
+    if not widths:
+        return min(len(text), start + cells)
+    room, end = cells, start
+    while end < len(text) and (widths[end] <= room or end == start):
+        room -= widths[end]
+        end += 1
+    return end

@@ -1,0 +1,40 @@
+"""One moment of everything the screen shows. Frozen: screens get a new one and draw what differs."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import Enum
+
+from controlroom.domain.model import Fleet
+
+
+class Engine(Enum):
+    """How the screen stands with the engine."""
+
+    STARTING = "starting"
+    HERE = "here"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The fleet as last heard, and the minute that all ages are counted to."""
+
+    fleet: Fleet = field(default_factory=Fleet)
+    now: int = 0
+    """UTC ms of the last tick. Ages move once a minute, all together."""
+    zone: tzinfo | None = None
+    """Where the clock on the wall hangs; None is this machine's own."""
+    engine: Engine = Engine.STARTING
+    reason: str = ""
+    """Why the engine is not here."""
+    gone_since: int = 0
+    known: bool = False
+    """Whether any fleet was heard of yet."""
+
+    def clock(self, at: int | None = None) -> str:
+        """Give a time (by default now) as hours and minutes on the wall."""
+        return datetime.fromtimestamp((self.now if at is None else at) / 1000, self.zone).strftime("%H:%M")
+
+    def since(self, at: int) -> int:
+        """Give how long ago something was, in milliseconds."""
+        return max(0, self.now - at)

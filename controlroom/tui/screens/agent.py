@@ -1,0 +1,105 @@
+"""One agent: what it is, why its state is what it is, what it asks, and its whole log."""
+
+from textual import on
+from textual.app import ComposeResult
+
+from controlroom.tui.picture import Picture
+from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.keys import Keys
+from controlroom.tui.widgets.log import LogView
+from controlroom.tui.widgets.pane import AgentPane
+from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.says import Says
+
+
+class AgentScreen(RoomScreen):
+    """One agent, as long as it is looked at."""
+
+    where = "agent"
+
+    def __init__(self, agent: str) -> None:
+        super().__init__()
+        self.agent_id = agent
+
+    def compose(self) -> ComposeResult:
+        """The pane takes everything between gauges and footer."""
+        yield Gauges(id="gauges")
+        yield AgentPane(full=True, id="full")
+        yield Says(id="says")
+        yield FilterLine(id="filter")
+        yield Keys(id="keys")
+
+    @property
+    def pane(self) -> AgentPane:
+        """The agent."""
+        return self.query_one(AgentPane)
+
+    @property
+    def log_view(self) -> LogView:
+        """Its log."""
+        return self.pane.log_view
+
+    def turn_to(self, agent: str) -> None:
+        """Look at another agent."""
+        if agent != self.agent_id:
+            self.agent_id = agent
+            self.query_one(FilterLine).write("")
+        self.see(self.picture)
+
+    def see(self, picture: Picture) -> None:
+        """Show this from now on; the last known of an agent that is no longer there stays."""
+        agent = picture.fleet.agents.get(self.agent_id)
+        if agent is not None:
+            if self.room.screen is self:
+                self.room.read_logs({agent.id: agent.epoch})
+            self.pane.show(picture, agent, self.room.book(agent))
+        self.query_one(Gauges).display = self.size.height >= 12
+        super().see(picture)
+
+    def log_grown(self, agent: str) -> None:
+        """Paint what came."""
+        if agent == self.agent_id and self.pane.agent is not None:
+            self.log_view.show(self.room.book(self.pane.agent))
+            self.log_view.grown()
+
+    def on_resize(self) -> None:
+        """The size is another one."""
+        self.call_after_refresh(self.see, self.picture)
+
+    # ------------------------------------------------------------------ doing
+
+    def agent_here(self) -> str | None:
+        """The agent that is looked at."""
+        return self.agent_id
+
+    def question_here(self) -> QuestionPanel | None:
+        """Its question."""
+        return self.pane.question
+
+    def motions(self) -> list[Motion]:
+        """Keys that move through the log."""
+        log = self.log_view
+        return [
+            Motion("j down", "A line down.", lambda: log.scroll_rows(1)),
+            Motion("k up", "A line up.", lambda: log.scroll_rows(-1)),
+            Motion("space pagedown", "More of a long question; else a page down.", self._page_down),
+            Motion("b pageup", "A page up; older text is read as you come to it.", lambda: log.scroll_pages(-1)),
+            Motion("o home", "The very first line.", log.to_start),
+            Motion("e end", "The end: follow what comes.", log.to_end),
+            Motion("w", "Break long lines, or cut them.", log.toggle_wrap),
+            Motion("> right", "Where lines are cut: to the right.", lambda: log.pan(1)),
+            Motion("< left", "Where lines are cut: to the left.", lambda: log.pan(-1)),
+        ]
+
+    def _page_down(self) -> None:
+        if self.pane.question.long:
+            self.pane.question.turn()
+        else:
+            self.log_view.scroll_pages(1)
+
+    @on(FilterLine.Changed)
+    def _filtered(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self.log_view.look_for(event.text.strip())

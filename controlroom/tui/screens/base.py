@@ -1,0 +1,133 @@
+"""What all screens share: the gauge line, the footer, and keys that become actions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events, on
+from textual.screen import Screen
+
+from controlroom.domain.actions import Action, on_screen, unavailable
+from controlroom.tui.picture import Picture
+from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.says import Level, Says
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A key that moves the view and changes nothing else."""
+
+    keys: str
+    """As Textual names them, apart by spaces; the first is the one that is shown."""
+    help: str
+    do: Callable[[], None]
+
+
+def plain_key(event: events.Key) -> str:
+    """Name a key as the tables do: letters small (phone keyboards begin with a capital), Backspace as `q`."""
+    if event.key == "space":
+        return "space"
+    if event.is_printable and event.character:
+        return event.character.lower()
+    return event.key
+
+
+class RoomScreen(Screen[None]):
+    """A screen of the control room."""
+
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    ALLOW_SELECT: ClassVar[bool] = False
+    where: ClassVar[str] = ""
+    """What the table of actions calls this screen."""
+
+    @property
+    def room(self) -> "ControlRoomApp":
+        """The app."""
+        return cast("ControlRoomApp", self.app)
+
+    @property
+    def picture(self) -> Picture:
+        """What is known now."""
+        return self.room.picture
+
+    # ------------------------------------------------------------------ what subclasses say
+
+    def see(self, picture: Picture) -> None:
+        """Show this from now on."""
+        self.query_one(Gauges).show(picture)
+        self.show_keys()
+
+    def motions(self) -> list[Motion]:
+        """Give the keys that move the view here."""
+        return []
+
+    def agent_here(self) -> str | None:
+        """Give the id of the agent that actions are about."""
+        return None
+
+    def host_here(self) -> str | None:
+        """Give the name of the host that actions are about."""
+        return None
+
+    def question_here(self) -> QuestionPanel | None:
+        """Give the question on show, when there is one."""
+        return None
+
+    def log_grown(self, agent: str) -> None:
+        """Take note that more of an agent's log is held."""
+
+    # ------------------------------------------------------------------ keys
+
+    def actions(self) -> list[Action]:
+        """Give what can be done here."""
+        return on_screen(self.where)
+
+    def items(self) -> list[Item]:
+        """Give the footer."""
+        return [Item(action, self.reason_against(action) or "") for action in self.actions()]
+
+    def reason_against(self, action: Action) -> str | None:
+        """Say why an action cannot be done here and now, or None."""
+        return unavailable(action, self.picture.fleet, self.agent_here(), self.host_here())
+
+    def show_keys(self) -> None:
+        """Bring the footer up to date."""
+        self.query_one(Keys).show(self.items())
+
+    def on_screen_resume(self) -> None:
+        """Draw what came while another screen was on top."""
+        self.see(self.picture)
+
+    def on_key(self, event: events.Key) -> None:
+        """Turn a key into a motion or an action."""
+        key = plain_key(event)
+        motion = self._motions().get(key) or self._motions().get(event.key)
+        named = {action.key: action.name for action in self.actions()}
+        if motion is not None:
+            event.stop()
+            motion.do()
+        elif key in named or key in ("backspace", "escape"):
+            event.stop()
+            self.room.do(named.get(key, "back"))
+
+    def _motions(self) -> Mapping[str, Motion]:
+        return {key: motion for motion in self.motions() for key in motion.keys.split()}
+
+    @on(Keys.Pressed)
+    @on(QuestionPanel.Answered)
+    def _tapped(self, event: Any) -> None:
+        event.stop()
+        self.room.do(event.action_name)
+
+    def say(self, text: str, level: Level, seconds: float) -> None:
+        """Say something above the footer."""
+        for says in self.query(Says):
+            says.say(text, level, seconds)

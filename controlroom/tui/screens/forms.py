@@ -1,0 +1,282 @@
+"""Forms: start an agent, give it another task, say something to it, add a host.
+
+They are filled with plain keys: the last field is where one begins, Enter goes on, Backspace in an empty field goes back.
+"""
+
+from collections.abc import Callable, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
+
+from controlroom.domain.decide import default_host
+from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
+from controlroom.tui.widgets.rule import Rule
+
+
+class Form(Sheet):
+    """Fields one under the other; the last one is filled first, the others have something in them already."""
+
+    heading = ""
+    go = "start"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fields: list[Field] = self.fields()
+        self._sent = False
+
+    def fields(self) -> list[Field]:
+        """Give the fields, from the top."""
+        raise NotImplementedError
+
+    def intent(self) -> Intent | str:
+        """Give what is wanted, or say what is missing."""
+        raise NotImplementedError
+
+    def done(self) -> str:
+        """Say that it was done."""
+        return ""
+
+    def value(self, name: str) -> str:
+        """Give what stands in a field."""
+        return next(field.value for field in self._fields if field.name_of == name)
+
+    def compose(self) -> ComposeResult:
+        """A heading, the fields, the keys."""
+        with Vertical(classes="sheet form"):
+            yield Rule(self.heading, id="heading")
+            with VerticalScroll(can_focus=False):
+                for field in self._fields:
+                    yield field
+            yield Choices([("Enter", self.go), ("⌫", "field above"), ("Esc", "leave")])
+
+    def on_mount(self) -> None:
+        """Begin in the last field, with what was begun before."""
+        self.query_one("#heading", Rule).show(self.heading, strong=True)
+        draft = self.room.drafts.pop(self._draft_name, "")
+        if draft:
+            self._fields[-1].fill(draft)
+        self._fields[-1].enter()
+
+    @property
+    def _draft_name(self) -> str:
+        return f"{type(self).__name__} {self.heading}"
+
+    def leave(self) -> None:
+        """Close, and keep what was written for another time."""
+        text = self._fields[-1].value
+        if text.strip() and not self._sent:
+            self.room.drafts[self._draft_name] = text
+        self.dismiss()
+
+    def send(self) -> None:
+        """Ask for what the form says."""
+        wanted = self.intent()
+        if isinstance(wanted, str):
+            self.query_one("#heading", Rule).show(self.heading, wanted, self.room.palette.danger, strong=True)
+            return
+        self._sent = True
+        self.dismiss()
+        self.room.order(wanted, self.done())
+
+    # ------------------------------------------------------------------ from field to field
+
+    @on(Field.Onward)
+    def _onward(self, event: Field.Onward) -> None:
+        event.stop()
+        index = self._fields.index(event.field)
+        if index + 1 < len(self._fields):
+            self._fields[index + 1].enter()
+        else:
+            self.send()
+
+    @on(Field.Backward)
+    def _backward(self, event: Field.Backward) -> None:
+        event.stop()
+        index = self._fields.index(event.field)
+        if index == 0:
+            self.leave()
+        else:
+            self._fields[index - 1].enter()
+
+    @on(Field.Leaving)
+    def _leaving(self, event: Field.Leaving) -> None:
+        event.stop()
+        self.leave()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        taken: dict[str, Callable[[], None]] = {"Enter": self.send, "⌫": self._up, "Esc": self.leave}
+        taken[event.key]()
+
+    def _up(self) -> None:
+        focused: Widget | None = self.focused
+        here = next(
+            (field for field in self._fields if focused is not None and field in focused.ancestors_with_self), None
+        )
+        index = self._fields.index(here) if here else len(self._fields) - 1
+        self._fields[max(0, index - 1)].enter()
+
+
+class SpawnForm(Form):
+    """Start an agent. Name, host and profile are suggested: the task is enough."""
+
+    heading = "spawn an agent"
+
+    def __init__(self, fleet: Fleet, host: str) -> None:
+        self._fleet = fleet
+        self._host = host
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """Name, host, profile, folder, task."""
+        hosts = _hosts(self._fleet)
+        first = self._host if self._host in hosts else default_host(self._fleet)
+        profiles = sorted(self._fleet.profiles)
+        return [
+            OneLine("name", suggested_name(self._fleet)),
+            Choice("host", hosts, first if first in hosts else ""),
+            Choice(
+                "profile", ["", *profiles], "default" if "default" in profiles else "", empty="none: Claude as it is"
+            ),
+            OneLine("folder", "", hint="home, or what the profile says"),
+            Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
+        ]
+
+    def intent(self) -> Intent | str:
+        """The task must say something unless the profile is a command."""
+        profile = self._fleet.profiles.get(self.value("profile"))
+        if not self.value("task").strip() and not (profile and profile.kind == "command"):
+            return "write its task first"
+        if not self.value("host"):
+            return "no host is connected"
+        return SpawnAgent(
+            self.value("name").strip(),
+            self.value("task"),
+            self.value("host"),
+            self.value("profile"),
+            cwd=self.value("folder").strip(),
+        )
+
+    def done(self) -> str:
+        """It runs."""
+        return f"{self.value('name').strip()} started on {self.value('host')}"
+
+
+def _hosts(fleet: Fleet) -> list[str]:
+    """Hosts that can take an agent first, then the rest."""
+    up = sorted(host.name for host in fleet.hosts.values() if host.link is LinkState.UP)
+    return up + sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP)
+
+
+def suggested_name(fleet: Fleet) -> str:
+    """Give a name that no agent has: agent-1, agent-2, …"""
+    taken = {agent.name for agent in fleet.agents.values()}
+    return next(name for number in range(1, len(taken) + 2) if (name := f"agent-{number}") not in taken)
+
+
+class ReassignForm(Form):
+    """Give an agent a new task."""
+
+    go = "reassign"
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self.heading = f"new task for {agent.name} on {agent.host}; its run now is ended first"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """Whether to keep the session, then the task."""
+        sessions = ["a new one", "keep this one"] if self._agent.session else ["a new one"]
+        return [
+            Choice("session", sessions, sessions[0]),
+            Prose("task", "What is it to do now?  Enter reassigns, \\ then Enter begins a new line"),
+        ]
+
+    def intent(self) -> Intent | str:
+        """Carries the epoch that was shown."""
+        if not self.value("task").strip() and self._agent.kind == "headless":
+            return "write its new task first"
+        keep = self.value("session") == "keep this one"
+        return ReassignAgent(self._agent.id, self._agent.epoch, self.value("task"), keep)
+
+    def done(self) -> str:
+        """It runs again."""
+        return f"{self._agent.name} has its new task"
+
+
+class MessageForm(Form):
+    """Say something to an agent. While it asks for permission, the words turn the request down and say what instead."""
+
+    go = "send"
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        asks = agent.question is not None
+        self.heading = f"{'answer' if asks else 'message to'} {agent.name} on {agent.host}"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """What to do with a question, then the words."""
+        words = Prose("say", "Enter sends, \\ then Enter begins a new line")
+        return (
+            [Choice("answer", ["deny, and say", "allow, and say"], "deny, and say"), words]
+            if self._agent.question
+            else [words]
+        )
+
+    def intent(self) -> Intent | str:
+        """An answer carries the question that was shown, a message the epoch."""
+        if not self.value("say").strip():
+            return "write something first"
+        if self._agent.question is None:
+            return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
+        verdict = self.value("answer").split(",")[0]
+        return AnswerQuestion(self._agent.id, self._agent.question.id, verdict, self.value("say"))
+
+    def done(self) -> str:
+        """It was told."""
+        return f"told {self._agent.name}"
+
+
+class HostForm(Form):
+    """Add a host."""
+
+    heading = "add a host, reached over SSH"
+    go = "add"
+
+    def fields(self) -> list[Field]:
+        """A name, then where it is."""
+        return [
+            OneLine("name", "", hint="short, like vm1; empty: from the address"),
+            OneLine("address", "", hint="user@address, user@address:port, or a name of ~/.ssh/config"),
+        ]
+
+    def intent(self) -> Intent | str:
+        """An empty name is made from the address."""
+        address = self.value("address").strip()
+        if not address:
+            return "write its address first"
+        return AddHost(self.value("name").strip() or host_name(address), address)
+
+    def done(self) -> str:
+        """It is in the room; whether it can be reached shows in its row."""
+        return f"{self.value('address').strip()} added"
+
+
+def host_name(address: str) -> str:
+    """Make a host's name from its address: `ann@vm1.example.org:2222` -> `vm1`; an IP address stays whole."""
+    place = address.rpartition("@")[2]
+    place = place.rsplit(":", 1)[0] if place.count(":") == 1 else place
+    first = place.split(".")[0]
+    kept = place if first.isdigit() else first
+    return "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in kept.lower()).strip("-.")[:41]
+
+
+def field_names(fields: Sequence[Field]) -> list[str]:
+    """Name the fields of a form."""
+    return [field.name_of for field in fields]

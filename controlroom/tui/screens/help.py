@@ -1,0 +1,128 @@
+"""Help for the screen one was on, made from the table of actions and the screen's own motions."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.actions import on_screen
+from controlroom.domain.model import State
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.screens.base import Motion, plain_key
+from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.widgets.keys import KEY_WORDS
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rule import Rule
+
+_STATES = (
+    (State.WAITING, "asks for a person: open it and answer"),
+    (State.WORKING, "is at work"),
+    (State.LIMITED, "stopped by a rate or plan limit, with the time it ends"),
+    (State.FAILED, "ended badly; its line says how"),
+    (State.LOST, "its host cannot be reached: what is shown is old, with its age"),
+    (State.IDLE, "waits for a message"),
+    (State.STARTING, "is being started"),
+    (State.DONE, "has ended well"),
+)
+_KEY = 11
+
+
+class HelpText(Lines):
+    """Keys and what they do; moves by lines."""
+
+    DEFAULT_CSS = "HelpText { height: 1fr; }"
+
+    def __init__(self, where: str, motions: Sequence[Motion]) -> None:
+        super().__init__()
+        self._where, self._motions = where, motions
+        self._top = 0
+        self._length = 0
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The part that fits."""
+        lines = self._all(width)
+        self._length = len(lines)
+        self._top = max(0, min(self._top, self._length - height))
+        return lines[self._top : self._top + height]
+
+    def move(self, rows: int) -> None:
+        """Move by lines."""
+        self._top += rows
+        self.redraw()
+
+    def _all(self, width: int) -> list[Line]:
+        palette, drawn = self.palette, list[Line]()
+        for action in on_screen(self._where):
+            drawn += self._entry(KEY_WORDS.get(action.key, action.key), action.help, width)
+        drawn += [(), ink.line(("  moving", palette.quiet))]
+        for motion in self._motions:
+            if motion.help:
+                drawn += self._entry(_keys(motion.keys), motion.help, width)
+        drawn += [(), ink.line(("  states", palette.quiet))]
+        for state, words in _STATES:
+            style = palette.states[state]
+            start = ink.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 4}}", style))
+            drawn += [(*start, *line) for line in [ink.line((f"  {ink.cut(words, width - _KEY - 2)}", palette.text))]]
+        return drawn
+
+    def _entry(self, key: str, words: str, width: int) -> list[Line]:
+        palette = self.palette
+        parts = ink.wrap(words, max(8, width - _KEY - 2))
+        return [
+            ink.line((ink.left(f"  {key if index == 0 else ''}", _KEY), palette.key), (part, palette.text))
+            for index, part in enumerate(parts)
+        ]
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        self.move(-3)
+
+
+def _keys(keys: str) -> str:
+    names = {"down": "↓", "up": "↑", "home": "Home", "end": "End", "pagedown": "PgDn", "pageup": "PgUp"}
+    names |= {"left": "←", "right": "→", "space": "Space"}
+    return " ".join(names.get(key, key) for key in keys.split())
+
+
+class HelpScreen(Sheet):
+    """Explains the screen one was on."""
+
+    def __init__(self, where: str, motions: Sequence[Motion]) -> None:
+        super().__init__()
+        self._where, self._motions = where, motions
+
+    def compose(self) -> ComposeResult:
+        """The keys, from the top."""
+        with Vertical(classes="page"):
+            yield Rule(id="heading")
+            yield HelpText(self._where, self._motions)
+            yield Choices([("q", "back"), ("j k", "down, up")])
+
+    def on_mount(self) -> None:
+        """Name the screen."""
+        self.query_one(Rule).show(f"keys of this screen: {self._where}", strong=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, or go back."""
+        event.stop()
+        text = self.query_one(HelpText)
+        page = max(1, text.size.height - 2)
+        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
+        key = plain_key(event)
+        if key in moves:
+            text.move(moves[key])
+        elif key in ("q", "?", "backspace", "escape", "enter"):
+            self.dismiss()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap goes back or moves on."""
+        if event.key == "q":
+            self.dismiss()
+        else:
+            self.query_one(HelpText).move(max(1, self.size.height - 4))

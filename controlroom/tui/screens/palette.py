@@ -1,0 +1,142 @@
+"""The palette: every action, agent and host, found by typing a part of its name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.actions import ACTIONS, Action
+from controlroom.domain.views import agent_rows, host_rows
+from controlroom.tui import ink
+from controlroom.tui.deeds import do, open_agent, open_hosts
+from controlroom.tui.ink import Line
+from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.sheets import Sheet
+from controlroom.tui.widgets.filter import TypeLine
+from controlroom.tui.widgets.keys import KEY_WORDS
+from controlroom.tui.widgets.rows import Rows
+
+
+@dataclass(frozen=True)
+class Find:
+    """Something that can be found. `reason`: why it cannot be done now."""
+
+    name: str
+    sign: str
+    title: str
+    words: str
+    reason: str
+    go: Callable[[], None]
+
+    def fits(self, text: str) -> bool:
+        """Say whether every word of `text` stands in it."""
+        whole = f"{self.title} {self.words}".lower()
+        return all(word in whole for word in text.lower().split())
+
+
+class Finds(Rows[Find]):
+    """What was found."""
+
+    DEFAULT_CSS = "Finds { height: 1fr; }"
+
+    def name_of(self, row: Find) -> str:
+        """Its kind and name."""
+        return row.name
+
+    def empty(self, width: int) -> Sequence[Line]:
+        """Nothing was found."""
+        return ((), ink.line(("  nothing is called that", self.palette.quiet)))
+
+    def draw(self, row: Find, width: int, chosen: bool) -> Line:
+        """Sign, title, words; grey with the reason when it cannot be done."""
+        palette = self.palette
+        mark = (palette.glyphs.cursor if chosen else " ", palette.accent)
+        sign = (f"{ink.left(row.sign, 5)} ", palette.quiet if row.reason else palette.key)
+        title = (ink.left(row.title, 16 if width < 60 else 24) + " ", palette.quiet if row.reason else palette.strong)
+        return ink.line(mark, sign, title, (ink.cut(row.reason or row.words, max(0, width - 24)), palette.quiet))
+
+
+class PaletteScreen(Sheet):
+    """Type, choose, Enter."""
+
+    def __init__(self, screen: RoomScreen) -> None:
+        super().__init__()
+        self._screen = screen
+        self._finds: list[Find] = []
+
+    def compose(self) -> ComposeResult:
+        """The line to type into, then what it finds."""
+        with Vertical(classes="page"):
+            yield _Ask(id="ask")
+            yield Finds(id="finds")
+
+    def on_mount(self) -> None:
+        """Gather everything there is."""
+        room = self.room
+        here = {action.name for action in self._screen.actions()}
+        self._finds = [self._action(action) for action in ACTIONS if action.name in here and action.name != "palette"]
+        self._finds += [
+            Find(
+                f"agent {row.id}",
+                room.palette.glyphs.states[row.state],
+                row.name,
+                f"{row.host} · {row.state} · {row.line}",
+                "",
+                lambda row=row: open_agent(room, row.id),  # type: ignore[misc]
+            )
+            for row in agent_rows(room.fleet, room.picture.now)
+        ]
+        self._finds += [
+            Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: open_hosts(room, row.name))  # type: ignore[misc]
+            for row in host_rows(room.fleet, room.picture.now)
+        ]
+        self.query_one(Finds).show(self._finds)
+        self.query_one(TypeLine).focus()
+
+    def _action(self, action: Action) -> Find:
+        reason = self._screen.reason_against(action) or ""
+        key = KEY_WORDS.get(action.key, action.key)
+        return Find(f"action {action.name}", key, action.title, action.help, reason, lambda: do(self.room, action.name))
+
+    @on(TypeLine.Changed)
+    def _typed(self, event: TypeLine.Changed) -> None:
+        event.stop()
+        self.query_one(Finds).show([find for find in self._finds if find.fits(event.text)])
+
+    @on(TypeLine.Entered)
+    def _entered(self, event: TypeLine.Entered) -> None:
+        event.stop()
+        chosen = self.query_one(Finds).chosen
+        self._take(next((find for find in self.query_one(Finds).rows if find.name == chosen), None))
+
+    @on(TypeLine.Left)
+    def _left(self, event: TypeLine.Left) -> None:
+        event.stop()
+        self.dismiss()
+
+    @on(Rows.Tapped)
+    def _tapped(self, event: Rows.Tapped) -> None:
+        event.stop()
+        self._take(next((find for find in self._finds if find.name == event.row_name), None))
+
+    def _take(self, find: Find | None) -> None:
+        if find is None:
+            return
+        self.dismiss()
+        self.app.call_later(find.go)
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrows choose."""
+        if event.key in ("down", "up"):
+            event.stop()
+            self.query_one(Finds).move(1 if event.key == "down" else -1)
+
+
+class _Ask(TypeLine):
+    prompt = ":"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.hint = "an action, an agent or a host; Enter goes there, Backspace leaves"

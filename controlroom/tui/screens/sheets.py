@@ -1,0 +1,146 @@
+"""Sheets that lie over a screen: a few lines at its foot. The question before something ends, and the base of forms."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import ModalScreen
+
+from controlroom.domain.intents import Intent
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.screens.base import BREAKPOINTS, plain_key
+from controlroom.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+
+class Sheet(ModalScreen[None]):
+    """Something that lies over a screen."""
+
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    @property
+    def room(self) -> "ControlRoomApp":
+        """The app."""
+        return cast("ControlRoomApp", self.app)
+
+
+class Choices(Lines):
+    """A line of keys with what they do, each of which can be tapped."""
+
+    class Taken(Message):
+        """One was tapped."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, choices: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._choices = list(choices)
+        self._places: list[tuple[int, int, str]] = []
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def show(self, choices: Sequence[tuple[str, str]]) -> None:
+        """Offer these from now on."""
+        self._choices = list(choices)
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line."""
+        palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
+        self._places, at = [], 2
+        for key, words in self._choices:
+            cells = ink.width(f" {key} {words} ")
+            self._places.append((at, at + cells, key))
+            at += cells
+            runs += [(f" {key}", palette.key), (f" {words} ", palette.text)]
+        return (ink.line(*runs),)
+
+    def on_click(self, event: events.Click) -> None:
+        """Take what was tapped."""
+        event.stop()
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Taken(key))
+
+
+class Words(Lines):
+    """A title in bold and a text under it, as high as they need."""
+
+    def __init__(self, title: str, text: str, *, danger: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._title, self._text, self._danger = title, text, danger
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def on_mount(self) -> None:
+        """Take the height that the words need."""
+        self.styles.height = len(self._lines(self.app.size.width))
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The title, then the text."""
+        self.styles.height = len(self._lines(width))
+        return self._lines(width)
+
+    def _lines(self, width: int) -> list[Line]:
+        palette = self.palette
+        style = palette.danger if self._danger else palette.strong
+        cells = max(8, width - 4)
+        title = [ink.line((f"  {part}", style)) for part in ink.wrap(self._title, cells)]
+        text = [ink.line((f"  {part}", palette.text)) for part in ink.wrap(self._text, cells)] if self._text else []
+        return [(), *title, *text, ()]
+
+
+class ConfirmSheet(Sheet):
+    """Asks before something ends, naming it. `y` counts only when the sheet was on show before it was pressed."""
+
+    def __init__(self, title: str, text: str, verb: str, intent: Intent) -> None:
+        super().__init__()
+        self.title_words, self._text, self._verb = title, text, verb
+        self.intent = intent
+        """Carries the epoch that was shown, so that it can end nothing else."""
+        self._painted = False
+
+    def compose(self) -> ComposeResult:
+        """The question and its answers."""
+        from textual.containers import Vertical
+
+        with Vertical(classes="sheet"):
+            yield Words(self.title_words, self._text, danger=True)
+            yield Choices([("y", self._verb), ("q", "leave it")])
+
+    def on_mount(self) -> None:
+        """Count keys from the first painting on."""
+        self.call_after_refresh(self._now_painted)
+
+    def _now_painted(self) -> None:
+        self._painted = True
+
+    def on_key(self, event: events.Key) -> None:
+        """`y` does it, `q`, `n`, Backspace or Esc leave; anything else, a held key too, does nothing."""
+        event.stop()
+        self._take(plain_key(event))
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        self._take(event.key)
+
+    def _take(self, key: str) -> None:
+        if key == "y" and self._painted:
+            self.dismiss()
+            self.room.order(self.intent, "")
+        elif key in ("q", "n", "backspace", "escape"):
+            self.dismiss()

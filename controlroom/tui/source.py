@@ -1,0 +1,94 @@
+"""What the screen needs of a client of the engine. `fleet.client.Client` fits; so does a client that tests hold."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Fleet, LogPlace, LogRecord
+
+
+class Outcome(Protocol):
+    """What became of an intent."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was done."""
+
+    @property
+    def outcome(self) -> str:
+        """`done`, `refused` or `unknown` (the link dropped: the host will be looked at)."""
+
+    @property
+    def reason(self) -> str:
+        """Why not, in a sentence."""
+
+
+class Page(Protocol):
+    """Records of one log, in order, from `start` up to `end`."""
+
+    @property
+    def agent(self) -> str:
+        """Whose log: an agent id."""
+
+    @property
+    def records(self) -> tuple[LogRecord, ...]:
+        """The records; there may be none."""
+
+    @property
+    def start(self) -> LogPlace:
+        """Where the first record stands."""
+
+    @property
+    def end(self) -> LogPlace:
+        """Where the next record will stand."""
+
+    @property
+    def skipped(self) -> int:
+        """Bytes before `start` that were not sent."""
+
+    @property
+    def first(self) -> bool:
+        """Whether nothing older exists in this epoch."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing, when the log cannot be read."""
+
+
+class Source(Protocol):
+    """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The newest fleet."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the engine is there."""
+
+    async def changed(self) -> object:
+        """Wait until `fleet` or `connected` has changed since the last call."""
+
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+        """Ask for something, and say what became of it."""
+
+    async def follow(self, places: Mapping[str, LogPlace | None]) -> object:
+        """Name all logs to follow from now on: agent id -> where from (None: from its end)."""
+
+    def pages(self) -> AsyncIterator[Page]:
+        """Give what followed logs say, as it comes."""
+
+    async def fetch(
+        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
+    ) -> Page:
+        """Read older text: `count` records before a place (None: the end), or those after `after`."""
+
+    async def stop_engine(self) -> object:
+        """Stop the engine; agents live on."""
+
+    async def close(self) -> object:
+        """Leave the engine alone."""
+
+
+Connect = Callable[[], Awaitable[Source]]
+"""Reaches the engine, starting it where there is none."""

@@ -1,0 +1,126 @@
+"""The agent table: what needs a person first, one agent a row, as many columns as there is room for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from controlroom.domain.model import State
+from controlroom.domain.views import AgentRow
+from controlroom.domain.words import percent, size
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.rows import Rows
+
+_WORD, _AGE, _RSS, _CPU = 8, 4, 4, 4
+HEADED_FROM = 12
+"""Lines of height from which the columns have names above them."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Cells of each column; 0: not shown. The line takes what is left."""
+
+    gap: int
+    name: int
+    word: int
+    host: int
+    model: int
+    rss: int
+    cpu: int
+    line: int
+
+
+def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
+    """Fit columns into `width`: the name and the line always, then word, host, memory, CPU, model while there is room."""
+    narrow = width < 60
+    gap = 1 if narrow else 2
+    name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
+    least = 20 if narrow else 24
+    left = width - (3 + name + gap + _AGE + gap + 1)
+    wanted = {
+        "word": _WORD,
+        "host": min(max((len(row.host) for row in rows), default=4), 12),
+        "rss": _RSS,
+        "cpu": _CPU,
+        "model": min(max((len(row.model) for row in rows), default=5), 14),
+    }
+    given = dict.fromkeys(wanted, 0)
+    for column, cells in wanted.items():
+        if cells and left - cells - gap >= least:
+            given[column] = cells
+            left -= cells + gap
+    return Columns(gap, name, line=max(0, left), **given)
+
+
+class AgentTable(Rows[AgentRow]):
+    """All agents, or those that a filter left."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._columns = columns(80, ())
+        self.empty_lines: Sequence[Line] = ()
+
+    def name_of(self, row: AgentRow) -> str:
+        """An agent is named by its id."""
+        return row.id
+
+    def empty(self, width: int) -> Sequence[Line]:
+        """What the screen found to say."""
+        return self.empty_lines
+
+    def begin(self, width: int, height: int) -> Sequence[Line]:
+        """Fit the columns, and name them where there is room."""
+        self._columns = columns(width, self.rows)
+        if height < HEADED_FROM or width < 60:
+            return ()
+        made, quiet = self._columns, self.palette.quiet
+        space = " " * made.gap
+        heads = [f"   {ink.left('agent', made.name)}"]
+        heads += [ink.left(title, cells) for title, cells in (("state", made.word), ("host", made.host)) if cells]
+        heads += [ink.right("age", _AGE)]
+        heads += [ink.left("model", made.model)] * bool(made.model)
+        heads += [ink.right(title, cells) for title, cells in (("ram", made.rss), ("cpu", made.cpu)) if cells]
+        return (ink.line((space.join([*heads, "now"]), quiet)),)
+
+    def draw(self, row: AgentRow, width: int, chosen: bool) -> Line:
+        """Draw one agent."""
+        made, palette = self._columns, self.palette
+        state, space = palette.states[row.state], " " * made.gap
+        quiet = palette.text if chosen else palette.quiet
+        runs: list[tuple[str, Style | None]] = [
+            (palette.glyphs.cursor if chosen else " ", palette.accent),
+            (f"{palette.glyphs.states[row.state]} ", state),
+            (ink.left(row.name, made.name), palette.strong),
+        ]
+        if made.word:
+            word = f"{row.pending}…" if row.pending else str(row.state)
+            runs.append((space + ink.left(word, made.word), state))
+        if made.host:
+            runs.append((space + ink.left(row.host, made.host), quiet))
+        if width < 60:
+            return ink.spread(
+                ink.line(*runs, (space + ink.cut(_line(row, narrow=True), made.line), self._line_style(row))),
+                ink.line((ink.right(row.age, _AGE) + " ", quiet)),
+                width,
+            )
+        runs.append((space + ink.right(row.age, _AGE), quiet))
+        runs += [(space + ink.left(row.model, made.model), quiet)] * bool(made.model)
+        runs += [(space + ink.right(size(row.rss), made.rss), palette.text)] * bool(made.rss)
+        runs += [(space + ink.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
+        runs.append((space + ink.cut(_line(row), made.line), self._line_style(row)))
+        return ink.line(*runs)
+
+    def _line_style(self, row: AgentRow) -> Style:
+        alarmed = row.state in (State.WAITING, State.FAILED)
+        return self.palette.states[row.state] if alarmed else self.palette.text
+
+
+def _line(row: AgentRow, narrow: bool = False) -> str:
+    """Give the line; where there is no room for the word of a state, a state that stands still says it first."""
+    if not narrow:
+        return row.line
+    if row.pending:
+        return f"{row.pending} is on its way"
+    told = row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line
+    return row.line if told else f"{row.state}: {row.line}" if row.line else str(row.state)

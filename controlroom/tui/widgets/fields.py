@@ -1,0 +1,301 @@
+"""Fields of a form: one line, a choice, a longer text. Enter goes on, Backspace in an empty one goes back."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, TextArea
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+_LABEL = 9
+
+
+def sayable(text: str) -> str:
+    """Keep what can be shown of something pasted: newlines and tabs, but no other control character."""
+    return "".join(sign for sign in text if sign in "\n\t" or (sign >= " " and not "\x7f" <= sign <= "\x9f"))
+
+
+class Label(Lines):
+    """The name of a field."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self.styles.width = _LABEL + 1
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line."""
+        return (ink.line((ink.right(self._text, _LABEL) + " ", self.palette.quiet)),)
+
+
+class Field(Horizontal):
+    """A label and something to fill in."""
+
+    DEFAULT_CSS = "Field { height: 1; }"
+
+    class Onward(Message):
+        """Filled: go on."""
+
+        def __init__(self, field: "Field") -> None:
+            super().__init__()
+            self.field = field
+
+    class Backward(Onward):
+        """Go back to the field before."""
+
+    class Leaving(Onward):
+        """Leave the form."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(classes="field")
+        self.name_of = name
+
+    @property
+    def value(self) -> str:
+        """What was filled in."""
+        raise NotImplementedError
+
+    def fill(self, text: str) -> None:
+        """Put this in."""
+        raise NotImplementedError
+
+    def enter(self) -> None:
+        """Go on here."""
+        self.children[-1].focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """Move between fields."""
+        moves = {
+            "escape": Field.Leaving,
+            "up": Field.Backward,
+            "down": Field.Onward,
+            "tab": Field.Onward,
+            "shift+tab": Field.Backward,
+        }
+        if event.key in moves:
+            event.stop()
+            event.prevent_default()
+            self.post_message(moves[event.key](self))
+
+
+class _Input(Input):
+    """Goes back when Backspace finds nothing to take away."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Textual goes on with the base class by itself unless the default is prevented."""
+        field = self.parent
+        if event.key == "backspace" and not self.value and isinstance(field, Field):
+            event.stop()
+            event.prevent_default()
+            self.post_message(Field.Backward(field))
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take no control character; the base class puts the text in."""
+        event.text = sayable(event.text)
+
+
+class OneLine(Field):
+    """A line of text."""
+
+    def __init__(self, name: str, value: str, hint: str = "") -> None:
+        super().__init__(name)
+        self._input = _Input(value, placeholder=hint, compact=True, select_on_focus=False)
+        self._input.cursor_blink = False
+
+    def compose(self) -> ComposeResult:
+        """Label and line."""
+        yield Label(self.name_of)
+        yield self._input
+
+    @property
+    def value(self) -> str:
+        """What stands there."""
+        return self._input.value
+
+    def fill(self, text: str) -> None:
+        """Put this in."""
+        self._input.value = text
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes on."""
+        event.stop()
+        self.post_message(Field.Onward(self))
+
+
+class _Choosing(Lines):
+    """The choices in a line: the chosen one stands out, digits and j k choose."""
+
+    can_focus = True
+
+    def __init__(self, choices: Sequence[str], chosen: str, empty: str) -> None:
+        super().__init__()
+        self.choices = list(choices)
+        self.chosen = chosen
+        self._empty = empty
+        self._places: list[tuple[int, int, str]] = []
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """From the chosen one's neighbourhood as many as fit."""
+        palette, runs = self.palette, list[tuple[str, Style | None]]()
+        self._places, at = [], 0
+        index = self.choices.index(self.chosen) if self.chosen in self.choices else 0
+        start = 0
+        while start < index and sum(len(self._shown(start + n)) + 1 for n in range(index - start + 1)) > width:
+            start += 1
+        for place in range(start, len(self.choices)):
+            text = self._shown(place)
+            chosen = self.choices[place] == self.chosen
+            style = (
+                (palette.key + Style(reverse=self.has_focus, underline=not self.has_focus)) if chosen else palette.quiet
+            )
+            self._places.append((at, at + len(text), self.choices[place]))
+            at += len(text) + 1
+            runs += [(text, style), (" ", None)]
+        return (ink.clip(ink.line(*runs), width),)
+
+    def _shown(self, place: int) -> str:
+        number = f"{place + 1} " if len(self.choices) > 1 and place < 9 else ""
+        return f" {number}{self.choices[place] or self._empty} "
+
+    def choose(self, place: int) -> None:
+        """Choose by place, wrapping around."""
+        if self.choices:
+            self.chosen = self.choices[place % len(self.choices)]
+            self.redraw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Choose, go on, go back, leave."""
+        place = self.choices.index(self.chosen) if self.chosen in self.choices else 0
+        field = self.parent
+        if event.key in ("j", "right", "space", "l"):
+            self.choose(place + 1)
+        elif event.key in ("k", "left", "h"):
+            self.choose(place - 1)
+        elif event.character and event.character.isdigit() and 0 < int(event.character) <= len(self.choices):
+            self.choose(int(event.character) - 1)
+        elif isinstance(field, Field) and event.key in ("enter", "backspace", "q"):
+            moves = {"enter": Field.Onward, "backspace": Field.Backward, "q": Field.Leaving}
+            self.post_message(moves[event.key](field))
+        else:
+            return
+        event.stop()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose by tapping."""
+        event.stop()
+        self.focus()
+        for start, end, choice in self._places:
+            if start <= event.x < end:
+                self.choose(self.choices.index(choice))
+
+    def on_focus(self) -> None:
+        """Stand out."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Stand back."""
+        self.redraw()
+
+
+class Choice(Field):
+    """One of a few."""
+
+    def __init__(self, name: str, choices: Sequence[str], chosen: str, empty: str = "none") -> None:
+        super().__init__(name)
+        self._choosing = _Choosing(choices, chosen or (choices[0] if choices else ""), empty)
+
+    def compose(self) -> ComposeResult:
+        """Label and choices."""
+        yield Label(self.name_of)
+        yield self._choosing
+
+    @property
+    def value(self) -> str:
+        """What is chosen."""
+        return self._choosing.chosen
+
+    def fill(self, text: str) -> None:
+        """Choose this."""
+        self._choosing.chosen = text
+
+
+class _Area(TextArea):
+    """Enter sends, a backslash before it begins a new line; Backspace in an empty one goes back."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Textual goes on with the base class by itself unless the default is prevented."""
+        field = self.parent
+        if not isinstance(field, Field):
+            return
+        move = self._move(event.key)
+        if move is not None:
+            event.stop()
+            event.prevent_default()
+            self.post_message(move(field))
+        elif event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.action_delete_left()
+            self.insert("\n")
+        elif event.key in ("shift+enter", "ctrl+j", "alt+enter"):
+            event.stop()
+            event.prevent_default()
+            self.insert("\n")
+
+    def _move(self, key: str) -> type[Field.Onward] | None:
+        row, column = self.cursor_location
+        if key == "enter":
+            return None if self.document.get_line(row)[:column].endswith("\\") else Field.Onward
+        if key == "escape":
+            return Field.Leaving
+        if key == "tab":
+            return Field.Onward
+        if key == "shift+tab" or (key == "backspace" and not self.text) or (key == "up" and row == 0):
+            return Field.Backward
+        return None
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take no control character; the base class puts the text in."""
+        event.text = sayable(event.text)
+
+
+class Prose(Field):
+    """A text of any length."""
+
+    DEFAULT_CSS = "Prose { height: auto; }"
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__(name)
+        self._area = _Area(
+            "", placeholder=hint, compact=True, soft_wrap=True, show_line_numbers=False, tab_behavior="focus"
+        )
+        self._area.cursor_blink = False
+
+    def compose(self) -> ComposeResult:
+        """Label and text."""
+        yield Label(self.name_of)
+        yield self._area
+
+    @property
+    def value(self) -> str:
+        """What is written."""
+        return self._area.text
+
+    def fill(self, text: str) -> None:
+        """Put this in, and stand at its end."""
+        self._area.text = text
+        self._area.move_cursor(self._area.document.end)

@@ -1,0 +1,127 @@
+"""One line to type into: the filter at the foot of a screen, the question of the palette. What is typed acts at once."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+LONGEST = 200
+
+
+def typed(text: str) -> str:
+    """Keep what can be shown of something typed or pasted, as one line."""
+    return "".join(character for character in " ".join(text.split("\n")) if character.isprintable())
+
+
+class TypeLine(Lines):
+    """A prompt and what was typed after it. The end is where typing happens."""
+
+    can_focus = True
+
+    class Changed(Message):
+        """What is typed is another text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Entered(Message):
+        """Enter was pressed."""
+
+    class Left(Message):
+        """Backspace on an empty line, or Esc."""
+
+    prompt = "/"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.text = ""
+        self.hint = ""
+
+    def ground(self) -> Style:
+        """It is a panel, like the footer that it covers."""
+        return self.palette.panel
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The prompt, the end of the text, a cursor; a hint while there is no text."""
+        palette = self.palette
+        text = self.text
+        while ink.width(text) > max(1, width - len(self.prompt) - 4):
+            text = text[1:]
+        cursor = ink.line((" ", Style(reverse=True) if self.has_focus else None))
+        hint = ink.line((f" {self.hint}" if not self.text else "", palette.quiet))
+        return (
+            ink.clip((*ink.line((f" {self.prompt} ", palette.key), (text, palette.strong)), *cursor, *hint), width),
+        )
+
+    def write(self, text: str) -> None:
+        """Put this in place of what was typed."""
+        self.text = typed(text)[:LONGEST]
+        self.redraw()
+        self.post_message(self.Changed(self.text))
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.redraw()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take pasted text as one line."""
+        event.stop()
+        self.write(self.text + event.text)
+
+    def on_key(self, event: events.Key) -> None:
+        """Type."""
+        if event.key == "enter":
+            self.post_message(self.Entered())
+        elif event.key == "escape" or (event.key == "backspace" and not self.text):
+            self.post_message(self.Left())
+        elif event.key == "backspace":
+            self.write(self.text[:-1])
+        elif event.key in ("ctrl+u", "ctrl+w"):
+            self.write("" if event.key == "ctrl+u" else " ".join(self.text.split(" ")[:-1]))
+        elif event.is_printable and event.character:
+            self.write(self.text + event.character)
+        else:
+            return
+        event.stop()
+
+
+class FilterLine(TypeLine):
+    """The filter of a screen: open while it is typed, then it works unseen until it is cleared."""
+
+    DEFAULT_CSS = "FilterLine { display: none; dock: bottom; height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.hint = "Enter keeps it, Backspace leaves"
+
+    def open(self) -> None:
+        """Show the line and type into it."""
+        self.display = True
+        self.focus()
+        self.redraw()
+
+    def close(self) -> None:
+        """Hide the line; its text goes on working."""
+        self.display = False
+        self.screen.set_focus(None)
+
+    def on_type_line_entered(self, event: TypeLine.Entered) -> None:
+        """Keep the filter."""
+        event.stop()
+        self.close()
+
+    def on_type_line_left(self, event: TypeLine.Left) -> None:
+        """Give the filter up."""
+        event.stop()
+        self.write("")
+        self.close()

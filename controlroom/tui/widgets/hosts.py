@@ -1,0 +1,152 @@
+"""The hosts: how the link is, what CPU and memory are doing now and did before."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+
+from controlroom.domain.model import LinkState
+from controlroom.domain.views import HostRow
+from controlroom.domain.words import bar, history, percent, size
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.theme import Palette
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rows import Rows
+
+_WARN, _DANGER = 80.0, 92.0
+"""Per cent of memory from which a person should look, and from which agents will soon be killed by the machine."""
+
+
+def memory_percent(row: HostRow) -> float | None:
+    """Give memory in use, in per cent; None: no reading."""
+    if row.memory_used is None or not row.memory_total:
+        return None
+    return 100 * row.memory_used / row.memory_total
+
+
+def memory_style(palette: Palette, value: float | None) -> Style:
+    """Give the alarm level of memory in use."""
+    if value is None or value < _WARN:
+        return palette.accent
+    return palette.danger if value >= _DANGER else palette.warn
+
+
+def link_words(row: HostRow) -> str:
+    """Say how we stand with a host that is not simply up."""
+    words = {
+        LinkState.UP: "up",
+        LinkState.CONNECTING: "connecting",
+        LinkState.ASKING: "asks",
+        LinkState.LOST: "lost",
+        LinkState.REFUSED: "refused",
+    }[row.link]
+    since = f" {row.age}" if row.link is not LinkState.UP else ""
+    return f"{words}{since}{': ' + row.reason if row.reason else ''}"
+
+
+class HostTable(Rows[HostRow]):
+    """All hosts. As a part of the overview it has no cursor."""
+
+    def __init__(self, *, cursor: bool = True, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._cursor = cursor
+        self._name_cells = 6
+        self.empty_lines: Sequence[Line] = ()
+
+    def name_of(self, row: HostRow) -> str:
+        """A host is named by its name."""
+        return row.name
+
+    def empty(self, width: int) -> Sequence[Line]:
+        """What the screen found to say."""
+        return self.empty_lines
+
+    def begin(self, width: int, height: int) -> Sequence[Line]:
+        """Measure the names."""
+        self._name_cells = max(5, min(max((len(row.name) for row in self.rows), default=5), 12 if width < 60 else 20))
+        return ()
+
+    def draw(self, row: HostRow, width: int, chosen: bool) -> Line:
+        """Draw one host: figures when it is up, else what is the matter."""
+        palette = self.palette
+        chosen = chosen and self._cursor
+        start = ink.line(
+            (palette.glyphs.cursor if chosen else " ", palette.accent),
+            (f"{palette.glyphs.links[row.link]} ", palette.links[row.link]),
+            (ink.left(row.name, self._name_cells) + " ", palette.strong),
+        )
+        if row.link is not LinkState.UP and width < 100:
+            return (*start, *ink.line((f" {link_words(row)}", palette.links[row.link])))
+        figures = self._figures(row, width)
+        if row.link is LinkState.UP:
+            return (*start, *figures, *ink.line((f"  {row.reason}" if row.reason else "", palette.note)))
+        figures = figures if row.stale else ()
+        return (*start, *ink.line((f" {link_words(row)}  ", palette.links[row.link])), *figures)
+
+    def _drawn_row(self, index: int, width: int) -> Line:
+        if self._cursor:
+            return super()._drawn_row(index, width)
+        return self.draw(self.rows[index], width, False)
+
+    def _figures(self, row: HostRow, width: int) -> Line:
+        palette, memory = self.palette, memory_percent(row)
+        cells = 16 if width >= 130 else 10 if width >= 70 else 0
+        past = 16 if width >= 130 else 8 if width >= 50 else 5
+        runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
+        runs += _bar(palette, row.cpu_percent, cells, palette.accent)
+        runs.append((f"{ink.right(percent(row.cpu_percent), 5)} ", palette.text))
+        runs.append((palette.glyphs.drawn(history(row.cpu_history, past)), palette.quiet))
+        runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
+        runs += _bar(palette, memory, cells, memory_style(palette, memory))
+        alarmed = memory_style(palette, memory) if memory and memory >= _WARN else palette.text
+        runs.append((f"{ink.right(percent(memory), 5)} ", alarmed))
+        if width >= 90:
+            held = f"{size(row.memory_used)} of {size(row.memory_total)}"
+            runs.append((f"{ink.right(held, 12)} ", palette.quiet))
+        runs.append((palette.glyphs.drawn(history(row.memory_history, past)) if width >= 50 else "", palette.quiet))
+        runs.append((f"{row.agents:>4}", palette.text))
+        runs.append((" agents" if width >= 80 else "", palette.quiet))
+        runs.append((f"  {row.stale} old" if row.stale else "", palette.note))
+        return ink.line(*runs)
+
+
+def _bar(palette: Palette, value: float | None, cells: int, style: Style) -> list[tuple[str, Style | None]]:
+    if not cells:
+        return []
+    drawn = palette.glyphs.drawn(bar(None if value is None else value / 100, cells))
+    solid = drawn.rstrip("·.")
+    return [(solid, style), (drawn[len(solid) :], palette.rule)]
+
+
+class HostSummary(Lines):
+    """All hosts in one line, for a phone: how many are up, the fullest one, which are away."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._rows: Sequence[HostRow] = ()
+
+    def show(self, rows: Sequence[HostRow]) -> None:
+        """Show these hosts from now on."""
+        self._rows = rows
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line."""
+        palette = self.palette
+        away = [row for row in self._rows if row.link is not LinkState.UP]
+        up = [row for row in self._rows if row.link is LinkState.UP]
+        if away:
+            first = away[0]
+            more = f" +{len(away) - 1}" if len(away) > 1 else ""
+            glyph = palette.glyphs.links[first.link]
+            style = palette.links[first.link]
+            return (ink.line((f" {glyph} {first.name}{more} ", style), (ink.cut(link_words(first), width), style)),)
+        if not up:
+            return ()
+        fullest = max(up, key=lambda row: memory_percent(row) or 0.0)
+        memory = memory_percent(fullest)
+        runs: list[tuple[str, Style | None]] = [(f" {fullest.name}", palette.quiet)]
+        runs += [(" cpu ", palette.quiet), (percent(fullest.cpu_percent), palette.text), (" ram ", palette.quiet)]
+        runs.append((percent(memory), memory_style(palette, memory) if memory and memory >= _WARN else palette.text))
+        others = f"{len(up)} hosts " if len(up) > 1 else ""
+        return (ink.spread(ink.line(*runs), ink.line((others, palette.quiet)), width),)

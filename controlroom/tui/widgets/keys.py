@@ -1,0 +1,94 @@
+"""The footer: what can be done here, from the table of actions; each word can be tapped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from controlroom.domain.actions import Action
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+LAST = 20
+"""Places from here on stand at the end and are never left out."""
+
+KEY_WORDS = {"enter": "Enter", "space": "Space", "backspace": "⌫"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One action in the footer. `reason`: why it cannot be done now, or nothing."""
+
+    action: Action
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key as it is shown."""
+        return KEY_WORDS.get(self.action.key, self.action.key)
+
+    @property
+    def cells(self) -> int:
+        """Width, with the space around it."""
+        return ink.width(f" {self.key} {self.action.title} ")
+
+
+class Keys(Lines):
+    """One line of actions: those that fit, the last ones always."""
+
+    class Pressed(Message):
+        """An action was tapped."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.action_name = name
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._items: Sequence[Item] = ()
+        self._places: list[tuple[int, int, str]] = []
+
+    def ground(self) -> Style:
+        """The footer is a panel."""
+        return self.palette.panel
+
+    def show(self, items: Sequence[Item]) -> None:
+        """Show these from now on."""
+        self._items = items
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line."""
+        palette, runs = self.palette, list[tuple[str, Style | None]]()
+        self._places = []
+        at = 0
+        for item in fitting(self._items, width):
+            self._places.append((at, at + item.cells, item.action.name))
+            at += item.cells
+            key, title = (palette.quiet, palette.quiet) if item.reason else (palette.key, palette.text)
+            runs += [(f" {item.key}", key), (f" {item.action.title} ", title)]
+        return (ink.line(*runs),)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what was tapped."""
+        event.stop()
+        for start, end, name in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Pressed(name))
+
+
+def fitting(items: Sequence[Item], width: int) -> list[Item]:
+    """Choose what fits: the last ones always; what cannot be done now only where there is much room."""
+    last = [item for item in items if item.action.footer >= LAST]
+    room = width - sum(item.cells for item in last)
+    chosen: list[Item] = []
+    for item in items:
+        if not 0 < item.action.footer < LAST or (item.reason and width < 100):
+            continue
+        if item.cells <= room:
+            chosen.append(item)
+            room -= item.cells
+    return chosen + last

@@ -1,0 +1,84 @@
+"""The base of everything drawn here: lines that are built anew and compared, so that only changed ones are painted."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.theme import Palette
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+
+class Lines(Widget):
+    """A widget that is its lines. Subclasses say in `build` what stands there at a width and height."""
+
+    DEFAULT_CSS = "Lines { height: 1; }"
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id, classes=classes)
+        self._drawn: Sequence[Line] = ()
+        self._ground = Style.null()
+
+    @property
+    def room(self) -> "ControlRoomApp":
+        """The app that this stands in."""
+        return cast("ControlRoomApp", self.app)
+
+    @property
+    def palette(self) -> Palette:
+        """The styles to draw with."""
+        return self.room.palette
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Give the lines to show, from the top."""
+        raise NotImplementedError
+
+    def ground(self) -> Style:
+        """Give the style that lies under every line."""
+        return self.palette.page
+
+    def redraw(self) -> None:
+        """Build the lines and paint those that changed."""
+        width, height = self.size
+        if not self.is_attached or width <= 0 or height <= 0:
+            return
+        before, ground = self._drawn, self.ground()
+        self._drawn = list(self.build(width, height))[:height]
+        if ground != self._ground:
+            self._ground = ground
+            self.refresh()
+            return
+        changed = [y for y in range(height) if self._line(self._drawn, y) != self._line(before, y)]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    @staticmethod
+    def _line(lines: Sequence[Line], y: int) -> Line:
+        return lines[y] if y < len(lines) else ()
+
+    def render_line(self, y: int) -> Strip:
+        """Give one line to Textual; called only for lines that are to be painted."""
+        line = self._line(self._drawn, y)
+        return Strip(_filled(line, self.size.width, self._ground), self.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw for the new size."""
+        self.redraw()
+
+
+def _filled(line: Line, width: int, ground: Style) -> list[Segment]:
+    if ink.length(line) > width:
+        line = ink.clip(line, width)
+    rest = width - ink.length(line)
+    padded = (*line, Segment(" " * rest)) if rest else line
+    return list(ink.over(padded, ground))

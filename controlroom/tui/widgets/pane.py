@@ -1,0 +1,195 @@
+"""One agent, live: a head, its question if it asks one, its log. Beside the table, or as a screen of its own."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from rich.style import Style
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.model import ENDED, Agent, State
+from controlroom.domain.views import agent_row, short_model
+from controlroom.domain.words import age, percent, size
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.logbook import LogBook
+from controlroom.tui.picture import Picture
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.log import LogView
+from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.rule import Rule
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+
+def state_words(picture: Picture, agent: Agent) -> str:
+    """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
+    row = agent_row(picture.fleet, agent, picture.now)
+    if row.pending:
+        return f"{row.pending} on its way"
+    if row.state is State.LOST:
+        return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
+            "just ago", "just now"
+        )
+    ended = f": {agent.detail}" if agent.state in ENDED and agent.detail else ""
+    until = f" to {picture.clock(agent.limited_until)}" if row.state is State.LIMITED and agent.limited_until else ""
+    return f"{row.state}{until} {row.age}{ended}"
+
+
+class Head(Lines):
+    """What is known of an agent, in a few lines."""
+
+    DEFAULT_CSS = "Head { height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._picture = Picture()
+        self._agent: Agent | None = None
+
+    def show(self, picture: Picture, agent: Agent | None) -> None:
+        """Show this agent from now on."""
+        self._picture, self._agent = picture, agent
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """As many lines as there is height for, the most telling first."""
+        if self._agent is None:
+            return ()
+        lines = [self._named(self._agent, width), self._stated(self._agent), self._tasked(self._agent)]
+        lines += [self._evidence(self._agent), self._places(self._agent)]
+        shown = [line for line in lines if line]
+        return shown[:height]
+
+    def _named(self, agent: Agent, width: int) -> Line:
+        palette = self.palette
+        parts = [agent.host, short_model(agent.model), f"run {agent.epoch}" if agent.epoch > 1 else ""]
+        start = ink.line(
+            (f" {palette.glyphs.back} ", palette.key),
+            (agent.name, palette.strong),
+            ("".join(f" · {part}" for part in parts if part), palette.quiet),
+        )
+        figures = "  ".join(text for text in (size(agent.rss), percent(agent.cpu_percent)) if text != "–")
+        return ink.spread(start, ink.line((f"{figures} ", palette.text)) if width >= 60 else (), width)
+
+    def _stated(self, agent: Agent) -> Line:
+        palette, picture = self.palette, self._picture
+        state = picture.fleet.state_of(agent)
+        words = state_words(picture, agent)
+        detail = "" if agent.state in ENDED or agent.question else agent.detail
+        return ink.line(
+            (f" {palette.glyphs.states[state]} {words}", palette.states[state]),
+            (f"  {detail}" if detail and detail not in words else "", palette.text),
+        )
+
+    def _tasked(self, agent: Agent) -> Line:
+        shown = " ".join(agent.task.split())
+        return ink.line(("   task  ", self.palette.quiet), (shown, self.palette.text)) if shown else ()
+
+    def _evidence(self, agent: Agent) -> Line:
+        palette, runs = self.palette, list[tuple[str, Style | None]]()
+        for piece in agent.evidence[:4]:
+            at = self._picture.clock(piece.at) if piece.at else ""
+            runs.append(
+                (f"{' · ' if runs else ''}{piece.source}: {piece.value or piece.state} {at}".rstrip(), palette.quiet)
+            )
+            if not piece.agrees:
+                runs.append((f" (says {piece.state})", palette.note))
+        return ink.line(("   seen  ", palette.quiet), *runs) if runs else ()
+
+    def _places(self, agent: Agent) -> Line:
+        parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", agent.kind]
+        parts += [f"pid {agent.pid}"] * bool(agent.pid)
+        parts += [f"started {age(self._picture.since(agent.started))} ago"] * bool(agent.started)
+        return ink.line(
+            ("   in    ", self.palette.quiet), (" · ".join(part for part in parts if part), self.palette.quiet)
+        )
+
+
+class AgentPane(Vertical):
+    """Head, question, log of one agent. `full`: as a screen of its own, with a longer head."""
+
+    DEFAULT_CSS = """
+    AgentPane { height: 1fr; }
+    AgentPane LogView { height: 1fr; }
+    """
+
+    def __init__(self, *, full: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.agent: Agent | None = None
+        self._full = full
+        self._picture = Picture()
+        self._since = 0.0
+
+    def compose(self) -> ComposeResult:
+        """Head, question, a rule above the log (on a screen of its own), log."""
+        if self._full:
+            yield Head(id="head")
+        yield Rule(id="pane-rule")
+        yield QuestionPanel(("allow", "always", "deny", "message"), id="question")
+        yield LogView(id="log")
+
+    @property
+    def log_view(self) -> LogView:
+        """The log."""
+        return self.query_one(LogView)
+
+    @property
+    def question(self) -> QuestionPanel:
+        """The question."""
+        return self.query_one(QuestionPanel)
+
+    def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
+        """Show this agent from now on."""
+        self._picture, self.agent = picture, agent
+        self.log_view.show(book)
+        self.fit()
+
+    def fit(self) -> None:
+        """Give head, question and log their shares of the height there is now."""
+        height = self.size.height
+        if not height:
+            return
+        agent, room = self.agent, cast("ControlRoomApp", self.app)
+        self.log_view.paint_pause = room.paint_pause
+        if self._full:
+            head = self.query_one(Head)
+            lines = 5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 else 1
+            if head.styles.height is None or head.styles.height.value != lines:
+                head.styles.height = lines
+            head.show(self._picture, agent)
+        most = max(3, height - (8 if height >= 16 else 4)) if self._full else max(3, height * 2 // 3)
+        question = agent.question if agent else None
+        self.question.show(question, agent.id if agent else "", self._picture.now, most)
+        self.title()
+
+    def on_resize(self) -> None:
+        """The height is another one: share it out anew."""
+        self.fit()
+
+    @on(LogView.Moved)
+    def title(self) -> None:
+        """Say on the rule whose log this is, and where in it one stands."""
+        rule, agent, palette = self.query_one(Rule), self.agent, cast("ControlRoomApp", self.app).palette
+        if agent is None:
+            rule.show("")
+            return
+        if self._full:
+            rule.show("log", self._where(), palette.note if not self.log_view.following else None)
+            return
+        state = self._picture.fleet.state_of(agent)
+        words = f"{palette.glyphs.states[state]} {state_words(self._picture, agent)}"
+        rule.show(f"{agent.name} · {agent.host}", words, palette.states[state], strong=True)
+
+    def _where(self) -> str:
+        view = self.log_view
+        book = view.book
+        found = f"{view.found} with “{view.filter}”  " if view.filter else ""
+        if book is None or not book.loaded:
+            return found
+        if view.following:
+            skipped = f"skipped {size(book.skipped)} to keep up, it is in the log  " if book.skipped else ""
+            return f"{found}{skipped}following"
+        newer = f"{view.arrived} new below" if view.arrived else "not following"
+        return f"{found}{newer}, e: to the end"

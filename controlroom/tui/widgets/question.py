@@ -1,0 +1,127 @@
+"""A question in full, with the keys that answer it. It counts as read when its last line was on show."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.model import Question
+from controlroom.domain.words import age
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+_TITLES = {"permission": "asks for permission", "host_key": "shows a key that we have never seen"}
+
+
+class QuestionPanel(Lines):
+    """Says what is asked; hides itself when nothing is."""
+
+    DEFAULT_CSS = "QuestionPanel { display: none; height: 1; }"
+
+    class Answered(Message):
+        """One of the answers was tapped."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.action_name = name
+
+    def __init__(self, answers: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.question: Question | None = None
+        self.subject = ""
+        self._answers = [BY_NAME[name] for name in answers]
+        self._now = 0
+        self._most = 10
+        self._top = 0
+        self._read_to = 0
+        self._words: list[str] = []
+        self._places: list[tuple[int, int, str]] = []
+
+    def ground(self) -> Style:
+        """A question is a panel."""
+        return self.palette.panel
+
+    @property
+    def read(self) -> bool:
+        """Whether all of the question was on show."""
+        return self.question is not None and self._read_to >= len(self._words)
+
+    def show(self, question: Question | None, subject: str, now: int, most: int) -> None:
+        """Show a question (or none) of an agent or host, in at most so many lines."""
+        if question is None or self.question is None or (question.id, subject) != (self.question.id, self.subject):
+            self._top = self._read_to = 0
+        self.question, self.subject, self._now, self._most = question, subject, now, max(3, most)
+        self.display = question is not None
+        self.fit()
+
+    def fit(self) -> None:
+        """Take the height that the question needs, and draw it."""
+        if self.question is None:
+            return
+        width = max(8, (self.size.width or self.app.size.width) - 5)
+        lines = self.question.text.split("\n") if self.question.text.strip() else [self.question.title]
+        self._words = [part for line in lines for part in ink.wrap(line, width)]
+        height = min(len(self._words) + 2, self._most)
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
+        self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap for the new width."""
+        self.fit()
+
+    def turn(self) -> None:
+        """Show the next part of a long question; after the last one the first."""
+        room = max(1, self.size.height - 2)
+        self._top = 0 if self._top + room >= len(self._words) else self._top + room
+        self.redraw()
+
+    @property
+    def long(self) -> bool:
+        """Whether it does not fit as a whole."""
+        return self.question is not None and len(self._words) > max(1, self.size.height - 2)
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The title, the words, the answers."""
+        question, palette = self.question, self.palette
+        if question is None:
+            return ()
+        room = max(1, height - 2)
+        shown = self._words[self._top : self._top + room]
+        self._read_to = max(self._read_to, self._top + len(shown))
+        asked = age(self._now - question.asked)
+        since = "just now" if asked == "now" else f"{asked} ago"
+        title = f" {palette.glyphs.asking} {_TITLES.get(question.kind, 'asks')}"
+        hidden = len(self._words) - self._top - len(shown)
+        more = f"{hidden} more lines: Space " if hidden else "Space: from the top " if self._top else ""
+        head = ink.spread(
+            ink.line((title, palette.warn), (f"  {since}", palette.quiet)), ink.line((more, palette.warn)), width
+        )
+        body = [ink.line(("   " + line, palette.strong)) for line in shown]
+        return [head, *body, self._keys(width)]
+
+    def _keys(self, width: int) -> Line:
+        palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
+        self._places, at = [], 2
+        for action in self._answers:
+            title = {"allow": "allow once" if width >= 60 else "allow", "host_add": "add"}.get(
+                action.name, action.title
+            )
+            text = f" {action.key} {title} "
+            self._places.append((at, at + len(text), action.name))
+            at += len(text)
+            runs += [(f" {action.key}", palette.key), (f" {title} ", palette.text)]
+        return ink.line(*runs)
+
+    def on_click(self, event: events.Click) -> None:
+        """Answer by tapping the answer; tapping a long question shows more of it."""
+        event.stop()
+        if event.y < self.size.height - 1:
+            self.turn()
+            return
+        for start, end, name in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Answered(name))

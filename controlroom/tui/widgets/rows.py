@@ -1,0 +1,165 @@
+"""A list with a cursor that follows its row, not its place: rows may move, what is chosen stays chosen."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from rich.segment import Segment
+from textual import events
+from textual.message import Message
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+Row = TypeVar("Row")
+
+
+class Rows(Lines, Generic[Row]):
+    """Rows of one kind. Subclasses say how a row is named and drawn."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    class Chosen(Message):
+        """Another row is under the cursor."""
+
+        def __init__(self, rows: "Rows[Row]", name: str) -> None:
+            super().__init__()
+            self.rows = rows
+            self.row_name = name
+
+    class Tapped(Message):
+        """A row was tapped. `again`: it was the chosen one already."""
+
+        def __init__(self, rows: "Rows[Row]", name: str, again: bool) -> None:
+            super().__init__()
+            self.rows = rows
+            self.row_name = name
+            self.again = again
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.rows: Sequence[Row] = ()
+        self.chosen: str | None = None
+        self._names: list[str] = []
+        self._top = 0
+        self._moved = False
+
+    # ------------------------------------------------------------------ what subclasses say
+
+    def name_of(self, row: Row) -> str:
+        """Give what names a row for good."""
+        raise NotImplementedError
+
+    def draw(self, row: Row, width: int, chosen: bool) -> Line:
+        """Draw one row."""
+        raise NotImplementedError
+
+    def begin(self, width: int, height: int) -> Sequence[Line]:
+        """Give lines that stand above the rows, and get ready to draw them."""
+        return ()
+
+    def empty(self, width: int) -> Sequence[Line]:
+        """Give what to read when there is no row."""
+        return ()
+
+    # ------------------------------------------------------------------ what is shown
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these rows from now on; the cursor stays with its row, or with the place where that was."""
+        place = self.place()
+        self.rows = rows
+        self._names = [self.name_of(row) for row in rows]
+        if self.chosen not in self._names:
+            self._choose_at(place if self._moved else 0, told=False)
+        elif not self._moved and self._names[0] != self.chosen:
+            self._choose_at(0, told=False)
+        self.redraw()
+
+    def place(self) -> int:
+        """Give the index of the chosen row; 0 when there is none."""
+        return self._names.index(self.chosen) if self.chosen in self._names else 0
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Draw the part around the cursor that fits."""
+        if not self.rows:
+            return self.empty(width)
+        above = list(self.begin(width, height))
+        room = max(1, height - len(above))
+        self._bring_into_view(self.place(), room)
+        shown = range(self._top, min(len(self.rows), self._top + room))
+        drawn = [self._drawn_row(index, width) for index in shown]
+        hidden = len(self.rows) - (self._top + room)
+        if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
+            drawn[-1] = ink.line((f"   … {hidden + 1} more", self.palette.quiet))
+        return [*above, *drawn]
+
+    def _drawn_row(self, index: int, width: int) -> Line:
+        chosen = self._names[index] == self.chosen
+        drawn = self.draw(self.rows[index], width, chosen)
+        if not chosen:
+            return drawn
+        rest = max(0, width - ink.length(drawn))
+        return ink.over((*drawn, Segment(" " * rest)), self.palette.chosen)
+
+    def _bring_into_view(self, place: int, room: int) -> None:
+        last_top = max(0, len(self.rows) - room)
+        spare = 1 if room > 2 else 0
+        self._top = min(max(self._top, place - room + 1 + spare), place, last_top) if place else 0
+        self._top = max(0, min(self._top, last_top))
+
+    # ------------------------------------------------------------------ moving
+
+    def choose(self, name: str, *, by_hand: bool = True) -> bool:
+        """Put the cursor on a row; says whether there is such a row."""
+        if name not in self._names:
+            return False
+        self._moved = self._moved or by_hand
+        self._choose_at(self._names.index(name))
+        self.redraw()
+        return True
+
+    def move(self, steps: int) -> None:
+        """Move the cursor down (or up) by rows."""
+        self._moved = True
+        self._choose_at(self.place() + steps)
+        self.redraw()
+
+    def choose_number(self, number: int) -> bool:
+        """Put the cursor on the `number`th row on show, counted from 1; says whether there is one."""
+        index = self._top + number - 1
+        if not 0 <= index < len(self.rows):
+            return False
+        self._moved = True
+        self._choose_at(index)
+        self.redraw()
+        return True
+
+    def _choose_at(self, index: int, told: bool = True) -> None:
+        before = self.chosen
+        index = max(0, min(index, len(self._names) - 1))
+        self.chosen = self._names[index] if self._names else None
+        if told and self.chosen and self.chosen != before:
+            self.post_message(self.Chosen(self, self.chosen))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the tapped row."""
+        event.stop()
+        above = len(self.begin(*self.size)) if self.rows else 0
+        index = self._top + event.y - above
+        if event.y < above or index >= len(self.rows):
+            return
+        again = self._names[index] == self.chosen
+        self._moved = True
+        self._choose_at(index)
+        self.redraw()
+        self.post_message(self.Tapped(self, self._names[index], again))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move down with the wheel."""
+        event.stop()
+        self.move(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move up with the wheel."""
+        event.stop()
+        self.move(-1)

@@ -1,0 +1,38 @@
+"""A line that separates meanings, with a title at its left and a word at its right."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+
+class Rule(Lines):
+    """`─ title ───────── word ─`."""
+
+    def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._title = title
+        self._strong = False
+        self._word = ""
+        self._word_style: Style | None = None
+
+    def show(self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False) -> None:
+        """Say this from now on."""
+        self._title, self._word, self._word_style, self._strong = title, word, style, strong
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """One line."""
+        palette, sign = self.palette, self.palette.glyphs.rule
+        word = ink.cut(self._word, max(0, width - 6))
+        title = ink.cut(self._title, max(0, width - ink.width(word) - 8))
+        start = ink.line(
+            (f"{sign} ", palette.rule),
+            (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
+        )
+        end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, palette.rule))
+        between = max(0, width - ink.length(start) - ink.length(end))
+        return ((*start, *ink.line((sign * between, palette.rule)), *end),)

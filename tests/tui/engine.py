@@ -1,0 +1,190 @@
+"""An engine in memory: the real rules (decide, reduce) over a fleet; hosts do what they are told, when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Refused, decide
+from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
+from controlroom.domain.reduce import reduce
+from controlroom.fleet.client import EngineUnavailable, LogPage, Outcome
+
+Logs = dict[tuple[str, int], list[LogRecord]]
+
+
+class SmallEngine:
+    """Holds the fleet and the logs; every client sees the same."""
+
+    def __init__(self, fleet: Fleet, logs: Logs | None = None, now: Callable[[], int] = lambda: 0) -> None:
+        self.fleet = fleet
+        self.logs: Logs = logs or {}
+        self.now = now
+        self.asked: list[intents.Intent] = []
+        """Every intent, in order, refused ones too."""
+        self.effects: list[intents.Effect] = []
+        self.clients: list[SmallClient] = []
+        self.running = True
+        self.starting = asyncio.Event()
+        self.starting.set()
+        self.connections = 0
+        self._ops = 0
+
+    async def connect(self) -> SmallClient:
+        """What `fleet.client.Client.connect` is for the app."""
+        await self.starting.wait()
+        if not self.running:
+            raise EngineUnavailable("the engine did not start: its config has an error")
+        self.connections += 1
+        client = SmallClient(self)
+        self.clients.append(client)
+        return client
+
+    def happen(self, *happened: events.Event) -> None:
+        """Let something become true."""
+        for event in happened:
+            self.fleet = reduce(self.fleet, event)
+        self.wake()
+
+    def put(self, *agents: Agent) -> None:
+        """Replace whole agents."""
+        self.fleet = replace(self.fleet, agents={**self.fleet.agents, **{agent.id: agent for agent in agents}})
+        self.wake()
+
+    def wake(self) -> None:
+        for client in self.clients:
+            client.news.set()
+
+    def stop(self) -> None:
+        """The engine goes away."""
+        self.running = False
+        for client in self.clients:
+            client.connected = False
+        self.wake()
+
+    def write(self, agent: str, *bodies: bytes, stream: str = "o", at: int = 0) -> None:
+        """An agent writes lines."""
+        epoch = self.fleet.agents[agent].epoch
+        log = self.logs.setdefault((agent, epoch), [])
+        log.extend(LogRecord(at or self.now(), stream, body) for body in bodies)
+        self.wake()
+
+    def page(self, agent: str, epoch: int, start: int, end: int, skipped: int = 0) -> LogPage:
+        records = tuple(self.logs.get((agent, epoch), [])[start:end])
+        place = LogPlace(epoch, 1, start), LogPlace(epoch, 1, start + len(records))
+        return LogPage(agent, records, *place, skipped=skipped, first=start == 0)
+
+    def decide(self, intent: intents.Intent) -> Outcome:
+        self.asked.append(intent)
+        self._ops += 1
+        decision = decide(self.fleet, intent, self._ops, self.now())
+        if isinstance(decision, Refused):
+            return Outcome(False, "refused", decision.reason)
+        self.happen(*decision.events)
+        for effect in decision.effects:
+            self.effects.append(effect)
+            self._world(effect)
+        return Outcome(True, "done")
+
+    def _world(self, effect: intents.Effect) -> None:
+        """What hosts do with an effect, at once."""
+        now = self.now()
+        match effect:
+            case intents.SpawnOn():
+                known = self.fleet.agents[f"{effect.host}/{effect.name}"]
+                self.put(replace(known, state=State.WORKING, since=now, started=now, pending=None, session="s-new"))
+            case intents.KillOn():
+                known = self.fleet.agents[f"{effect.host}/{effect.name}"]
+                self.put(replace(known, state=State.FAILED, detail="killed", since=now, ended=now, pending=None))
+            case intents.ForgetOn():
+                agents = {key: one for key, one in self.fleet.agents.items() if key != f"{effect.host}/{effect.name}"}
+                self.fleet = replace(self.fleet, agents=agents)
+            case intents.TellOn(what="answer"):
+                known = self.fleet.agents[f"{effect.host}/{effect.name}"]
+                self.put(replace(known, question=None, state=State.WORKING, since=now))
+            case intents.TrustKey():
+                link = LinkState.CONNECTING if effect.accept else LinkState.REFUSED
+                self.happen(events.LinkChanged(effect.host, link, now, "" if effect.accept else "its key was refused"))
+            case _:
+                pass
+
+
+@dataclass
+class SmallClient:
+    """One client of it."""
+
+    engine: SmallEngine
+    connected: bool = True
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    followed: dict[str, LogPlace] = field(default_factory=dict)
+    fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)
+    closed: bool = False
+    _seen: Fleet | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        return self.engine.fleet
+
+    def _alive(self) -> None:
+        if not self.connected:
+            raise EngineUnavailable("the engine has ended; agents live on")
+
+    async def changed(self) -> Fleet:
+        while self._seen is self.engine.fleet:
+            self._alive()
+            self.news.clear()
+            await self.news.wait()
+        self._seen = self.engine.fleet
+        return self._seen
+
+    async def submit(self, intent: intents.Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+        self._alive()
+        return self.engine.decide(intent)
+
+    async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
+        self._alive()
+        kept: dict[str, LogPlace] = {}
+        for agent, place in places.items():
+            epoch = self.engine.fleet.agents[agent].epoch
+            end = LogPlace(epoch, 1, len(self.engine.logs.get((agent, epoch), [])))
+            kept[agent] = self.followed.get(agent) or place or end
+        self.followed = kept
+        self.news.set()
+
+    async def pages(self) -> AsyncIterator[LogPage]:
+        while True:
+            self._alive()
+            for page in self._waiting():
+                yield page
+            await asyncio.sleep(0.005)
+
+    def _waiting(self) -> Sequence[LogPage]:
+        pages = []
+        for agent, place in self.followed.items():
+            log = self.engine.logs.get((agent, place.epoch), [])
+            if place.offset < len(log):
+                page = self.engine.page(agent, place.epoch, place.offset, len(log))
+                self.followed[agent] = page.end
+                pages.append(page)
+        return pages
+
+    async def fetch(
+        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
+    ) -> LogPage:
+        self._alive()
+        self.fetches.append((agent, epoch, before, after))
+        await asyncio.sleep(0)
+        log = self.engine.logs.get((agent, epoch), [])
+        if after is not None:
+            start = after.offset if after.segment else 0
+            return self.engine.page(agent, epoch, start, start + count)
+        end = before.offset if before else len(log)
+        return self.engine.page(agent, epoch, max(0, end - count), end)
+
+    async def stop_engine(self) -> None:
+        self.engine.stop()
+
+    async def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,105 @@
+"""An app on a small engine, with clocks that a test holds in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timezone
+from typing import TypeVar
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from controlroom.domain.model import Fleet
+from controlroom.tui import theme
+from controlroom.tui.app import ControlRoomApp
+from tests.lab.waiting import wait_for_async
+from tests.tui.engine import Logs, SmallEngine
+from tests.tui.scenes import NOW
+
+S = TypeVar("S", bound=Screen)  # type: ignore[type-arg]
+
+
+class Clock:
+    """UTC milliseconds and seconds that pass when somebody says so."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now / 1000
+
+    def pass_(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
+class Room:
+    """The app, its engine, its clock, and the pilot who presses keys."""
+
+    def __init__(self, app: ControlRoomApp, engine: SmallEngine, clock: Clock, pilot: Pilot[None]) -> None:
+        self.app, self.engine, self.clock, self.pilot = app, engine, clock, pilot
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, at a person's pace."""
+        for key in keys:
+            self.clock.pass_(1)
+            await self.pilot.press(key)
+            await self.pilot.pause()
+
+    async def write(self, text: str) -> None:
+        """Type text."""
+        await self.press(*("space" if sign == " " else sign for sign in text))
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Wait for a condition, with a deadline."""
+        await wait_for_async(condition, 10, what or "the screen to come to it")
+
+    def screen(self, kind: type[S]) -> S:
+        """Give the screen on top, which must be of this kind."""
+        assert isinstance(self.app.screen, kind), f"on top is {self.app.screen}"
+        screen: S = self.app.screen
+        return screen
+
+    def text(self) -> str:
+        """Give all text on the screen, a line a row."""
+        width, height = self.app.size
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])
+
+    def said(self) -> str:
+        """Give what was said above the footer last."""
+        from controlroom.tui.widgets.says import Says
+
+        return next((says.text for says in self.app.screen.query(Says)), "")
+
+
+@asynccontextmanager
+async def room(
+    fleet: Fleet,
+    logs: Logs | None = None,
+    size: tuple[int, int] = (120, 40),
+    engine: SmallEngine | None = None,
+    theme_name: str = theme.DEFAULT,
+    glyphs: theme.Glyphs = theme.RICH_GLYPHS,
+) -> AsyncIterator[Room]:
+    """Open the app at a size and wait until it shows the fleet."""
+    clock = Clock()
+    engine = engine or SmallEngine(fleet, logs, clock)
+    app = ControlRoomApp(
+        engine.connect,
+        theme_file=theme.find(theme_name),
+        glyphs=glyphs,
+        now=clock,
+        monotonic=clock.monotonic,
+        zone=timezone.utc,
+    )
+    async with app.run_test(size=size) as pilot:
+        opened = Room(app, engine, clock, pilot)
+        if engine.running and engine.starting.is_set():
+            await opened.until(lambda: app.picture.known and app.source is not None, "the engine to be reached")
+        await pilot.pause()
+        yield opened
+        await pilot.pause()

@@ -1,0 +1,185 @@
+"""Fleets to look at: a farm with everything in it, and small ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from controlroom.domain.model import (
+    Agent,
+    Evidence,
+    Fleet,
+    Host,
+    HostFacts,
+    HostSample,
+    Limits,
+    LinkState,
+    LogRecord,
+    Profile,
+    Question,
+    State,
+)
+from tests.tui.engine import Logs
+
+NOW = 1_795_357_920_000
+"""14:32 UTC on a day in November 2026."""
+MINUTE = 60_000
+MIB, GIB = 1024**2, 1024**3
+
+
+def host(name: str, cpu: float, used: float, total: float = 8, **changes: Any) -> Host:
+    past = tuple(max(1.0, min(99.0, cpu + 18 * ((step * 7) % 5 - 2))) for step in range(30))
+    held = tuple(max(1.0, min(99.0, 100 * used / total + ((step * 3) % 7 - 3))) for step in range(30))
+    sample = HostSample(NOW, cpu, int(used * GIB), int(total * GIB), 0, 2 * GIB, 1.42, 120 * GIB, 400 * GIB)
+    facts = HostFacts(
+        f"{name}.example", "ann", "linux-x86_64", "3.11.2", "3.3a", 8, int(total * GIB), "m", "b", 0, True
+    )
+    made = Host(name, f"ann@{name}.example.org", LinkState.UP, NOW - 300 * MINUTE, "", NOW, facts, sample, past, held)
+    return replace(made, **changes)
+
+
+def agent(name: str, on: str, state: State, minutes: int, line: str = "", **changes: Any) -> Agent:
+    live = state in (State.WORKING, State.WAITING, State.IDLE, State.LIMITED)
+    made = Agent(
+        on,
+        name,
+        1,
+        "headless",
+        state,
+        NOW - minutes * MINUTE,
+        model="claude-sonnet-5-5",
+        cwd="/home/ann/work",
+        task=f"Work on {name} until its tests pass.",
+        profile="default",
+        pid=4242 if live else None,
+        session="s-1",
+        started=NOW - (minutes + 30) * MINUTE,
+        rss=(280 + 7 * len(name) + minutes) * MIB if live else None,
+        cpu_percent=float((minutes * 7) % 13) if live else None,
+        processes=3,
+        last_line=line,
+        last_line_at=NOW - MINUTE,
+    )
+    return replace(made, **changes)
+
+
+def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -> Question:
+    return Question(id_, "permission", title, text or title, NOW - minutes * MINUTE)
+
+
+def host_key(name: str) -> Question:
+    text = f"{name} shows a key that this room has never seen:\nED25519 SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM\nAccept it only if you know it to be this host's."
+    return Question(f"key-{name}", "host_key", f"unknown key of {name}", text, NOW - MINUTE)
+
+
+PUSH = (
+    "git push origin docs/update\n"
+    "The branch is ready, the tests pass and the task says to push. It goes to the remote that the "
+    "repository was cloned from."
+)
+
+
+def farm() -> Fleet:
+    """Three hosts, agents in every state, two questions."""
+    hosts = [
+        host("vm1", 62, 5.7),
+        host("vm2", 12, 3.0),
+        host("mini", 4, 3.4, 4),
+    ]
+    agents = [
+        agent("docs-1", "vm1", State.WAITING, 2, question=permission("Bash: git push origin docs/update", PUSH)),
+        agent(
+            "infra",
+            "vm2",
+            State.WAITING,
+            4,
+            model="claude-opus-5-5",
+            question=permission(
+                "AskUserQuestion: which region?", "Which region?\n  1. eu-west\n  2. us-east", 4, "q-2"
+            ),
+        ),
+        agent("seed-9", "vm1", State.FAILED, 9, detail="exit 1: not logged in", exit_code=1, model="claude-haiku-5-5"),
+        agent("test-4", "vm1", State.LIMITED, 62, detail="5-hour limit until 17:00", limited_until=NOW + 148 * MINUTE),
+        agent("idle-2", "vm2", State.IDLE, 12, detail="interrupted; waits for a message"),
+        agent("api-3", "vm2", State.WORKING, 41, "› Bash  pytest -q tests/api"),
+        agent("web-2", "vm1", State.WORKING, 12, "› Read  web/src/nav.tsx"),
+        agent("lint-all", "vm1", State.WORKING, 130, "1204 files checked, 3 findings", kind="command", model=""),
+        agent("日本語-doc"[-3:], "vm2", State.WORKING, 3, "● 翻訳を確認しています — 12 pages"),
+        agent("new-1", "mini", State.STARTING, 0, model=""),
+        agent("old-7", "vm2", State.DONE, 600, detail="done · 14 turns · $0.41"),
+        agent("old-8", "vm2", State.DONE, 1500, detail="done, 3 denied"),
+    ]
+    agents[0] = replace(
+        agents[0],
+        evidence=(
+            Evidence("stream", "waiting", "can_use_tool Bash", NOW - 2 * MINUTE),
+            Evidence("session file", "waiting", "waiting", NOW - 2 * MINUTE),
+            Evidence("process", "working", "alive", NOW),
+        ),
+    )
+    profiles = {"default": Profile("default"), "docs": Profile("docs", model="claude-haiku-5-5", cwd="docs")}
+    return Fleet("room", {one.name: one for one in hosts}, {one.id: one for one in agents}, profiles, Limits(100 * MIB))
+
+
+def event(body: dict[str, Any], at: int) -> LogRecord:
+    return LogRecord(at, "a", json.dumps(body).encode())
+
+
+def said(text: str, at: int) -> LogRecord:
+    return event({"type": "assistant", "message": {"content": [{"type": "text", "text": text}]}}, at)
+
+
+def used(tool: str, argument: str, at: int) -> LogRecord:
+    block = {"type": "tool_use", "name": tool, "input": {"command": argument}}
+    return event({"type": "assistant", "message": {"content": [block]}}, at)
+
+
+def result(text: str, at: int, error: bool = False) -> LogRecord:
+    block = {"type": "tool_result", "content": text, "is_error": error}
+    return event({"type": "user", "message": {"content": [block]}}, at)
+
+
+def story() -> list[LogRecord]:
+    """What a Claude agent says while it works."""
+    at = NOW - 30 * MINUTE
+    turns: list[LogRecord] = [LogRecord(at, "n", b"run 1 of docs-1 in /home/ann/work")]
+    turns.append(
+        event({"type": "system", "subtype": "init", "model": "claude-sonnet-5-5", "cwd": "/home/ann/work"}, at)
+    )
+    turns.append(said("I will start with the navigation, then bring the pages up to date one by one.", at))
+    for number, page in enumerate(("install", "first-host", "keys", "config", "faq")):
+        then = at + number * 4 * MINUTE
+        turns += [
+            used("Read", f"docs/{page}.md", then),
+            used("Edit", f"docs/{page}.md", then + MINUTE),
+            result(f"docs/{page}.md  +{14 + 9 * number} -{3 + number}", then + MINUTE),
+            said(
+                f"The page on {page} spoke of flags that no longer exist. I took them out and gave each of the "
+                "remaining ones an example that is run by the tests.",
+                then + 2 * MINUTE,
+            ),
+            used("Bash", "make -C docs test", then + 3 * MINUTE),
+            result(f"{48 + number} passed\n2 warnings", then + 3 * MINUTE),
+        ]
+    turns.append(
+        result("tests/test_links.py: 1 failed\nhttp://old.example.org answers 404", NOW - 4 * MINUTE, error=True)
+    )
+    turns.append(said("The failing link is in the changelog and was wrong before; I fixed it too.", NOW - 3 * MINUTE))
+    turns.append(used("Bash", "git push origin docs/update", NOW - 2 * MINUTE))
+    return turns
+
+
+def logs(fleet: Fleet) -> Logs:
+    found: Logs = {}
+    for one in fleet.agents.values():
+        if one.kind == "command":
+            colours = [
+                b"\x1b[32mok\x1b[0m   src/a.py",
+                b"\x1b[33mwarn\x1b[0m src/b.py:14 unused import",
+                b"\x1b[31mfail\x1b[0m src/c.py",
+            ]
+            found[one.id, 1] = [LogRecord(NOW, "o", colours[step % 3]) for step in range(60)]
+        else:
+            found[one.id, 1] = story()
+    return found
