@@ -118,7 +118,8 @@ def _checked(where: str, kind: type[F], values: dict[str, Any]) -> F:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first, *more = error.errors(include_url=False)
+        wrong = error.errors(include_url=False)
+        first, *more = sorted(wrong, key=lambda details: details["type"] != "extra_forbidden")  # a typo explains others
         others = len({details["loc"][:3] for details in more} - {first["loc"][:3]})
         also = f" ({others} more after this one)" if others else ""
         raise ConfigProblem(redact(f"{where}: {_problem(first)}{also}")) from None

@@ -49,6 +49,8 @@ class Server:
                 outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
             else:
                 await reader.serve()
+        except asyncio.CancelledError:
+            pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves
         finally:
             self._readers.discard(reader)
             outgoing.close()

@@ -1,0 +1,98 @@
+"""A room for one test: a real engine in this process, with real links to scripted hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from controlroom import __version__
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Agent, LinkState
+from controlroom.fleet import config
+from controlroom.fleet.engine import Asked, Engine
+from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.ledger import Connect, Ledger, connect
+from controlroom.fleet.link import Link
+from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.server import Server
+from controlroom.wire.messages import Greet
+from tests.fleet.scripted import NOON, ScriptedHost
+from tests.lab.waiting import wait_for_async
+
+
+class Room:
+    """An engine and its hosts."""
+
+    def __init__(self, home: Home, hosts: Iterable[ScriptedHost], opener: Connect = connect) -> None:
+        self.home = home
+        self.hosts = {host.name: host for host in hosts}
+        self.now = NOON
+        home.prepare()
+        if not home.config.exists():
+            tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in self.hosts)
+            home.config.write_text(f"local = false\n{tables}")
+            home.config.chmod(0o600)
+        self.ledger = Ledger(home.ledger, "room-1", opener)
+        self.engine = Engine(home, config.load(home), self.ledger, self.open_link, lambda: self.now)
+        self.stopped = asyncio.Event()
+        self.server = Server(self.engine, self.stopped.set)
+
+    def open_link(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
+        scripted = self.hosts.setdefault(host, ScriptedHost(host))
+        if fingerprint:
+            scripted.trust(fingerprint)
+        return Link(
+            host,
+            Greet(__version__, self.ledger.room),
+            scripted,
+            engine,
+            lambda: self.now,
+            random.Random(1),
+            sleep=lambda seconds: asyncio.sleep(min(seconds, 0.01)),
+        )
+
+    async def up(self, *names: str) -> None:
+        """Wait for hosts."""
+        wanted = names or tuple(self.hosts)
+        links = self.engine.fleet.hosts
+        await self.until(lambda: all(self.link(name) is LinkState.UP for name in wanted), f"all are up of {links}")
+
+    def link(self, name: str) -> LinkState:
+        return self.engine.fleet.hosts[name].link
+
+    async def until(self, true: Callable[[], object], what: str = "") -> None:
+        """Wait for something to be true of the engine."""
+        await wait_for_async(true, 5, what, poll=0.002)
+
+    async def order(self, intent: Intent) -> Conclusion:
+        """Submit, and wait for what becomes of it."""
+        asked = await self.engine.submit(intent, "ann (test)")
+        return await concluded(asked)
+
+    def agent(self, id_: str) -> Agent:
+        return self.engine.fleet.agents[id_]
+
+
+async def concluded(asked: Asked) -> Conclusion:
+    """What became of an order."""
+    if asked.refused or asked.answer is None:
+        return Conclusion("refused" if asked.refused else "done", asked.refused)
+    return await asyncio.wait_for(asked.answer, 5)
+
+
+@asynccontextmanager
+async def room(*hosts: ScriptedHost, up: bool = True, opener: Connect = connect) -> AsyncIterator[Room]:
+    """A running room in the world of the fixture `home`, listening for clients."""
+    made = Room(find_home(os.environ), hosts or [ScriptedHost()], opener)
+    made.engine.start()
+    await made.server.listen(made.home.socket)
+    try:
+        if up:
+            await made.up()
+        yield made
+    finally:
+        await made.server.close()
+        await made.engine.close()

@@ -1,0 +1,197 @@
+"""The ledger keeps what it has acknowledged, and what goes wrong with it is a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlroom.fleet import ledger as module
+from controlroom.fleet.ledger import FORMAT, AuditLine, KnownAgent, Ledger, LedgerProblem, Order, connect
+
+ORDER = Order(1, "spawn", "vm1", "a1", 1, "write the docs", "ann", 1000)
+AGENT = KnownAgent("vm1", "a1", 1, "headless", "docs", "", "", "write the docs", 1000)
+LINE = AuditLine(1000, "ann", "spawn", "vm1/a1", 1, "done", "")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+def done(*futures: Future[None]) -> None:
+    for future in futures:
+        future.result(10)
+
+
+def test_a_new_ledger_has_the_room_id_it_was_given_and_keeps_it(path: Path) -> None:
+    Ledger(path, "one").close()
+    ledger = Ledger(path, "two")
+    assert ledger.room == "one"
+    assert path.stat().st_mode & 0o777 == 0o600
+    ledger.close()
+
+
+def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    done(
+        ledger.ordered(ORDER, AGENT),
+        ledger.ordered(replace(ORDER, op=2, verb="kill")),
+        ledger.concluded(1, "done", "", 2000),
+        ledger.audited(LINE),
+    )
+    ledger.close()
+    again = Ledger(path, "room")
+    assert again.open_orders == [replace(ORDER, op=2, verb="kill")]
+    assert again.agents == [AGENT]
+    assert again.last_op == 2
+    assert again.audit() == [LINE]
+    done(again.seen([replace(AGENT, name="a2")], gone=[("vm1", "a1")]))
+    again.close()
+    last = Ledger(path, "room")
+    assert [agent.name for agent in last.agents] == ["a2"]
+    last.close()
+
+
+def test_close_writes_what_is_queued(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    for number in range(200):
+        ledger.audited(replace(LINE, epoch=number))
+    ledger.close()
+    again = Ledger(path, "room")
+    assert [line.epoch for line in again.audit(300)] == list(range(200))
+    again.close()
+
+
+def test_writes_that_queue_up_share_a_commit(path: Path) -> None:
+    commits = []
+
+    class Counting(sqlite3.Connection):
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+            commits.extend([sql] * (sql == "commit"))
+            return super().execute(sql, *values)  # type: ignore[arg-type]
+
+    ledger = Ledger(path, "room", lambda path: opened(path, Counting))
+    commits.clear()
+    done(*[ledger.audited(LINE) for _ in range(500)])
+    assert len(commits) < 250
+    ledger.close()
+
+
+def opened(path: Path, kind: type[sqlite3.Connection]) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=0.05, isolation_level=None, check_same_thread=False, factory=kind)
+
+
+def test_secrets_and_what_is_no_text_do_not_get_in(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    done(
+        ledger.ordered(replace(ORDER, task="sk-ant-api03-verysecret \udcff"), replace(AGENT, task="sk-ant-verysecret")),
+        ledger.concluded(1, "refused", "sk-ant-api03-verysecret", 1),
+        ledger.audited(replace(LINE, reason="sk-ant-api03-verysecret", target="\ud800")),
+    )
+    ledger.close()
+    assert b"verysecret" not in path.read_bytes()
+
+
+def test_a_newer_ledger_is_refused_in_words(path: Path) -> None:
+    Ledger(path, "room").close()
+    database = connect(path)
+    database.execute("update meta set value = ? where key = 'format'", (str(FORMAT + 1),))
+    database.close()
+    with pytest.raises(LedgerProblem, match=rf"written by a newer Control Room \(format {FORMAT + 1}; this one knows"):
+        Ledger(path, "room")
+
+
+def test_an_older_ledger_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(path, "room").close()
+    monkeypatch.setattr(module, "FORMAT", FORMAT + 1)
+    monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "alter table orders add column note text"))
+    Ledger(path, "room").close()
+    database = connect(path)
+    assert database.execute("select value from meta where key = 'format'").fetchone() == (str(FORMAT + 1),)
+    assert "note" in [row[1] for row in database.execute("pragma table_info(orders)")]
+    database.close()
+
+
+@pytest.mark.parametrize("damage", [b"this is not a database at all, not even remotely" * 100, b"\0" * 4096])
+def test_a_file_that_is_no_ledger_is_refused_with_what_to_do(path: Path, damage: bytes) -> None:
+    path.write_bytes(damage)
+    with pytest.raises(LedgerProblem, match=r"is damaged .*: move it away"):
+        Ledger(path, "room")
+
+
+def test_a_damaged_page_is_found_when_it_is_opened(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    done(*[ledger.audited(replace(LINE, reason="x" * 3000)) for _ in range(50)])
+    ledger.close()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4096] = b"\xa5" * 4096
+    path.write_bytes(data)
+    with pytest.raises(LedgerProblem, match="is damaged"):
+        Ledger(path, "room")
+
+
+def test_a_folder_in_its_place_is_a_sentence(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(LedgerProblem, match="cannot be written"):
+        Ledger(path, "room")
+    with pytest.raises(LedgerProblem, match="cannot be opened: No such file"):
+        Ledger(path.parent / "none" / "ledger.db", "room")
+
+
+def test_a_ledger_held_by_another_process_is_a_sentence_and_then_well_again(path: Path) -> None:
+    ledger = Ledger(path, "room", lambda path: opened(path, sqlite3.Connection))
+    other = connect(path)
+    other.execute("begin immediate")
+    with pytest.raises(LedgerProblem, match="held by another process"):
+        done(ledger.audited(LINE))
+    other.execute("rollback")
+    other.close()
+    done(ledger.audited(LINE))
+    ledger.close()
+
+
+def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            ledger = Ledger(path, "room")
+            for number in range(1, 10_000):
+                ledger.ordered(replace(ORDER, op=number)).result()
+                os.write(writing, b".")
+        finally:
+            os._exit(1)
+    os.close(writing)
+    acknowledged = 0
+    while acknowledged < 50:
+        acknowledged += len(os.read(reading, 50))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while more := os.read(reading, 4096):
+        acknowledged += len(more)
+    os.close(reading)
+    ledger = Ledger(path, "room")
+    assert ledger.last_op >= acknowledged
+    assert len(ledger.open_orders) == ledger.last_op
+    ledger.close()
+
+
+def test_old_concluded_orders_are_dropped_and_open_ones_never(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_ORDERS", 10)
+    ledger = Ledger(path, "room")
+    for number in range(1, 31):
+        ledger.ordered(replace(ORDER, op=number))
+        if number > 1:
+            ledger.concluded(number, "done", "", 1)
+    ledger.close()
+    Ledger(path, "room").close()
+    database = connect(path)
+    kept = [row[0] for row in database.execute("select op from orders order by op")]
+    database.close()
+    assert kept == [1, *range(21, 31)]
