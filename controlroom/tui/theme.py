@@ -19,7 +19,7 @@ from controlroom.domain.views import ASCII_GLYPHS, GLYPHS
 DEFAULT = "dusk"
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
-_COLOURS = ("background", "panel", "chosen", "rule", "text", "strong", "quiet", "accent")
+_COLOURS = ("background", "panel", "chosen", "rule", "text", "strong", "quiet", "accent", "bar")
 _ALARMS = ("note", "warn", "danger")
 _LOG = ("say", "tool", "result", "think", "input")
 
@@ -117,6 +117,8 @@ class Palette:
     quiet: Style
     rule: Style
     accent: Style
+    bar: Style
+    """The filled part of a bar, and what was before."""
     key: Style
     note: Style
     warn: Style
@@ -231,6 +233,7 @@ def palette(file: ThemeFile, glyphs: Glyphs = RICH_GLYPHS) -> Palette:
         quiet=plain["quiet"],
         rule=plain["rule"],
         accent=plain["accent"],
+        bar=plain["bar"],
         key=bold["accent"],
         note=plain["note"],
         warn=bold["warn"],

@@ -141,7 +141,7 @@ class SpawnForm(Form):
             OneLine("name", suggested_name(self._fleet)),
             Choice("host", hosts, first if first in hosts else ""),
             Choice(
-                "profile", ["", *profiles], "default" if "default" in profiles else "", empty="none: Claude as it is"
+                "profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"
             ),
             OneLine("folder", "", hint="home, or what the profile says"),
             Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),

@@ -1,5 +1,6 @@
 """The first screen: counts, hosts, agents, and the chosen agent live where there is room."""
 
+from dataclasses import replace
 from functools import partial
 
 from textual import on
@@ -16,7 +17,7 @@ from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
-from controlroom.tui.widgets.keys import Keys
+from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.pane import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
@@ -144,6 +145,11 @@ class Overview(RoomScreen):
             pane.log_view.grown()
 
     # ------------------------------------------------------------------ doing
+
+    def items(self) -> list[Item]:
+        """Back means out here; on a phone that is left to the key."""
+        shown = [item for item in super().items() if item.action.name != "back" or self.size.width >= 60]
+        return [replace(item, title="quit") if item.action.name == "back" else item for item in shown]
 
     def agent_here(self) -> str | None:
         """The agent under the cursor."""

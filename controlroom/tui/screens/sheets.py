@@ -14,6 +14,7 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rule import Rule
 
 if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
@@ -101,7 +102,7 @@ class Words(Lines):
         cells = max(8, width - 4)
         title = [ink.line((f"  {part}", style)) for part in ink.wrap(self._title, cells)]
         text = [ink.line((f"  {part}", palette.text)) for part in ink.wrap(self._text, cells)] if self._text else []
-        return [(), *title, *text, ()]
+        return [*title, *text, ()]
 
 
 class ConfirmSheet(Sheet):
@@ -119,6 +120,7 @@ class ConfirmSheet(Sheet):
         from textual.containers import Vertical
 
         with Vertical(classes="sheet"):
+            yield Rule(id="heading")
             yield Words(self.title_words, self._text, danger=True)
             yield Choices([("y", self._verb), ("q", "leave it")])
 

@@ -36,7 +36,7 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     narrow = width < 60
     gap = 1 if narrow else 2
     name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
-    least = 20 if narrow else 24
+    least = 26 if narrow else 24
     left = width - (3 + name + gap + _AGE + gap + 1)
     wanted = {
         "word": _WORD,
@@ -122,5 +122,6 @@ def _line(row: AgentRow, narrow: bool = False) -> str:
         return row.line
     if row.pending:
         return f"{row.pending} is on its way"
-    told = row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line
-    return row.line if told else f"{row.state}: {row.line}" if row.line else str(row.state)
+    if row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line:
+        return row.line
+    return row.line if row.line.startswith(row.state) else f"{row.state}: {row.line}".rstrip(": ")

@@ -27,7 +27,7 @@ def memory_percent(row: HostRow) -> float | None:
 def memory_style(palette: Palette, value: float | None) -> Style:
     """Give the alarm level of memory in use."""
     if value is None or value < _WARN:
-        return palette.accent
+        return palette.bar
     return palette.danger if value >= _DANGER else palette.warn
 
 
@@ -93,9 +93,9 @@ class HostTable(Rows[HostRow]):
         cells = 16 if width >= 130 else 10 if width >= 70 else 0
         past = 16 if width >= 130 else 8 if width >= 50 else 5
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
-        runs += _bar(palette, row.cpu_percent, cells, palette.accent)
+        runs += _bar(palette, row.cpu_percent, cells, palette.bar)
         runs.append((f"{ink.right(percent(row.cpu_percent), 5)} ", palette.text))
-        runs.append((palette.glyphs.drawn(history(row.cpu_history, past)), palette.quiet))
+        runs.append((palette.glyphs.drawn(history(row.cpu_history, past)), palette.bar))
         runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
         runs += _bar(palette, memory, cells, memory_style(palette, memory))
         alarmed = memory_style(palette, memory) if memory and memory >= _WARN else palette.text
@@ -103,9 +103,9 @@ class HostTable(Rows[HostRow]):
         if width >= 90:
             held = f"{size(row.memory_used)} of {size(row.memory_total)}"
             runs.append((f"{ink.right(held, 12)} ", palette.quiet))
-        runs.append((palette.glyphs.drawn(history(row.memory_history, past)) if width >= 50 else "", palette.quiet))
+        runs.append((palette.glyphs.drawn(history(row.memory_history, past)) if width >= 50 else "", palette.bar))
         runs.append((f"{row.agents:>4}", palette.text))
-        runs.append((" agents" if width >= 80 else "", palette.quiet))
+        runs.append((" agent" + "s" * (row.agents != 1) if width >= 80 else "", palette.quiet))
         runs.append((f"  {row.stale} old" if row.stale else "", palette.note))
         return ink.line(*runs)
 

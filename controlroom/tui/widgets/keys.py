@@ -24,6 +24,8 @@ class Item:
 
     action: Action
     reason: str = ""
+    title: str = ""
+    """What it is called here, where that is not its own title."""
 
     @property
     def key(self) -> str:
@@ -33,7 +35,7 @@ class Item:
     @property
     def cells(self) -> int:
         """Width, with the space around it."""
-        return ink.width(f" {self.key} {self.action.title} ")
+        return ink.width(f" {self.key} {self.title or self.action.title} ")
 
 
 class Keys(Lines):
@@ -69,7 +71,7 @@ class Keys(Lines):
             self._places.append((at, at + item.cells, item.action.name))
             at += item.cells
             key, title = (palette.quiet, palette.quiet) if item.reason else (palette.key, palette.text)
-            runs += [(f" {item.key}", key), (f" {item.action.title} ", title)]
+            runs += [(f" {item.key}", key), (f" {item.title or item.action.title} ", title)]
         return (ink.line(*runs),)
 
     def on_click(self, event: events.Click) -> None:
@@ -81,12 +83,15 @@ class Keys(Lines):
 
 
 def fitting(items: Sequence[Item], width: int) -> list[Item]:
-    """Choose what fits: the last ones always; what cannot be done now only where there is much room."""
+    """Choose what fits: the last ones always; what cannot be done now only where there is much room.
+
+    Answers stand with their question, not here.
+    """
     last = [item for item in items if item.action.footer >= LAST]
     room = width - sum(item.cells for item in last)
     chosen: list[Item] = []
     for item in items:
-        if not 0 < item.action.footer < LAST or (item.reason and width < 100):
+        if not 0 < item.action.footer < LAST or item.action.needs == "question" or (item.reason and width < 100):
             continue
         if item.cells <= room:
             chosen.append(item)

@@ -126,8 +126,11 @@ class AgentPane(Vertical):
         """Head, question, a rule above the log (on a screen of its own), log."""
         if self._full:
             yield Head(id="head")
-        yield Rule(id="pane-rule")
+        else:
+            yield Rule(id="pane-rule")
         yield QuestionPanel(("allow", "always", "deny", "message"), id="question")
+        if self._full:
+            yield Rule(id="pane-rule")
         yield LogView(id="log")
 
     @property

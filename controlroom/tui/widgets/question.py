@@ -100,7 +100,8 @@ class QuestionPanel(Lines):
         head = ink.spread(
             ink.line((title, palette.warn), (f"  {since}", palette.quiet)), ink.line((more, palette.warn)), width
         )
-        body = [ink.line(("   " + line, palette.strong)) for line in shown]
+        styles = [palette.strong if self._top + index == 0 else palette.text for index in range(len(shown))]
+        body = [ink.line(("   " + words, style)) for words, style in zip(shown, styles, strict=True)]
         return [head, *body, self._keys(width)]
 
     def _keys(self, width: int) -> Line:
