@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +12,25 @@ import pytest
 from tests.end_to_end.room import Room
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
+from tests.lab.processes import Process
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-
-pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 FurnishClaude = Callable[..., Path]
 OpenScreen = Callable[..., Terminal]
 
 
 @pytest.fixture
-def room(home: World) -> Room:
-    return Room()
+def room(home: World) -> Iterator[Room]:
+    room = Room()
+    yield room
+    room.run("stop")
+    wait_for(lambda: not engines(home), 5, "the engine to end")
+
+
+def engines(home: World) -> list[Process]:
+    return [process for process in home.processes() if "controlroom engine" in process.command]
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def test_a_claude_agent_from_spawn_to_kill(room: Room, vm1: Host) -> None:
     room.run("kill", "docs-1", "--yes")
     killed = room.wait_for_state("docs-1", "done")
     assert killed["detail"].startswith("killed")
-    assert str(working["pid"]) not in vm1.run("ps -e -o pid=").split()
+    assert not [process for process in vm1.processes() if "claude" in process.command], "nothing of it is left"
     assert "has ended" in room.run("send", "docs-1", "hello?", expect=1)
 
 
@@ -97,8 +103,8 @@ def test_interrupt_then_a_message_goes_on(room: Room, vm1: Host) -> None:
     room.run("interrupt", "a")
     room.wait_for_state("a", "idle")
     room.run("send", "a", "go on [[text Going on.]]")
-    wait_for(lambda: "Going on." in room.run("logs", "a"), 20, "the answer to the message")
-    room.run("kill", "a", "--yes")
+    room.wait_for_state("a", "done")
+    assert "Going on." in room.run("logs", "a")
 
 
 def test_agents_outlive_engine_and_link(room: Room, vm1: Host, home: World) -> None:
@@ -110,10 +116,8 @@ def test_agents_outlive_engine_and_link(room: Room, vm1: Host, home: World) -> N
     room.wait_until("the link to come back", lambda status: all(h["state"] == "up" for h in status["hosts"]))
     assert room.wait_for_state("job", "working")["pid"] == pid
 
-    engines = [p for p in home.processes() if "controlroom engine" in " ".join(p.command.split("\0"))]
-    assert engines
-    for engine in engines:
-        os.kill(engine.pid, signal.SIGKILL)
+    (engine,) = engines(home)
+    os.kill(engine.pid, signal.SIGKILL)
     assert room.wait_for_state("job", "working")["pid"] == pid
     assert "line 1\n" in room.run("logs", "job", "-n", "100000")
 
@@ -159,5 +163,6 @@ def test_two_spawns_of_one_name_make_one_agent(room: Room, vm1: Host, home: Worl
     said = [racer.communicate(timeout=60)[1] for racer in racers]
     assert sorted(racer.returncode for racer in racers) == [0, 1], said
     assert "twin is there already" in "".join(said)
-    assert vm1.run(f"pgrep -fxc 'sleep {nap}'").strip() == "1"
+    room.wait_for_state("twin", "working")
+    assert [process.name for process in vm1.processes() if process.command.endswith(f"sleep {nap}")] == ["sleep"]
     room.run("kill", "twin", "--yes")
