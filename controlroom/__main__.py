@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _screen() -> int:
-    from controlroom.tui.app import run as run_screen
+    from controlroom.tui.run import run as run_screen
 
     return run_screen()
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet
@@ -71,6 +72,10 @@ class ControlRoomApp(App[None]):
         self.monotonic = monotonic
         self.picture = Picture(now=now(), zone=zone)
         self.source: Source | None = None
+        self.mistake: BaseException | None = None
+        """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
+        self.on_start: Callable[[], None] = lambda: None
+        """Called once when the loop runs."""
         self.drafts: dict[str, str] = {}
         """Texts that somebody began to write and left."""
         self._reader = Reader(self._run, self._log_grown, monotonic)
@@ -84,8 +89,25 @@ class ControlRoomApp(App[None]):
 
     def on_ready(self) -> None:
         """The first frame is painted: now reach for the engine, and let the minutes go by."""
+        self.on_start()
         self._next_tick()
         self.call_after_refresh(self._run, self._keep_connected())
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Close at the first mistake of our own. Textual would print a traceback with the values of all variables."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if self.mistake is None:
+            self.mistake = cause
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: object) -> None:
+        """Close: the terminal can no longer be read."""
+        self._return_code = 1
+        self._close_messages_no_wait()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self.run_worker(self._patient(work), exit_on_error=True)
