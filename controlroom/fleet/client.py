@@ -49,6 +49,8 @@ __all__ = ["Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
 
+_ENDED = "the engine has ended; agents live on"
+
 T = TypeVar("T", Answered, Page)
 
 
@@ -104,7 +106,7 @@ class Client:
         self._pages = PageQueue()
         self._news = asyncio.Event()
         self._returned = -1
-        self._gone = "the engine has ended; agents live on"
+        self._gone = _ENDED
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
@@ -172,6 +174,8 @@ class Client:
             async with asyncio.timeout(PATIENCE):
                 while self.connected:
                     await self._news.wait()
+                if self._gone != _ENDED:
+                    raise EngineUnavailable(self._gone)
                 while is_held(self._home.lock):  # noqa: ASYNC110 - another process lets go of it
                     await asyncio.sleep(0.02)
         except TimeoutError:
