@@ -282,7 +282,7 @@ class NamespaceHost(Host):
         assert init, f"{self.name} is off"
         uid = str({"root": 0, **USERS}[user])
         home = "/root" if user == "root" else f"/home/{user}"
-        enter = ["nsenter", "-t", str(init.pid), "-m", "-u", "-i", "-n", "-p", "-S", uid, "-G", uid, "--wd=/"]
+        enter = ["nsenter", "-t", str(init.pid), "-m", "-u", "-i", "-n", "-p", "-r", "-S", uid, "-G", uid, "--wd=/"]
         environment = [f"HOME={home}", f"USER={user}", f"LOGNAME={user}", "SHELL=/bin/bash", "LANG=C.UTF-8"]
         return [*enter, "env", "-i", *environment, "TERM=xterm-256color", f"PATH={SYSTEM_PATH}"]
 
