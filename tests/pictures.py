@@ -1,0 +1,135 @@
+"""Makes screenshots/ from the demo: real engine, node, runners and files, drawn by the real screen without a terminal.
+
+    python -m tests.pictures [FOLDER]
+
+The clock stands still while a picture is taken, and pictures of one run show one moment. PNG files need rsvg-convert
+(Debian: librsvg2-bin).
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timezone
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from controlroom.domain.model import Fleet, State
+from controlroom.fleet.client import Client
+from controlroom.tui import theme
+from controlroom.tui.app import ControlRoomApp, utc_now
+
+SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
+_AGENTS = 14
+_WANTED = {State.WAITING, State.WORKING, State.LIMITED, State.FAILED, State.IDLE, State.DONE}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its file's name, its size in cells, the keys that lead there, its theme."""
+
+    name: str
+    size: tuple[int, int]
+    keys: tuple[str, ...] = ()
+    theme: str = theme.DEFAULT
+    png: bool = False
+
+
+PICTURES = (
+    Picture("overview", (160, 42), png=True),
+    Picture("overview-4k", (200, 50)),
+    Picture("question", (120, 36), ("n", "enter")),
+    Picture("hosts", (120, 30), ("h",)),
+    Picture("spawn", (120, 36), ("s",)),
+    Picture("help", (120, 40), ("question_mark",)),
+    Picture("phone", (45, 20), png=True),
+    Picture("phone-question", (45, 20), ("n", "enter")),
+    Picture("phone-tall", (60, 30)),
+    *(Picture(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
+)
+
+
+def main(argv: list[str]) -> None:
+    """Make them all."""
+    folder = Path(argv[0]) if argv else SCREENSHOTS
+    folder.mkdir(exist_ok=True)
+    with demo():
+        asyncio.run(take(folder))
+    for picture in PICTURES:
+        path = folder / f"{picture.name}.svg"
+        if picture.png and shutil.which("rsvg-convert"):
+            subprocess.run(["rsvg-convert", "-o", path.with_suffix(".png"), path], check=True)
+        print(path.name, file=sys.stderr)
+
+
+@contextmanager
+def demo() -> Iterator[None]:
+    """Play the demo without its screen; this process's environment leads to its room."""
+    words = [sys.executable, "-m", "controlroom", "demo", "--hold", "--agents", str(_AGENTS)]
+    playing = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert playing.stdout
+        name, _, folder = playing.stdout.readline().strip().partition("=")
+        os.environ[name] = folder
+        yield
+    finally:
+        playing.send_signal(signal.SIGINT)
+        playing.wait(30)
+
+
+async def take(folder: Path) -> None:
+    """Wait until every kind of state is there, then take each picture at that moment."""
+    client = await Client.connect()
+    async with asyncio.timeout(60):
+        while _WANTED - _states(client.fleet):
+            await client.changed()
+    await client.close()
+    moment = utc_now()
+    for picture in PICTURES:
+        svg = await drawn(picture, moment)
+        (folder / f"{picture.name}.svg").write_text(svg)
+
+
+def _states(fleet: Fleet) -> set[State]:
+    return {agent.state for agent in fleet.agents.values()}
+
+
+async def drawn(picture: Picture, moment: int) -> str:
+    """Draw one picture as SVG."""
+
+    async def connect() -> Client:
+        return await Client.connect(start=False)
+
+    app = ControlRoomApp(connect, theme_file=theme.find(picture.theme), now=lambda: moment, zone=timezone.utc)
+    async with app.run_test(size=picture.size) as pilot:
+        await _settled(pilot, app)
+        for key in picture.keys:
+            await pilot.press(key)
+            await _settled(pilot, app)
+        return plain_fonts(app.export_screenshot(title=f"controlroom · {picture.size[0]}x{picture.size[1]}"))
+
+
+async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
+    """Wait until the fleet is there and its picture has been drawn."""
+    async with asyncio.timeout(20):
+        while not app.picture.fleet.agents:
+            await pilot.pause(0.05)
+    for _ in range(10):
+        await pilot.pause(0.05)
+
+
+def plain_fonts(svg: str) -> str:
+    """Take out fonts that a viewer would fetch from elsewhere; any monospaced one of its own will do."""
+    svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return svg.replace("font-family: Fira Code, monospace", 'font-family: "DejaVu Sans Mono", "Menlo", monospace')
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
