@@ -23,7 +23,7 @@ from tests.lab.lab import Lab
 from tests.lab.loopback import LoopbackHost, LoopbackLab
 from tests.lab.machine import no_loopback_lab, no_namespace_lab
 from tests.lab.messages_api.server import Api
-from tests.lab.namespaces import NamespaceLab
+from tests.lab.namespaces import NamespaceHost, NamespaceLab
 from tests.lab.options import Options
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import NotInTime, wait_for
@@ -33,6 +33,7 @@ from tests.lab.world import World, leaks
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, int]]]()
 QUICK_SEED = 1  # the same tests every time, unless asked otherwise
 AnyLab = TypeVar("AnyLab", bound=Lab[Any])
+CLAUDE_INSIDE = "/run/claude"  # where a host in a namespace sees the folder of the CLI
 UNDER_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 for profile, examples in (("quick", 60), ("long", 3000)):
@@ -264,11 +265,25 @@ def claude(request: pytest.FixtureRequest, claude_found: Path | str) -> Path:
 
 
 @pytest.fixture
-def claude_home(claude: Path) -> Callable[..., Path]:
-    """`claude_home(host.home, api)`: furnish a HOME for Claude Code; returns its project folder."""
+def claude_share(claude: Path) -> dict[str, str]:
+    """`vms(1, share=claude_share)`: lets hosts with a filesystem view of their own see the CLI."""
+    return {str(claude.parent): CLAUDE_INSIDE}
 
-    def furnish(home: Path, api: Api, **extra: str) -> Path:
-        return claude_code.furnish(home, claude, api.url, extra)
+
+@pytest.fixture
+def claude_home(claude: Path) -> Callable[..., Path]:
+    """`claude_home(host, api)`: furnish a host's HOME for Claude Code; returns its project folder, seen from here.
+
+    Also for a HOME on this machine, `claude_home(home.home, api)`. More keywords are variables for its .bashrc.
+    """
+
+    def furnish(place: Host | Path, api: Api, **extra: str) -> Path:
+        if not isinstance(place, NamespaceHost):
+            return claude_code.furnish(place if isinstance(place, Path) else place.home, claude, api.url, extra)
+        inside = f"{CLAUDE_INSIDE}/{claude.name}"
+        project = claude_code.furnish(place.home, inside, api.url, extra, seen_as=f"/home/{place.user}")
+        place.own(place.home)
+        return project
 
     return furnish
 

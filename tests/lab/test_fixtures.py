@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeLab
 from tests.lab import claude as claude_code
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
@@ -76,17 +77,27 @@ def test_a_screen_takes_keys_and_sizes_and_keeps_bytes(tmux_screen: Callable[...
     assert f"HOME={home.home}" in bare.screen()
 
 
-def test_claude_code_works_on_a_host_through_the_stand_in(
-    ssh_host: Host, api: Api, claude_home: Callable[..., Path]
-) -> None:
-    project = claude_home(ssh_host.home, api)
-    assert project == ssh_host.home / "project"
+def ask_claude(host: Host, api: Api) -> None:
+    """One task for the real CLI on a host, with one tool call."""
     task = '[[tool Bash {"command": "echo from-$((40+2))"}]][[text All is well.]]'
-    told = f"cd project && bash -lc \"claude -p --output-format json --allowedTools Bash\" <<'END'\n{task}\nEND"
-    said = ssh_host.run(told, timeout=60)
-    assert "All is well." in said
+    told = f"cd project && bash -lc 'claude -p --output-format json --allowedTools Bash' <<'END'\n{task}\nEND"
+    assert "All is well." in host.run(told, timeout=60)
     assert len(api.requests(main=True)) == 2
     assert "from-42" in str(api.requests(main=True)[1]["body"]["messages"])
+
+
+def test_claude_code_works_on_a_host(ssh_host: Host, api: Api, claude_home: Callable[..., Path]) -> None:
+    assert claude_home(ssh_host, api) == ssh_host.home / "project"
+    ask_claude(ssh_host, api)
+
+
+def test_claude_code_works_in_a_namespace(
+    vms: MakeLab, start_api: Callable[..., Api], claude_share: dict[str, str], claude_home: Callable[..., Path]
+) -> None:
+    lab = vms(1, share=claude_share)
+    api = start_api(host=lab.record.gateway)
+    claude_home(lab["vm1"], api)
+    ask_claude(lab["vm1"], api)
 
 
 def test_a_claude_of_another_version_is_not_taken(tmp_path: Path) -> None:
