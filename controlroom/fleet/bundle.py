@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import tarfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -49,15 +50,39 @@ class Bundle:
     needs: Needs | None = None
 
 
-@cache
 def bundles() -> tuple[Bundle, ...]:
     """Give the bundles of this installation, the preferred one first. Built once a process, in some 0.1 s.
 
-    Raises `OSError` or `ImportError` when the installation is broken.
+    Safe in threads. Raises `OSError` or `ImportError` when the installation is broken.
     """
-    ours = sorted(_our_files())
-    plain = ours + sorted(_files_of("libtmux"))
-    return (_pack(plain + sorted(_psutil_files()), _needs()), _pack(plain, None))
+    with _building:
+        return _built()
+
+
+_building = threading.Lock()
+
+
+@cache
+def _built() -> tuple[Bundle, ...]:
+    plain = _read([*sorted(_our_files()), *sorted(_files_of("libtmux"))])
+    return (pack([*plain, *_read(sorted(_psutil_files()))], _needs()), pack(plain))
+
+
+def pack(files: Sequence[tuple[str, bytes]], needs: Needs | None = None) -> Bundle:
+    """Make a bundle of files, by name and content; the same files give the same bundle."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o600
+            archive.addfile(entry, io.BytesIO(content))
+    data = gzip.compress(raw.getvalue(), compresslevel=9, mtime=0)
+    size = sum(len(content) for _, content in files)
+    return Bundle(data, hashlib.sha256(data).hexdigest(), len(files), size, needs)
+
+
+def _read(files: Iterable[tuple[str, Path]]) -> list[tuple[str, bytes]]:
+    return [(name, path.read_bytes()) for name, path in files]
 
 
 def _our_files() -> Iterator[tuple[str, Path]]:
@@ -95,20 +120,6 @@ def _psutil_files() -> Iterator[tuple[str, Path]]:
     for name, path in _files_of("psutil"):
         if path.stem.removeprefix("_ps") not in others:
             yield name, path
-
-
-def _pack(files: list[tuple[str, Path]], needs: Needs | None) -> Bundle:
-    raw = io.BytesIO()
-    size = 0
-    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, path in files:
-            content = path.read_bytes()
-            size += len(content)
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o600
-            archive.addfile(entry, io.BytesIO(content))
-    data = gzip.compress(raw.getvalue(), compresslevel=9, mtime=0)
-    return Bundle(data, hashlib.sha256(data).hexdigest(), len(files), size, needs)
 
 
 def _needs() -> Needs:

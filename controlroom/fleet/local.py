@@ -8,7 +8,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from asyncio.subprocess import Process, SubprocessStreamProtocol
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from controlroom.fleet.bundle import bundles
@@ -17,6 +18,8 @@ from controlroom.fleet.ship import LOADER, Ended, Offers, board, new_marker
 from controlroom.meter.names import LOCAL
 
 _TAIL = 4096
+_LIMIT = 65536
+"""Bytes read ahead of who listens."""
 _GRACE = 3.0
 """Seconds that a node has to end after its stdin was closed."""
 
@@ -40,32 +43,45 @@ class LocalDialler:
 
     async def dial(self) -> Channel:
         """Start a node. Raises `LinkLost` or `HostRefuses`."""
-        environ = dict(os.environ if self._environ is None else self._environ)
-        home = environ.get("HOME", "")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(self._python, "-I", "-S", "-c", LOADER),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environ,
-                cwd=home if os.access(home, os.X_OK) else "/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LinkLost(f"{self._host}: cannot start {self._python}: {error.strerror}") from None
-        return await board(self._host, _Pipes(self._host, process), new_marker(), self._offers)
+        environ = os.environ if self._environ is None else self._environ
+        raw = await open_pipes(self._host, (self._python, "-I", "-S", "-c", LOADER), environ)
+        return await board(self._host, raw, new_marker(), self._offers)
+
+
+async def open_pipes(host: str, argv: Sequence[str], environ: Mapping[str, str], grace: float = _GRACE) -> Channel:
+    """Start a program in a session of its own, away from our terminal, in its home. Raises `LinkLost`.
+
+    `grace`: seconds it has to end by itself when the channel is closed.
+    """
+    home = environ.get("HOME", "")
+    loop = asyncio.get_running_loop()
+    try:
+        transport, protocol = await loop.subprocess_exec(
+            lambda: SubprocessStreamProtocol(_LIMIT, loop),
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environ,
+            cwd=home if os.access(home, os.X_OK) else "/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LinkLost(f"{host}: cannot start {argv[0]}: {error.strerror}") from None
+    return _Pipes(host, Process(transport, protocol, loop), transport, grace)
 
 
 class _Pipes:
     """The raw channel: a process in a session of its own, on three pipes."""
 
-    def __init__(self, host: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, host: str, process: Process, transport: asyncio.SubprocessTransport, grace: float) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._host = host
         self._process = process
+        self._transport = transport
+        self._grace = grace
         self._in, self._out = process.stdin, process.stdout
         self._said = b""
         self._listening = asyncio.create_task(self._listen(process.stderr))
@@ -86,11 +102,13 @@ class _Pipes:
     async def close(self) -> None:
         self._in.close()
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout(self._grace):
                 await self._process.wait()
         except TimeoutError:
-            self._kill()
-            await self._process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._transport.close()  # before the wait, which lasts until the pipes are closed, whoever else holds them
+        await self._process.wait()
         self._listening.cancel()
         with suppress(asyncio.CancelledError, OSError):
             await self._listening
@@ -99,17 +117,13 @@ class _Pipes:
 
     async def _end(self) -> LinkLost:
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout(self._grace):
                 code = await self._process.wait()
                 await asyncio.wait([self._listening])
         except TimeoutError:
             return LinkLost(f"{self._host}'s node closed its output but goes on")
         status = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
         return Ended(self._host, status, self._said.decode("utf-8", "replace"))
-
-    def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _listen(self, errors: asyncio.StreamReader) -> None:
         while data := await errors.read(_TAIL):

@@ -24,6 +24,8 @@ class Deadlines:
     step: float = 60.0
     """Each step of putting the node there."""
     close: float = 2.0
+    keepalive: float = 5.0
+    """Between asyncssh's keepalives; a link is lost when two go without an answer, at three times this."""
 
 
 Identities = Sequence[str] | tuple[()] | None

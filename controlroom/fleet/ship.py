@@ -37,10 +37,12 @@ Offers = Callable[[], Sequence[Bundle]]
 
 _OLDEST = "3.10"
 _MAX_NOISE = 256 * 1024
-_PLACES = (
+PLACES = (
     "/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin:$HOME/.pyenv/shims:$HOME/miniconda3/bin"
     ":/run/current-system/sw/bin:/usr/pkg/bin"
 )
+"""Where Python may lie when the PATH of a plain SSH command is too short to name it."""
+
 # Inside: no single quote, backslash, exclamation mark or newline, so that every login shell (sh, bash, zsh, fish, csh)
 # takes it as one plain word.
 _SCRIPT = (
@@ -49,7 +51,7 @@ _SCRIPT = (
     f'then exec "$1" -I -S -c "{LOADER}";fi;'
     'o="$o $("$1" -V 2>&1 </dev/null)";};'
     "for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10;do "
-    f'c=$(PATH="$PATH:{_PLACES}";command -v $p) && t "$c";done;'
+    'c=$(PATH="$PATH:@PLACES@";command -v $p) && t "$c";done;'
     'c=$("${SHELL:-sh}" -lc "command -v python3" </dev/null 2>/dev/null|tail -n 1);'
     'if test -x "$c";then t "$c";fi;'
     "echo $m none $o"
@@ -67,9 +69,9 @@ class Ended(LinkLost):
         self.said = said
 
 
-def command(marker: str) -> str:
-    """Give the command line for a host's login shell. It holds no data and no secret."""
-    return f"sh -c '{_SCRIPT}' controlroom {marker}"
+def command(marker: str, places: str = PLACES) -> str:
+    """Give the command line for a host's login shell; `places` come after its PATH. It holds no data and no secret."""
+    return f"sh -c '{_SCRIPT.replace('@PLACES@', places)}' controlroom {marker}"
 
 
 def new_marker() -> str:
@@ -92,7 +94,11 @@ async def board(host: str, channel: Channel, marker: str, offers: Offers = bundl
     `HostRefuses` with what to do about it, or `LinkLost`.
     """
     try:
-        return await _Boarding(host, channel, marker, patience).run(await asyncio.to_thread(offers))
+        try:
+            bundles_here = await asyncio.to_thread(offers)
+        except (ImportError, OSError) as error:
+            raise HostRefuses(f"Control Room is not whole here ({error}): install it again, then retry") from None
+        return await _Boarding(host, channel, marker, patience).run(bundles_here)
     except BaseException:
         await channel.close()
         raise

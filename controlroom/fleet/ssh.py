@@ -69,6 +69,7 @@ class SshDialler:
     async def dial(self) -> Channel:
         """Connect, ship the node if the host lacks it, start it. Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown`."""
         path: list[asyncssh.SSHClientConnection] = []
+        built = asyncio.ensure_future(asyncio.to_thread(self._offers))  # so that it is there once we are logged in
         try:
             await self._reach(self._address, path)
             marker = new_marker()
@@ -76,6 +77,8 @@ class SshDialler:
         except BaseException:
             await _close_all(path, self._deadlines.close)
             raise
+        finally:
+            await asyncio.gather(built, return_exceptions=True)
         return await board(self._host, raw, marker, self._offers, self._deadlines.step)
 
     async def _open(self, path: list[asyncssh.SSHClientConnection], marker: str) -> "_Exec":
@@ -142,7 +145,7 @@ class SshDialler:
             x509_trusted_certs=None,
             gss_host=None,
             compression_algs=["zlib@openssh.com", "none"],
-            keepalive_interval=5,
+            keepalive_interval=self._deadlines.keepalive,
             keepalive_count_max=2,
             connect_timeout=self._deadlines.connect,
             login_timeout=self._deadlines.login,
