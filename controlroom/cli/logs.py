@@ -13,7 +13,7 @@ from controlroom.domain.model import ENDED, Agent, Fleet, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage
 
-_PAGE = 500
+_PAGE = 2000
 """Records of one page of history."""
 
 _WRITTEN_BY_AGENT = "oea"
@@ -48,17 +48,25 @@ class _Reader:
     async def last(self, count: int) -> None:
         """Print the last lines. Raises `Stop` when the log cannot be read."""
         pages: list[LogPage] = []
-        before = None
-        while True:
+        before, lines = None, 0
+        while lines < count:
             page = await self._client.fetch(self._id, self._epoch, before=before, count=min(_PAGE, max(count, 50)))
             if page.reason:
-                raise Stop(Exit.REFUSED, page.reason)
-            pages.insert(0, page)
-            if page.first or not page.records or _count(pages, self._raw) >= count:
+                return self._nothing(page.reason)
+            pages.append(page)
+            if page.first or not page.records:
                 break
-            before = page.start
-        self._place = pages[-1].end
-        self._print([record for page in pages for record in page.records], count)
+            before, lines = page.start, lines + _count(page, self._raw)
+        self._place = pages[0].end
+        self._print([record for page in reversed(pages) for record in page.records], count)
+
+    def _nothing(self, reason: str) -> None:
+        """There is nothing to print. Raises `Stop` when that is because the log cannot be read."""
+        agent = self._client.fleet.agents.get(self._id)
+        if agent is None or agent.epoch != self._epoch or agent.log_bytes:
+            raise Stop(Exit.REFUSED, reason)
+        output.talk(f"{self._id} has written nothing yet")
+        self._place = LogPlace(self._epoch, 1, 0)
 
     async def follow(self) -> None:
         """Print what comes until the run has ended, then what was written last."""
@@ -139,8 +147,8 @@ def _tail(records: Sequence[LogRecord], last: int | None) -> Sequence[LogRecord]
     return records[at:]
 
 
-def _count(pages: Sequence[LogPage], raw: bool) -> int:
-    records = [record for page in pages for record in page.records]
+def _count(page: LogPage, raw: bool) -> int:
+    """Count the lines of a page: at least so many are shown of it."""
     if raw:
-        return sum(record.stream in _WRITTEN_BY_AGENT and not record.continued for record in records)
-    return sum(1 for _ in log_lines(records))
+        return sum(record.stream in _WRITTEN_BY_AGENT and not record.continued for record in page.records)
+    return sum(1 for _ in log_lines(page.records))

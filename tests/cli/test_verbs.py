@@ -1,0 +1,327 @@
+"""The verbs against a real engine, node, runner and tmux on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.room import Room
+from tests.lab.host import Host
+from tests.lab.terminal import Terminal
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+
+CONTROLROOM = [sys.executable, "-m", "controlroom"]
+FOREVER = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done"
+HOSTILE = b"\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\xff\xfe\r\x08\x00 \xe2\x80\xae[/] [@click=app.quit]{}"
+NEVER = ("\x1b", "\x9b", "\x07", "\x08", "\x00", "\u202e")
+
+
+@pytest.fixture
+def room(home: World) -> Room:
+    return Room()
+
+
+def shell(room: Room, name: str, script: str) -> None:
+    room.run("spawn", name, "--", "sh", "-c", script)
+
+
+def kill(room: Room, *names: str) -> None:
+    for name in names:
+        room.run("kill", name, "--yes")
+
+
+# -- looking
+
+
+def test_a_fresh_room_teaches(room: Room) -> None:
+    done = subprocess.run([*CONTROLROOM, "status"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["HOST", "LINK"], ["local", "up"]]
+    assert done.stderr == "no agents: start one with controlroom spawn NAME --task 'what it is to do'\n"
+
+
+def test_status_json_has_what_scripts_need(room: Room) -> None:
+    shell(room, "job", FOREVER)
+    agent = room.wait_for_state("job", "working")
+    assert set(agent) >= {
+        *("id", "name", "host", "kind", "state", "state_since", "evidence", "model", "task", "pid", "rss_bytes"),
+        *("cpu_percent", "exit_code", "question", "last_line"),
+    }
+    assert (agent["id"], agent["host"], agent["kind"], agent["exit_code"]) == ("local/job", "local", "command", None)
+    (local,) = room.status()["hosts"]
+    assert local["memory_total_bytes"] > 0
+    assert json.loads(room.run("host", "list", "--json"))[0]["name"] == "local"
+    assert "local/job" in room.run("status")
+    kill(room, "job")
+
+
+# -- spawning
+
+
+def test_spawn_prints_the_id_and_nothing_else(room: Room) -> None:
+    assert room.run("spawn", "a1", "--", "true") == "local/a1\n"
+    assert room.wait_for_state("a1", "done")["exit_code"] == 0
+
+
+def test_what_cannot_be_spawned(room: Room) -> None:
+    for words, code, sentence in (
+        (["Bad", "--task", "x"], 1, "'Bad' cannot name an agent"),
+        (["a;#(touch x)", "--task", "x"], 1, "cannot name an agent"),
+        (["a", "--host", "lokal", "--task", "x"], 5, "there is no host 'lokal': did you mean local?"),
+        (["a", "--profile", "nope", "--task", "x"], 5, "there is no profile 'nope': the config has none"),
+        (["a", "--kind", "weird", "--task", "x"], 1, "there is no kind 'weird'"),
+        (["a", "--kind", "command", "--task", "x"], 1, "kind command needs a command"),
+        (["a", "--task", "  "], 1, "the task is empty"),
+    ):
+        assert sentence in room.run("spawn", *words, expect=code)
+    assert room.status()["agents"] == []
+
+
+def test_a_folder_that_is_not_there(room: Room) -> None:
+    """Only the host can know: either spawn is told, or the row says so."""
+    words = ["spawn", "a", "--cwd", "/nonexistent/\x1b[2J", "--", "true"]
+    done = subprocess.run([*CONTROLROOM, *words], capture_output=True, text=True, timeout=60)
+    said = done.stderr if done.returncode else room.wait_for_state("a", "failed")["detail"]
+    assert "/nonexistent/" in said
+    assert not any(mark in said for mark in NEVER)
+
+
+def test_two_spawns_at_once_in_a_room_without_an_engine(room: Room) -> None:
+    words = [*CONTROLROOM, "spawn", "twin", "--", "sleep", "6000"]
+    racers = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [racer.communicate(timeout=60) for racer in racers]
+    assert sorted(racer.returncode for racer in racers) == [0, 1, 1], said
+    assert "".join(out for out, _ in said) == "local/twin\n"
+    assert "".join(err for _, err in said).count("local/twin is there already") == 2
+    assert len(room.status()["agents"]) == 1
+    kill(room, "twin")
+
+
+TEXT = "'\"`$(touch ran)`; rm -rf x\r\n\t🎉\\ #{pane_id} %% #(touch ran)\n\u202e\x1b[2J" * 3000
+
+
+@pytest.mark.parametrize("source", ["file", "stdin", "argument"])
+def test_a_task_arrives_byte_for_byte(room: Room, home: World, tmp_path: Path, source: str) -> None:
+    text = TEXT[:100_000] if source == "argument" else TEXT
+    (tmp_path / "task").write_bytes(text.encode())
+    task = {
+        "file": ["--task-file", str(tmp_path / "task")],
+        "stdin": ["--task-file", "-"],
+        "argument": ["--task", text],
+    }
+    words = ["spawn", "copy", *task[source], "--", "sh", "-c", "cat > got"]
+    room.run(*words, stdin=text if source == "stdin" else None)
+    room.wait_for_state("copy", "done")
+    assert (home.home / "got").read_bytes() == text.encode()
+    assert not (home.home / "ran").exists()
+    shown = room.run("status")
+    assert not any(mark in shown for mark in NEVER)
+
+
+# -- hostile text
+
+
+def test_nothing_an_agent_writes_reaches_the_terminal(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "said").write_bytes(HOSTILE + b"\n" + b"x" * 300_000 + b"\nlast \x1b[31mred\x1b[0m\n")
+    room.run("spawn", "evil", "--", "sh", "-c", f"cat {tmp_path / 'said'}; cat {tmp_path / 'said'} >&2")
+    room.wait_for_state("evil", "done")
+    for words in (["status"], ["status", "--json"], ["logs", "evil"], ["logs", "evil", "-f"], ["host", "list"]):
+        said = room.run(*words)
+        assert not any(mark in said for mark in NEVER), words
+    assert "last red" in room.run("logs", "evil", "-n", "2")
+    raw = subprocess.run([*CONTROLROOM, "logs", "evil", "--raw"], capture_output=True, timeout=60).stdout
+    wanted = sorted(2 * (tmp_path / "said").read_bytes().splitlines())
+    assert sorted(raw.splitlines()) == wanted
+
+
+def test_keys_in_a_log_are_hidden(room: Room) -> None:
+    shell(room, "leaky", "echo the key is sk-ant-api03-Not_Real_1234")
+    room.wait_for_state("leaky", "done")
+    assert "Not_Real" not in room.run("logs", "leaky") + room.run("status") + room.run("status", "--json")
+
+
+# -- steering
+
+
+def test_kill_asks_a_person_and_no_one_else(room: Room, tmux_screen: Callable[..., Terminal]) -> None:
+    shell(room, "job", FOREVER)
+    assert "Nobody is there to ask: say --yes" in room.run("kill", "job", expect=1)
+    screen = tmux_screen([*CONTROLROOM, "kill", "job"])
+    screen.wait_for_text("Kill local/job (working", "[y/N]")
+    screen.keys("n", "Enter")
+    assert screen.wait_for_exit() == 1
+    assert room.wait_for_state("job", "working")
+    screen = tmux_screen([*CONTROLROOM, "kill", "job"])
+    screen.wait_for_text("[y/N]")
+    screen.keys("y", "Enter")
+    assert screen.wait_for_exit() == 0
+    assert "has ended" in room.run("kill", "job", expect=1)
+
+
+def test_reassign_begins_an_epoch_and_old_logs_stay(room: Room, home: World) -> None:
+    (home.room / "config.toml").write_text('[profiles.copy]\nkind = "command"\ncommand = ["cat"]\n')
+    room.run("spawn", "a", "--profile", "copy", "--task", "first task")
+    room.wait_for_state("a", "done")
+    room.run("reassign", "a", "--task-file", "-", stdin="second task")
+    wait_for(lambda: room.agent("a")["epoch"] == 2, 20)
+    room.wait_for_state("a", "done")
+    assert room.run("logs", "a", "-n", "100").startswith("second task")
+    assert room.run("logs", "a", "--epoch", "1").startswith("first task")
+    assert "there is no log of epoch 3 yet" in room.run("logs", "a", "--epoch", "3", expect=5)
+
+
+def test_forget_removes_what_has_ended(room: Room) -> None:
+    shell(room, "job", FOREVER)
+    assert "has not ended: kill it first" in room.run("forget", "job", "--yes", expect=1)
+    kill(room, "job")
+    assert "say --yes" in room.run("forget", "job", expect=1)
+    room.run("forget", "job", "--yes")
+    assert room.status()["agents"] == []
+
+
+def test_refusals_say_why(room: Room) -> None:
+    shell(room, "job", FOREVER)
+    shell(room, "ended", "true")
+    room.wait_for_state("ended", "done")
+    for words, code, sentence in (
+        (["send", "job", "hello", "there"], 1, "runs a command, which takes no messages"),
+        (["interrupt", "job"], 1, "runs a command"),
+        (["answer", "ended", "allow"], 1, "local/ended asks nothing now (done)"),
+        (["kill", "jub", "--yes"], 5, "there is no agent 'jub': did you mean job?"),
+        (["logs", "other/job"], 5, "there is no agent 'other/job'"),
+        (["host", "remove", "vm1"], 5, "there is no host 'vm1'"),
+        (["host", "answer", "local", "allow"], 1, "local asks nothing now (up)"),
+        (["host", "take", "local"], 1, "this room owns local already"),
+        (["host", "add", "local", "--name", "local"], 1, "local is there already"),
+        (["host", "add", "me@vm1", "--name", "Bad Name"], 1, "cannot name a host"),
+    ):
+        assert sentence in room.run(*words, expect=code)
+
+
+def test_an_ambiguous_name_wants_a_host(room: Room, ssh_host: Host) -> None:
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+    for host in ("local", "vm1"):
+        room.run("spawn", "twin", "--host", host, "--", "sleep", "6000")
+    assert "twin is the name of 2 agents: say local/twin or vm1/twin" in room.run("kill", "twin", "--yes", expect=5)
+    assert room.run("logs", "vm1/twin") == ""
+
+
+# -- logs
+
+
+def test_the_last_lines_are_the_last(room: Room) -> None:
+    shell(room, "count", "seq 1 3000")
+    room.wait_for_state("count", "done")
+    lines = room.run("logs", "count", "-n", "2000").splitlines()
+    assert len(lines) == 2000
+    assert lines[-2] == "3000"
+    assert room.run("logs", "count", "--raw", "-n", "1500") == "".join(f"{n}\n" for n in range(1501, 3001))
+    assert room.run("logs", "count", "--raw", "-n", "9999") == "".join(f"{n}\n" for n in range(1, 3001))
+
+
+def test_a_followed_log_ends_with_its_run_and_misses_nothing(room: Room, tmp_path: Path) -> None:
+    shell(room, "count", f"seq 1 500; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; seq 501 2000; echo -n end")
+    words = [*CONTROLROOM, "logs", "count", "--raw", "-f", "-n", "100"]
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert following.stdout
+    assert following.stdout.readline() in ("401\n", "1\n")
+    (tmp_path / "go").touch()
+    out, err = following.communicate(timeout=30)
+    assert following.returncode == 0
+    assert [line for line in out.splitlines() if line.isdigit() and int(line) > 500] == [
+        str(number) for number in range(501, 2001)
+    ]
+    assert out.endswith("2000\nend\n")
+    assert err == "local/count has ended: done\n"
+
+
+def test_following_ends_quietly_by_ctrl_c_and_with_the_engine(room: Room) -> None:
+    shell(room, "job", FOREVER)
+    for code in (130, 3):
+        words = [*CONTROLROOM, "logs", "job", "-f"]
+        following = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert following.stdout
+        assert following.stdout.readline().startswith("line ")
+        if code == 130:
+            following.send_signal(signal.SIGINT)
+        else:
+            room.run("stop")
+        _, err = following.communicate(timeout=30)
+        assert following.returncode == code
+        assert ("engine has ended" in err) == (code == 3)
+        assert "Traceback" not in err
+    kill(room, "job")
+
+
+def test_a_closed_pipe_is_quiet(room: Room) -> None:
+    shell(room, "count", "seq 1 30000")
+    room.wait_for_state("count", "done")
+    line = f"{sys.executable} -m controlroom logs count -n 30000 | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("141", "0")
+
+
+def test_a_log_that_is_empty_yet_can_be_followed(room: Room, tmp_path: Path) -> None:
+    shell(room, "late", f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; echo first; echo second")
+    words = [*CONTROLROOM, "logs", "late", "-f"]
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert following.stderr
+    assert following.stderr.readline() == "local/late has written nothing yet\n"
+    (tmp_path / "go").touch()
+    out, _ = following.communicate(timeout=30)
+    assert out.splitlines()[:2] == ["first", "second"]
+    assert following.returncode == 0
+
+
+# -- the engine
+
+
+def test_stop_and_start(room: Room) -> None:
+    def said(*words: str) -> str:
+        return subprocess.run([*CONTROLROOM, *words], capture_output=True, text=True, timeout=60, check=True).stderr
+
+    assert said("stop") == "no engine runs here\n"
+    assert said("engine") == "the engine runs\n"
+    assert said("stop") == "the engine has stopped; agents live on\n"
+    assert said("stop") == "no engine runs here\n"
+
+
+def test_an_engine_in_the_foreground_is_the_only_one(room: Room) -> None:
+    engine = subprocess.Popen([*CONTROLROOM, "engine", "--foreground"], stderr=subprocess.PIPE, text=True)
+    room.wait_until("this machine to be up", lambda status: status["hosts"][0]["state"] == "up")
+    assert str(engine.pid) in room.run("engine", "--foreground", expect=3)
+    engine.terminate()
+    engine.communicate(timeout=20)
+    assert engine.returncode == 0
+
+
+def test_a_wrong_config_is_one_sentence(room: Room, home: World) -> None:
+    for config, sentence in (
+        ("[hosts.vm1]\nadres = 'x'\n", "adres"),
+        ("[[[", "config.toml"),
+        ("local = 'no'", "local"),
+    ):
+        (home.room / "config.toml").write_text(config)
+        for words in (["status"], ["spawn", "a", "--task", "x"], ["engine", "--foreground"]):
+            said = room.run(*words, expect=3)
+            assert sentence in said
+            assert "config.toml" in said
+
+
+def test_a_home_that_others_can_write_is_refused(room: Room, home: World) -> None:
+    home.room.chmod(0o777)
+    assert "chmod go-w" in room.run("status", expect=3)
+    home.room.chmod(0o700)
+
+
+def test_a_room_that_cannot_be_made(room: Room) -> None:
+    assert "/proc/nowhere" in room.run("status", expect=3, env={**os.environ, "CONTROLROOM_HOME": "/proc/nowhere"})
