@@ -18,7 +18,7 @@ from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Tak
 
 Act = Spawn | Kill | Tell | Forget | Take
 
-END_DEADLINE = 15.0
+END_DEADLINE = 12.0
 """Seconds that a runner may take to end its tree."""
 
 TELL_DEADLINE = 10.0
@@ -63,7 +63,7 @@ class Actor:
         self._spawner.check(wanted)
         known = epochs(self._place.state, wanted.name)
         if any(entry.epoch == wanted.epoch for entry in known):
-            self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
+            await self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
             return
         if known and known[0].epoch > wanted.epoch:
             raise Refusal(f"{wanted.name} is already at epoch {known[0].epoch}; {wanted.epoch} is an old one")

@@ -29,8 +29,11 @@ class Said(NamedTuple):
 
 
 class Panes(NamedTuple):
-    """What tmux last said: its panes by session name, None when no server runs, and why it could not be asked."""
+    """What tmux said when it was last asked: its panes by session name, None when no server runs, and why it could
+    not be asked. `at`: when that was, in seconds on a clock that never jumps.
+    """
 
+    at: float
     panes: Mapping[str, Pane] | None = None
     problem: str = ""
 

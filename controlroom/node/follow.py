@@ -29,6 +29,7 @@ FETCHED = 512 * 1024
 BEHIND = 2.0
 """Seconds that a log may stay behind by more than the window before it skips to its tail."""
 
+_SMALLEST = 1024
 _TAIL = LOG_WINDOW // 4
 _MAX_FOLLOWED = 256
 
@@ -128,10 +129,11 @@ class Follower:
     def _advance(self, feed: _Feed) -> bool:
         """Send one piece of a log; False when it has no more or may not now."""
         self._blocked.discard(feed)
-        if feed.under_way >= LOG_WINDOW - self._used:
+        fair = (LOG_WINDOW - self._used - feed.under_way) // 2
+        if fair < _SMALLEST:
             self._held_up(feed)
             return False
-        piece = segments.after(feed.folder, feed.place, CHUNK)
+        piece = segments.after(feed.folder, feed.place, min(CHUNK, fair))
         if piece is None:
             feed.behind_since = None
             return False

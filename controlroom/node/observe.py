@@ -50,9 +50,9 @@ class Observer:
 
     def look(self) -> None:
         """Look at everything: which agents there are, and each one's files."""
-        self._find()
+        new = self._find()
         for name, sight in list(self.sights.items()):
-            if sight.refresh():
+            if sight.refresh() or name in new:
                 self.tell(sight)
             if sight.live:
                 self._grown(name)
@@ -72,10 +72,10 @@ class Observer:
             asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
             self._inotify.close()
 
-    def _find(self) -> None:
-        """Find new agents and new epochs, and those that are gone."""
+    def _find(self) -> set[str]:
+        """Find new agents and new epochs, whose names are given, and those that are gone."""
         self._watch(self._parent)
-        found = agents.newest(self._state)
+        found, new = agents.newest(self._state), set()
         for name in self.sights.keys() - found.keys():
             self._lose(self.sights.pop(name))
             self._told.pop(name, None)
@@ -89,7 +89,8 @@ class Observer:
                 self.sights[name] = sight = Sight(entry)
                 sight.refresh()
                 self._lines.add(name, entry.epoch, entry.folder)
-                self.tell(sight)
+                new.add(name)
+        return new
 
     def _lose(self, sight: Sight) -> None:
         self._lines.remove(sight.entry.name)

@@ -1,6 +1,7 @@
 """What a node holds about each agent: its status file as last read, and what other sources say beside it."""
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 
 from controlroom.meter.states import State
@@ -28,6 +29,8 @@ class Sight:
     verdict_at: int = 0
     runner: int = 0
     """The runner's pid, 0 when it is not known."""
+    met: float = 0.0
+    """When its status was first seen, in seconds on a clock that never jumps."""
     missed: int = 0
     """How often in a row the runner was looked for and not found."""
     _signature: tuple[int, ...] | None = None
@@ -41,13 +44,14 @@ class Sight:
     def refresh(self) -> bool:
         """Read the status again when it was replaced; tell whether it was."""
         signature = agents.signature(os.path.join(self.entry.folder, STATUS))
-        if signature == self._signature:
+        if signature == self._signature or (not signature and self._signature is None):
             return False
         self._signature = signature
         try:
             self.status, self.problem = agents.read_status(self.entry), ""
         except PeerError as error:
             self.status, self.problem = None, str(error)
+        self.met = self.met or time.monotonic()
         if not self.boot:
             boot = agents.read_order(self.entry).get("boot")
             self.boot = boot if isinstance(boot, str) else ""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from controlroom.node.agents import Entry, signature
@@ -51,13 +52,15 @@ class Spawner:
         if len(to_line(encode(wanted.spec))) > _MAX_SPEC:
             raise Refusal(f"the profile is longer than {_MAX_SPEC} bytes")
 
-    def check_same(self, entry: Entry) -> None:
-        """The epoch is there already: raise `Refusal` unless its agent has been started."""
-        if signature(os.path.join(entry.folder, STATUS)):
-            return
-        raise Refusal(
-            f"{entry.name} (epoch {entry.epoch}) was begun and has not come up: spawn it again with a new epoch"
-        )
+    async def check_same(self, entry: Entry) -> None:
+        """The epoch is there already: raise `Refusal` unless its agent has been started, or is being started now."""
+        try:
+            begun = os.stat(entry.folder).st_mtime
+            await self._up(entry, max(0.0, min(START_DEADLINE, begun + START_DEADLINE - time.time())))
+        except OSError:
+            raise Refusal(
+                f"{entry.name} (epoch {entry.epoch}) was begun and has not come up: spawn it again with a new epoch"
+            ) from None
 
     async def start(self, wanted: Spawn) -> None:
         """Start an agent; come back when its runner has written its status. Raises `Refusal`, with nothing left."""
@@ -67,7 +70,7 @@ class Spawner:
             _write_order(entry, wanted, self._place, login)
             argv = (sys.executable or "python3", "-I", "-S", _RUN, entry.folder)
             await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
-            await self._up(entry)
+            await self._up(entry, START_DEADLINE, own=True)
         except (OSError, TmuxError, PeerError, asyncio.CancelledError) as error:
             left = await end_by_force(entry, self._place.namespace, self._place.tmux)
             shutil.rmtree(entry.folder, ignore_errors=True)
@@ -86,15 +89,15 @@ class Spawner:
             raise Refusal(f"{folder} cannot be made: {error.strerror}") from None
         return Entry(wanted.name, wanted.epoch, folder)
 
-    async def _up(self, entry: Entry) -> None:
-        """Wait until the runner has said something. Raises `OSError` when it does not."""
-        status, until = os.path.join(entry.folder, STATUS), asyncio.get_running_loop().time() + START_DEADLINE
-        pause = 0.01
+    async def _up(self, entry: Entry, seconds: float, *, own: bool = False) -> None:
+        """Wait until the runner has said something. Raises `OSError` when it does not; `own`: as soon as it is gone."""
+        loop, pause = asyncio.get_running_loop(), 0.01
+        status, until = os.path.join(entry.folder, STATUS), loop.time() + seconds
         while not signature(status):
-            if asyncio.get_running_loop().time() > until:
-                raise OSError(f"its runner has written nothing for {START_DEADLINE:g} seconds")
-            if pause > 0.2 and not await find_runner(entry, self._place.tmux) and not signature(status):
-                raise OSError("its runner ended at once: try `python3 --version` and free disk space on the host")
+            if loop.time() > until:
+                raise OSError(f"its runner has written nothing for {seconds:g} seconds")
+            if own and pause > 0.2 and not await find_runner(entry, self._place.tmux) and not signature(status):
+                raise OSError("its runner ended at once: look at free disk space and python3 on the host")
             await asyncio.sleep(pause)
             pause = min(0.25, pause * 1.5)
 

@@ -32,7 +32,7 @@ class Vigil:
         self._place, self._observer = place, observer
         self._ownership, self._turns = ownership, turns
         self._sessions = SessionFiles()
-        self._panes = Panes()
+        self._panes: Panes | None = None
         self._burials: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -49,10 +49,11 @@ class Vigil:
 
     async def ask_tmux(self) -> None:
         """Ask tmux for its panes; remember when it cannot be asked."""
+        at = time.monotonic()
         try:
-            self._panes = Panes(await self._place.tmux.panes())
+            self._panes = Panes(at, await self._place.tmux.panes())
         except TmuxError as error:
-            self._panes = Panes(problem=str(error))
+            self._panes = Panes(at, problem=str(error))
 
     def check(self, look: Look) -> None:
         """Compare what all sources say about every agent."""
@@ -85,7 +86,8 @@ class Vigil:
         if seen is None or not sight.live:
             return
         sight.hear("process", by_process(seen, look, runner=runner), at)
-        sight.hear("tmux", by_tmux(seen, self._panes), at)
+        if self._panes and self._panes.at > sight.met:
+            sight.hear("tmux", by_tmux(seen, self._panes), at)
         if seen.kind != "command" and seen.pid:
             sight.hear("session file", self._sessions.said(seen.pid, look), at)
 

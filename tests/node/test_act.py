@@ -1,0 +1,318 @@
+"""Acts on real agents: real runner, real tmux, real processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.node.folder import TAG
+from controlroom.wire.messages import AgentSpec, Forget, Kill, Reply, Spawn, Take, Tell, ToNode
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient, bodies_of, state_folder
+
+NASTY = 'it\'s "quoted" `id` $(touch /tmp/never) ; rm -rf / & | \\ #(touch x) [/] %s {} 🎛️ \u202e é\n\tnext line;\n'
+
+
+def test_a_task_of_any_text_reaches_a_command_whole(home: World) -> None:
+    task = (NASTY * (200_000 // len(NASTY.encode()) + 1))[:200_000]
+    with NodeClient() as node:
+        node.greet()
+        program = "import sys,hashlib;d=sys.stdin.buffer.read();print(len(d),hashlib.sha256(d).hexdigest())"
+        assert node.spawn("eater", 1, sys.executable, "-c", program, task=task) == Reply(1, "done")
+        seen = node.wait_agent("eater", lambda seen: seen.state == "done")
+        assert (seen.exit_code, seen.task) == (0, task[:200])
+        data = task.encode()
+        assert f"{len(data)} {hashlib.sha256(data).hexdigest()}" in bodies_of(node.fetch("eater", 1))
+
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if sys.argv[1:]:
+    subprocess.Popen([sys.executable, __file__], start_new_session=True)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+@pytest.fixture
+def stubborn(home: World) -> tuple[str, ...]:
+    """A command that ignores TERM and HUP, and has a child in a session of its own that does too."""
+    program = home.directory / "stubborn.py"
+    program.write_text(STUBBORN)
+    return sys.executable, str(program), "with-a-child"
+
+
+def of_tag(name: str, epoch: int) -> list[int]:
+    """Every process that carries an agent's tag."""
+    wanted = f"{TAG}=default/{name}.{epoch}".encode()
+    return [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if wanted in environment_of(pid)]
+
+
+def environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def tmux(*command: str) -> str:
+    done = subprocess.run(["tmux", "-L", "controlroom", *command], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+# -- spawn
+
+
+def test_the_same_spawn_twice_is_one_agent(node: NodeClient) -> None:
+    assert node.spawn("one", 3, "sleep", "600").outcome == "done"
+    pid = node.wait_agent("one", lambda seen: seen.pid).pid
+    assert node.spawn("one", 3, "sleep", "600").outcome == "done"
+    assert node.agents()["one"].pid == pid
+    assert len(tmux("list-sessions").splitlines()) == 1
+
+
+def test_an_old_epoch_is_refused(node: NodeClient) -> None:
+    assert node.spawn("one", 3, "true").outcome == "done"
+    node.wait_agent("one", lambda seen: seen.state == "done")
+    reply = node.spawn("one", 2, "true")
+    assert (reply.outcome, reply.reason) == ("refused", "one is already at epoch 3; 2 is an old one")
+
+
+def test_a_running_agent_is_not_spawned_over_unless_it_is_replaced(node: NodeClient) -> None:
+    assert node.spawn("one", 1, "sh", "-c", "setsid sleep 600 & sleep 600").outcome == "done"
+    wait_for(lambda: len(of_tag("one", 1)) == 3)
+    refused = node.spawn("one", 2, "sleep", "600")
+    assert refused == Reply(refused.id, "refused", "one is running here (epoch 1): kill or reassign it")
+    assert node.spawn("one", 2, "sleep", "600", replaces=1).outcome == "done"
+    assert not of_tag("one", 1)
+    assert node.wait_agent("one", lambda seen: seen.pid and seen.state == "working").epoch == 2
+    first = json.loads((state_folder(Path(os.environ["HOME"])) / "agents/one.1/status.json").read_text())
+    assert (first["state"], first["detail"]) == ("done", "killed: reassigned")
+
+
+def test_two_rooms_ends_spawn_one_name_and_one_agent_comes_up(node: NodeClient) -> None:
+    with NodeClient() as other:
+        other.greet()
+        for number in range(1, 5):
+            order = AgentSpec("command", ("sleep", "600"))
+            for client in (node, other):
+                client.send(Spawn(number, f"race{number}", 1, order, ""))
+            replies = [c.wait(Reply, lambda reply, n=number: reply.id == n) for c in (node, other)]  # type: ignore[misc]
+            assert "done" in [reply.outcome for reply in replies]
+            assert all(reply.outcome == "done" or "being started" in reply.reason for reply in replies), replies
+            wait_for(lambda n=number: of_tag(f"race{n}", 1))  # type: ignore[misc]
+            assert len(of_tag(f"race{number}", 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch", "spec", "reason"),
+    [
+        ("#(touch x)", 1, AgentSpec("command", ("true",)), "cannot name an agent"),
+        ("../up", 1, AgentSpec("command", ("true",)), "cannot name an agent"),
+        ("a", 0, AgentSpec("command", ("true",)), "cannot be an epoch"),
+        ("a", 1, AgentSpec("command", ()), "needs a command"),
+        ("a", 1, AgentSpec("shell", ("true",)), "there is no kind 'shell'"),
+        ("a", 1, AgentSpec("command", ("true",), env={"X": "y" * 300_000}), "the profile is longer"),
+    ],
+)
+def test_what_cannot_be_started_is_refused(
+    node: NodeClient, name: str, epoch: int, spec: AgentSpec, reason: str
+) -> None:
+    reply = node.ask(lambda number: Spawn(number, name, epoch, spec, ""))
+    assert reply.outcome == "refused"
+    assert reason in reply.reason
+    assert not list(state_folder(Path(os.environ["HOME"])).glob("agents/*"))
+
+
+def test_a_task_beyond_the_limit_is_refused(node: NodeClient) -> None:
+    reply = node.spawn("big", 1, "true", task="x" * (1024 * 1024 + 1))
+    assert reply.outcome == "refused"
+    assert "longer than 1048576 bytes" in reply.reason
+
+
+def test_what_an_agent_cannot_be_started_with_is_its_state(node: NodeClient) -> None:
+    assert node.spawn("lost", 1, "no-such-program").outcome == "done"
+    assert "no-such-program is not there" in node.wait_agent("lost", lambda seen: seen.state == "failed").detail
+
+
+def test_folders_are_private(node: NodeClient, home: World) -> None:
+    os.umask(0o022)
+    node.spawn("one", 1, "sleep", "600", task="secret")
+    state = state_folder(home.home)
+    for path in [state, *state.rglob("*")]:
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+    assert not (state / "agents/one.1/environ.json").exists()
+
+
+# -- tmux
+
+
+def test_nothing_leaks_into_the_tmux_server(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED", "sk-ant-planted-in-environment")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/planted.sock")
+    with NodeClient() as node:
+        node.greet()
+        task, env = "planted in the task", {"KEY": "sk-ant-planted-in-profile"}
+        assert node.spawn("one", 1, "sleep", "600", task=task, env=env).outcome == "done"
+        listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        server = next(line for line in listed.splitlines() if " start-server " in line and "-L controlroom " in line)
+        assert "planted" not in listed
+        assert "one" not in server.split()
+        shown = tmux("show-environment", "-g") + tmux("show-environment", "-t", "=one:")
+        assert "planted" not in shown
+        assert {line.partition("=")[0] for line in shown.splitlines()} <= {"PWD"}
+        pid = int(tmux("display-message", "-p", "#{pid}"))
+        assert not [item for item in environment_of(pid) if b"planted" in item]
+
+
+def test_the_tmux_server_is_closed_to_escapes(node: NodeClient, home: World) -> None:
+    (home.home / ".tmux.conf").write_text("set -g set-titles on\n")
+    node.spawn("one", 1, "sleep", "600")
+    options = tmux("show-options", "-g") + tmux("show-options", "-s") + tmux("show-options", "-gw")
+    for line in (
+        *("set-titles off", "set-clipboard off", "allow-rename off", "automatic-rename off", "bell-action none"),
+        *("mouse on", "history-limit 2000", "exit-empty off", "allow-passthrough off"),
+    ):
+        assert line in options.splitlines(), line
+    assert "#(" not in tmux("show-options", "-g", "status-left") + tmux("show-options", "-g", "status-right")
+    assert tmux("show-options", "-v", "-t", "=one:", "@controlroom_epoch") == "1\n"
+    assert (
+        tmux("display-message", "-p", "-t", "=one:", "#{window_width}x#{window_height} #{session_path}") == "120x40 /\n"
+    )
+
+
+# -- kill
+
+
+def test_killed_means_that_nothing_is_left_and_nobody_else_waits(node: NodeClient, stubborn: tuple[str, ...]) -> None:
+    node.spawn("one", 1, *stubborn)
+    wait_for(lambda: len(of_tag("one", 1)) == 2)
+    first, second = node.number(), node.number()
+    node.send(Kill(first, "one", 1), Tell(second, "one", 1, "message", "waits for its turn"))
+    assert node.spawn("other", 1, "sleep", "600").outcome == "done"
+    assert not [reply for reply in node.all(Reply) if reply.id in (first, second)]
+    assert node.wait(Reply, lambda reply: reply.id == first).outcome == "done"
+    assert not of_tag("one", 1)
+    assert node.wait(Reply, lambda reply: reply.id == second).reason == "one is not running"
+    assert node.wait_agent("one", lambda seen: seen.state == "done").detail == "killed"
+    wait_for(lambda: tmux("list-sessions", "-F", "#S") == "other\n")
+    assert node.kill("one", 1).outcome == "done"
+
+
+def test_unknown_agents_are_named(node: NodeClient) -> None:
+    node.spawn("one", 4, "true")
+    assert node.kill("one", 3).reason == "one (epoch 3) is not on this host; there is epoch 4"
+    assert node.kill("two", 1).reason == "two (epoch 1) is not on this host"
+
+
+# -- tell, forget
+
+
+def test_what_the_runner_refuses_is_passed_on(node: NodeClient) -> None:
+    node.spawn("one", 1, "sleep", "600")
+    reply = node.ask(lambda number: Tell(number, "one", 1, "message", "hello"))
+    assert (reply.outcome, reply.reason) == (
+        "refused",
+        "it is a plain command: it takes no messages, answers or interrupts",
+    )
+    reply = node.ask(lambda number: Tell(number, "one", 1, "explode"))
+    assert (reply.outcome, reply.reason) == (
+        "refused",
+        "an agent cannot be told 'explode': message, answer or interrupt",
+    )
+
+
+def test_who_has_ended_is_told_nothing(node: NodeClient) -> None:
+    node.spawn("one", 1, "true")
+    node.wait_agent("one", lambda seen: seen.state == "done")
+    wait_for(lambda: tmux("list-sessions") == "")
+    reply = node.ask(lambda number: Tell(number, "one", 1, "message", "hello"))
+    assert (reply.outcome, reply.reason) == ("refused", "one is not running")
+
+
+def test_only_who_has_ended_is_forgotten(node: NodeClient, home: World) -> None:
+    for epoch in (1, 2):
+        node.spawn("one", epoch, "true")
+        node.wait_agent("one", lambda seen, epoch=epoch: (seen.epoch, seen.state) == (epoch, "done"))  # type: ignore[misc]
+    node.spawn("two", 1, "sleep", "600")
+    reply = node.ask(lambda number: Forget(number, "two", 1))
+    assert (reply.outcome, reply.reason) == ("refused", "two is running (epoch 1): kill it first")
+    assert node.ask(lambda number: Forget(number, "one", 2)).outcome == "done"
+    wait_for(lambda: "one" not in node.agents())
+    assert [path.name for path in (state_folder(home.home) / "agents").iterdir()] == ["two.1"]
+
+
+# -- owner
+
+
+def test_only_the_room_that_owns_a_host_acts_there(node: NodeClient) -> None:
+    node.spawn("one", 1, "sleep", "600")
+    with NodeClient() as other:
+        welcome = other.greet(room="another-room")
+        assert (welcome.owner, welcome.owner_epoch) == ("room-under-test", 1)
+        assert other.agents()["one"].state == "working"
+        acts: tuple[Callable[[int], ToNode], ...] = (
+            lambda number: Kill(number, "one", 1),
+            lambda number: Tell(number, "one", 1, "interrupt"),
+            lambda number: Forget(number, "one", 1),
+        )
+        for act in acts:
+            reply = other.ask(act)
+            assert reply.outcome == "refused"
+            assert "belongs to another control room (room-under-t" in reply.reason
+            assert "controlroom host take NAME" in reply.reason
+        assert other.ask(Take).outcome == "done"
+        assert "belongs to another control room (another-room)" in node.kill("one", 1).reason
+        assert other.kill("one", 1).outcome == "done"
+
+
+def test_who_may_only_look_changes_nothing(home: World, node: NodeClient) -> None:
+    node.spawn("one", 1, "sleep", "600")
+    before = {path: path.lstat().st_mtime_ns for path in state_folder(home.home).rglob("*")}
+    with NodeClient() as watcher:
+        watcher.greet(read_only=True)
+        for reply in (
+            watcher.kill("one", 1),
+            watcher.spawn("two", 1, "true"),
+            watcher.ask(Take),
+            watcher.ask(lambda number: Forget(number, "one", 1)),
+            watcher.ask(lambda number: Tell(number, "one", 1, "interrupt")),
+        ):
+            assert (reply.outcome, reply.reason) == ("refused", "this connection is read-only")
+    assert {path: path.lstat().st_mtime_ns for path in state_folder(home.home).rglob("*")} == before
+
+
+def test_a_watcher_alone_leaves_no_trace(home: World) -> None:
+    with NodeClient() as watcher:
+        watcher.greet(read_only=True)
+        assert watcher.spawn("one", 1, "true").outcome == "refused"
+    assert list(home.home.iterdir()) == []
+
+
+def test_a_damaged_owner_file_is_said_and_can_be_taken(node: NodeClient, home: World) -> None:
+    node.spawn("one", 1, "sleep", "600")
+    (state_folder(home.home) / "owner.json").write_text("{")
+    reply = node.kill("one", 1)
+    assert reply.outcome == "refused"
+    assert "owner.json cannot be used" in reply.reason
+    assert node.ask(Take).outcome == "done"
+    assert node.kill("one", 1).outcome == "done"

@@ -1,0 +1,447 @@
+"""Logs: whole records, in order, each once; live with a window, and older text by position."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.node import follow, segments
+from controlroom.node.folder import agent_folder
+from controlroom.node.follow import CHUNK, Follower
+from controlroom.node.last_lines import PAUSE, LastLines, newest_words
+from controlroom.node.segments import MAX_RECORD, Place
+from controlroom.wire import records
+from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogPlace, Ping, Pong
+from controlroom.wire.messages import LastLines as LinesSeen
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient, bodies_of
+from tests.node.test_observe import put_agent
+
+AT = 1_795_307_427_677
+
+
+def record(text: str, stream: bytes = b"o", at: int = AT) -> bytes:
+    return records.pack(at, stream, text.encode())
+
+
+def write(folder: Path, segment: int, data: bytes) -> None:
+    with open(folder / records.segment_name(segment), "ab") as file:
+        file.write(data)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of epoch 1 of the agent `one`, in the state folder `tmp_path`."""
+    place = Path(agent_folder(str(tmp_path), "one", 1))
+    place.mkdir(parents=True)
+    return place
+
+
+# -- reading segments
+
+LOGS = st.lists(st.lists(st.integers(0, 300), max_size=8), min_size=1, max_size=5)
+
+
+def fill(folder: Path, sizes: list[list[int]]) -> list[bytes]:
+    """Write a segment for each list, a record for each size; give the whole records."""
+    for path in folder.iterdir():
+        path.unlink()
+    lines: list[bytes] = []
+    for number, segment in enumerate(sizes, 1):
+        written = [record(f"{number} " + "x" * size) for size in segment]
+        write(folder, number, b"".join(written))
+        lines += written
+    return lines
+
+
+@given(sizes=LOGS, limit=st.integers(1, 2000))
+def test_reading_forward_gives_every_record_once(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]], limit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    lines = fill(folder, sizes)
+    place, data = Place(1, 0), b""
+    while piece := segments.after(str(folder), place, limit):
+        assert piece.data.endswith(b"\n")
+        assert piece.end > place
+        place, data = piece.end, data + piece.data
+    assert data == b"".join(lines)
+    assert place <= segments.end(str(folder))
+    assert segments.pending(str(folder), place) == 0
+
+
+@given(sizes=LOGS, count=st.integers(1, 5), limit=st.integers(1, 2000))
+def test_reading_backward_gives_every_record_once(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]], count: int, limit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    lines = fill(folder, sizes)
+    longest = max(map(len, lines), default=0)
+    place, data = segments.end(str(folder)), b""
+    first = segments.begin(str(folder))
+    while place > first:
+        piece = segments.before(str(folder), place, count, max(limit, longest + 1))
+        assert piece.data.count(b"\n") <= count
+        assert piece.start < place
+        place, data = piece.start, piece.data + data
+    assert data == b"".join(lines)
+
+
+def test_a_part_of_a_record_waits_for_its_end(folder: Path) -> None:
+    whole = record("whole")
+    write(folder, 1, whole + b"1795307427677 o pa")
+    piece = segments.after(str(folder), Place(1, 0), 1000)
+    assert piece
+    assert (piece.data, piece.end) == (whole, Place(1, len(whole)))
+    assert segments.after(str(folder), piece.end, 1000) is None
+    assert segments.end(str(folder)) == piece.end
+    write(folder, 1, b"rt\n")
+    assert segments.after(str(folder), piece.end, 1000) == (
+        piece.end,
+        Place(1, len(whole) + 21),
+        b"1795307427677 o part\n",
+        0,
+    )
+
+
+def test_a_line_without_an_end_is_damage_and_is_passed_over(folder: Path) -> None:
+    write(folder, 1, b"\0" * (5 * MAX_RECORD))
+    assert segments.after(str(folder), Place(1, 0), 1000) is None
+    write(folder, 1, b"\n" + record("sound"))
+    piece = segments.after(str(folder), Place(1, 0), 1000)
+    assert piece
+    assert (piece.data, piece.skipped) == (record("sound"), 5 * MAX_RECORD + 1)
+
+
+def test_a_log_of_a_gigabyte_opens_at_its_end_and_at_its_beginning(folder: Path) -> None:
+    write(folder, 1, record("first") + b"x" * 100 + b"\n")
+    os.truncate(folder / "log.000001", 2**30)
+    write(folder, 1, b"\n" + record("last but one") + record("last"))
+    end = segments.end(str(folder))
+    assert segments.before(str(folder), end, 1, 2**20).data == record("last")
+    assert segments.before(str(folder), end, 2, 2**20).data == record("last but one") + record("last")
+    first = segments.after(str(folder), segments.begin(str(folder)), 100)
+    assert first
+    assert first.data.startswith(record("first"))
+
+
+def test_what_is_no_segment_yields_nothing(folder: Path) -> None:
+    (folder / "log.000001").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "log.000002")
+    (folder / "log.000003").mkdir()
+    assert segments.after(str(folder), Place(1, 0), 1000) is None
+    for number in (3, 2, 1):
+        assert segments.before(str(folder), Place(number, 100), 10, 1000).data == b""
+    newest = segments.tail(str(folder), Place(0, 0), 1000)
+    assert newest is None or newest.data == b""
+
+
+def test_a_log_whose_beginning_was_dropped_begins_later(folder: Path) -> None:
+    write(folder, 4, record("old"))
+    write(folder, 5, record("new"))
+    assert segments.begin(str(folder)) == Place(4, 0)
+    piece = segments.after(str(folder), Place(1, 500), 1000)
+    assert piece
+    assert (piece.start, piece.data) == (Place(4, 0), record("old"))
+
+
+def test_a_truncated_segment_goes_on_at_its_end(folder: Path) -> None:
+    write(folder, 1, record("one") * 10)
+    place = segments.end(str(folder))
+    os.truncate(folder / "log.000001", 0)
+    assert segments.after(str(folder), place, 1000) is None
+    write(folder, 1, record("again"))
+    piece = segments.after(str(folder), place, 1000)
+    assert piece is None or piece.data == record("again")
+    newest = segments.tail(str(folder), place, 1000)
+    assert newest
+    assert newest.end == Place(1, len(record("again")))
+
+
+# -- the window
+
+
+class Home:
+    """The receiving end of a follower, with a clock that is moved by hand."""
+
+    def __init__(self, state: Path) -> None:
+        self.chunks: list[LogChunk] = []
+        self.time = 0.0
+        self.follower = Follower(str(state), self.chunks.append, lambda: self.time)
+
+    def data(self, name: str = "one") -> bytes:
+        return b"".join(base64.b64decode(chunk.data) for chunk in self.chunks if chunk.name == name)
+
+    def size(self, chunk: LogChunk) -> int:
+        return len(base64.b64decode(chunk.data))
+
+    def credit_all(self, since: int = 0) -> int:
+        """Give credit for every chunk from `since` on; tells how many there are now."""
+        for chunk in self.chunks[since : (until := len(self.chunks))]:
+            self.follower.credit(self.size(chunk))
+        return until
+
+    async def settle(self) -> None:
+        await asyncio.sleep(2 * follow.COALESCE)
+
+    async def follow(self, *names: str) -> None:
+        self.follower.follow(Follow(tuple(LogPlace(name, 1, 0, 0) for name in names)))
+        await self.settle()
+
+
+def joined(chunks: list[LogChunk]) -> None:
+    """Each chunk begins where the one before it of the same log ended, but for what it says it skipped."""
+    places: dict[str, Place] = {}
+    for chunk in chunks:
+        start, before = Place(chunk.segment, chunk.offset), places.get(chunk.name)
+        assert before is None or chunk.skipped or start == before or start == Place(before.segment + 1, 0)
+        places[chunk.name] = Place(chunk.next_segment, chunk.next_offset)
+
+
+async def test_a_flood_fills_half_the_window_and_waits_for_credit(tmp_path: Path, folder: Path) -> None:
+    lines = [record(f"{number:05d} " + "x" * 1000) for number in range(1000)]
+    write(folder, 1, b"".join(lines[:500]))
+    write(folder, 2, b"".join(lines[500:]))
+    home = Home(tmp_path)
+    await home.follow("one")
+    assert LOG_WINDOW // 2 - CHUNK <= len(home.data()) <= LOG_WINDOW // 2
+    taken = 0
+    while taken < len(home.chunks):
+        taken = home.credit_all(taken)
+    assert home.data() == b"".join(lines)
+    joined(home.chunks)
+    assert not any(chunk.skipped for chunk in home.chunks)
+
+
+async def test_a_quiet_log_is_not_held_up_by_floods(tmp_path: Path, folder: Path) -> None:
+    names = [f"flood{number}" for number in range(10)]
+    for name in names:
+        place = folder.with_name(f"{name}.1")
+        os.mkdir(place)
+        write(place, 1, record("x" * 1000) * 1000)
+    home = Home(tmp_path)
+    await home.follow("one", *names)
+    assert {chunk.name for chunk in home.chunks} == set(names)
+    assert sum(map(home.size, home.chunks)) < LOG_WINDOW
+    write(folder, 1, record("hello"))
+    home.follower.touch("one")
+    await home.settle()
+    assert home.data() == record("hello")
+
+
+async def test_who_stays_behind_skips_to_the_tail_and_says_how_much(tmp_path: Path, folder: Path) -> None:
+    lines = [record(f"{number:05d} " + "x" * 1000) for number in range(3000)]
+    home = Home(tmp_path)
+    for segment in (1, 2, 3):
+        write(folder, segment, b"".join(lines[(segment - 1) * 1000 : segment * 1000]))
+    await home.follow("one")
+    home.time += follow.BEHIND + 1
+    home.follower.touch("one")
+    await home.settle()
+    home.credit_all()
+    skipping = next(chunk for chunk in home.chunks if chunk.skipped)
+    before = sum(home.size(chunk) for chunk in home.chunks[: home.chunks.index(skipping)])
+    whole = b"".join(lines)
+    assert whole[before + skipping.skipped :].startswith(base64.b64decode(skipping.data))
+    assert home.data().endswith(lines[-1])
+    assert len(home.data()) + skipping.skipped == len(whole)
+    assert base64.b64decode(skipping.data).startswith(b"1795307427677 o 0")
+
+
+async def test_a_short_wait_skips_nothing(tmp_path: Path, folder: Path) -> None:
+    write(folder, 1, record("x" * 1000) * 3000)
+    home = Home(tmp_path)
+    await home.follow("one")
+    home.time += follow.BEHIND - 1
+    home.follower.touch("one")
+    await home.settle()
+    home.credit_all()
+    assert not any(chunk.skipped for chunk in home.chunks)
+
+
+async def test_text_fetched_at_the_end_meets_what_is_followed(tmp_path: Path, folder: Path) -> None:
+    home = Home(tmp_path)
+    write(folder, 1, record("before"))
+    await home.follow("one")
+    write(folder, 1, record("between") * 3)
+    fetched = home.follower.fetch(Fetch(7, "one", 1, count=2))
+    assert home.data() == record("before") + record("between") * 3
+    last = home.chunks[-1]
+    assert (fetched.next_segment, fetched.next_offset) == (last.next_segment, last.next_offset)
+    assert bodies_of(fetched) == ["between", "between"]
+    write(folder, 1, record("after"))
+    home.follower.touch("one")
+    await home.settle()
+    assert (home.chunks[-1].segment, home.chunks[-1].offset) == (fetched.next_segment, fetched.next_offset)
+
+
+async def test_text_fetched_at_the_end_of_a_flood_skips_to_it(tmp_path: Path, folder: Path) -> None:
+    home = Home(tmp_path)
+    write(folder, 1, record("x" * 1000) * 3000)
+    await home.follow("one")
+    sent = len(home.data())
+    fetched = home.follower.fetch(Fetch(7, "one", 1, count=2))
+    last = home.chunks[-1]
+    assert (last.data, last.skipped) == ("", 3000 * len(record("x" * 1000)) - sent)
+    assert (fetched.next_segment, fetched.next_offset) == (last.next_segment, last.next_offset)
+
+
+async def test_a_log_that_is_followed_already_goes_on_where_it_was(tmp_path: Path, folder: Path) -> None:
+    home = Home(tmp_path)
+    write(folder, 1, record("once"))
+    await home.follow("one")
+    await home.follow("one", "two")
+    assert home.data() == record("once")
+    await home.follow("two")
+    write(folder, 1, record("unseen"))
+    home.follower.touch("one")
+    await home.settle()
+    assert home.data() == record("once")
+
+
+# -- fetching
+
+
+async def test_older_text_is_fetched_back_to_the_first_record(tmp_path: Path, folder: Path) -> None:
+    lines = [f"line {number}" for number in range(1000)]
+    for segment in range(4):
+        write(folder, segment + 1, b"".join(map(record, lines[segment * 250 : segment * 250 + 250])))
+    home, found, place = Home(tmp_path), [], {"segment": -1, "offset": 0}
+    while True:
+        fetched = home.follower.fetch(Fetch(1, "one", 1, count=300, **place))
+        found = bodies_of(fetched) + found
+        place = {"segment": fetched.segment, "offset": fetched.offset}
+        if fetched.first:
+            break
+        assert len(found) < 1000
+    assert found == lines
+
+
+async def test_text_is_fetched_forward_from_the_first_record(tmp_path: Path, folder: Path) -> None:
+    lines = [f"line {number}" for number in range(100)]
+    for segment in range(4):
+        write(folder, segment + 1, b"".join(map(record, lines[segment * 25 : segment * 25 + 25])))
+    home = Home(tmp_path)
+    fetched = home.follower.fetch(Fetch(1, "one", 1, 0, 0, count=10, forward=True))
+    assert (bodies_of(fetched), fetched.first) == (lines[:10], True)
+    found = bodies_of(fetched)
+    while fetched.data:
+        fetched = home.follower.fetch(Fetch(1, "one", 1, fetched.next_segment, fetched.next_offset, 10, forward=True))
+        found += bodies_of(fetched)
+        assert not fetched.first
+    assert found == lines
+
+
+@pytest.mark.parametrize(("name", "epoch"), [("one", 1), ("nobody", 1), ("../one", 1), ("one", 99)])
+async def test_no_log_is_said_in_words(tmp_path: Path, folder: Path, name: str, epoch: int) -> None:
+    fetched = Home(tmp_path).follower.fetch(Fetch(1, name, epoch))
+    assert "is on this host" in fetched.reason
+    assert (fetched.data, fetched.first) == ("", True)
+
+
+# -- newest lines
+
+
+def test_the_newest_words_are_those_of_the_last_record_that_says_something() -> None:
+    event = '{"type":"assistant","message":{"content":[{"type":"text","text":"I look\\nfurther"}]}}'
+    data = record("first") + record(event, b"a", 5) + record('{"type":"system","subtype":"x"}', b"a") + record("")
+    assert newest_words(data) == (5, "further")
+    assert newest_words(record("")) is None
+    assert newest_words(record("my key sk-ant-api03-secret")) == (AT, "my key sk-ant-…")
+
+
+def test_words_of_a_long_line_are_found_though_its_beginning_was_not_read() -> None:
+    data = records.pack(AT, b"a", b'{"x": "' + b"y" * 100_000 + b'"}')
+    rest = data[data.index(b"\n") + 1 :]
+    assert newest_words(record("said before") + rest) == (AT, "said before")
+
+
+async def test_newest_lines_are_coalesced(folder: Path) -> None:
+    told: list[list[LastLine]] = []
+    time = [0.0]
+    lines = LastLines(told.append, lambda: time[0])
+    write(folder, 1, record("old"))
+    lines.add("one", 1, str(folder))
+    await asyncio.sleep(0.1)
+    assert told == [[LastLine("one", 1, "old", AT)]]
+    for number in range(10):
+        write(folder, 1, record(f"new {number}"))
+        lines.touch("one")
+    await asyncio.sleep(0.1)
+    assert len(told) == 1, "the second line of an agent waits"
+    time[0] += PAUSE
+    await asyncio.sleep(PAUSE + 0.1)
+    assert told[1:] == [[LastLine("one", 1, "new 9", AT)]]
+    write(folder, 2, record("in the next segment"))
+    time[0] += PAUSE
+    lines.touch("one")
+    await asyncio.sleep(0.1)
+    assert told[2:] == [[LastLine("one", 1, "in the next segment", AT)]]
+    lines.close()
+
+
+# -- through a real node
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def test_a_living_log_is_followed_over_its_segments(node: NodeClient) -> None:
+    program = "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done; sleep 600"
+    node.spawn("one", 1, "sh", "-c", program, max_log_bytes=1024 * 1024)
+    node.send(Follow((LogPlace("one", 1, 0, 0),)))
+
+    def found() -> list[str]:
+        return [body for chunk in node.all(LogChunk) for body in bodies_of(chunk)]
+
+    wait_for(lambda: found()[-1:] == ["2999"])
+    assert found() == [str(number) for number in range(3000)]
+    joined(node.all(LogChunk))
+    node.wait(LinesSeen, lambda seen: seen.lines[0].text == "2999")
+
+
+def test_earlier_epochs_stay_readable(node: NodeClient) -> None:
+    for epoch in (1, 2):
+        node.spawn("one", epoch, "echo", f"epoch {epoch}")
+        node.wait_agent("one", lambda seen, epoch=epoch: (seen.epoch, seen.state) == (epoch, "done"))  # type: ignore[misc]
+    assert "epoch 1" in bodies_of(node.fetch("one", 1))
+    assert "epoch 2" in bodies_of(node.fetch("one", 2))
+
+
+def test_every_agent_has_a_last_line_from_the_beginning(home: World) -> None:
+    for name in ("ended", "other"):
+        write(put_agent(home, name, state="done"), 1, record(f"last words of {name}"))
+    with NodeClient() as node:
+        node.greet()
+        wait_for(
+            lambda: (
+                {line.text for seen in node.all(LinesSeen) for line in seen.lines}
+                == {"last words of ended", "last words of other"}
+            )
+        )
+
+
+def test_a_home_that_does_not_read_is_not_flooded_and_still_gets_its_answers(home: World, node: NodeClient) -> None:
+    folder = put_agent(home, "one", state="done")
+    write(folder, 1, record("x" * 1000) * 5000)
+    node.send(Follow((LogPlace("one", 1, 0, 0),)), Ping(5))
+    node.wait(Pong, lambda pong: pong.number == 5)
+    wait_for(lambda: sum(len(chunk.data) for chunk in node.all(LogChunk)) > LOG_WINDOW // 2)
+    node.send(Ping(6))
+    node.wait(Pong, lambda pong: pong.number == 6)
+    sent = sum(len(base64.b64decode(chunk.data)) for chunk in node.all(LogChunk))
+    assert sent <= LOG_WINDOW // 2
+    node.send(Credit(sent))
+    wait_for(lambda: sum(len(base64.b64decode(chunk.data)) for chunk in node.all(LogChunk)) > sent)
