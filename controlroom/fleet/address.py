@@ -44,10 +44,12 @@ def place_of(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
+_BRACKETED = re.compile(r"\[([^\[\]]*:[^\[\]]*)\](?::(.*))?", re.DOTALL)
+
+
 def _split_port(text: str) -> tuple[str, str | None]:
-    if text.startswith("["):
-        host, _, after = text[1:].partition("]")
-        return host, after.removeprefix(":") if after else None
+    if bracketed := _BRACKETED.fullmatch(text):
+        return bracketed[1], bracketed[2]
     if text.count(":") == 1:
         host, _, port = text.partition(":")
         return host, port
