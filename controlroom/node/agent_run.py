@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 from controlroom.meter.states import State
-from controlroom.node import agent_process, claude, environment, outcome, process_tree
+from controlroom.node import agent_process, claude, environment, folder, outcome, process_tree
 from controlroom.node.control import Caller, ControlSocket
 from controlroom.node.outcome import Exit, Refused, Unfit
 from controlroom.node.pane import Pane
@@ -61,7 +61,7 @@ class AgentRun:
     def start(self, login: dict[str, Any], task: str) -> None:
         """Start the agent. Raises `Unfit` when it cannot be."""
         spec = self._order.spec
-        environ = environment.build(login, spec, self._order.tag)
+        environ = environment.build(login, spec, self._order.tag, folder.place("."))
         cwd = environment.working_folder(spec, environ["HOME"])
         environ["PWD"] = cwd
         self._child = agent_process.start(self._command_line(environ, cwd), environ, cwd)
@@ -266,7 +266,7 @@ class AgentRun:
             self._ending_at = 0.0
 
     def _processes(self) -> list[process_tree.Process]:
-        return process_tree.of_agent(self._order.tag, os.getpid())
+        return process_tree.of_agent(self._order.tag, folder.place("."), os.getpid())
 
     def _left_behind(self, processes: list[process_tree.Process]) -> None:
         if self._exit is not None and processes:

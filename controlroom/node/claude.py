@@ -22,7 +22,7 @@ from controlroom.meter.states import State
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
 
-SETTLE = 4_000
+SETTLE = 3_000
 """Milliseconds without a new turn after which the work is taken to be over, when there may be more to come."""
 
 _MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000

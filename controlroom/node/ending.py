@@ -13,7 +13,7 @@ from controlroom.meter.states import State
 from controlroom.node import process_tree
 from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
 from controlroom.node.ask import runner_pid
-from controlroom.node.folder import tag
+from controlroom.node.folder import place, tag
 from controlroom.node.tmux import Tmux, TmuxError
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
@@ -32,14 +32,13 @@ async def find_runner(entry: Entry, tmux: Tmux) -> int:
 
 async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
     """Name the processes of an agent that are alive, "" when there are none."""
-    mark = tag(namespace, entry.name, entry.epoch)
-    return process_tree.names(await asyncio.to_thread(_living, mark, runner))
+    return process_tree.names(await asyncio.to_thread(_living, _marks(entry, namespace), runner))
 
 
 async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
     """End an agent's processes, its runner and its session. Give what could not be ended, "" when nothing is left."""
     runner = await find_runner(entry, tmux)
-    left = await asyncio.to_thread(_end, tag(namespace, entry.name, entry.epoch), runner)
+    left = await asyncio.to_thread(_end, _marks(entry, namespace), runner)
     with contextlib.suppress(TmuxError):
         pane = (await tmux.panes() or {}).get(entry.name)
         if pane and pane.epoch == entry.epoch:
@@ -88,19 +87,24 @@ def from_order(entry: Entry) -> AgentSeen:
     )
 
 
-def _living(mark: str, runner: int) -> list[process_tree.Process]:
-    found = process_tree.of_agent(mark, runner)
+def _marks(entry: Entry, namespace: str) -> tuple[str, str]:
+    """Give what its processes carry in their environment."""
+    return tag(namespace, entry.name, entry.epoch), place(entry.folder)
+
+
+def _living(marks: tuple[str, str], runner: int) -> list[process_tree.Process]:
+    found = process_tree.of_agent(*marks, runner)
     return found + [process for pid, process in process_tree.snapshot().items() if runner and pid == runner]
 
 
-def _end(mark: str, runner: int) -> str:
+def _end(marks: tuple[str, str], runner: int) -> str:
     itself = process_tree.snapshot().get(runner) if runner else None
-    process_tree.end(_finding(mark, runner))
+    process_tree.end(_finding(marks, runner))
     if itself:
         process_tree.send(itself, signal.SIGKILL)
-    left = process_tree.end(_finding(mark, 0), patience=0.5)
+    left = process_tree.end(_finding(marks, 0), patience=0.5)
     return process_tree.names([*left, *([itself] if itself and process_tree.living(itself) else [])])
 
 
-def _finding(mark: str, runner: int) -> Callable[[], list[process_tree.Process]]:
-    return lambda: process_tree.of_agent(mark, runner)
+def _finding(marks: tuple[str, str], runner: int) -> Callable[[], list[process_tree.Process]]:
+    return lambda: process_tree.of_agent(*marks, runner)

@@ -35,8 +35,11 @@ _OAUTH = "CLAUDE_CODE_OAUTH_TOKEN"
 _OAUTH_PREFIX = "sk-ant-oat"
 
 
-def build(login: Mapping[str, object], spec: Spec, tag: str) -> dict[str, str]:
-    """Build the environment. Raises `Unfit` with what is wrong (a file that is missing, a command that failed)."""
+def build(login: Mapping[str, object], spec: Spec, tag: str, place: str) -> dict[str, str]:
+    """Build the environment of an agent with this tag and place (`folder`).
+
+    Raises `Unfit` with what is wrong: a file that is missing, a command that failed.
+    """
     environ = {name: value for name, value in login.items() if isinstance(value, str) and _usable(name, value)}
     environ = {name: value for name, value in environ.items() if name not in _NESTED}
     environ.setdefault("HOME", os.path.expanduser("~"))
@@ -50,7 +53,7 @@ def build(login: Mapping[str, object], spec: Spec, tag: str) -> dict[str, str]:
     _log_in(environ, spec.credential)
     if spec.max_output_tokens:
         environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(spec.max_output_tokens)
-    environ[folder.TAG] = tag
+    environ[folder.TAG], environ[folder.PLACE] = tag, place
     return environ
 
 

@@ -30,6 +30,9 @@ OWNER = "owner.json"
 TAG = "CONTROLROOM_AGENT"
 """Stands in the environment of every process of an agent as `NAMESPACE/NAME.EPOCH`: what a sweep looks for."""
 
+PLACE = "CONTROLROOM_PLACE"
+"""Stands beside `TAG` with the agent folder's `place`: another room, or a container, may have an agent of that name."""
+
 SOCKET = "controlroom"
 """Name of our tmux socket (`tmux -L`); with a namespace `controlroom-NAMESPACE`."""
 
@@ -54,6 +57,15 @@ def tmux_socket(namespace: str) -> str:
 def tag(namespace: str, name: str, epoch: int) -> str:
     """Give the value of the `TAG` variable of an agent's processes."""
     return f"{namespace or 'default'}/{name}.{epoch}"
+
+
+def place(folder: str) -> str:
+    """Give the value of the `PLACE` variable: which folder on this machine it is, however its path is spelled."""
+    try:
+        seen = os.stat(folder)
+    except OSError:
+        return "nowhere"
+    return f"{seen.st_dev:x}-{seen.st_ino:x}"
 
 
 def split_folder(entry: str) -> tuple[str, int] | None:

@@ -1,8 +1,8 @@
 """The processes of an agent: seen, ended, and looked for again.
 
-An agent's processes are the descendants of its runner and whatever carries its tag in the environment. Linux: `/proc`;
-elsewhere `ps`. The runner is a subreaper on Linux, so a child that was double-forked or has a session of its own stays
-a descendant; the tag finds what a killed runner left behind.
+An agent's processes are the descendants of its runner and whatever carries its tag and place in the environment.
+Linux: `/proc`; elsewhere `ps`, which does not tell environments. On Linux the runner is a subreaper, so a child that is
+double-forked or has a session of its own stays a descendant; the tag finds what a killed runner left behind.
 Read by the runner, which must stay small: no subprocess, no psutil.
 """
 
@@ -52,16 +52,16 @@ def descendants(root: int, processes: dict[int, Process]) -> set[int]:
     return found
 
 
-def tagged(tag: str, processes: Iterable[int]) -> set[int]:
-    """Give those pids whose environment holds this agent's tag (`folder.tag`)."""
-    wanted = f"{folder.TAG}={tag}".encode()
-    return {pid for pid in processes if wanted in _environ(pid)}
+def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:
+    """Give those pids whose environment holds this agent's `folder.tag` and `folder.place`."""
+    wanted = {f"{folder.TAG}={tag}".encode(), f"{folder.PLACE}={place}".encode()}
+    return {pid for pid in processes if wanted <= _environ(pid)}
 
 
-def of_agent(tag: str, runner: int = 0) -> list[Process]:
+def of_agent(tag: str, place: str, runner: int = 0) -> list[Process]:
     """Give the living processes of an agent: below `runner` (when not 0), tagged, and below those. Never ourselves."""
     processes = snapshot()
-    found = tagged(tag, processes) - {runner}
+    found = tagged(tag, place, processes) - {runner}
     for root in [*found, *([runner] if runner else [])]:
         found |= descendants(root, processes)
     found -= {os.getpid(), runner}
@@ -165,12 +165,12 @@ def _read(entry: str) -> Process | None:
         return None
 
 
-def _environ(pid: int) -> list[bytes]:
+def _environ(pid: int) -> set[bytes]:
     try:
         with open(os.path.join(PROC, str(pid), "environ"), "rb") as file:
-            return file.read().split(b"\0")
+            return set(file.read().split(b"\0"))
     except OSError:
-        return []
+        return set()
 
 
 def _from_ps() -> dict[int, Process]:

@@ -99,7 +99,8 @@ class RunLog:
     def write(self, at: int, data: bytes, count: int) -> None:
         """Append packed records, `count` of them."""
         if self._lost_records:
-            told = f"{self._lost_records} lines ({self._lost_bytes} bytes) could not be kept here: {self._why}"
+            lines = "1 line" if self._lost_records == 1 else f"{self._lost_records} lines"
+            told = f"{lines} ({self._lost_bytes} bytes) could not be kept here: {self._why}"
             if not self._append(_note(at, told)):
                 self._lose(data, count)
                 return

@@ -1,0 +1,382 @@
+"""The runner around plain commands: pipes, log, status, the control socket, and the end of everything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import controlroom
+from controlroom.node import folder, process_tree
+from controlroom.wire.lines import to_line
+from controlroom.wire.messages import AgentSpec
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.agent_under_test import RUN, Agent, alive
+
+MakeAgent = Callable[..., Agent]
+NASTY = 'it\'s "quoted" `id` $(touch never) ; rm -rf / & | \\ #(touch x) 🎛️ \u202e \x00 \x1b[2J é\n\tnext line\n'
+
+
+@pytest.fixture
+def agent(home: World) -> Iterator[MakeAgent]:
+    """`agent("sh", "-c", "…", task="…", max_hours=1)`: an agent of kind `command`, not yet started."""
+    with ExitStack() as stack:
+
+        def make(*command: str, task: str = "", login: dict[str, str] | None = None, **spec: Any) -> Agent:
+            place = home.directory / f"agent{len(list(home.directory.iterdir()))}"
+            made = Agent(place, AgentSpec(kind="command", command=command, **spec), task, login)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+# -- what goes in
+
+
+@pytest.mark.parametrize("task", ["", NASTY, "x" * 1024 * 1024, "\n" * 70_000], ids=["none", "nasty", "1 MiB", "lines"])
+def test_the_task_reaches_stdin_byte_for_byte(agent: MakeAgent, task: str) -> None:
+    run = agent("sha256sum", task=task).start()
+    assert run.finish().state == "done"
+    assert run.lines() == [f"{hashlib.sha256(task.encode()).hexdigest()}  -"]
+
+
+def test_the_task_stands_on_no_command_line(agent: MakeAgent) -> None:
+    run = agent("sleep", "300", task="a secret plan").start()
+    seen = run.running()
+    for pid in (seen.pid, run.process.pid):
+        assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert seen.task == "a secret plan"
+    assert run.ask(do="end") == ""
+
+
+def test_a_task_that_nobody_reads_stops_nothing(agent: MakeAgent) -> None:
+    assert agent("true", task="x" * 1024 * 1024).start().finish().state == "done"
+
+
+# -- what comes out
+
+
+def test_output_and_errors_are_kept_apart_line_by_line(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "echo one; echo two; echo oh >&2; printf last").start()
+    run.finish()
+    assert (run.lines("o"), run.lines("e")) == (["one", "two", "last"], ["oh"])
+
+
+def test_bytes_of_any_kind_are_kept_as_they_are(agent: MakeAgent) -> None:
+    data = bytes(range(256)).replace(b"\n", b"")
+    run = agent(sys.executable, "-c", f"import sys; sys.stdout.buffer.write({data!r})").start()
+    run.finish()
+    assert [record.body for record in run.log() if record.stream == "o"] == [data]
+
+
+def test_a_line_that_never_ends_comes_in_pieces(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x; echo; echo after").start()
+    run.finish()
+    assert run.lines() == ["x" * 200_000, "after"]
+
+
+def test_a_prompt_without_newline_is_seen_before_its_line_ends(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "printf 'password? '; sleep 300").start()
+    wait_for(lambda: run.lines() == ["password? "])
+    assert [record.continued for record in run.log() if record.stream == "o"] == [True]
+    run.ask(do="end")
+
+
+def test_a_flood_is_kept_whole_even_when_the_pane_takes_nothing(agent: MakeAgent) -> None:
+    run = agent("seq", "300000").start(stdout=subprocess.PIPE)
+    run.until(lambda seen: seen.ended, 60)
+    assert run.lines() == [str(number) for number in range(1, 300_001)]
+    assert run.process.stdout
+    run.process.stdout.close()
+    run.process.wait(10)
+
+
+def test_the_pane_shows_inert_text_with_its_colours(agent: MakeAgent) -> None:
+    script = r"printf '\033[31mred\033[0m \033]0;title\007 \033[2J\n'; echo sk-ant-api03-abcdefgh"
+    run = agent("sh", "-c", script).start(stdout=subprocess.PIPE)
+    shown = run.process.communicate(timeout=20)[0].decode()
+    assert "\x1b[38;5;1mred\x1b[0m" in shown
+    assert re.sub("\x1b\\[[0-9;]*m|\r\n", "", shown).isprintable()
+    assert "sk-ant-…" in shown
+    assert "abcdefgh" not in shown
+
+
+def test_keys_do_not_reach_the_log_even_in_a_line_that_is_cut(agent: MakeAgent) -> None:
+    key = "sk-ant-api03-" + "k" * 80
+    run = agent("sh", "-c", f"head -c {64 * 1024 - 5} /dev/zero | tr '\\0' .; echo {key}; echo {key} >&2").start()
+    run.finish()
+    assert "kkk" not in "".join(run.lines())
+    assert run.lines("o")[0].endswith("...sk-ant-…")
+
+
+def test_old_segments_go_when_the_log_is_full_and_it_says_so(agent: MakeAgent) -> None:
+    run = agent("seq", "200000", max_log_bytes=400_000).start()
+    seen = run.finish()
+    assert seen.log_bytes == sum(entry.stat().st_size for entry in run.folder.glob("log.*"))
+    assert seen.log_bytes <= 550_000
+    assert run.lines("o")[-1] == "200000"
+    assert not (run.folder / "log.000001").exists()
+    assert any("were dropped" in line for line in run.lines("n"))
+
+
+# -- how it ends
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "detail", "code", "number"),
+    [
+        ("exit 0", "done", "", 0, None),
+        ("exit 3", "failed", "exit 3", 3, None),
+        ("kill -SEGV $$", "failed", "killed by SIGSEGV", None, signal.SIGSEGV),
+        ("kill -KILL $$", "failed", "killed by SIGKILL", None, signal.SIGKILL),
+    ],
+)
+def test_the_true_end_is_told(
+    agent: MakeAgent, script: str, state: str, detail: str, code: int | None, number: int | None
+) -> None:
+    seen = agent("sh", "-c", script).start().finish()
+    assert (seen.state, seen.detail, seen.exit_code, seen.exit_signal) == (state, detail, code, number)
+    assert (seen.pid, seen.started, seen.ended > 0) == (0, 1_795_307_427_677, True)
+    assert [(entry.source, entry.state) for entry in seen.evidence] == [("runner", state)]
+
+
+def test_end_leaves_nothing_whatever_hides(agent: MakeAgent) -> None:
+    script = "setsid sleep 300 & (sleep 301 &) ; env -i /bin/sh -c 'setsid /bin/sleep 302 & exit' ; echo up; sleep 303"
+    run = agent("sh", "-c", script).start()
+    wait_for(lambda: run.lines() == ["up"])
+    tree = wait_for(lambda: (found := below(run.process.pid)) if len(below(run.process.pid)) == 5 else found[:0])
+    assert run.ask(do="end", why="enough") == ""
+    assert [pid for pid in tree if alive(pid)] == []
+    seen = run.finish()
+    assert (seen.state, seen.detail, seen.exit_signal) == ("done", "killed: enough", signal.SIGTERM)
+
+
+def below(root: int) -> list[int]:
+    return sorted(process_tree.descendants(root, process_tree.snapshot()))
+
+
+def test_what_ignores_term_is_killed_after_a_while(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done").start()
+    wait_for(lambda: run.lines() == ["up"])
+    assert run.ask(do="end") == ""
+    assert run.finish().exit_signal == signal.SIGKILL
+
+
+def test_what_an_agent_leaves_behind_is_ended_and_told(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "setsid sleep 300 & echo $!").start()
+    assert run.finish().state == "done"
+    assert not alive(int(run.lines()[0]))
+    assert any("left behind: sleep" in line for line in run.lines("n"))
+
+
+def test_a_runner_that_is_killed_takes_its_agent_along(agent: MakeAgent) -> None:
+    run = agent("sleep", "300").start()
+    pid = run.running().pid
+    run.process.kill()
+    run.process.wait(10)
+    wait_for(lambda: not alive(pid))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGHUP, "its tmux session was closed"), (signal.SIGTERM, "its runner was told to end")],
+)
+def test_a_runner_that_must_go_ends_its_tree_first(agent: MakeAgent, number: int, words: str) -> None:
+    run = agent("sh", "-c", "setsid sleep 300 & echo $!; wait").start()
+    wait_for(run.lines)
+    run.process.send_signal(number)
+    seen = run.finish()
+    assert (seen.state, seen.detail.startswith(words)) == ("failed", True)
+    assert not alive(int(run.lines()[0]))
+
+
+def test_ctrl_c_in_the_pane_goes_to_the_command(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "trap 'echo caught; exit 4' INT; echo up; while :; do sleep 0.1; done").start()
+    wait_for(lambda: run.lines() == ["up"])
+    run.process.send_signal(signal.SIGINT)
+    assert run.finish().exit_code == 4
+    assert run.lines() == ["up", "caught"]
+
+
+def test_its_time_is_limited(agent: MakeAgent) -> None:
+    seen = agent("sleep", "300", max_hours=0.0001).start().finish()
+    assert (seen.state, seen.detail) == ("failed", "stopped after 0.0001 h (max_hours)")
+
+
+# -- the control socket
+
+
+@pytest.mark.parametrize(
+    "request_", [{"do": "message", "text": "hi"}, {"do": "interrupt"}, {"do": "answer"}, {"do": []}, {}]
+)
+def test_what_a_command_cannot_do_is_refused_in_words(agent: MakeAgent, request_: dict[str, object]) -> None:
+    run = agent("sleep", "300").start()
+    run.running()
+    assert re.search("plain command|does not know", run.ask(**request_))
+    assert run.ask(do="end") == ""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"not json\n", b"[]\n", b"\xff\n", b'{"do":NaN}\n', b"[" * 100_000 + b"\n", b"x" * 5_000_000],
+    ids=["text", "list", "bytes", "NaN", "deep", "long"],
+)
+def test_nonsense_on_the_socket_is_answered_and_harms_nothing(agent: MakeAgent, data: bytes) -> None:
+    run = agent("sleep", "300").start()
+    run.running()
+    try:
+        assert run.send(data)["ok"] is False
+    except ConnectionError:  # it hung up in the middle of five megabytes
+        assert len(data) > 4_000_000
+    assert run.ask(do="end") == ""
+
+
+def test_the_socket_is_gone_when_the_agent_is(agent: MakeAgent) -> None:
+    run = agent("true").start()
+    run.finish()
+    assert not (run.folder / folder.CONTROL).exists()
+
+
+def test_only_its_user_can_read_what_it_writes(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "echo up; sleep 300").start()
+    wait_for(run.lines)
+    modes = {name: (run.folder / name).stat().st_mode & 0o077 for name in (folder.STATUS, folder.CONTROL, "log.000001")}
+    run.ask(do="end")
+    assert not any(modes.values())
+
+
+# -- one runner, once
+
+
+def test_a_second_runner_for_the_same_agent_does_nothing(agent: MakeAgent) -> None:
+    run = agent("sleep", "300").start()
+    before = run.running()
+    second = subprocess.run(
+        [sys.executable, "-I", "-S", RUN, str(run.folder)], capture_output=True, timeout=20, check=False
+    )
+    assert (second.returncode, run.seen()) == (3, before)
+    assert b"already has a runner" in second.stdout
+    run.ask(do="end")
+
+
+def test_an_agent_that_has_run_is_not_started_again(agent: MakeAgent) -> None:
+    run = agent("true").start()
+    ended = run.finish()
+    again = subprocess.run(
+        [sys.executable, "-I", "-S", RUN, str(run.folder)], capture_output=True, timeout=20, check=False
+    )
+    assert (again.returncode, run.seen()) == (2, ended)
+    assert b"has run before" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, b"format 2, this runner reads 1"),
+        ({"name": "#(id)"}, b"cannot name an agent"),
+        ({"spec": {"kind": "dance"}}, b"no kind 'dance'"),
+        ({"spec": {"kind": "command"}}, b"needs a command"),
+        ({"spec": {"max_turns": "many"}}, b"spec.max_turns does not fit"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(agent: MakeAgent, change: dict[str, object], words: bytes) -> None:
+    run = agent("true")
+    run.order.update(change)
+    run.write_order()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", RUN, str(run.folder)], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert words in done.stdout
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert not (run.folder / folder.ENVIRON).exists()
+
+
+def test_a_command_that_is_not_there_is_told(agent: MakeAgent) -> None:
+    seen = agent("no-such-program").start().finish()
+    assert (seen.state, seen.exit_code) == ("failed", None)
+    assert seen.detail == "no-such-program is not there on this host: install it, or give its path"
+
+
+def test_the_code_may_be_removed_while_it_runs(agent: MakeAgent, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(
+        Path(controlroom.__file__).parent, bundle / "controlroom", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    run = agent("sh", "-c", "echo ready; cat; setsid sleep 300 & wait").start(str(bundle / "controlroom/node/run.py"))
+    wait_for(lambda: run.lines() == ["ready"])
+    shutil.rmtree(bundle)
+    assert "plain command" in run.ask(do="message", text="hi")
+    assert run.send(to_line({"do": 3}))["ok"] is False
+    assert run.ask(do="end") == ""
+    assert run.finish().detail == "killed"
+
+
+def test_it_runs_from_any_folder_and_writes_no_bytecode(agent: MakeAgent, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(
+        Path(controlroom.__file__).parent, bundle / "controlroom", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    assert agent("true").start(str(bundle / "controlroom/node/run.py")).finish().state == "done"
+    assert list(bundle.rglob("__pycache__")) == []
+
+
+def test_it_stays_small(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "seq 20000; echo oh >&2; sleep 300").start()
+    wait_for(lambda: run.lines("e"))
+    wait_for(lambda: len(run.lines("o")) == 20_000)
+    figures = Path(f"/proc/{run.process.pid}/smaps_rollup").read_text()
+    size = {name: int(number) for name, number in re.findall(r"^(Rss|Pss): +(\d+) kB", figures, re.MULTILINE)}
+    run.ask(do="end")
+    print(f"runner: {size}")
+    assert size["Rss"] <= 18 * 1024
+
+
+@pytest.mark.parametrize(
+    "module", ["asyncio", "subprocess", "dataclasses", "inspect", "pathlib", "logging", "shutil", "psutil"]
+)
+def test_it_imports_nothing_heavy(module: str) -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import controlroom.node.runner; print(sys.argv[2] in sys.modules)"
+    )
+    root = str(Path(controlroom.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, root, module],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_environment_of_a_command(agent: MakeAgent, home: World) -> None:
+    login = {**os.environ, "TMUX": "/tmp/x,1,0", "CLAUDECODE": "1", "GREETING": "hello"}
+    run = agent("env", login=login, env={"MORE": "a b"}, cwd=str(home.home)).start()
+    seen = run.finish()
+    found = dict(line.partition("=")[::2] for line in run.lines())
+    assert (found["GREETING"], found["MORE"], found["PWD"]) == ("hello", "a b", str(home.home))
+    assert found[folder.TAG] == "test/agent-1.1"
+    assert not {"TMUX", "CLAUDECODE"} & set(found)
+    assert seen.cwd == str(home.home)
+    assert not (run.folder / folder.ENVIRON).exists()
+
+
+def test_two_agents_of_one_name_in_two_rooms_leave_each_other_alone(agent: MakeAgent) -> None:
+    one, other = agent("sleep", "300").start(), agent("sleep", "300").start()
+    pids = [one.running().pid, other.running().pid]
+    assert one.ask(do="end") == ""
+    assert [alive(pid) for pid in pids] == [False, True]
+    assert other.ask(do="end") == ""
