@@ -124,8 +124,9 @@ def _drain(terminal: int) -> None:
 
 
 def seen(terminal: int, seconds: float) -> Iterator[float]:
-    """Give the lateness in milliseconds of every line that appears within `seconds`."""
+    """Give the lateness in milliseconds of every line that is written and appears within `seconds`."""
     met: set[bytes] = set()
+    begun = time.time() * 1000
     rest, end = b"", time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if not select.select([terminal], [], [], left)[0]:
@@ -133,7 +134,7 @@ def seen(terminal: int, seconds: float) -> Iterator[float]:
         data = os.read(terminal, 1 << 20)
         now = time.time() * 1000
         for mark in _MARK.findall(rest + data):
-            if mark not in met:
+            if mark not in met and int(mark) >= begun:
                 met.add(mark)
                 yield now - int(mark)
         rest = data[-20:]
