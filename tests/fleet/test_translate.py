@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain import events, intents
+from controlroom.domain.model import Agent, State
+from controlroom.fleet.translate import Setting, long, short, to_events, to_met, to_node, to_reply
+from controlroom.meter.names import agent_name_problem
+from controlroom.wire import messages as wire
+
+NOW = 1_795_307_427_677
+SETTING = Setting("vm1", "room", NOW)
+KEY = "sk-ant-REDACTED"
+
+nasty = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(["\x1b]52;c;AAAA\x07", "\x9b2J", "\u202egnp", "[/]", "a\nb", KEY, f"x{KEY}", "\ud800", "é" * 9000]),
+)
+whole = st.integers(-(2**62), 2**62)
+real = st.floats(-(2.0**62), 2.0**62)
+names = st.sampled_from(["docs-1", "a", "", "A", "#(id)", "x" * 42, "a/b", "a\n", "=a:"])
+
+evidence = st.builds(wire.EvidenceSeen, source=nasty, state=nasty, value=nasty, at=whole)
+question = st.builds(wire.QuestionSeen, id=st.one_of(st.just("q1"), nasty), tool=nasty, text=nasty, at=whole)
+agent = st.builds(
+    wire.AgentSeen,
+    name=names,
+    epoch=st.one_of(st.just(1), whole),
+    kind=nasty,
+    state=st.one_of(st.sampled_from([str(state) for state in State]), nasty),
+    since=whole,
+    detail=nasty,
+    profile=nasty,
+    model=nasty,
+    cwd=nasty,
+    task=nasty,
+    pid=whole,
+    session=nasty,
+    started=whole,
+    ended=whole,
+    exit_code=st.one_of(st.none(), whole),
+    exit_signal=st.one_of(st.none(), whole),
+    question=st.one_of(st.none(), question),
+    limited_until=whole,
+    denied=whole,
+    log_bytes=whole,
+    evidence=st.lists(evidence, max_size=12).map(tuple),
+)
+readings = {field.name: st.one_of(st.none(), real) for field in dataclasses.fields(wire.HostSeen) if field.name != "at"}
+for name in readings:
+    if name not in ("cpu_percent", "load_1m"):
+        readings[name] = st.one_of(st.none(), whole)
+message = st.one_of(
+    st.builds(wire.HostSeen, at=whole, **readings),
+    st.builds(
+        wire.AgentsSeen,
+        agents=st.lists(agent, max_size=4).map(tuple),
+        complete=st.booleans(),
+        gone=st.lists(names, max_size=4).map(tuple),
+    ),
+    st.builds(
+        wire.LastLines,
+        lines=st.lists(st.builds(wire.LastLine, name=names, epoch=whole, text=nasty, at=whole), max_size=4).map(tuple),
+    ),
+    st.builds(
+        wire.Loads,
+        at=whole,
+        agents=st.lists(
+            st.builds(wire.AgentLoad, name=names, epoch=whole, rss=whole, cpu_percent=real, processes=whole), max_size=4
+        ).map(tuple),
+    ),
+    st.builds(wire.Notice, text=nasty, level=nasty),
+)
+welcome = st.builds(
+    wire.Welcome,
+    version=nasty,
+    hostname=nasty,
+    user=nasty,
+    home=nasty,
+    platform=nasty,
+    python=nasty,
+    machine_id=nasty,
+    boot_id=nasty,
+    cores=whole,
+    memory_total=whole,
+    clock=whole,
+    tmux=nasty,
+    owner=nasty,
+    owner_epoch=whole,
+)
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every plain value in an event, with the name of its field."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from leaves(getattr(value, field.name), field.name)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from leaves(item, name)
+    else:
+        yield name, value
+
+
+def assert_tame(event: events.Event) -> None:
+    """No control, bidi or surrogate, no key, nothing too long, no number out of range."""
+    for name, value in leaves(event):
+        if isinstance(value, str):
+            plain = value.replace("\n", "") if name == "text" else value
+            assert not [c for c in plain if unicodedata.category(c) in ("Cc", "Cs", "Co") or c in "\u202e\u2066"], name
+            assert KEY not in value
+            assert len(value) <= {"text": 8000}.get(name, 400)
+        elif isinstance(value, (int, float)) and name != "clock_offset":
+            assert 0 <= value <= max(2**53, NOW + 400 * 86_400_000), name
+
+
+@given(message, whole)
+def test_whatever_a_host_says_is_tame(said: Any, ahead: int) -> None:
+    for event in to_events(said, dataclasses.replace(SETTING, ahead=ahead)):
+        assert_tame(event)
+        agents = event.agents if isinstance(event, events.AgentsObserved) else ()
+        assert not [seen for seen in agents if agent_name_problem(seen.name)]
+
+
+@given(welcome)
+def test_whatever_a_host_says_of_itself_is_tame(said: wire.Welcome) -> None:
+    assert_tame(to_met(said, SETTING))
+
+
+@given(nasty, st.integers(2, 300))
+def test_cut_text_is_as_long_as_it_may_be(text: str, limit: int) -> None:
+    assert len(short(text, limit)) <= limit
+    assert len(long(text, limit)) <= limit
+    assert "\n" not in short(text, limit)
+
+
+def seen(**changes: Any) -> wire.AgentSeen:
+    return wire.AgentSeen(**{"name": "a", "epoch": 1, "kind": "command", "state": "working", "since": NOW, **changes})
+
+
+def observed(*agents: wire.AgentSeen, setting: Setting = SETTING) -> Agent:
+    event = to_events(wire.AgentsSeen(agents), setting)[0]
+    assert isinstance(event, events.AgentsObserved)
+    return event.agents[0]
+
+
+def test_an_agent_keeps_all_that_is_true_of_it() -> None:
+    agent = observed(
+        seen(
+            kind="headless",
+            detail="exit 1",
+            profile="careful",
+            model="opus",
+            cwd="/srv/app",
+            task="do\nthis",
+            pid=77,
+            session="0a-b",
+            started=NOW - 5000,
+            ended=NOW - 10,
+            exit_code=1,
+            exit_signal=9,
+            question=wire.QuestionSeen("req_1", "Bash", "git push\n  origin", NOW - 20),
+            limited_until=NOW + 3_600_000,
+            denied=3,
+            log_bytes=99,
+        )
+    )
+    assert (agent.id, agent.epoch, agent.state, agent.kind) == ("vm1/a", 1, State.WORKING, "headless")
+    assert (agent.detail, agent.profile, agent.model, agent.cwd, agent.task) == (
+        "exit 1",
+        "careful",
+        "opus",
+        "/srv/app",
+        "do␤this",
+    )
+    assert (agent.pid, agent.session, agent.started, agent.ended) == (77, "0a-b", NOW - 5000, NOW - 10)
+    assert (agent.exit_code, agent.exit_signal, agent.denied, agent.log_bytes) == (1, 9, 3, 99)
+    assert agent.limited_until == NOW + 3_600_000
+    assert agent.question is not None
+    assert (agent.question.id, agent.question.kind, agent.question.title, agent.question.text) == (
+        "req_1",
+        "permission",
+        "Bash: git push",
+        "git push\n  origin",
+    )
+
+
+def test_times_of_the_host_become_ours_and_nothing_has_happened_in_the_future() -> None:
+    ahead = dataclasses.replace(SETTING, ahead=7_200_000)
+    host_now = NOW + 7_200_000
+    agent = observed(
+        seen(since=host_now - 1000, started=host_now + 99_999, limited_until=host_now + 60_000), setting=ahead
+    )
+    assert (agent.since, agent.started, agent.limited_until) == (NOW - 1000, NOW, NOW + 60_000)
+    assert observed(seen(started=0, limited_until=0)).started == 0
+    assert observed(seen(limited_until=0)).limited_until is None
+    assert observed(seen(limited_until=2**61)).limited_until is None
+
+
+@pytest.mark.parametrize(
+    ("source", "says", "state", "agrees"),
+    [
+        ("stream", "working", "working", True),
+        ("session file", "idle", "working", False),
+        ("process", "working", "waiting", True),
+        ("process", "working", "failed", False),
+        ("tmux", "done", "failed", True),
+        ("stream", "no such word", "working", True),
+        ("process", "done", "working", False),
+    ],
+)
+def test_evidence_that_contradicts_is_marked(source: str, says: str, state: str, agrees: bool) -> None:
+    evidence_seen = wire.EvidenceSeen(source, says, "pid 7", NOW)
+    assert observed(seen(state=state, evidence=(evidence_seen,))).evidence[0].agrees is agrees
+
+
+def test_names_that_break_the_rule_are_left_out_and_said() -> None:
+    said = wire.AgentsSeen((seen(), seen(name="#(touch /tmp/x)"), seen(name="b", epoch=0)), gone=("ok", "$(id)"))
+    happened = to_events(said, SETTING)
+    first, notice = happened
+    assert isinstance(first, events.AgentsObserved)
+    assert ([agent.name for agent in first.agents], first.gone) == (["a"], ("ok",))
+    assert isinstance(notice, events.HostNoticed)
+    assert "left out 2 agent(s)" in notice.text
+
+
+def test_a_question_that_nobody_could_answer_is_said() -> None:
+    asked = seen(question=wire.QuestionSeen("a b\n", "Bash", "rm", NOW))
+    first, notice = to_events(wire.AgentsSeen((asked,)), SETTING)
+    assert isinstance(first, events.AgentsObserved)
+    assert first.agents[0].question is None
+    assert isinstance(notice, events.HostNoticed)
+    assert "nobody can answer it" in notice.text
+
+
+def test_readings_out_of_range_are_not_known() -> None:
+    said = wire.HostSeen(NOW, cpu_percent=250.0, memory_used=-1, memory_total=2**60, load_1m=0.5, disk_free=7)
+    (event,) = to_events(said, SETTING)
+    assert isinstance(event, events.HostSampled)
+    sample = event.sample
+    assert (sample.cpu_percent, sample.memory_used, sample.memory_total) == (None, None, None)
+    assert (sample.load_1m, sample.disk_free) == (0.5, 7)
+
+
+def test_lines_and_loads_name_the_agent_of_the_fleet() -> None:
+    (lines,) = to_events(wire.LastLines((wire.LastLine("a", 2, "x\x1b[31my", NOW),)), SETTING)
+    assert lines == events.LinesSeen("vm1", (events.LineSeen("vm1/a", 2, "xy", NOW),), NOW)
+    (loads,) = to_events(
+        wire.Loads(NOW, (wire.AgentLoad("a", 2, 5, 1.5, 3), wire.AgentLoad("b", 1, -5, 1, 1))), SETTING
+    )
+    assert loads == events.LoadsSeen("vm1", (events.LoadSeen("vm1/a", 2, 5, 1.5, 3),), NOW)
+
+
+@pytest.mark.parametrize(("owner", "owned"), [("", True), ("room", True), ("other", False)])
+def test_only_our_own_or_nobodys_host_is_owned(owner: str, owned: bool) -> None:
+    hello = wire.Welcome("0", "h", "u", "/", "linux", "3.11", "m", "b", 2, 10, NOW, "3.3a", owner, 4)
+    facts = to_met(hello, SETTING).facts
+    assert (facts.owned, facts.owner_epoch, facts.tmux, facts.cores) == (owned, 4, "3.3a", 2)
+
+
+def test_an_outcome_we_do_not_know_is_unknown() -> None:
+    assert to_reply(wire.Reply(1, "excellent", "\x1b[2Jx")) == wire.Reply(1, "unknown", "␛x")
+    assert to_reply(wire.Reply(1, "done")).outcome == "done"
+
+
+def test_effects_become_what_a_node_understands() -> None:
+    profile = wire.AgentSpec(
+        model="opus",
+        cwd="/p",
+        env={"A": "1"},
+        permission_mode="plan",
+        credential=wire.Credential(plan=True),
+        max_hours=2,
+    )
+    spawn = intents.SpawnOn("vm1", "a", 3, "task\n$(x)", "headless", "careful", "sonnet", "", ("claude",), "sess", 2)
+    assert to_node(spawn, 9, profile) == wire.Spawn(
+        9,
+        "a",
+        3,
+        dataclasses.replace(
+            profile, kind="headless", profile="careful", model="sonnet", command=("claude",), resume="sess"
+        ),
+        "task\n$(x)",
+        2,
+    )
+    assert to_node(intents.KillOn("vm1", "a", 3), 9, profile) == wire.Kill(9, "a", 3)
+    assert to_node(intents.ForgetOn("vm1", "a", 3), 9, profile) == wire.Forget(9, "a", 3)
+    assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
+    tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", "deny")
+    assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
