@@ -30,6 +30,10 @@ _FRAME = 1 / 30
 """Seconds between two pictures at least; what comes between is in the next one."""
 _PHONE_FRAME = 0.5
 """The same on a phone: every packet wakes its radio."""
+_HELD = 0.3
+"""Seconds within which the same key again is taken for one that is held down."""
+_STARTLE = 0.4
+"""Seconds that something must have been on show, unless a key brought it there, before a key may answer it."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.3, 5.0
 """Seconds between two attempts to reach the engine."""
 
@@ -76,6 +80,8 @@ class ControlRoomApp(App[None]):
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
         self.on_start: Callable[[], None] = lambda: None
         """Called once when the loop runs."""
+        self._key = ""
+        self._key_at = self._key_before = -1000.0
         self.drafts: dict[str, str] = {}
         """Texts that somebody began to write and left."""
         self._reader = Reader(self._run, self._log_grown, monotonic)
@@ -250,6 +256,20 @@ class ControlRoomApp(App[None]):
 
         do(self, name)
 
+    def held(self, key: str) -> bool:
+        """Take note of a key; says whether it is the same as before, held down: such a key decides nothing."""
+        now = self.monotonic()
+        held = key == self._key and now - self._key_at < _HELD
+        self._key, self._key_at, self._key_before = key, now, self._key_at
+        return held
+
+    def startled(self, shown_at: float | None) -> bool:
+        """Say whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
+        if shown_at is None:
+            return True
+        by_hand = self._key_before >= shown_at - _STARTLE
+        return not by_hand and self.monotonic() - shown_at < _STARTLE
+
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""
         self.exit()
@@ -280,6 +300,7 @@ class ControlRoomApp(App[None]):
         except EngineUnavailable as error:
             self.say(f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
             return
+        self._see(replace(self.picture, fleet=source.fleet))  # what one does oneself shows at once, on a phone too
         if outcome.ok:
             self.say(done, Level.DONE)
         elif outcome.outcome == "refused":

@@ -27,6 +27,8 @@ def do(room: "ControlRoomApp", name: str) -> None:
     elif reason := screen.reason_against(BY_NAME[name]):
         room.say(reason)
     else:
+        if BY_NAME[name].needs:
+            screen.keep_choice()
         _DEEDS[name](room, screen)
 
 
@@ -184,6 +186,8 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str) -> N
     question = panel.question if panel is not None else None
     if panel is None or question is None:
         _open(room, screen)
+    elif room.startled(panel.shown_at):
+        room.say("that has just appeared: look, then press again")
     elif verdict != "deny" and not panel.read:
         panel.turn()
         room.say("read all of it first: Space shows more")

@@ -1,4 +1,4 @@
-"""An engine in memory: the real rules (decide, reduce) over a fleet; hosts do what they are told, when a test says so."""
+"""An engine in memory: the real rules (decide, reduce) over a fleet, and hosts that do what they are told at once."""
 
 from __future__ import annotations
 

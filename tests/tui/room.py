@@ -51,7 +51,9 @@ class Room:
 
     async def write(self, text: str) -> None:
         """Type text."""
-        await self.press(*("space" if sign == " " else sign for sign in text))
+        self.clock.pass_(1)
+        await self.pilot.press(*("space" if sign == " " else sign for sign in text))
+        await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition, with a deadline."""
@@ -65,7 +67,7 @@ class Room:
 
     def text(self) -> str:
         """Give all text on the screen, a line a row."""
-        width, height = self.app.size
+        height = self.app.size.height
         lines = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])
 

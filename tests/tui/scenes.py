@@ -69,7 +69,11 @@ def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -
 
 
 def host_key(name: str) -> Question:
-    text = f"{name} shows a key that this room has never seen:\nED25519 SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM\nAccept it only if you know it to be this host's."
+    text = (
+        f"{name} shows a key that this room has never seen:\n"
+        "ED25519 SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM\n"
+        "Accept it only if you know it to be this host's."
+    )
     return Question(f"key-{name}", "host_key", f"unknown key of {name}", text, NOW - MINUTE)
 
 

@@ -77,6 +77,9 @@ class RoomScreen(Screen[None]):
         """Give the name of the host that actions are about."""
         return None
 
+    def keep_choice(self) -> None:
+        """Somebody acts on what is chosen here: it stays chosen."""
+
     def question_here(self) -> QuestionPanel | None:
         """Give the question on show, when there is one."""
         return None
@@ -110,13 +113,16 @@ class RoomScreen(Screen[None]):
         """Turn a key into a motion or an action."""
         key = plain_key(event)
         motion = self._motions().get(key) or self._motions().get(event.key)
-        named = {action.key: action.name for action in self.actions()}
+        named = {action.key: action for action in self.actions()}
+        action = named.get("q" if key in ("backspace", "escape") else key)
+        held = self.room.held(key)
         if motion is not None:
             event.stop()
             motion.do()
-        elif key in named or key in ("backspace", "escape"):
+        elif action is not None:
             event.stop()
-            self.room.do(named.get(key, "back"))
+            if not (held and action.changes):
+                self.room.do(action.name)
 
     def _motions(self) -> Mapping[str, Motion]:
         return {key: motion for motion in self.motions() for key in motion.keys.split()}

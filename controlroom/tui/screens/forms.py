@@ -1,6 +1,6 @@
 """Forms: start an agent, give it another task, say something to it, add a host.
 
-They are filled with plain keys: the last field is where one begins, Enter goes on, Backspace in an empty field goes back.
+Plain keys fill them: one begins in the last field, Enter goes on, Backspace in an empty field goes back.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,8 +50,7 @@ class Form(Sheet):
         with Vertical(classes="sheet form"):
             yield Rule(self.heading, id="heading")
             with VerticalScroll(can_focus=False):
-                for field in self._fields:
-                    yield field
+                yield from self._fields
             yield Choices([("Enter", self.go), ("⌫", "field above"), ("Esc", "leave")])
 
     def on_mount(self) -> None:
@@ -140,9 +139,7 @@ class SpawnForm(Form):
         return [
             OneLine("name", suggested_name(self._fleet)),
             Choice("host", hosts, first if first in hosts else ""),
-            Choice(
-                "profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"
-            ),
+            Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
             OneLine("folder", "", hint="home, or what the profile says"),
             Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
         ]

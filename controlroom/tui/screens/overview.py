@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
+from controlroom.domain.model import State
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
@@ -33,7 +34,7 @@ class Overview(RoomScreen):
     def compose(self) -> ComposeResult:
         """From the top; what is beside what follows from the width, in the style sheet."""
         yield Gauges(id="gauges")
-        with Vertical(id="body"):
+        with Vertical(id="glance"):
             with Vertical(id="left"):
                 yield HostSummary(id="host-line")
                 yield Rule("hosts", id="hosts-rule")
@@ -75,6 +76,10 @@ class Overview(RoomScreen):
         wanted = self.query_one(FilterLine).text
         rows = agent_rows(picture.fleet, picture.now, wanted)
         self.table.empty_lines = self._nothing(picture, wanted)
+        limited = (
+            agent for agent in picture.fleet.agents.values() if agent.limited_until and agent.state is State.LIMITED
+        )
+        self.table.until = {agent.id: picture.clock(agent.limited_until) for agent in limited}
         self.table.show(rows)
         total = len(picture.fleet.agents)
         word = f"{len(rows)} of {total} with “{wanted}”" if wanted else str(total) if total else ""
@@ -154,6 +159,10 @@ class Overview(RoomScreen):
     def agent_here(self) -> str | None:
         """The agent under the cursor."""
         return self.table.chosen if self.table.rows else None
+
+    def keep_choice(self) -> None:
+        """What one has acted on stays under the cursor."""
+        self.table.keep_choice()
 
     def question_here(self) -> QuestionPanel | None:
         """The question in the pane, where there is one."""

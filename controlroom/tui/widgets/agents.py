@@ -1,6 +1,6 @@
 """The agent table: what needs a person first, one agent a row, as many columns as there is room for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -32,7 +32,7 @@ class Columns:
 
 
 def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
-    """Fit columns into `width`: the name and the line always, then word, host, memory, CPU, model while there is room."""
+    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, model as there is room."""
     narrow = width < 60
     gap = 1 if narrow else 2
     name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
@@ -60,6 +60,8 @@ class AgentTable(Rows[AgentRow]):
         super().__init__(id=id)
         self._columns = columns(80, ())
         self.empty_lines: Sequence[Line] = ()
+        self.until: Mapping[str, str] = {}
+        """Agent id -> when its limit ends, as hours and minutes."""
 
     def name_of(self, row: AgentRow) -> str:
         """An agent is named by its id."""
@@ -100,7 +102,7 @@ class AgentTable(Rows[AgentRow]):
             runs.append((space + ink.left(row.host, made.host), quiet))
         if width < 60:
             return ink.spread(
-                ink.line(*runs, (space + ink.cut(_line(row, narrow=True), made.line), self._line_style(row))),
+                ink.line(*runs, (space + ink.cut(self._told(row, narrow=True), made.line), self._line_style(row))),
                 ink.line((ink.right(row.age, _AGE) + " ", quiet)),
                 width,
             )
@@ -108,20 +110,21 @@ class AgentTable(Rows[AgentRow]):
         runs += [(space + ink.left(row.model, made.model), quiet)] * bool(made.model)
         runs += [(space + ink.right(size(row.rss), made.rss), palette.text)] * bool(made.rss)
         runs += [(space + ink.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
-        runs.append((space + ink.cut(_line(row), made.line), self._line_style(row)))
+        runs.append((space + ink.cut(self._told(row), made.line), self._line_style(row)))
         return ink.line(*runs)
 
     def _line_style(self, row: AgentRow) -> Style:
         alarmed = row.state in (State.WAITING, State.FAILED)
         return self.palette.states[row.state] if alarmed else self.palette.text
 
-
-def _line(row: AgentRow, narrow: bool = False) -> str:
-    """Give the line; where there is no room for the word of a state, a state that stands still says it first."""
-    if not narrow:
-        return row.line
-    if row.pending:
-        return f"{row.pending} is on its way"
-    if row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line:
-        return row.line
-    return row.line if row.line.startswith(row.state) else f"{row.state}: {row.line}".rstrip(": ")
+    def _told(self, row: AgentRow, narrow: bool = False) -> str:
+        """Give the line; where the word of a state has no room, a state that stands still says it first."""
+        until = self.until.get(row.id)
+        if until:
+            return f"limited until {until}" if narrow else f"until {until}: {row.line}"
+        if row.pending and narrow:
+            return f"{row.pending} is on its way"
+        telling = row.state in (State.WAITING, State.FAILED, State.WORKING, State.STARTING) and row.line
+        if not narrow or telling or row.line.startswith(row.state):
+            return row.line
+        return f"{row.state}: {row.line}".rstrip(": ")

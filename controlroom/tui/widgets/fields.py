@@ -43,17 +43,20 @@ class Field(Horizontal):
 
     DEFAULT_CSS = "Field { height: 1; }"
 
-    class Onward(Message):
-        """Filled: go on."""
+    class Move(Message):
+        """Somebody wants to be elsewhere."""
 
         def __init__(self, field: "Field") -> None:
             super().__init__()
             self.field = field
 
-    class Backward(Onward):
+    class Onward(Move):
+        """Filled: go on."""
+
+    class Backward(Move):
         """Go back to the field before."""
 
-    class Leaving(Onward):
+    class Leaving(Move):
         """Leave the form."""
 
     def __init__(self, name: str) -> None:
@@ -75,7 +78,7 @@ class Field(Horizontal):
 
     def on_key(self, event: events.Key) -> None:
         """Move between fields."""
-        moves = {
+        moves: dict[str, type[Field.Move]] = {
             "escape": Field.Leaving,
             "up": Field.Backward,
             "down": Field.Onward,
@@ -188,7 +191,11 @@ class _Choosing(Lines):
         elif event.character and event.character.isdigit() and 0 < int(event.character) <= len(self.choices):
             self.choose(int(event.character) - 1)
         elif isinstance(field, Field) and event.key in ("enter", "backspace", "q"):
-            moves = {"enter": Field.Onward, "backspace": Field.Backward, "q": Field.Leaving}
+            moves: dict[str, type[Field.Move]] = {
+                "enter": Field.Onward,
+                "backspace": Field.Backward,
+                "q": Field.Leaving,
+            }
             self.post_message(moves[event.key](field))
         else:
             return
@@ -256,7 +263,7 @@ class _Area(TextArea):
             event.prevent_default()
             self.insert("\n")
 
-    def _move(self, key: str) -> type[Field.Onward] | None:
+    def _move(self, key: str) -> type[Field.Move] | None:
         row, column = self.cursor_location
         if key == "enter":
             return None if self.document.get_line(row)[:column].endswith("\\") else Field.Onward

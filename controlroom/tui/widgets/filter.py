@@ -1,4 +1,4 @@
-"""One line to type into: the filter at the foot of a screen, the question of the palette. What is typed acts at once."""
+"""One line to type into: the filter at the foot of a screen, the line of the palette. What is typed acts at once."""
 
 from collections.abc import Sequence
 

@@ -53,14 +53,18 @@ class Lines(Widget):
         if not self.is_attached or width <= 0 or height <= 0:
             return
         before, ground = self._drawn, self.ground()
-        self._drawn = list(self.build(width, height))[:height]
+        self._drawn = [ink.clip(line, width) for line in list(self.build(width, height))[:height]]
         if ground != self._ground:
             self._ground = ground
             self.refresh()
             return
-        changed = [y for y in range(height) if self._line(self._drawn, y) != self._line(before, y)]
+        changed = [
+            Region(start, y, end - start, 1)
+            for y in range(height)
+            for start, end in changes(self._line(before, y), self._line(self._drawn, y), width)
+        ]
         if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            self.refresh(*changed)
 
     @staticmethod
     def _line(lines: Sequence[Line], y: int) -> Line:
@@ -76,9 +80,28 @@ class Lines(Widget):
         self.redraw()
 
 
+def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
+    """Give the cells of a line, from and to, that are to be painted anew: between what is the same at both ends."""
+    if old == new:
+        return []
+    start = 0
+    same = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        start += after.cell_length
+        same += 1
+    end = width
+    if ink.length(old) == ink.length(new):
+        end = ink.length(new)
+        for before, after in zip(reversed(old[same:]), reversed(new[same:]), strict=False):
+            if before != after:
+                break
+            end -= after.cell_length
+    return [(start, min(end, width))] if start < min(end, width) else []
+
+
 def _filled(line: Line, width: int, ground: Style) -> list[Segment]:
-    if ink.length(line) > width:
-        line = ink.clip(line, width)
     rest = width - ink.length(line)
-    padded = (*line, Segment(" " * rest)) if rest else line
+    padded = (*line, Segment(" " * rest)) if rest > 0 else line
     return list(ink.over(padded, ground))

@@ -386,7 +386,7 @@ def _cells(segments: Sequence[Segment], skip: int, cells: int) -> Line:
     middle = list(parts[1] if skip else parts[0]) if parts else []
     total = sum(segment.cell_length for segment in segments)
     if total > skip + cells:
-        middle = [*ink.clip(tuple([*middle, Segment("  ")]), cells)]
+        middle = [*ink.clip((*middle, Segment("  ")), cells)]
     return tuple(middle)
 
 

@@ -37,6 +37,8 @@ class QuestionPanel(Lines):
         self._most = 10
         self._top = 0
         self._read_to = 0
+        self.shown_at: float | None = None
+        """When it was painted, in seconds of the room's monotonic clock."""
         self._words: list[str] = []
         self._places: list[tuple[int, int, str]] = []
 
@@ -53,9 +55,14 @@ class QuestionPanel(Lines):
         """Show a question (or none) of an agent or host, in at most so many lines."""
         if question is None or self.question is None or (question.id, subject) != (self.question.id, self.subject):
             self._top = self._read_to = 0
+            self.shown_at = None
+            self.call_after_refresh(self._painted)
         self.question, self.subject, self._now, self._most = question, subject, now, max(3, most)
         self.display = question is not None
         self.fit()
+
+    def _painted(self) -> None:
+        self.shown_at = self.room.monotonic()
 
     def fit(self) -> None:
         """Take the height that the question needs, and draw it."""

@@ -118,6 +118,10 @@ class Rows(Lines, Generic[Row]):
         self.redraw()
         return True
 
+    def keep_choice(self) -> None:
+        """Stay with the chosen row from now on, wherever it goes."""
+        self._moved = True
+
     def move(self, steps: int) -> None:
         """Move the cursor down (or up) by rows."""
         self._moved = True

@@ -1,0 +1,501 @@
+"""Every key does what the table says, with what was shown, and says why when it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.widgets import TextArea
+
+from controlroom.domain.actions import ACTIONS, on_screen
+from controlroom.domain.intents import (
+    AddHost,
+    AnswerQuestion,
+    ForgetAgent,
+    InterruptAgent,
+    KillAgent,
+    ReassignAgent,
+    RemoveHost,
+    SendMessage,
+    SpawnAgent,
+)
+from controlroom.domain.model import Fleet, LinkState, State
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.forms import HostForm, MessageForm, ReassignForm, SpawnForm
+from controlroom.tui.screens.help import HelpScreen
+from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.screens.palette import PaletteScreen
+from controlroom.tui.screens.sheets import ConfirmSheet
+from tests.tui import scenes
+from tests.tui.room import room
+
+PHONE, WIDE = (45, 20), (200, 50)
+SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
+
+
+@SIZES
+async def test_enter_opens_the_chosen_agent_and_q_and_backspace_go_back(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        assert here.screen(Overview).table.chosen == "vm1/docs-1"
+        await here.press("j", "enter")
+        assert here.screen(AgentScreen).agent_id == "vm2/infra"
+        await here.press("q")
+        here.screen(Overview)
+        await here.press("enter", "backspace")
+        here.screen(Overview)
+
+
+async def test_q_on_the_first_screen_leaves() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("q")
+        assert here.app._exit
+
+
+async def test_capitals_are_the_same_keys() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press("J", "enter")
+        assert here.screen(AgentScreen).agent_id == "vm2/infra"
+        await here.press("Q")
+        here.screen(Overview)
+
+
+@SIZES
+async def test_next_goes_from_question_to_question_and_one_letter_answers(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("n")
+        assert here.screen(AgentScreen).agent_id == "vm2/infra"  # asked first
+        await here.press("n")
+        assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
+        assert "git push origin docs/update" in here.text()
+        await here.press("y")
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        await here.until(lambda: here.engine.fleet.agents["vm1/docs-1"].question is None)
+        await here.until(lambda: "asks for permission" not in here.text())
+        await here.press("n", "d")
+        assert here.engine.asked[1:] == [AnswerQuestion("vm2/infra", "q-2", "deny")]
+        await here.press("n")
+        assert here.said() == "nothing needs you now"
+
+
+async def test_a_question_beside_the_table_is_answered_there() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        await here.press("a")
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "always")]
+
+
+async def test_where_the_question_is_not_on_show_its_key_opens_it_first() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press("y")
+        assert here.engine.asked == []
+        assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
+        await here.press("y")
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+
+
+async def test_a_long_question_must_have_been_on_show_to_its_end() -> None:
+    text = "\n".join(f"line {number} of a script" for number in range(80)) + "\nrm -rf /"
+    asking = scenes.agent("docs-1", "vm1", State.WAITING, 2, question=scenes.permission("Bash: a script", text))
+    fleet = replace(scenes.farm(), agents={asking.id: asking})
+    async with room(fleet, size=PHONE) as here:
+        await here.press("enter", "y")
+        assert here.engine.asked == []
+        assert "read all of it first" in here.said()
+        for _ in range(20):
+            await here.press("space")
+        await here.press("y")
+        assert [type(intent) for intent in here.engine.asked] == [AnswerQuestion]
+
+
+async def test_a_held_key_answers_one_question_only() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        await here.press("y")
+        for _ in range(10):
+            here.clock.pass_(0.03)
+            await here.pilot.press("y")
+            await here.pilot.pause()
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+
+
+async def test_a_question_that_comes_under_the_finger_is_not_answered() -> None:
+    calm = scenes.agent("docs-1", "vm1", State.WORKING, 2)
+    fleet = replace(scenes.farm(), agents={calm.id: calm})
+    async with room(fleet, size=WIDE) as here:
+        await here.press("j")
+        here.clock.pass_(5)
+        here.engine.put(replace(calm, state=State.WAITING, question=scenes.permission("Bash: rm -r /")))
+        await here.until(lambda: here.screen(Overview).pane.question.shown_at is not None)
+        await here.pilot.press("y")
+        assert here.engine.asked == []
+        assert "just appeared" in here.said()
+        await here.press("y")
+        assert len(here.engine.asked) == 1
+
+
+async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reason() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        asking = here.engine.fleet.agents["vm1/docs-1"]
+        other = replace(asking, question=scenes.permission("Bash: rm -r /", id_="q-9"))
+        here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, asking.id: other})
+        await here.press("y")  # the screen has not heard of it yet
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        await here.until(lambda: "asks something else by now" in here.said())
+
+
+# --------------------------------------------------------------------------- spawn
+
+
+@SIZES
+async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("s")
+        here.screen(SpawnForm)
+        await here.write("fix it; now")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("agent-1", "fix it; now", "vm1", "default")]
+        await here.until(lambda: "vm1/agent-1" in here.app.picture.fleet.agents)
+        here.screen(Overview)
+        await here.until(lambda: "agent-1 started on vm1" in here.said())
+
+
+async def test_every_field_of_the_spawn_form_is_reached_with_plain_keys() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press("s", "backspace")
+        await here.write("docs")
+        await here.press(*["backspace"] * 5, "3", "backspace", "j", "backspace", *["backspace"] * 7)
+        await here.write("web")
+        await here.press("enter", "enter", "enter", "enter")
+        await here.write("go")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("web", "go", "vm2", "docs")]
+
+
+async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("s")
+        await here.write("one")
+        await here.press("\\", "enter")
+        await here.write("two")
+        area = here.app.screen.query_one(TextArea)
+        area.insert(" $(date) 'quoted' ; 🦊")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("agent-1", "one\ntwo $(date) 'quoted' ; 🦊", "vm1", "default")]
+
+
+async def test_a_form_says_what_is_missing_and_keeps_what_was_begun() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("s", "enter")
+        assert "write its task first" in here.text()
+        await here.write("half a task")
+        await here.press("escape")
+        here.screen(Overview)
+        assert here.engine.asked == []
+        await here.press("s")
+        assert "half a task" in here.text()
+
+
+async def test_a_refused_spawn_says_why() -> None:
+    fleet = scenes.farm()
+    full = replace(fleet, limits=replace(fleet.limits, memory_per_agent=900 * scenes.GIB))
+    async with room(full) as here:
+        await here.press("s", "x", "enter")
+        await here.until(lambda: "an agent needs 900G" in here.said())
+
+
+# --------------------------------------------------------------------------- ending, reassigning, saying
+
+
+@SIZES
+async def test_kill_names_its_target_and_waits_for_y(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("x")
+        assert here.screen(ConfirmSheet).title_words == "Kill docs-1 on vm1?"
+        assert "Kill docs-1 on vm1?" in here.text()
+        await here.press("x", "enter", "j", "space")
+        here.screen(ConfirmSheet)
+        assert here.engine.asked == []
+        await here.press("y")
+        assert here.engine.asked == [KillAgent("vm1/docs-1", 1)]
+
+
+@pytest.mark.parametrize("key", ["q", "n", "backspace", "escape"])
+async def test_kill_is_left_with_a_plain_key(key: str) -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("x", key)
+        here.screen(Overview)
+        assert here.engine.asked == []
+
+
+async def test_kill_means_the_run_that_was_shown() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("j", "j", "j", "j", "j", "j", "x")
+        target = here.screen(ConfirmSheet).intent
+        assert target == KillAgent("vm2/api-3", 1)
+        known = here.engine.fleet.agents["vm2/api-3"]
+        here.engine.put(replace(known, epoch=2))
+        await here.pilot.pause(0.1)
+        await here.press("y")
+        assert here.engine.asked == [KillAgent("vm2/api-3", 1)]
+        await here.until(lambda: "started anew meanwhile" in here.said())
+        assert here.engine.effects == []
+
+
+async def test_typing_ahead_does_not_kill() -> None:
+    """`xy` in one burst: the question was never on show."""
+    async with room(scenes.farm()) as here:
+        from textual.events import Key
+
+        here.app.screen.post_message(Key("x", "x"))
+        await here.until(lambda: isinstance(here.app.screen, ConfirmSheet))
+        sheet = here.screen(ConfirmSheet)
+        sheet._painted = False
+        sheet._take("y")
+        assert here.engine.asked == []
+        here.screen(ConfirmSheet)
+
+
+async def test_the_cursor_stays_with_its_agent_when_rows_move() -> None:
+    async with room(scenes.farm()) as here:
+        table = here.screen(Overview).table
+        table.choose("vm2/api-3")
+        for name in ("vm1/web-2", "vm1/lint-all"):
+            asking = here.engine.fleet.agents[name]
+            here.engine.put(replace(asking, state=State.WAITING, question=scenes.permission("Bash: ls")))
+        await here.until(lambda: table.rows[0].name == "docs-1" and table.rows[3].name == "web-2")
+        assert table.chosen == "vm2/api-3"
+        await here.press("x")
+        assert here.screen(ConfirmSheet).intent == KillAgent("vm2/api-3", 1)
+
+
+async def test_forget_asks_and_is_for_ended_agents_only() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("f")
+        assert here.said() == "docs-1 has not ended: kill it first"
+        here.screen(Overview).table.choose("vm2/old-7")
+        await here.press("f", "y")
+        assert here.engine.asked == [ForgetAgent("vm2/old-7", 1)]
+
+
+@SIZES
+async def test_reassign_with_a_new_session_or_the_same(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("r")
+        here.screen(ReassignForm)
+        await here.write("now the tests")
+        await here.press("enter")
+        assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "now the tests", False)]
+        await here.press("r", "backspace", "2", "enter")
+        await here.write("go on")
+        await here.press("enter")
+        assert here.engine.asked[1] == ReassignAgent("vm1/docs-1", 2, "go on", True)
+
+
+async def test_message_and_interrupt() -> None:
+    async with room(scenes.farm()) as here:
+        here.screen(Overview).table.choose("vm2/api-3")
+        await here.press("m")
+        here.screen(MessageForm)
+        await here.write("use v2")
+        await here.press("enter")
+        await here.press("i")
+        assert here.engine.asked == [SendMessage("vm2/api-3", 1, "use v2"), InterruptAgent("vm2/api-3", 1)]
+        here.screen(Overview).table.choose("vm1/lint-all")
+        await here.press("m")
+        assert here.said() == "lint-all runs a command, which takes none"
+
+
+async def test_a_question_is_answered_in_words() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("m")
+        await here.write("not yet")
+        await here.press("enter")
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny", "not yet")]
+
+
+# --------------------------------------------------------------------------- finding
+
+
+@SIZES
+async def test_filter_narrows_the_table_and_backspace_clears_it(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("/")
+        await here.write("vm2 working")
+        table = here.screen(Overview).table
+        assert [row.name for row in table.rows] == ["api-3", "doc"]
+        await here.press("enter")
+        assert [row.name for row in table.rows] == ["api-3", "doc"]
+        await here.press("enter")
+        assert here.screen(AgentScreen).agent_id == "vm2/api-3"
+        await here.press("q", "q")
+        assert len(here.screen(Overview).table.rows) == 12
+
+
+async def test_letters_typed_into_the_filter_are_not_keys() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("/")
+        await here.write("xysq")
+        assert here.engine.asked == []
+        here.screen(Overview)
+        assert "no agent has that" in here.text()
+        await here.press("backspace", "backspace", "backspace", "backspace", "backspace")
+        assert len(here.screen(Overview).table.rows) == 12
+
+
+@SIZES
+async def test_the_palette_finds_actions_agents_and_hosts(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press(":")
+        here.screen(PaletteScreen)
+        await here.write("web-2")
+        await here.press("enter")
+        assert here.screen(AgentScreen).agent_id == "vm1/web-2"
+        await here.press(":")
+        await here.write("vm2.example")
+        await here.press("enter")
+        assert here.screen(HostsScreen).table.chosen == "vm2"
+        await here.press("q", "q", ":")
+        await here.write("start an agent")
+        await here.press("enter")
+        here.screen(SpawnForm)
+
+
+async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reason() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        await here.press(":")
+        names = {find.name for find in here.screen(PaletteScreen)._finds}
+        assert names >= {f"action {action.name}" for action in on_screen("overview") if action.name != "palette"}
+        assert names >= {f"agent {agent}" for agent in here.engine.fleet.agents}
+        assert names >= {f"host {host}" for host in here.engine.fleet.hosts}
+        await here.write("remove an ended")
+        assert "docs-1 has not ended" in here.text()
+
+
+@pytest.mark.parametrize(("keys", "where"), [([], "overview"), (["enter"], "agent"), (["h"], "hosts")])
+async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -> None:
+    async with room(scenes.farm(), size=(120, 60)) as here:
+        await here.press(*keys, "?")
+        here.screen(HelpScreen)
+        shown = " ".join(here.text().split())
+        for action in on_screen(where):
+            assert action.help in shown
+        await here.press("?")
+        assert not isinstance(here.app.screen, HelpScreen)
+
+
+def test_every_action_of_the_table_can_be_done() -> None:
+    from controlroom.tui.deeds import _DEEDS
+
+    assert set(_DEEDS) == {action.name for action in ACTIONS}
+
+
+async def test_digits_choose_rows() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        await here.press("7")
+        assert here.screen(Overview).table.chosen == "vm2/api-3"
+
+
+# --------------------------------------------------------------------------- hosts
+
+
+def with_new_host() -> Fleet:
+    fleet = scenes.farm()
+    asking = scenes.host("vm9", 0, 1, link=LinkState.ASKING, sample=None, facts=None, question=scenes.host_key("vm9"))
+    return replace(fleet, hosts={**fleet.hosts, "vm9": replace(asking, reason="its key is not known")})
+
+
+@SIZES
+async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) -> None:
+    async with room(with_new_host(), size=size) as here:
+        await here.press("h")
+        assert here.screen(HostsScreen).table.chosen == "vm9"
+        shown = here.text().replace("\n", "").replace(" ", "")
+        assert "SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM" in shown
+        await here.press("y")
+        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "allow")]
+        await here.until(lambda: here.engine.fleet.hosts["vm9"].link is LinkState.CONNECTING)
+
+
+async def test_next_leads_to_hosts_too_and_d_refuses_the_key() -> None:
+    async with room(with_new_host()) as here:
+        await here.press("n", "n", "n")
+        assert here.screen(HostsScreen).table.chosen == "vm9"
+        await here.press("d")
+        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "deny")]
+
+
+async def test_hosts_are_added_and_removed() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("h", "a")
+        here.screen(HostForm)
+        await here.write("ann@build.example.org:2222")
+        await here.press("enter")
+        assert here.engine.asked == [AddHost("build", "ann@build.example.org:2222")]
+        await here.until(lambda: "build" in here.app.picture.fleet.hosts)
+        here.screen(HostsScreen).table.choose("build")
+        await here.press("x")
+        assert here.screen(ConfirmSheet).title_words == "Take build out of the room?"
+        await here.press("y")
+        assert here.engine.asked[1] == RemoveHost("build")
+
+
+# --------------------------------------------------------------------------- taps
+
+
+async def test_rows_and_footer_can_be_tapped() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        table = here.screen(Overview).table
+        await here.pilot.click(table, offset=(5, 6))
+        await here.pilot.pause()
+        assert here.screen(AgentScreen).agent_id == "vm2/api-3"
+        await here.press("q")
+        footer = here.text().splitlines()[-1]
+        await here.pilot.click("#keys", offset=(footer.index("spawn"), 0))
+        await here.pilot.pause()
+        here.screen(SpawnForm)
+
+
+async def test_a_tap_answers() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press("enter")
+        panel = here.screen(AgentScreen).pane.question
+        line = here.text().splitlines()[panel.region.bottom - 1]
+        here.clock.pass_(2)
+        await here.pilot.click(panel, offset=(line.index("deny"), panel.size.height - 1))
+        await here.pilot.pause()
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny")]
+
+
+async def test_a_tap_on_a_wide_screen_chooses_and_the_second_opens() -> None:
+    async with room(scenes.farm(), size=WIDE) as here:
+        table = here.screen(Overview).table
+        await here.pilot.click(table, offset=(5, 4))
+        await here.pilot.pause()
+        assert here.screen(Overview).table.chosen == "vm1/test-4"
+        await here.pilot.click(table, offset=(5, 4))
+        await here.pilot.pause()
+        assert here.screen(AgentScreen).agent_id == "vm1/test-4"
+
+
+# --------------------------------------------------------------------------- why not
+
+
+async def test_what_cannot_be_done_says_why() -> None:
+    async with room(scenes.farm()) as here:
+        here.screen(Overview).table.choose("vm1/seed-9")
+        await here.press("x")
+        assert here.said() == "seed-9 has ended: exit 1: not logged in"
+        await here.press("y")
+        assert here.said() == "seed-9 asks nothing now"
+
+
+async def test_without_hosts_the_screen_teaches() -> None:
+    async with room(Fleet(), size=PHONE) as here:
+        assert "No hosts yet" in here.text()
+        await here.press("s")
+        assert here.said() == "add a host first"
+
+
+async def test_without_agents_the_screen_teaches() -> None:
+    async with room(replace(scenes.farm(), agents={}), size=PHONE) as here:
+        assert "No agents yet" in here.text()
+        assert "Press s to start one" in here.text()
