@@ -91,7 +91,7 @@ class AgentRun:
 
     def _give(self, task: str) -> None:
         if self._conversation:
-            self._write(self._conversation.begin(task))
+            self._write(self._conversation.begin(task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
         elif self._inlet:
             self._inlet.write(task.encode("utf-8", "surrogateescape"))
             self._inlet.close()

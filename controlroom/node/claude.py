@@ -152,6 +152,8 @@ class Conversation:
         open_one = self._questions.get(question)
         if open_one is None:
             raise Refused("this question is no longer open")
+        if self._closed:
+            raise Refused("its input is closed, nothing reaches it any more: kill it, or reassign it")
         if verdict not in ("allow", "always", "deny"):
             raise Refused(f"{ascii(verdict)[:40]} is no answer: allow, always or deny")
         asks = open_one.tool == "AskUserQuestion"

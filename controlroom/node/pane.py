@@ -5,6 +5,7 @@ Read by the runner, which must stay small.
 
 import contextlib
 import os
+import termios
 
 from controlroom.meter.inert import PLAIN, Span, Style, spans
 from controlroom.meter.redact import redact
@@ -28,6 +29,7 @@ class Pane:
         self._missed = 0
         with contextlib.suppress(OSError):
             os.set_blocking(end, False)
+        _silence(end)
 
     def show(self, lines: list[Line]) -> None:
         """Show lines, each with the sign of its kind."""
@@ -63,6 +65,14 @@ class Pane:
             self._waiting += f"… {self._missed} lines are in the log only\r\n".encode()
             self._missed = 0
         self._waiting += f"{text}\r\n".encode("utf-8", "replace")
+
+
+def _silence(end: int) -> None:
+    """Keep what is typed into the pane from standing between the lines; Ctrl-C still works."""
+    with contextlib.suppress(termios.error):
+        settings = termios.tcgetattr(end)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(end, termios.TCSANOW, settings)
 
 
 def _drawn(text: str) -> str:

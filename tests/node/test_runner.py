@@ -380,3 +380,84 @@ def test_two_agents_of_one_name_in_two_rooms_leave_each_other_alone(agent: MakeA
     assert one.ask(do="end") == ""
     assert [alive(pid) for pid in pids] == [False, True]
     assert other.ask(do="end") == ""
+
+
+# -- in a pane of tmux
+
+
+@pytest.fixture
+def tmux(home: World, need: Callable[..., str]) -> Callable[..., str]:
+    """`tmux("kill-session", "-t", "x")` on a server of the test's own; what it printed."""
+    program = [need("tmux"), "-S", str(home.tmux / "runner"), "-f", "/dev/null"]
+
+    def call(*words: str) -> str:
+        return subprocess.run([*program, *words], env={"PATH": os.environ["PATH"]}, check=True, timeout=20,
+                              stdout=subprocess.PIPE, text=True).stdout  # fmt: skip
+
+    return call
+
+
+def in_a_pane(tmux: Callable[..., str], run: Agent) -> None:
+    argv = (sys.executable, "-I", "-S", RUN, str(run.folder))
+    tmux("new-session", "-d", "-s", "x", "-x", "60", "-y", "10", "--", *argv)
+
+
+def test_a_pane_shows_the_log(agent: MakeAgent, tmux: Callable[..., str]) -> None:
+    run = agent("sh", "-c", r"echo one; printf '\033[32mgreen\033[0m \033[2J\033]0;owned\007\n'; sleep 300")
+    in_a_pane(tmux, run)
+    wait_for(lambda: "green ␛␛" in tmux("capture-pane", "-p", "-t", "=x:"))
+    assert tmux("capture-pane", "-p", "-t", "=x:").split() == ["one", "green", "␛␛"]
+    terminal = tmux("display-message", "-p", "-t", "=x:", "#{pane_tty}").strip()
+    assert (
+        "-echo"
+        in subprocess.run(["stty", "-F", terminal, "-a"], check=True, capture_output=True, text=True).stdout.split()
+    )
+    assert tmux("display-message", "-p", "-t", "=x:", "#{pane_title}").strip() != "owned"
+    run.ask(do="end")
+
+
+@pytest.mark.parametrize("how", [("kill-session", "-t", "=x"), ("kill-server",)], ids=["session", "server"])
+def test_a_closed_session_ends_the_agent_and_is_told(
+    agent: MakeAgent, tmux: Callable[..., str], how: tuple[str, ...]
+) -> None:
+    run = agent("sh", "-c", "trap '' HUP; setsid sleep 300 & echo $!; wait")
+    in_a_pane(tmux, run)
+    wait_for(run.lines)
+    tmux(*how)
+    run.until(lambda seen: seen.ended)
+    assert (run.seen().state, run.seen().detail) == ("failed", "its tmux session was closed")
+    assert not alive(int(run.lines()[0]))
+
+
+def test_ctrl_c_typed_into_the_pane_reaches_the_command(agent: MakeAgent, tmux: Callable[..., str]) -> None:
+    run = agent("sh", "-c", "trap 'exit 4' INT; echo up; while :; do sleep 0.1; done")
+    in_a_pane(tmux, run)
+    wait_for(run.lines)
+    tmux("send-keys", "-t", "=x:", "C-z", "C-\\", "C-c")
+    assert run.until(lambda seen: seen.exit_code) == 4
+
+
+# -- names and bytes that are not ASCII, whatever the locale
+
+
+def test_folders_and_variables_may_hold_anything(agent: MakeAgent, home: World) -> None:
+    place = home.home / "dé 🎛️ 'x'"
+    place.mkdir()
+    login = {**os.environ, "ODD": b"\xff\xfe".decode("utf-8", "surrogateescape"), "UMLAUT": "ä"}
+    run = agent("sh", "-c", 'pwd; printf "%s\\n%s\\n" "$ODD" "$UMLAUT"', login=login, cwd=str(place)).start()
+    assert run.finish().cwd == str(place)
+    assert [record.body for record in run.log() if record.stream == "o"] == [
+        str(place).encode(),
+        b"\xff\xfe",
+        "ä".encode(),
+    ]
+
+
+def test_a_log_that_cannot_grow_any_more_stops_nothing(agent: MakeAgent) -> None:
+    run = agent("sh", "-c", "seq 60000; exit 3")
+    limited = ["sh", "-c", 'ulimit -f 100; exec "$0" "$@"', sys.executable, "-I", "-S", RUN, str(run.folder)]
+    assert subprocess.run(limited, env={}, stdout=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
+    seen = run.seen()
+    assert (seen.state, seen.detail, seen.log_bytes > 0) == ("failed", "exit 3", True)
+    assert len(run.lines()) < 60_000
+    assert run.lines()[0] == "1"
