@@ -10,6 +10,9 @@ _ADDRESS = re.compile(
 )
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
+TEXT_MARK = ":"
+"""Put before a text on its way through argparse, which would take `--` out of the values that it reads."""
+
 
 def nothing(parser: argparse.ArgumentParser) -> None:
     """Take no arguments."""
@@ -112,8 +115,12 @@ def host_name(address: str) -> str:
 
 def _task(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--task", metavar="TEXT", help="what it is to do")
+    either.add_argument("--task", metavar="TEXT", type=_marked, help="what it is to do")
     either.add_argument("--task-file", metavar="F", help="a file that says it; - is stdin")
+
+
+def _marked(text: str) -> str:
+    return text.removeprefix(TEXT_MARK)
 
 
 def _count(text: str) -> int:

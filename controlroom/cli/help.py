@@ -19,6 +19,10 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and where help is. Raises `Stop`."""
         raise Stop(Exit.USAGE, f"{message}; see {self.prog} --help")
 
+    def knows(self, word: str) -> bool:
+        """Say whether a word is one of the options."""
+        return word in self._option_string_actions
+
 
 def overview() -> str:
     """Give the text of `controlroom --help`."""

@@ -52,7 +52,8 @@ class _Reader:
         while lines < count:
             page = await self._client.fetch(self._id, self._epoch, before=before, count=min(_PAGE, max(count, 50)))
             if page.reason:
-                return self._nothing(page.reason)
+                self._nothing(page.reason)
+                return
             pages.append(page)
             if page.first or not page.records:
                 break

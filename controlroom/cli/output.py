@@ -96,10 +96,16 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
 
 def ask(question: str) -> bool:
     """Ask the person on the terminal; only y or yes is yes."""
+    import signal
+
     from controlroom.domain.shown import shown
 
     _write(sys.stderr, f"{shown(question)} [y/N] ")
-    answer = sys.stdin.readline()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # an event loop's own would wait for the answer
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     if not answer:
         _write(sys.stderr, "\n")
     return answer.strip().lower() in ("y", "yes")

@@ -1,12 +1,15 @@
 """From a command line to an exit code. Whatever happens, a person gets a sentence and never a traceback."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from controlroom import __version__
 from controlroom.cli import output
+from controlroom.cli.arguments import TEXT_MARK
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.starters import Starters
+
+TEXT_OPTION = "--task=" + TEXT_MARK
 
 
 def run(argv: Sequence[str], starters: Starters) -> int:
@@ -60,13 +63,27 @@ def _run_verb(words: list[str], starters: Starters) -> int:
     if verb.name == "spawn" and "--" in rest:
         at = rest.index("--")
         rest, command = rest[:at], rest[at + 1 :]
-    parsed = parser_of(verb).parse_args(rest)
+    parser = parser_of(verb)
+    parsed = parser.parse_args(_with_texts(rest, parser.knows))
     parsed.command = command
     return verb.load()(parsed, starters)
 
 
 def _before_dashes(words: list[str]) -> list[str]:
     return words[: words.index("--")] if "--" in words else words
+
+
+def _with_texts(words: list[str], knows: Callable[[str], bool]) -> list[str]:
+    """Join `--task TEXT` into one word that argparse cannot misread, whatever it is (but an option of its own)."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--task" and not knows(word):
+            joined[-1] = TEXT_OPTION + word
+        elif word.startswith("--task="):
+            joined.append(TEXT_OPTION + word.removeprefix("--task="))
+        else:
+            joined.append(word)
+    return joined
 
 
 def _unknown(words: list[str]) -> str:

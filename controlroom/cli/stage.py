@@ -27,14 +27,25 @@ class Part(Protocol):
         """Seconds of work after which it is interrupted; 0: never."""
 
 
-def direct(parts: Sequence[Part]) -> None:
-    """Start the agents in the room of this process's environment. The room may end meanwhile: that is no error."""
+def direct(parts: Sequence[Part]) -> str:
+    """Start the agents in the room of this process's environment; give why there is no engine, or nothing.
+
+    That the room ends meanwhile is no error.
+    """
+    return asyncio.run(_direct(parts))
+
+
+async def _direct(parts: Sequence[Part]) -> str:
+    try:
+        client = await Client.connect(role="cli")
+    except EngineUnavailable as problem:
+        return str(problem)
     with contextlib.suppress(EngineUnavailable):
-        asyncio.run(_direct(parts))
+        await _play_all(client, parts)
+    return ""
 
 
-async def _direct(parts: Sequence[Part]) -> None:
-    client = await Client.connect(role="cli")
+async def _play_all(client: Client, parts: Sequence[Part]) -> None:
     try:
         await wait_settled(client, LOCAL)
         async with asyncio.TaskGroup() as group:
@@ -45,9 +56,10 @@ async def _direct(parts: Sequence[Part]) -> None:
 
 
 async def _play(client: Client, part: Part) -> None:
-    await client.submit(SpawnAgent(part.name, part.task, LOCAL, part.name))
-    if part.interrupted_after:
-        await _interrupt(client, f"{LOCAL}/{part.name}", part.interrupted_after)
+    with contextlib.suppress(EngineUnavailable):
+        await client.submit(SpawnAgent(part.name, part.task, LOCAL, part.name))
+        if part.interrupted_after:
+            await _interrupt(client, f"{LOCAL}/{part.name}", part.interrupted_after)
 
 
 async def _interrupt(client: Client, agent: str, after: float) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import Any
 
 from controlroom.demo.cast import NATURAL, Pace, Part, cast
 from controlroom.demo.world import NoDemo, World
 
-Direct = Callable[[Sequence[Part]], None]
-"""Starts the agents of a room (that of this process's environment), and interrupts those that are to be."""
+Direct = Callable[[Sequence[Part]], str]
+"""Starts the agents of a room (that of this process's environment), and interrupts those that are to be; gives why it
+could not, or nothing."""
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SCREEN_GRACE = 5.0
 """Seconds that the screen has to give the terminal back when we are told to end."""
+
+
+_USUAL = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+"""Mouse, focus and paste reports off, the main screen and its cursor back (xterm control sequences)."""
 
 
 class _Told(BaseException):
@@ -34,6 +42,8 @@ def play(agents: int, hold: bool, direct: Direct, namespace_of: Callable[[str], 
 
     `hold`: without the screen, until a signal comes. `direct` runs beside the screen, with the room's environment.
     """
+    if not hold and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise NoDemo("the demo is a screen and needs a terminal; without one there is: controlroom demo --hold")
     for number in _ENDINGS:
         signal.signal(number, _tell)
     try:
@@ -46,13 +56,18 @@ def play(agents: int, hold: bool, direct: Direct, namespace_of: Callable[[str], 
 
 def _show(world: World, direct: Direct) -> int:
     """Run the screen as a process of its own: however it ends, we are here to clean up."""
+    terminal = termios.tcgetattr(sys.stdin)
     screen = subprocess.Popen([sys.executable, "-m", "controlroom"])
     threading.Thread(target=direct, args=(world.parts,), daemon=True).start()
     try:
-        return screen.wait()
+        screen.wait()
     except _Told:
         _end(screen)
         raise
+    finally:
+        if screen.returncode < 0:
+            _give_back(terminal)
+    return screen.returncode if screen.returncode >= 0 else 128 - screen.returncode
 
 
 def _end(screen: subprocess.Popen[bytes]) -> None:
@@ -64,10 +79,19 @@ def _end(screen: subprocess.Popen[bytes]) -> None:
         screen.wait()
 
 
+def _give_back(terminal: list[Any]) -> None:
+    """Make the terminal usable again after a screen that could not do so itself."""
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, terminal)
+        sys.stdout.write(_USUAL)
+        sys.stdout.flush()
+
+
 def _hold(world: World, direct: Direct) -> int:
     sys.stdout.write(f"CONTROLROOM_HOME={world.folder}\n")
     sys.stdout.flush()
-    direct(world.parts)
+    if problem := direct(world.parts):
+        raise NoDemo(problem)
     while True:
         signal.pause()
 

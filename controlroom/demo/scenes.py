@@ -11,16 +11,16 @@ from controlroom.demo.work import api_rounds, docs_rounds, ledger_rounds, test_r
 
 def _edit(path: str, old: str, new: str, added: int, removed: int) -> Use:
     given = {"file_path": path, "old_string": old, "new_string": new}
-    return Use("Edit", given, "", 0.7, added=added, removed=removed)
+    return Use("Edit", given, "", 0.5, added=added, removed=removed)
 
 
 def docs(dice: Random) -> Beats:
     """Update the docs, then ask to push them; go on with the next pages either way."""
     yield Say("I'll read the changelog first, then bring the three pages that changed up to date.", 0.4)
-    yield Use("Read", {"file_path": "CHANGELOG.md"}, "## 2.4.0\n- retries take a deadline\n- `--since` is new", 0.6)
-    yield Use("Grep", {"pattern": "retries"}, "docs/client.md:41\ndocs/faq.md:12", 0.5)
+    yield Use("Read", {"file_path": "CHANGELOG.md"}, "## 2.4.0\n- retries take a deadline\n- `--since` is new", 0.4)
+    yield Use("Grep", {"pattern": "retries"}, "docs/client.md:41\ndocs/faq.md:12", 0.3)
     yield _edit("docs/client.md", "retries=3", "deadline=30", 9, 14)
-    yield Say("The pages build without warnings. The branch is ready; the task says to push it.", 0.8)
+    yield Say("The pages build without warnings. The branch is ready; the task says to push it.", 0.5)
     push = Use("Bash", {"command": "git push origin docs/update"}, "To github.com:farm/site\n   4be0c7d..91fa2e3", 1.4)
     if (yield Ask(push)):
         yield Say("Pushed. I'll go on with the pages that nobody has touched since spring.", 1.0)

@@ -105,6 +105,17 @@ def test_two_spawns_at_once_in_a_room_without_an_engine(room: Room) -> None:
     kill(room, "twin")
 
 
+def test_a_task_may_look_like_an_option(room: Room, home: World) -> None:
+    for number, text in enumerate(("-x", "--host=vm1 is down", "--kind", "--", "-")):
+        name = f"a{number}"
+        words = ["spawn", name, "--task", text, "--", "sh", "-c", f"cat > {name}"]
+        if text in ("--kind", "--"):
+            words[2:4] = [f"--task={text}"]
+        room.run(*words)
+        room.wait_for_state(name, "done")
+        assert (home.home / name).read_text() == text
+
+
 TEXT = "'\"`$(touch ran)`; rm -rf x\r\n\t🎉\\ #{pane_id} %% #(touch ran)\n\u202e\x1b[2J" * 3000
 
 
@@ -159,10 +170,11 @@ def test_kill_asks_a_person_and_no_one_else(room: Room, tmux_screen: Callable[..
     screen.keys("n", "Enter")
     assert screen.wait_for_exit() == 1
     assert room.wait_for_state("job", "working")
-    screen = tmux_screen([*CONTROLROOM, "kill", "job"])
-    screen.wait_for_text("[y/N]")
-    screen.keys("y", "Enter")
-    assert screen.wait_for_exit() == 0
+    for keys, code in ((["C-c"], 130), (["C-d"], 1), (["y", "Enter"], 0)):
+        screen = tmux_screen([*CONTROLROOM, "kill", "job"])
+        screen.wait_for_text("[y/N]")
+        screen.keys(*keys)
+        assert screen.wait_for_exit() == code
     assert "has ended" in room.run("kill", "job", expect=1)
 
 
@@ -212,6 +224,26 @@ def test_an_ambiguous_name_wants_a_host(room: Room, ssh_host: Host) -> None:
         room.run("spawn", "twin", "--host", host, "--", "sleep", "6000")
     assert "twin is the name of 2 agents: say local/twin or vm1/twin" in room.run("kill", "twin", "--yes", expect=5)
     assert room.run("logs", "vm1/twin") == ""
+
+
+def test_a_host_key_is_asked_on_a_terminal(
+    room: Room, ssh_hosts: Callable[..., list[Host]], tmux_screen: Callable[..., Terminal]
+) -> None:
+    (host,) = ssh_hosts(1, known=False)
+    screen = tmux_screen([*CONTROLROOM, "host", "add", host.target, "--name", "vm1"], width=160)
+    screen.wait_for_text(host.fingerprint, "Is that the key of vm1? [y/N]")
+    screen.keys("y", "Enter")
+    screen.wait_for_text("vm1 is up")
+    assert screen.wait_for_exit() == 0
+    room.run("host", "remove", "vm1")
+
+
+def test_a_host_key_that_is_turned_down(room: Room, ssh_hosts: Callable[..., list[Host]]) -> None:
+    (host,) = ssh_hosts(1, known=False)
+    said = room.run("host", "add", host.target, "--name", "vm1", expect=6)
+    assert "controlroom host answer vm1 allow" in said
+    room.run("host", "answer", "vm1", "deny")
+    assert "vm1 cannot be asked" in room.run("spawn", "a", "--host", "vm1", "--task", "x", expect=1)
 
 
 # -- logs

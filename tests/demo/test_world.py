@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -166,9 +167,7 @@ def _answers(socket: Path) -> bool:
     return subprocess.run(["tmux", "-S", str(socket), "ls"], capture_output=True).returncode == 0
 
 
-def test_the_screen_is_alive_and_takes_all_with_it(
-    home: Home, tmux_screen: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_screen_is_alive_and_takes_all_with_it(home: Home, tmux_screen: Callable[..., Terminal]) -> None:
     screen = tmux_screen([sys.executable, "-m", "controlroom", "demo"], width=140, height=40)
     screen.wait_for_text("docs-1", "waiting", deadline=30)
     screen.keys("q")
@@ -176,10 +175,53 @@ def test_the_screen_is_alive_and_takes_all_with_it(
     assert files_below(home.home) == []
 
 
+def screens() -> list[psutil.Process]:
+    """The screens of demos of this test's world."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = TOKEN in process.environ() and process.environ().get("HOME") == os.environ["HOME"]
+            if ours and process.cmdline()[-2:] == ["-m", "controlroom"]:
+                found.append(process)
+    return found
+
+
+def demo_folders(home: Home) -> set[str]:
+    """The folders of demos that somebody of this world still uses."""
+    return {process.command for process in home.processes() if "controlroom-demo-" in process.command}
+
+
+def test_a_screen_that_dies_gives_the_terminal_back(home: Home, tmux_screen: Callable[..., Terminal]) -> None:
+    command = f"{sys.executable} -m controlroom demo --agents 2; echo ended with $?; stty -a | grep -o ' icanon'"
+    screen = tmux_screen(["bash", "-c", command], width=100, height=30)
+    screen.wait_for_text("api-3", "working", deadline=30)
+    (process,) = screens()
+    folder = Path(process.environ()[TOKEN])
+    process.kill()
+    screen.wait_for_text("ended with 137", "icanon", deadline=30)
+    assert "api-3" not in screen.screen()
+    assert not folder.exists()
+    wait_for(lambda: not demo_folders(home), 10, "the demo to be gone")
+
+
+def test_a_terminal_that_goes_away_ends_it(home: Home, tmux_screen: Callable[..., Terminal]) -> None:
+    screen = tmux_screen([sys.executable, "-m", "controlroom", "demo", "--agents", "2"])
+    screen.wait_for_text("api-3", "working", deadline=30)
+    screen.close()
+    wait_for(lambda: not demo_folders(home) and not screens(), 20, "the demo to be gone")
+
+
+def test_it_wants_a_terminal(home: Home) -> None:
+    words = [sys.executable, "-m", "controlroom", "demo"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "controlroom demo --hold" in done.stderr
+
+
 def test_without_tmux_it_says_what_to_do(home: Home) -> None:
     environ = {**os.environ, "PATH": "/nonexistent"}
     done = subprocess.run(
-        [sys.executable, "-m", "controlroom", "demo"], env=environ, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "controlroom", "demo", "--hold"], env=environ, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "the demo needs tmux: install it (Debian: apt-get install tmux), then try again\n"
