@@ -76,7 +76,7 @@ def pack(files: Sequence[tuple[str, bytes]], needs: Needs | None = None) -> Bund
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o600
             archive.addfile(entry, io.BytesIO(content))
-    data = gzip.compress(raw.getvalue(), compresslevel=9, mtime=0)
+    data = gzip.compress(raw.getvalue(), compresslevel=6, mtime=0)
     size = sum(len(content) for _, content in files)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(files), size, needs)
 
