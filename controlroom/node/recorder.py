@@ -131,7 +131,7 @@ class Recorder:
         if not kept:
             return
         now = self._clock()
-        self.log.write(now, b"".join([packed(now, stream, piece) for stream, piece in kept]), len(kept))
+        self.log.write(now, b"".join([packed(now, stream, piece) for stream, piece in kept]))
         self.log.trim(now)
         self._show(kept, iter(events))
 

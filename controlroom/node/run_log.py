@@ -96,38 +96,38 @@ class RunLog:
         """Bytes in all segments."""
         return sum(self._sizes.values())
 
-    def write(self, at: int, data: bytes, count: int) -> None:
-        """Append packed records, `count` of them."""
+    def write(self, at: int, data: bytes) -> None:
+        """Append packed records. Of those that do not fit any more, the first ones are kept."""
         if self._lost_records:
             lines = "1 line" if self._lost_records == 1 else f"{self._lost_records} lines"
-            told = f"{lines} ({self._lost_bytes} bytes) could not be kept here: {self._why}"
-            if not self._append(_note(at, told)):
-                self._lose(data, count)
+            told = _note(at, f"{lines} ({self._lost_bytes} bytes) could not be kept here: {self._why}")
+            if self._append(told) < len(told):
+                self._lose(data)
                 return
             self._lost_records = self._lost_bytes = 0
-        if not self._append(data):
-            self._lose(data, count)
+        self._lose(data[self._append(data) :])
 
-    def _lose(self, data: bytes, count: int) -> None:
-        self._lost_records += count
+    def _lose(self, data: bytes) -> None:
+        self._lost_records += data.count(b"\n")
         self._lost_bytes += len(data)
 
-    def _append(self, data: bytes) -> bool:
+    def _append(self, data: bytes) -> int:
+        """Write whole records; give how many bytes of them are in the log now."""
         number = self._open_segment()
         if number == 0:
-            return False
-        before = self._sizes[number]
-        rest = memoryview(data)
+            return 0
+        before, rest = self._sizes[number], memoryview(data)
+        kept = len(data)
         try:
             while rest:
                 rest = rest[os.write(self._end, rest) :]
         except OSError as error:
             self._why = error.strerror or str(error)
+            kept = data.rfind(b"\n", 0, len(data) - len(rest)) + 1
             with contextlib.suppress(OSError):
-                os.ftruncate(self._end, before)
-            return False
-        self._sizes[number] = before + len(data)
-        return True
+                os.ftruncate(self._end, before + kept)
+        self._sizes[number] = before + kept
+        return kept
 
     def _open_segment(self) -> int:
         """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened."""
@@ -155,7 +155,7 @@ class RunLog:
                 os.unlink(os.path.join(self._folder, records.segment_name(oldest)))
             gone += self._sizes.pop(oldest)
         if gone:
-            self.write(at, _note(at, f"the oldest {gone} bytes of this log were dropped: it may hold {self._most}"), 1)
+            self.write(at, _note(at, f"the oldest {gone} bytes of this log were dropped: it may hold {self._most}"))
         return gone > 0
 
 
