@@ -36,7 +36,7 @@ class Outbox:
 
     def __init__(self, descriptor: int, broken: Callable[[], None]) -> None:
         self._descriptor, self._broken = descriptor, broken
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[memoryview] = deque()
         self._size = 0
         self._agents: dict[str, AgentSeen] = {}
         self._gone: set[str] = set()
@@ -108,30 +108,30 @@ class Outbox:
         self._stop()
 
     def _add(self, frame: bytes) -> None:
-        self._frames.append(frame)
+        self._frames.append(memoryview(frame))
         self._size += len(frame)
         self._room.clear()
 
     def _pump(self) -> None:
         """Write what the link takes now. States become frames only when nothing older waits."""
-        if self._closed or self._waiting:
-            return
         try:
-            while self._frames or self._states():
+            if self._size > BOUND:
+                raise OSError("home does not read")
+            while not self._closed and not self._waiting and (self._frames or self._states()):
                 if not self._write():
-                    self._wait()
-                    return
+                    asyncio.get_running_loop().add_writer(self._descriptor, self._writable)
+                    self._waiting = True
         except OSError:
             self._stop()
             self._broken()
-            return
-        self._room.set()
+        if not self._frames:
+            self._room.set()
 
     def _write(self) -> bool:
         """Write one batch; False when the link takes no more."""
         frame = self._frames.popleft()
         while self._frames and len(frame) < _BATCH:
-            frame += self._frames.popleft()
+            frame = memoryview(b"".join((frame, self._frames.popleft())))
         try:
             written = os.write(self._descriptor, frame)
         except BlockingIOError:
@@ -140,12 +140,6 @@ class Outbox:
         if written < len(frame):
             self._frames.appendleft(frame[written:])
         return written == len(frame)
-
-    def _wait(self) -> None:
-        if self._size > BOUND:
-            raise OSError("home does not read")
-        asyncio.get_running_loop().add_writer(self._descriptor, self._writable)
-        self._waiting = True
 
     def _writable(self) -> None:
         asyncio.get_running_loop().remove_writer(self._descriptor)
@@ -156,16 +150,17 @@ class Outbox:
         if self._waiting:
             asyncio.get_running_loop().remove_writer(self._descriptor)
         self._closed, self._waiting = True, False
+        self._frames.clear()
+        self._size = 0
         self._room.set()
 
     def _states(self) -> bool:
-        """Turn states into frames; False when there are none."""
+        """Turn states into frames, of many agents some at a time; False when there are none."""
         before = self._size
         if self._agents or self._gone:
-            agents, gone = _taken(self._agents), tuple(sorted(self._gone))
+            names, gone = list(self._agents)[:_AT_ONCE], tuple(sorted(self._gone))
             self._gone.clear()
-            for first in range(0, max(1, len(agents)), _AT_ONCE):
-                self._add(pack(AgentsSeen(agents[first : first + _AT_ONCE], gone=() if first else gone)))
+            self._add(pack(AgentsSeen(tuple(self._agents.pop(name) for name in names), gone=gone)))
         if self._lines:
             self._add(pack(LastLines(_taken(self._lines))))
         if self._loads:

@@ -19,7 +19,7 @@ from controlroom.node.observe import Observer
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.shell import login_environment
+from controlroom.node.shell import LoginEnvironment, login_environment
 from controlroom.node.spawn import Spawner
 from controlroom.node.vigil import Vigil
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -65,6 +65,13 @@ async def _serve(channel: Channel, greeting: Greet, place: Place) -> int:
     return await Node(channel, greeting, place).run()
 
 
+async def _login_environment(greeting: Greet) -> LoginEnvironment:
+    """Ask the shell, unless nothing will be started anyway."""
+    if greeting.read_only:
+        return LoginEnvironment({})
+    return await login_environment(os.environ, secrets.token_hex(16))
+
+
 class Node:
     """One connection's node."""
 
@@ -86,7 +93,7 @@ class Node:
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
-        self._login = asyncio.ensure_future(login_environment(os.environ, secrets.token_hex(16)))
+        self._login = asyncio.ensure_future(_login_environment(greeting))
 
     async def run(self) -> int:
         """Serve until the channel ends or home is silent."""

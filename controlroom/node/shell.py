@@ -12,6 +12,7 @@ import os
 import pwd
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from controlroom.node.folder import TAG
 DEADLINE = 5.0
 """Seconds for one attempt."""
 
-_LIMIT = 8 * 1024 * 1024
+_LIMIT, _READ = 8 * 1024 * 1024, 64 * 1024
 _OURS = {
     *(TAG, "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"),
     *("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "TMUX", "TMUX_PANE"),
@@ -71,17 +72,9 @@ def _printing(mark: str) -> str:
 
 
 async def _output(argv: Sequence[str], environ: Mapping[str, str], mark: str, deadline: float) -> bytes:
-    """Run a shell without a terminal, in a session of its own, until `mark` has been said, it ends or time is up."""
+    """Run a shell until `mark` has been said, it ends or time is up; give what it said."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=environ,
-            cwd="/",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = _started(argv, environ)
     except OSError:
         return b""
     data = bytearray()
@@ -90,25 +83,48 @@ async def _output(argv: Sequence[str], environ: Mapping[str, str], mark: str, de
             await asyncio.wait_for(_read(process, data, b">" + os.fsencode(mark)), deadline)
     finally:
         _end(process)
-        await asyncio.shield(process.wait())
     return bytes(data)
 
 
-async def _read(process: asyncio.subprocess.Process, data: bytearray, until: bytes) -> None:
+def _started(argv: Sequence[str], environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start a shell without a terminal, in a session of its own. Raises `OSError`."""
+    return subprocess.Popen(
+        argv,
+        env=environ,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        start_new_session=True,
+    )
+
+
+async def _read(process: "subprocess.Popen[bytes]", data: bytearray, until: bytes) -> None:
     assert process.stdout
-    while until not in data[-2 * 65536 :] and len(data) < _LIMIT:
-        part = await process.stdout.read(65536)
-        if not part:
-            return
-        data += part
+    descriptor, loop = process.stdout.fileno(), asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        while until not in data[-2 * _READ :] and len(data) < _LIMIT:
+            await readable.wait()
+            readable.clear()
+            part = os.read(descriptor, _READ)
+            if not part:
+                return
+            data += part
+    finally:
+        loop.remove_reader(descriptor)
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
-    """End the shell and what it started: agents that start-up files leave behind are in sessions of their own."""
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the shell and what it started; what start-up files leave running on purpose has a session of its own."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    transport = process._transport  # type: ignore[attr-defined]
-    transport.close()
+    assert process.stdout
+    process.stdout.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
 
 
 def _between(output: bytes, mark: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -38,16 +38,16 @@ from tests.lab.waiting import wait_for
 
 T = TypeVar("T")
 SERVE = os.path.abspath(serve.__file__)
+"""A node run from the checkout finds libtmux and psutil in the virtual environment."""
+
 ROOM = "room-under-test"
 
 
 class NodeClient:
-    """Talks to one node. `environ`: of the node; None: this process's own."""
+    """Talks to one node; `argv` is another way to start it."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, python: str = sys.executable) -> None:
-        self.process = subprocess.Popen(
-            [python, SERVE], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    def __init__(self, argv: Sequence[str] = (sys.executable, SERVE)) -> None:
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.messages: list[FromNode] = []
         self.raw = b""
         self.errors = b""

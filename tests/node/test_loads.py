@@ -1,0 +1,165 @@
+"""What trees of processes use: counted on made-up tables, and on real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from controlroom.node import processes
+from controlroom.node.host import Figures, differs
+from controlroom.node.loads import Loads, Member
+from controlroom.node.processes import TICKS, Look, Process
+from controlroom.wire.messages import AgentLoad, HostSeen
+from controlroom.wire.messages import Loads as LoadsSeen
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient
+
+MB = 1024 * 1024
+ONE = Member("one", 1, (10, 11))
+
+
+def look(*rows: tuple[int, int, int, int], start: int = 1) -> Look:
+    """Processes as (pid, parent, CPU ticks used, resident MB)."""
+    return Look(Process(pid, parent, pid, start, used, rss * MB) for pid, parent, used, rss in rows)
+
+
+def one(loads: Loads, seen: Look, at: float) -> AgentLoad | None:
+    return next(iter(loads.changed([ONE], seen, at)), None)
+
+
+def test_a_tree_is_the_sum_of_its_processes() -> None:
+    loads = Loads("")
+    assert one(loads, look((1, 0, 0, 5), (10, 1, 0, 1), (11, 10, 0, 2), (12, 11, 0, 4), (99, 1, 0, 8)), 1) == AgentLoad(
+        "one", 1, 7 * MB, 0.0, 3
+    )
+
+
+def test_cpu_is_what_was_used_since_the_last_look() -> None:
+    loads = Loads("")
+    one(loads, look((10, 1, 500, 1), (11, 10, 100, 1)), 1)
+    found = one(loads, look((10, 1, 500 + TICKS // 2, 1), (11, 10, 100 + TICKS // 4, 1)), 2)
+    assert found
+    assert found.cpu_percent == 75.0
+
+
+def test_what_an_ended_child_used_is_counted_once() -> None:
+    """The kernel adds it to its parent's sum when the parent takes note; between the two it is a zombie."""
+    loads = Loads("")
+    one(loads, look((10, 1, 0, 1), (11, 10, 1000, 1)), 1)
+    zombie = Look([Process(10, 1, 10, 1, 0, MB), Process(11, 10, 11, 1, 1000 + TICKS // 10, 0, zombie=True)])
+    found = one(loads, zombie, 2)
+    assert found
+    assert (found.cpu_percent, found.processes) == (10.0, 1)
+    assert one(loads, look((10, 1, 1000 + TICKS // 10, 1)), 3) == AgentLoad("one", 1, MB, 0.0, 1)
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    loads = Loads("")
+    one(loads, look((10, 1, 0, 1), (11, 10, 0, 1)), 1)
+    found = one(loads, Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
+    assert found
+    assert (found.rss, found.processes) == (65 * MB, 2), "11 is a root of the member"
+    other = Member("one", 1, (10, 0))
+    loads = Loads("")
+    loads.changed([other], look((10, 1, 0, 1), (11, 10, 0, 1)), 1)
+    (load,) = loads.changed([other], Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
+    assert load.rss == MB
+
+
+def test_who_was_once_in_a_tree_stays_in_it() -> None:
+    loads = Loads("")
+    one(loads, look((10, 1, 0, 1), (11, 10, 0, 1), (12, 11, 0, 3)), 1)
+    assert one(loads, look((10, 1, 0, 1), (12, 1, 0, 3)), 2) == AgentLoad("one", 1, 4 * MB, 0.0, 2)
+
+
+def test_only_noticeable_changes_are_told() -> None:
+    loads = Loads("")
+    assert one(loads, look((10, 1, 0, 1000)), 1)
+    assert one(loads, look((10, 1, 0, 1009)), 2) is None
+    assert one(loads, look((10, 1, 0, 1010)), 3)
+    assert one(loads, look((10, 1, TICKS // 1000, 1010)), 4) is None
+    assert one(loads, look((10, 1, TICKS // 10, 1010)), 5)
+
+
+def test_figures_of_the_machine_are_told_when_they_differ() -> None:
+    before = HostSeen(1, 10.0, 1000, 8000, 0, 0, 1.0, 500, 1000)
+    assert differs(None, before)
+    assert not differs(before, HostSeen(2, 10.4, 1005, 8000, 0, 0, 1.005, 499, 1000))
+    assert differs(before, HostSeen(2, 11.0, 1000, 8000, 0, 0, 1.0, 500, 1000))
+    assert differs(before, HostSeen(2, 10.0, 1100, 8000, 0, 0, 1.0, 500, 1000))
+    assert differs(before, HostSeen(2, None, 1000, 8000, 0, 0, 1.0, 500, 1000))
+
+
+def test_figures_without_psutil_are_those_of_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_psutil = Figures("/").read()
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    figures = Figures("/")
+    without = figures.read()
+    assert without.memory_total == with_psutil.memory_total
+    assert without.memory_used
+    assert with_psutil.memory_used
+    assert abs(without.memory_used - with_psutil.memory_used) < 0.2 * with_psutil.memory_used
+    wait_for(lambda: figures.read().cpu_percent is not None)
+
+
+def test_a_look_at_the_real_processes_finds_this_one_and_its_child() -> None:
+    with subprocess.Popen(["sleep", "600"]) as child:
+        try:
+            seen = processes.look()
+            assert seen.lives(child.pid)
+            assert seen.table[child.pid].parent == os.getpid()
+            assert child.pid in seen.below([os.getpid()])
+            assert seen.table[os.getpid()].rss > MB
+        finally:
+            child.kill()
+        wait_for(lambda: not processes.look().lives(child.pid))
+
+
+BUSY = """
+import os, sys, time
+block = b"x" * (64 * 1024 * 1024)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        block = b"y" * (64 * 1024 * 1024)
+        while True:
+            pass
+    os._exit(0)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def test_a_real_agent_is_counted_with_the_child_it_left_behind(node: NodeClient) -> None:
+    assert node.spawn("one", 1, sys.executable, "-c", BUSY).outcome == "done"
+
+    def newest() -> AgentLoad | None:
+        loads = [load for seen in node.all(LoadsSeen) for load in seen.agents]
+        return loads[-1] if loads else None
+
+    def busy() -> bool:
+        load = newest()
+        return load is not None and load.rss > 120 * MB and load.cpu_percent > 10 and load.processes == 3
+
+    wait_for(busy, 20)
+
+
+def test_counting_many_processes_is_quick() -> None:
+    """No time is asserted: a pass that is not linear in the processes would not end before the test's deadline."""
+    table = Look([Process(pid, pid // 2, pid, 1, 5, MB) for pid in range(1, 60_000)])
+    loads = Loads("")
+    members = [Member(f"a{number}", 1, (number, 0)) for number in range(1000, 1200)]
+    loads.changed(members, table, time.monotonic())
+    assert len(loads.changed(members, Look([]), time.monotonic())) == 200

@@ -1,0 +1,136 @@
+"""The login shell's environment: real shells, with start-up files of every temper."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controlroom.node.folder import TAG
+from controlroom.node.shell import LoginEnvironment, login_environment
+from tests.lab.processes import everything
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient, bodies_of
+
+MARK = "0123456789abcdef"
+GUARD = "case $- in *i*) ;; *) return ;; esac\n"
+
+
+async def asked(
+    home: World, shell: str = "/bin/bash", deadline: float = 5.0, environ: dict[str, str] | None = None
+) -> LoginEnvironment:
+    assert os.environ["HOME"] == str(home.home)
+    return await login_environment({**os.environ, "SHELL": shell, **(environ or {})}, MARK, deadline)
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+async def test_profile_and_bashrc_both_count(home: World) -> None:
+    (home.home / ".bash_profile").write_text("export FROM_PROFILE=1 PATH=$HOME/.local/bin:$PATH\n")
+    (home.home / ".bashrc").write_text(GUARD + "export ANTHROPIC_API_KEY=sk-ant-x PATH=$HOME/.nvm/bin:$PATH\n")
+    found = await asked(home)
+    assert found.problem == ""
+    assert found.variables["FROM_PROFILE"] == "1"
+    assert found.variables["ANTHROPIC_API_KEY"] == "sk-ant-x"
+    assert found.variables["PATH"].startswith(f"{home.home}/.nvm/bin:{home.home}/.local/bin:")
+
+
+async def test_values_of_any_text_survive_and_our_own_are_left_out(home: World) -> None:
+    nasty = "two\nlines=3\n$(id) 'quoted' \"double\" \\ 🎛️"
+    found = await asked(home, environ={"NASTY": nasty, "TMUX": "x", TAG: "default/me.1"})
+    assert found.variables["NASTY"] == nasty
+    assert not {"SHLVL", "PWD", "TMUX", "TERM", TAG} & found.variables.keys()
+
+
+async def test_start_up_files_may_talk(home: World) -> None:
+    (home.home / ".bash_profile").write_text("echo welcome; printf 'no newline'; export A=1\n")
+    (home.home / ".bashrc").write_text(f"echo {MARK}; echo '{MARK}<X=1'; cat /bin/true; echo err >&2; export B=2\n")
+    found = await asked(home)
+    assert (found.variables["A"], found.variables["B"], found.problem) == ("1", "2", "")
+
+
+@pytest.mark.parametrize(
+    "line", ["exit 0", "exit 3", "exec cat", "exec sleep 0", "kill -9 $$", "sleep 600", "read x; sleep 600"]
+)
+async def test_a_bashrc_that_ends_or_holds_the_shell_costs_only_what_it_sets(home: World, line: str) -> None:
+    (home.home / ".bash_profile").write_text("export FROM_PROFILE=1\n")
+    (home.home / ".bashrc").write_text(f"export NEVER=1\n{line}\n")
+    found = await asked(home, deadline=1.0)
+    assert found.variables["FROM_PROFILE"] == "1"
+    assert "its login files alone" in found.problem
+    assert "bash -l -i -c env" in found.problem
+
+
+@pytest.mark.parametrize("line", ["exit 0", "exec cat", "sleep 600"])
+async def test_a_profile_that_ends_or_holds_the_shell_leaves_what_the_node_has(home: World, line: str) -> None:
+    (home.home / ".bash_profile").write_text(f"{line}\n")
+    found = await asked(home, deadline=0.5, environ={"OWN": "1"})
+    assert found.variables["OWN"] == "1"
+    assert "the connection's own environment" in found.problem
+
+
+async def test_nothing_of_the_shell_is_left_behind(home: World) -> None:
+    (home.home / ".bashrc").write_text("sleep 4321 & sleep 4321\n")
+    await asked(home, deadline=0.5)
+    wait_for(lambda: not [process for process in everything() if "sleep 4321" in process.command])
+
+
+@pytest.mark.parametrize("shell", ["/no/such/shell", "/bin/false"])
+async def test_no_shell_at_all_is_said(home: World, shell: str) -> None:
+    found = await asked(home, shell, environ={"OWN": "1"})
+    assert found.variables["OWN"] == "1"
+    assert found.problem.startswith(shell)
+
+
+@pytest.mark.parametrize(
+    ("program", "files"),
+    [
+        ("sh", {".profile": "export LOGIN=1; echo noise\n"}),
+        ("zsh", {".zprofile": "export LOGIN=1; echo noise\n", ".zshrc": "export INTERACTIVE=1\n"}),
+        (
+            "fish",
+            {
+                ".config/fish/config.fish": "echo noise\nstatus is-login; and set -gx LOGIN 1\n"
+                "status is-interactive; and set -gx INTERACTIVE 1\n"
+            },
+        ),
+    ],
+)
+async def test_other_shells_are_asked_the_same_way(
+    home: World, need: Callable[..., str], program: str, files: dict[str, str]
+) -> None:
+    shell = need(program)
+    for name, text in files.items():
+        put(Path(home.home, name), text)
+    found = await asked(home, shell)
+    assert found.problem == ""
+    assert found.variables["LOGIN"] == "1"
+    if program != "sh":
+        assert found.variables["INTERACTIVE"] == "1"
+
+
+def test_an_agent_gets_it_and_the_operator_hears_of_trouble(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    tools = home.home / ".local" / "bin"
+    tools.mkdir(parents=True)
+    (tools / "mytool").write_text("#!/bin/sh\necho tool with $KEY\n")
+    (tools / "mytool").chmod(0o755)
+    (home.home / ".bash_profile").write_text("PATH=$HOME/.local/bin:$PATH\n")
+    (home.home / ".bashrc").write_text("echo I talk\nexport KEY=from-bashrc\n")
+    with NodeClient() as node:
+        node.greet()
+        assert node.spawn("one", 1, "mytool").outcome == "done"
+        node.wait_agent("one", lambda seen: seen.state == "done")
+        assert "tool with from-bashrc" in bodies_of(node.fetch("one", 1))
+        assert node.notices() == []
+    (home.home / ".bashrc").write_text("exit\n")
+    with NodeClient() as node:
+        node.greet()
+        wait_for(lambda: [text for text in node.notices() if "its login files alone" in text])
+        assert node.spawn("two", 1, "true").outcome == "done"
