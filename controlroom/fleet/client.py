@@ -104,6 +104,7 @@ class Client:
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Answered | Page]] = {}
         self._pages = PageQueue()
+        self._followed: dict[str, int] = {}
         self._news = asyncio.Event()
         self._returned = -1
         self._gone = _ENDED
@@ -147,9 +148,11 @@ class Client:
 
         An agent that was followed already goes on where it was.
         """
-        await self._send(FollowLogs(tuple(Wanted(agent, place) for agent, place in places.items())))
+        request = FollowLogs(self._new_id(), tuple(Wanted(agent, place) for agent, place in places.items()))
+        self._followed = {agent: self._followed.get(agent, request.id) for agent in places}
         for agent in self._pages.agents() - set(places):
             self._pages.drop(agent)
+        await self._send(request)
 
     async def pages(self) -> AsyncIterator[LogPage]:
         """Give new records of followed agents as they come. What is taken too slowly is skipped, and told."""
@@ -226,9 +229,10 @@ class Client:
             case FleetNews():
                 self.fleet, self.revision = apply(self.fleet, told.patch), told.revision
                 self._wake()
-            case Page(id=0):
-                self._pages.put(told)
-                self._wake()
+            case Page() if told.id not in self._answers:
+                if self._followed.get(told.agent) == told.id:
+                    self._pages.put(told)
+                    self._wake()
             case Page() | Answered():
                 answer = self._answers.get(told.id)
                 if answer is not None and not answer.done():
@@ -262,7 +266,8 @@ class Client:
         self._answers[number] = answer
         try:
             await self._send(request)
-            answered = await asyncio.wait_for(answer, deadline + GRACE)
+            async with asyncio.timeout(deadline + GRACE):
+                answered = await answer
         except TimeoutError:
             raise EngineUnavailable(_stubborn(self._home)) from None
         finally:

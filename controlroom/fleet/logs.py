@@ -132,7 +132,8 @@ class LogDesk:
         future: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
         self._fetches[fetch.id] = host, future
         try:
-            return await asyncio.wait_for(future, FETCH_PATIENCE)
+            async with asyncio.timeout(FETCH_PATIENCE):  # wait_for of Python 3.11 can lose a cancellation here
+                return await future
         except TimeoutError:
             raise Unanswered(f"{host} did not answer within {FETCH_PATIENCE:g} s") from None
         finally:
@@ -332,31 +333,25 @@ class LogDesk:
     async def _fetch_missing(self, source: _Source, tail: _Tail) -> None:
         """Fetch from the tail's place on until it stands where the source does."""
         try:
-            while (place := tail.place) and source.place and _order(place) < _order(source.place):
+            while (place := tail.place) and (goal := source.place) and _order(place) < _order(goal):
                 await tail.reader.room()
                 fetch = Fetch(self._hosts.new_id(), source.name, *_order(place), count=CATCH_UP, forward=True)
-                if not self._take(source, tail, place, await self.fetch(source.agent, fetch)):
-                    break
+                self._take(tail, goal, _page(source.agent, place.epoch, await self.fetch(source.agent, fetch)))
         except Unanswered:
             return
         finally:
             tail.catching = None
 
-    def _take(self, source: _Source, tail: _Tail, place: LogPlace, fetched: Fetched) -> bool:
-        """Deliver what was fetched; False when there is nothing to be had now."""
-        page = _page(source.agent, place.epoch, fetched)
-        if fetched.data:
+    def _take(self, tail: _Tail, goal: LogPlace, page: Page) -> None:
+        """Deliver what was fetched; where there is nothing, go on in the next epoch, or where the source stood then."""
+        assert tail.place is not None
+        if page.data and _order(page.end) > _order(tail.place):
             tail.place = page.end
             tail.reader.deliver(page)
-            return True
-        assert source.place is not None
-        if place.epoch < source.place.epoch:
-            tail.place = LogPlace(place.epoch + 1, 0, 0)
-            return True
-        if fetched.reason:
-            return False
-        tail.place = source.place
-        return False
+        elif tail.place.epoch < goal.epoch:
+            tail.place = LogPlace(tail.place.epoch + 1, 0, 0)
+        else:
+            tail.place = goal
 
 
 def _page(agent: str, epoch: int, fetched: Fetched) -> Page:

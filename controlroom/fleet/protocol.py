@@ -64,6 +64,7 @@ class Wanted:
 class FollowLogs:
     """The whole set of agents whose new records are wanted. One that was wanted already goes on where it was."""
 
+    id: int
     logs: tuple[Wanted, ...] = ()
 
 
@@ -127,7 +128,8 @@ class Answered:
 class Page:
     """Whole records of one log, in order, as base64. `skipped` bytes before them were left out.
 
-    `id` 0: new records of a followed agent; else the answer to that `FetchLog`. `first`: nothing older exists.
+    `id`: of the `FetchLog` that this answers, else of the `FollowLogs` since which the agent is followed, so that what
+    was under way before is not taken for what was asked for since. `first`: nothing older exists.
     """
 
     agent: str
@@ -176,7 +178,7 @@ class _Terms:
 
 
 def page_for(request: int, page: Page) -> Page:
-    """Make a page the answer to a `FetchLog`."""
+    """Make a page the answer to a `FetchLog`, or a piece of what a `FollowLogs` wanted."""
     return replace(page, id=request)
 
 

@@ -85,6 +85,8 @@ class Reader:
         self._timer: asyncio.TimerHandle | None = None
         self._answers: deque[Told] = deque()
         self._pages = PageQueue()
+        self._followed: dict[str, int] = {}
+        """Agents it follows, with the request since which it does."""
         self._wake = asyncio.Event()
         self._roomy = asyncio.Event()
         self._roomy.set()
@@ -203,6 +205,7 @@ class Reader:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}
         for agent in self._pages.agents() - set(wanted):
             self._pages.drop(agent)
+        self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
         self._engine.logs.follow(self, wanted)
 
     # ----------------------------------------------------------------------- what it is told
@@ -222,7 +225,8 @@ class Reader:
             if self._watching and self._held is not self._engine.fleet:
                 await self._send_news()
             if self._pages:
-                await self._send(self._pages.pop())
+                page = self._pages.pop()
+                await self._send(page_for(self._followed[page.agent], page))
                 self._wake.set()
             if self._pages.size <= LIMIT // 4:
                 self._roomy.set()
