@@ -25,8 +25,9 @@ _SCREEN_GRACE = 5.0
 """Seconds that the screen has to give the terminal back when we are told to end."""
 
 
-_USUAL = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
-"""Mouse, focus and paste reports off, the main screen and its cursor back (xterm control sequences)."""
+_OFF = "".join(f"\x1b[?{mode}l" for mode in (1000, 1002, 1003, 1004, 1006, 1015, 2004))
+_USUAL = f"{_OFF}\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
+"""Mouse, focus and paste reports off, lines wrapped, the main screen and its cursor back (xterm control sequences)."""
 
 
 class _Told(BaseException):
