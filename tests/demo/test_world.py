@@ -192,7 +192,8 @@ def demo_folders(home: Home) -> set[str]:
 
 
 def test_a_screen_that_dies_gives_the_terminal_back(home: Home, tmux_screen: Callable[..., Terminal]) -> None:
-    command = f"{sys.executable} -m controlroom demo --agents 2; echo ended with $?; stty -a | grep -o ' icanon'; read -r line"
+    demo = f"{sys.executable} -m controlroom demo --agents 2"
+    command = f"{demo}; echo ended with $?; stty -a | grep -o ' icanon'; read -r line"
     screen = tmux_screen(["bash", "-c", command], width=100, height=30)
     screen.wait_for_text("api-3", "working", deadline=30)
     (process,) = screens()
