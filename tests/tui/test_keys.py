@@ -388,6 +388,17 @@ def test_every_action_of_the_table_can_be_done() -> None:
     assert set(_DEEDS) == {action.name for action in ACTIONS}
 
 
+async def test_the_pane_follows_the_cursor() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
+        pane = here.screen(Overview).pane
+        await here.press("j", "j")
+        assert pane.agent is not None
+        assert pane.agent.id == "vm1/seed-9"
+        here.screen(Overview).table.choose("vm1/lint-all")
+        await here.until(lambda: "unused import" in here.text())
+
+
 async def test_digits_choose_rows() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
         await here.press("7")

@@ -120,7 +120,7 @@ class HostsScreen(RoomScreen):
         ]
         table.show(host_rows(picture.fleet, picture.now))
         if self._first:
-            table.choose(self._first, by_hand=False)
+            table.choose(self._first)
             self._first = None
         wanted = max(1, min(len(table.rows), max(2, self.size.height // 3)))
         if table.styles.height is None or table.styles.height.value != wanted:

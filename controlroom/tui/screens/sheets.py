@@ -73,7 +73,7 @@ class Choices(Lines):
         event.stop()
         for start, end, key in self._places:
             if start <= event.x < end:
-                self.post_message(self.Taken(key))
+                self.tell(self.Taken(key))
 
 
 class Words(Lines):

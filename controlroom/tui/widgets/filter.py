@@ -63,7 +63,7 @@ class TypeLine(Lines):
         """Put this in place of what was typed."""
         self.text = typed(text)[:LONGEST]
         self.redraw()
-        self.post_message(self.Changed(self.text))
+        self.tell(self.Changed(self.text))
 
     def on_focus(self) -> None:
         """Show the cursor."""
@@ -81,9 +81,9 @@ class TypeLine(Lines):
     def on_key(self, event: events.Key) -> None:
         """Type."""
         if event.key == "enter":
-            self.post_message(self.Entered())
+            self.tell(self.Entered())
         elif event.key == "escape" or (event.key == "backspace" and not self.text):
-            self.post_message(self.Left())
+            self.tell(self.Left())
         elif event.key == "backspace":
             self.write(self.text[:-1])
         elif event.key in ("ctrl+u", "ctrl+w"):

@@ -79,7 +79,7 @@ class Keys(Lines):
         event.stop()
         for start, end, name in self._places:
             if start <= event.x < end:
-                self.post_message(self.Pressed(name))
+                self.tell(self.Pressed(name))
 
 
 def fitting(items: Sequence[Item], width: int) -> list[Item]:

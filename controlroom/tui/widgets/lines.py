@@ -7,6 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -46,6 +47,10 @@ class Lines(Widget):
     def ground(self) -> Style:
         """Give the style that lies under every line."""
         return self.palette.page
+
+    def tell(self, message: Message) -> None:
+        """Post a message as one's own. Else it would not rise past the screen whose key handler led here."""
+        self.post_message(message.set_sender(self))
 
     def redraw(self) -> None:
         """Build the lines and paint those that changed."""

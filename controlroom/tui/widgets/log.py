@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.message import Message
+from textual.strip import Strip
 from textual.timer import Timer
 
 from controlroom.domain.loglines import LogLine, log_lines
@@ -54,7 +55,7 @@ class LogView(Lines):
         """Seconds between two paintings of what arrives; a phone on a thin link has more of it."""
         self._top: Position | None = None
         self._shown: list[Position] = []
-        self._pan = 0
+        self._pan = self._widest = 0
         self._cache: OrderedDict[int, tuple[Entry, list[Line]]] = OrderedDict()
         self._made_for: tuple[object, ...] = ()
         self._matches: list[int] = []
@@ -79,7 +80,8 @@ class LogView(Lines):
         """Show this log from now on, from its end."""
         if book is self.book:
             return
-        self.book, self._top, self._pan, self.arrived = book, None, 0, 0
+        self.book, self._top, self.arrived = book, None, 0
+        self._pan = self._widest = 0
         self._known_end = book.after_last if book else 0
         self._forget()
         self.redraw()
@@ -108,7 +110,7 @@ class LogView(Lines):
 
     def _paint(self) -> None:
         self.redraw()
-        self.post_message(self.Moved())
+        self.tell(self.Moved())
 
     def look_for(self, text: str) -> None:
         """Show only lines that contain `text`; an empty text shows all."""
@@ -146,7 +148,7 @@ class LogView(Lines):
         """Follow the newest line."""
         self._top, self.arrived = None, 0
         if self.book and self.book.behind:
-            self.post_message(self.Wanted(self.book, "newest"))
+            self.tell(self.Wanted(self.book, "newest"))
         self._paint()
 
     def to_start(self) -> None:
@@ -155,7 +157,7 @@ class LogView(Lines):
             return
         if not self.book.complete and not self.book.trouble:
             self._landing = True
-            self.post_message(self.Wanted(self.book, "oldest"))
+            self.tell(self.Wanted(self.book, "oldest"))
             return
         first = self._beyond(self.book.first - 1, 1)
         self._top = (first, 0) if first is not None else None
@@ -166,7 +168,8 @@ class LogView(Lines):
 
     def pan(self, steps: int) -> None:
         """Move sideways where lines are cut."""
-        self._pan = 0 if self.wrapped else max(0, self._pan + steps * _PAN)
+        furthest = max(0, self._widest - self.size.width + 3)
+        self._pan = 0 if self.wrapped else max(0, min(furthest, self._pan + steps * _PAN))
         self._paint()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -252,9 +255,9 @@ class LogView(Lines):
         top = self._shown[0][0] if self._shown else book.first
         unsearched = self.filter and self._looked[0] > book.first
         if not book.complete and not unsearched and not self._enough(top, -1, height):
-            self.post_message(self.Wanted(book, "older"))
+            self.tell(self.Wanted(book, "older"))
         if book.behind and self._shown and not self._enough(self._shown[-1][0], 1, height):
-            self.post_message(self.Wanted(book, "newer"))
+            self.tell(self.Wanted(book, "newer"))
 
     def _enough(self, number: int, direction: int, lines: int) -> bool:
         following: int | None = number
@@ -318,6 +321,7 @@ class LogView(Lines):
             whole = _marked(whole, self.filter, palette.found)
         text = "".join(segment.text for segment in whole)
         if not self.wrapped:
+            self._widest = max(self._widest, sum(segment.cell_length for segment in whole))
             return [(gutter, *_cells(whole, self._pan, cells))]
         pieces = ink.breaks(text, cells)
         return [
@@ -381,13 +385,9 @@ def _piece(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:
 
 def _cells(segments: Sequence[Segment], skip: int, cells: int) -> Line:
     """Cut `cells` cells out of a line, after `skip`; what is missing is marked at either side."""
-    shown = Segment.divide(segments, [skip, skip + cells]) if skip else Segment.divide(segments, [cells])
-    parts = list(shown)
-    middle = list(parts[1] if skip else parts[0]) if parts else []
-    total = sum(segment.cell_length for segment in segments)
-    if total > skip + cells:
-        middle = [*ink.clip((*middle, Segment("  ")), cells)]
-    return tuple(middle)
+    whole = Strip(segments)
+    shown = tuple(whole.crop(skip, skip + cells))
+    return ink.clip((*shown, Segment("  ")), cells) if whole.cell_length > skip + cells else shown
 
 
 @lru_cache(maxsize=4096)

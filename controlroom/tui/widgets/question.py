@@ -132,4 +132,4 @@ class QuestionPanel(Lines):
             return
         for start, end, name in self._places:
             if start <= event.x < end:
-                self.post_message(self.Answered(name))
+                self.tell(self.Answered(name))

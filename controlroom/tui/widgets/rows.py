@@ -109,11 +109,11 @@ class Rows(Lines, Generic[Row]):
 
     # ------------------------------------------------------------------ moving
 
-    def choose(self, name: str, *, by_hand: bool = True) -> bool:
+    def choose(self, name: str) -> bool:
         """Put the cursor on a row; says whether there is such a row."""
         if name not in self._names:
             return False
-        self._moved = self._moved or by_hand
+        self._moved = True
         self._choose_at(self._names.index(name))
         self.redraw()
         return True
@@ -143,7 +143,7 @@ class Rows(Lines, Generic[Row]):
         index = max(0, min(index, len(self._names) - 1))
         self.chosen = self._names[index] if self._names else None
         if told and self.chosen and self.chosen != before:
-            self.post_message(self.Chosen(self, self.chosen))
+            self.tell(self.Chosen(self, self.chosen))
 
     def on_click(self, event: events.Click) -> None:
         """Choose the tapped row."""
@@ -156,7 +156,7 @@ class Rows(Lines, Generic[Row]):
         self._moved = True
         self._choose_at(index)
         self.redraw()
-        self.post_message(self.Tapped(self, self._names[index], again))
+        self.tell(self.Tapped(self, self._names[index], again))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Move down with the wheel."""

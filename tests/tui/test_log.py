@@ -1,0 +1,228 @@
+"""A log on the screen: its end live, its first line in reach, found text marked, a flood kept up with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.tui import ink
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.overview import Overview
+from tests.tui import scenes
+from tests.tui.engine import Logs, SmallEngine
+from tests.tui.room import Clock, Room, room
+
+
+def one(kind: str = "command", epoch: int = 1) -> Fleet:
+    agent = scenes.agent("a", "vm1", State.WORKING, 3, kind=kind, epoch=epoch)
+    return replace(scenes.farm(), agents={agent.id: agent})
+
+
+def lines(count: int, word: str = "line") -> list[LogRecord]:
+    return [LogRecord(scenes.NOW, "o", f"{word} {number}".encode()) for number in range(count)]
+
+
+def rows(here: Room) -> list[str]:
+    return [row.strip() for row in here.text().splitlines()]
+
+
+async def opened(here: Room) -> AgentScreen:
+    await here.press("enter")
+    screen = here.screen(AgentScreen)
+    await here.until(lambda: screen.log_view.book is not None and screen.log_view.book.loaded)
+    await here.pilot.pause()
+    return screen
+
+
+@pytest.mark.parametrize("size", [(45, 20), (120, 40)])
+async def test_the_end_is_live(size: tuple[int, int]) -> None:
+    async with room(one(), {("vm1/a", 1): lines(50)}, size=size) as here:
+        await opened(here)
+        assert "line 49" in here.text()
+        for number in range(50, 60):
+            here.engine.write("vm1/a", f"line {number}".encode())
+        await here.until(lambda: "line 59" in here.text())
+
+
+async def test_a_line_appears_beside_the_table_without_any_key() -> None:
+    async with room(one(), {("vm1/a", 1): lines(3)}, size=(200, 50)) as here:
+        await here.until(lambda: "line 2" in here.text())
+        here.engine.write("vm1/a", b"and this")
+        await here.until(lambda: "and this" in here.text())
+        here.screen(Overview)
+
+
+async def test_page_by_page_back_to_the_very_first_line_and_to_the_end() -> None:
+    async with room(one(), {("vm1/a", 1): lines(2000)}) as here:
+        screen = await opened(here)
+        seen: set[str] = set()
+        for _ in range(200):
+            seen.update(rows(here))
+            if "line 0" in seen:
+                break
+            await here.press("b")
+        missing = [number for number in range(2000) if f"line {number}" not in seen]
+        assert missing == []
+        assert "not following" in here.text()
+        await here.press("e")
+        assert "line 1999" in here.text()
+        assert screen.log_view.following
+
+
+async def test_the_first_line_is_one_key_away_and_what_follows_is_read_on_the_way_down() -> None:
+    async with room(one(), {("vm1/a", 1): lines(3000)}) as here:
+        screen = await opened(here)
+        await here.press("o")
+        await here.until(lambda: "line 0" in rows(here))
+        book = screen.log_view.book
+        assert book is not None
+        assert book.behind
+        assert len(book) < 1000
+        seen: set[str] = set()
+        for _ in range(200):
+            seen.update(rows(here))
+            if screen.log_view.following:
+                break
+            await here.press("space")
+        assert [number for number in range(3000) if f"line {number}" not in seen] == []
+        here.engine.write("vm1/a", b"the newest")
+        await here.until(lambda: "the newest" in here.text())
+
+
+async def test_standing_still_while_lines_arrive() -> None:
+    async with room(one(), {("vm1/a", 1): lines(300)}) as here:
+        await opened(here)
+        await here.press("b", "b")
+        before = [line for line in here.text().splitlines() if line.strip().startswith("line ")]
+        here.engine.write("vm1/a", *(b"more" for _ in range(70)))
+        await here.until(lambda: "70 new below" in here.text())
+        assert [line for line in here.text().splitlines() if line.strip().startswith("line ")] == before
+
+
+async def test_earlier_runs_stay_readable() -> None:
+    logs: Logs = {("vm1/a", 1): lines(10, "first run"), ("vm1/a", 2): lines(10, "second run")}
+    async with room(one(epoch=2), logs) as here:
+        await opened(here)
+        await here.until(lambda: "second run 0" in here.text() and "first run 0" in here.text())
+        assert "run 2 begins here" in here.text()
+
+
+async def test_a_new_run_shows_its_own_log() -> None:
+    async with room(one(), {("vm1/a", 1): lines(5, "old")}) as here:
+        await opened(here)
+        here.engine.logs["vm1/a", 2] = lines(5, "fresh")
+        here.engine.put(replace(here.engine.fleet.agents["vm1/a"], epoch=2))
+        await here.until(lambda: "fresh 4" in here.text())
+
+
+async def test_a_filter_shows_only_what_contains_the_text_from_the_whole_log() -> None:
+    log = lines(3000)
+    log[7] = LogRecord(scenes.NOW, "o", b"a \x1b[31mned\x1b[0mdle, early")
+    log[1500] = LogRecord(scenes.NOW, "o", b"another Neddle")
+    async with room(one(), {("vm1/a", 1): log}) as here:
+        screen = await opened(here)
+        await here.press("/")
+        await here.write("neddle")
+        await here.press("enter")
+        await here.until(lambda: screen.log_view.book is not None and screen.log_view.book.complete)
+        await here.until(lambda: screen.log_view.found == 2)
+        await here.pilot.pause()
+        assert "a neddle, early" in here.text()
+        assert "another Neddle" in here.text()
+        assert "line 2999" not in here.text()
+        here.engine.write("vm1/a", b"a third neddle", b"no such thing")
+        await here.until(lambda: "a third neddle" in here.text())
+        assert "no such thing" not in here.text()
+        await here.press("q")
+        await here.until(lambda: "no such thing" in here.text())
+
+
+async def test_only_lines_on_show_are_decoded() -> None:
+    async with room(one(), {("vm1/a", 1): lines(100_000)}) as here:
+        screen = await opened(here)
+        book = screen.log_view.book
+        assert book is not None
+        while not book.complete:
+            book.prepend(here.engine.page("vm1/a", 1, max(0, book.start.offset - 10_000), book.start.offset))  # type: ignore[union-attr]
+        screen.log_view._cache.clear()
+        screen.log_view.grown()
+        assert len(book) == 100_000
+        assert 0 < len(screen.log_view._cache) <= 3 * screen.log_view.size.height
+
+
+async def test_a_slow_link_skips_and_says_so() -> None:
+    clock = Clock()
+    engine = SmallEngine(one(), {("vm1/a", 1): lines(500)}, clock)
+    async with room(one(), engine=engine) as here:
+        screen = await opened(here)
+        log = engine.logs["vm1/a", 1]
+        log.extend(lines(400, "flood"))
+        engine.clients[0].followed.clear()
+        here.app._reader._take(engine.page("vm1/a", 1, 880, 900, skipped=38_000))
+        await here.pilot.pause()
+        assert "flood 399" in here.text()
+        assert "skipped 37K" in here.text()
+        book = screen.log_view.book
+        await here.until(
+            lambda: book is not None and book.first < book.after_last - 100, "the skipped lines, read back"
+        )
+        await here.press("b")
+        assert "flood 360" in here.text()
+
+
+async def test_long_lines_are_broken_or_cut_and_panned() -> None:
+    text = " ".join(f"word{number}" for number in range(60))
+    async with room(one(), {("vm1/a", 1): [LogRecord(scenes.NOW, "o", text.encode())]}, size=(60, 20)) as here:
+        await opened(here)
+        assert "word59" in here.text()
+        await here.press("w")
+        assert "word59" not in here.text()
+        for _ in range(24):
+            await here.press(">")
+        assert "word59" in here.text()
+        await here.press("w")
+        assert "word0 word1" in here.text()
+
+
+async def test_wide_characters_stay_in_their_columns() -> None:
+    records = [
+        LogRecord(scenes.NOW, "o", text.encode()) for text in ("日本語" * 60, "👍" * 90, "e\u0301" * 80, "❤️" * 40)
+    ]
+    async with room(one(), {("vm1/a", 1): records}, size=(61, 24)) as here:
+        await opened(here)
+        for strip in here.app.screen._compositor.render_strips():
+            assert strip.cell_length == 61
+
+
+@given(
+    text=st.text(st.sampled_from("ab 日👍é"), max_size=80),
+    cells=st.integers(2, 20),
+)
+def test_breaking_loses_nothing_but_the_spaces_it_breaks_at(text: str, cells: int) -> None:
+    pieces = ink.breaks(text, cells)
+    assert all(ink.width(text[start:end]) <= cells for start, end in pieces)
+    assert "".join(text[start:end] for start, end in pieces).replace(" ", "") == text.replace(" ", "")
+
+
+async def test_a_log_that_cannot_be_read_says_why_and_is_tried_again() -> None:
+    engine = SmallEngine(one(), {}, Clock())
+    missing = {"vm1/a": "vm1 cannot be asked now"}
+    whole_page = engine.page
+
+    def page(agent: str, epoch: int, start: int, end: int, skipped: int = 0):  # type: ignore[no-untyped-def]
+        found = whole_page(agent, epoch, start, end, skipped)
+        return replace(found, reason=missing.get(agent, ""))
+
+    engine.page = page  # type: ignore[method-assign]
+    async with room(one(), engine=engine) as here:
+        await here.press("enter")
+        await here.until(lambda: "vm1 cannot be asked now" in here.text())
+        missing.clear()
+        engine.logs["vm1/a", 1] = lines(3)
+        here.clock.pass_(5)
+        engine.put(replace(engine.fleet.agents["vm1/a"], last_line="line 2"))
+        await here.until(lambda: "line 0" in here.text())
