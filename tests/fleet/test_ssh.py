@@ -140,11 +140,12 @@ async def test_an_unknown_key_of_a_jump_host_names_that_host(home: World, ssh_ho
 
 
 async def test_nothing_of_ours_is_forwarded(home: World, ssh_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(home, "Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  ForwardX11Trusted yes\n  RequestTTY force")
     started = run("ssh-agent", "-s").stdout
     agent = dict(part.split("=", 1) for part in started.replace("\n", "").split(";") if "=" in part)
     monkeypatch.setenv("SSH_AUTH_SOCK", agent["SSH_AUTH_SOCK"])
     monkeypatch.setenv("DISPLAY", ":99")
+    agents = f"IdentityAgent {agent['SSH_AUTH_SOCK']}\n  ForwardAgent yes"
+    configure(home, f"Host *\n  {agents}\n  ForwardX11 yes\n  ForwardX11Trusted yes\n  RequestTTY force")
     code = b"import os, sys\nprint(*os.environ, f'tty {sys.stdin.isatty()}', 'end', sep='\\n', flush=True)"
     try:
         channel = await dialler(home, code=code).dial()
@@ -353,6 +354,7 @@ async def test_a_node_that_is_killed(home: World, ssh_host: Host) -> None:
 
 
 async def test_a_host_frozen_in_mid_stream_is_lost(home: World, ssh_host: LoopbackHost) -> None:
+    configure(home, "Host *\n  ServerAliveInterval 0")
     deadlines = Deadlines(keepalive=0.2, close=0.2)
     channel = await reached(dialler(home, code=ECHO, deadlines=deadlines))
     ssh_host.freeze()
