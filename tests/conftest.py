@@ -5,10 +5,11 @@ What a machine cannot give is said once at the end of the run; under CI (`CI=tru
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -76,6 +77,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Benchmarks run only when they are named."""
     benchmarks = "benchmarks" in collection_path.relative_to(config.rootpath).parts
     return True if benchmarks and not any("benchmarks" in argument for argument in config.args) else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, object, object]:
+    """Collect no garbage while a failure is being told.
+
+    Before CPython 3.11.8 an ast.parse inside another one, which a finaliser may call, ends in a SystemError
+    ("AST constructor recursion depth mismatch"): the run would stop at a test that fails.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
