@@ -8,6 +8,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from controlroom.node import host, processes
@@ -43,6 +44,7 @@ SECOND = 1.0
 PARTING = 30.0
 """Seconds that acts under way may take after home has gone: a half-started agent would help nobody."""
 
+_THREADS = 32
 _ACTS, _FETCHES = 256, 64
 """How many requests may be under way; more are refused."""
 
@@ -57,8 +59,13 @@ class Channel(NamedTuple):
 
 
 def serve(channel: Channel, greeting: Greet, place: Place) -> int:
-    """Serve a greeted channel until it ends. 0: in peace; 1: home broke the protocol, or the node failed."""
-    return asyncio.run(_serve(channel, greeting, place))
+    """Serve a greeted channel until it ends. 0: in peace; 1: home broke the protocol, or the node failed.
+
+    Threads are not waited for: one may hang on a file system that does not answer.
+    """
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+    return loop.run_until_complete(_serve(channel, greeting, place))
 
 
 async def _serve(channel: Channel, greeting: Greet, place: Place) -> int:

@@ -24,6 +24,7 @@ KINDS = ("headless", "command")
 START_DEADLINE = 15.0
 """Seconds that a runner may take to write its first status."""
 
+_CLOSING_LOOKS = 20
 _MAX_SPEC = 256 * 1024
 _RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")
 
@@ -69,6 +70,7 @@ class Spawner:
         try:
             _write_order(entry, wanted, self._place, login)
             argv = (sys.executable or "python3", "-I", "-S", _RUN, entry.folder)
+            await self._name_is_free(wanted.name)
             await self._place.tmux.new_session(wanted.name, wanted.epoch, argv)
             await self._up(entry, START_DEADLINE, own=True)
         except (OSError, TmuxError, PeerError, asyncio.CancelledError) as error:
@@ -88,6 +90,14 @@ class Spawner:
         except OSError as error:
             raise Refusal(f"{folder} cannot be made: {error.strerror}") from None
         return Entry(wanted.name, wanted.epoch, folder)
+
+    async def _name_is_free(self, name: str) -> None:
+        """Wait until the session of an agent that has just ended is gone; end it if it stays."""
+        for _ in range(_CLOSING_LOOKS):
+            if name not in (await self._place.tmux.panes() or {}):
+                return
+            await asyncio.sleep(0.05)
+        await self._place.tmux.kill_session(name)
 
     async def _up(self, entry: Entry, seconds: float, *, own: bool = False) -> None:
         """Wait until the runner has said something. Raises `OSError` when it does not; `own`: as soon as it is gone."""

@@ -91,6 +91,9 @@ class Tmux:
         except asyncio.TimeoutError:
             _abandon(call, thread)
             raise TmuxError(f"tmux has not answered for {deadline:g} seconds") from None
+        except asyncio.CancelledError:
+            _abandon(call, thread)
+            raise
         except (LibTmuxException, OSError, ValueError) as error:
             raise TmuxError(f"tmux cannot be run: {error}") from None
         return Answer(call.returncode or 0, call.stdout, call.stderr)

@@ -113,9 +113,11 @@ class Vigil:
         """End what is left of an agent's tree, and write its last status."""
         async with self._turns.of(sight.entry.name):
             sight.refresh()
-            if not sight.live or runner_lives(sight.entry.folder):
+            if not sight.live or (why == KILLED and runner_lives(sight.entry.folder)):
                 return
-            left = await end_by_force(sight.entry, self._place.namespace, self._place.tmux)
+            left = ""
+            if why != REBOOTED:
+                left = await end_by_force(sight.entry, self._place.namespace, self._place.tmux)
             if left:
                 sight.hear("process", Said(State.WORKING.value, f"its runner is gone, but not {left}"), now())
                 return

@@ -1,0 +1,170 @@
+"""A slow link to home, and hosts that lack what agents need."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import select
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.node import act, spawn
+from controlroom.node.folder import state_folder
+from controlroom.node.host import NO_TMUX, boot_id, shortcomings
+from controlroom.node.outbox import BOUND, Outbox
+from controlroom.node.owner import Ownership
+from controlroom.node.place import Place, Turns
+from controlroom.node.spawn import Spawner
+from controlroom.node.tmux import Tmux, TmuxError
+from controlroom.wire.lines import LineSplitter
+from controlroom.wire.messages import (
+    AgentSeen,
+    AgentSpec,
+    AgentsSeen,
+    Fetch,
+    Fetched,
+    FromNode,
+    Notice,
+    QuestionSeen,
+    Reply,
+    Spawn,
+    read_from_node,
+)
+from tests.lab.processes import everything
+from tests.lab.waiting import wait_for, wait_for_async
+from tests.lab.world import World
+from tests.node.client import NodeClient
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe that holds one page."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def agent(number: int, **fields: object) -> AgentSeen:
+    return AgentSeen("one", 1, "command", "working", number, **fields)  # type: ignore[arg-type]
+
+
+async def received(reading: int, outbox: Outbox) -> list[FromNode]:
+    """Read everything that is waiting."""
+    lines = LineSplitter()
+    found: list[FromNode] = []
+    while not outbox.idle or select.select([reading], [], [], 0)[0]:
+        data = await asyncio.to_thread(os.read, reading, 65536)
+        found += [read_from_node(line) for line in lines.feed(data)]
+    return found
+
+
+async def test_a_slow_link_gets_the_newest_state_and_every_reply(pipe: tuple[int, int]) -> None:
+    outbox = Outbox(pipe[1], lambda: None)
+    outbox.send(Notice("x" * 200_000))
+    for number in range(1000):
+        outbox.agent(agent(number))
+        outbox.send(Reply(number, "done"))
+    found = await received(pipe[0], outbox)
+    assert [reply.id for reply in found if isinstance(reply, Reply)] == list(range(1000))
+    assert [seen.agents[0].since for seen in found if isinstance(seen, AgentsSeen)] == [999]
+
+
+async def test_a_link_that_takes_nothing_is_given_up(pipe: tuple[int, int]) -> None:
+    broken = asyncio.Event()
+    outbox = Outbox(pipe[1], broken.set)
+    for _ in range(BOUND // 500_000 + 1):
+        outbox.send(Notice("x" * 500_000))
+    await asyncio.wait_for(broken.wait(), 5)
+
+
+async def test_a_link_that_is_gone_is_noticed() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    broken = asyncio.Event()
+    Outbox(writing, broken.set).send(Notice("hello"))
+    assert broken.is_set()
+    os.close(writing)
+
+
+async def test_many_agents_with_long_questions_fit_into_lines(pipe: tuple[int, int]) -> None:
+    outbox = Outbox(pipe[1], lambda: None)
+    question = QuestionSeen("q", "Bash", "\n" * 30_000, 5)
+    agents = [AgentSeen(f"a{number}", 1, "headless", "waiting", 1, question=question) for number in range(300)]
+    outbox.all_agents(agents)
+    found = await received(pipe[0], outbox)
+    first = found[0]
+    assert isinstance(first, AgentsSeen)
+    assert first.complete
+    assert [seen.name for seen in first.agents] == [seen.name for seen in agents]
+    told = {seen.name: seen for message in found if isinstance(message, AgentsSeen) for seen in message.agents}
+    assert list(told.values()) == agents
+
+
+def test_many_requests_for_logs_are_answered_in_turn(home: World) -> None:
+    with NodeClient() as node:
+        node.greet()
+        node.spawn("one", 1, "seq", "100000")
+        node.wait_agent("one", lambda seen: seen.state == "done")
+        numbers = [node.number() for _ in range(50)]
+        node.send(*(Fetch(number, "one", 1, count=10**6) for number in numbers))
+        wait_for(lambda: len(node.all(Fetched)) == 50)
+        assert [fetched.id for fetched in node.all(Fetched)] == numbers
+        assert len({fetched.data for fetched in node.all(Fetched)}) == 1
+
+
+# -- what a host lacks
+
+
+async def test_without_tmux_agents_are_refused_with_what_to_do(home: World) -> None:
+    state = state_folder(os.environ, "")
+    place = Place(state, "", Tmux("", "controlroom", os.environ), boot_id())
+    actor = act.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
+    reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
+    assert reply == Reply(1, "refused", f"one does not start: {NO_TMUX}")
+    assert os.listdir(os.path.join(state, "agents")) == []
+    assert shortcomings("")[0].startswith(NO_TMUX)
+
+
+async def no_environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+async def test_a_runner_that_does_not_come_up_leaves_nothing(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = home.directory / "broken.py"
+    program.write_text("raise SystemExit('broken')")
+    monkeypatch.setattr(spawn, "_RUN", str(program))
+    state = state_folder(os.environ, "")
+    tmux = Tmux("tmux", "controlroom", os.environ)
+    place = Place(state, "", tmux, boot_id())
+    actor = act.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
+    reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
+    assert reply.outcome == "refused"
+    assert reply.reason.startswith("one does not start: its runner ended at once")
+    assert os.listdir(os.path.join(state, "agents")) == []
+    assert await tmux.panes() == {}
+
+
+async def test_a_tmux_that_hangs_costs_a_deadline_and_leaves_nothing(home: World) -> None:
+    program = home.directory / "other-tmux"
+    put_script(program, "exec sleep 4322")
+    with pytest.raises(TmuxError, match=r"has not answered for 0\.2 seconds"):
+        await Tmux(str(program), "controlroom", os.environ).run("list-panes", deadline=0.2)
+    await wait_for_async(lambda: not [each for each in everything() if "sleep 4322" in each.command])
+
+
+def put_script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+async def test_no_server_is_told_from_one_that_cannot_be_reached(home: World) -> None:
+    assert await Tmux("tmux", "controlroom", os.environ).panes() is None
+    program = home.directory / "other-tmux"
+    put_script(program, "echo 'lost in space' >&2; exit 1")
+    with pytest.raises(TmuxError, match="lost in space"):
+        await Tmux(str(program), "controlroom", os.environ).panes()
