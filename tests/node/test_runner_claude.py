@@ -109,7 +109,7 @@ def test_a_question_of_the_model_is_answered_in_words(agent: MakeAgent, api: Api
 
 
 def test_an_interrupted_agent_waits_for_a_message_and_goes_on(agent: MakeAgent) -> None:
-    run = agent("[[slow 0.2 300]][[text a long story]]")
+    run = agent("[[slow 1 300]][[text a long story]]")
     run.until(lambda seen: seen.state == "working")
     assert run.ask(do="interrupt") == ""
     run.until(lambda seen: seen.state == "idle")
@@ -121,7 +121,7 @@ def test_an_interrupted_agent_waits_for_a_message_and_goes_on(agent: MakeAgent) 
 
 
 def test_a_message_in_a_turn_gets_its_answer(agent: MakeAgent, api: Api) -> None:
-    run = agent("[[slow 0.1 10]][[text first]]")
+    run = agent("[[slow 0.2 10]][[text first]]")
     wait_for(lambda: api.requests(main=True))
     assert run.ask(do="message", text="[[text second]]\nline two") == ""
     assert run.finish().state == "done"
@@ -181,7 +181,7 @@ def test_failures_are_told_in_words(
 
 
 def test_a_killed_claude_is_told_as_such(agent: MakeAgent) -> None:
-    run = agent("[[slow 0.2 300]][[text a long story]]")
+    run = agent("[[slow 1 300]][[text a long story]]")
     run.until(lambda seen: seen.state == "working")
     os.kill(run.seen().pid, signal.SIGKILL)
     seen = run.finish()
@@ -189,9 +189,9 @@ def test_a_killed_claude_is_told_as_such(agent: MakeAgent) -> None:
 
 
 def test_its_time_is_limited_and_it_may_stop_its_turn(agent: MakeAgent) -> None:
-    run = agent("[[slow 0.2 300]][[text a long story]]", max_hours=0.0006)
+    run = agent("[[slow 1 300]][[text a long story]]", max_hours=0.0014)
     seen = run.finish()
-    assert (seen.state, seen.detail) == ("failed", "stopped after 0.0006 h (max_hours)")
+    assert (seen.state, seen.detail) == ("failed", "stopped after 0.0014 h (max_hours)")
     assert "interrupted" in said(run)
 
 
@@ -199,7 +199,7 @@ def test_its_time_is_limited_and_it_may_stop_its_turn(agent: MakeAgent) -> None:
 
 
 def test_end_takes_along_what_its_tools_have_started(agent: MakeAgent) -> None:
-    run = agent('[[tool Bash {"command":"setsid sleep 300 & echo $!; touch x"}]][[slow 0.2 300]][[text long]]')
+    run = agent('[[tool Bash {"command":"setsid sleep 300 & echo $!; touch x"}]][[slow 1 300]][[text long]]')
     assert run.ask(do="answer", question=question(run).id, verdict="allow") == ""
     result = wait_for(lambda: [record.body for record in run.log() if b'"tool_result"' in record.body])
     sleeper = int(json.loads(result[0])["message"]["content"][0]["content"].split()[0])
