@@ -42,7 +42,9 @@ ACTIONS: tuple[Action, ...] = (
         footer=4,
         verb="logs AGENT",
     ),
-    Action("next", "n", "next ▲", "Go to the next agent or host that needs a person.", "overview agent hosts", footer=1),
+    Action(
+        "next", "n", "next ▲", "Go to the next agent or host that needs a person.", "overview agent hosts", footer=1
+    ),
     Action(
         "allow",
         "y",

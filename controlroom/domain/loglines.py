@@ -15,6 +15,10 @@ KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think",
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
 
 
+_LONGEST = 4 * 1024 * 1024
+"""Bytes of one line that are joined at most; a longer one is shown in parts."""
+
+
 @dataclass(frozen=True)
 class LogLine:
     """One line of a log, ready to be drawn. `at`: UTC milliseconds of the host."""
@@ -30,12 +34,12 @@ class LogLine:
 
 
 def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
-    """Render records in order. A record that is continued by the next one is joined with it."""
-    held = b""
+    """Render records in order. A record that is continued is joined with the next one of its stream."""
+    held: dict[str, bytes] = {}
     for record in records:
-        body, held = held + record.body, b""
-        if record.continued and len(body) < 4 * 1024 * 1024:
-            held = body
+        body = held.pop(record.stream, b"") + record.body
+        if record.continued and len(body) < _LONGEST:
+            held[record.stream] = body
             continue
         yield from _rendered(LogRecord(record.at, record.stream, body))
 

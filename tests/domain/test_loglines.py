@@ -29,6 +29,11 @@ def test_a_long_line_in_pieces_is_one_line() -> None:
     assert texts(LogRecord(NOON, "o", b"one ", True), LogRecord(NOON, "o", b"line")) == [("out", "one line")]
 
 
+def test_two_streams_do_not_finish_each_others_lines() -> None:
+    said = texts(LogRecord(NOON, "o", b"one ", True), LogRecord(NOON, "e", b"oops"), LogRecord(NOON, "o", b"line"))
+    assert said == [("err", "oops"), ("out", "one line")]
+
+
 def test_a_key_in_the_output_is_not_shown() -> None:
     ((_, text),) = texts(LogRecord(NOON, "o", b"using sk-ant-api03-abcdefgh now"))
     assert text == "using sk-ant-… now"
