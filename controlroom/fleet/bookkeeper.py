@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from controlroom.domain.model import Agent
+from controlroom.domain.model import Agent, State
 from controlroom.fleet.ledger import AuditLine, KnownAgent, Ledger, Order
 from controlroom.fleet.orders import Conclusion
 
@@ -25,9 +25,17 @@ class Bookkeeper:
     def __init__(self, ledger: Ledger, clock: Callable[[], int]) -> None:
         self._ledger = ledger
         self._clock = clock
+        self.open_orders = ledger.open_orders
+        """Orders that were on their way when the engine before this one ended."""
         self._recorded = {(agent.host, agent.name): agent.epoch for agent in ledger.agents}
         self._under_way: set[Written] = set()
         self._well = True
+
+    def remembered(self, at: int) -> list[Agent]:
+        """Give the agents that should exist, as far as is known before their hosts are heard."""
+        ordered = {(order.host, order.agent, order.epoch) for order in self.open_orders}
+        known = self._ledger.agents
+        return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in known]
 
     def ordered(self, order: Order, agent: KnownAgent | None) -> Written:
         """Write an order, and the agent that should exist from now on."""
@@ -87,6 +95,23 @@ class Bookkeeper:
         self._well = problem is None
         if not written.done():
             written.set_result("" if problem is None else str(problem))
+
+
+def _unseen(known: KnownAgent, at: int, starting: bool) -> Agent:
+    """An agent that should exist, while its host has not said so; `starting`: it was on its way when we ended."""
+    return Agent(
+        known.host,
+        known.name,
+        known.epoch,
+        known.kind,
+        State.STARTING if starting else State.UNKNOWN,
+        at,
+        detail="not seen yet by this engine",
+        profile=known.profile,
+        model=known.model,
+        cwd=known.cwd,
+        task=known.task,
+    )
 
 
 def _known(agent: Agent) -> KnownAgent:

@@ -37,7 +37,6 @@ from controlroom.fleet.protocol import (
     Unwelcome,
     Wanted,
     Watch,
-    Welcome,
     pack,
     read_told,
 )
@@ -118,13 +117,18 @@ class Client:
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
         """
         home = find_home(os.environ)
-        client = cls(home, *await _reach(home, start))
-        try:
-            await client._greet(role)
-        except BaseException:
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            client = cls(home, *await _reach(home, start, end))
+            try:
+                if await client._greet(role):
+                    return client
+                if asyncio.get_running_loop().time() > end:
+                    raise EngineUnavailable(_stubborn(home))
+            except BaseException:
+                await client.close()
+                raise
             await client.close()
-            raise
-        return client
 
     async def changed(self) -> Fleet:
         """Wait for a fleet newer than the last one that was returned here; what lies between is skipped."""
@@ -196,19 +200,23 @@ class Client:
 
     # ----------------------------------------------------------------------- talking
 
-    async def _greet(self, role: str) -> None:
-        await self._send(Hello(__version__, role, _user()))
+    async def _greet(self, role: str) -> bool:
+        """Say hello; False when it was the socket of an engine that is about to end."""
+        wishes: list[Request] = [Hello(__version__, role, _user())]
+        wishes += [Watch()] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):
-                told = await self._told()
+                self._outgoing.writelines(map(pack, wishes))
+                answers = [await self._told() for _ in wishes]
         except TimeoutError:
             raise EngineUnavailable(_stubborn(self._home)) from None
-        if not isinstance(told, Welcome):
-            raise EngineUnavailable(told.reason if isinstance(told, Unwelcome) else self._gone)
-        if role != "stop":
-            await self._send(Watch())
-            self._take(await self._told())
+        if isinstance(answers[0], Unwelcome):
+            raise EngineUnavailable(answers[0].reason)
+        if None in answers:
+            return False
+        self._take(answers[-1])
         self._reading = asyncio.create_task(self._read())
+        return True
 
     async def _told(self) -> Told | None:
         try:
@@ -281,9 +289,8 @@ class Client:
         return self._last_id
 
 
-async def _reach(home: Home, start: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the room's engine, starting it if need be."""
-    end = asyncio.get_running_loop().time() + PATIENCE
+async def _reach(home: Home, start: bool, end: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the room's engine, starting it if need be, until the loop's time is `end`."""
     while True:
         try:
             return await asyncio.open_unix_connection(home.running_socket())

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Decision, Refused, decide
-from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.domain.reduce import reduce
 from controlroom.fleet import config as settings
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.home import Home
-from controlroom.fleet.ledger import KnownAgent, Ledger
+from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.logs import LogDesk
 from controlroom.fleet.orders import PATIENCE, Conclusion, InFlight, looked, target_of, to_known, to_record, verb_of
 from controlroom.fleet.translate import to_node
@@ -77,7 +77,6 @@ class Engine:
         self.logs = LogDesk(self)
         self.home = home
         self._config = config
-        self._ledger = ledger
         self._books = Bookkeeper(ledger, clock)
         self._open_link = open_link
         self.clock = clock
@@ -323,9 +322,9 @@ class Engine:
 
     def _recall(self, at: int) -> None:
         """Show what should exist before its host has been heard, and take up orders that were open."""
-        for known in self._ledger.agents:
-            self._reduce(events.AgentsObserved(known.host, (_unseen(known, at),), at))
-        for record in self._ledger.open_orders:
+        for agent in self._books.remembered(at):
+            self._reduce(events.AgentsObserved(agent.host, (agent,), at))
+        for record in self._books.open_orders:
             answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
             order = self._orders[record.op] = InFlight(record, answer, unsure=True)
             if record.host not in self.fleet.hosts:
@@ -391,23 +390,6 @@ class Engine:
 async def _gone(task: "asyncio.Task[None]") -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _unseen(known: KnownAgent, at: int) -> Agent:
-    """An agent that should exist, while its host has not said so."""
-    return Agent(
-        known.host,
-        known.name,
-        known.epoch,
-        known.kind,
-        State.UNKNOWN,
-        at,
-        detail="not seen yet by this engine",
-        profile=known.profile,
-        model=known.model,
-        cwd=known.cwd,
-        task=known.task,
-    )
 
 
 def _words(problem: Exception) -> str:

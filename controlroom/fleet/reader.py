@@ -215,15 +215,20 @@ class Reader:
         self._wake.set()
 
     async def _write(self) -> None:
-        """Send what waits, each time as much as the socket takes: answers, the fleet, a page of records."""
+        """Send what waits, each time as much as the socket takes: answers, the fleet, a page of records.
+
+        Whoever is told what became of an order holds a fleet in which it has become so.
+        """
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._answers:
-                await self._send(self._answers.popleft())
+                told = self._answers.popleft()
+                if isinstance(told, Answered):
+                    await self._send_news()
+                await self._send(told)
                 self._slots.release()
-            if self._watching and self._held is not self._engine.fleet:
-                await self._send_news()
+            await self._send_news_in_time()
             if self._pages:
                 page = self._pages.pop()
                 await self._send(page_for(self._followed[page.agent], page))
@@ -231,19 +236,25 @@ class Reader:
             if self._pages.size <= LIMIT // 4:
                 self._roomy.set()
 
-    async def _send_news(self) -> None:
+    async def _send_news_in_time(self) -> None:
         """Send what it lacks; a little later, when it was given something just now."""
+        if self._held is self._engine.fleet:
+            return
         loop = asyncio.get_running_loop()
         early = self._next_news - loop.time()
-        if early > 0:
-            if self._timer is None:
-                self._timer = loop.call_later(early, self._due)
-            return
+        if early <= 0:
+            await self._send_news()
+        elif self._timer is None:
+            self._timer = loop.call_later(early, self._due)
+
+    async def _send_news(self) -> None:
         fleet, revision = self._engine.fleet, self._engine.revision
+        if not self._watching or self._held is fleet:
+            return
         patch = snapshot(fleet) if self._held is None else diff(self._held, fleet)
         self._held = fleet
         if not is_empty(patch):
-            self._next_news = loop.time() + PACE
+            self._next_news = asyncio.get_running_loop().time() + PACE
             await self._send(FleetNews(revision, patch))
 
     def _due(self) -> None:
