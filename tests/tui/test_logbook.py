@@ -76,8 +76,7 @@ def test_before_the_first_line_of_a_run_stands_the_run_before() -> None:
     first, second = written(5), written(3)
     book = LogBook("vm1/a", 2)
     book.begin_again(page(second, 0, 3, epoch=2))
-    assert not book.complete
-    assert book.start == LogPlace(1, -1, 0)
+    assert (book.complete, book.start) == (False, LogPlace(1, -1, 0))
     book.prepend(page(first, 2, 5, epoch=1))
     book.prepend(page(first, 0, 2, epoch=1))
     assert book.complete

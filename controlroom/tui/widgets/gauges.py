@@ -1,11 +1,10 @@
 """The line on top of every screen: how many agents are in which state, what asks for a person, the time."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from rich.segment import Segment
 from rich.style import Style
 
-from controlroom.domain.model import State
+from controlroom.domain.model import LinkState, State
 from controlroom.domain.views import Headline, headline
 from controlroom.domain.words import age
 from controlroom.tui import ink
@@ -14,18 +13,20 @@ from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.widgets.lines import Lines
 
 _ALWAYS = (State.WAITING, State.WORKING)
-_SHOWN = (
-    (State.WAITING, "need you"),
-    (State.WORKING, "working"),
-    (State.LIMITED, "limited"),
-    (State.FAILED, "failed"),
-    (State.IDLE, "idle"),
-    (State.STARTING, "starting"),
-    (State.LOST, "lost"),
-    (State.UNKNOWN, "unknown"),
-    (State.PAUSED, "paused"),
-    (State.DONE, "done"),
-)
+_SHOWN = {
+    State.WAITING: "need you",
+    State.WORKING: "working",
+    State.LIMITED: "limited",
+    State.FAILED: "failed",
+    State.IDLE: "idle",
+    State.STARTING: "starting",
+    State.LOST: "lost",
+    State.UNKNOWN: "unknown",
+    State.PAUSED: "paused",
+    State.DONE: "done",
+}
+_WORDED = (State.WAITING, State.WORKING, State.FAILED, State.LOST)
+"""States that keep their word while there is little room."""
 
 
 class Gauges(Lines):
@@ -50,41 +51,40 @@ class Gauges(Lines):
         clock = ink.line((f" {picture.clock()} ", palette.strong))
         if picture.engine is Engine.GONE:
             return (ink.spread(self._gone(width), clock, width),)
-        counted = headline(picture.fleet)
-        start = [*self._title(width), *self._counts(counted, wide=width >= 100)]
-        return (ink.spread((*start, *self._trouble(counted, width)), clock, width),)
+        counted, trouble = headline(picture.fleet), self._trouble(width)
+        room = width - ink.length(clock) - ink.length(trouble) - 1
+        drawn = (self._counts(counted, worded) for worded in (_SHOWN, _WORDED, {}))
+        starts = [(*self._title(width), *counts) for counts in drawn]
+        start = next((start for start in starts if ink.length(start) <= room), starts[-1])
+        return (ink.spread((*start, *trouble), clock, width),)
 
     def _title(self, width: int) -> Line:
         return ink.line((" control room  " if width >= 80 else " ", self.palette.key))
 
-    def _counts(self, counted: Headline, wide: bool) -> list[Segment]:
+    def _counts(self, counted: Headline, worded: Container[State]) -> Line:
+        """Count the states, those of `worded` in words, the others by their signs."""
         palette = self.palette
         runs: list[tuple[str, Style | None]] = []
-        for state, words in _SHOWN:
+        for state, words in _SHOWN.items():
             count = counted.counts[state]
             if not count and state not in _ALWAYS:
                 continue
             style = palette.states[state] if count else palette.quiet
             words = "needs you" if state is State.WAITING and count == 1 else words
-            text = (
-                f"{palette.glyphs.states[state]} {count} {words}   "
-                if wide
-                else f"{palette.glyphs.states[state]}{count} "
-            )
-            runs.append((text, style))
-        return list(ink.line(*runs))
+            sign = palette.glyphs.states[state]
+            runs.append((f"{sign} {count} {words}   " if state in worded else f"{sign}{count} ", style))
+        return ink.line(*runs)
 
-    def _trouble(self, counted: Headline, width: int) -> Line:
-        palette = self.palette
-        asked_by_hosts = counted.questions - counted.counts[State.WAITING]
+    def _trouble(self, width: int) -> Line:
+        palette, hosts = self.palette, self._picture.fleet.hosts.values()
+        asking = sum(host.question is not None for host in hosts)
+        away = ", ".join(sorted(host.name for host in hosts if host.link is not LinkState.UP and not host.question))
         runs: list[tuple[str, Style | None]] = []
-        if asked_by_hosts > 0:
-            runs.append(
-                (f"{palette.glyphs.asking} {asked_by_hosts} host question{'s' * (asked_by_hosts > 1)}   ", palette.warn)
-            )
-        if counted.hosts_away and width >= 60:
-            away = ", ".join(counted.hosts_away)
-            runs.append((f"{'hosts' if len(counted.hosts_away) > 1 else 'host'} away: {away}", palette.danger))
+        if asking:
+            words = f" {asking} host question{'s' * (asking > 1)}   " if width >= 60 else f"{asking} host "
+            runs.append((f"{palette.glyphs.asking}{words}", palette.warn))
+        if away and width >= 60:
+            runs.append((f"host{'s' * (',' in away)} away: {ink.cut(away, width // 4)}", palette.danger))
         return ink.line(*runs)
 
     def _gone(self, width: int) -> Line:

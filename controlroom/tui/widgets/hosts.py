@@ -75,13 +75,18 @@ class HostTable(Rows[HostRow]):
             (f"{palette.glyphs.links[row.link]} ", palette.links[row.link]),
             (ink.left(row.name, self._name_cells) + " ", palette.strong),
         )
-        if row.link is not LinkState.UP and width < 100:
-            return (*start, *ink.line((f" {link_words(row)}", palette.links[row.link])))
-        figures = self._figures(row, width)
         if row.link is LinkState.UP:
-            return (*start, *figures, *ink.line((f"  {row.reason}" if row.reason else "", palette.note)))
-        figures = figures if row.stale else ()
-        return (*start, *ink.line((f" {link_words(row)}  ", palette.links[row.link])), *figures)
+            said = ink.line((f"  {row.reason}" if row.reason else "", palette.note))
+            return (*start, *self._figures(row, width), *said)
+        words = f" {link_words(row)}"
+        if row.stale and width >= 110:
+            return (
+                *start,
+                *self._figures(row, width),
+                *ink.line((f"  {row.stale} old,{words}", palette.links[row.link])),
+            )
+        heard = f"; heard {row.stale} ago".replace("now ago", "just now") if row.stale else ""
+        return (*start, *ink.line((words + heard, palette.links[row.link])))
 
     def _drawn_row(self, index: int, width: int) -> Line:
         if self._cursor:
@@ -106,7 +111,6 @@ class HostTable(Rows[HostRow]):
         runs.append((palette.glyphs.drawn(history(row.memory_history, past)) if width >= 50 else "", palette.bar))
         runs.append((f"{row.agents:>4}", palette.text))
         runs.append((" agent" + "s" * (row.agents != 1) if width >= 80 else "", palette.quiet))
-        runs.append((f"  {row.stale} old" if row.stale else "", palette.note))
         return ink.line(*runs)
 
 

@@ -1,0 +1,140 @@
+"""The screen and its engine: painted before there is one, honest while there is none, back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from controlroom.domain.intents import KillAgent
+from controlroom.domain.model import LinkState, State
+from controlroom.tui.picture import Engine
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.widgets.gauges import Gauges
+from tests.tui import scenes
+from tests.tui.engine import SmallEngine
+from tests.tui.room import Clock, room
+
+
+async def test_the_first_frame_does_not_wait_for_the_engine() -> None:
+    engine = SmallEngine(scenes.farm(), {}, Clock())
+    engine.starting = asyncio.Event()
+    async with room(scenes.farm(), engine=engine) as here:
+        assert "starting the engine" in here.text()
+        await here.press("s")
+        assert "not now" in here.said()
+        await here.press("h", "q", "?", "q", "j", "enter", "/", "backspace")
+        engine.starting.set()
+        await here.until(lambda: "docs-1" in here.text())
+
+
+async def test_an_engine_that_cannot_start_says_why_and_is_tried_again() -> None:
+    engine = SmallEngine(scenes.farm(), {}, Clock())
+    engine.running = False
+    async with room(scenes.farm(), engine=engine) as here:
+        await here.until(lambda: "its config has an error" in here.text())
+        assert "no engine" in here.text()
+        engine.running = True
+        await here.until(lambda: "docs-1" in here.text())
+
+
+async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=(200, 50)) as here:
+        await here.until(lambda: "git push origin docs/update" in here.text())
+        here.engine.stop()
+        await here.until(lambda: here.app.picture.engine is Engine.GONE)
+        await here.pilot.pause()
+        assert "no engine; this is as of 14:32" in here.text()
+        assert "docs-1" in here.text()
+        here.clock.pass_(180)
+        here.app.tick()
+        await here.pilot.pause()
+        assert "no engine for 3m" in here.text()
+        await here.press("x")
+        assert "the engine has ended; agents live on" in here.said()
+        here.engine.running = True
+        await here.until(lambda: here.app.picture.engine is Engine.HERE, "the engine to be back")
+        assert here.engine.connections == 2
+        await here.until(lambda: "need you" in here.text())
+        here.engine.write("vm1/docs-1", b"after the break")
+        await here.until(lambda: "after the break" in here.text())
+
+
+async def test_an_order_that_the_engine_takes_with_it_is_said_to_be_unknown() -> None:
+    async with room(scenes.farm(), size=(200, 50)) as here:
+        await here.press("x")
+        here.engine.clients[0].connected = False  # it is gone, and nobody has been told yet
+        await here.press("y")
+        await here.until(lambda: "look before you try again" in here.said())
+        assert KillAgent("vm1/docs-1", 1) not in here.engine.asked
+
+
+async def test_ages_move_together_once_a_minute_and_not_between() -> None:
+    async with room(scenes.farm(), size=(200, 50)) as here:
+        before = here.text()
+        here.clock.pass_(50)
+        here.engine.put(replace(here.engine.fleet.agents["vm2/api-3"], last_line="something new"))
+        await here.until(lambda: "something new" in here.text())
+        assert "14:32" in here.text()
+        changed = [new for old, new in zip(before.splitlines(), here.text().splitlines(), strict=True) if old != new]
+        assert len(changed) == 1
+        here.clock.pass_(10)
+        here.app.tick()
+        await here.pilot.pause()
+        assert "14:33" in here.text()
+        ages = {row.name: row.age for row in here.screen(Overview).table.rows}
+        assert (ages["docs-1"], ages["infra"], ages["test-4"]) == ("3m", "5m", "1h03")
+
+
+async def test_what_a_lost_host_said_is_shown_with_its_age() -> None:
+    fleet = scenes.farm()
+    lost = replace(
+        fleet.hosts["vm2"],
+        link=LinkState.LOST,
+        since=scenes.NOW,
+        seen=scenes.NOW - 4 * scenes.MINUTE,
+        reason="no answer",
+    )
+    async with room(replace(fleet, hosts={**fleet.hosts, "vm2": lost}), size=(120, 40)) as here:
+        text = here.text()
+        assert "host away: vm2" in text
+        row = next(line for line in text.splitlines() if " api-3 " in line)
+        assert "lost" in row
+        assert "4m" in row
+        assert "4m old, lost" in text
+    async with room(replace(fleet, hosts={**fleet.hosts, "vm2": lost}), size=(60, 30)) as here:
+        assert "lost now: no answer; heard 4m ago" in here.text()
+
+
+async def test_no_reading_is_no_reading() -> None:
+    fleet = scenes.farm()
+    blank = replace(fleet.hosts["vm1"], sample=None, cpu_history=(), memory_history=())
+    async with room(replace(fleet, hosts={"vm1": blank}, agents={}), size=(120, 40)) as here:
+        row = next(line for line in here.text().splitlines() if " vm1 " in line)
+        assert "–" in row
+        assert "0 %" not in row
+
+
+async def test_counts_stand_on_top() -> None:
+    async with room(scenes.farm(), size=(200, 50)) as here:
+        top = here.text().splitlines()[0]
+        for part in ("▲ 2 need you", "● 4 working", "◷ 1 limited", "✕ 1 failed", "○ 1 idle", "14:32"):
+            assert part in top
+        assert here.app.screen.query_one(Gauges).size.height == 1
+
+
+async def test_a_limit_says_until_when() -> None:
+    for size in ((45, 20), (120, 40)):
+        async with room(scenes.farm(), size=size) as here:
+            row = next(line for line in here.text().splitlines() if " test-4 " in line)
+            assert "until 17:00" in row
+
+
+async def test_an_agent_that_is_being_started_says_so_before_its_host_has_answered() -> None:
+    from controlroom.domain.model import Pending
+
+    fleet = scenes.farm()
+    begun = replace(scenes.agent("fresh", "vm1", State.STARTING, 0), pending=Pending(1, "spawn", scenes.NOW))
+    async with room(replace(fleet, agents={begun.id: begun}), size=(120, 40)) as here:
+        row = next(line for line in here.text().splitlines() if " fresh " in line)
+        assert "spawn…" in row

@@ -1,0 +1,101 @@
+"""Any size, any key, in any order: the screen stands. And it follows a keyboard that comes and goes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from controlroom.domain.actions import ACTIONS
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.overview import Overview
+from tests.tui import scenes
+from tests.tui.room import room
+
+KEYS = sorted({action.key for action in ACTIONS} - {"q"}) + [
+    *"jkobewq<>1379 ",
+    "down",
+    "up",
+    "pagedown",
+    "pageup",
+    "home",
+    "end",
+    "escape",
+    "backspace",
+    "tab",
+    "left",
+    "right",
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_random_sizes_and_random_keys(seed: int) -> None:
+    dice = random.Random(seed)
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=(120, 40)) as here:
+        for step in range(40):
+            if step % 8 == 0:
+                await here.pilot.resize_terminal(dice.randint(1, 210), dice.randint(1, 60))
+            key = dice.choice(KEYS)
+            if here.app.screen is here.app._overview and key in ("q", "escape", "backspace"):
+                continue
+            here.clock.pass_(dice.choice([0.01, 1]))
+            await here.pilot.press("space" if key == " " else key)
+            assert here.app.mistake is None
+            width, height = here.app.size
+            strips = here.app.screen._compositor.render_strips()
+            assert len(strips) == height
+            assert all(strip.cell_length == width for strip in strips)
+
+
+async def test_a_keyboard_that_comes_and_goes() -> None:
+    """A phone's keyboard takes half the height and gives it back, all the time."""
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=(45, 20)) as here:
+        whole = here.text()
+        for height in (9, 20, 8, 20, 5, 20):
+            await here.pilot.resize_terminal(45, height)
+            await here.pilot.pause()
+            assert "docs-1" in here.text()
+            assert "help" in here.text().splitlines()[-1]
+        assert here.text() == whole
+        await here.press("enter")
+        await here.pilot.resize_terminal(45, 9)
+        await here.pilot.pause()
+        assert "allow" in here.text()
+        here.screen(AgentScreen)
+
+
+async def test_breakpoints_are_followed_live() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=(45, 20)) as here:
+        screen = here.screen(Overview)
+        for width, beside in ((45, False), (80, False), (120, True), (200, True), (59, False)):
+            await here.pilot.resize_terminal(width, 40)
+            await here.pilot.pause()
+            assert screen.pane.display is beside
+            assert ("asks for permission" in here.text()) is beside
+        await here.pilot.resize_terminal(200, 50)
+        await here.pilot.pause()
+        pane, table = screen.pane.region, screen.table.region
+        assert pane.x > table.right - 1
+        await here.pilot.resize_terminal(120, 50)
+        await here.pilot.pause()
+        assert screen.pane.region.y >= screen.table.region.bottom
+
+
+async def test_two_hundred_agents_scroll_under_the_cursor() -> None:
+    from dataclasses import replace
+
+    from controlroom.domain.model import State
+
+    many = [scenes.agent(f"a{number:03}", "vm1", State.WORKING, number) for number in range(200)]
+    fleet = replace(scenes.farm(), agents={agent.id: agent for agent in many})
+    async with room(fleet, size=(45, 20)) as here:
+        for expected in ("a000", "a199"):
+            assert expected in here.text()
+            row = next(line for line in here.text().splitlines() if expected in line)
+            assert row.startswith("▌")
+            await here.press("e")
+        await here.press("o")
+        assert "a000" in here.text()
