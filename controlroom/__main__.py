@@ -3,11 +3,14 @@
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
 from controlroom.cli.starters import Starters
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +44,7 @@ def _demo(agents: int, hold: bool) -> int:
         raise Stop(Exit.REFUSED, str(problem)) from None
 
 
-def _reports() -> Path:
+def _reports() -> "Path":
     from controlroom.fleet.home import find_home
 
     return find_home(os.environ).state_folder

@@ -1,12 +1,13 @@
 """What `__main__` hands to the command line: the floors that it may not import itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Starters:
+class Starters(NamedTuple):
     """Each runs to its end and gives an exit code; none is imported before it is called."""
 
     screen: Callable[[], int]
@@ -15,5 +16,5 @@ class Starters:
     """The engine of this room, in this process."""
     demo: Callable[[int, bool], int]
     """A throw-away room with so many agents; True: without the screen, until it is interrupted."""
-    reports: Callable[[], Path]
+    reports: "Callable[[], Path]"
     """The folder for reports of our own mistakes."""

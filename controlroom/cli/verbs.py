@@ -2,8 +2,8 @@
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
+from typing import NamedTuple
 
 from controlroom.cli import arguments as take
 from controlroom.cli.starters import Starters
@@ -12,8 +12,7 @@ Arguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace, Starters], int]
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(NamedTuple):
     """One verb of the command line."""
 
     name: str

@@ -166,13 +166,13 @@ def test_kill_asks_a_person_and_no_one_else(room: Room, tmux_screen: Callable[..
     shell(room, "job", FOREVER)
     assert "Nobody is there to ask: say --yes" in room.run("kill", "job", expect=1)
     screen = tmux_screen([*CONTROLROOM, "kill", "job"])
-    screen.wait_for_text("Kill local/job (working", "[y/N]")
+    screen.wait_for_text("Kill local/job (working", "[y/N]", deadline=30)
     screen.keys("n", "Enter")
     assert screen.wait_for_exit() == 1
     assert room.wait_for_state("job", "working")
     for keys, code in ((["C-c"], 130), (["C-d"], 1), (["y", "Enter"], 0)):
         screen = tmux_screen([*CONTROLROOM, "kill", "job"])
-        screen.wait_for_text("[y/N]")
+        screen.wait_for_text("[y/N]", deadline=30)
         screen.keys(*keys)
         assert screen.wait_for_exit() == code
     assert "has ended" in room.run("kill", "job", expect=1)
@@ -231,9 +231,9 @@ def test_a_host_key_is_asked_on_a_terminal(
 ) -> None:
     (host,) = ssh_hosts(1, known=False)
     screen = tmux_screen([*CONTROLROOM, "host", "add", host.target, "--name", "vm1"], width=160)
-    screen.wait_for_text(host.fingerprint, "Is that the key of vm1? [y/N]")
+    screen.wait_for_text(host.fingerprint, "Is that the key of vm1? [y/N]", deadline=40)
     screen.keys("y", "Enter")
-    screen.wait_for_text("vm1 is up")
+    screen.wait_for_text("vm1 is up", deadline=40)
     assert screen.wait_for_exit() == 0
     room.run("host", "remove", "vm1")
 
