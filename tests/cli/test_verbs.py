@@ -329,6 +329,8 @@ def test_stop_and_start(room: Room) -> None:
 
 def test_an_engine_in_the_foreground_is_the_only_one(room: Room) -> None:
     engine = subprocess.Popen([*CONTROLROOM, "engine", "--foreground"], stderr=subprocess.PIPE, text=True)
+    assert engine.stderr
+    assert "the engine listens at" in engine.stderr.readline()
     room.wait_until("this machine to be up", lambda status: status["hosts"][0]["state"] == "up")
     assert str(engine.pid) in room.run("engine", "--foreground", expect=3)
     engine.terminate()
