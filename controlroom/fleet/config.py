@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from controlroom.domain import model
 from controlroom.domain.words import nearest
 from controlroom.fleet.home import Home, HomeProblem, check_private
-from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, ProfileTable, RosterFile, Table
+from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, HostTable, ProfileTable, RosterFile, Table
 from controlroom.meter.names import LOCAL
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import AgentSpec, Credential
@@ -68,15 +68,17 @@ def load(home: Home) -> Config:
 
 
 def add_host(home: Home, name: str, address: str, fingerprint: str = "") -> None:
-    """Write a host into hosts.toml. Raises `ConfigProblem` or `OSError`; the file is then as it was."""
-    hosts = _listed(home)
-    hosts[name] = {"address": address, **({"fingerprint": fingerprint} if fingerprint else {})}
-    _checked(f"host {name}", RosterFile, {"hosts": {name: hosts[name]}})
-    _write_roster(home.hosts, hosts)
+    """Write a host into hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
+    table = {"address": address, **({"fingerprint": fingerprint} if fingerprint else {})}
+    try:
+        HostTable.model_validate(table)
+    except ValidationError as error:
+        raise ConfigProblem(redact(_problem(error.errors()[0]).removeprefix("address: "))) from None
+    _write_roster(home.hosts, {**_listed(home), name: table})
 
 
 def remove_host(home: Home, name: str) -> None:
-    """Take a host out of hosts.toml. Raises `ConfigProblem` or `OSError`; the file is then as it was."""
+    """Take a host out of hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
     hosts = _listed(home)
     if hosts.pop(name, None) is not None:
         _write_roster(home.hosts, hosts)
@@ -88,12 +90,19 @@ def _listed(home: Home) -> dict[str, dict[str, str]]:
 
 
 def _write_roster(path: Path, hosts: dict[str, dict[str, str]]) -> None:
-    """Replace the file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
+    try:
+        _replace(path, (_ROSTER_HEAD + tomli_w.dumps({"hosts": hosts} if hosts else {})).encode())
+    except OSError as error:
+        raise ConfigProblem(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
     beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write((_ROSTER_HEAD + tomli_w.dumps({"hosts": hosts} if hosts else {})).encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

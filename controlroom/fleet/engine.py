@@ -32,6 +32,12 @@ log = logging.getLogger("controlroom.engine")
 ROWS = frozenset({"spawn", "reassign", "kill", "forget"})
 """Verbs whose order shows in the agent's row."""
 
+GOODBYE = 5.0
+"""Seconds for links to close when the engine ends."""
+
+STARTS = frozenset({"spawn", "reassign"})
+"""Verbs that begin a new epoch."""
+
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
@@ -102,9 +108,11 @@ class Engine:
         """Leave the hosts alone (agents live on) and close the ledger."""
         self.logs.close()
         links = [task for _, task in self._links.values()]
-        for task in [*links, *self._tasks]:
+        tasks = [*links, *self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*links, *self._tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=GOODBYE)
         await self._books.close()
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -136,11 +144,12 @@ class Engine:
         decision = decide(self.fleet, intent, op, at)
         if isinstance(decision, Refused):
             return self._refuse(intent, decision.reason, who)
+        was = self.fleet
         for event in decision.events:
             self.happened(event)
         asked = Asked(op=op)
         for effect in decision.effects:
-            asked = await self._carry_out(effect, verb_of(intent), op, who)
+            asked = await self._carry_out(effect, verb_of(intent), op, who, was)
         return asked
 
     def _refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
@@ -148,7 +157,7 @@ class Engine:
         self._books.audited(who, verb_of(intent), target_of(intent), getattr(intent, "epoch", 0), refused)
         return Asked(refused.reason)
 
-    async def _carry_out(self, effect: intents.Effect, verb: str, op: int, who: str) -> Asked:
+    async def _carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
         if isinstance(effect, intents.TrustKey):
             self._links[effect.host][0].trust(effect.question, effect.accept)
             self._books.audited(who, "trust" if effect.accept else "distrust", effect.host, 0, Conclusion("done"))
@@ -157,6 +166,7 @@ class Engine:
         record = to_record(effect, verb, op, who, self.clock())
         answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
+        order.before = was.agents.get(order.agent) if verb in STARTS else None
         known = to_known(effect, record.at) if isinstance(effect, intents.SpawnOn) else None
         written = self._books.ordered(record, known)
         if known is None or await self._on_disk(written, order):
@@ -193,8 +203,8 @@ class Engine:
             return self._refuse(intent, decision.reason, who)
         try:
             await asyncio.to_thread(self._write_roster, intent)
-        except (ConfigProblem, OSError) as problem:
-            return self._refuse(intent, f"{self.home.hosts} cannot be written: {_words(problem)}", who)
+        except ConfigProblem as problem:
+            return self._refuse(intent, str(problem), who)
         self._apply_roster(decision)
         self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done"))
         return Asked(op=op)
@@ -274,7 +284,7 @@ class Engine:
         if met is not None:
             self._reduce(met)
         for order in self._orders.values():
-            if order.record.host == event.host and order.record.verb == "reassign":
+            if order.record.host == event.host and order.record.verb in STARTS:
                 seen = [agent for agent in event.agents if agent.name == order.record.agent]
                 order.before = next((agent for agent in seen if agent.epoch < order.record.epoch), order.before)
         self._reduce(event)
@@ -356,6 +366,7 @@ class Engine:
         self._lose(host)
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
+        self.logs.observed(host, (), (), complete=True)
         self._books.observed(host, [])
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -390,7 +401,3 @@ class Engine:
 async def _gone(task: "asyncio.Task[None]") -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _words(problem: Exception) -> str:
-    return (problem.strerror or str(problem)) if isinstance(problem, OSError) else str(problem)

@@ -49,7 +49,7 @@ class InFlight:
     unsure: bool = False
     """Its link was lost, or the engine ended: only looking can tell."""
     before: Agent | None = field(default=None)
-    """What the host still says of the agent that a reassignment replaces."""
+    """What the host says of the run before the one that is to begin: true again if that does not begin."""
 
     @property
     def agent(self) -> str:

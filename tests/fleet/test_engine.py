@@ -95,14 +95,29 @@ async def test_while_the_link_is_lost_the_row_is_pending_and_nothing_is_guessed(
         assert (await concluded(asked)).outcome == "done"
 
 
-async def test_a_reassignment_that_failed_shows_the_old_run_again() -> None:
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_reassignment_that_failed_shows_the_old_run_again(silent: bool) -> None:
     host = scripted.Unwilling()
+    if silent:
+        host.show = lambda *gone: None  # type: ignore[method-assign]
     host.agents["a1"] = seen("a1", task="old")
     async with room(host) as here:
         conclusion = await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))
         assert conclusion.outcome == "refused"
         agent = here.agent("vm1/a1")
         assert (agent.epoch, agent.state, agent.task) == (1, State.WORKING, "old")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_start_that_was_refused_shows_the_run_before_it_again(silent: bool) -> None:
+    host = scripted.Unwilling()
+    if silent:
+        host.show = lambda *gone: None  # type: ignore[method-assign]
+    host.agents["a1"] = seen("a1", state="done", task="old", ended=NOON)
+    async with room(host) as here:
+        assert (await here.order(SPAWN)).outcome == "refused"
+        agent = here.agent("vm1/a1")
+        assert (agent.epoch, agent.state, agent.task) == (1, State.DONE, "old")
 
 
 async def test_a_mute_host_is_given_up_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +191,23 @@ async def test_another_rooms_host_may_be_looked_at_and_taken() -> None:
         assert "belongs to another control room" in (await here.order(SPAWN)).reason
         assert (await here.order(intents.TakeHost("vm1"))).outcome == "done"
         assert (await here.order(SPAWN)).outcome == "done"
+
+
+async def test_a_mistake_of_ours_in_one_link_takes_nothing_else_along(caplog: pytest.LogCaptureFixture) -> None:
+    async with room(ScriptedHost("vm1"), ScriptedHost("vm2"), up=False) as here:
+        link = here.engine._links["vm2"][0]
+        here.engine._links["vm2"][1].cancel()
+        link.run = broken  # type: ignore[method-assign]
+        await here.engine._run("vm2", link)
+        await here.up("vm1")
+        host = here.engine.fleet.hosts["vm2"]
+        assert (host.link, f"see {here.home.log}" in host.reason) == (LinkState.LOST, True)
+        assert (await here.order(SPAWN)).outcome == "done"
+    assert "the link to vm2 failed" in caplog.text
+
+
+async def broken() -> None:
+    raise KeyError("ours")
 
 
 # --------------------------------------------------------------------------- hosts that come and go

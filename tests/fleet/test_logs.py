@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import tempfile
 from collections.abc import AsyncIterator
-from typing import ClassVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, LogPlace
-from controlroom.fleet.client import Client, LogPage
-from controlroom.fleet.pages import PageQueue
-from controlroom.fleet.protocol import Page, base64_size
+from controlroom.fleet.client import Client
 from controlroom.wire import messages as wire
 from tests.fleet import scripted
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import ScriptedHost, seen
+from tests.fleet.tails import AGENT, Tail
 from tests.lab.waiting import wait_for_async
-
-AGENT = "vm1/a1"
 
 
 @pytest.fixture(autouse=True)
@@ -34,44 +26,6 @@ async def in_a_world(home: object) -> AsyncIterator[None]:
     for tail in Tail.opened:
         await tail.close()
     Tail.opened.clear()
-
-
-class Tail:
-    """A front end that follows logs, and what it has been given."""
-
-    opened: ClassVar[list[Tail]] = []
-
-    def __init__(self, client: Client) -> None:
-        self.opened.append(self)
-        self.client = client
-        self.pages: list[LogPage] = []
-        self._task = asyncio.create_task(self._read())
-
-    @classmethod
-    async def of(cls, place: LogPlace | None = None, agent: str = AGENT) -> Tail:
-        tail = cls(await Client.connect(start=False))
-        await tail.client.follow({agent: place})
-        return tail
-
-    async def _read(self) -> None:
-        async for page in self.client.pages():
-            self.pages.append(page)
-
-    @property
-    def lines(self) -> list[str]:
-        return [record.body.decode() for page in self.pages for record in page.records]
-
-    @property
-    def skipped(self) -> int:
-        return sum(page.skipped for page in self.pages)
-
-    async def until(self, *last: str) -> None:
-        await wait_for_async(lambda: self.lines[-len(last) :] == list(last), 5, f"{last} in {self.lines[-5:]}")
-
-    async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        await self.client.close()
 
 
 @pytest.fixture
@@ -259,105 +213,6 @@ async def test_a_slow_reader_is_skipped_to_the_tail_and_delays_no_other(
     await slow.close()
 
 
-# --------------------------------------------------------------------------- any interleaving
-
-steps = st.one_of(
-    st.tuples(st.just("write"), st.integers(1, 5)),
-    st.tuples(st.sampled_from(["cut", "reassign", "pause"]), st.just(0)),
-    st.tuples(st.sampled_from(["join", "leave", "back"]), st.integers(0, 2)),
-)
-
-
-@given(st.lists(steps, min_size=3, max_size=25), st.booleans())
-def test_whatever_happens_every_reader_gets_every_record_once(script: list[tuple[str, int]], skipping: bool) -> None:
-    try:
-        asyncio.run(Story(skipping).play(script))
-    finally:
-        Tail.opened.clear()  # they went with their loop
-
-
-class Story:
-    """Readers come and go, the link drops, the agent is started anew; all the while it writes numbered lines."""
-
-    def __init__(self, skipping: bool) -> None:
-        self.host = scripted.Skipping() if skipping else ScriptedHost()
-        self.host.agents["a1"] = seen("a1")
-        self.host.logs["a1", 1] = b""
-        self.skipping = skipping
-        self.epoch = 1
-        self.written = 0
-        self.tails: dict[int, Tail] = {}
-        self.got: dict[int, list[str]] = {0: [], 1: [], 2: []}
-        self.lost: dict[int, int] = {0: 0, 1: 0, 2: 0}
-        self.ends: dict[int, LogPlace] = dict.fromkeys(range(3), LogPlace(1, 0, 0))
-
-    async def play(self, script: list[tuple[str, int]]) -> None:
-        with tempfile.TemporaryDirectory(dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CONTROLROOM_HOME", folder)
-            async with room(self.host) as here:
-                for what, number in script:
-                    await getattr(self, what)(number)
-                    await asyncio.sleep(0)
-                for number in range(3):
-                    await self.join(number)
-                await wait_for_async(lambda: here.link("vm1") is LinkState.UP, 5)
-                await self.write(1)
-                last = f"line {self.written}"
-                await wait_for_async(lambda: all(self.lines(number)[-1:] == [last] for number in range(3)), 5)
-                for number in range(3):
-                    self.check(number)
-                    await self.leave(number)
-
-    def lines(self, number: int) -> list[str]:
-        return self.got[number] + (self.tails[number].lines if number in self.tails else [])
-
-    def check(self, number: int) -> None:
-        lines = self.lines(number)
-        numbers = [int(line.removeprefix("line ")) for line in lines]
-        assert numbers == sorted(set(numbers)), f"reader {number}: in order, none twice: {numbers}"
-        if not self.skipping:
-            assert numbers == list(range(1, self.written + 1)), f"reader {number}: none lost"
-
-    async def write(self, count: int) -> None:
-        lines = [f"line {self.written + number + 1}".encode() for number in range(count)]
-        self.written += count
-        self.host.write("a1", self.epoch, *lines)
-
-    async def cut(self, _: int) -> None:
-        self.host.cut()
-
-    async def pause(self, _: int) -> None:
-        await asyncio.sleep(0.002)
-
-    async def reassign(self, _: int) -> None:
-        self.epoch += 1
-        self.host.agents["a1"] = seen("a1", self.epoch)
-        self.host.logs["a1", self.epoch] = b""
-        self.host.show()
-
-    async def join(self, number: int) -> None:
-        if number not in self.tails:
-            self.tails[number] = await Tail.of(self.ends[number])
-
-    async def leave(self, number: int) -> None:
-        if tail := self.tails.pop(number, None):
-            self._keep(number, tail)
-            await tail.close()
-
-    async def back(self, number: int) -> None:
-        """Stop following, and go on from where it was, over the same connection."""
-        if tail := self.tails.get(number):
-            await tail.client.follow({})
-            self._keep(number, tail)
-            tail.pages.clear()
-            await tail.client.follow({AGENT: self.ends[number]})
-
-    def _keep(self, number: int, tail: Tail) -> None:
-        self.got[number] += tail.lines
-        if tail.pages:
-            self.ends[number] = tail.pages[-1].end
-
-
 # --------------------------------------------------------------------------- what cannot be read
 
 
@@ -403,46 +258,3 @@ async def test_a_reason_from_a_host_is_inert(here: Room, host: ScriptedHost, mon
     client = await Client.connect(start=False)
     assert (await client.fetch("vm1/a1", 1)).reason == "␛no"
     await client.close()
-
-
-# --------------------------------------------------------------------------- the bounded queue
-
-
-def page(agent: str, number: int, size: int) -> Page:
-    data = base64.b64encode(os.urandom(size)).decode()
-    return Page(agent, LogPlace(1, 1, number), LogPlace(1, 1, number + 1), data)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50), st.booleans()), max_size=60))
-def test_a_queue_is_bounded_in_order_and_accounts_for_every_byte(script: list[tuple[str, int, bool]]) -> None:
-    queue, given_out = PageQueue(limit=100), []
-    put: dict[str, int] = dict.fromkeys("abc", 0)
-    for number, (agent, size, take) in enumerate(script):
-        queue.put(page(agent, number, size))
-        put[agent] += size
-        assert queue.size <= 100
-        if take and queue:
-            given_out.append(queue.pop())
-    for agent in "abc":
-        queue.put(page(agent, 1000, 0))
-    while queue:
-        given_out.append(queue.pop())
-    for agent in "abc":
-        pages = [one for one in given_out if one.agent == agent]
-        assert sum(one.size + one.skipped for one in pages) == put[agent]
-        assert [one.start.offset for one in pages] == sorted(one.start.offset for one in pages)
-
-
-def test_agents_take_turns() -> None:
-    queue = PageQueue()
-    for number in range(3):
-        queue.put(page("flood", number, 10))
-    queue.put(page("quiet", 9, 1))
-    assert [queue.pop().agent for _ in range(4)] == ["flood", "quiet", "flood", "flood"]
-    with pytest.raises(IndexError):
-        queue.pop()
-
-
-@given(st.binary(max_size=300))
-def test_sizes_are_known_without_decoding(data: bytes) -> None:
-    assert base64_size(base64.b64encode(data).decode()) == len(data)
