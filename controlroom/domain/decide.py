@@ -11,7 +11,7 @@ from typing import Any
 from controlroom.domain import capacity, intents
 from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, LinkState, Pending, State
-from controlroom.domain.words import age, nearest
+from controlroom.domain.words import ago, nearest, since
 from controlroom.meter.names import agent_name_problem, host_name_problem
 
 MAX_TASK = 1024 * 1024
@@ -82,7 +82,7 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
     if agent.state in ENDED:
         raise _No(f"{agent.id} has ended already ({_ended_words(agent, now)})")
     if agent.pending and agent.pending.verb == "kill":
-        raise _No(f"{agent.id} is being ended since {age(now - agent.pending.since)}")
+        raise _No(f"{agent.id} is being ended already, {since(now - agent.pending.since)}")
     effect = intents.KillOn(agent.host, agent.name, agent.epoch)
     return Decision((Ordered(agent.id, Pending(op, "kill", now)),), (effect,))
 
@@ -213,7 +213,7 @@ def _host(fleet: Fleet, name: str) -> Host:
 def _linked(host: Host, now: int) -> Host:
     if host.link is not LinkState.UP:
         because = f" ({host.reason})" if host.reason else ""
-        raise _No(f"{host.name} cannot be asked: {host.link} since {age(now - host.since)}{because}")
+        raise _No(f"{host.name} cannot be asked: {host.link} {since(now - host.since)}{because}")
     return host
 
 
@@ -249,7 +249,7 @@ def _running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
 
 def _not_pending(agent: Agent, now: int) -> None:
     if agent.pending:
-        raise _No(f"{agent.id}: {agent.pending.verb} is on its way since {age(now - agent.pending.since)}")
+        raise _No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.since)}")
 
 
 def _profile(fleet: Fleet, name: str) -> Any:
@@ -296,11 +296,11 @@ def _starting(effect: intents.SpawnOn, now: int) -> Agent:
 
 
 def _state_words(fleet: Fleet, agent: Agent, now: int) -> str:
-    return f"{fleet.state_of(agent)} since {age(now - agent.since)}"
+    return f"{fleet.state_of(agent)} {since(now - agent.since)}"
 
 
 def _ended_words(agent: Agent, now: int) -> str:
-    return f"{agent.detail or agent.state}, {age(now - agent.since)} ago"
+    return f"{agent.detail or agent.state}, {ago(now - agent.since)}"
 
 
 _DECISIONS: dict[type, Callable[[Fleet, Any, int, int], Decision]] = {

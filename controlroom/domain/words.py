@@ -21,6 +21,16 @@ def age(milliseconds: int) -> str:
     return f"{min(hours // 24, 999)}d"
 
 
+def ago(milliseconds: int) -> str:
+    """Say how long ago something was: `just now`, `5m ago`."""
+    return f"{age(milliseconds)} ago" if milliseconds >= 60_000 else "just now"
+
+
+def since(milliseconds: int) -> str:
+    """Say since when something is so: `just now`, `for 5m`."""
+    return f"for {age(milliseconds)}" if milliseconds >= 60_000 else "just now"
+
+
 def size(count: int | None) -> str:
     """Give bytes in at most four characters: 310M, 1.2G; a dash for no reading."""
     if count is None:

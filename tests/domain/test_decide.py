@@ -38,7 +38,7 @@ def test_a_spawn_is_a_starting_row_before_the_host_has_answered() -> None:
 
 def test_of_two_quick_presses_one_wins_and_the_other_is_told() -> None:
     world = reduce(fleet(), accepted(fleet(), SPAWN).events[0])
-    assert "vm1/api-1 is there already, starting since now" in refused(world, SPAWN)
+    assert "vm1/api-1 is there already, starting just now" in refused(world, SPAWN)
 
 
 def test_a_name_whose_run_has_ended_is_free_again_with_the_next_epoch() -> None:
@@ -79,7 +79,7 @@ def test_a_wrong_spawn_is_refused_in_words(change: dict[str, str], words: str) -
 
 def test_a_host_that_is_away_says_since_when_and_why() -> None:
     away = host(link=LinkState.LOST, since=NOON - 7 * MINUTE, reason="connection reset")
-    assert refused(fleet(hosts=(away,)), SPAWN) == "vm1 cannot be asked: lost since 7m (connection reset)"
+    assert refused(fleet(hosts=(away,)), SPAWN) == "vm1 cannot be asked: lost for 7m (connection reset)"
 
 
 def test_a_host_that_another_room_owns_can_only_be_looked_at() -> None:
@@ -117,7 +117,7 @@ def test_kill_of_something_over_or_underway_says_so() -> None:
         fleet(agent(state=State.DONE, detail="killed")), intents.KillAgent("vm1/docs-1", 1)
     )
     dying = agent(pending=Pending(3, "kill", NOON - 2 * MINUTE))
-    assert "is being ended since 2m" in refused(fleet(dying), intents.KillAgent("vm1/docs-1", 1))
+    assert "is being ended already, for 2m" in refused(fleet(dying), intents.KillAgent("vm1/docs-1", 1))
 
 
 def test_an_unknown_agent_is_met_with_a_guess() -> None:
