@@ -6,10 +6,9 @@ Hosts never wait for each other: each link is a task of its own, and nothing her
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controlroom.domain import events, intents
@@ -22,7 +21,17 @@ from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.home import Home
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.logs import LogDesk
-from controlroom.fleet.orders import PATIENCE, Conclusion, InFlight, looked, target_of, to_known, to_record, verb_of
+from controlroom.fleet.orders import (
+    PATIENCE,
+    Asked,
+    Conclusion,
+    InFlight,
+    looked,
+    target_of,
+    to_known,
+    to_record,
+    verb_of,
+)
 from controlroom.fleet.translate import to_node
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk, LogPlace, Reply, ToNode
@@ -57,18 +66,6 @@ class HostLink(Protocol):
 
 OpenLink = Callable[["Engine", str, str, str], HostLink]
 """(engine, host, address, fingerprint) -> a link that reports to the engine."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What became of an intent at once: refused, or on its way with an answer to come."""
-
-    refused: str = ""
-    op: int = 0
-    agent: str = ""
-    epoch: int = 0
-    answer: "asyncio.Future[Conclusion] | None" = field(default=None, compare=False)
-    """None: it is done already."""
 
 
 class Engine:
@@ -362,17 +359,13 @@ class Engine:
         _, task = self._links.pop(host)
         self._met.pop(host, None)
         task.cancel()
-        self._keep(_gone(task))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._lose(host)
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
         self._books.observed(host, [])
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _send(self, host: str, message: ToNode) -> bool:
         link = self._links.get(host)
@@ -396,8 +389,3 @@ class Engine:
         """Give a number that no order or request of this room has had."""
         self._last_id += 1
         return self._last_id
-
-
-async def _gone(task: "asyncio.Task[None]") -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

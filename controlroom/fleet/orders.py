@@ -38,6 +38,18 @@ class Conclusion:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What became of an intent at once: refused, or on its way with an answer to come."""
+
+    refused: str = ""
+    op: int = 0
+    agent: str = ""
+    epoch: int = 0
+    answer: "asyncio.Future[Conclusion] | None" = field(default=None, compare=False)
+    """None: it is done already."""
+
+
 @dataclass(eq=False)
 class InFlight:
     """One order on its way."""

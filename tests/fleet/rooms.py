@@ -12,11 +12,11 @@ from controlroom import __version__
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, LinkState
 from controlroom.fleet import config
-from controlroom.fleet.engine import Asked, Engine
+from controlroom.fleet.engine import Engine
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.ledger import Connect, Ledger, connect
 from controlroom.fleet.link import Link
-from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.orders import Asked, Conclusion
 from controlroom.fleet.server import Server
 from controlroom.wire.messages import Greet
 from tests.fleet.scripted import NOON, ScriptedHost

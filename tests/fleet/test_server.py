@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 
 from controlroom import __version__
 from controlroom.domain import events, intents
-from controlroom.domain.model import Fleet
-from controlroom.domain.patch import apply
 from controlroom.fleet.client import Client, EngineUnavailable
 from controlroom.fleet.home import find_home
 from controlroom.fleet.protocol import (
@@ -26,74 +24,21 @@ from controlroom.fleet.protocol import (
     Answered,
     FleetNews,
     Hello,
-    Request,
     StopEngine,
     Submit,
-    Told,
     Unwelcome,
     Watch,
     Welcome,
     pack,
-    read_told,
 )
 from controlroom.fleet.reader import OPEN_REQUESTS, Reader
-from controlroom.wire.lines import LineSplitter
 from tests.domain.worlds import agent, happenings
 from tests.fleet import scripted
+from tests.fleet.raw_reader import RawReader, raw
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedHost, seen
-from tests.lab.waiting import wait_for_async
 
 HELLO = Hello(__version__, "tui", "ann")
-
-
-class RawReader:
-    """A front end that reads only when it is told to."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self.connection = connection
-        self.fleet = Fleet()
-        self.told: list[Told] = []
-        self.ended = False
-        self._splitter = LineSplitter(2**28)
-
-    async def say(self, *requests: Request | bytes) -> None:
-        loop = asyncio.get_running_loop()
-        for request in requests:
-            await loop.sock_sendall(self.connection, request if isinstance(request, bytes) else pack(request))
-
-    def read(self, size: int = 65536) -> int:
-        """Take what is there, at most `size` bytes."""
-        try:
-            data = self.connection.recv(size)
-        except BlockingIOError:
-            return 0
-        except ConnectionError:
-            data = b""
-        self.ended |= not data
-        for line in self._splitter.feed(data):
-            told = read_told(line)
-            self.told.append(told)
-            if isinstance(told, FleetNews):
-                self.fleet = apply(self.fleet, told.patch)
-        return len(data)
-
-    async def until_told(self, kind: type[Told], count: int = 1) -> Told:
-        def found() -> list[Told]:
-            self.read()
-            return [told for told in self.told if isinstance(told, kind)]
-
-        await wait_for_async(lambda: len(found()) >= count, 5, f"{count} {kind.__name__}", poll=0.002)
-        return found()[-1]
-
-
-async def raw(here: Room, *requests: Request | bytes) -> RawReader:
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(here.home.socket))
-    reader = RawReader(connection)
-    await reader.say(*requests)
-    return reader
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +237,21 @@ async def test_a_watcher_sees_everything_and_changes_nothing() -> None:
         assert not here.stopped.is_set()
         assert not scripted.orders(host)
         await client.close()
+
+
+async def test_a_mistake_of_ours_drops_one_front_end_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with room(ScriptedHost()) as here:
+        client, other = await Client.connect(start=False), await Client.connect(start=False)
+        monkeypatch.setattr(here.engine, "submit", lambda *_: 1 / 0)
+        with pytest.raises(EngineUnavailable):
+            await client.submit(intents.KillAgent("vm1/a1", 1))
+        monkeypatch.undo()
+        assert (await other.submit(intents.SpawnAgent("a1", "x", "vm1"))).ok
+        assert "ZeroDivisionError" in caplog.text
+        await client.close()
+        await other.close()
 
 
 async def test_nobody_else_may_open_the_socket() -> None:
