@@ -7,7 +7,7 @@ import shutil
 from controlroom.meter.names import agent_name_problem
 from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
-from controlroom.node.ask import NoAnswer, NoRunner, ask
+from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.ending import end_by_force, record_end, what_is_left
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
@@ -20,6 +20,9 @@ Act = Spawn | Kill | Tell | Forget | Take
 
 END_DEADLINE = 12.0
 """Seconds that a runner may take to end its tree."""
+
+PARTING = 2.0
+"""Seconds that a runner may take to end when its agent has."""
 
 TELL_DEADLINE = 10.0
 """Seconds that a runner may take to answer anything else."""
@@ -104,6 +107,8 @@ class Actor:
                 raise Refusal(f"{wanted.name} is running (epoch {entry.epoch}): kill it first")
             if left := await what_is_left(entry, self._place.namespace):
                 raise Refusal(f"processes of {wanted.name} are still there: {left}; kill it first")
+            if not await runner_is_gone(entry, PARTING):
+                raise Refusal(f"the runner of {wanted.name} (epoch {entry.epoch}) is still there: kill it first")
         for entry in doomed:
             await asyncio.to_thread(remove_folder, entry.folder)
 
@@ -117,8 +122,10 @@ class Actor:
                 words += "; its runner had gone before"
             except NoAnswer:
                 words += "; its runner did not answer"
-        if is_live(_status(entry)) or await what_is_left(entry, self._place.namespace):
+        if not await runner_is_gone(entry, PARTING) or await what_is_left(entry, self._place.namespace):
             await self._swept(entry, words)
+        elif is_live(_status(entry)):
+            record_end(entry, State.DONE, words, now())
 
     async def _swept(self, entry: Entry, words: str) -> None:
         if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
@@ -140,6 +147,17 @@ def remove_folder(folder: str) -> None:
     aside = os.path.join(parent, f".{name}.{os.getpid()}")
     os.rename(folder, aside)
     shutil.rmtree(aside)
+
+
+async def runner_is_gone(entry: Entry, seconds: float) -> bool:
+    """Wait until an agent's runner, which has said its last word, has ended; False when it does not."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while runner_lives(entry.folder):
+        if loop.time() > until:
+            return False
+        await asyncio.sleep(0.01)
+    return True
 
 
 def _status(entry: Entry) -> AgentSeen | None:

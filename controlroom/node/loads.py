@@ -7,12 +7,16 @@ child that its parent left behind is still counted.
 import os
 from typing import NamedTuple
 
-from controlroom.node.folder import tag
-from controlroom.node.processes import TICKS, Look, Process, tag_of
+from controlroom.node.folder import place, tag
+from controlroom.node.processes import TICKS, Look, Process, marks_of
 from controlroom.wire.messages import AgentLoad
 
 Key = tuple[int, int]
 """A process for ever: its pid, and when it started."""
+
+
+Marks = tuple[str, str]
+"""What an agent's processes carry in their environment: its tag, and the place of its folder."""
 
 
 class Member(NamedTuple):
@@ -20,6 +24,7 @@ class Member(NamedTuple):
 
     name: str
     epoch: int
+    folder: str
     roots: tuple[int, ...]
 
 
@@ -33,12 +38,12 @@ class Loads:
         self._trees: dict[tuple[str, int], dict[Key, int]] = {}
         self._told: dict[tuple[str, int], AgentLoad] = {}
         self._looked_at: set[Key] = set()
-        self._tags: dict[Key, str] = {}
-        self._tagged: dict[str, list[int]] = {}
+        self._marked: dict[Key, Marks] = {}
+        self._by_marks: dict[Marks, list[int]] = {}
 
     def changed(self, members: list[Member], look: Look, at: float) -> list[AgentLoad]:
         """Give the loads that changed noticeably. `at`: seconds on a clock that never jumps."""
-        self._find_tags(look)
+        self._find_marked(look)
         seconds, self._at = at - self._at, at
         trees, changed = {}, []
         for member in members:
@@ -54,9 +59,9 @@ class Loads:
         return changed
 
     def _tree(self, member: Member, look: Look) -> list[Process]:
-        key, mark = (member.name, member.epoch), tag(self._namespace, member.name, member.epoch)
+        key, marks = (member.name, member.epoch), self._marks(member)
         known = [pid for pid, start in self._trees.get(key, ()) if _started(look, pid) == start]
-        tagged = self._tagged.get(mark, ())
+        tagged = self._by_marks.get(marks, ())
         return [look.table[pid] for pid in look.below([*member.roots, *known, *tagged])]
 
     def _load(self, member: Member, tree: list[Process], seconds: float) -> AgentLoad:
@@ -69,16 +74,19 @@ class Loads:
         rss = sum(process.rss for process in living)
         return AgentLoad(member.name, member.epoch, rss, round(min(share, self._most), 1), len(living))
 
-    def _find_tags(self, look: Look) -> None:
-        """Read the tag of every process that was not there before: each one's environment is read once."""
+    def _find_marked(self, look: Look) -> None:
+        """Read the marks of every process that was not there before: each one's environment is read once."""
         there = {(process.pid, process.start) for process in look.table.values()}
         new = there - self._looked_at
         self._looked_at = there
-        self._tags = {key: found for key, found in self._tags.items() if key in there}
-        self._tags |= {key: found for key in new if (found := tag_of(key[0]))}
-        self._tagged = {}
-        for (pid, _), found in self._tags.items():
-            self._tagged.setdefault(found, []).append(pid)
+        self._marked = {key: marks for key, marks in self._marked.items() if key in there}
+        self._marked |= {key: marks for key in new if (marks := marks_of(key[0]))[0]}
+        self._by_marks = {}
+        for (pid, _), marks in self._marked.items():
+            self._by_marks.setdefault(marks, []).append(pid)
+
+    def _marks(self, member: Member) -> Marks:
+        return tag(self._namespace, member.name, member.epoch), place(member.folder)
 
 
 def _started(look: Look, pid: int) -> int:

@@ -67,6 +67,8 @@ def _serve(source: int, sink: int, greeting: Greet, lines: LineSplitter, early: 
     namespace = greeting.namespace
     if not re.fullmatch("[a-z0-9]{0,64}", namespace):
         raise PeerError("a namespace is made of at most 64 of a-z 0-9")
+    if not 0 < len(greeting.room) <= 100:
+        raise PeerError("a room has an id of 1 to 100 characters")
     state = state_folder(os.environ, namespace)
     tmux = find_tmux()
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from controlroom.node import process_tree
-from controlroom.node.folder import TAG
+from controlroom.node.folder import PLACE, TAG
 
 
 class Process(NamedTuple):
@@ -90,9 +90,10 @@ def environment(pid: int) -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
-def tag_of(pid: int) -> str:
-    """Give the agent's tag that a process carries, "" when it has none or belongs to somebody else."""
-    return environment(pid).get(TAG, "")
+def marks_of(pid: int) -> tuple[str, str]:
+    """Give the agent's tag and place that a process carries, empty when it has none or belongs to somebody else."""
+    variables = environment(pid)
+    return variables.get(TAG, ""), variables.get(PLACE, "")
 
 
 def _all_by_psutil() -> Iterator[Process]:

@@ -17,14 +17,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from controlroom.node.folder import TAG
+from controlroom.node.folder import PLACE, TAG
 
 DEADLINE = 5.0
 """Seconds for one attempt."""
 
 _LIMIT, _READ = 8 * 1024 * 1024, 64 * 1024
 _OURS = {
-    *(TAG, "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"),
+    *(TAG, PLACE, "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"),
     *("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "TMUX", "TMUX_PANE"),
 }
 """What belongs to the shell that was asked, or to the place Control Room was started from, and not to an agent."""

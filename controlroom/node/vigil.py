@@ -43,8 +43,7 @@ class Vigil:
     def members(self) -> list[Member]:
         """The agents whose processes are to be counted."""
         return [
-            Member(sight.entry.name, sight.entry.epoch, (sight.runner, sight.status.pid if sight.status else 0))
-            for sight in self.live
+            Member(*sight.entry, roots=(sight.runner, sight.status.pid if sight.status else 0)) for sight in self.live
         ]
 
     async def ask_tmux(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.folder import TAG
-from controlroom.wire.messages import AgentSpec, Forget, Kill, Reply, Spawn, Take, Tell, ToNode
+from controlroom.wire.messages import AgentSpec, Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient, bodies_of, state_folder
@@ -61,16 +61,16 @@ def stubborn(home: World) -> tuple[str, ...]:
 
 
 def of_tag(name: str, epoch: int) -> list[int]:
-    """Every process that carries an agent's tag."""
-    wanted = f"{TAG}=default/{name}.{epoch}".encode()
-    return [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if wanted in environment_of(pid)]
+    """Every process of this test's world that carries an agent's tag."""
+    wanted = {f"{TAG}=default/{name}.{epoch}".encode(), f"HOME={os.environ['HOME']}".encode()}
+    return [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if wanted <= environment_of(pid)]
 
 
-def environment_of(pid: int) -> list[bytes]:
+def environment_of(pid: int) -> set[bytes]:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
     except OSError:
-        return []
+        return set()
 
 
 def tmux(*command: str) -> str:
@@ -218,6 +218,21 @@ def test_killed_means_that_nothing_is_left_and_nobody_else_waits(node: NodeClien
     assert node.kill("one", 1).outcome == "done"
 
 
+def test_every_request_has_exactly_one_reply(node: NodeClient) -> None:
+    order = AgentSpec("command", ("sleep", "600"))
+    acts: list[ToNode] = []
+    for epoch in range(1, 11):
+        name, ids = f"a{epoch % 3}", [node.number() for _ in range(6)]
+        acts += [Spawn(ids[0], name, epoch, order, ""), Tell(ids[1], name, epoch, "interrupt")]
+        acts += [Kill(ids[2], name, epoch), Forget(ids[3], name, epoch), Take(ids[4]), Kill(ids[5], name, epoch + 1)]
+    node.send(*acts)
+    wait_for(lambda: len(node.all(Reply)) >= len(acts), 60)
+    assert node.kill("nobody", 1).outcome == "refused"
+    assert sorted(reply.id for reply in node.all(Reply)) == list(range(1, len(acts) + 2))
+    assert not [reply for reply in node.all(Reply) if reply.outcome not in ("done", "refused")]
+    wait_for(lambda: node.agents() == {})
+
+
 def test_unknown_agents_are_named(node: NodeClient) -> None:
     node.spawn("one", 4, "true")
     assert node.kill("one", 3).reason == "one (epoch 3) is not on this host; there is epoch 4"
@@ -316,3 +331,28 @@ def test_a_damaged_owner_file_is_said_and_can_be_taken(node: NodeClient, home: W
     assert "owner.json cannot be used" in reply.reason
     assert node.ask(Take).outcome == "done"
     assert node.kill("one", 1).outcome == "done"
+
+
+# -- two hosts on one machine
+
+
+def test_agents_of_one_name_under_two_homes_do_not_meet(
+    home: World, node: NodeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two containers may share a process table: same user, namespace, name and epoch."""
+    assert node.spawn("one", 1, "sh", "-c", "setsid sleep 600 & sleep 600").outcome == "done"
+    wait_for(lambda: len(of_tag("one", 1)) == 3)
+    with monkeypatch.context() as other_home:
+        for name in ("HOME", "TMUX_TMPDIR"):
+            folder = home.directory / f"other-{name.lower()}"
+            folder.mkdir()
+            other_home.setenv(name, str(folder))
+        with NodeClient() as other:
+            other.greet()
+            assert other.spawn("one", 1, "sleep", "600").outcome == "done"
+            load = other.wait(Loads).agents[0]
+            assert load.processes == 2, "the runner and its own agent"
+            assert other.kill("one", 1).outcome == "done"
+            assert not of_tag("one", 1)
+    assert len(of_tag("one", 1)) == 3
+    assert node.agents()["one"].state == "working"

@@ -21,7 +21,7 @@ from tests.lab.world import World
 from tests.node.client import NodeClient
 
 MB = 1024 * 1024
-ONE = Member("one", 1, (10, 11))
+ONE = Member("one", 1, "/", (10, 11))
 
 
 def look(*rows: tuple[int, int, int, int], start: int = 1) -> Look:
@@ -65,7 +65,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     found = one(loads, Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
     assert found
     assert (found.rss, found.processes) == (65 * MB, 2), "11 is a root of the member"
-    other = Member("one", 1, (10, 0))
+    other = Member("one", 1, "/", (10, 0))
     loads = Loads("")
     loads.changed([other], look((10, 1, 0, 1), (11, 10, 0, 1)), 1)
     (load,) = loads.changed([other], Look([Process(10, 1, 10, 1, 0, MB), Process(11, 1, 11, 999, 0, 64 * MB)]), 2)
@@ -160,6 +160,6 @@ def test_counting_many_processes_is_quick() -> None:
     """No time is asserted: a pass that is not linear in the processes would not end before the test's deadline."""
     table = Look([Process(pid, pid // 2, pid, 1, 5, MB) for pid in range(1, 60_000)])
     loads = Loads("")
-    members = [Member(f"a{number}", 1, (number, 0)) for number in range(1000, 1200)]
+    members = [Member(f"a{number}", 1, "/", (number, 0)) for number in range(1000, 1200)]
     loads.changed(members, table, time.monotonic())
     assert len(loads.changed(members, Look([]), time.monotonic())) == 200

@@ -159,7 +159,8 @@ def test_a_broken_protocol_is_said_and_ends_the_node(home: World, line: bytes) -
 
 
 @pytest.mark.parametrize(
-    "first", [pack(Ping(1)), b"\xff\n", b'{"is":"Greet","version":"1","room":"r","namespace":"../x"}\n']
+    "first",
+    [pack(Ping(1)), b"\xff\n", b'{"is":"Greet","version":"1","room":"r","namespace":"../x"}\n', pack(Greet("1", ""))],
 )
 def test_who_does_not_greet_is_not_served(home: World, first: bytes) -> None:
     done = subprocess.run([sys.executable, SERVE], input=first, capture_output=True, check=False, timeout=20)

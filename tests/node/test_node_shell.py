@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import TAG
+from controlroom.node.folder import PLACE, TAG
 from controlroom.node.shell import LoginEnvironment, login_environment
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
@@ -43,9 +43,9 @@ async def test_profile_and_bashrc_both_count(home: World) -> None:
 
 async def test_values_of_any_text_survive_and_our_own_are_left_out(home: World) -> None:
     nasty = "two\nlines=3\n$(id) 'quoted' \"double\" \\ 🎛️"
-    found = await asked(home, environ={"NASTY": nasty, "TMUX": "x", TAG: "default/me.1"})
+    found = await asked(home, environ={"NASTY": nasty, "TMUX": "x", TAG: "default/me.1", PLACE: "1-2"})
     assert found.variables["NASTY"] == nasty
-    assert not {"SHLVL", "PWD", "TMUX", "TERM", TAG} & found.variables.keys()
+    assert not {"SHLVL", "PWD", "TMUX", "TERM", TAG, PLACE} & found.variables.keys()
 
 
 async def test_start_up_files_may_talk(home: World) -> None:

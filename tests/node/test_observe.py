@@ -266,7 +266,9 @@ os.chdir(sys.argv[1])
 lock = os.open("spec.json", os.O_RDONLY)
 fcntl.flock(lock, fcntl.LOCK_EX)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-subprocess.Popen(["sleep", "600"], env={**os.environ, "CONTROLROOM_AGENT": "default/one.1"})
+here = os.stat(".")
+marks = {"CONTROLROOM_AGENT": "default/one.1", "CONTROLROOM_PLACE": f"{here.st_dev:x}-{here.st_ino:x}"}
+subprocess.Popen(["sleep", "600"], env={**os.environ, **marks})
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("control.sock")
 listener.listen(5)
@@ -306,7 +308,10 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
     place = Place(state, "", Tmux("tmux", "controlroom", os.environ), boot_id())
     ownership = Ownership(state, "room-under-test", read_only=False)
     actor = act.Actor(place, ownership, Spawner(place, asyncio.Future), Turns())
+    monkeypatch.setattr(act, "TELL_DEADLINE", 0.2)
     with hung_runner(home) as (runner, folder):
+        silent = "its runner has not answered for 0.2 seconds"
+        assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, "unknown", silent)
         assert await actor.act(Kill(1, "one", 1)) == Reply(1, "done")
         assert runner.wait(5) == -signal.SIGKILL
     assert not of_tag("one", 1)
