@@ -43,6 +43,9 @@ PACKAGES = {
     "mosh": "mosh-server",
     "libfaketime": "/usr/lib/*/faketime/libfaketime.so.1",
     "librsvg2-bin": "rsvg-convert",
+    "zsh": "zsh",
+    "fish": "fish",
+    "tcsh": "tcsh",
 }
 
 
