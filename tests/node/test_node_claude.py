@@ -9,6 +9,7 @@ import pytest
 
 from controlroom.wire.messages import AgentSeen, AgentSpec, Reply, Spawn, Tell
 from tests.lab.messages_api.server import Api
+from tests.lab.processes import look
 from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_observe import evidence
@@ -43,7 +44,8 @@ def tell(node: NodeClient, seen: AgentSeen, what: str, text: str = "", verdict: 
 
 def test_it_asks_and_its_own_session_file_says_so_too(node: NodeClient, project: Path) -> None:
     assert spawn(node, ASK + "[[text all done]]").outcome == "done"
-    seen = node.wait_agent("claude", lambda seen: evidence(seen).get("session file", ("",))[0] == "waiting", 30)
+    seen = node.wait_agent("claude", lambda seen: seen.question and len(seen.evidence) == 5, 30)
+    seen = node.wait_agent("claude", lambda seen: evidence(seen)["session file"][0] == "waiting")
     assert seen.question
     assert (seen.state, seen.question.tool, seen.detail) == ("waiting", "Bash", "asks: touch made.txt")
     assert {source: state for source, (state, _) in evidence(seen).items()} == dict.fromkeys(
@@ -62,4 +64,4 @@ def test_it_is_reassigned_in_the_middle_of_its_work(node: NodeClient) -> None:
     assert spawn(node, "[[text the second task]]", epoch=2, replaces=1).outcome == "done"
     second = node.wait_agent("claude", lambda seen: seen.state == "done" and seen.epoch == 2, 30)
     assert second.session != first.session
-    assert not Path(f"/proc/{first.pid}").exists()
+    assert look(first.pid) is None
