@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import tzinfo
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App
@@ -46,7 +47,7 @@ def utc_now() -> int:
 class ControlRoomApp(App[None]):
     """The control room's screen. It holds no truth: all it knows came from the engine a moment ago."""
 
-    CSS_PATH = "controlroom.tcss"
+    CSS_PATH = Path(__file__).parent / "controlroom.tcss"
     TITLE = "control room"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS

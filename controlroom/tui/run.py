@@ -35,7 +35,11 @@ def run(environment: Mapping[str, str] = os.environ) -> int:
         file = theme.find(environment.get("CONTROLROOM_THEME") or theme.DEFAULT, *theme_folders(environment))
     except theme.ThemeError as error:
         return _complain(str(error))
-    app = ControlRoomApp(reach_engine, theme_file=file, glyphs=_glyphs(environment))
+    return show(ControlRoomApp(reach_engine, theme_file=file, glyphs=_glyphs(environment)))
+
+
+def show(app: ControlRoomApp) -> int:
+    """Run an app on this terminal; gives the exit code, raises what went wrong in it."""
     app.on_start = lambda: _leave_on_signals(app)
     app.run()
     if app.mistake is not None:

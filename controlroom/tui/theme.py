@@ -60,20 +60,26 @@ class Glyphs:
         return self.states[State.WAITING]
 
     def drawn(self, text: str) -> str:
-        """Give `text` in this set: blocks and bars become ASCII where it is the plain one."""
+        """Give `text` in this set, sign for sign: what fonts may lack becomes ASCII where it is the plain one."""
         return text.translate(_PLAINER) if self.plain else text
 
 
 _PLAINER = str.maketrans(
     {
-        **dict.fromkeys("█▉▊▋▌▇▆", "#"),
-        **dict.fromkeys("▍▎▏▅▄", "+"),
+        **dict.fromkeys("█▉▊▋▇▆", "#"),
+        **dict.fromkeys("▌▍▎▅▄", "+"),
         **dict.fromkeys("▃▂▁", "_"),
-        **dict.fromkeys("·…", "."),
-        **dict.fromkeys("–─", "-"),
-        "│": "|",
-        "‹": "<",
-        "›": ">",
+        **dict.fromkeys("·…•", "."),
+        **dict.fromkeys("–─—↑↓", "-"),
+        **dict.fromkeys("│▏", "|"),
+        **dict.fromkeys("‹⌫←", "<"),
+        **dict.fromkeys("›»▸→", ">"),
+        **dict.fromkeys("“”", '"'),
+        **dict.fromkeys("▲", "!"),
+        **dict.fromkeys("●⏺", "*"),
+        **dict.fromkeys("✕", "x"),
+        **dict.fromkeys("✓", "+"),
+        **dict.fromkeys("○", "o"),
     }
 )
 

@@ -104,7 +104,7 @@ def farm() -> Fleet:
             ),
         ),
         agent("seed-9", "vm1", State.FAILED, 9, detail="exit 1: not logged in", exit_code=1, model="claude-haiku-5-5"),
-        agent("test-4", "vm1", State.LIMITED, 62, detail="5-hour limit until 17:00", limited_until=NOW + 148 * MINUTE),
+        agent("test-4", "vm1", State.LIMITED, 62, detail="5-hour limit", limited_until=NOW + 148 * MINUTE),
         agent("idle-2", "vm2", State.IDLE, 12, detail="interrupted; waits for a message"),
         agent("api-3", "vm2", State.WORKING, 41, "› Bash  pytest -q tests/api"),
         agent("web-2", "vm1", State.WORKING, 12, "› Read  web/src/nav.tsx"),

@@ -12,7 +12,8 @@ from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
 from tests.tui.room import room
 
-KEYS = sorted({action.key for action in ACTIONS} - {"q"}) + [
+KEYS = [
+    *sorted({action.key for action in ACTIONS} - {"q"}),
     *"jkobewq<>1379 ",
     "down",
     "up",

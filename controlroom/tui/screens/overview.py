@@ -46,6 +46,10 @@ class Overview(RoomScreen):
         yield FilterLine(id="filter")
         yield Keys(id="keys")
 
+    def on_mount(self) -> None:
+        """Borders, too, are of the set of signs that is asked for."""
+        self.set_class(self.room.palette.glyphs.plain, "-plain")
+
     @property
     def table(self) -> AgentTable:
         """The agents."""

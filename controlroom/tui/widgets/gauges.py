@@ -1,6 +1,6 @@
 """The line on top of every screen: how many agents are in which state, what asks for a person, the time."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 
 from rich.style import Style
 
@@ -61,7 +61,7 @@ class Gauges(Lines):
     def _title(self, width: int) -> Line:
         return ink.line((" control room  " if width >= 80 else " ", self.palette.key))
 
-    def _counts(self, counted: Headline, worded: Container[State]) -> Line:
+    def _counts(self, counted: Headline, worded: Collection[State]) -> Line:
         """Count the states, those of `worded` in words, the others by their signs."""
         palette = self.palette
         runs: list[tuple[str, Style | None]] = []
@@ -71,8 +71,9 @@ class Gauges(Lines):
                 continue
             style = palette.states[state] if count else palette.quiet
             words = "needs you" if state is State.WAITING and count == 1 else words
+            gap = "   " if worded else " "
             sign = palette.glyphs.states[state]
-            runs.append((f"{sign} {count} {words}   " if state in worded else f"{sign}{count} ", style))
+            runs.append((f"{sign} {count} {words}{gap}" if state in worded else f"{sign}{count}{gap}", style))
         return ink.line(*runs)
 
     def _trouble(self, width: int) -> Line:

@@ -100,7 +100,7 @@ class HostTable(Rows[HostRow]):
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
         runs += _bar(palette, row.cpu_percent, cells, palette.bar)
         runs.append((f"{ink.right(percent(row.cpu_percent), 5)} ", palette.text))
-        runs.append((palette.glyphs.drawn(history(row.cpu_history, past)), palette.bar))
+        runs.append((history(row.cpu_history, past), palette.bar))
         runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
         runs += _bar(palette, memory, cells, memory_style(palette, memory))
         alarmed = memory_style(palette, memory) if memory and memory >= _WARN else palette.text
@@ -108,7 +108,7 @@ class HostTable(Rows[HostRow]):
         if width >= 90:
             held = f"{size(row.memory_used)} of {size(row.memory_total)}"
             runs.append((f"{ink.right(held, 12)} ", palette.quiet))
-        runs.append((palette.glyphs.drawn(history(row.memory_history, past)) if width >= 50 else "", palette.bar))
+        runs.append((history(row.memory_history, past) if width >= 50 else "", palette.bar))
         runs.append((f"{row.agents:>4}", palette.text))
         runs.append((" agent" + "s" * (row.agents != 1) if width >= 80 else "", palette.quiet))
         return ink.line(*runs)
@@ -117,8 +117,8 @@ class HostTable(Rows[HostRow]):
 def _bar(palette: Palette, value: float | None, cells: int, style: Style) -> list[tuple[str, Style | None]]:
     if not cells:
         return []
-    drawn = palette.glyphs.drawn(bar(None if value is None else value / 100, cells))
-    solid = drawn.rstrip("·.")
+    drawn = bar(None if value is None else value / 100, cells)
+    solid = drawn.rstrip("·")
     return [(solid, style), (drawn[len(solid) :], palette.rule)]
 
 

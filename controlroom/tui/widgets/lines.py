@@ -58,7 +58,7 @@ class Lines(Widget):
         if not self.is_attached or width <= 0 or height <= 0:
             return
         before, ground = self._drawn, self.ground()
-        self._drawn = [ink.clip(line, width) for line in list(self.build(width, height))[:height]]
+        self._drawn = [self._signed(ink.clip(line, width)) for line in list(self.build(width, height))[:height]]
         if ground != self._ground:
             self._ground = ground
             self.refresh()
@@ -70,6 +70,10 @@ class Lines(Widget):
         ]
         if changed:
             self.refresh(*changed)
+
+    def _signed(self, line: Line) -> Line:
+        glyphs = self.palette.glyphs
+        return tuple(Segment(glyphs.drawn(part.text), part.style) for part in line) if glyphs.plain else line
 
     @staticmethod
     def _line(lines: Sequence[Line], y: int) -> Line:

@@ -1,0 +1,93 @@
+"""Process start -> first painted frame on a terminal, with no engine running yet.
+
+    python -m tests.benchmarks.first_frame [--runs 10] [--columns 120] [--rows 40]
+
+The program is started as a user starts it, in an empty room; the clock runs until the top line of the screen (or the
+first byte of it at all) has arrived at the terminal. Target: 0.7 s.
+"""
+
+import argparse
+import os
+import pty
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+from tests.benchmarks.table import print_table
+
+_PAINTED = b"starting the engine"
+
+
+def main(argv: list[str]) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--columns", type=int, default=120)
+    parser.add_argument("--rows", type=int, default=40)
+    options = parser.parse_args(argv)
+    first_frame(options.columns, options.rows)
+    found = [first_frame(options.columns, options.rows) for _ in range(options.runs)]
+    bytes_, frames = sorted(first for first, _ in found), sorted(frame for _, frame in found)
+    print_table(
+        f"process start -> first frame, {options.columns}x{options.rows}, {options.runs} runs",
+        [
+            ("first byte, median", f"{statistics.median(bytes_):.2f} s", ""),
+            ("first frame, median", f"{statistics.median(frames):.2f} s", "0.7 s"),
+            ("first frame, worst", f"{frames[-1]:.2f} s", ""),
+        ],
+    )
+
+
+def first_frame(columns: int, rows: int) -> tuple[float, float]:
+    """Start the program once; give seconds until its first byte, and until the first frame."""
+    with tempfile.TemporaryDirectory() as home:
+        environ = {**os.environ, "CONTROLROOM_HOME": home, "TERM": "xterm-256color"}
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (rows, columns))
+        began = time.perf_counter()
+        screen = subprocess.Popen(
+            [sys.executable, "-m", "controlroom"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environ,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        try:
+            return _until_painted(ours, began)
+        finally:
+            _leave(screen, ours, environ, Path(home))
+
+
+def _until_painted(terminal: int, began: float) -> tuple[float, float]:
+    first = 0.0
+    seen = b""
+    while _PAINTED not in seen:
+        seen += os.read(terminal, 65536)
+        first = first or time.perf_counter() - began
+    return first, time.perf_counter() - began
+
+
+def _leave(screen: subprocess.Popen[bytes], terminal: int, environ: dict[str, str], home: Path) -> None:
+    """Leave the screen, stop the engine that it has begun to start."""
+    screen.send_signal(signal.SIGTERM)
+    while screen.poll() is None:
+        try:
+            os.read(terminal, 65536)
+        except OSError:
+            break
+    screen.wait(10)
+    os.close(terminal)
+    if any(home.iterdir()):
+        command = [sys.executable, "-m", "controlroom", "stop"]
+        subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

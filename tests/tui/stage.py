@@ -1,0 +1,54 @@
+"""The app on a real terminal, with an engine in its own process: what tests and benchmarks of bytes run on.
+
+    python -m tests.tui.stage [crash | flood | late]
+
+Its clock stands at 14:32:00, so that no minute passes while somebody counts bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timezone
+
+from controlroom.tui import theme
+from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.run import _glyphs, show
+from tests.tui import scenes
+from tests.tui.engine import SmallEngine
+
+
+def main(how: str) -> int:
+    """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there."""
+    import os
+
+    fleet = scenes.farm()
+    engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
+    if how == "late":
+        engine.starting = asyncio.Event()
+    app = Crashing(engine, how == "crash", _glyphs(os.environ))
+    try:
+        return show(app)
+    except ZeroDivisionError as mistake:
+        sys.stderr.write(f"one sentence: {type(mistake).__name__}\n")
+        return 70
+
+
+class Crashing(ControlRoomApp):
+    """The app, with a mistake in it when that is wanted."""
+
+    def __init__(self, engine: SmallEngine, crash: bool, glyphs: theme.Glyphs) -> None:
+        super().__init__(engine.connect, glyphs=glyphs, now=lambda: scenes.NOW, zone=timezone.utc)
+        self._crash = crash
+
+    def on_mount(self) -> None:
+        if self._crash:
+            self.set_timer(0.3, self._mistake)
+
+    def _mistake(self) -> None:
+        secret = "sk-ant-a-secret-value"
+        raise ZeroDivisionError(len(secret) // 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))

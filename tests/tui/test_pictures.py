@@ -1,0 +1,84 @@
+"""A few pictures, nailed down: size, theme, clock. What is said on them is tested elsewhere; here is how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timezone
+from typing import Protocol
+
+import pytest
+from textual.pilot import Pilot
+
+from controlroom.tui import theme
+from controlroom.tui.app import ControlRoomApp
+from tests.lab.waiting import wait_for_async
+from tests.tui import scenes
+from tests.tui.engine import SmallEngine
+from tests.tui.room import Clock
+
+
+class Compare(Protocol):
+    def __call__(
+        self,
+        app: ControlRoomApp,
+        *,
+        terminal_size: tuple[int, int],
+        run_before: Callable[[Pilot[None]], Awaitable[None]],
+    ) -> bool: ...
+
+
+def farm(name: str = theme.DEFAULT, glyphs: theme.Glyphs = theme.RICH_GLYPHS) -> ControlRoomApp:
+    fleet, clock = scenes.farm(), Clock()
+    engine = SmallEngine(fleet, scenes.logs(fleet), clock)
+    return ControlRoomApp(
+        engine.connect,
+        theme_file=theme.find(name),
+        glyphs=glyphs,
+        now=clock,
+        monotonic=clock.monotonic,
+        zone=timezone.utc,
+    )
+
+
+def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    async def before(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, ControlRoomApp)
+        await wait_for_async(lambda: app.picture.known and app.source is not None)
+        await pilot.pause()
+        await pilot.press(*keys)
+        wanted = app._reader._wanted
+        await wait_for_async(lambda: all(app._reader._books[agent].loaded for agent in wanted), what="the log")
+        await pilot.pause(0.1)
+
+    return before
+
+
+@pytest.mark.parametrize("size", [(200, 50), (120, 40), (45, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_overview(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(farm(), terminal_size=size, run_before=pressing())
+
+
+def test_overview_light(snap_compare: Compare) -> None:
+    assert snap_compare(farm("paper"), terminal_size=(120, 40), run_before=pressing())
+
+
+def test_overview_in_plain_signs(snap_compare: Compare) -> None:
+    assert snap_compare(farm(glyphs=theme.PLAIN_GLYPHS), terminal_size=(200, 50), run_before=pressing())
+
+
+def test_agent(snap_compare: Compare) -> None:
+    assert snap_compare(farm(), terminal_size=(120, 40), run_before=pressing("j", "j", "enter"))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (45, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_question(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(farm(), terminal_size=size, run_before=pressing("enter"))
+
+
+def test_spawn_form_on_a_phone(snap_compare: Compare) -> None:
+    assert snap_compare(farm(), terminal_size=(45, 20), run_before=pressing("s"))
+
+
+def test_kill_asks(snap_compare: Compare) -> None:
+    assert snap_compare(farm(), terminal_size=(120, 40), run_before=pressing("x"))
