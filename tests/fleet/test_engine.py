@@ -12,6 +12,7 @@ from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
 from controlroom.fleet import ledger, orders
 from controlroom.fleet.ledger import connect
+from controlroom.fleet.link import Link
 from controlroom.wire import messages as wire
 from tests.fleet import scripted
 from tests.fleet.rooms import Room, concluded, room
@@ -144,8 +145,9 @@ async def test_one_host_cannot_answer_for_another_nor_invent_an_outcome() -> Non
 async def test_a_host_is_up_only_once_it_has_said_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     host = scripted.Secretive()
     async with room(host, up=False) as here:
-        await here.until(lambda: host.channels)
-        await asyncio.sleep(0)
+        link = here.engine._links["vm1"][0]
+        assert isinstance(link, Link)
+        await here.until(lambda: link.up)
         assert here.engine.fleet.hosts["vm1"].link is LinkState.CONNECTING
     monkeypatch.setattr("controlroom.fleet.engine.SILENCE", 0.02)
     async with room(host) as here:
@@ -328,7 +330,7 @@ async def test_an_order_that_was_open_when_the_engine_ended_is_looked_up_and_not
 
 
 class Full:
-    """A disk that is full while a switch is on."""
+    """A disk that is full while a switch is on: the file may not grow."""
 
     def __init__(self) -> None:
         self.full = False
@@ -338,8 +340,8 @@ class Full:
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
-                if disk.full and sql.startswith("insert"):
-                    raise sqlite3.OperationalError("database or disk is full")
+                if sql == "begin immediate":
+                    super().execute(f"pragma max_page_count = {1 if disk.full else 100_000}")
                 return super().execute(sql, *values)  # type: ignore[arg-type]
 
         return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
@@ -351,8 +353,12 @@ async def test_with_a_full_disk_nothing_new_starts_but_what_runs_can_be_ended() 
     async with room(host, opener=disk) as here:
         disk.full = True
         refused = await here.order(intents.SpawnAgent("a2", "x", "vm1"))
+        while refused.outcome == "done":  # until its pages are used up
+            number = len(here.engine.fleet.agents)
+            refused = await here.order(intents.SpawnAgent(f"b{number}", "x" * 4000, "vm1"))
         assert refused.outcome == "refused"
         assert "nothing was started: the ledger" in refused.reason
+        assert "is the disk full? make room" in refused.reason
         assert (await here.order(KILL)).outcome == "done"
         disk.full = False
         assert (await here.order(intents.SpawnAgent("a3", "x", "vm1"))).outcome == "done"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -164,6 +165,37 @@ async def test_leaving_and_coming_back_at_an_older_place_loses_nothing(here: Roo
     await tail.client.follow({AGENT: tail.pages[-1].end})
     host.write("a1", 1, b"new 3")
     await tail.until("new 1", "new 2", "new 3")
+
+
+async def test_a_gap_that_nobody_accounts_for_is_fetched(here: Room, host: ScriptedHost) -> None:
+    tail = await Tail.of()
+    await follows(host)
+    place = wire.LogPlace("a1", 1, 1, len(host.logs["a1", 1]))
+    for channel in host.channels:
+        channel.follow.clear()
+    host.write("a1", 1, b"lost on the way", b"arrived")
+    data = host.logs["a1", 1][place.offset :]
+    cut = data.index(b"\n") + 1
+    for channel in host.channels:
+        channel.say(host.chunk_of(replace(place, offset=place.offset + cut), data[cut:]))
+    await tail.until("lost on the way", "arrived")
+    assert tail.skipped == 0
+
+
+async def test_a_place_that_no_longer_exists_is_no_dead_end(here: Room, host: ScriptedHost) -> None:
+    first = await Tail.of()
+    await follows(host)
+    host.write("a1", 1, b"new")
+    await first.until("new")
+    fetches = len([message for message in host.heard if isinstance(message, wire.Fetch)])
+    host.fetch = lambda wanted: wire.Fetched(wanted.id, 0, 0, "", 0, 0, reason="gone")  # type: ignore[method-assign]
+    second = await Tail.of(LogPlace(1, 0, 0))
+    await wait_for_async(lambda: len(here.engine.logs._sources[AGENT].tails) == 2, 5)
+    await here.engine.wait_idle()
+    assert len([message for message in host.heard if isinstance(message, wire.Fetch)]) == fetches + 1
+    host.write("a1", 1, b"newer")
+    await second.until("newer")
+    assert second.lines == ["newer"]
 
 
 async def test_what_the_link_skipped_is_told(home: object) -> None:
