@@ -168,7 +168,7 @@ class LogView(Lines):
 
     def pan(self, steps: int) -> None:
         """Move sideways where lines are cut."""
-        furthest = max(0, self._widest - self.size.width + 3)
+        furthest = max(0, self._widest - self.size.width + 4)
         self._pan = 0 if self.wrapped else max(0, min(furthest, self._pan + steps * _PAN))
         self._paint()
 
@@ -312,10 +312,10 @@ class LogView(Lines):
         return [line for line in log_lines(entry) if not wanted or wanted in line.text.lower()]
 
     def _draw(self, line: LogLine) -> list[Line]:
-        palette, cells = self.palette, max(4, self.size.width - 3)
+        palette, cells = self.palette, max(4, self.size.width - 4)
         style = palette.kinds.get(line.kind, palette.text)
         signs = _PLAIN_GUTTER if palette.glyphs.plain else _GUTTER
-        gutter = Segment(f"{signs.get(line.kind, ' ')} ", style)
+        gutter = Segment(f" {signs.get(line.kind, ' ')} ", style)
         whole = [Segment(ink.settled(span.text), style + _style(palette.terminal, *span.style)) for span in line.spans]
         if self.filter:
             whole = _marked(whole, self.filter, palette.found)
@@ -325,7 +325,7 @@ class LogView(Lines):
             return [(gutter, *_cells(whole, self._pan, cells))]
         pieces = ink.breaks(text, cells)
         return [
-            (gutter if index == 0 else Segment("  "), *_piece(whole, start, end))
+            (gutter if index == 0 else Segment("   "), *_piece(whole, start, end))
             for index, (start, end) in enumerate(pieces)
         ]
 

@@ -55,12 +55,18 @@ class Head(Lines):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as there is height for, the most telling first."""
+        return self._lines(width)[:height]
+
+    def lines_wanted(self, most: int) -> int:
+        """Give how many lines there are to show, at most so many and at least one."""
+        return max(1, min(most, len(self._lines(80))))
+
+    def _lines(self, width: int) -> list[Line]:
         if self._agent is None:
-            return ()
+            return []
         lines = [self._named(self._agent, width), self._stated(self._agent), self._tasked(self._agent)]
         lines += [self._evidence(self._agent), self._places(self._agent)]
-        shown = [line for line in lines if line]
-        return shown[:height]
+        return [line for line in lines if line]
 
     def _named(self, agent: Agent, width: int) -> Line:
         palette = self.palette
@@ -158,10 +164,10 @@ class AgentPane(Vertical):
         self.log_view.paint_pause = room.paint_pause
         if self._full:
             head = self.query_one(Head)
-            lines = 5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 else 1
+            head.show(self._picture, agent)
+            lines = head.lines_wanted(5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 else 1)
             if head.styles.height is None or head.styles.height.value != lines:
                 head.styles.height = lines
-            head.show(self._picture, agent)
         most = max(3, height - (8 if height >= 16 else 4)) if self._full else max(3, height * 2 // 3)
         question = agent.question if agent else None
         self.question.show(question, agent.id if agent else "", self._picture.now, most)

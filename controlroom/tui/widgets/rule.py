@@ -30,7 +30,7 @@ class Rule(Lines):
         word = ink.cut(self._word, max(0, width - 6))
         title = ink.cut(self._title, max(0, width - ink.width(word) - 8))
         start = ink.line(
-            (f"{sign} ", palette.rule),
+            (f"{sign} " if title else sign, palette.rule),
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
         )
         end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, palette.rule))
