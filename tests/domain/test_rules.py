@@ -1,0 +1,118 @@
+"""Rules that no fleet and no intent may break."""
+
+from functools import reduce as fold
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain import capacity, events, intents
+from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, Pending, State
+from controlroom.domain.reduce import reduce
+from controlroom.wire.codec import decode, encode
+from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names
+
+texts = st.text(max_size=20)
+wishes = st.one_of(
+    st.builds(
+        intents.SpawnAgent,
+        names | texts,
+        texts,
+        hosts | texts,
+        st.sampled_from(["", "docs"]) | texts,
+        st.sampled_from(["", "headless", "command"]) | texts,
+    ),
+    st.builds(intents.KillAgent, ids | texts, epochs),
+    st.builds(intents.ReassignAgent, ids | texts, epochs, texts, st.booleans()),
+    st.builds(intents.SendMessage, ids | texts, epochs, texts),
+    st.builds(intents.InterruptAgent, ids | texts, epochs),
+    st.builds(intents.ForgetAgent, ids | texts, epochs),
+    st.builds(intents.AnswerQuestion, ids | hosts | texts, texts, st.sampled_from(["allow", "always", "deny"]) | texts),
+    st.builds(intents.AddHost, hosts | texts, texts),
+    st.builds(intents.RemoveHost, hosts | texts),
+    st.builds(intents.TakeHost, hosts | texts),
+)
+stories = st.lists(happenings, max_size=15)
+
+
+@given(stories, wishes)
+def test_every_wish_gets_a_decision_or_a_reason(story: list[events.Event], wish: intents.Intent) -> None:
+    world = fold(reduce, story, fleet(agent()))
+    decision = decide(world, wish, 9, NOON)
+    if isinstance(decision, Refused):
+        assert decision.reason.strip()
+        assert decision.reason.isprintable(), decision.reason
+        return
+    assert len(decision.effects) == 1
+    for effect in decision.effects:
+        if isinstance(effect, intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn):
+            there = world.hosts[effect.host]
+            assert there.link is LinkState.UP
+            assert there.facts is None or there.facts.owned
+
+
+@given(stories, wishes)
+def test_what_is_on_its_way_cannot_be_ordered_twice(story: list[events.Event], wish: intents.Intent) -> None:
+    world = fold(reduce, story, fleet(agent()))
+    decision = decide(world, wish, 9, NOON)
+    if isinstance(decision, Decision) and any(isinstance(event, events.Ordered) for event in decision.events):
+        after = fold(reduce, decision.events, world)
+        assert isinstance(decide(after, wish, 10, NOON), Refused)
+
+
+@given(stories, wishes)
+def test_an_order_that_is_concluded_leaves_nothing_pending(story: list[events.Event], wish: intents.Intent) -> None:
+    world = fold(reduce, story, fleet(agent()))
+    decision = decide(world, wish, 9, NOON)
+    if isinstance(decision, Decision):
+        for outcome in ("done", "refused", "unknown"):
+            after = fold(reduce, decision.events, world)
+            for ordered in decision.events:
+                if isinstance(ordered, events.Ordered):
+                    after = reduce(after, events.Concluded(9, ordered.agent, outcome, "so", NOON))
+            assert not [one for one in after.agents.values() if one.pending and one.pending.op == 9]
+
+
+@given(wishes)
+def test_intents_pass_the_wire_unchanged(wish: intents.Intent) -> None:
+    assert decode(type(wish), encode(wish)) == wish
+
+
+@given(stories)
+def test_every_agent_stands_under_its_own_id_on_a_host_of_the_room(story: list[events.Event]) -> None:
+    world = fold(reduce, story, Fleet())
+    for key, one in world.agents.items():
+        assert key == one.id
+
+
+# --------------------------------------------------------------------------- room for one more
+
+NEED = 400 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("free", "starting", "fits"), [(NEED, 0, True), (NEED - 1, 0, False), (2 * NEED, 1, True), (2 * NEED - 1, 1, False)]
+)
+def test_what_is_starting_counts_as_if_it_were_there(free: int, starting: int, fits: bool) -> None:
+    vm = host(free=free)
+    rows = [agent(f"a{n}", state=State.STARTING, pending=Pending(n, "spawn", NOON)) for n in range(starting)]
+    world = fleet(*rows, hosts=(vm,), limits=Limits(NEED))
+    assert (capacity.refusal(world, vm, "headless") is None) == fits
+    assert capacity.refusal(world, vm, "command") is None, "a command takes what it takes"
+
+
+def test_no_reading_and_no_limit_refuse_nothing() -> None:
+    blind = host(sample=HostSample(NOON))
+    assert capacity.refusal(fleet(hosts=(blind,)), blind, "headless") is None
+    full = host(free=1)
+    assert capacity.refusal(fleet(hosts=(full,), limits=Limits(0)), full, "headless") is None
+    assert f"{full.name} has 1B left, an agent needs 400M" in str(
+        capacity.refusal(fleet(hosts=(full,)), full, "headless")
+    )
+
+
+def test_without_tmux_nothing_starts() -> None:
+    bare = host(facts=facts(tmux=""), sample=HostSample(NOON, memory_used=0, memory_total=GIB))
+    for kind in ("headless", "command"):
+        assert "has no tmux: install it there" in str(capacity.refusal(fleet(hosts=(bare,)), bare, kind))
