@@ -119,6 +119,8 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
         os.unlink(home.socket)
     await server.close()
     await engine.close()
+    logging.shutdown()
+    os._exit(0)  # all is written; a thread that waits for a name lookup must not keep the room's lock
 
 
 class _Opener:
