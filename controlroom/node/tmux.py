@@ -110,12 +110,16 @@ class Tmux:
             raise TmuxError(f"the tmux server does not start: {done}")
 
     async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
-        """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`."""
+        """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`.
+
+        From then on the server ends with its last session: nothing of ours stays on a host where no agent runs.
+        """
         await self.start_server()
         mark = (";", "set-option", "-t", f"={name}:")
         answer = await self.run(
             *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "120", "-y", "40", "--", *argv),
             *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
+            *(";", "set-option", "-s", "exit-empty", "on"),
         )
         pid = answer.lines[0] if answer.lines else ""
         if not pid.isdecimal():

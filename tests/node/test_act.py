@@ -190,7 +190,7 @@ def test_the_tmux_server_is_closed_to_escapes(node: NodeClient, home: World) -> 
     options = tmux("show-options", "-g") + tmux("show-options", "-s") + tmux("show-options", "-gw")
     for line in (
         *("set-titles off", "set-clipboard off", "allow-rename off", "automatic-rename off", "bell-action none"),
-        *("mouse on", "history-limit 2000", "exit-empty off", "allow-passthrough off"),
+        *("mouse on", "history-limit 2000", "exit-empty on", "allow-passthrough off"),
     ):
         assert line in options.splitlines(), line
     assert "#(" not in tmux("show-options", "-g", "status-left") + tmux("show-options", "-g", "status-right")
