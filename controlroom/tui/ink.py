@@ -4,11 +4,12 @@ Text must be inert already. What terminals disagree about (the emoji variation s
 stands to the right of it stays where it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
 
 Line = tuple[Segment, ...]
 """One drawn line. Equal lines look the same, so a line that did not change is not painted again."""
@@ -120,3 +121,38 @@ def _reach(text: str, widths: list[int], start: int, cells: int) -> int:
         room -= widths[end]
         end += 1
     return end
+
+
+def marked(segments: Sequence[Segment], text: str, style: Style) -> list[Segment]:
+    """Lay `style` under every place where `text` stands, even across runs of different colours."""
+    whole = "".join(segment.text for segment in segments).lower()
+    wanted, marks, at = text.lower(), list[tuple[int, int]](), 0
+    while (at := whole.find(wanted, at)) >= 0:
+        marks.append((at, at + len(wanted)))
+        at += len(wanted)
+    drawn: list[Segment] = []
+    position = 0
+    for start, end in marks:
+        drawn += piece(segments, position, start)
+        drawn += [Segment(part.text, (part.style or Style.null()) + style) for part in piece(segments, start, end)]
+        position = end
+    return drawn + piece(segments, position, len(whole))
+
+
+def piece(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:
+    """Cut characters `start` to `end` out of a line of segments."""
+    drawn: list[Segment] = []
+    at = 0
+    for segment in segments:
+        low, high = max(start - at, 0), min(end - at, len(segment.text))
+        if low < high:
+            drawn.append(Segment(segment.text[low:high], segment.style))
+        at += len(segment.text)
+    return drawn
+
+
+def window(segments: Sequence[Segment], skip: int, cells: int) -> Line:
+    """Cut `cells` cells out of a line, after `skip`; what is missing is marked at either side."""
+    whole = Strip(segments)
+    shown = tuple(whole.crop(skip, skip + cells))
+    return clip((*shown, Segment("  ")), cells) if whole.cell_length > skip + cells else shown

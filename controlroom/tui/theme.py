@@ -6,6 +6,7 @@ The format is explained in `themes/dusk.toml`. Nothing is drawn dim: mosh drops 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,24 @@ def _kind_styles(file: ThemeFile, plain: Mapping[str, Style], bold: Mapping[str,
         "note": plain["quiet"],
         "done": plain["accent"],
     }
+
+
+@lru_cache(maxsize=4096)
+def run_style(
+    terminal: tuple[str, ...], fg: str, bg: str, bold: bool, italic: bool, underline: bool, reverse: bool
+) -> Style:
+    """Make a run's own colours: the first sixteen are the theme's, so that they can be read on it."""
+    return Style(
+        color=_run_colour(terminal, fg),
+        bgcolor=_run_colour(terminal, bg),
+        bold=bold or None,
+        italic=italic or None,
+        underline=underline or None,
+        reverse=reverse or None,
+    )
+
+
+def _run_colour(terminal: tuple[str, ...], wanted: str) -> str | None:
+    if not wanted.isdigit():
+        return wanted or None
+    return terminal[int(wanted)] if int(wanted) < 16 else f"color({wanted})"

@@ -5,23 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from textual.widgets import TextArea
 
 from controlroom.domain.actions import ACTIONS, on_screen
 from controlroom.domain.intents import (
-    AddHost,
     AnswerQuestion,
     ForgetAgent,
-    InterruptAgent,
     KillAgent,
-    ReassignAgent,
-    RemoveHost,
-    SendMessage,
-    SpawnAgent,
 )
-from controlroom.domain.model import Fleet, LinkState, State
+from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
-from controlroom.tui.screens.forms import HostForm, MessageForm, ReassignForm, SpawnForm
+from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
@@ -142,66 +135,6 @@ async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reas
         await here.until(lambda: "asks something else by now" in here.said())
 
 
-# --------------------------------------------------------------------------- spawn
-
-
-@SIZES
-async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
-    async with room(scenes.farm(), size=size) as here:
-        await here.press("s")
-        here.screen(SpawnForm)
-        await here.write("fix it; now")
-        await here.press("enter")
-        assert here.engine.asked == [SpawnAgent("agent-1", "fix it; now", "vm1", "default")]
-        await here.until(lambda: "vm1/agent-1" in here.app.picture.fleet.agents)
-        here.screen(Overview)
-        await here.until(lambda: "agent-1 started on vm1" in here.said())
-
-
-async def test_every_field_of_the_spawn_form_is_reached_with_plain_keys() -> None:
-    async with room(scenes.farm(), size=PHONE) as here:
-        await here.press("s", "backspace")
-        await here.write("docs")
-        await here.press(*["backspace"] * 5, "3", "backspace", "j", "backspace", *["backspace"] * 7)
-        await here.write("web")
-        await here.press("enter", "enter", "enter", "enter")
-        await here.write("go")
-        await here.press("enter")
-        assert here.engine.asked == [SpawnAgent("web", "go", "vm2", "docs")]
-
-
-async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:
-    async with room(scenes.farm()) as here:
-        await here.press("s")
-        await here.write("one")
-        await here.press("\\", "enter")
-        await here.write("two")
-        area = here.app.screen.query_one(TextArea)
-        area.insert(" $(date) 'quoted' ; 🦊")
-        await here.press("enter")
-        assert here.engine.asked == [SpawnAgent("agent-1", "one\ntwo $(date) 'quoted' ; 🦊", "vm1", "default")]
-
-
-async def test_a_form_says_what_is_missing_and_keeps_what_was_begun() -> None:
-    async with room(scenes.farm()) as here:
-        await here.press("s", "enter")
-        assert "write its task first" in here.text()
-        await here.write("half a task")
-        await here.press("escape")
-        here.screen(Overview)
-        assert here.engine.asked == []
-        await here.press("s")
-        assert "half a task" in here.text()
-
-
-async def test_a_refused_spawn_says_why() -> None:
-    fleet = scenes.farm()
-    full = replace(fleet, limits=replace(fleet.limits, memory_per_agent=900 * scenes.GIB))
-    async with room(full) as here:
-        await here.press("s", "x", "enter")
-        await here.until(lambda: "an agent needs 900G" in here.said())
-
-
 # --------------------------------------------------------------------------- ending, reassigning, saying
 
 
@@ -274,42 +207,6 @@ async def test_forget_asks_and_is_for_ended_agents_only() -> None:
         here.screen(Overview).table.choose("vm2/old-7")
         await here.press("f", "y")
         assert here.engine.asked == [ForgetAgent("vm2/old-7", 1)]
-
-
-@SIZES
-async def test_reassign_with_a_new_session_or_the_same(size: tuple[int, int]) -> None:
-    async with room(scenes.farm(), size=size) as here:
-        await here.press("r")
-        here.screen(ReassignForm)
-        await here.write("now the tests")
-        await here.press("enter")
-        assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "now the tests", False)]
-        await here.press("r", "backspace", "2", "enter")
-        await here.write("go on")
-        await here.press("enter")
-        assert here.engine.asked[1] == ReassignAgent("vm1/docs-1", 2, "go on", True)
-
-
-async def test_message_and_interrupt() -> None:
-    async with room(scenes.farm()) as here:
-        here.screen(Overview).table.choose("vm2/api-3")
-        await here.press("m")
-        here.screen(MessageForm)
-        await here.write("use v2")
-        await here.press("enter")
-        await here.press("i")
-        assert here.engine.asked == [SendMessage("vm2/api-3", 1, "use v2"), InterruptAgent("vm2/api-3", 1)]
-        here.screen(Overview).table.choose("vm1/lint-all")
-        await here.press("m")
-        assert here.said() == "lint-all runs a command, which takes none"
-
-
-async def test_a_question_is_answered_in_words() -> None:
-    async with room(scenes.farm()) as here:
-        await here.press("m")
-        await here.write("not yet")
-        await here.press("enter")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny", "not yet")]
 
 
 # --------------------------------------------------------------------------- finding
@@ -403,50 +300,6 @@ async def test_digits_choose_rows() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
         await here.press("7")
         assert here.screen(Overview).table.chosen == "vm2/api-3"
-
-
-# --------------------------------------------------------------------------- hosts
-
-
-def with_new_host() -> Fleet:
-    fleet = scenes.farm()
-    asking = scenes.host("vm9", 0, 1, link=LinkState.ASKING, sample=None, facts=None, question=scenes.host_key("vm9"))
-    return replace(fleet, hosts={**fleet.hosts, "vm9": replace(asking, reason="its key is not known")})
-
-
-@SIZES
-async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) -> None:
-    async with room(with_new_host(), size=size) as here:
-        await here.press("h")
-        assert here.screen(HostsScreen).table.chosen == "vm9"
-        shown = here.text().replace("\n", "").replace(" ", "")
-        assert "SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM" in shown
-        await here.press("y")
-        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "allow")]
-        await here.until(lambda: here.engine.fleet.hosts["vm9"].link is LinkState.CONNECTING)
-
-
-async def test_next_leads_to_hosts_too_and_d_refuses_the_key() -> None:
-    async with room(with_new_host()) as here:
-        await here.press("n", "n", "n")
-        assert here.screen(HostsScreen).table.chosen == "vm9"
-        await here.press("d")
-        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "deny")]
-
-
-async def test_hosts_are_added_and_removed() -> None:
-    async with room(scenes.farm()) as here:
-        await here.press("h", "a")
-        here.screen(HostForm)
-        await here.write("ann@build.example.org:2222")
-        await here.press("enter")
-        assert here.engine.asked == [AddHost("build", "ann@build.example.org:2222")]
-        await here.until(lambda: "build" in here.app.picture.fleet.hosts)
-        here.screen(HostsScreen).table.choose("build")
-        await here.press("x")
-        assert here.screen(ConfirmSheet).title_words == "Take build out of the room?"
-        await here.press("y")
-        assert here.engine.asked[1] == RemoveHost("build")
 
 
 # --------------------------------------------------------------------------- taps

@@ -3,17 +3,14 @@
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import lru_cache
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.message import Message
-from textual.strip import Strip
 from textual.timer import Timer
 
 from controlroom.domain.loglines import LogLine, log_lines
-from controlroom.tui import ink
+from controlroom.tui import ink, theme
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import Entry, LogBook
 from controlroom.tui.widgets.lines import Lines
@@ -316,16 +313,19 @@ class LogView(Lines):
         style = palette.kinds.get(line.kind, palette.text)
         signs = _PLAIN_GUTTER if palette.glyphs.plain else _GUTTER
         gutter = Segment(f" {signs.get(line.kind, ' ')} ", style)
-        whole = [Segment(ink.settled(span.text), style + _style(palette.terminal, *span.style)) for span in line.spans]
+        whole = [
+            Segment(ink.settled(span.text), style + theme.run_style(palette.terminal, *span.style))
+            for span in line.spans
+        ]
         if self.filter:
-            whole = _marked(whole, self.filter, palette.found)
+            whole = ink.marked(whole, self.filter, palette.found)
         text = "".join(segment.text for segment in whole)
         if not self.wrapped:
             self._widest = max(self._widest, sum(segment.cell_length for segment in whole))
-            return [(gutter, *_cells(whole, self._pan, cells))]
+            return [(gutter, *ink.window(whole, self._pan, cells))]
         pieces = ink.breaks(text, cells)
         return [
-            (gutter if index == 0 else Segment("   "), *_piece(whole, start, end))
+            (gutter if index == 0 else Segment("   "), *ink.piece(whole, start, end))
             for index, (start, end) in enumerate(pieces)
         ]
 
@@ -353,59 +353,3 @@ class LogView(Lines):
         self._looked = (below, book.after_last)
         if below > book.first:
             self.call_later(self._paint)
-
-
-def _marked(segments: Sequence[Segment], text: str, style: Style) -> list[Segment]:
-    """Lay `style` under every place where `text` stands, even across runs of different colours."""
-    whole = "".join(segment.text for segment in segments).lower()
-    wanted, marks, at = text.lower(), list[tuple[int, int]](), 0
-    while (at := whole.find(wanted, at)) >= 0:
-        marks.append((at, at + len(wanted)))
-        at += len(wanted)
-    drawn: list[Segment] = []
-    position = 0
-    for start, end in marks:
-        drawn += _piece(segments, position, start)
-        drawn += [Segment(part.text, (part.style or Style.null()) + style) for part in _piece(segments, start, end)]
-        position = end
-    return drawn + _piece(segments, position, len(whole))
-
-
-def _piece(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:
-    """Cut characters `start` to `end` out of a line of segments."""
-    drawn: list[Segment] = []
-    at = 0
-    for segment in segments:
-        low, high = max(start - at, 0), min(end - at, len(segment.text))
-        if low < high:
-            drawn.append(Segment(segment.text[low:high], segment.style))
-        at += len(segment.text)
-    return drawn
-
-
-def _cells(segments: Sequence[Segment], skip: int, cells: int) -> Line:
-    """Cut `cells` cells out of a line, after `skip`; what is missing is marked at either side."""
-    whole = Strip(segments)
-    shown = tuple(whole.crop(skip, skip + cells))
-    return ink.clip((*shown, Segment("  ")), cells) if whole.cell_length > skip + cells else shown
-
-
-@lru_cache(maxsize=4096)
-def _style(
-    terminal: tuple[str, ...], fg: str, bg: str, bold: bool, italic: bool, underline: bool, reverse: bool
-) -> Style:
-    """Make a run's own colours: the first sixteen are the theme's, so that they can be read on it."""
-    return Style(
-        color=_colour(terminal, fg),
-        bgcolor=_colour(terminal, bg),
-        bold=bold or None,
-        italic=italic or None,
-        underline=underline or None,
-        reverse=reverse or None,
-    )
-
-
-def _colour(terminal: tuple[str, ...], wanted: str) -> str | None:
-    if not wanted.isdigit():
-        return wanted or None
-    return terminal[int(wanted)] if int(wanted) < 16 else f"color({wanted})"

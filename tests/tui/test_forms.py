@@ -1,0 +1,110 @@
+"""Forms are filled with plain keys, say what is missing, and send what stands in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.widgets import TextArea
+
+from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
+from controlroom.tui.screens.overview import Overview
+from tests.tui import scenes
+from tests.tui.room import room
+
+PHONE, WIDE = (45, 20), (200, 50)
+SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
+
+
+@SIZES
+async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("s")
+        here.screen(SpawnForm)
+        await here.write("fix it; now")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("agent-1", "fix it; now", "vm1", "default")]
+        await here.until(lambda: "vm1/agent-1" in here.app.picture.fleet.agents)
+        here.screen(Overview)
+        await here.until(lambda: "agent-1 started on vm1" in here.said())
+
+
+async def test_every_field_of_the_spawn_form_is_reached_with_plain_keys() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press("s", "backspace")
+        await here.write("docs")
+        await here.press(*["backspace"] * 5, "3", "backspace", "j", "backspace", *["backspace"] * 7)
+        await here.write("web")
+        await here.press("enter", "enter", "enter", "enter")
+        await here.write("go")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("web", "go", "vm2", "docs")]
+
+
+async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("s")
+        await here.write("one")
+        await here.press("\\", "enter")
+        await here.write("two")
+        area = here.app.screen.query_one(TextArea)
+        area.insert(" $(date) 'quoted' ; 🦊")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("agent-1", "one\ntwo $(date) 'quoted' ; 🦊", "vm1", "default")]
+
+
+async def test_a_form_says_what_is_missing_and_keeps_what_was_begun() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("s", "enter")
+        assert "write its task first" in here.text()
+        await here.write("half a task")
+        await here.press("escape")
+        here.screen(Overview)
+        assert here.engine.asked == []
+        await here.press("s")
+        assert "half a task" in here.text()
+
+
+async def test_a_refused_spawn_says_why() -> None:
+    fleet = scenes.farm()
+    full = replace(fleet, limits=replace(fleet.limits, memory_per_agent=900 * scenes.GIB))
+    async with room(full) as here:
+        await here.press("s", "x", "enter")
+        await here.until(lambda: "an agent needs 900G" in here.said())
+
+
+@SIZES
+async def test_reassign_with_a_new_session_or_the_same(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("r")
+        here.screen(ReassignForm)
+        await here.write("now the tests")
+        await here.press("enter")
+        assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "now the tests", False)]
+        await here.press("r", "backspace", "2", "enter")
+        await here.write("go on")
+        await here.press("enter")
+        assert here.engine.asked[1] == ReassignAgent("vm1/docs-1", 2, "go on", True)
+
+
+async def test_message_and_interrupt() -> None:
+    async with room(scenes.farm()) as here:
+        here.screen(Overview).table.choose("vm2/api-3")
+        await here.press("m")
+        here.screen(MessageForm)
+        await here.write("use v2")
+        await here.press("enter")
+        await here.press("i")
+        assert here.engine.asked == [SendMessage("vm2/api-3", 1, "use v2"), InterruptAgent("vm2/api-3", 1)]
+        here.screen(Overview).table.choose("vm1/lint-all")
+        await here.press("m")
+        assert here.said() == "lint-all runs a command, which takes none"
+
+
+async def test_a_question_is_answered_in_words() -> None:
+    async with room(scenes.farm()) as here:
+        await here.press("m")
+        await here.write("not yet")
+        await here.press("enter")
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny", "not yet")]
