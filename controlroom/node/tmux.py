@@ -45,6 +45,7 @@ _OPTIONS: Sequence[Sequence[str]] = (
 _FORMAT = "#{session_name} #{pane_pid} #{@controlroom_name} #{@controlroom_epoch}"
 """Split at spaces: a session with one in its name is none of ours."""
 
+_STARTS = 3
 _NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
 
 
@@ -85,7 +86,7 @@ class Tmux:
         except ImportError as error:
             raise TmuxError(f"libtmux did not arrive with the node: {error}") from None
         call = tmux_cmd.__new__(tmux_cmd)
-        argv = (f"-L{self._socket}", "-f/dev/null", *command)
+        argv = ("-N", f"-L{self._socket}", *command)  # -N: never start a server with an environment and a command line
         thread = asyncio.get_running_loop().run_in_executor(None, _call, call, argv, self.program)
         try:
             await asyncio.wait_for(asyncio.shield(thread), deadline)
@@ -114,17 +115,23 @@ class Tmux:
 
         From then on the server ends with its last session: nothing of ours stays on a host where no agent runs.
         """
-        await self.start_server()
-        mark = (";", "set-option", "-t", f"={name}:")
-        answer = await self.run(
-            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "120", "-y", "40", "--", *argv),
-            *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
-            *(";", "set-option", "-s", "exit-empty", "on"),
-        )
+        for _ in range(_STARTS):  # between the two commands the last session of others may end, and the server with it
+            await self.start_server()
+            answer = await self._new_session(name, epoch, argv)
+            if not any(known in " ".join(answer.errors) for known in _NO_SERVER):
+                break
         pid = answer.lines[0] if answer.lines else ""
         if not pid.isdecimal():
             raise TmuxError(f"tmux did not start the session: {' '.join(answer.errors) or answer.code}")
         return int(pid)
+
+    async def _new_session(self, name: str, epoch: int, argv: Sequence[str]) -> Answer:
+        mark = (";", "set-option", "-t", f"={name}:")
+        return await self.run(
+            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "120", "-y", "40", "--", *argv),
+            *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
+            *(";", "set-option", "-s", "exit-empty", "on"),
+        )
 
     async def kill_session(self, name: str) -> None:
         """End a session if there is one. Raises `TmuxError` when tmux cannot be reached."""

@@ -17,7 +17,6 @@ from controlroom.node import serve
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,
-    AgentSpec,
     AgentsSeen,
     Fetch,
     Fetched,
@@ -34,6 +33,7 @@ from controlroom.wire.messages import (
     read_from_node,
 )
 from controlroom.wire.records import Record, unpack_all
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.folder import TAG
-from controlroom.wire.messages import AgentSpec, Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
+from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient, bodies_of, state_folder

@@ -17,16 +17,8 @@ import pytest
 import controlroom
 from controlroom.node.owner import Owner, Ownership
 from controlroom.wire.lines import MAX_FRAME
-from controlroom.wire.messages import (
-    AgentSpec,
-    Greet,
-    HostSeen,
-    Notice,
-    Ping,
-    Pong,
-    Spawn,
-    pack,
-)
+from controlroom.wire.messages import Greet, HostSeen, Notice, Ping, Pong, Spawn, pack
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import SERVE, NodeClient

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.wire.messages import AgentSeen, AgentSpec, Reply, Spawn, Tell
+from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
+from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api
 from tests.lab.processes import look
 from tests.lab.world import World

@@ -22,7 +22,6 @@ from controlroom.node.tmux import Tmux, TmuxError
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,
-    AgentSpec,
     AgentsSeen,
     Fetch,
     Fetched,
@@ -33,6 +32,7 @@ from controlroom.wire.messages import (
     Spawn,
     read_from_node,
 )
+from controlroom.wire.spec import AgentSpec
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
@@ -146,7 +146,33 @@ async def test_a_runner_that_does_not_come_up_leaves_nothing(home: World, monkey
     assert reply.outcome == "refused"
     assert reply.reason.startswith("one does not start: its runner ended at once")
     assert os.listdir(os.path.join(state, "agents")) == []
-    assert await tmux.panes() == {}
+    assert not await tmux.panes()
+
+
+async def test_a_server_is_never_started_with_what_a_session_brings(home: World) -> None:
+    """Its command line and its environment would stay readable for as long as it lives."""
+    tmux = Tmux("tmux", "controlroom", os.environ)
+    answer = await tmux.run("new-session", "-d", "-s", "one", "--", "sleep", "600")
+    assert answer.code
+    assert "no server running" in answer.errors[0] or "error connecting" in answer.errors[0]
+    assert await tmux.panes() is None
+
+
+async def test_a_server_that_ends_before_its_first_session_is_started_again(home: World) -> None:
+    """It ends with its last session, and that may be another's just now."""
+
+    class Ending(Tmux):
+        starts = 0
+
+        async def start_server(self) -> None:
+            await super().start_server()
+            self.starts += 1
+            if self.starts == 1:
+                await self.run("kill-server")
+
+    tmux = Ending("tmux", "controlroom", os.environ)
+    assert await tmux.new_session("one", 1, ["sleep", "600"])
+    assert (tmux.starts, list(await tmux.panes() or {})) == (2, ["one"])
 
 
 async def test_a_tmux_that_hangs_costs_a_deadline_and_leaves_nothing(home: World) -> None:

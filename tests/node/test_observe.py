@@ -28,17 +28,9 @@ from controlroom.node.spawn import Spawner
 from controlroom.node.tmux import Tmux
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
-from controlroom.wire.messages import (
-    AgentSeen,
-    AgentSpec,
-    AgentsSeen,
-    Kill,
-    Reply,
-    Spawn,
-    Tell,
-    read_from_node,
-)
+from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node
 from controlroom.wire.messages import LastLines as LinesSeen
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 from tests.node.client import NodeClient, state_folder
