@@ -19,7 +19,7 @@ from controlroom.fleet.home import Home, HomeProblem, check_private
 from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, HostTable, ProfileTable, RosterFile, Table
 from controlroom.meter.names import LOCAL
 from controlroom.meter.redact import redact
-from controlroom.wire.messages import AgentSpec, Credential
+from controlroom.wire.spec import AgentSpec, Credential
 
 _MEBIBYTE = 1024 * 1024
 MAX_FILE = 4 * _MEBIBYTE

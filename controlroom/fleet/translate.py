@@ -14,6 +14,7 @@ from controlroom.meter.inert import inert, inert_lines
 from controlroom.meter.names import agent_name_problem
 from controlroom.meter.redact import redact
 from controlroom.wire import messages as wire
+from controlroom.wire.spec import AgentSpec
 
 LAST_LINE = 300
 TASK = 200
@@ -99,7 +100,7 @@ def to_reply(reply: wire.Reply) -> wire.Reply:
     return replace(reply, outcome=outcome, reason=short(reply.reason, QUESTION // 8))
 
 
-def to_node(effect: NodeEffect, op: int, profile: wire.AgentSpec) -> wire.ToNode:
+def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
     """Turn an effect into what its host is asked; `profile` holds all that the effect does not say."""
     match effect:
         case intents.SpawnOn():
@@ -126,7 +127,7 @@ def long(text: str, limit: int) -> str:
     return whole if len(whole) <= limit else whole[: limit - 1] + "…"
 
 
-def _spec(effect: intents.SpawnOn, profile: wire.AgentSpec) -> wire.AgentSpec:
+def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
     return replace(
         profile,
         kind=effect.kind or profile.kind,

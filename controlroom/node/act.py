@@ -12,7 +12,7 @@ from controlroom.node.ending import end_by_force, record_end, what_is_left
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.spawn import Refusal, Spawner
+from controlroom.node.spawn import Refusal, Spawner, inherited
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
 
@@ -63,8 +63,9 @@ class Actor:
             await self._forget(wanted)
 
     async def _spawn(self, wanted: Spawn) -> None:
-        self._spawner.check(wanted)
         known = epochs(self._place.state, wanted.name)
+        wanted = inherited(wanted, known)
+        self._spawner.check(wanted)
         if any(entry.epoch == wanted.epoch for entry in known):
             await self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
             return
@@ -100,7 +101,7 @@ class Actor:
 
     async def _forget(self, wanted: Forget) -> None:
         doomed = [entry for entry in epochs(self._place.state, wanted.name) if entry.epoch <= wanted.epoch]
-        if not doomed:
+        if not doomed and epochs(self._place.state, wanted.name):
             raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is not on this host")
         for entry in doomed:
             if is_live(_status(entry)):

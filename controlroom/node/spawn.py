@@ -5,19 +5,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
-from controlroom.node.agents import Entry, signature
+from controlroom.node.agents import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
 from controlroom.node.files import make_private, write_atomic
 from controlroom.node.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
 from controlroom.node.host import now
 from controlroom.node.place import Place
 from controlroom.node.tmux import TmuxError
-from controlroom.wire.codec import encode
+from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import MAX_TASK, PeerError, to_line
 from controlroom.wire.messages import Spawn
 from controlroom.wire.records import FORMAT
+from controlroom.wire.spec import AgentSpec
 
 KINDS = ("headless", "command")
 
@@ -110,6 +112,17 @@ class Spawner:
                 raise OSError("its runner ended at once: look at free disk space and python3 on the host")
             await asyncio.sleep(pause)
             pause = min(0.25, pause * 1.5)
+
+
+def inherited(wanted: Spawn, earlier: Sequence[Entry]) -> Spawn:
+    """Give an order for a command that does not say which the command of the agent's newest earlier epoch."""
+    if wanted.spec.kind != "command" or wanted.spec.command or not earlier:
+        return wanted
+    try:
+        before = decode(AgentSpec, read_order(earlier[0]).get("spec"))
+    except PeerError:
+        return wanted
+    return replace(wanted, spec=replace(wanted.spec, command=before.command)) if before.kind == "command" else wanted
 
 
 def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 Read by the runner, which must stay small.
 
-`Spec` and `Credential` hold the fields of their namesakes in `wire.messages`, which the runner cannot afford to import.
+`Spec` and `Credential` hold the fields of their namesakes in `wire.spec`, which the runner cannot afford to import.
 """
 
 import json
@@ -15,7 +15,7 @@ from controlroom.wire.records import FORMAT
 
 
 class Credential(NamedTuple):
-    """What the agent logs in with (`wire.messages.Credential`)."""
+    """What the agent logs in with (`wire.spec.Credential`)."""
 
     plan: bool = False
     file: str = ""
@@ -23,7 +23,7 @@ class Credential(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """How to run the agent (`wire.messages.AgentSpec`)."""
+    """How to run the agent (`wire.spec.AgentSpec`)."""
 
     kind: str = "headless"
     command: tuple[str, ...] = ()

@@ -4,10 +4,11 @@ Times are UTC milliseconds of the host unless a name says otherwise, sizes bytes
 process) or of the machine (CPU of a host). Text is as the host gave it: hostile until `translate` has made it inert.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import PeerError, from_line, to_line
+from controlroom.wire.spec import AgentSpec
 
 # --------------------------------------------------------------------------- home -> node
 
@@ -29,44 +30,6 @@ class Ping:
     """A heartbeat. The node answers `Pong`, and ends by itself when none has come for `NODE_PATIENCE` seconds."""
 
     number: int
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What an agent logs in with. At most one is set; none: whatever the login shell's environment holds."""
-
-    plan: bool = False
-    """Claude's own login: API keys are taken out of the environment."""
-    file: str = ""
-    """A file on the host that holds a key or token; `~` is the host user's home."""
-    command: tuple[str, ...] = ()
-    """A command on the host that prints a key or token."""
-
-
-@dataclass(frozen=True)
-class AgentSpec:
-    """How to run one agent, but for its task. Zeros and empty texts mean: not set."""
-
-    kind: str = "headless"
-    command: tuple[str, ...] = ()
-    """argv: kind `command` what runs, kind `headless` the Claude program instead of `claude` from PATH."""
-    profile: str = ""
-    model: str = ""
-    permission_mode: str = ""
-    cwd: str = ""
-    """Absolute, or relative to the host user's home; `~` too. Empty: the home."""
-    env: dict[str, str] = field(default_factory=dict)
-    env_file: str = ""
-    """A file on the host with NAME=value lines."""
-    credential: Credential = field(default_factory=Credential)
-    max_hours: float = 0.0
-    max_log_bytes: int = 1024**3
-    max_turns: int = 0
-    max_output_tokens: int = 0
-    max_budget_usd: str = ""
-    """A decimal number, given to Claude as `--max-budget-usd` as it is written."""
-    resume: str = ""
-    """A Claude session to go on with (`--resume`)."""
 
 
 @dataclass(frozen=True)

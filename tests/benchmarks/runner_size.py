@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from controlroom.wire.messages import AgentSpec
+from controlroom.wire.spec import AgentSpec
 from tests.benchmarks.table import print_table
 from tests.lab.waiting import wait_for
 from tests.node.agent_under_test import Agent

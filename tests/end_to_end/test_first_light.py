@@ -133,6 +133,17 @@ def test_a_killed_child_is_a_failure_with_its_signal(room: Room, vm1: Host) -> N
     assert room.wait_for_state("job2", "failed")["exit_code"] == 7
 
 
+def test_a_command_is_reassigned_without_saying_it_again(room: Room, vm1: Host) -> None:
+    room.run("spawn", "copy", "--host", "vm1", "--task", "one", "--", "sh", "-c", "cat >> got; echo copied")
+    room.wait_for_state("copy", "done")
+    room.run("reassign", "copy", "--task", " two")
+    room.wait_until("the second run", lambda status: status["agents"][0]["epoch"] == 2)
+    room.wait_for_state("copy", "done")
+    assert (vm1.home / "got").read_text() == "one two"
+    room.run("forget", "copy", "--yes")
+    assert not room.status()["agents"]
+
+
 def test_the_task_of_a_command_arrives_byte_for_byte(room: Room, vm1: Host, tmp_path: Path) -> None:
     task = "'\"`$(touch ran)`; rm -rf x\n\t🎉\\ #{pane_id} %% ##(touch ran)\n" * 4000
     (tmp_path / "task.md").write_text(task)

@@ -12,7 +12,7 @@ from controlroom.fleet import config
 from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.settings import HostTable, LimitsTable, ProfileTable
-from controlroom.wire.messages import AgentSpec, Credential
+from controlroom.wire.spec import AgentSpec, Credential
 
 WHOLE = """
 local = false

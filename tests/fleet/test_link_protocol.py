@@ -12,6 +12,7 @@ from controlroom.domain import events
 from controlroom.domain.model import LinkState
 from controlroom.fleet.link import MAX_AGENTS, MAX_OUTBOX, SILENCE
 from controlroom.wire import messages as wire
+from controlroom.wire.spec import AgentSpec
 from tests.fleet.link_bench import START, WELCOME, Bench
 
 # -- nodes that break the protocol
@@ -96,7 +97,7 @@ async def test_a_host_that_floods_is_cut_off() -> None:
 async def test_a_host_that_takes_nothing_fills_its_own_queue_only() -> None:
     async with Bench().running() as bench:
         bench.dialler.wire.stuck = asyncio.Event()
-        big = wire.Spawn(1, "a", 1, wire.AgentSpec(), "x" * 1_000_000)
+        big = wire.Spawn(1, "a", 1, AgentSpec(), "x" * 1_000_000)
         taken = sum(bench.link.send(big) for _ in range(40))
         assert taken == MAX_OUTBOX // 1_000_000 - 1 or taken == MAX_OUTBOX // 1_000_000
         await bench.time.pass_by(SILENCE)

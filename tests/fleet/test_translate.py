@@ -14,6 +14,7 @@ from controlroom.domain.model import Agent, State
 from controlroom.fleet.translate import Setting, long, short, to_events, to_met, to_node, to_reply
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire import messages as wire
+from controlroom.wire.spec import AgentSpec, Credential
 
 NOW = 1_795_307_427_677
 SETTING = Setting("vm1", "room", NOW)
@@ -271,12 +272,12 @@ def test_an_outcome_we_do_not_know_is_unknown() -> None:
 
 
 def test_effects_become_what_a_node_understands() -> None:
-    profile = wire.AgentSpec(
+    profile = AgentSpec(
         model="opus",
         cwd="/p",
         env={"A": "1"},
         permission_mode="plan",
-        credential=wire.Credential(plan=True),
+        credential=Credential(plan=True),
         max_hours=2,
     )
     spawn = intents.SpawnOn("vm1", "a", 3, "task\n$(x)", "headless", "careful", "sonnet", "", ("claude",), "sess", 2)

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from controlroom.node import folder, run
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import to_line
-from controlroom.wire.messages import AgentSeen, AgentSpec
+from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import FORMAT, Record, segment_number, unpack_all
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 
 T = TypeVar("T")

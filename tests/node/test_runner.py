@@ -19,7 +19,7 @@ import pytest
 import controlroom
 from controlroom.node import folder, process_tree
 from controlroom.wire.lines import to_line
-from controlroom.wire.messages import AgentSpec
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.agent_under_test import RUN, Agent, alive

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from controlroom.meter.speech import last_words
-from controlroom.wire.messages import AgentSeen, AgentSpec, QuestionSeen
+from controlroom.wire.messages import AgentSeen, QuestionSeen
+from controlroom.wire.spec import AgentSpec
 from tests.lab.claude import SETTINGS, TOKEN
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for

@@ -8,8 +8,9 @@ import pytest
 from controlroom.node.outcome import Unfit
 from controlroom.node.spec import Credential, Order, Spec, read_order
 from controlroom.node.status_file import first
-from controlroom.wire import messages
+from controlroom.wire import spec
 from controlroom.wire.codec import decode, encode
+from controlroom.wire.messages import AgentSeen
 
 
 def order(**spec: object) -> bytes:
@@ -17,7 +18,7 @@ def order(**spec: object) -> bytes:
 
 
 def test_spec_and_credential_hold_the_fields_of_the_wire() -> None:
-    for ours, theirs in ((Spec, messages.AgentSpec), (Credential, messages.Credential)):
+    for ours, theirs in ((Spec, spec.AgentSpec), (Credential, spec.Credential)):
         fields = {field.name: field for field in dataclasses.fields(theirs)}
         assert list(ours._fields) == list(fields)
         whole = theirs()
@@ -27,9 +28,9 @@ def test_spec_and_credential_hold_the_fields_of_the_wire() -> None:
 
 
 def test_every_field_survives_the_way() -> None:
-    sent = messages.AgentSpec(
+    sent = spec.AgentSpec(
         kind="command", command=("a", "b"), env={"A": "1"}, max_hours=2, max_turns=3, max_budget_usd="1.5",
-        credential=messages.Credential(command=("c",)), cwd="~/x", resume="r",
+        credential=spec.Credential(command=("c",)), cwd="~/x", resume="r",
     )  # fmt: skip
     got = read_order(
         json.dumps({"format": 1, "name": "a", "epoch": 2, "namespace": "n", "spec": encode(sent)}).encode()
@@ -44,7 +45,7 @@ def test_every_field_survives_the_way() -> None:
 
 def test_the_first_status_is_one_the_wire_can_read() -> None:
     fields = json.loads(json.dumps(first(read_order(order(profile="p")), "do it \ud800", 5)))
-    assert decode(messages.AgentSeen, fields) == messages.AgentSeen(
+    assert decode(AgentSeen, fields) == AgentSeen(
         "a", 1, "headless", "starting", 5, started=5, profile="p", task="do it ?"
     )
 

@@ -12,18 +12,8 @@ from hypothesis import strategies as st
 
 from controlroom.wire import messages
 from controlroom.wire.lines import MAX_FRAME, MAX_TASK, PeerError
-from controlroom.wire.messages import (
-    AgentSpec,
-    FromNode,
-    LogChunk,
-    Ping,
-    Pong,
-    Spawn,
-    ToNode,
-    pack,
-    read_from_node,
-    read_to_node,
-)
+from controlroom.wire.messages import FromNode, LogChunk, Ping, Pong, Spawn, ToNode, pack, read_from_node, read_to_node
+from controlroom.wire.spec import AgentSpec
 
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**62), 2**62),
