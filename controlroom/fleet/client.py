@@ -24,6 +24,7 @@ from controlroom.fleet.lock import holder, is_held
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
     MAX_NEWS,
+    STOPPED,
     Answered,
     FetchLog,
     FleetNews,
@@ -48,7 +49,7 @@ __all__ = ["Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
 
-_ENDED = "the engine has ended; agents live on"
+_ENDED = STOPPED
 
 T = TypeVar("T", Answered, Page)
 
@@ -97,6 +98,8 @@ class Client:
         """The newest fleet."""
         self.revision = 0
         self.connected = True
+        self.stopped = False
+        """Whether the engine ended in order (`controlroom stop`, SIGTERM): nobody should start it again unasked."""
         self._home = home
         self._lines = Lines(incoming, MAX_NEWS)
         self._outgoing = outgoing
@@ -246,7 +249,7 @@ class Client:
                 if answer is not None and not answer.done():
                     answer.set_result(told)
             case Unwelcome():
-                self._gone = told.reason
+                self._gone, self.stopped = told.reason, told.reason == STOPPED
 
     def _wake(self) -> None:
         """Wake all who wait for something new."""

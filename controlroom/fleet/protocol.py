@@ -17,6 +17,9 @@ from controlroom.wire.lines import PeerError, from_line, to_line
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
 
+STOPPED = "the engine has ended; agents live on"
+"""The reason of an `Unwelcome` with which an engine that ends in order takes its leave: it was meant, so let it be."""
+
 MAX_NEWS = 256 * 1024 * 1024
 """Bytes of one line from the engine at most."""
 

@@ -23,6 +23,7 @@ from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
 from controlroom.fleet.protocol import (
     MAX_REQUEST,
+    STOPPED,
     Answered,
     FetchLog,
     FleetNews,
@@ -104,6 +105,9 @@ class Reader:
         except PeerError as problem:
             log.warning("a front end was sent away: %s", problem)
             self._outgoing.write(pack(Unwelcome(f"the engine sent this front end away: {problem}")))
+        except asyncio.CancelledError:
+            self._outgoing.write(pack(Unwelcome(STOPPED)))
+            raise
         except (OSError, TimeoutError):
             pass  # it has left, or never spoke
         finally:

@@ -81,6 +81,7 @@ class ControlRoomApp(App[None]):
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
         self.on_start: Callable[[], None] = lambda: None
         """Called once when the loop runs."""
+        self._hurry = asyncio.Event()
         self._key = ""
         self._key_at = self._key_before = -1000.0
         self.drafts: dict[str, str] = {}
@@ -145,15 +146,28 @@ class ControlRoomApp(App[None]):
         wait = _FIRST_WAIT
         while True:
             try:
-                source = await self._connect_engine()
+                source = await self._connect_engine(self.picture.engine is not Engine.STOPPED)
             except EngineUnavailable as error:
                 self._engine_gone(str(error))
-                await asyncio.sleep(wait)
+                await self._pause(wait)
                 wait = min(_LONGEST_WAIT, wait * 2)
                 continue
             wait = _FIRST_WAIT
             await self._live(source)
-            await asyncio.sleep(wait)
+            await self._pause(wait)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt; `start_engine` ends it."""
+        self._hurry.clear()
+        try:
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def start_engine(self) -> None:
+        """Somebody wants something of an engine that was stopped: start it."""
+        self._see(replace(self.picture, engine=Engine.GONE))
+        self._hurry.set()
 
     async def _live(self, source: Source) -> None:
         """Show what the engine says, until it is gone."""
@@ -172,7 +186,7 @@ class ControlRoomApp(App[None]):
             self._reader.connect(None)
             pages.cancel()
             await asyncio.gather(pages, return_exceptions=True)
-        self._engine_gone(reason)
+        self._engine_gone(reason, stopped=source.stopped)
         await self._let_go(source)
 
     async def _pages(self, source: Source) -> None:
@@ -205,9 +219,14 @@ class ControlRoomApp(App[None]):
         self._see(replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True))
         self._reader.connect(source)
 
-    def _engine_gone(self, reason: str) -> None:
-        since = self.picture.gone_since if self.picture.engine is Engine.GONE else self._now()
-        self._see(replace(self.picture, now=self._now(), engine=Engine.GONE, reason=reason, gone_since=since))
+    def _engine_gone(self, reason: str, stopped: bool = False) -> None:
+        before = self.picture
+        gone = before.engine in (Engine.GONE, Engine.STOPPED)
+        if before.engine is Engine.STOPPED:
+            stopped, reason = True, before.reason
+        engine = Engine.STOPPED if stopped else Engine.GONE
+        since = before.gone_since if gone else self._now()
+        self._see(replace(before, now=self._now(), engine=engine, reason=reason, gone_since=since))
 
     # ------------------------------------------------------------------ what the screens see
 

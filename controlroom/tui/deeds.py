@@ -22,7 +22,10 @@ def do(room: "ControlRoomApp", name: str) -> None:
     screen = room.screen
     if not isinstance(screen, RoomScreen):
         return
-    if room.picture.engine is not Engine.HERE and BY_NAME[name].changes:
+    if room.picture.engine is Engine.STOPPED and BY_NAME[name].changes:
+        room.start_engine()
+        room.say("the engine was stopped: starting it again; press once more when it is back")
+    elif room.picture.engine is not Engine.HERE and BY_NAME[name].changes:
         room.say(f"not now: {room.picture.reason or 'the engine is still starting'}", Level.DANGER)
     elif reason := screen.reason_against(BY_NAME[name]):
         room.say(reason)

@@ -13,6 +13,8 @@ class Engine(Enum):
     STARTING = "starting"
     HERE = "here"
     GONE = "gone"
+    STOPPED = "stopped"
+    """Somebody stopped it: it is not started again until somebody wants something of it."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ _GRACE = 1.0
 _USAGE = 2
 
 
-async def reach_engine() -> Source:
-    """Reach the engine of this room, starting it where none runs. Loads its client only now: a frame is painted."""
+async def reach_engine(start: bool) -> Source:
+    """Reach the engine of this room. Loads its client only now: a frame is painted."""
     from controlroom.fleet.client import Client
 
-    return await Client.connect(start=True, role="tui")
+    return await Client.connect(start=start, role="tui")
 
 
 def run(environment: Mapping[str, str] = os.environ) -> int:

@@ -66,6 +66,10 @@ class Source(Protocol):
     def connected(self) -> bool:
         """Whether the engine is there."""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the engine ended in order: nobody should start it again unasked."""
+
     async def changed(self) -> object:
         """Wait until `fleet` or `connected` has changed since the last call."""
 
@@ -90,5 +94,5 @@ class Source(Protocol):
         """Leave the engine alone."""
 
 
-Connect = Callable[[], Awaitable[Source]]
-"""Reaches the engine, starting it where there is none."""
+Connect = Callable[[bool], Awaitable[Source]]
+"""Reaches the engine; True: starting it where there is none."""

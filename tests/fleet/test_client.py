@@ -244,3 +244,16 @@ def test_the_engine_loads_ssh_only_when_a_host_needs_it(place: Home) -> None:
     said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert said.stdout == "False False\n"
     wait_for(lambda: not is_held(place.lock), 5)
+
+
+@pytest.mark.parametrize(("number", "meant"), [(signal.SIGTERM, True), (signal.SIGKILL, False)])
+async def test_a_front_end_knows_an_engine_that_was_stopped_from_one_that_died(
+    place: Home, number: signal.Signals, meant: bool
+) -> None:
+    place.prepare()
+    configure(place, NOTHING)
+    client = await Client.connect()
+    os.kill(holder(place.lock), number)
+    await until_gone(client)
+    assert client.stopped is meant
+    await client.close()

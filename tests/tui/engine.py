@@ -27,14 +27,17 @@ class SmallEngine:
         self.effects: list[intents.Effect] = []
         self.clients: list[SmallClient] = []
         self.running = True
+        self.stopped = False
         self.starting = asyncio.Event()
         self.starting.set()
         self.connections = 0
         self._ops = 0
 
-    async def connect(self) -> SmallClient:
+    async def connect(self, start: bool = True) -> SmallClient:
         """What `fleet.client.Client.connect` is for the app."""
         await self.starting.wait()
+        if self.stopped and start:
+            self.running, self.stopped = True, False
         if not self.running:
             raise EngineUnavailable("the engine did not start: its config has an error")
         self.connections += 1
@@ -57,11 +60,11 @@ class SmallEngine:
         for client in self.clients:
             client.news.set()
 
-    def stop(self) -> None:
-        """The engine goes away."""
-        self.running = False
+    def stop(self, in_order: bool = False) -> None:
+        """The engine goes away; `in_order`: because somebody wanted it to."""
+        self.running, self.stopped = False, in_order
         for client in self.clients:
-            client.connected = False
+            client.connected, client.stopped = False, in_order
         self.wake()
 
     def write(self, agent: str, *bodies: bytes, stream: str = "o", at: int = 0) -> None:
@@ -117,6 +120,7 @@ class SmallClient:
 
     engine: SmallEngine
     connected: bool = True
+    stopped: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)

@@ -60,6 +60,21 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
         await here.until(lambda: "after the break" in here.text())
 
 
+async def test_an_engine_that_was_stopped_stays_so_until_something_is_wanted_of_it() -> None:
+    async with room(scenes.farm(), size=(120, 40)) as here:
+        here.engine.stop(in_order=True)
+        await here.until(lambda: here.app.picture.engine is Engine.STOPPED)
+        await here.until(lambda: "engine stopped; this is as of 14:32; any order starts it" in here.text())
+        here.app._hurry.set()  # it looks again whether somebody else has started one
+        await here.pilot.pause(0.1)
+        assert here.app.picture.engine is Engine.STOPPED
+        await here.press("j", "enter", "q")  # looking is no order
+        assert here.app.picture.engine is Engine.STOPPED
+        await here.press("s")
+        assert "starting it again" in here.said()
+        await here.until(lambda: here.app.picture.engine is Engine.HERE)
+
+
 async def test_an_order_that_the_engine_takes_with_it_is_said_to_be_unknown() -> None:
     async with room(scenes.farm(), size=(200, 50)) as here:
         await here.press("x")

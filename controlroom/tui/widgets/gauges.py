@@ -49,7 +49,7 @@ class Gauges(Lines):
         """One line."""
         palette, picture = self.palette, self._picture
         clock = ink.line((f" {picture.clock()} ", palette.strong))
-        if picture.engine is Engine.GONE:
+        if picture.engine in (Engine.GONE, Engine.STOPPED):
             return (ink.spread(self._gone(width), clock, width),)
         counted, trouble = headline(picture.fleet), self._trouble(width)
         room = width - ink.length(clock) - ink.length(trouble) - 1
@@ -91,5 +91,9 @@ class Gauges(Lines):
     def _gone(self, width: int) -> Line:
         since = age(self._picture.since(self._picture.gone_since))
         old = f"; this is as of {self._picture.clock(self._picture.gone_since)}" if self._picture.known else ""
-        words = f" ✕ no engine{' for ' + since if since != 'now' else ''}{old}, trying again"
+        stopped = self._picture.engine is Engine.STOPPED
+        then = "; any order starts it" if stopped else ", trying again"
+        words = (
+            f" ✕ {'engine stopped' if stopped else 'no engine'}{' for ' + since if since != 'now' else ''}{old}{then}"
+        )
         return ink.line((ink.cut(words, width - 7), self.palette.danger))
