@@ -21,8 +21,9 @@ class AgentSpec:
 
     kind: str = "headless"
     command: tuple[str, ...] = ()
-    """argv: kind `command` what runs, kind `headless` the Claude program instead of `claude` from PATH. A command that is
-    not given is that of the agent's earlier epoch, which its host holds."""
+    """argv: kind `command` what runs, kind `headless` the Claude program instead of `claude` from PATH.
+
+    Kind `command` without one: that of the agent's earlier epoch, which its host holds."""
     profile: str = ""
     model: str = ""
     permission_mode: str = ""
