@@ -264,7 +264,11 @@ def _credential(table: ProfileTable) -> Credential:
 
 def reference() -> str:
     """Give config.toml with every setting commented out at its default, each with its meaning."""
-    lines = ["# Control Room's config. Commented out: the defaults (address and credential have none). NAME is yours to choose.", ""]
+    lines = [
+        "# Control Room's config. What is commented out is the default; address and credential have none.",
+        "# NAME is yours to choose.",
+        "",
+    ]
     for name, field in ConfigFile.model_fields.items():
         if name not in TABLES:
             lines += [f"# {field.description}", f"# {name} = {_toml(field.default)}", ""]
