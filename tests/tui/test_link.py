@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.tui.picture import Engine
@@ -99,6 +100,22 @@ async def test_ages_move_together_once_a_minute_and_not_between() -> None:
         assert "14:33" in here.text()
         ages = {row.name: row.age for row in here.screen(Overview).table.rows}
         assert (ages["docs-1"], ages["infra"], ages["test-4"]) == ("3m", "5m", "1h03")
+
+
+async def test_figures_that_always_move_do_not_keep_a_phone_awake() -> None:
+    async with room(scenes.farm(), size=(45, 20)) as here:
+        before = here.text()
+        sample = here.engine.fleet.hosts["mini"].sample
+        assert sample is not None
+        for second in range(10):
+            here.clock.pass_(1)
+            here.engine.happen(events.HostSampled("mini", replace(sample, cpu_percent=50.0 + second)))
+            await here.until(lambda: here.app.picture.fleet is here.engine.fleet)
+            await here.pilot.pause()
+            assert here.text() == before
+        here.clock.pass_(6)
+        here.engine.happen(events.HostSampled("mini", replace(sample, cpu_percent=77.0)))
+        await here.until(lambda: "77 %" in here.text())
 
 
 async def test_what_a_lost_host_said_is_shown_with_its_age() -> None:

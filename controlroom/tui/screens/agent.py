@@ -7,7 +7,7 @@ from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.keys import Keys
+from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.pane import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
@@ -73,6 +73,10 @@ class AgentScreen(RoomScreen):
     def agent_here(self) -> str | None:
         """The agent that is looked at."""
         return self.agent_id
+
+    def items(self) -> list[Item]:
+        """What is done to this agent comes before what is done anywhere."""
+        return sorted(super().items(), key=lambda item: item.action.name == "spawn" and self.size.width < 100)
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""

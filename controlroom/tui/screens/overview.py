@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.events import Resize
 
 from controlroom.domain.model import State
-from controlroom.domain.views import agent_rows, host_rows
+from controlroom.domain.views import HostRow, agent_rows, host_rows
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Engine, Picture
@@ -25,11 +25,20 @@ from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.says import Says
 
+_PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
+"""Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
+
 
 class Overview(RoomScreen):
     """Everything at a glance."""
 
     where = "overview"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hosts: list[HostRow] = []
+        self._known_hosts: list[HostRow] = []
+        self._hosts_at = 0.0
 
     def compose(self) -> ComposeResult:
         """From the top; what is beside what follows from the width, in the style sheet."""
@@ -69,12 +78,21 @@ class Overview(RoomScreen):
 
     def see(self, picture: Picture) -> None:
         """Show this from now on."""
-        hosts = host_rows(picture.fleet, picture.now)
+        hosts = self._paced(host_rows(picture.fleet, picture.now))
         self.query_one(HostSummary).show(hosts)
         self.query_one("#hosts", HostTable).show(hosts)
         self._see_agents(picture)
         self._arrange()
         super().see(picture)
+
+    def _paced(self, rows: list[HostRow]) -> list[HostRow]:
+        """Let figures that always move be as they were for a while: what else is known of hosts shows at once."""
+        pace = next(seconds for width, seconds in _PACES if self.size.width >= width)
+        known = [replace(row, cpu_percent=None, cpu_history=(), memory_used=0, memory_history=()) for row in rows]
+        now = self.room.monotonic()
+        if known != self._known_hosts or now - self._hosts_at >= pace:
+            self._known_hosts, self._hosts_at, self._hosts = known, now, rows
+        return self._hosts
 
     def _see_agents(self, picture: Picture) -> None:
         wanted = self.query_one(FilterLine).text

@@ -107,7 +107,7 @@ class FilterLine(TypeLine):
     def open(self) -> None:
         """Show the line and type into it."""
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # at once: what is typed next is for this line
         self.redraw()
 
     def close(self) -> None:
