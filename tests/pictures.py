@@ -104,7 +104,7 @@ def _states(fleet: Fleet) -> set[State]:
 async def drawn(picture: Picture, moment: int) -> str:
     """Draw one picture as SVG."""
 
-    async def connect() -> Client:
+    async def connect(_start: bool) -> Client:
         return await Client.connect(start=False)
 
     app = ControlRoomApp(connect, theme_file=theme.find(picture.theme), now=lambda: moment, zone=timezone.utc)
