@@ -112,7 +112,9 @@ class ProfileTable(Table):
     max_hours: float = Field(
         0.0, ge=0, le=24 * 366, allow_inf_nan=False, description="hours after which an agent is ended; 0: never"
     )
-    max_log_mb: int = Field(1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first")
+    max_log_mb: int = Field(
+        1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first"
+    )
     max_turns: int = Field(0, ge=0, le=10**6, description="turns Claude may take; 0: no limit")
     max_output_tokens: int = Field(0, ge=0, le=10**7, description="tokens of one answer of Claude; 0: its own default")
     max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(

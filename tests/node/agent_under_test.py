@@ -119,3 +119,7 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+MakeAgent = Callable[..., Agent]
+"""What the fixture `agent` gives."""
