@@ -81,6 +81,7 @@ class ControlRoomApp(App[None]):
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
         self.on_start: Callable[[], None] = lambda: None
         """Called once when the loop runs."""
+        self._over = False
         self._hurry = asyncio.Event()
         self._key = ""
         self._key_at = self._key_before = -1000.0
@@ -232,18 +233,22 @@ class ControlRoomApp(App[None]):
 
     def _see(self, picture: Picture) -> None:
         self.picture = picture
-        if isinstance(self.screen, RoomScreen):
+        screen = self._looked_at()
+        if screen is not None:
             with self.batch_update():
-                self.screen.see(picture)
-        else:
-            self._see_below(picture)
-
-    def _see_below(self, picture: Picture) -> None:
-        """A sheet is on top: what shows below it goes on."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, RoomScreen):
                 screen.see(picture)
-                return
+
+    def _looked_at(self) -> RoomScreen | None:
+        """Give the screen on top, also where a sheet lies over it; None while it is being made or taken apart."""
+        if self._over:
+            return None
+        top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
+        return top if top is not None and top.made else None
+
+    async def _close_all(self) -> None:
+        """The end: what still arrives finds no screen."""
+        self._over = True
+        await super()._close_all()
 
     def read_logs(self, wanted: Mapping[str, int]) -> None:
         """Follow these logs from now on: agent id -> epoch."""
@@ -258,10 +263,9 @@ class ControlRoomApp(App[None]):
         self._reader.want(event.book, event.which)
 
     def _log_grown(self, book: LogBook) -> None:
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, RoomScreen):
-                screen.log_grown(book.agent)
-                return
+        screen = self._looked_at()
+        if screen is not None:
+            screen.log_grown(book.agent)
 
     @property
     def fleet(self) -> Fleet:
@@ -300,10 +304,9 @@ class ControlRoomApp(App[None]):
 
     def say(self, text: str, level: Level = Level.NOTE) -> None:
         """Say something on the screen that is on top; longer for longer texts."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, RoomScreen):
-                screen.say(text, level, seconds=4 + len(text) / 20)
-                return
+        screen = self._looked_at()
+        if screen is not None:
+            screen.say(text, level, seconds=4 + len(text) / 20)
 
     def order(self, intent: Intent, done: str = "") -> None:
         """Ask the engine for something; `done` is said when it was done."""

@@ -11,6 +11,7 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.question import wants_words
 from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _answer(verdict: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
     return lambda room, screen: _answer_shown(room, screen, verdict)
 
 
-def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str) -> None:
+def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, words: str = "") -> None:
     """Answer the question on show, and only once all of it was on show."""
     panel = screen.question_here()
     question = panel.question if panel is not None else None
@@ -194,11 +195,17 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str) -> N
     elif verdict != "deny" and not panel.read:
         panel.turn()
         room.say("read all of it first: Space shows more")
+    elif verdict != "deny" and wants_words(question) and not words:
+        room.say("it wants an answer: the number of a choice, or m and words")
     else:
-        room.order(
-            intents.AnswerQuestion(panel.subject, question.id, verdict),
-            _answered(room, panel.subject, question, verdict),
-        )
+        answer = intents.AnswerQuestion(panel.subject, question.id, verdict, words)
+        room.order(answer, _answered(room, panel.subject, question, verdict))
+
+
+def choose(room: "ControlRoomApp", screen: RoomScreen, number: int) -> None:
+    """Answer a question with the number of one of its choices."""
+    if room.picture.engine is Engine.HERE:
+        _answer_shown(room, screen, "allow", str(number))
 
 
 def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict: str) -> str:
@@ -206,6 +213,8 @@ def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict:
     name = known.name if known else subject
     if question.kind == "host_key":
         return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
+    if wants_words(question):
+        return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
     words = {"allow": "allowed once", "always": "allowed from now on", "deny": "denied"}[verdict]
     return f"{name}: {words}"
 

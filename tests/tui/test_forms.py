@@ -8,6 +8,8 @@ import pytest
 from textual.widgets import TextArea
 
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.domain.model import State
+from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
@@ -108,3 +110,27 @@ async def test_a_question_is_answered_in_words() -> None:
         await here.write("not yet")
         await here.press("enter")
         assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny", "not yet")]
+
+
+@SIZES
+async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("n")
+        assert here.screen(AgentScreen).agent_id == "vm2/infra"
+        assert "1-2 choose" in here.text()
+        await here.press("y")
+        assert here.engine.asked == []
+        assert "the number of a choice" in here.said()
+        await here.press("3")
+        assert here.engine.asked == []
+        await here.press("2")
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", "2")]
+        asking = here.engine.fleet.agents["vm2/infra"]
+        again = replace(scenes.farm().agents["vm2/infra"].question, id="q-3")  # type: ignore[type-var]
+        here.engine.put(replace(asking, state=State.WAITING, question=again))
+        await here.until(lambda: "1-2 choose" in here.text())
+        await here.press("m")
+        here.screen(MessageForm)
+        await here.write("eu-north")
+        await here.press("enter")
+        assert here.engine.asked[1] == AnswerQuestion("vm2/infra", "q-3", "allow", "eu-north")

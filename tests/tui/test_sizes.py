@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from controlroom.domain.actions import ACTIONS
+from controlroom.domain.model import State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
-from tests.tui.room import room
+from tests.tui.room import Room, room
 
 KEYS = [
     *sorted({action.key for action in ACTIONS} - {"q"}),
@@ -29,6 +31,21 @@ KEYS = [
 ]
 
 
+def churn(here: Room, dice: random.Random) -> None:
+    """Let the fleet change under the fingers."""
+    if here.engine.running and here.engine.fleet.agents:
+        agent = here.engine.fleet.agents[dice.choice(sorted(here.engine.fleet.agents))]
+        asked = scenes.permission("Bash: ls", id_=str(here.clock.now)) if dice.random() < 0.3 else None
+        state = State.WAITING if asked else dice.choice(list(State))
+        epoch = agent.epoch + (dice.random() < 0.1)
+        here.engine.put(replace(agent, state=state, question=asked, epoch=epoch, last_line=str(dice.random())))
+        here.engine.write(agent.id, *(b"line" for _ in range(dice.randint(0, 50))))
+    if dice.random() < 0.05:
+        here.engine.stop()
+    elif dice.random() < 0.3:
+        here.engine.running = True
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_random_sizes_and_random_keys(seed: int) -> None:
     dice = random.Random(seed)
@@ -41,6 +58,7 @@ async def test_random_sizes_and_random_keys(seed: int) -> None:
             if here.app.screen is here.app._overview and key in ("q", "escape", "backspace"):
                 continue
             here.clock.pass_(dice.choice([0.01, 1]))
+            churn(here, dice)
             await here.pilot.press("space" if key == " " else key)
             assert here.app.mistake is None
             width, height = here.app.size
@@ -86,10 +104,6 @@ async def test_breakpoints_are_followed_live() -> None:
 
 
 async def test_two_hundred_agents_scroll_under_the_cursor() -> None:
-    from dataclasses import replace
-
-    from controlroom.domain.model import State
-
     many = [scenes.agent(f"a{number:03}", "vm1", State.WORKING, number) for number in range(200)]
     fleet = replace(scenes.farm(), agents={agent.id: agent for agent in many})
     async with room(fleet, size=(45, 20)) as here:

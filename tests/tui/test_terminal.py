@@ -85,7 +85,7 @@ def test_keys_and_taps_reach_it(stage: Stage) -> None:
     terminal = stage(size=(45, 20))
     terminal.wait_for_text("docs-1")
     terminal.keys("n")
-    terminal.wait_for_text("Which region?", "allow")
+    terminal.wait_for_text("Which region?", "1-2 choose")
     terminal.keys("q")
     screen = terminal.wait_for_text("seed-9")
     row = next(index for index, line in enumerate(screen.splitlines()) if "web-2" in line)

@@ -1,5 +1,7 @@
 """One agent: what it is, why its state is what it is, what it asks, and its whole log."""
 
+from functools import partial
+
 from textual import on
 from textual.app import ComposeResult
 
@@ -10,7 +12,7 @@ from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.pane import AgentPane
-from controlroom.tui.widgets.question import QuestionPanel
+from controlroom.tui.widgets.question import QuestionPanel, choices
 from controlroom.tui.widgets.says import Says
 
 
@@ -85,7 +87,13 @@ class AgentScreen(RoomScreen):
     def motions(self) -> list[Motion]:
         """Keys that move through the log."""
         log = self.log_view
+        numbers = range(1, choices(self.pane.question.question) + 1)
+        answers = [
+            Motion(str(number), "Choose this answer.", partial(self._answer, number), decides=True)
+            for number in numbers
+        ]
         return [
+            *answers,
             Motion("j down", "A line down.", lambda: log.scroll_rows(1)),
             Motion("k up", "A line up.", lambda: log.scroll_rows(-1)),
             Motion("space pagedown", "More of a long question; else a page down.", self._page_down),
@@ -96,6 +104,11 @@ class AgentScreen(RoomScreen):
             Motion("> right", "Where lines are cut: to the right.", lambda: log.pan(1)),
             Motion("< left", "Where lines are cut: to the left.", lambda: log.pan(-1)),
         ]
+
+    def _answer(self, number: int) -> None:
+        from controlroom.tui.deeds import choose
+
+        choose(self.room, self, number)
 
     def _page_down(self) -> None:
         if self.pane.question.long:

@@ -22,12 +22,14 @@ BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
 @dataclass(frozen=True)
 class Motion:
-    """A key that moves the view and changes nothing else."""
+    """A key of one screen alone: most move the view and change nothing else."""
 
     keys: str
     """As Textual names them, apart by spaces; the first is the one that is shown."""
     help: str
     do: Callable[[], None]
+    decides: bool = False
+    """It answers something: a held key does not."""
 
 
 def plain_key(event: events.Key) -> str:
@@ -57,6 +59,13 @@ class RoomScreen(Screen[None]):
     def picture(self) -> Picture:
         """What is known now."""
         return self.room.picture
+
+    made = False
+    """Whether everything on it is there; what comes before is shown when it is."""
+
+    def on_mount(self) -> None:
+        """All parts have been mounted."""
+        self.made = True
 
     # ------------------------------------------------------------------ what subclasses say
 
@@ -118,7 +127,8 @@ class RoomScreen(Screen[None]):
         held = self.room.held(key)
         if motion is not None:
             event.stop()
-            motion.do()
+            if not (held and motion.decides):
+                motion.do()
         elif action is not None:
             event.stop()
             if not (held and action.changes):

@@ -15,6 +15,7 @@ from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, Reassign
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
+from controlroom.tui.widgets.question import wants_words
 from controlroom.tui.widgets.rule import Rule
 
 
@@ -206,6 +207,9 @@ class ReassignForm(Form):
         return f"{self._agent.name} has its new task"
 
 
+_ANSWERS = {"allow, and say": "allow", "deny, and say": "deny"}
+
+
 class MessageForm(Form):
     """Say something to an agent. While it asks for permission, the words turn the request down and say what instead."""
 
@@ -220,11 +224,10 @@ class MessageForm(Form):
     def fields(self) -> list[Field]:
         """What to do with a question, then the words."""
         words = Prose("say", "Enter sends, \\ then Enter begins a new line")
-        return (
-            [Choice("answer", ["deny, and say", "allow, and say"], "deny, and say"), words]
-            if self._agent.question
-            else [words]
-        )
+        if self._agent.question is None:
+            return [words]
+        offered = list(_ANSWERS if wants_words(self._agent.question) else reversed(_ANSWERS))
+        return [Choice("answer", offered, offered[0]), words]
 
     def intent(self) -> Intent | str:
         """An answer carries the question that was shown, a message the epoch."""
@@ -232,7 +235,7 @@ class MessageForm(Form):
             return "write something first"
         if self._agent.question is None:
             return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
-        verdict = self.value("answer").split(",")[0]
+        verdict = _ANSWERS[self.value("answer")]
         return AnswerQuestion(self._agent.id, self._agent.question.id, verdict, self.value("say"))
 
     def done(self) -> str:

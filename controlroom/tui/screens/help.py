@@ -26,7 +26,7 @@ _STATES = (
     (State.STARTING, "is being started"),
     (State.DONE, "has ended well"),
 )
-_KEY = 11
+_KEY = 14
 
 
 class HelpText(Lines):
@@ -63,7 +63,7 @@ class HelpText(Lines):
         drawn += [(), ink.line(("  states", palette.quiet))]
         for state, words in _STATES:
             style = palette.states[state]
-            start = ink.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 4}}", style))
+            start = ink.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 6}}", style))
             drawn += [(*start, *line) for line in [ink.line((f"  {ink.cut(words, width - _KEY - 2)}", palette.text))]]
         return drawn
 

@@ -35,6 +35,11 @@ class Find:
         whole = f"{self.title} {self.words}".lower()
         return all(word in whole for word in text.lower().split())
 
+    def rank(self, text: str) -> int:
+        """Give 0 where its title begins with `text`, 1 where that stands in it, else 2."""
+        title, wanted = self.title.lower(), text.lower().strip()
+        return 0 if title.startswith(wanted) else 1 if wanted in title else 2
+
 
 class Finds(Rows[Find]):
     """What was found."""
@@ -103,7 +108,8 @@ class PaletteScreen(Sheet):
     @on(TypeLine.Changed)
     def _typed(self, event: TypeLine.Changed) -> None:
         event.stop()
-        self.query_one(Finds).show([find for find in self._finds if find.fits(event.text)])
+        found = [find for find in self._finds if find.fits(event.text)]
+        self.query_one(Finds).show(sorted(found, key=lambda find: find.rank(event.text)))
 
     @on(TypeLine.Entered)
     def _entered(self, event: TypeLine.Entered) -> None:

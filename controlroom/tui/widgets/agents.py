@@ -40,7 +40,7 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     left = width - (3 + name + gap + _AGE + gap + 1)
     wanted = {
         "word": _WORD,
-        "host": min(max((len(row.host) for row in rows), default=4), 12),
+        "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)),
         "rss": _RSS,
         "cpu": _CPU,
         "model": min(max((len(row.model) for row in rows), default=5), 14),

@@ -1,12 +1,13 @@
 """A question in full, with the keys that answer it. It counts as read when its last line was on show."""
 
+import re
 from collections.abc import Sequence
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.actions import BY_NAME
+from controlroom.domain.actions import BY_NAME, Action
 from controlroom.domain.model import Question
 from controlroom.domain.words import age
 from controlroom.tui import ink
@@ -14,6 +15,21 @@ from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 _TITLES = {"permission": "asks for permission", "host_key": "shows a key that we have never seen"}
+_CHOICE = re.compile(r" +(\d)\. ")
+
+
+def wants_words(question: Question | None) -> bool:
+    """Say whether it is answered with words or a number, not with yes or no."""
+    return question is not None and question.title.startswith("AskUserQuestion")
+
+
+def choices(question: Question | None) -> int:
+    """Give how many numbered answers it offers, when it is a single question with such answers; else 0."""
+    if question is None or not wants_words(question):
+        return 0
+    lines = question.text.split("\n")
+    numbered = [line for line in lines[1:] if _CHOICE.match(line)]
+    return len(numbered) if len(numbered) == len(lines) - 1 <= 9 else 0
 
 
 class QuestionPanel(Lines):
@@ -101,7 +117,8 @@ class QuestionPanel(Lines):
         self._read_to = max(self._read_to, self._top + len(shown))
         asked = age(self._now - question.asked)
         since = "just now" if asked == "now" else f"{asked} ago"
-        title = f" {palette.glyphs.asking} {_TITLES.get(question.kind, 'asks')}"
+        what = "asks you" if wants_words(question) else _TITLES.get(question.kind, "asks")
+        title = f" {palette.glyphs.asking} {what}"
         hidden = len(self._words) - self._top - len(shown)
         more = f"{hidden} more lines: Space " if hidden else "Space: from the top " if self._top else ""
         head = ink.spread(
@@ -114,15 +131,24 @@ class QuestionPanel(Lines):
     def _keys(self, width: int) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
         self._places, at = [], 2
+        if offered := choices(self.question):
+            runs += [(f" 1-{offered}" if offered > 1 else " 1", palette.key), (" choose ", palette.text)]
+            at = sum(ink.width(text) for text, _ in runs)
         for action in self._answers:
-            title = {"allow": "allow once" if width >= 60 else "allow", "host_add": "add"}.get(
-                action.name, action.title
-            )
+            title = self._title_of(action, width)
+            if not title:
+                continue
             text = f" {action.key} {title} "
             self._places.append((at, at + len(text), action.name))
             at += len(text)
             runs += [(f" {action.key}", palette.key), (f" {title} ", palette.text)]
         return ink.line(*runs)
+
+    def _title_of(self, action: Action, width: int) -> str:
+        """Name an answer; nothing: it does not fit the question."""
+        if wants_words(self.question):
+            return {"message": "answer", "deny": "deny"}.get(action.name, "")
+        return "allow once" if action.name == "allow" and width >= 60 else action.title
 
     def on_click(self, event: events.Click) -> None:
         """Answer by tapping the answer; tapping a long question shows more of it."""
