@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -82,6 +83,7 @@ class ControlRoomApp(App[None]):
         self.on_start: Callable[[], None] = lambda: None
         """Called once when the loop runs."""
         self._over = False
+        self._typed_ahead: list[events.Key] = []
         self._hurry = asyncio.Event()
         self._key = ""
         self._key_at = self._key_before = -1000.0
@@ -273,6 +275,28 @@ class ControlRoomApp(App[None]):
         return self.picture.fleet
 
     # ------------------------------------------------------------------ what keys do
+
+    async def on_event(self, event: events.Event) -> None:
+        """Give keys to the screens one by one, so that what is typed ahead goes where it was meant.
+
+        Textual queues keys at whatever is on top when they come, though one of them may be about to change that.
+        """
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+        elif not getattr(self.screen, "made", True):
+            self._typed_ahead.append(event)
+        elif not (self._listens(self.screen) and not event.key.startswith("ctrl+") and self.screen.take_key(event)):
+            await super().on_event(event)
+
+    @staticmethod
+    def _listens(screen: Screen[Any]) -> TypeGuard[RoomScreen]:
+        return isinstance(screen, RoomScreen) and screen.focused is None
+
+    async def screen_made(self) -> None:
+        """A screen is ready: it gets what was typed while it was made."""
+        typed, self._typed_ahead = self._typed_ahead, []
+        for event in typed:
+            await self.on_event(event)
 
     def do(self, name: str) -> None:
         """Do an action of the table on the screen that is on top, or say why not."""

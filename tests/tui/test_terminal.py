@@ -194,3 +194,27 @@ def test_wide_characters_keep_the_columns_of_the_table(stage: Stage) -> None:
 
     edges = {cell_len(row.split("▏")[0]) for row in rows}
     assert len(edges) == 1
+
+
+def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
+    terminal = stage(size=(120, 40))
+    terminal.wait_for_text("docs-1")
+    terminal.type("/vm2 working")  # one burst, as a phone on a thin link sends it
+    terminal.wait_for_text("2 of 12 with “vm2 working”", "/ vm2 working")
+    terminal.keys("Enter")
+    settled(terminal)
+    terminal.type("snew task; x")
+    terminal.wait_for_text("spawn an agent", "new task; x")
+    terminal.keys("Escape")
+    terminal.wait_until_gone("spawn an agent")
+    terminal.type(":web-2\rq")
+    terminal.wait_for_text("2 of 12 with “vm2 working”", "h hosts")
+
+
+def test_a_kill_typed_ahead_of_its_question_does_nothing(stage: Stage) -> None:
+    terminal = stage(size=(120, 40))
+    terminal.wait_for_text("docs-1")
+    terminal.type("xy")
+    terminal.wait_for_text("Kill docs-1 on vm1?")
+    settled(terminal)
+    assert "Kill docs-1 on vm1?" in terminal.screen()

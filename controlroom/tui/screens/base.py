@@ -66,6 +66,7 @@ class RoomScreen(Screen[None]):
     def on_mount(self) -> None:
         """All parts have been mounted."""
         self.made = True
+        self.room.call_later(self.room.screen_made)
 
     # ------------------------------------------------------------------ what subclasses say
 
@@ -118,21 +119,22 @@ class RoomScreen(Screen[None]):
         """Draw what came while another screen was on top."""
         self.see(self.picture)
 
-    def on_key(self, event: events.Key) -> None:
-        """Turn a key into a motion or an action."""
+    def take_key(self, event: events.Key) -> bool:
+        """Turn a key into a motion or an action; says whether it is one."""
         key = plain_key(event)
         motion = self._motions().get(key) or self._motions().get(event.key)
         named = {action.key: action for action in self.actions()}
         action = named.get("q" if key in ("backspace", "escape") else key)
         held = self.room.held(key)
         if motion is not None:
-            event.stop()
             if not (held and motion.decides):
                 motion.do()
         elif action is not None:
-            event.stop()
             if not (held and action.changes):
                 self.room.do(action.name)
+        else:
+            return False
+        return True
 
     def _motions(self) -> Mapping[str, Motion]:
         return {key: motion for motion in self.motions() for key in motion.keys.split()}

@@ -98,7 +98,7 @@ class PaletteScreen(Sheet):
             for row in host_rows(room.fleet, room.picture.now)
         ]
         self.query_one(Finds).show(self._finds)
-        self.query_one(TypeLine).focus()
+        self.set_focus(self.query_one(TypeLine))
 
     def _action(self, action: Action) -> Find:
         reason = self._screen.reason_against(action) or ""

@@ -27,10 +27,18 @@ class Sheet(ModalScreen[None]):
     AUTO_FOCUS: ClassVar[str | None] = ""
     ALLOW_SELECT: ClassVar[bool] = False
 
+    made = False
+    """Whether everything on it is there; keys wait for that."""
+
     @property
     def room(self) -> "ControlRoomApp":
         """The app."""
         return cast("ControlRoomApp", self.app)
+
+    def on_mount(self) -> None:
+        """All parts have been mounted."""
+        self.made = True
+        self.room.call_later(self.room.screen_made)
 
 
 class Choices(Lines):

@@ -74,7 +74,7 @@ class Field(Horizontal):
 
     def enter(self) -> None:
         """Go on here."""
-        self.children[-1].focus()
+        self.screen.set_focus(self.children[-1])
 
     def on_key(self, event: events.Key) -> None:
         """Move between fields."""
@@ -204,7 +204,7 @@ class _Choosing(Lines):
     def on_click(self, event: events.Click) -> None:
         """Choose by tapping."""
         event.stop()
-        self.focus()
+        self.screen.set_focus(self)
         for start, end, choice in self._places:
             if start <= event.x < end:
                 self.choose(self.choices.index(choice))

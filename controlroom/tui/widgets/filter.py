@@ -80,6 +80,10 @@ class TypeLine(Lines):
 
     def on_key(self, event: events.Key) -> None:
         """Type."""
+        if self.screen.focused is not self:
+            event.stop()
+            self.room.post_message(events.Key(event.key, event.character))  # typed ahead of leaving this line
+            return
         if event.key == "enter":
             self.tell(self.Entered())
         elif event.key == "escape" or (event.key == "backspace" and not self.text):
