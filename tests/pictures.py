@@ -113,7 +113,7 @@ async def drawn(picture: Picture, moment: int) -> str:
         for key in picture.keys:
             await pilot.press(key)
             await _settled(pilot, app)
-        return plain_fonts(app.export_screenshot(title=f"controlroom · {picture.size[0]}x{picture.size[1]}"))
+        return portable(app.export_screenshot(title=f"controlroom · {picture.size[0]}x{picture.size[1]}"))
 
 
 async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
@@ -125,10 +125,24 @@ async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
         await pilot.pause(0.05)
 
 
-def plain_fonts(svg: str) -> str:
-    """Take out fonts that a viewer would fetch from elsewhere; any monospaced one of its own will do."""
+_CELL = 12.2
+"""Width of a cell in an exported picture."""
+_SPACE = "&#160;"
+_TEXT = re.compile(rf'(<text[^>]*? x=")([0-9.]+)("[^>]*? textLength=")([0-9.]+)("[^>]*>)((?:{_SPACE})+)')
+
+
+def portable(svg: str) -> str:
+    """Make a picture that every viewer draws alike: no font from elsewhere, no text that begins with spaces."""
     svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
-    return svg.replace("font-family: Fira Code, monospace", 'font-family: "DejaVu Sans Mono", "Menlo", monospace')
+    svg = svg.replace("font-family: Fira Code, monospace", 'font-family: "DejaVu Sans Mono", "Menlo", monospace')
+    return _TEXT.sub(_moved, svg)
+
+
+def _moved(match: re.Match[str]) -> str:
+    """Some renderers drop spaces at the beginning of a text: let it begin behind them."""
+    shift = _CELL * (len(match[6]) // len(_SPACE))
+    x, length = float(match[2]) + shift, max(0.0, float(match[4]) - shift)
+    return f"{match[1]}{x:.1f}{match[3]}{length:.1f}{match[5]}"
 
 
 if __name__ == "__main__":
