@@ -107,6 +107,17 @@ def test_interrupt_then_a_message_goes_on(room: Room, vm1: Host) -> None:
     assert "Going on." in room.run("logs", "a")
 
 
+def test_reassign_goes_on_in_the_same_session_when_told(room: Room, vm1: Host) -> None:
+    room.run("spawn", "a", "--host", "vm1", "--cwd", "project", "--task", "[[text First.]]")
+    first = room.wait_for_state("a", "done")
+    room.run("reassign", "a", "--continue", "--task", "and then [[text Second.]]")
+    room.wait_until("the second run", lambda status: status["agents"][0]["epoch"] == 2)
+    second = room.wait_for_state("a", "done")
+    assert second["session"] == first["session"]
+    assert second["cwd"] == first["cwd"]
+    assert "Second." in room.run("logs", "a")
+
+
 def test_agents_outlive_engine_and_link(room: Room, vm1: Host, home: World) -> None:
     count = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done"
     room.run("spawn", "job", "--host", "vm1", "--task", "", "--", "sh", "-c", count)
