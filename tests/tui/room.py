@@ -13,6 +13,7 @@ from textual.screen import Screen
 from controlroom.domain.model import Fleet
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.screens.base import RoomScreen
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -47,13 +48,21 @@ class Room:
         for key in keys:
             self.clock.pass_(1)
             await self.pilot.press(key)
-            await self.pilot.pause()
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until what was begun is done, and a question that is on show has been painted."""
+        await self.pilot.pause()
+        screen = self.app.screen
+        panel = screen.question_here() if isinstance(screen, RoomScreen) and screen.made else None
+        if panel is not None and panel.question is not None:
+            await self.until(lambda: panel.shown_at is not None, "the question to be painted")
 
     async def write(self, text: str) -> None:
         """Type text."""
         self.clock.pass_(1)
         await self.pilot.press(*("space" if sign == " " else sign for sign in text))
-        await self.pilot.pause()
+        await self.settle()
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition, with a deadline."""
@@ -102,6 +111,6 @@ async def room(
         opened = Room(app, engine, clock, pilot)
         if engine.running and engine.starting.is_set():
             await opened.until(lambda: app.picture.known and app.source is not None, "the engine to be reached")
-        await pilot.pause()
+        await opened.settle()
         yield opened
         await pilot.pause()
