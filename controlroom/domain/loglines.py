@@ -44,6 +44,11 @@ def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
         yield from _rendered(LogRecord(record.at, record.stream, body))
 
 
+def screen_lines(data: bytes) -> tuple[tuple[Span, ...], ...]:
+    """Render what a terminal shows, as tmux gives it: a line each, colours kept."""
+    return tuple(tuple(spans(redact(line.decode("utf-8", "replace")))) for line in data.split(b"\n"))
+
+
 _BY_STREAM = {"o": "out", "e": "err", "i": "input"}
 
 

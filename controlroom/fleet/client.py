@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from controlroom import __version__
 from controlroom.domain.intents import Intent
+from controlroom.domain.loglines import screen_lines
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
 from controlroom.domain.patch import apply
 from controlroom.fleet.home import Home, find_home
@@ -30,8 +31,10 @@ from controlroom.fleet.protocol import (
     FleetNews,
     FollowLogs,
     Hello,
+    LookAtScreen,
     Page,
     Request,
+    Screen,
     StopEngine,
     Submit,
     Told,
@@ -41,17 +44,19 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
+from controlroom.meter.inert import Span
 from controlroom.wire.lines import PeerError
 from controlroom.wire.records import unpack_all
 
-__all__ = ["Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
+__all__ = ["AgentScreen", "Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
 
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
 
 _ENDED = STOPPED
 
-T = TypeVar("T", Answered, Page)
+_Answer = Answered | Page | Screen
+T = TypeVar("T", Answered, Page, Screen)
 
 
 class EngineUnavailable(Exception):
@@ -90,6 +95,17 @@ class LogPage:
     """Why there is nothing, when the log cannot be read."""
 
 
+@dataclass(frozen=True)
+class AgentScreen:
+    """What an agent's terminal shows, line by line, inert; its size in characters."""
+
+    lines: tuple[tuple[Span, ...], ...] = ()
+    columns: int = 0
+    rows: int = 0
+    reason: str = ""
+    """Why there is nothing."""
+
+
 class Client:
     """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone."""
 
@@ -104,7 +120,7 @@ class Client:
         self._lines = Lines(incoming, MAX_NEWS)
         self._outgoing = outgoing
         self._last_id = 0
-        self._answers: dict[int, asyncio.Future[Answered | Page]] = {}
+        self._answers: dict[int, asyncio.Future[_Answer]] = {}
         self._pages = PageQueue()
         self._followed: dict[str, int] = {}
         self._news = asyncio.Event()
@@ -177,6 +193,11 @@ class Client:
         request = FetchLog(self._new_id(), agent, epoch, count, before, after)
         return _log_page(await self._ask(request.id, request, Page, 30.0))
 
+    async def screen(self, agent: str) -> AgentScreen:
+        """Look at an agent's terminal as it is now."""
+        request = LookAtScreen(self._new_id(), agent)
+        return _agent_screen(await self._ask(request.id, request, Screen, 30.0))
+
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
         await self._send(StopEngine())
@@ -244,7 +265,7 @@ class Client:
                 if self._followed.get(told.agent) == told.id:
                     self._pages.put(told)
                     self._wake()
-            case Page() | Answered():
+            case Page() | Answered() | Screen():
                 answer = self._answers.get(told.id)
                 if answer is not None and not answer.done():
                     answer.set_result(told)
@@ -273,7 +294,7 @@ class Client:
             raise EngineUnavailable(self._gone) from None
 
     async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
-        answer: asyncio.Future[Answered | Page] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             await self._send(request)
@@ -338,3 +359,11 @@ def _log_page(page: Page) -> LogPage:
         return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
     records = tuple(LogRecord(*record) for record in unpack_all(data))
     return LogPage(page.agent, records, page.start, page.end, page.skipped, page.first, page.reason)
+
+
+def _agent_screen(screen: Screen) -> AgentScreen:
+    try:
+        data = base64.b64decode(screen.data)
+    except binascii.Error:
+        return AgentScreen(reason="its host sent a damaged screen")
+    return AgentScreen(screen_lines(data) if data else (), screen.columns, screen.rows, screen.reason)

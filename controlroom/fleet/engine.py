@@ -19,6 +19,7 @@ from controlroom.fleet import config as settings
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.home import Home
+from controlroom.fleet.inquiries import Answer, Inquiries
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.logs import LogDesk
 from controlroom.fleet.orders import (
@@ -34,7 +35,7 @@ from controlroom.fleet.orders import (
 )
 from controlroom.fleet.translate import to_node
 from controlroom.meter.redact import redact
-from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk, LogPlace, Reply, ToNode
+from controlroom.wire.messages import Credit, Follow, LogChunk, LogPlace, Reply, ToNode
 
 log = logging.getLogger("controlroom.engine")
 
@@ -77,6 +78,7 @@ class Engine:
         """`clock` gives UTC milliseconds."""
         self.fleet = Fleet(room=ledger.room)
         self.revision = 0
+        self.inquiries = Inquiries(self._send)
         self.logs = LogDesk(self)
         self.home = home
         self._config = config
@@ -249,9 +251,9 @@ class Engine:
         """New records of a followed log."""
         self.logs.chunk(host, chunk)
 
-    def fetched(self, host: str, fetched: Fetched) -> None:
-        """Older records that were asked for."""
-        self.logs.fetched(host, fetched)
+    def answered(self, host: str, found: Answer) -> None:
+        """What a host was asked for, and nobody else sees."""
+        self.inquiries.answered(host, found)
 
     def _reduce(self, event: events.Event) -> None:
         fleet = reduce(self.fleet, event)
@@ -294,7 +296,7 @@ class Engine:
 
     def _lose(self, host: str) -> None:
         """The link is gone: what was on its way may or may not have arrived."""
-        self.logs.host_down(host)
+        self.inquiries.host_down(host)
         for order in self._orders.values():
             if order.record.host == host:
                 order.unsure = True
@@ -380,10 +382,6 @@ class Engine:
     def credit(self, host: str, size: int) -> None:
         """Tell a host that records have arrived."""
         self._send(host, Credit(size))
-
-    def fetch(self, host: str, fetch: Fetch) -> bool:
-        """Ask a host for older records."""
-        return self._send(host, fetch)
 
     def new_id(self) -> int:
         """Give a number that no order or request of this room has had."""

@@ -15,9 +15,11 @@ from controlroom.domain.events import Event, LinkChanged
 from controlroom.domain.model import LinkState, Question
 from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 
 log = logging.getLogger("controlroom.link")
@@ -60,8 +62,8 @@ class Sink(Protocol):
     def chunk(self, host: str, chunk: wire.LogChunk) -> None:
         """Records of a followed log; their bytes are as the host sent them."""
 
-    def fetched(self, host: str, fetched: wire.Fetched) -> None:
-        """Records that were asked for; their bytes are as the host sent them."""
+    def answered(self, host: str, found: Answer) -> None:
+        """What was asked for; its text and bytes are as the host sent them."""
 
 
 class TrustingDialler(Dialler, Protocol):
@@ -296,8 +298,8 @@ class _Talk:
             case wire.LogChunk():
                 if agent_name_problem(message.name) is None:
                     link._sink.chunk(link._host, message)
-            case wire.Fetched():
-                link._sink.fetched(link._host, message)
+            case wire.Fetched() | ScreenShown() | SpecRead():
+                link._sink.answered(link._host, message)
             case wire.Welcome():
                 raise PeerError("it said hello twice")
             case _:

@@ -12,27 +12,18 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from controlroom.domain.model import Agent, LogPlace
+from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.protocol import Page, base64_size
 from controlroom.fleet.translate import short
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire.messages import Fetch, Fetched, LogChunk
 from controlroom.wire.messages import LogPlace as WirePlace
 
-FETCH_PATIENCE = 20.0
-"""Seconds for a host to answer a fetch."""
-
 CATCH_UP = 1000
 """Records asked for at once by a tail that is behind."""
 
 MAX_COUNT = 5000
 """Records of one fetch at most."""
-
-MAX_FETCHES = 64
-"""Fetches that may be under way to one host."""
-
-
-class Unanswered(Exception):
-    """A host could not be asked, or did not answer; the text is a sentence for people."""
 
 
 class Reader(Protocol):
@@ -48,14 +39,13 @@ class Reader(Protocol):
 class Hosts(Protocol):
     """What logs need of the engine."""
 
+    inquiries: Inquiries
+
     def follow(self, host: str, places: tuple[WirePlace, ...]) -> bool:
         """Tell a host the whole set of logs to send. False when it cannot be told now."""
 
     def credit(self, host: str, size: int) -> None:
         """Tell a host that so many bytes of records have arrived."""
-
-    def fetch(self, host: str, fetch: Fetch) -> bool:
-        """Ask a host for older records. False when it cannot be asked now."""
 
     def new_id(self) -> int:
         """Give a number for a request."""
@@ -101,7 +91,6 @@ class LogDesk:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._sources: dict[str, _Source] = {}
-        self._fetches: dict[int, tuple[str, asyncio.Future[Fetched]]] = {}
         self._observed: dict[str, int] = {}
         """Agents that their hosts have shown us, with the epoch."""
 
@@ -125,19 +114,7 @@ class LogDesk:
 
     async def fetch(self, agent: str, fetch: Fetch) -> Fetched:
         """Ask the agent's host for older records. Raises `Unanswered`; a host's own refusal is in the answer."""
-        host = agent.partition("/")[0]
-        under_way = sum(1 for asked, _ in self._fetches.values() if asked == host)
-        if under_way >= MAX_FETCHES or not self._hosts.fetch(host, fetch):
-            raise Unanswered(f"{host} cannot be asked now")
-        future: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
-        self._fetches[fetch.id] = host, future
-        try:
-            async with asyncio.timeout(FETCH_PATIENCE):  # wait_for of Python 3.11 can lose a cancellation here
-                return await future
-        except TimeoutError:
-            raise Unanswered(f"{host} did not answer within {FETCH_PATIENCE:g} s") from None
-        finally:
-            del self._fetches[fetch.id]
+        return await self._hosts.inquiries.ask(agent.partition("/")[0], fetch, Fetched)
 
     async def page(
         self, agent: str, epoch: int, count: int, before: LogPlace | None = None, after: LogPlace | None = None
@@ -179,18 +156,6 @@ class LogDesk:
         for source in self._sources.values():
             if source.host == host and source.place is not None:
                 self._settle(source)
-
-    def host_down(self, host: str) -> None:
-        """Nothing that was asked of it will be answered."""
-        for asked, future in list(self._fetches.values()):
-            if asked == host and not future.done():
-                future.set_exception(Unanswered(f"the link to {host} was lost"))
-
-    def fetched(self, host: str, fetched: Fetched) -> None:
-        """A host answers; an answer nobody waits for is dropped."""
-        asked, future = self._fetches.get(fetched.id, ("", None))
-        if asked == host and future is not None and not future.done():
-            future.set_result(fetched)
 
     def chunk(self, host: str, chunk: LogChunk) -> None:
         """New records of a followed log."""

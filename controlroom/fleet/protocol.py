@@ -6,8 +6,8 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 """
 
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
-from controlroom.domain import intents
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
@@ -84,11 +84,19 @@ class FetchLog:
 
 
 @dataclass(frozen=True)
+class LookAtScreen:
+    """What stands on an agent's terminal now? Answered by `Screen`."""
+
+    id: int
+    agent: str
+
+
+@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-Request = Hello | Watch | Submit | FollowLogs | FetchLog | StopEngine
+Request = Hello | Watch | Submit | FollowLogs | FetchLog | LookAtScreen | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 
@@ -150,25 +158,22 @@ class Page:
         return base64_size(self.data)
 
 
-Told = Welcome | Unwelcome | FleetNews | Answered | Page
+@dataclass(frozen=True)
+class Screen:
+    """The answer to `LookAtScreen`: the screen's lines as base64, colours as SGR; nothing, for this reason."""
 
-_REQUESTS: dict[str, type] = {cls.__name__: cls for cls in (Hello, Watch, FollowLogs, FetchLog, StopEngine)}
-_TOLD: dict[str, type] = {cls.__name__: cls for cls in (Welcome, Unwelcome, FleetNews, Answered, Page)}
-_INTENTS: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        intents.SpawnAgent,
-        intents.KillAgent,
-        intents.ReassignAgent,
-        intents.SendMessage,
-        intents.AnswerQuestion,
-        intents.InterruptAgent,
-        intents.ForgetAgent,
-        intents.AddHost,
-        intents.RemoveHost,
-        intents.TakeHost,
-    )
-}
+    id: int
+    data: str = ""
+    columns: int = 0
+    rows: int = 0
+    reason: str = ""
+
+
+Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen
+
+_REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
+_TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}
+_INTENTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Intent)}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from controlroom import __version__
 from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.fleet.engine import Engine
+from controlroom.fleet.inquiries import Unanswered
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
@@ -29,8 +30,10 @@ from controlroom.fleet.protocol import (
     FleetNews,
     FollowLogs,
     Hello,
+    LookAtScreen,
     Page,
     Request,
+    Screen,
     StopEngine,
     Submit,
     Told,
@@ -41,6 +44,8 @@ from controlroom.fleet.protocol import (
     page_for,
     read_request,
 )
+from controlroom.fleet.translate import short
+from controlroom.wire.inquiries import ScreenShown, ShowScreen
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -169,6 +174,8 @@ class Reader:
                 await self._begin(self._refuse(request))
             case FetchLog() if self._role != "stop":
                 await self._begin(self._fetch(request))
+            case LookAtScreen() if self._role != "stop":
+                await self._begin(self._look_at_screen(request))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
             case _:
@@ -204,6 +211,15 @@ class Reader:
     async def _fetch(self, request: FetchLog) -> None:
         page = await self._engine.logs.page(request.agent, request.epoch, request.count, request.before, request.after)
         self._tell(page_for(request.id, page))
+
+    async def _look_at_screen(self, request: LookAtScreen) -> None:
+        host, _, name = request.agent.partition("/")
+        asked = ShowScreen(self._engine.new_id(), name)
+        try:
+            shown = await self._engine.inquiries.ask(host, asked, ScreenShown)
+        except Unanswered as problem:
+            shown = ScreenShown(asked.id, reason=str(problem))
+        self._tell(Screen(request.id, shown.data, shown.columns, shown.rows, short(shown.reason, 300)))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

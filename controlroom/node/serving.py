@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from controlroom.node import host, processes
 from controlroom.node.act import Act, Actor
 from controlroom.node.follow import Follower
+from controlroom.node.inquire import Inquirer
 from controlroom.node.last_lines import LastLines
 from controlroom.node.loads import Loads
 from controlroom.node.observe import Observer
@@ -23,6 +24,7 @@ from controlroom.node.place import Place, Turns
 from controlroom.node.shell import LoginEnvironment, login_environment
 from controlroom.node.spawn import Spawner
 from controlroom.node.vigil import Vigil
+from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
 from controlroom.wire.messages import (
     NODE_PATIENCE,
@@ -45,8 +47,8 @@ PARTING = 30.0
 """Seconds that acts under way may take after home has gone: a half-started agent would help nobody."""
 
 _THREADS = 32
-_ACTS, _FETCHES = 256, 64
-"""How many requests may be under way; more are refused."""
+_ACTS, _FETCHES, _INQUIRIES = 256, 64, 4
+"""How many requests may be under way; more acts and fetches are refused, more inquiries wait."""
 
 
 class Channel(NamedTuple):
@@ -98,6 +100,7 @@ class Node:
         ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
+        self._inquirer, self._asking = Inquirer(place), asyncio.Semaphore(_INQUIRIES)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
         self._login = asyncio.ensure_future(_login_environment(greeting))
@@ -148,6 +151,8 @@ class Node:
             self._follower.follow(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
+        elif isinstance(message, Inquiry):
+            self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, Greet):
             raise PeerError("a second Greet")
         elif len(self._acts) >= _ACTS:
@@ -159,6 +164,10 @@ class Node:
         reply = await self._actor.act(wanted)
         self._observer.look()
         self._outbox.send(reply)
+
+    async def _inquire(self, asked: Inquiry) -> None:
+        async with self._asking:
+            self._outbox.send(await self._inquirer.answer(asked))
 
     def _fetch(self, wanted: Fetch) -> None:
         """Answer at once while the link takes it; else one after the other, as it does."""

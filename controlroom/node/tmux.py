@@ -61,6 +61,14 @@ class Pane(NamedTuple):
     epoch: int
 
 
+class Screen(NamedTuple):
+    """What a terminal shows: its size and its lines, colours as SGR; everything else in them is as tmux gave it."""
+
+    columns: int
+    rows: int
+    lines: Sequence[str]
+
+
 class Answer(NamedTuple):
     """What a tmux command gave."""
 
@@ -136,6 +144,16 @@ class Tmux:
     async def kill_session(self, name: str) -> None:
         """End a session if there is one. Raises `TmuxError` when tmux cannot be reached."""
         await self.run("kill-session", "-t", f"={name}:")
+
+    async def screen(self, name: str) -> Screen | None:
+        """Give what stands on a session's terminal; None when there is no such session. Raises `TmuxError`."""
+        target = f"={name}:"
+        size = ("display-message", "-p", "-t", target, "#{pane_width} #{pane_height}")
+        answer = await self.run(*size, ";", "capture-pane", "-p", "-e", "-t", target)
+        first = answer.lines[0].split() if answer.lines else []
+        if answer.code or len(first) != 2 or not all(word.isdecimal() for word in first):
+            return None
+        return Screen(int(first[0]), int(first[1]), answer.lines[1:])
 
     async def panes(self) -> dict[str, Pane] | None:
         """List our agents' panes by session name; None when no server runs. Raises `TmuxError`."""

@@ -4,9 +4,11 @@ Times are UTC milliseconds of the host unless a name says otherwise, sizes bytes
 process) or of the machine (CPU of a host). Text is as the host gave it: hostile until `translate` has made it inert.
 """
 
+import typing
 from dataclasses import dataclass
 
 from controlroom.wire.codec import decode, encode
+from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
 from controlroom.wire.spec import AgentSpec
 
@@ -328,8 +330,8 @@ class Notice:
     level: str = "warning"
 
 
-ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch
-FromNode = Welcome | Pong | Reply | HostSeen | AgentsSeen | LastLines | Loads | LogChunk | Fetched | Notice
+ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry
+FromNode = Welcome | Pong | Reply | HostSeen | AgentsSeen | LastLines | Loads | LogChunk | Fetched | Notice | Finding
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""
@@ -337,13 +339,8 @@ NODE_PATIENCE = 30.0
 LOG_WINDOW = 256 * 1024
 """Bytes of log records that may be under way to one receiver before it must give credit."""
 
-_TO_NODE: dict[str, type] = {
-    cls.__name__: cls for cls in (Greet, Ping, Spawn, Kill, Tell, Forget, Take, Follow, Credit, Fetch)
-}
-_FROM_NODE: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (Welcome, Pong, Reply, HostSeen, AgentsSeen, LastLines, Loads, LogChunk, Fetched, Notice)
-}
+_TO_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(ToNode)}
+_FROM_NODE: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(FromNode)}
 
 
 def pack(message: ToNode | FromNode) -> bytes:

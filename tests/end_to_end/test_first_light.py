@@ -41,6 +41,11 @@ def vm1(room: Room, ssh_host: Host, claude_home: FurnishClaude, api: Api) -> Hos
     return ssh_host
 
 
+def sources(room: Room, name: str) -> set[str]:
+    """Who says something about an agent."""
+    return {evidence["source"] for evidence in room.agent(name)["evidence"]}
+
+
 def test_a_claude_agent_from_spawn_to_kill(room: Room, vm1: Host) -> None:
     task = """[[tool Bash {"command": "touch made.txt"}]] [[text It's "made"; $(touch ran) `touch ran`\n– fertig 🎉]]"""
     room.run("spawn", "docs-1", "--host", "vm1", "--cwd", "project", "--model", "claude-sonnet-5-5", "--task", task)
@@ -49,7 +54,7 @@ def test_a_claude_agent_from_spawn_to_kill(room: Room, vm1: Host) -> None:
     assert "touch made.txt" in waiting["question"]["text"]
     assert waiting["pid"]
     assert waiting["model"] == "claude-sonnet-5-5"
-    assert {evidence["source"] for evidence in waiting["evidence"]} >= {"stream", "process"}
+    room.wait_until("stream and process give evidence", lambda _: sources(room, "docs-1") >= {"stream", "process"})
 
     room.run("answer", "docs-1", "allow")
     done = room.wait_for_state("docs-1", "done")

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.fleet.channel import Channel
+from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.link import Link
 from controlroom.wire import messages as wire
 
@@ -117,7 +118,7 @@ class Heard:
         self.events: list[events.Event] = []
         self.replies: list[wire.Reply] = []
         self.chunks: list[wire.LogChunk] = []
-        self.pages: list[wire.Fetched] = []
+        self.pages: list[Answer] = []
         self.fault: Exception | None = None
 
     def happened(self, event: events.Event) -> None:
@@ -132,8 +133,8 @@ class Heard:
     def chunk(self, host: str, chunk: wire.LogChunk) -> None:
         self.chunks.append(chunk)
 
-    def fetched(self, host: str, fetched: wire.Fetched) -> None:
-        self.pages.append(fetched)
+    def answered(self, host: str, found: Answer) -> None:
+        self.pages.append(found)
 
     def links(self) -> list[str]:
         """The link's states in order; `up` where the host was met."""

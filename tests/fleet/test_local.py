@@ -54,9 +54,10 @@ async def test_the_real_node_answers(python: str, home: World, no_leftovers: Non
 async def test_the_node_runs_from_the_cache_and_in_a_session_of_its_own(home: World) -> None:
     channel = await LocalDialler().dial()
     await first_words(channel)
-    (node,) = [process for process in everything() if str(home.home / ".cache") in process.command]
+    ours = [process for process in everything() if "controlroom/node/serve.py" in process.command]
+    nodes = [process for process in ours if str(home.home / ".cache") in process.command]
+    node = next(node for node in nodes if node.parent not in {other.pid for other in nodes})  # a child of it may fork
     assert os.getsid(node.pid) == node.pid != os.getsid(0)
-    assert "controlroom/node/serve.py" in node.command
     await channel.close()
     assert look(node.pid) is None
 

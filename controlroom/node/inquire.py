@@ -1,0 +1,54 @@
+"""What home asks that changes nothing here: any room may, and each inquiry is answered, with a reason if need be."""
+
+import base64
+import os
+
+from controlroom.meter.names import agent_name_problem
+from controlroom.node.agents import entry_of, read_order
+from controlroom.node.files import read_regular
+from controlroom.node.folder import TASK
+from controlroom.node.place import Place
+from controlroom.node.tmux import TmuxError
+from controlroom.wire.codec import decode
+from controlroom.wire.inquiries import Finding, Inquiry, ReadSpec, ScreenShown, ShowScreen, SpecRead
+from controlroom.wire.lines import MAX_TASK, PeerError
+from controlroom.wire.spec import AgentSpec
+
+SCREEN_LIMIT = 256 * 1024
+"""Bytes of one screen at most, colours included."""
+
+
+class Inquirer:
+    """Answers for one place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def answer(self, asked: Inquiry) -> Finding:
+        """Find out. Never raises but for a mistake of ours."""
+        if isinstance(asked, ReadSpec):
+            return self._read_spec(asked)
+        return await self._show_screen(asked)
+
+    def _read_spec(self, asked: ReadSpec) -> SpecRead:
+        entry = entry_of(self._place.state, asked.name, asked.epoch)
+        if entry is None:
+            return SpecRead(asked.id, reason=f"{ascii(asked.name)[:60]} (epoch {asked.epoch}) is not on this host")
+        try:
+            spec = decode(AgentSpec, read_order(entry).get("spec"))
+            task = read_regular(os.path.join(entry.folder, TASK), MAX_TASK)
+        except (OSError, PeerError) as error:
+            return SpecRead(asked.id, reason=f"what {asked.name} was to do cannot be read: {error}"[:500])
+        return SpecRead(asked.id, spec, task.decode("utf-8", "replace"))
+
+    async def _show_screen(self, asked: ShowScreen) -> ScreenShown:
+        if problem := agent_name_problem(asked.name):
+            return ScreenShown(asked.id, reason=problem)
+        try:
+            screen = await self._place.tmux.screen(asked.name)
+        except TmuxError as error:
+            return ScreenShown(asked.id, reason=str(error))
+        if screen is None:
+            return ScreenShown(asked.id, reason=f"{asked.name} has no terminal now: its tmux session is gone")
+        data = "\n".join(screen.lines).encode("utf-8", "surrogateescape")[:SCREEN_LIMIT]
+        return ScreenShown(asked.id, base64.b64encode(data).decode(), screen.columns, screen.rows)

@@ -1,0 +1,73 @@
+"""Questions to hosts: answered by the host they were put to, or with a sentence on why not."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from controlroom.fleet.client import AgentScreen, Client
+from controlroom.wire import inquiries
+from controlroom.wire import messages as wire
+from tests.fleet.rooms import room
+from tests.fleet.scripted import ScriptedChannel, ScriptedHost, seen
+from tests.lab.world import World
+
+
+class Shows(ScriptedHost):
+    """It shows a screen, whatever is asked."""
+
+    data = base64.b64encode(b"\x1b[31mred\x1b[0m\n\x1b]0;title\x07[/]").decode()
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, inquiries.ShowScreen):
+            channel.say(inquiries.ScreenShown(message.id, self.data, 120, 40))
+
+
+class Mistaken(ScriptedHost):
+    """It answers something else."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, inquiries.ShowScreen):
+            channel.say(inquiries.SpecRead(message.id))
+
+
+class Cuts(ScriptedHost):
+    """The link is lost before it answers."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        channel.cut()
+
+
+async def test_a_screen_is_shown_inert_and_in_colour(home: World) -> None:
+    async with room(Shows()):
+        client = await Client.connect(start=False)
+        screen = await client.screen("vm1/a1")
+        assert (screen.columns, screen.rows, screen.reason) == (120, 40, "")
+        (red,), rest = screen.lines
+        assert (red.text, red.style.fg) == ("red", "1")
+        assert "\x1b" not in "".join(span.text for span in rest)
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [(Mistaken(), "vm1 answered something else"), (Cuts(), "the link to vm1 was lost")],
+    ids=["mistaken", "cut"],
+)
+async def test_what_cannot_be_shown_says_why(home: World, host: ScriptedHost, reason: str) -> None:
+    host.agents["a1"] = seen("a1")
+    async with room(host):
+        client = await Client.connect(start=False)
+        assert await client.screen("vm1/a1") == AgentScreen(reason=reason)
+        assert (await client.screen("vm9/a1")).reason == "vm9 cannot be asked now"
+        await client.close()
+
+
+async def test_a_damaged_screen_is_none(home: World) -> None:
+    host = Shows()
+    host.data = "abc"
+    async with room(host):
+        client = await Client.connect(start=False)
+        assert (await client.screen("vm1/a1")).reason == "its host sent a damaged screen"
+        await client.close()

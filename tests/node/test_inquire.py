@@ -1,0 +1,75 @@
+"""Inquiries put to a real node with real tmux: what was an agent to do, and what stands on its terminal."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from controlroom.wire.inquiries import Inquiry, ReadSpec, ScreenShown, ShowScreen, SpecRead
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient
+
+TASK = 'say "ü" `id`\n$(touch never); 🎛️\n'
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def spec_of(node: NodeClient, name: str, epoch: int) -> SpecRead:
+    number = node.number()
+    node.send(ReadSpec(number, name, epoch))
+    return node.wait(SpecRead, lambda read: read.id == number)
+
+
+def screen_of(node: NodeClient, name: str) -> ScreenShown:
+    number = node.number()
+    node.send(ShowScreen(number, name))
+    return node.wait(ScreenShown, lambda shown: shown.id == number)
+
+
+def test_what_an_agent_was_to_do_is_read_whole(node: NodeClient) -> None:
+    node.spawn("cat-1", 1, "cat", task=TASK, cwd="/", max_hours=2.5)
+    read = spec_of(node, "cat-1", 1)
+    assert read.spec is not None
+    assert (read.spec.kind, read.spec.command, read.spec.cwd, read.spec.max_hours) == ("command", ("cat",), "/", 2.5)
+    assert read.task == TASK
+
+
+def test_what_is_not_there_is_said(node: NodeClient) -> None:
+    assert "'cat-1' (epoch 7) is not on this host" in spec_of(node, "cat-1", 7).reason
+    assert "'../x' (epoch 1) is not on this host" in spec_of(node, "../x", 1).reason
+    assert "cannot name an agent" in screen_of(node, "#(touch never)").reason
+    assert "has no terminal now" in screen_of(node, "cat-1").reason
+
+
+def test_an_agents_terminal_is_shown_as_it_stands(node: NodeClient) -> None:
+    node.spawn("talker", 1, "sh", "-c", "printf '\\033[31mred\\033[0m and plain\\n'; sleep 600")
+
+    def shown() -> bool:
+        screen = screen_of(node, "talker")
+        lines = base64.b64decode(screen.data).split(b"\n")
+        return (screen.columns, screen.rows) == (120, 40) and any(b"red" in line and b"\x1b[" in line for line in lines)
+
+    wait_for(shown, 15, "the words on the screen")
+    node.kill("talker", 1)
+    assert "has no terminal now" in screen_of(node, "talker").reason
+
+
+def test_a_watcher_may_ask_too(node: NodeClient) -> None:
+    node.spawn("cat-1", 1, "cat", task="x")
+    with NodeClient() as watcher:
+        watcher.greet(read_only=True)
+        assert spec_of(watcher, "cat-1", 1).task == "x"
+
+
+def test_many_inquiries_are_all_answered(node: NodeClient) -> None:
+    asked: list[Inquiry] = [ShowScreen(node.number(), f"none-{count}") for count in range(40)]
+    node.send(*asked)
+    wait_for(lambda: len(node.all(ScreenShown)) == len(asked), 20, "forty answers")
