@@ -85,7 +85,7 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_data(views.status(client.fleet, now)["hosts"])
     elif client.fleet.hosts:
-        host_table(client.fleet, now)
+        host_table(client.fleet, now, wide=True)
     else:
         output.talk("no hosts: add one with controlroom host add user@address")
     return Exit.DONE

@@ -8,7 +8,7 @@ from controlroom.cli.exits import Exit
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import views
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Fleet, Host, HostSample
 from controlroom.domain.words import percent, size
 from controlroom.fleet.client import Client
 
@@ -41,9 +41,10 @@ async def wait_briefly(client: Client) -> int:
     return time.time_ns() // 1_000_000
 
 
-def host_table(fleet: Fleet, now: int) -> None:
-    """Print the hosts."""
-    rows = [("HOST", "LINK", "AGE", "CPU", "RAM", "OF", "AGENTS", "")]
+def host_table(fleet: Fleet, now: int, *, wide: bool = False) -> None:
+    """Print the hosts; `wide`: with all their figures, which no phone has room for."""
+    head = ("WAIT", "LOAD", "SWAP", "DISK", "IN/s", "OUT/s") if wide else ()
+    rows: list[tuple[str, ...]] = [("HOST", "LINK", "AGE", "CPU", "RAM", "OF", *head, "AGENTS", "")]
     rows += [
         (
             row.name,
@@ -52,12 +53,21 @@ def host_table(fleet: Fleet, now: int) -> None:
             percent(row.cpu_percent),
             size(row.memory_used),
             size(row.memory_total),
+            *(_figures(fleet.hosts[row.name]) if wide else ()),
             str(row.agents),
             _standing(row),
         )
         for row in views.host_rows(fleet, now)
     ]
-    output.table(rows, right=frozenset((2, 3, 4, 5, 6)))
+    output.table(rows, right=frozenset(range(2, len(rows[0]) - 1)))
+
+
+def _figures(host: Host) -> tuple[str, ...]:
+    """Waiting for a disk, load, swap used, disk left, bytes a second in and out."""
+    sample = host.sample or HostSample(0)
+    load = "–" if sample.load_1m is None else f"{sample.load_1m:.1f}"
+    sizes = (sample.swap_used, sample.disk_free, sample.network_in, sample.network_out)
+    return (percent(sample.iowait_percent), load, *map(size, sizes))
 
 
 def agent_table(fleet: Fleet, now: int) -> None:

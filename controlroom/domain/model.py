@@ -77,7 +77,7 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class HostSample:
-    """Figures of a machine at one moment; bytes, per cent of the machine, load average of one minute."""
+    """Figures of a machine at one moment; bytes, per cent of the machine, load averages of 1, 5 and 15 minutes."""
 
     at: int
     cpu_percent: float | None = None
@@ -88,6 +88,13 @@ class HostSample:
     load_1m: float | None = None
     disk_free: int | None = None
     disk_total: int | None = None
+    iowait_percent: float | None = None
+    """Share of the CPU's time in which it could only wait for a disk."""
+    network_in: int | None = None
+    network_out: int | None = None
+    """Bytes a second, the loopback left out."""
+    load_5m: float | None = None
+    load_15m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,9 @@ class Host:
     cpu_history: tuple[float, ...] = ()
     """CPU per cent of the last samples, oldest first."""
     memory_history: tuple[float, ...] = ()
+    iowait_history: tuple[float, ...] = ()
+    network_history: tuple[int, ...] = ()
+    """Bytes a second, in and out together."""
     question: Question | None = None
     notice: str = ""
     """The last thing the host's node wanted its operator to know."""

@@ -11,7 +11,7 @@ from controlroom.domain import events
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State
 
 HISTORY = 60
-"""Samples of CPU and memory kept per host for its history bars."""
+"""Samples of each figure kept per host for its history bars."""
 
 V = TypeVar("V")
 
@@ -75,12 +75,15 @@ def _host_sampled(fleet: Fleet, event: events.HostSampled) -> Fleet:
         return fleet
     sample = event.sample
     memory = 100 * sample.memory_used / sample.memory_total if sample.memory_used and sample.memory_total else None
+    network = None if sample.network_in is None else sample.network_in + (sample.network_out or 0)
     sampled = replace(
         host,
         sample=sample,
         seen=max(host.seen, sample.at),
         cpu_history=_longer(host.cpu_history, sample.cpu_percent),
         memory_history=_longer(host.memory_history, memory),
+        iowait_history=_longer(host.iowait_history, sample.iowait_percent),
+        network_history=host.network_history if network is None else (*host.network_history, network)[-HISTORY:],
     )
     return _set_host(fleet, sampled)
 

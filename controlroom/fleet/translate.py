@@ -153,6 +153,11 @@ def _sample(seen: wire.HostSeen, setting: Setting) -> model.HostSample:
         load_1m=_share(seen.load_1m, 1e6),
         disk_free=size(seen.disk_free),
         disk_total=size(seen.disk_total),
+        iowait_percent=_share(seen.iowait_percent, 100.0),
+        network_in=size(seen.network_in),
+        network_out=size(seen.network_out),
+        load_5m=_share(seen.load_5m, 1e6),
+        load_15m=_share(seen.load_15m, 1e6),
     )
 
 

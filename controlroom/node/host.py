@@ -1,4 +1,4 @@
-"""The machine itself: what `Welcome` says about it once, and its figures from second to second."""
+"""The machine itself: what `Welcome` says about it once, and what it lacks."""
 
 import importlib.util
 import os
@@ -8,11 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import astuple
 
 from controlroom import __version__
 from controlroom.node.owner import Owner
-from controlroom.wire.messages import HostSeen, Welcome
+from controlroom.wire.messages import Welcome
 
 NO_TMUX = "tmux is missing on this host: install it (Debian: apt-get install tmux)"
 
@@ -71,45 +70,6 @@ def tmux_version(program: str) -> str:
     return _output(program, "-V").removeprefix("tmux").strip() if program else ""
 
 
-class Figures:
-    """The machine's figures. The CPU's share is that since the last reading, so the first one has none."""
-
-    def __init__(self, disk: str) -> None:
-        """`disk`: a folder on the disk that matters."""
-        self._disk = disk
-        self._before = (0.0, 0.0)
-
-    def read(self) -> HostSeen:
-        """Read the figures. What cannot be read is None."""
-        for counters in (_by_psutil, _by_proc):
-            try:
-                busy, total, memory = counters()
-                load, disk = os.getloadavg()[0], _disk_space(self._disk)
-                return HostSeen(now(), self._share(busy, total), *memory, load, *disk)
-            except (ImportError, OSError, ValueError, KeyError, AttributeError):
-                continue
-        return HostSeen(now())
-
-    def _share(self, busy: float, total: float) -> float | None:
-        """Turn seconds of CPU since boot into per cent of the machine since the last reading."""
-        (busy_before, total_before), self._before = self._before, (busy, total)
-        if not total_before or total <= total_before:
-            return None
-        return round(min(100.0, max(0.0, 100 * (busy - busy_before) / (total - total_before))), 1)
-
-
-def differs(told: HostSeen | None, seen: HostSeen) -> bool:
-    """Tell whether figures differ by what a person could notice: half a per cent of CPU, one per cent of anything."""
-    if told is None:
-        return True
-    pairs = zip(astuple(told)[1:], astuple(seen)[1:], strict=True)
-    return any(
-        (before is None) != (after is None)
-        or (before is not None and abs(after - before) > (0.5 if index == 0 else 0.01 * before))
-        for index, (before, after) in enumerate(pairs)
-    )
-
-
 def shortcomings(tmux: str) -> list[str]:
     """Say what this host lacks, and what to do about it."""
     found = []
@@ -123,32 +83,6 @@ def shortcomings(tmux: str) -> list[str]:
     if importlib.util.find_spec("psutil") is None and not sys.platform.startswith("linux"):
         found.append("psutil did not arrive with the node: there are no figures of memory and CPU from this host")
     return found
-
-
-def _by_psutil() -> tuple[float, float, tuple[int, int, int, int]]:
-    import psutil
-
-    memory, swap, times = psutil.virtual_memory(), psutil.swap_memory(), psutil.cpu_times()
-    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-    busy = total - times.idle - getattr(times, "iowait", 0.0)
-    return busy, total, (memory.total - memory.available, memory.total, swap.used, swap.total)
-
-
-def _by_proc() -> tuple[float, float, tuple[int, int, int, int]]:
-    with open("/proc/stat", encoding="ascii") as file:
-        times = [int(word) for word in file.readline().split()[1:9]]
-    with open("/proc/meminfo", encoding="ascii") as file:
-        sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in file)}
-    total, free = sizes["MemTotal"], sizes["MemAvailable"]
-    swap = sizes["SwapTotal"]
-    return sum(times) - times[3] - times[4], sum(times), (total - free, total, swap - sizes["SwapFree"], swap)
-
-
-def _disk_space(folder: str) -> tuple[int, int]:
-    while folder != "/" and not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
 def _first_line(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from controlroom.node import host, processes
 from controlroom.node.act import Act, Actor
+from controlroom.node.figures import Figures, differs
 from controlroom.node.follow import Follower
 from controlroom.node.inquire import Inquirer
 from controlroom.node.last_lines import LastLines
@@ -193,13 +194,13 @@ class Node:
 
     async def _watch_processes(self) -> None:
         """Once a second: figures of the machine and of the agents, and whether home still speaks."""
-        figures, told = host.Figures(self._place.state), None
+        machine, told = Figures(self._place.state), None
         while True:
             began = self._clock()
             if began - self._heard > NODE_PATIENCE:
                 self._over.set()
-            seen = await asyncio.to_thread(figures.read)
-            if host.differs(told, seen):
+            seen = await asyncio.to_thread(machine.read)
+            if differs(told, seen):
                 told = seen
                 self._outbox.host(seen)
             await self._watch_agents()

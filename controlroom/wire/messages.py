@@ -176,7 +176,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class HostSeen:
-    """Figures of the machine, once a second when they changed. None: no reading."""
+    """Figures of the machine, once a second when they changed noticeably. None: no reading."""
 
     at: int
     cpu_percent: float | None = None
@@ -187,6 +187,13 @@ class HostSeen:
     load_1m: float | None = None
     disk_free: int | None = None
     disk_total: int | None = None
+    iowait_percent: float | None = None
+    """Share of the machine's CPU time that had nothing to do but wait for a disk."""
+    network_in: int | None = None
+    network_out: int | None = None
+    """Bytes a second over the last few seconds; the loopback does not count."""
+    load_5m: float | None = None
+    load_15m: float | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ agent = st.builds(
 )
 readings = {field.name: st.one_of(st.none(), real) for field in dataclasses.fields(wire.HostSeen) if field.name != "at"}
 for name in readings:
-    if name not in ("cpu_percent", "load_1m"):
+    if not name.startswith(("cpu_", "load_", "iowait_")):
         readings[name] = st.one_of(st.none(), whole)
 message = st.one_of(
     st.builds(wire.HostSeen, at=whole, **readings),
@@ -242,12 +242,14 @@ def test_a_question_that_nobody_could_answer_is_said() -> None:
 
 
 def test_readings_out_of_range_are_not_known() -> None:
-    said = wire.HostSeen(NOW, cpu_percent=250.0, memory_used=-1, memory_total=2**60, load_1m=0.5, disk_free=7)
+    bad = {"cpu_percent": 250.0, "memory_used": -1, "memory_total": 2**60, "iowait_percent": -1.0, "network_out": 2**60}
+    said = wire.HostSeen(NOW, load_1m=0.5, disk_free=7, network_in=9, **bad)  # type: ignore[arg-type]
     (event,) = to_events(said, SETTING)
     assert isinstance(event, events.HostSampled)
     sample = event.sample
     assert (sample.cpu_percent, sample.memory_used, sample.memory_total) == (None, None, None)
     assert (sample.load_1m, sample.disk_free) == (0.5, 7)
+    assert (sample.iowait_percent, sample.network_in, sample.network_out) == (None, 9, None)
 
 
 def test_lines_and_loads_name_the_agent_of_the_fleet() -> None:

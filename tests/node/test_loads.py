@@ -11,10 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from controlroom.node import processes
-from controlroom.node.host import Figures, differs
 from controlroom.node.loads import Loads, Member
 from controlroom.node.processes import TICKS, Look, Process
-from controlroom.wire.messages import AgentLoad, HostSeen
+from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -85,27 +84,6 @@ def test_only_noticeable_changes_are_told() -> None:
     assert one(loads, look((10, 1, 0, 1010)), 3)
     assert one(loads, look((10, 1, TICKS // 1000, 1010)), 4) is None
     assert one(loads, look((10, 1, TICKS // 10, 1010)), 5)
-
-
-def test_figures_of_the_machine_are_told_when_they_differ() -> None:
-    before = HostSeen(1, 10.0, 1000, 8000, 0, 0, 1.0, 500, 1000)
-    assert differs(None, before)
-    assert not differs(before, HostSeen(2, 10.4, 1005, 8000, 0, 0, 1.005, 499, 1000))
-    assert differs(before, HostSeen(2, 11.0, 1000, 8000, 0, 0, 1.0, 500, 1000))
-    assert differs(before, HostSeen(2, 10.0, 1100, 8000, 0, 0, 1.0, 500, 1000))
-    assert differs(before, HostSeen(2, None, 1000, 8000, 0, 0, 1.0, 500, 1000))
-
-
-def test_figures_without_psutil_are_those_of_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_psutil = Figures("/").read()
-    monkeypatch.setitem(sys.modules, "psutil", None)
-    figures = Figures("/")
-    without = figures.read()
-    assert without.memory_total == with_psutil.memory_total
-    assert without.memory_used
-    assert with_psutil.memory_used
-    assert abs(without.memory_used - with_psutil.memory_used) < 0.2 * with_psutil.memory_used
-    wait_for(lambda: figures.read().cpu_percent is not None)
 
 
 def test_a_look_at_the_real_processes_finds_this_one_and_its_child() -> None:
