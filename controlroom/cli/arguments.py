@@ -36,6 +36,12 @@ def status(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def explain(parser: argparse.ArgumentParser) -> None:
+    """Take an agent, and the form of the answer."""
+    agent(parser)
+    status(parser)
+
+
 def logs(parser: argparse.ArgumentParser) -> None:
     """Take what to print of a log."""
     agent(parser)

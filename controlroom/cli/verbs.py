@@ -59,6 +59,16 @@ VERBS: tuple[Verb, ...] = (
         take.logs,
     ),
     Verb(
+        "explain",
+        "look",
+        "AGENT [--json]",
+        "Say why an agent's state is what it is, and what to do next.",
+        "What decided the state, what every source says and how long ago, what disagrees, how its host stands.",
+        ("controlroom explain docs-1", "controlroom explain vm1/docs-1 --json | jq '.steps[].command'"),
+        "explain:explain",
+        take.explain,
+    ),
+    Verb(
         "spawn",
         "steer",
         "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"

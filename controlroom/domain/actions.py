@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controlroom.domain.model import ENDED, Agent, Fleet, LinkState
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,14 @@ ACTIONS: tuple[Action, ...] = (
         verb="forget AGENT",
     ),
     Action(
+        "explain",
+        "e",
+        "explain",
+        "Why this state: from what evidence, how old, what disagrees, what to do next.",
+        needs="agent",
+        verb="explain AGENT",
+    ),
+    Action(
         "filter",
         "/",
         "filter",
@@ -178,6 +186,17 @@ ACTIONS: tuple[Action, ...] = (
         footer=4,
     ),
     Action(
+        "host_take",
+        "t",
+        "take",
+        "Become the owner of a host that another control room owns, which can then only look. Asks first.",
+        "hosts",
+        "host",
+        danger=True,
+        changes=True,
+        verb="host take NAME",
+    ),
+    Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
     ),
     Action("help", "?", "help", "Explain the screen you are on.", "anywhere", footer=21),
@@ -198,7 +217,8 @@ def on_screen(screen: str) -> list[Action]:
 def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
     """Say why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
     if action.needs == "host":
-        return None if host in fleet.hosts else "choose a host first"
+        known = fleet.hosts.get(host or "")
+        return "choose a host first" if known is None else _no_take(known) if action.name == "host_take" else None
     if action.needs == "question" and host is not None:
         return None if fleet.hosts[host].question else f"{host} asks nothing now"
     if action.needs not in ("agent", "question"):
@@ -214,6 +234,12 @@ def _no_spawn(fleet: Fleet) -> str | None:
     if any(host.link is LinkState.UP for host in fleet.hosts.values()):
         return None
     return "no host is connected yet" if fleet.hosts else "add a host first"
+
+
+def _no_take(host: Host) -> str | None:
+    if host.facts is not None and host.facts.owned:
+        return f"this room owns {host.name} already"
+    return None if host.link is LinkState.UP else f"{host.name} cannot be asked now"
 
 
 def _asks(fleet: Fleet, agent: Agent) -> str | None:

@@ -131,6 +131,8 @@ class Pending:
     verb: str
     """`spawn`, `kill`, `reassign`, `forget`."""
     since: int
+    who: str = ""
+    """Who ordered it, and from where."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from controlroom.fleet.orders import (
     Conclusion,
     InFlight,
     looked,
+    signed,
     target_of,
     to_known,
     to_record,
@@ -145,7 +146,7 @@ class Engine:
             return self._refuse(intent, decision.reason, who)
         was = self.fleet
         for event in decision.events:
-            self.happened(event)
+            self.happened(signed(event, who))
         asked = Asked(op=op)
         for effect in decision.effects:
             asked = await self._carry_out(effect, verb_of(intent), op, who, was)
@@ -339,7 +340,7 @@ class Engine:
             if record.host not in self.fleet.hosts:
                 self._conclude(order, Conclusion("unknown", f"{record.host} is no longer in the room"))
             elif record.verb in ROWS:
-                self._reduce(events.Ordered(order.agent, Pending(record.op, record.verb, record.at)))
+                self._reduce(events.Ordered(order.agent, Pending(record.op, record.verb, record.at, record.who)))
 
     # ----------------------------------------------------------------------- links
 

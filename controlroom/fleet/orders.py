@@ -6,8 +6,9 @@ ended, is never sent again: once its host says what it has, that decides.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from controlroom.domain.events import Event, Ordered
 from controlroom.domain.intents import (
     AddHost,
     ForgetOn,
@@ -21,13 +22,16 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.model import ENDED, Agent, Fleet
 from controlroom.fleet import ledger
-from controlroom.fleet.translate import NodeEffect
+from controlroom.fleet.translate import NodeEffect, short
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
 
 SHOWN_TASK = 200
 """Characters of a task that the ledger keeps."""
+
+SHOWN_WHO = 80
+"""Characters of the name of somebody that a row shows."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,13 @@ def verb_of(intent: Intent) -> str:
     return (
         verbs.get(type(intent)) or name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()
     )
+
+
+def signed(event: Event, who: str) -> Event:
+    """Write into an order who gave it."""
+    if not isinstance(event, Ordered):
+        return event
+    return replace(event, pending=replace(event.pending, who=short(who, SHOWN_WHO)))
 
 
 def target_of(intent: Intent) -> str:

@@ -104,6 +104,16 @@ def _help(room: "ControlRoomApp", screen: RoomScreen) -> None:
     room.push_screen(HelpScreen(screen.where, screen.motions()))
 
 
+def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.domain.explain import explain, lines
+    from controlroom.tui.screens.report import ReportSheet
+
+    if agent := _agent(room, screen):
+        now = room.picture.now
+        told = explain(room.fleet, agent, now)
+        room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", lines(told, now, room.picture.clock)))
+
+
 def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.palette import PaletteScreen
 
@@ -140,6 +150,12 @@ def _host_remove(room: "ControlRoomApp", screen: RoomScreen) -> None:
     if name := screen.host_here():
         what = "Its agents live on; this room no longer looks at them."
         _ask(room, f"Take {name} out of the room?", what, "remove", intents.RemoveHost(name))
+
+
+def _host_take(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if name := screen.host_here():
+        what = "Another control room owns it and can then only look. Its agents work on."
+        _ask(room, f"Take {name} for this control room?", what, "take", intents.TakeHost(name))
 
 
 def _ask(room: "ControlRoomApp", title: str, text: str, verb: str, intent: intents.Intent) -> None:
@@ -231,10 +247,12 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "message": _message,
     "interrupt": _interrupt,
     "forget": _forget,
+    "explain": _explain,
     "filter": _filter,
     "hosts": _hosts,
     "host_add": _host_add,
     "host_remove": _host_remove,
+    "host_take": _host_take,
     "palette": _palette,
     "help": _help,
     "back": _back,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost
+from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.tui.screens.forms import HostForm, host_name
 from controlroom.tui.screens.hosts import HostsScreen
@@ -57,6 +57,23 @@ async def test_hosts_are_added_and_removed() -> None:
         assert here.screen(ConfirmSheet).title_words == "Take build out of the room?"
         await here.press("y")
         assert here.engine.asked[1] == RemoveHost("build")
+
+
+async def test_a_host_of_another_room_is_taken_after_asking() -> None:
+    fleet = scenes.farm()
+    theirs = fleet.hosts["vm2"]
+    assert theirs.facts is not None
+    other = replace(theirs, facts=replace(theirs.facts, owned=False))
+    async with room(replace(fleet, hosts={**fleet.hosts, "vm2": other})) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("t")
+        assert here.said() == "this room owns vm1 already"
+        here.screen(HostsScreen).table.choose("vm2")
+        await here.press("t")
+        assert here.screen(ConfirmSheet).title_words == "Take vm2 for this control room?"
+        await here.press("y")
+        assert here.engine.asked == [TakeHost("vm2")]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
+from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
 from tests.tui.room import room
@@ -363,3 +365,29 @@ async def test_without_agents_the_screen_teaches() -> None:
     async with room(replace(scenes.farm(), agents={}), size=PHONE) as here:
         assert "No agents yet" in here.text()
         assert "Press s to start one" in here.text()
+
+
+@SIZES
+async def test_e_explains_the_chosen_agent(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        here.screen(Overview).table.choose("vm1/seed-9")
+        await here.press("e")
+        assert here.screen(ReportSheet).heading == "why vm1/seed-9 is failed"
+        shown = here.text()
+        assert "exit 1" in shown
+        for _ in range(3):
+            await here.press("space")
+        assert "reassign vm1/seed-9" in " ".join(here.text().split())
+        await here.press("q", "enter", "e")
+        assert here.screen(ReportSheet).heading == "why vm1/seed-9 is failed"
+        await here.press("q")
+        here.screen(AgentScreen)
+
+
+async def test_no_motion_hides_an_action() -> None:
+    async with room(scenes.farm()) as here:
+        for keys in ([], ["enter"], ["q", "h"]):
+            await here.press(*keys)
+            screen = here.screen(RoomScreen)
+            taken = {key for motion in screen.motions() for key in motion.keys.split()}
+            assert not taken & {action.key for action in screen.actions()}, screen

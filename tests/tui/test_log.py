@@ -68,7 +68,7 @@ async def test_page_by_page_back_to_the_very_first_line_and_to_the_end() -> None
         missing = [number for number in range(2000) if f"line {number}" not in seen]
         assert missing == []
         assert "not following" in here.text()
-        await here.press("e")
+        await here.press("l")
         assert "line 1999" in here.text()
         assert screen.log_view.following
 

@@ -99,7 +99,7 @@ class AgentScreen(RoomScreen):
             Motion("space pagedown", "More of a long question; else a page down.", self._page_down),
             Motion("b pageup", "A page up; older text is read as you come to it.", lambda: log.scroll_pages(-1)),
             Motion("o home", "The very first line.", log.to_start),
-            Motion("e end", "The end: follow what comes.", log.to_end),
+            Motion("l end", "The end: follow what comes.", log.to_end),
             Motion("w", "Break long lines, or cut them.", log.toggle_wrap),
             Motion("> right", "Where lines are cut: to the right.", lambda: log.pan(1)),
             Motion("< left", "Where lines are cut: to the left.", lambda: log.pan(-1)),

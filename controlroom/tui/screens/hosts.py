@@ -9,7 +9,7 @@ from textual.containers import Vertical
 
 from controlroom.domain.model import Host
 from controlroom.domain.views import host_rows
-from controlroom.domain.words import age, size
+from controlroom.domain.words import since, size
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Picture
@@ -55,7 +55,7 @@ class HostFacts(Lines):
 def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
     facts, sample = host.facts, host.sample
     found = [("why", host.reason), ("notice", host.notice), ("address", host.address)]
-    found.append(("link", f"{host.link} since {age(picture.since(host.since))}" if host.since else str(host.link)))
+    found.append(("link", f"{host.link} {since(picture.since(host.since))}" if host.since else str(host.link)))
     if sample:
         memory = f"{size(sample.memory_used)} of {size(sample.memory_total)}"
         swap = f"{size(sample.swap_used)} of {size(sample.swap_total)}" if sample.swap_total else "none"

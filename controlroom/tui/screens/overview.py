@@ -197,7 +197,7 @@ class Overview(RoomScreen):
             Motion("j down", "Next agent.", lambda: table.move(1)),
             Motion("k up", "Agent before.", lambda: table.move(-1)),
             Motion("o home", "First agent.", lambda: table.move(-len(table.rows))),
-            Motion("e end", "Last agent.", lambda: table.move(len(table.rows))),
+            Motion("l end", "Last agent.", lambda: table.move(len(table.rows))),
             Motion("space pagedown", "More of the question or log beside.", self._page_down),
             Motion("b pageup", "Earlier lines of the log beside.", lambda: log.scroll_pages(-1)),
         ]

@@ -201,4 +201,4 @@ class AgentPane(Vertical):
             skipped = f"skipped {size(book.skipped)} to keep up, it is in the log  " if book.skipped else ""
             return f"{found}{skipped}following"
         newer = f"{view.arrived} new below" if view.arrived else "not following"
-        return f"{found}{newer}, e: to the end"
+        return f"{found}{newer}, l: to the end"

@@ -1,0 +1,47 @@
+"""Why an agent's state is what it is, for people and for scripts."""
+
+import argparse
+import textwrap
+import time
+from collections.abc import Iterable
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit
+from controlroom.cli.room import find_agent, with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain import explain as why
+from controlroom.fleet.client import Client
+
+_LABEL = 9
+"""Columns before the words."""
+
+
+def explain(args: argparse.Namespace, starters: Starters) -> int:
+    """Explain an agent's state."""
+    return with_room(_explain, args)
+
+
+async def _explain(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    now = time.time_ns() // 1_000_000
+    told = why.explain(client.fleet, agent, now)
+    if args.json:
+        output.json_data(why.record(told))
+        return Exit.DONE
+    output.data(f"{told.agent}, run {told.epoch}")
+    report(why.lines(told, now, clock))
+    return Exit.DONE
+
+
+def report(told: Iterable[why.Line]) -> None:
+    """Print lines with their labels before them, wrapped to the terminal."""
+    room = max(20, (output.width() or 10_000) - _LABEL)
+    for line in told:
+        for index, part in enumerate(textwrap.wrap(line.words, room) or [""]):
+            output.data(f"{line.label if index == 0 else '':>{_LABEL - 2}}  {part}")
+
+
+def clock(at: int) -> str:
+    """Give the time of day here, with the day where it is another one."""
+    then, today = time.localtime(at / 1000), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)

@@ -1,0 +1,127 @@
+"""A sheet to read: lines with a label before them, as high as they need, moved by lines where they are too many."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.explain import Line as Told
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.screens.base import plain_key
+from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rule import Rule
+
+_LABEL = 9
+_AROUND = 3
+"""Lines of a sheet that are not its text: heading, keys, and one of the screen below."""
+
+
+class ReportText(Lines):
+    """The lines, from the one at its top on."""
+
+    def __init__(self, told: Sequence[Told], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._told = told
+        self._top = 0
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def tell_anew(self, told: Sequence[Told]) -> None:
+        """Show these lines from now on, from the first."""
+        self._told, self._top = told, 0
+        self._fit()
+        self.redraw()
+
+    def on_mount(self) -> None:
+        """Take the height that the text needs."""
+        self._fit()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The part that fits."""
+        self._fit()
+        drawn = self._all(width)
+        self._top = max(0, min(self._top, len(drawn) - height))
+        return drawn[self._top : self._top + height]
+
+    def move(self, rows: int) -> None:
+        """Move by lines."""
+        self._top += rows
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        self.move(-3)
+
+    def _fit(self) -> None:
+        cells = self.app.size
+        height = max(1, min(len(self._all(cells.width)), cells.height - _AROUND))
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
+
+    def _all(self, width: int) -> list[Line]:
+        palette, drawn = self.palette, list[Line]()
+        styles = {"warn": palette.warn, "strong": palette.strong, "do": palette.text, "good": palette.text}
+        styles["bad"] = palette.danger
+        for line in self._told:
+            style = styles.get(line.tone, palette.text)
+            label = palette.key if line.tone == "do" else palette.quiet
+            for index, part in enumerate(ink.wrap(line.words, max(8, width - _LABEL - 1))):
+                start = ink.right(line.label if index == 0 else "", _LABEL - 1) + " "
+                drawn.append(ink.line((start, label), (part, style)))
+        return drawn
+
+
+class ReportSheet(Sheet):
+    """Something to read, with a heading."""
+
+    def __init__(self, heading: str, told: Sequence[Told]) -> None:
+        super().__init__()
+        self.heading, self.told = heading, told
+
+    def compose(self) -> ComposeResult:
+        """Heading, text, keys."""
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield ReportText(self.told, id="text")
+            yield Choices([("q", "back"), ("j k", "down, up")])
+
+    def on_mount(self) -> None:
+        """Say what it is about."""
+        self.query_one(Rule).show(self.heading, strong=True)
+
+    def report(self, heading: str, told: Sequence[Told]) -> None:
+        """Show this from now on."""
+        self.heading, self.told = heading, told
+        if self.made:
+            self.query_one(Rule).show(heading, strong=True)
+            self.query_one(ReportText).tell_anew(told)
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, or go back."""
+        event.stop()
+        text = self.query_one(ReportText)
+        page = max(1, text.size.height - 2)
+        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
+        key = plain_key(event)
+        if key in moves:
+            text.move(moves[key])
+        elif key in ("q", "backspace", "escape", "enter"):
+            self.dismiss()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap goes back or moves on."""
+        if event.key == "q":
+            self.dismiss()
+        else:
+            text = self.query_one(ReportText)
+            text.move(max(1, text.size.height - 2))

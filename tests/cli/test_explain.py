@@ -1,0 +1,36 @@
+"""`controlroom explain` on real agents of this machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.end_to_end.room import Room
+from tests.lab.world import World
+
+
+@pytest.fixture
+def room(home: World) -> Room:
+    return Room()
+
+
+def test_a_running_and_a_failed_agent_are_explained(room: Room) -> None:
+    room.run("spawn", "job", "--", "sleep", "6000")
+    room.run("spawn", "bad", "--", "sh", "-c", "exit 3")
+    room.wait_for_state("job", "working")
+    room.wait_for_state("bad", "failed")
+    said = room.run("explain", "job")
+    assert said.startswith("local/job, run 1\n")
+    assert "the runner around it: process " in said
+    assert "controlroom kill local/job" in said
+    bad = json.loads(room.run("explain", "bad", "--json"))
+    assert (bad["state"], bad["stale"]) == ("failed", False)
+    assert bad["notes"]["ended"].startswith("exit 3: it says that something went wrong")
+    assert [view["source"] for view in bad["sources"] if view["decides"]] == ["runner"]
+    room.run("stop")
+    room.run("kill", "job", "--yes")
+
+
+def test_explain_of_nobody(room: Room) -> None:
+    assert "there is no agent 'nobody'" in room.run("explain", "nobody", expect=5)

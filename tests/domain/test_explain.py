@@ -1,0 +1,188 @@
+"""Why a state: what decided it, what disagrees, how old it is, and a next step that is true."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from controlroom.cli.verbs import find
+from controlroom.domain import explain as why
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.endings import exit_words
+from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
+from tests.domain import worlds
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
+
+STREAM = Evidence("stream", "working", "assistant", NOON - 5 * MINUTE)
+RUNNER = Evidence("runner", "working", "process 41 runs", NOON - 6 * MINUTE)
+ALIVE = Evidence("process", "working", "process 41 lives", NOON - 6 * MINUTE)
+
+
+def told(one: Agent, world: Fleet | None = None) -> why.Explanation:
+    return why.explain(world or fleet(one), one, NOON)
+
+
+def text(one: Agent, world: Fleet | None = None) -> str:
+    return "\n".join(
+        f"{line.label}: {line.words}" for line in why.lines(told(one, world), NOON, lambda at: f"at {at % 97}")
+    )
+
+
+def steps(one: Agent, world: Fleet | None = None) -> str:
+    return "\n".join(f"{step.words} [{step.key}] {step.command}" for step in told(one, world).steps)
+
+
+def test_the_source_that_knows_most_decides() -> None:
+    found = told(agent(evidence=(ALIVE, RUNNER, STREAM)))
+    assert found.decided == "Claude's own events: assistant"
+    assert [view.source for view in found.views if view.decides] == ["stream"]
+    assert told(agent(evidence=(ALIVE, RUNNER))).decided == "the runner around it: process 41 runs"
+
+
+def test_how_a_process_ended_counts_for_more_than_its_last_event() -> None:
+    ended = agent(
+        state=State.FAILED,
+        detail="killed by SIGSEGV",
+        exit_signal=11,
+        evidence=(replace(STREAM, agrees=False), Evidence("runner", "failed", "killed by SIGSEGV", NOON)),
+    )
+    found = told(ended)
+    assert found.decided == "the runner around it: killed by SIGSEGV"
+    assert found.disagrees == (
+        "Claude's own events says working (assistant): that was its last event; how its process ended counts for more",
+    )
+    assert ("ended", "ended by SIGSEGV: it crashed, 5m ago") in found.notes
+
+
+def test_what_the_node_found_is_said_to_be_the_nodes() -> None:
+    found = told(agent(state=State.FAILED, detail="the host was rebooted"))
+    assert found.decided == "the node on vm1, which looked for it: the host was rebooted"
+    assert "no source says anything of its own" in text(agent(state=State.FAILED, detail="the host was rebooted"))
+
+
+def test_a_source_that_disagrees_is_named_with_what_becomes_of_it() -> None:
+    gone = Evidence("process", "failed", "its runner is gone", NOON - MINUTE, agrees=False)
+    said = text(agent(evidence=(STREAM, gone)))
+    assert "its runner is gone, 1m ago; disagrees, says failed" in said
+    assert "its host looks again each second" in said
+
+
+def test_a_lost_agent_says_how_old_all_is_and_why_it_cannot_be_moved() -> None:
+    away = host(link=LinkState.LOST, since=NOON - 7 * MINUTE, seen=NOON - 8 * MINUTE, reason="connection reset")
+    one = agent(evidence=(STREAM,))
+    world = fleet(one, hosts=(away,))
+    found = told(one, world)
+    assert (found.state, found.since, found.stale) == (State.LOST, NOON - 8 * MINUTE, True)
+    assert found.decided == "Control Room itself: vm1 cannot be asked. When last heard, it was working."
+    assert found.host == "vm1 is lost for 7m (connection reset); last heard 8m ago: all of this is as old."
+    assert not any(view.decides for view in found.views)
+    assert "It cannot be moved meanwhile" in steps(one, world)
+    assert "controlroom host remove vm1" in steps(one, world)
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        (LinkState.ASKING, "asks something before it can be used"),
+        (LinkState.REFUSED, "will not have us"),
+        (LinkState.CONNECTING, "is being connected"),
+    ],
+)
+def test_each_way_to_be_away_has_its_own_way_back(link: LinkState, words: str) -> None:
+    one = agent()
+    assert words in steps(one, fleet(one, hosts=(host(link=link),)))
+
+
+def test_an_agent_not_seen_since_the_engine_began() -> None:
+    one = agent(state=State.UNKNOWN, detail="not seen yet by this engine")
+    assert told(one).decided.startswith("the ledger:")
+    assert "has not said yet what became of it" in steps(one)
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("not logged in: run `claude` on the host once", "run `claude` there once, as the same user"),
+        ("probably out of memory", "ran out of memory"),
+        ("the host was rebooted", "rebooted"),
+        ("exit 127", "program was not found"),
+        ("exit 1", "Read the end of its log"),
+    ],
+)
+def test_a_failure_leads_to_its_cause(detail: str, words: str) -> None:
+    assert words in steps(agent(state=State.FAILED, detail=detail))
+
+
+def test_a_failed_agent_with_a_session_goes_on_in_it() -> None:
+    failed = agent(state=State.FAILED, detail="exit 1")
+    assert "controlroom reassign vm1/docs-1 --task TEXT --continue" in steps(failed)
+    assert "--continue" not in steps(replace(failed, session=""))
+
+
+def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
+    asking = agent(state=State.WAITING, question=question(), pending=Pending(3, "kill", NOON - 2 * MINUTE, "ann"))
+    assert "asks: Bash: git push, 2m ago" in text(asking)
+    assert "order: kill ordered by ann 2m ago, not answered yet" in text(asking)
+    assert "controlroom answer vm1/docs-1 allow" in steps(asking)
+    limited = agent(state=State.LIMITED, pid=41, limited_until=NOON + 90 * MINUTE)
+    assert "until: the limit ends in 1h30" in text(limited)
+    assert "tries again by itself" in steps(limited)
+    over = replace(limited, pid=None, limited_until=None, ended=NOON)
+    assert "--continue" in steps(over)
+
+
+def test_a_host_of_another_room_is_only_looked_at() -> None:
+    one = agent()
+    assert "controlroom host take vm1" in steps(one, fleet(one, hosts=(host(facts=facts(owned=False)),)))
+
+
+def test_what_somebody_else_started_is_not_touched() -> None:
+    found = Evidence("session file", "idle", "idle", NOON)
+    adopted = agent("~mine", kind="adopted", epoch=0, state=State.IDLE, evidence=(found,))
+    assert told(adopted).decided == "Claude's session file: idle"
+    assert "did not start it and does not touch it" in steps(adopted)
+    assert "controlroom kill" not in steps(adopted)
+
+
+def test_a_long_silence_is_pointed_out() -> None:
+    assert "It has written nothing for 40m" in steps(agent(last_line="x", last_line_at=NOON - 40 * MINUTE))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "signal", "words"),
+    [
+        ("headless", None, None, ""),
+        ("headless", 0, None, "exit 0: it ended by itself"),
+        ("headless", 1, None, "exit 1: Claude gave up"),
+        ("command", 3, None, "exit 3: it says that something went wrong"),
+        ("command", 127, None, "its program was not found"),
+        ("command", 137, None, "exit 137: something in it was ended by SIGKILL"),
+        ("command", None, 15, "ended by SIGTERM: somebody asked it to end"),
+        ("command", None, 63, "ended by signal 63"),
+    ],
+)
+def test_what_an_ending_means(kind: str, code: int | None, signal: int | None, words: str) -> None:
+    said = exit_words(kind, code, signal)
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+@given(worlds.agents, worlds.states)
+def test_every_agent_can_be_explained_and_every_step_is_a_verb_that_there_is(one: Agent, state: State) -> None:
+    for link in LinkState:
+        shown = replace(one, state=state)
+        found = told(shown, fleet(shown, hosts=(host(shown.host, link=link),)))
+        assert found.steps
+        json.dumps(why.record(found))
+        for step in found.steps:
+            if step.command:
+                verb, _ = find(step.command.removeprefix("controlroom ").split())
+                assert verb is not None, step.command
+
+
+def test_keys_are_those_of_the_table() -> None:
+    found = told(agent(state=State.IDLE))
+    assert found.steps[0].key == BY_NAME["message"].key
