@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
-from controlroom.cli.starters import Starters
+from controlroom.cli.starters import AtBoot, Starters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
-    return run(sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports))
+    return run(sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports, _at_boot))
 
 
 def _screen() -> int:
@@ -48,6 +48,13 @@ def _reports() -> "Path":
     from controlroom.fleet.home import find_home
 
     return find_home(os.environ).state_folder
+
+
+def _at_boot() -> AtBoot:
+    from controlroom.fleet.at_boot import AtBoot
+    from controlroom.fleet.home import find_home
+
+    return AtBoot(find_home(os.environ), os.environ)
 
 
 if __name__ == "__main__":

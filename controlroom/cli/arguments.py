@@ -102,7 +102,10 @@ def host_answer(parser: argparse.ArgumentParser) -> None:
 
 def engine(parser: argparse.ArgumentParser) -> None:
     """Take where the engine is to run."""
-    parser.add_argument("--foreground", action="store_true", help="in this process")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--foreground", action="store_true", help="in this process")
+    either.add_argument("--install", action="store_true", help="have this machine start it, now and after a reboot")
+    either.add_argument("--uninstall", action="store_true", help="have this machine start it no more")
 
 
 def demo(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,10 @@ def engine(args: argparse.Namespace, starters: Starters) -> int:
     """Run the engine here, or see that it runs."""
     if args.foreground:
         return Exit.NO_ENGINE if starters.engine() else Exit.DONE
+    if args.install or args.uninstall:
+        from controlroom.cli import at_boot
+
+        return at_boot.install(starters) if args.install else at_boot.uninstall(starters)
     from controlroom.cli.room import with_room
 
     return with_room(_running, args)
@@ -28,17 +32,22 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
     """Stop the engine; that none runs is fine, too."""
     import asyncio
 
-    return asyncio.run(_stop())
+    if not asyncio.run(stopped()):
+        output.talk("no engine runs here")
+        return Exit.DONE
+    again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
+    output.talk(f"the engine has stopped; agents live on{again if starters.at_boot().how() else ''}")
+    return Exit.DONE
 
 
-async def _stop() -> int:
+async def stopped() -> bool:
+    """Stop the engine; False when none runs. Raises `Stop`."""
     from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
 
     try:
         client = await Client.connect(start=False, role="stop")
     except NoEngine:
-        output.talk("no engine runs here")
-        return Exit.DONE
+        return False
     except EngineUnavailable as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
     try:
@@ -47,8 +56,7 @@ async def _stop() -> int:
         raise Stop(Exit.UNKNOWN, str(problem)) from None
     finally:
         await client.close()
-    output.talk("the engine has stopped; agents live on")
-    return Exit.DONE
+    return True
 
 
 def demo(args: argparse.Namespace, starters: Starters) -> int:

@@ -1,10 +1,26 @@
 """What `__main__` hands to the command line: the floors that it may not import itself."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class AtBoot(Protocol):
+    """The engine as something that this machine starts by itself. Results: whether it is so now, and sentences."""
+
+    def how(self) -> str:
+        """Say how this machine starts the engine: `systemd`, `cron` or nothing."""
+
+    def install(self) -> tuple[bool, list[str]]:
+        """Make this machine start the engine."""
+
+    def start(self) -> tuple[bool, list[str]]:
+        """Start the engine the way it is started at boot, where that can be done."""
+
+    def uninstall(self) -> tuple[bool, list[str]]:
+        """Make this machine start the engine no more."""
 
 
 class Starters(NamedTuple):
@@ -18,3 +34,5 @@ class Starters(NamedTuple):
     """A throw-away room with so many agents; True: without the screen, until it is interrupted."""
     reports: "Callable[[], Path]"
     """The folder for reports of our own mistakes."""
+    at_boot: Callable[[], AtBoot]
+    """How this room's engine is started with the machine."""

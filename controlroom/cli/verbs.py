@@ -199,10 +199,12 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "engine",
         "room",
-        "[--foreground]",
+        "[--foreground | --install | --uninstall]",
         "Start the engine, which every other verb does by itself.",
-        "--foreground runs it in this process, for a service manager.",
-        ("controlroom engine --foreground",),
+        "--install has this machine start it, so that it survives logout and reboot: as a systemd user unit with "
+        "linger, else by a line of your crontab. --uninstall takes that away. --foreground runs it in this process, "
+        "for a service manager.",
+        ("controlroom engine --install", "controlroom engine --foreground"),
         "engine:engine",
         take.engine,
     ),
