@@ -6,17 +6,13 @@ Only here and in `fleet.translate` does what an agent wrote become text; colours
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from controlroom.domain.model import LogRecord
+from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.meter.inert import PLAIN, Span, inert, spans
 from controlroom.meter.redact import redact
-from controlroom.meter.speech import record_lines
+from controlroom.meter.shown import COLOURED, shown_lines
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
-
-
-_LONGEST = 4 * 1024 * 1024
-"""Bytes of one line that are joined at most; a longer one is shown in parts."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +30,13 @@ class LogLine:
 
 
 def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
-    """Render records in order. A record that is continued is joined with the next one of its stream."""
-    held: dict[str, bytes] = {}
-    for record in records:
-        body = held.pop(record.stream, b"") + record.body
-        if record.continued and len(body) < _LONGEST:
-            held[record.stream] = body
-            continue
-        yield from _rendered(LogRecord(record.at, record.stream, body))
+    """Render records in order. A record that is continued is joined with the next one of its stream, if there is one.
+
+    Program output keeps its colours; what an agent says has the colour of its kind, which the screen gives it.
+    """
+    for line in shown_lines(records):
+        drawn = tuple(spans(line.text)) if line.kind in COLOURED else (Span(inert(line.text), PLAIN),)
+        yield LogLine(line.at, line.kind, drawn)
 
 
 def screen_lines(data: bytes) -> tuple[tuple[Span, ...], ...]:
@@ -49,15 +44,32 @@ def screen_lines(data: bytes) -> tuple[tuple[Span, ...], ...]:
     return tuple(tuple(spans(redact(line.decode("utf-8", "replace")))) for line in data.split(b"\n"))
 
 
-_BY_STREAM = {"o": "out", "e": "err", "i": "input"}
+
+@dataclass(frozen=True)
+class LogHit:
+    """What a search found: where the record begins, when it was written (UTC ms), the lines of it that fit."""
+
+    place: LogPlace
+    at: int
+    lines: tuple[LogLine, ...] = ()
+    marks: tuple[str, ...] = ()
+    """What an expression stood for there."""
 
 
-def _rendered(record: LogRecord) -> Iterator[LogLine]:
-    for line in record_lines(record.stream, record.body):
-        kind = _BY_STREAM.get(record.stream, line.kind)
-        yield LogLine(record.at, kind, _styled(kind, redact(line.text)))
+@dataclass(frozen=True)
+class Matches:
+    """What a piece of a search found, in the order it was met; the next piece goes on from `place`."""
+
+    hits: tuple[LogHit, ...]
+    place: LogPlace
+    done: bool = False
+    """There is nothing further that way in this run."""
+    searched: int = 0
+    """Bytes of the log that were searched."""
+    reason: str = ""
+    """Why the search cannot go on."""
 
 
-def _styled(kind: str, text: str) -> tuple[Span, ...]:
-    """Keep colours in program output; what an agent says has the colour of its kind, which the screen gives it."""
-    return tuple(spans(text)) if kind in ("out", "err") else (Span(inert(text), PLAIN),)
+def hit_line(at: int, kind: str, text: str) -> LogLine:
+    """Make a line of what a host says it found."""
+    return LogLine(at, kind if kind in KINDS else "out", (Span(inert(redact(text)), PLAIN),))

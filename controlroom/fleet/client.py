@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from controlroom import __version__
 from controlroom.domain.intents import Intent
-from controlroom.domain.loglines import screen_lines
+from controlroom.domain.loglines import LogHit, Matches, hit_line, screen_lines
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
 from controlroom.domain.patch import apply
 from controlroom.fleet.home import Home, find_home
@@ -31,10 +31,12 @@ from controlroom.fleet.protocol import (
     FleetNews,
     FollowLogs,
     Hello,
+    Hits,
     LookAtScreen,
     Page,
     Request,
     Screen,
+    SearchLog,
     StopEngine,
     Submit,
     Told,
@@ -44,7 +46,8 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.meter.inert import Span
+from controlroom.meter.inert import Span, inert
+from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError
 from controlroom.wire.records import unpack_all
 
@@ -55,8 +58,8 @@ GRACE = 10.0
 
 _ENDED = STOPPED
 
-_Answer = Answered | Page | Screen
-T = TypeVar("T", Answered, Page, Screen)
+_Answer = Answered | Page | Screen | Hits
+T = TypeVar("T", Answered, Page, Screen, Hits)
 
 
 class EngineUnavailable(Exception):
@@ -193,6 +196,27 @@ class Client:
         request = FetchLog(self._new_id(), agent, epoch, count, before, after)
         return _log_page(await self._ask(request.id, request, Page, 30.0))
 
+    async def search(
+        self,
+        agent: str,
+        epoch: int,
+        text: str,
+        *,
+        regex: bool = False,
+        exact: bool = False,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        count: int = 100,
+        lines: bool = False,
+    ) -> Matches:
+        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
+
+        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
+        """
+        terms = (text, regex, exact, before, after, count, lines)
+        request = SearchLog(self._new_id(), agent, epoch, *terms)
+        return _matches(await self._ask(request.id, request, Hits, 30.0))
+
     async def screen(self, agent: str) -> AgentScreen:
         """Look at an agent's terminal as it is now."""
         request = LookAtScreen(self._new_id(), agent)
@@ -265,7 +289,7 @@ class Client:
                 if self._followed.get(told.agent) == told.id:
                     self._pages.put(told)
                     self._wake()
-            case Page() | Answered() | Screen():
+            case Page() | Answered() | Screen() | Hits():
                 answer = self._answers.get(told.id)
                 if answer is not None and not answer.done():
                     answer.set_result(told)
@@ -367,3 +391,19 @@ def _agent_screen(screen: Screen) -> AgentScreen:
     except binascii.Error:
         return AgentScreen(reason="its host sent a damaged screen")
     return AgentScreen(screen_lines(data) if data else (), screen.columns, screen.rows, screen.reason)
+
+
+def _matches(found: Hits) -> Matches:
+    return Matches(
+        tuple(_hit(found.place.epoch, hit) for hit in found.hits),
+        found.place,
+        found.done,
+        max(0, found.searched),
+        found.reason,
+    )
+
+
+def _hit(epoch: int, hit: Hit) -> LogHit:
+    place = LogPlace(epoch, hit.segment, hit.offset)
+    lines = tuple(hit_line(hit.at, line.kind, line.text) for line in hit.lines)
+    return LogHit(place, hit.at, lines, tuple(inert(mark, 200) for mark in hit.marks[:8]))

@@ -12,6 +12,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
 from controlroom.wire.codec import decode, encode
+from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
 
 MAX_REQUEST = 8 * 1024 * 1024
@@ -84,6 +85,22 @@ class FetchLog:
 
 
 @dataclass(frozen=True)
+class SearchLog:
+    """Search one run of an agent's log: a piece of the way before a place (or the end), or after one."""
+
+    id: int
+    agent: str
+    epoch: int
+    text: str
+    regex: bool = False
+    exact: bool = False
+    before: LogPlace | None = None
+    after: LogPlace | None = None
+    count: int = 100
+    lines: bool = False
+
+
+@dataclass(frozen=True)
 class LookAtScreen:
     """What stands on an agent's terminal now? Answered by `Screen`."""
 
@@ -96,7 +113,7 @@ class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-Request = Hello | Watch | Submit | FollowLogs | FetchLog | LookAtScreen | StopEngine
+Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 
@@ -169,7 +186,19 @@ class Screen:
     reason: str = ""
 
 
-Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen
+@dataclass(frozen=True)
+class Hits:
+    """The answer to `SearchLog`: what was found on the way to `place`, as its host says."""
+
+    id: int
+    place: LogPlace
+    hits: tuple[Hit, ...] = ()
+    done: bool = False
+    searched: int = 0
+    reason: str = ""
+
+
+Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
 _TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}

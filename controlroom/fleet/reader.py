@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from controlroom import __version__
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.inquiries import Unanswered
@@ -30,10 +30,12 @@ from controlroom.fleet.protocol import (
     FleetNews,
     FollowLogs,
     Hello,
+    Hits,
     LookAtScreen,
     Page,
     Request,
     Screen,
+    SearchLog,
     StopEngine,
     Submit,
     Told,
@@ -45,7 +47,7 @@ from controlroom.fleet.protocol import (
     read_request,
 )
 from controlroom.fleet.translate import short
-from controlroom.wire.inquiries import ScreenShown, ShowScreen
+from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -174,6 +176,8 @@ class Reader:
                 await self._begin(self._refuse(request))
             case FetchLog() if self._role != "stop":
                 await self._begin(self._fetch(request))
+            case SearchLog() if self._role != "stop":
+                await self._begin(self._search(request))
             case LookAtScreen() if self._role != "stop":
                 await self._begin(self._look_at_screen(request))
             case FollowLogs() if self._role != "stop":
@@ -220,6 +224,20 @@ class Reader:
         except Unanswered as problem:
             shown = ScreenShown(asked.id, reason=str(problem))
         self._tell(Screen(request.id, shown.data, shown.columns, shown.rows, short(shown.reason, 300)))
+
+    async def _search(self, request: SearchLog) -> None:
+        host, _, name = request.agent.partition("/")
+        place = request.after or request.before or LogPlace(request.epoch, -1, 0)
+        terms = {"regex": request.regex, "exact": request.exact, "lines": request.lines}
+        way = {"count": request.count, "forward": request.after is not None}
+        at = {"segment": place.segment, "offset": place.offset}
+        asked = Search(self._engine.new_id(), name, request.epoch, request.text, **terms, **way, **at)
+        try:
+            found = await self._engine.inquiries.ask(host, asked, Found)
+        except Unanswered as problem:
+            found = Found(asked.id, segment=place.segment, offset=place.offset, reason=str(problem))
+        reached = LogPlace(request.epoch, found.segment, found.offset)
+        self._tell(Hits(request.id, reached, found.hits, found.done, found.searched, short(found.reason, 300)))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

@@ -64,7 +64,7 @@ class Follower:
             if agent_name_problem(log.name) is None:
                 key = log.name, log.epoch
                 folder = agent_folder(self._state, log.name, log.epoch)
-                place = _resolved(folder, Place(log.segment, log.offset))
+                place = segments.resolved(folder, Place(log.segment, log.offset))
                 feeds[key] = self._feeds.get(key) or _Feed(log.name, log.epoch, folder, place)
                 self.touch(log.name)
         self._feeds = feeds
@@ -100,7 +100,7 @@ class Follower:
         if agent_name_problem(wanted.name) or not segments.numbers(folder):
             reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
             return Fetched(wanted.id, 0, 0, "", 0, 0, first=True, reason=reason)
-        place = _resolved(folder, Place(wanted.segment, wanted.offset))
+        place = segments.resolved(folder, Place(wanted.segment, wanted.offset))
         if wanted.forward:
             piece = segments.after(folder, place, FETCHED) or Piece(place, place, b"")
             piece = _first_records(piece, max(1, wanted.count))
@@ -177,13 +177,6 @@ class Follower:
         while feed.place < place and (piece := segments.after(feed.folder, feed.place, CHUNK)):
             self._give(feed, piece)
         return max(place, feed.place)
-
-
-def _resolved(folder: str, place: Place) -> Place:
-    if place.segment < 0:
-        return segments.end(folder)
-    oldest = segments.begin(folder)
-    return max(oldest, Place(place.segment, max(0, place.offset)))
 
 
 def _first_records(piece: Piece, count: int) -> Piece:

@@ -8,9 +8,10 @@ from controlroom.node.agents import entry_of, read_order
 from controlroom.node.files import read_regular
 from controlroom.node.folder import TASK
 from controlroom.node.place import Place
+from controlroom.node.searcher import search
 from controlroom.node.tmux import TmuxError
 from controlroom.wire.codec import decode
-from controlroom.wire.inquiries import Finding, Inquiry, ReadSpec, ScreenShown, ShowScreen, SpecRead
+from controlroom.wire.inquiries import Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.spec import AgentSpec
 
@@ -28,6 +29,8 @@ class Inquirer:
         """Find out. Never raises but for a mistake of ours."""
         if isinstance(asked, ReadSpec):
             return self._read_spec(asked)
+        if isinstance(asked, Search):
+            return await search(self._place.state, asked)
         return await self._show_screen(asked)
 
     def _read_spec(self, asked: ReadSpec) -> SpecRead:

@@ -65,6 +65,13 @@ def end(folder: str) -> Place:
     return Place(there[-1], length - len(data) + data.rfind(b"\n") + 1)
 
 
+def resolved(folder: str, place: Place) -> Place:
+    """Give a place where one can read: segment -1 is the end, what lies before the oldest record is that."""
+    if place.segment < 0:
+        return end(folder)
+    return max(begin(folder), Place(place.segment, max(0, place.offset)))
+
+
 def pending(folder: str, place: Place) -> int:
     """Count the bytes after `place`."""
     there = [number for number in numbers(folder) if number >= place.segment]
@@ -75,7 +82,7 @@ def after(folder: str, place: Place, limit: int) -> Piece | None:
     """Read whole records after `place`, up to about `limit` bytes and to the end of one segment; None: nothing new."""
     skipped = 0
     while True:
-        following = _next_segment(folder, place.segment)
+        following = next_segment(folder, place.segment)
         length = size(folder, place.segment)
         if length < place.offset:
             place = Place(place.segment, max(0, length))
@@ -99,7 +106,7 @@ def after(folder: str, place: Place, limit: int) -> Piece | None:
 def before(folder: str, place: Place, count: int, limit: int) -> Piece:
     """Read the last `count` whole records before `place`, of one segment and up to `limit` bytes."""
     start = Place(place.segment, min(place.offset, max(0, size(folder, place.segment))))
-    while start.offset == 0 and (older := _previous_segment(folder, start.segment)):
+    while start.offset == 0 and (older := previous_segment(folder, start.segment)):
         start = Place(older, size(folder, older))
     stop, data = start.offset, b""
     while start.offset and len(data) < limit and data.count(b"\n") <= count:
@@ -170,7 +177,7 @@ def _damage(folder: str, place: Place) -> int | None:
     return None
 
 
-def _next_segment(folder: str, segment: int) -> int:
+def next_segment(folder: str, segment: int) -> int:
     """Give the segment after this one, 0 when there is none; looked up by name, as it nearly always is the next."""
     if size(folder, segment + 1) >= 0:
         return segment + 1
@@ -179,7 +186,8 @@ def _next_segment(folder: str, segment: int) -> int:
     return next((number for number in numbers(folder) if number > segment), 0)
 
 
-def _previous_segment(folder: str, segment: int) -> int:
+def previous_segment(folder: str, segment: int) -> int:
+    """Give the segment before this one, 0 when there is none."""
     return max((number for number in numbers(folder) if number < segment), default=0)
 
 

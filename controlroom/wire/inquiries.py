@@ -27,6 +27,30 @@ class ShowScreen:
     name: str
 
 
+@dataclass(frozen=True)
+class Search:
+    """Where does a text stand in this run of an agent's log? Answered by `Found` for a piece of the way.
+
+    Looked at is what a person would read. Backwards from before the place (segment -1: the end), or forwards from it.
+    """
+
+    id: int
+    name: str
+    epoch: int
+    text: str
+    regex: bool = False
+    """The text is a regular expression (syntax: Python's `re`)."""
+    exact: bool = False
+    """Capital and small letters differ."""
+    segment: int = -1
+    offset: int = 0
+    forward: bool = False
+    count: int = 100
+    """Hits of one answer at most."""
+    lines: bool = False
+    """The lines themselves are wanted, too."""
+
+
 # --------------------------------------------------------------------------- node -> home
 
 
@@ -51,5 +75,41 @@ class ScreenShown:
     reason: str = ""
 
 
-Inquiry = ReadSpec | ShowScreen
-Finding = SpecRead | ScreenShown
+@dataclass(frozen=True)
+class FoundLine:
+    """A line that holds what was searched for: what kind of thing it is, and its text."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something found: the place where its first record begins, and when that was written (UTC ms)."""
+
+    segment: int
+    offset: int
+    at: int
+    lines: tuple[FoundLine, ...] = ()
+    marks: tuple[str, ...] = ()
+    """What an expression stood for there; a few of them at most."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to `Search`: hits in the order they were met. The search goes on from `segment`/`offset`."""
+
+    id: int
+    hits: tuple[Hit, ...] = ()
+    segment: int = 0
+    offset: int = 0
+    done: bool = False
+    """There is nothing further that way."""
+    searched: int = 0
+    """Bytes of the log that were searched."""
+    reason: str = ""
+    """Why the search cannot go on."""
+
+
+Inquiry = ReadSpec | ShowScreen | Search
+Finding = SpecRead | ScreenShown | Found
