@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.loglines import log_lines
+from controlroom.domain.loglines import LogLine, log_lines
 from controlroom.domain.model import ENDED, Agent, Fleet, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage
@@ -30,10 +31,34 @@ async def _logs(client: Client, args: argparse.Namespace) -> int:
     epoch = args.epoch or agent.epoch
     if epoch > agent.epoch:
         raise Stop(Exit.NOT_FOUND, f"{agent.id} is at epoch {agent.epoch}: there is no log of epoch {epoch} yet")
+    if args.grep:
+        return await _grep(client, agent, epoch, args)
     reader = _Reader(client, agent, epoch, args.raw)
     await reader.last(args.lines)
     if args.follow and epoch == agent.epoch:
         await reader.follow()
+    return Exit.DONE
+
+
+async def _grep(client: Client, agent: Agent, epoch: int, args: argparse.Namespace) -> int:
+    """Print the last lines that hold what is searched for. Raises `Stop` when the log cannot be searched."""
+    if args.follow or args.raw:
+        raise Stop(Exit.USAGE, "--grep searches what there is, and prints lines for people: leave out -f and --raw")
+    lines: list[LogLine] = []
+    search = partial(
+        client.search, agent.id, epoch, args.grep, regex=args.regex, exact=not args.ignore_case, lines=True
+    )
+    before, done = None, False
+    while not done and len(lines) < args.lines:
+        count = min(_PAGE, args.lines - len(lines))
+        found = await search(before=before, count=count)
+        if found.reason:
+            raise Stop(Exit.REFUSED, found.reason)
+        lines += [line for hit in found.hits for line in reversed(hit.lines)]
+        before, done = found.place, found.done
+    output.log_lines(reversed(lines[: args.lines]))
+    if not lines:
+        output.talk(f"no line of {agent.id} (epoch {epoch}) matches")
     return Exit.DONE
 
 

@@ -44,7 +44,6 @@ def screen_lines(data: bytes) -> tuple[tuple[Span, ...], ...]:
     return tuple(tuple(spans(redact(line.decode("utf-8", "replace")))) for line in data.split(b"\n"))
 
 
-
 @dataclass(frozen=True)
 class LogHit:
     """What a search found: where the record begins, when it was written (UTC ms), the lines of it that fit."""

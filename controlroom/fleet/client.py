@@ -4,8 +4,6 @@ A client holds the newest fleet it was told. When the engine ends the client is 
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import os
 import pwd
@@ -15,9 +13,10 @@ from typing import TypeVar
 
 from controlroom import __version__
 from controlroom.domain.intents import Intent
-from controlroom.domain.loglines import LogHit, Matches, hit_line, screen_lines
-from controlroom.domain.model import Fleet, LogPlace, LogRecord
+from controlroom.domain.loglines import Matches
+from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
+from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.launch import PATIENCE, NotStarted, launch
 from controlroom.fleet.lines import Lines
@@ -46,10 +45,7 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.meter.inert import Span, inert
-from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError
-from controlroom.wire.records import unpack_all
 
 __all__ = ["AgentScreen", "Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
 
@@ -80,33 +76,6 @@ class Outcome:
     reason: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
     """`op`, `agent` and `epoch`, where there are such."""
-
-
-@dataclass(frozen=True)
-class LogPage:
-    """Records of one log, in order, from `start` up to `end`."""
-
-    agent: str
-    records: tuple[LogRecord, ...]
-    start: LogPlace
-    end: LogPlace
-    skipped: int = 0
-    """Bytes before `start` that were left out."""
-    first: bool = False
-    """Nothing older exists in this epoch."""
-    reason: str = ""
-    """Why there is nothing, when the log cannot be read."""
-
-
-@dataclass(frozen=True)
-class AgentScreen:
-    """What an agent's terminal shows, line by line, inert; its size in characters."""
-
-    lines: tuple[tuple[Span, ...], ...] = ()
-    columns: int = 0
-    rows: int = 0
-    reason: str = ""
-    """Why there is nothing."""
 
 
 class Client:
@@ -184,7 +153,7 @@ class Client:
         """Give new records of followed agents as they come. What is taken too slowly is skipped, and told."""
         while True:
             while self._pages:
-                yield _log_page(self._pages.pop())
+                yield log_page(self._pages.pop())
             if not self.connected:
                 raise EngineUnavailable(self._gone)
             await self._news.wait()
@@ -194,7 +163,7 @@ class Client:
     ) -> LogPage:
         """Read older records: the last `count` before a place (None: the end), or those after `after`."""
         request = FetchLog(self._new_id(), agent, epoch, count, before, after)
-        return _log_page(await self._ask(request.id, request, Page, 30.0))
+        return log_page(await self._ask(request.id, request, Page, 30.0))
 
     async def search(
         self,
@@ -215,12 +184,12 @@ class Client:
         """
         terms = (text, regex, exact, before, after, count, lines)
         request = SearchLog(self._new_id(), agent, epoch, *terms)
-        return _matches(await self._ask(request.id, request, Hits, 30.0))
+        return matches(await self._ask(request.id, request, Hits, 30.0))
 
     async def screen(self, agent: str) -> AgentScreen:
         """Look at an agent's terminal as it is now."""
         request = LookAtScreen(self._new_id(), agent)
-        return _agent_screen(await self._ask(request.id, request, Screen, 30.0))
+        return agent_screen(await self._ask(request.id, request, Screen, 30.0))
 
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
@@ -374,36 +343,3 @@ def _user() -> str:
         name = f"uid {os.getuid()}"
     origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
     return f"{name} from {origin}" if origin else name
-
-
-def _log_page(page: Page) -> LogPage:
-    try:
-        data = base64.b64decode(page.data)
-    except binascii.Error:
-        return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
-    records = tuple(LogRecord(*record) for record in unpack_all(data))
-    return LogPage(page.agent, records, page.start, page.end, page.skipped, page.first, page.reason)
-
-
-def _agent_screen(screen: Screen) -> AgentScreen:
-    try:
-        data = base64.b64decode(screen.data)
-    except binascii.Error:
-        return AgentScreen(reason="its host sent a damaged screen")
-    return AgentScreen(screen_lines(data) if data else (), screen.columns, screen.rows, screen.reason)
-
-
-def _matches(found: Hits) -> Matches:
-    return Matches(
-        tuple(_hit(found.place.epoch, hit) for hit in found.hits),
-        found.place,
-        found.done,
-        max(0, found.searched),
-        found.reason,
-    )
-
-
-def _hit(epoch: int, hit: Hit) -> LogHit:
-    place = LogPlace(epoch, hit.segment, hit.offset)
-    lines = tuple(hit_line(hit.at, line.kind, line.text) for line in hit.lines)
-    return LogHit(place, hit.at, lines, tuple(inert(mark, 200) for mark in hit.marks[:8]))

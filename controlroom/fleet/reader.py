@@ -228,10 +228,9 @@ class Reader:
     async def _search(self, request: SearchLog) -> None:
         host, _, name = request.agent.partition("/")
         place = request.after or request.before or LogPlace(request.epoch, -1, 0)
-        terms = {"regex": request.regex, "exact": request.exact, "lines": request.lines}
-        way = {"count": request.count, "forward": request.after is not None}
-        at = {"segment": place.segment, "offset": place.offset}
-        asked = Search(self._engine.new_id(), name, request.epoch, request.text, **terms, **way, **at)
+        sought = (name, request.epoch, request.text, request.regex, request.exact)
+        way = (place.segment, place.offset, request.after is not None, request.count, request.lines)
+        asked = Search(self._engine.new_id(), *sought, *way)
         try:
             found = await self._engine.inquiries.ask(host, asked, Found)
         except Unanswered as problem:

@@ -47,7 +47,7 @@ class Shown(NamedTuple):
 
 
 def shown_lines(records: Iterable[Written]) -> Iterator[Shown]:
-    """Render records in order. A record that is continued is joined with the next one of its stream, if there is one."""
+    """Render records in order. A record that is continued is joined with the next one of its stream, if any."""
     held: dict[str, tuple[int, bytes]] = {}
     for record in records:
         body = held.pop(record.stream, (0, b""))[1] + record.body

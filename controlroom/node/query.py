@@ -1,4 +1,4 @@
-"""What is searched for: bytes that must stand in a log wherever it is found, and the test on what a person would read."""
+"""What is searched for: bytes that stand wherever it is found, and the test on what a person would read."""
 
 import itertools
 import json

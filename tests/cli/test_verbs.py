@@ -259,6 +259,19 @@ def test_the_last_lines_are_the_last(room: Room) -> None:
     assert room.run("logs", "count", "--raw", "-n", "9999") == "".join(f"{n}\n" for n in range(1, 3001))
 
 
+def test_what_is_searched_for_comes_from_the_whole_log(room: Room) -> None:
+    shell(room, "count", "seq 1 3000; echo Ready 12 ms; echo ready")
+    room.wait_for_state("count", "done")
+    assert room.run("logs", "count", "--grep", "299").split() == ["299", "1299", "2299", *map(str, range(2990, 3000))]
+    assert room.run("logs", "count", "--grep", "299", "-n", "2").split() == ["2998", "2999"]
+    assert room.run("logs", "count", "--grep", "ready") == "ready\n"
+    assert room.run("logs", "count", "--grep", "ready", "-i") == "Ready 12 ms\nready\n"
+    assert room.run("logs", "count", "--grep", r"\d+ ms$|^7$", "--regex") == "7\nReady 12 ms\n"
+    assert room.run("logs", "count", "--grep", "no such thing") == ""
+    assert "no regular expression" in room.run("logs", "count", "--grep", "(", "--regex", expect=1)
+    assert "leave out -f and --raw" in room.run("logs", "count", "--grep", "x", "-f", expect=2)
+
+
 def test_a_followed_log_ends_with_its_run_and_misses_nothing(room: Room, tmp_path: Path) -> None:
     shell(room, "count", f"seq 1 500; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; seq 501 2000; echo -n end")
     words = [*CONTROLROOM, "logs", "count", "--raw", "-f", "-n", "100"]

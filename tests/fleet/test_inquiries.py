@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from controlroom.domain.model import LogPlace
 from controlroom.fleet.client import AgentScreen, Client
 from controlroom.wire import inquiries
 from controlroom.wire import messages as wire
@@ -22,6 +23,16 @@ class Shows(ScriptedHost):
     def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
         if isinstance(message, inquiries.ShowScreen):
             channel.say(inquiries.ScreenShown(message.id, self.data, 120, 40))
+
+
+class Finds(ScriptedHost):
+    """It finds things, two of them hostile, and wants to be asked again."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, inquiries.Search):
+            lines = (inquiries.FoundLine("\x1b[2J", "a \x1b[31mneedle\x1b]0;t\x07 sk-ant-api03-abcdefgh"),)
+            hit = inquiries.Hit(3, 70, 1_795_307_427_677, lines, ("nee\x1bdle",))
+            channel.say(inquiries.Found(message.id, (hit,), 3, 70, searched=-5))
 
 
 class Mistaken(ScriptedHost):
@@ -61,6 +72,37 @@ async def test_what_cannot_be_shown_says_why(home: World, host: ScriptedHost, re
         client = await Client.connect(start=False)
         assert await client.screen("vm1/a1") == AgentScreen(reason=reason)
         assert (await client.screen("vm9/a1")).reason == "vm9 cannot be asked now"
+        await client.close()
+
+
+async def test_what_is_found_is_inert_and_says_where_to_go_on(home: World) -> None:
+    host = Finds()
+    async with room(host):
+        client = await Client.connect(start=False)
+        found = await client.search("vm1/a1", 2, "needle", before=LogPlace(2, 4, 10), lines=True)
+        assert host.heard[-1] == inquiries.Search(
+            host.heard[-1].id,  # type: ignore[union-attr]
+            "a1",
+            2,
+            "needle",
+            segment=4,
+            offset=10,
+            lines=True,
+        )
+        assert (found.place, found.done, found.searched) == (LogPlace(2, 3, 70), False, 0)
+        (hit,) = found.hits
+        assert (hit.place, hit.lines[0].kind) == (LogPlace(2, 3, 70), "out")
+        assert "\x1b" not in hit.lines[0].text + "".join(hit.marks)
+        assert "abcdefgh" not in hit.lines[0].text
+        await client.close()
+
+
+async def test_a_search_that_cannot_be_made_says_why(home: World) -> None:
+    async with room(Cuts()):
+        client = await Client.connect(start=False)
+        assert (await client.search("vm1/a1", 1, "x")).reason == "the link to vm1 was lost"
+        found = await client.search("vm9/a1", 1, "x", before=LogPlace(1, 2, 3))
+        assert (found.reason, found.place, found.done) == ("vm9 cannot be asked now", LogPlace(1, 2, 3), False)
         await client.close()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controlroom.wire.inquiries import Inquiry, ReadSpec, ScreenShown, ShowScreen, SpecRead
+from controlroom.wire.inquiries import Found, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient
@@ -60,6 +60,27 @@ def test_an_agents_terminal_is_shown_as_it_stands(node: NodeClient) -> None:
     wait_for(shown, 15, "the words on the screen")
     node.kill("talker", 1)
     assert "has no terminal now" in screen_of(node, "talker").reason
+
+
+def test_a_log_is_searched_on_its_host(node: NodeClient) -> None:
+    node.spawn("counter", 1, "sh", "-c", "seq 1 100; echo the needle is 12 cm long; seq 1 100")
+
+    def found(text: str, regex: bool) -> Found:
+        number = node.number()
+        node.send(Search(number, "counter", 1, text, regex=regex, lines=True))
+        return node.wait(Found, lambda found: found.id == number)
+
+    wait_for(lambda: found("^100$", True).hits, 15, "the last line")
+    for text, regex in (("NEEDLE", False), (r"\d+ cm", True)):
+        (hit,) = found(text, regex).hits
+        assert [line.text for line in hit.lines] == ["the needle is 12 cm long"]
+    assert "is on this host" in found_nowhere(node).reason
+
+
+def found_nowhere(node: NodeClient) -> Found:
+    number = node.number()
+    node.send(Search(number, "#(touch never)", 1, "x"))
+    return node.wait(Found, lambda found: found.id == number)
 
 
 def test_a_watcher_may_ask_too(node: NodeClient) -> None:

@@ -43,7 +43,12 @@ def hurried() -> Callable[[], float]:
 
 
 def everything(
-    folder: Path, text: str, *, clock: Callable[[], float] = stopped, start: tuple[int, int] | None = None, **how: object
+    folder: Path,
+    text: str,
+    *,
+    clock: Callable[[], float] = stopped,
+    start: tuple[int, int] | None = None,
+    **how: object,
 ) -> list[Hit]:
     """Search piece by piece until there is nothing more that way."""
     hits: list[Hit] = []
@@ -213,7 +218,7 @@ def test_common_words_beside_rare_ones_are_not_looked_up_again_and_again(folder:
     class Counted(bytes):
         looks = 0
 
-        def rfind(self, *args: object) -> int:  # type: ignore[override]
+        def rfind(self, *args: object) -> int:
             if args[0] == b'\\"x\\"':
                 Counted.looks += 1
             return bytes.rfind(self, *args)  # type: ignore[arg-type]
@@ -248,7 +253,9 @@ def test_a_line_of_many_megabytes_without_an_end_is_passed(folder: Path, monkeyp
 def test_what_is_still_being_written_is_left_for_later(folder: Path) -> None:
     write(folder, 1, record("needle one") + record("needle two")[:-3])
     assert texts(everything(folder, "needle")) == ["needle one"]
-    found = Searching(str(folder), Search(1, "one", 1, "needle", forward=True, segment=0), Query("needle"), stopped).run()
+    found = Searching(
+        str(folder), Search(1, "one", 1, "needle", forward=True, segment=0), Query("needle"), stopped
+    ).run()
     write(folder, 1, record("needle two")[-3:])
     assert found.done
     start = found.segment, found.offset
@@ -291,9 +298,9 @@ async def test_what_is_no_expression_is_said(tmp_path: Path, folder: Path, text:
 
 async def test_what_cannot_be_searched_for_is_said(tmp_path: Path, folder: Path) -> None:
     write(folder, 1, record("hay"))
-    assert "'two' (epoch 1) is on this host" in (
-        await searcher.search(str(tmp_path), Search(1, "two", 1, "hay"))
-    ).reason
+    assert (
+        "'two' (epoch 1) is on this host" in (await searcher.search(str(tmp_path), Search(1, "two", 1, "hay"))).reason
+    )
     assert "'../one' (epoch 1)" in (await searcher.search(str(tmp_path), Search(1, "../one", 1, "hay"))).reason
     assert "one line" in (await ask(tmp_path, "a\nb")).reason
     assert "one line" in (await ask(tmp_path, "")).reason
