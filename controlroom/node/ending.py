@@ -5,6 +5,7 @@ TERM to the tree, wait, KILL, a sweep by environment tag, a look, and only then 
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from controlroom.meter.states import State
 from controlroom.node import process_tree
 from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
 from controlroom.node.ask import runner_pid
-from controlroom.node.folder import place, tag
+from controlroom.node.folder import CONTROL, place, tag
 from controlroom.node.tmux import Tmux, TmuxError
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
@@ -47,7 +48,12 @@ async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
 
 
 def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
-    """Write the status of an agent that has ended and whose runner did not say so. Raises `OSError`."""
+    """Write the status of an agent that has ended and whose runner did not say so. Raises `OSError`.
+
+    The runner's socket, which a killed one leaves behind, goes too.
+    """
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(entry.folder, CONTROL))
     try:
         seen = read_status(entry)
     except PeerError:

@@ -36,10 +36,12 @@ class Room:
     def __init__(self, hosts: Sequence[lab.Host]) -> None:
         self.place = find_home(os.environ)
         self.hosts = {host.name: host for host in hosts}
-        if not self.place.config.exists():
-            tables = "".join(f'[hosts.{name}]\naddress = "{name}"\n' for name in self.hosts)
-            self.place.config.write_text(f"local = false\n{tables}")
-            self.place.config.chmod(0o600)
+
+    def write_config(self) -> None:
+        """The hosts by the names that ~/.ssh/config has for them."""
+        tables = "".join(f'[hosts.{name}]\naddress = "{name}"\n' for name in self.hosts)
+        self.place.config.write_text(f"local = false\n{tables}")
+        self.place.config.chmod(0o600)
 
     async def connect(self) -> None:
         """Reach the engine, starting it when none runs."""
@@ -112,6 +114,8 @@ class Room:
 async def room_of(hosts: Sequence[lab.Host], *, up: bool = True) -> AsyncIterator[Room]:
     """A running room in the world of the fixture `home`, whose hosts are up."""
     room = Room(hosts)
+    if not room.place.config.exists():
+        room.write_config()
     await room.connect()
     try:
         if up:

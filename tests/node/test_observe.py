@@ -214,6 +214,7 @@ def test_a_killed_runner_takes_its_agent_with_it_and_it_is_said(node: NodeClient
     assert not of_tag("one", 1)
     written = json.loads((state_folder(home.home) / "agents/one.1/status.json").read_text())
     assert (written["state"], written["detail"]) == ("failed", "its runner was killed")
+    assert not (state_folder(home.home) / "agents/one.1/control.sock").exists(), "nor the socket that it left"
     assert node.spawn("one", 2, "sleep", "600").outcome == "done"
 
 

@@ -1,0 +1,104 @@
+"""What happens to a machine: it loses its power and comes back, its disk fills, its clock jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.model import LinkState, State
+from tests.conftest import MakeLab
+from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
+from tests.fleet.tails import Tail
+from tests.lab.waiting import wait_for_async
+
+pytestmark = pytest.mark.usefixtures("home")
+
+DAY = 86_400
+
+
+async def test_a_machine_that_lost_its_power_is_lost_and_its_agents_have_ended_when_it_is_back(vms: MakeLab) -> None:
+    lab = vms(2)
+    async with room_of(lab.hosts) as room:
+        for name in ("vm1", "vm2"):
+            assert (await room.spawn(name, "count", counting())).ok
+        tail = await Tail.of(FIRST, "vm1/count")
+        await room.until(lambda: len(numbers(tail)) > 5)
+        lab["vm1"].power_off()
+        await room.link("vm1", LinkState.LOST, LinkState.CONNECTING, seconds=40)
+        assert room.client.fleet.state_of(room.agent("vm1/count")) is State.LOST
+        assert room.agent("vm2/count").state is State.WORKING
+        assert (await room.spawn("vm2", "another")).ok, "the others do not notice"
+        lab["vm1"].boot()
+        await room.up("vm1")
+        await room.until(lambda: room.agent("vm1/count").state is State.FAILED, 20)
+        assert room.agent("vm1/count").detail == "the host was rebooted"
+        page = await room.client.fetch("vm1/count", 1, FIRST, later=True)
+        assert [record.body for record in page.records] == [b"line 1"], "what it wrote stays readable"
+        again = await room.spawn("vm1", "count", counting())
+        assert (again.ok, again.data["epoch"]) == (True, "2"), again.reason
+        await room.in_order()
+
+
+async def test_on_a_full_disk_nothing_starts_what_runs_goes_on_and_lost_lines_are_counted(vms: MakeLab) -> None:
+    host = vms(1, disk=24)["vm1"]
+    async with room_of([host]) as room:
+        assert (await room.spawn("vm1", "count", counting(0.01))).ok
+        tail = await Tail.of(FIRST, "vm1/count")
+        await room.until(lambda: len(numbers(tail)) > 5)
+        host.fill()
+        refused = await room.spawn("vm1", "more")
+        assert refused.outcome == "refused", refused
+        assert "No space left" in refused.reason
+        stands = len(numbers(tail))
+        await wait_for_async(lambda: still(tail), 30, "the log to be full", poll=0.5)
+        assert room.agent("vm1/count").state is State.WORKING
+        host.unfill()
+        await room.until(lambda: any("could not be kept" in line for line in tail.lines), 30, f"{tail.lines[-5:]}")
+        await room.until(lambda: len(numbers(tail)) > stands + 5, 30)
+        got = numbers(tail)
+        assert got == sorted(set(got)), "in order, none twice"
+        assert (await room.spawn("vm1", "more")).ok
+        await room.in_order()
+
+
+async def still(tail: Tail) -> bool:
+    """Whether nothing has come for a while."""
+    before = len(tail.lines)
+    await asyncio.sleep(1)
+    return len(tail.lines) == before
+
+
+async def test_a_clock_that_jumps_on_a_host_makes_no_age_strange(vms: MakeLab) -> None:
+    host = vms(1, faketime=True)["vm1"]
+    host.skew(3 * DAY)  # ahead: libfaketime 0.9.10 makes clock_nanosleep fail with clocks that are behind
+    async with room_of([host]) as room:
+        assert (await room.spawn("vm1", "count", counting())).ok
+        tail = await Tail.of(FIRST, "vm1/count")
+        await room.until(lambda: len(numbers(tail)) > 5)
+        offset = room.host("vm1").facts
+        assert offset is not None
+        assert abs(offset.clock_offset - 3 * DAY * 1000) < 5_000
+        assert_ages(room)
+        for jump in (4 * DAY, 600, 2 * DAY):
+            host.skew(jump)
+            seen = len(numbers(tail))
+            await room.until(lambda seen=seen: len(numbers(tail)) > seen + 20, 30)  # type: ignore[misc]
+            assert (await room.client.submit(intents.SendMessage("vm1/count", 1, "hello"))).outcome == "refused"
+            assert_ages(room)
+        assert room.host("vm1").link is LinkState.UP
+        assert_whole(tail)
+        assert (await room.kill("vm1/count")).ok
+        await room.in_order()
+
+
+def assert_ages(room: Room) -> None:
+    """Nothing has happened in the future, and nothing before this test."""
+    now, slack = time.time() * 1000, 120_000
+    host, agent = room.host("vm1"), room.agent("vm1/count")
+    times = {"seen": host.seen, "host": host.since, "agent": agent.since, "started": agent.started}
+    times |= {"line": agent.last_line_at or now}
+    strange = {name: (at - now) / 1000 for name, at in times.items() if not now - slack <= at <= now + 1}
+    assert not strange, strange

@@ -1,0 +1,79 @@
+"""Two rooms and one host: one owns it. Whoever lost it is refused and told, also when it slept meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.model import State
+from tests.conftest import MakeHosts
+from tests.faults.room import Room, room_of
+from tests.lab import host as lab
+from tests.lab.world import World
+
+
+@asynccontextmanager
+async def room_at(home: World, name: str, hosts: Sequence[lab.Host]) -> AsyncIterator[Room]:
+    """The default room of another person on this machine: rooms without a CONTROLROOM_HOME meet on their hosts."""
+    place = home.directory / name
+    place.mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CONTROLROOM_HOME")
+        patch.setenv("HOME", str(place))
+        hosts[0].lab.install(place)
+        room = Room(hosts)
+        room.place.prepare()
+        room.write_config()
+        await room.connect()
+    try:
+        await room.up()
+        yield room
+    finally:
+        await room.close()
+
+
+async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: World, ssh_hosts: MakeHosts) -> None:
+    hosts = ssh_hosts(1)
+    async with room_at(home, "ann", hosts) as ann, room_at(home, "bob", hosts) as bob:
+        assert (await ann.spawn("vm1", "job")).ok
+        await bob.until(lambda: "vm1/job" in bob.client.fleet.agents, 10)
+        assert bob.agent("vm1/job").state is State.WORKING, "whoever may not act may look"
+        refused = await bob.kill("vm1/job")
+        assert refused.outcome == "refused"
+        assert "host take vm1" in refused.reason
+        os.kill(ann.engine, signal.SIGSTOP)
+        try:
+            taken = await bob.client.submit(intents.TakeHost("vm1"))
+            assert taken.ok, taken.reason
+            again = await bob.client.submit(intents.ReassignAgent("vm1/job", 1, ""))
+            assert again.ok, again.reason
+        finally:
+            os.kill(ann.engine, signal.SIGCONT)
+        late = await ann.client.submit(intents.KillAgent("vm1/job", 1))
+        assert late.outcome == "refused", "an order from before it slept reaches nobody"
+        await ann.until(lambda: ann.agent("vm1/job").epoch == 2, 20)
+        for order in (intents.KillAgent("vm1/job", 2), intents.SpawnAgent("other", "", "vm1", command=("sleep", "9"))):
+            stale = await ann.client.submit(order)
+            assert stale.outcome == "refused"
+            assert "host take" in stale.reason
+        await ann.until(lambda: (facts := ann.host("vm1").facts) and not facts.owned, 20, "the loss to be shown")
+        assert bob.agent("vm1/job").state is State.WORKING
+        assert (await bob.kill("vm1/job")).ok
+        truth = bob.truth("vm1")
+        assert (truth.tagged, truth.sessions) == ({}, [])
+
+
+@pytest.mark.usefixtures("home")
+async def test_two_rooms_of_other_names_never_meet(ssh_hosts: MakeHosts, home: World) -> None:
+    hosts = ssh_hosts(1)
+    async with room_at(home, "ann", hosts) as ann, room_of(hosts) as other:
+        assert (await ann.spawn("vm1", "job")).ok
+        assert (await other.spawn("vm1", "job")).ok
+        assert (await other.kill("vm1/job")).ok
+        assert ann.agent("vm1/job").state is State.WORKING
+        await ann.kill("vm1/job")
