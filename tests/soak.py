@@ -19,6 +19,7 @@ from tests.faults.soak import Soak, nothing_outlives_the_engine
 from tests.lab.loopback import LoopbackHost, LoopbackLab
 from tests.lab.options import Options
 from tests.lab.terminal import Terminal
+from tests.lab.waiting import wait_for_async
 from tests.lab.warden import Warden
 from tests.lab.world import World, leaks
 
@@ -82,11 +83,16 @@ async def keep_screen(run: Soak, world: World, room: Room) -> None:
     for number in range(100_000):
         width, height = SCREENS[number % 2]
         run.screen = Terminal(world.directory / f"screen{number}", [sys.executable, "-m", "controlroom"], width, height)
-        while (status := run.screen.exit_status()) is None:
-            await asyncio.sleep(0.5)
+        status = await wait_for_async(lambda: left(run), 86_400, poll=0.5) - 1
         assert status == 0, f"the screen ended with {status}:\n{run.screen.screen()}"
         run.happened["left the screen"] += 1
         run.screen.close()
+
+
+def left(run: Soak) -> int:
+    """The exit status of the front end and one, 0 while it runs."""
+    status = run.screen.exit_status() if run.screen else None
+    return 0 if status is None else status + 1
 
 
 if __name__ == "__main__":

@@ -61,6 +61,15 @@ class HostSampled:
 
 
 @dataclass(frozen=True)
+class HostOwned:
+    """Who may act on a host: this room, or another one that owns it."""
+
+    host: str
+    owned: bool
+    epoch: int
+
+
+@dataclass(frozen=True)
 class HostNoticed:
     """A host's node has something to tell its operator."""
 
@@ -146,6 +155,7 @@ Event = (
     | LinkChanged
     | HostMet
     | HostSampled
+    | HostOwned
     | HostNoticed
     | AgentsObserved
     | LinesSeen

@@ -73,6 +73,8 @@ class HostFacts:
     owned: bool
     """Whether this room may act there. False: another room owns it."""
     owner_epoch: int = 0
+    place: str = ""
+    """Names the home we act in there, until its machine is started anew; two hosts that show one are the same."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,11 @@ class Fleet:
         asked = [(name, host.question) for name, host in self.hosts.items() if host.question]
         asked += [(agent.id, agent.question) for agent in self.agents.values() if agent.question]
         return sorted(asked, key=lambda pair: (pair[1].asked, pair[0]))
+
+    def host_at(self, place: str, besides: str) -> str:
+        """Name another host that is met at the same place (`HostFacts.place`), "" when there is none."""
+        hosts = (host for host in self.hosts.values() if host.facts and place and host.facts.place == place)
+        return next((host.name for host in hosts if host.name != besides), "")
 
     def find(self, text: str) -> list[Agent]:
         """Give the agents that `text` may mean: an id, or a name (on several hosts perhaps)."""

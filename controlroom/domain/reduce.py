@@ -92,6 +92,14 @@ def _longer(history: tuple[float, ...], value: float | None) -> tuple[float, ...
     return history if value is None else (*history, round(value, 1))[-HISTORY:]
 
 
+def _host_owned(fleet: Fleet, event: events.HostOwned) -> Fleet:
+    host = fleet.hosts.get(event.host)
+    if host is None or host.facts is None:
+        return fleet
+    facts = replace(host.facts, owned=event.owned, owner_epoch=event.epoch)
+    return fleet if facts == host.facts else _set_host(fleet, replace(host, facts=facts))
+
+
 def _host_noticed(fleet: Fleet, event: events.HostNoticed) -> Fleet:
     host = fleet.hosts.get(event.host)
     return _set_host(fleet, replace(host, notice=event.text, seen=max(host.seen, event.at))) if host else fleet
@@ -192,6 +200,7 @@ _STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
     events.LinkChanged: _link_changed,
     events.HostMet: _host_met,
     events.HostSampled: _host_sampled,
+    events.HostOwned: _host_owned,
     events.HostNoticed: _host_noticed,
     events.AgentsObserved: _agents_observed,
     events.LinesSeen: _lines_seen,

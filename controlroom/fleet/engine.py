@@ -17,6 +17,7 @@ from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.domain.reduce import reduce
 from controlroom.fleet import config as settings
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
+from controlroom.fleet.channel import HostRefuses
 from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.home import Home
 from controlroom.fleet.inquiries import Answer, Inquiries
@@ -266,7 +267,12 @@ class Engine:
             changed()
 
     def _meet(self, event: events.HostMet) -> None:
-        """A host is up once it has said which agents it has: till then the news wait, so that none seems missing."""
+        """A host is up once it has said which agents it has: till then the news wait, so that none seems missing.
+
+        Raises `HostRefuses` for a place that another host of the room stands for: its agents would be there twice.
+        """
+        if twin := self.fleet.host_at(event.facts.place, event.host):
+            raise HostRefuses(f"it is the same machine and user as {twin}: controlroom host remove {event.host}")
         host = self.fleet.hosts.get(event.host)
         if host is not None and host.link is LinkState.UP:
             self._reduce(event)

@@ -57,7 +57,7 @@ class Setting:
         return ours if at > 0 and 0 < ours < self.now + _FAR else None
 
 
-Seen = wire.HostSeen | wire.AgentsSeen | wire.LastLines | wire.Loads | wire.Notice
+Seen = wire.HostSeen | wire.OwnerSeen | wire.AgentsSeen | wire.LastLines | wire.Loads | wire.Notice
 
 
 def to_events(message: Seen, setting: Setting) -> list[events.Event]:
@@ -65,6 +65,8 @@ def to_events(message: Seen, setting: Setting) -> list[events.Event]:
     match message:
         case wire.HostSeen():
             return [events.HostSampled(setting.host, _sample(message, setting))]
+        case wire.OwnerSeen():
+            return [events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))]
         case wire.AgentsSeen():
             return _observed(message, setting)
         case wire.LastLines():
@@ -89,9 +91,14 @@ def to_met(welcome: wire.Welcome, setting: Setting) -> events.HostMet:
         boot_id=short(welcome.boot_id, _WORD),
         clock_offset=setting.ahead,
         owned=welcome.owner in ("", setting.room),
-        owner_epoch=_within(welcome.owner_epoch, 2**31) or 0,
+        owner_epoch=_epoch(welcome.owner_epoch),
+        place=short(welcome.place, _WORD),
     )
     return events.HostMet(setting.host, facts, setting.now)
+
+
+def _epoch(said: int) -> int:
+    return _within(said, 2**31) or 0
 
 
 def to_reply(reply: wire.Reply) -> wire.Reply:

@@ -1,5 +1,6 @@
 """The machine itself: what `Welcome` says about it once, and what it lacks."""
 
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -43,12 +44,27 @@ def welcome(owner: Owner, tmux: str) -> Welcome:
         tmux=tmux_version(tmux),
         owner=owner.room,
         owner_epoch=owner.epoch,
+        place=home_place(),
     )
 
 
 def boot_id() -> str:
     """Name this run of the machine; another one after a reboot. "" when the system does not say."""
     return _first_line("/proc/sys/kernel/random/boot_id") or _output("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
+
+
+def home_place() -> str:
+    """Name this user's home on this run of this machine. "" when the system does not say.
+
+    Not the machine-id: copies of one disk share it, and two users of one machine are two hosts.
+    """
+    boot = boot_id()
+    try:
+        seen = os.stat(os.path.expanduser("~"))
+    except OSError:
+        return ""
+    words = boot, seen.st_dev, seen.st_ino, os.environ.get("XDG_STATE_HOME", "")
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:24] if boot else ""
 
 
 def machine_id() -> str:

@@ -20,7 +20,7 @@ from controlroom.node.last_lines import LastLines
 from controlroom.node.loads import Loads
 from controlroom.node.observe import Observer
 from controlroom.node.outbox import Outbox
-from controlroom.node.owner import Ownership
+from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.shell import LoginEnvironment, login_environment
 from controlroom.node.spawn import Spawner
@@ -35,6 +35,7 @@ from controlroom.wire.messages import (
     Follow,
     Greet,
     Notice,
+    OwnerSeen,
     Ping,
     Pong,
     Reply,
@@ -98,7 +99,8 @@ class Node:
         self._lines = LastLines(self._outbox.lines, loop.time)
         self._follower = Follower(place.state, self._outbox.send, loop.time)
         self._observer = Observer(place.state, self._outbox, self._lines, self._follower)
-        ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
+        self._ownership = ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
+        self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._inquirer, self._asking = Inquirer(place), asyncio.Semaphore(_INQUIRIES)
@@ -203,8 +205,17 @@ class Node:
             if differs(told, seen):
                 told = seen
                 self._outbox.host(seen)
+            self._watch_owner()
             await self._watch_agents()
             await asyncio.sleep(max(0.1, SECOND - (self._clock() - began)))
+
+    def _watch_owner(self) -> None:
+        """Tell home when this host has changed hands: a room that lost it must not believe otherwise."""
+        with contextlib.suppress(PeerError):
+            owner = self._ownership.current()
+            if owner != self._owner:
+                self._owner = owner
+                self._outbox.send(OwnerSeen(owner.room, owner.epoch))
 
     async def _watch_agents(self) -> None:
         self._observer.look()

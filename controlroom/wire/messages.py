@@ -155,6 +155,8 @@ class Welcome:
     owner: str = ""
     """Room id of the owner, "" when nobody owns the host yet."""
     owner_epoch: int = 0
+    place: str = ""
+    """Names this user's home on this run of this machine: two connections that show the same one end in one place."""
 
 
 @dataclass(frozen=True)
@@ -330,6 +332,14 @@ class Fetched:
 
 
 @dataclass(frozen=True)
+class OwnerSeen:
+    """Who owns this host: said once after the welcome, and whenever it has changed hands."""
+
+    room: str
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something about this host that its operator should know, in words (`tmux is missing: apt-get install tmux`)."""
 
@@ -338,7 +348,20 @@ class Notice:
 
 
 ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry
-FromNode = Welcome | Pong | Reply | HostSeen | AgentsSeen | LastLines | Loads | LogChunk | Fetched | Notice | Finding
+FromNode = (
+    Welcome
+    | Pong
+    | Reply
+    | HostSeen
+    | OwnerSeen
+    | AgentsSeen
+    | LastLines
+    | Loads
+    | LogChunk
+    | Fetched
+    | Notice
+    | Finding
+)
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""

@@ -21,14 +21,35 @@ from tests.faults.truth import NODE, RUNNER, Life, sockets_left
 from tests.lab.host import Host
 from tests.lab.processes import Process
 from tests.lab.terminal import Terminal
-from tests.lab.waiting import wait_for, wait_for_async
+from tests.lab.waiting import wait_for_async
 
 TALKING = ("sh", "-c", "n=0; while :; do n=$((n+1)); echo line $n; sleep 4; done")
 STUBBORN = ("sh", "-c", "trap '' TERM HUP; setsid sleep 100000 & while :; do sleep 5; done")
 SHORT = ("sh", "-c", "echo begun; sleep 3; echo over")
 COMMANDS = (TALKING, TALKING, TALKING, STUBBORN, SHORT)
 
-KEYS = ("j", "k", "j", "k", "n", "Enter", "Enter", "q", "BSpace", "x", "y", "?", "o", "e", "w", "<", ">", "1", "5", "9")
+KEYS: tuple[str, ...] = (
+    "j",
+    "k",
+    "j",
+    "k",
+    "n",
+    "Enter",
+    "Enter",
+    "q",
+    "BSpace",
+    "x",
+    "y",
+    "?",
+    "o",
+    "e",
+    "w",
+    "<",
+    ">",
+    "1",
+    "5",
+    "9",
+)
 KEYS += ("i", "Escape", "PageUp", "PageDown", "Home", "End", "r", "m", "Tab")
 
 AT_ONCE = 12
@@ -103,7 +124,9 @@ class Soak:
         """Begin one order, on an agent that is there or one that is missing."""
         if len(self.orders) >= AT_ONCE:
             return
-        names = [(host, f"a{number}") for host in self.room.hosts for number in range(self.count // len(self.room.hosts))]
+        names = [
+            (host, f"a{number}") for host in self.room.hosts for number in range(self.count // len(self.room.hosts))
+        ]
         host, name = self.dice.choice(names)
         agent = self.room.client.fleet.agents.get(f"{host}/{name}")
         work: Awaitable[None]
@@ -170,9 +193,10 @@ class Soak:
     async def run(self, seconds: float, faults: float = 1.5, check: float = 300.0) -> None:
         """Go on for so long: a fault each `faults` seconds, orders in between; look at all each `check` seconds."""
         for host in self.room.hosts:
-            for start in range(0, self.count // len(self.room.hosts), AT_ONCE):
-                end = min(start + AT_ONCE, self.count // len(self.room.hosts))
-                await asyncio.gather(*(self.spawn(host, f"a{number}") for number in range(start, end)))
+            each = self.count // len(self.room.hosts)
+            for start in range(0, each, AT_ONCE):
+                some = range(start, min(start + AT_ONCE, each))
+                await asyncio.gather(*(self.spawn(host, f"a{number}") for number in some))
         self.say(f"{len(self.room.client.fleet.agents)} agents are there")
         end, looked = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < end:
@@ -204,7 +228,9 @@ class Soak:
         newest = dict(sorted(truth.statuses))
         for id_, epoch in self.said.begun.items():
             where, _, name = id_.partition("/")
-            assert where != host or newest.get(name, 0) >= epoch, f"{id_} was begun as epoch {epoch}: {newest.get(name)}"
+            assert where != host or newest.get(name, 0) >= epoch, (
+                f"{id_} was begun as epoch {epoch}: {newest.get(name)}"
+            )
         alive: set[Life] = {*truth.runners, *truth.tagged}
         for id_, epoch in self.said.ended:
             where, _, name = id_.partition("/")
@@ -226,14 +252,8 @@ class Soak:
 
 async def nothing_outlives_the_engine(hosts: Sequence[Host]) -> None:
     """Once the engine has ended, its nodes have too."""
-    for host in hosts:
-        await wait_for_async(
-            lambda host=host: not [p for p in host.processes() if NODE.search(p.command)],  # type: ignore[misc]
-            20,
-            f"the nodes on {host.name} to end",
-        )
 
+    def nodes() -> list[Process]:
+        return [process for host in hosts for process in host.processes() if NODE.search(process.command)]
 
-def is_alive(screen: Terminal) -> bool:
-    """Whether a front end still paints, after whatever happened to it."""
-    return screen.exit_status() is not None or bool(wait_for(screen.screen, 10))
+    await wait_for_async(lambda: not nodes(), 20, "the nodes to end")

@@ -10,11 +10,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.model import State
-from tests.conftest import MakeHosts
+from controlroom.domain.model import LinkState, State
+from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import Room, room_of
 from tests.lab import host as lab
 from tests.lab.world import World
+
+
+def owns(room: Room) -> bool:
+    """Whether a room is shown as the owner of vm1."""
+    facts = room.host("vm1").facts
+    return facts is not None and facts.owned
 
 
 @asynccontextmanager
@@ -43,6 +49,7 @@ async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: 
         assert (await ann.spawn("vm1", "job")).ok
         await bob.until(lambda: "vm1/job" in bob.client.fleet.agents, 10)
         assert bob.agent("vm1/job").state is State.WORKING, "whoever may not act may look"
+        await bob.until(lambda: not owns(bob), 10, "bob to be told that the host is ann's now")
         refused = await bob.kill("vm1/job")
         assert refused.outcome == "refused"
         assert "host take vm1" in refused.reason
@@ -57,11 +64,11 @@ async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: 
         late = await ann.client.submit(intents.KillAgent("vm1/job", 1))
         assert late.outcome == "refused", "an order from before it slept reaches nobody"
         await ann.until(lambda: ann.agent("vm1/job").epoch == 2, 20)
+        await ann.until(lambda: not owns(ann), 20, "the loss to be shown")
         for order in (intents.KillAgent("vm1/job", 2), intents.SpawnAgent("other", "", "vm1", command=("sleep", "9"))):
             stale = await ann.client.submit(order)
             assert stale.outcome == "refused"
-            assert "host take" in stale.reason
-        await ann.until(lambda: (facts := ann.host("vm1").facts) and not facts.owned, 20, "the loss to be shown")
+            assert "host take vm1" in stale.reason
         assert bob.agent("vm1/job").state is State.WORKING
         assert (await bob.kill("vm1/job")).ok
         truth = bob.truth("vm1")
@@ -77,3 +84,30 @@ async def test_two_rooms_of_other_names_never_meet(ssh_hosts: MakeHosts, home: W
         assert (await other.kill("vm1/job")).ok
         assert ann.agent("vm1/job").state is State.WORKING
         await ann.kill("vm1/job")
+
+
+@pytest.mark.usefixtures("home")
+async def test_a_machine_under_two_names_is_one_host(ssh_hosts: MakeHosts) -> None:
+    """Whoever is met second is refused with the name of the first: its agents would be there twice."""
+    (host,) = ssh_hosts(1)
+    async with room_of([host]) as room:
+        assert (await room.spawn("vm1", "job")).ok
+        added = await room.client.submit(intents.AddHost("alias", host.target, host.fingerprint))
+        assert added.ok, added.reason
+        alias = await room.link("alias", LinkState.REFUSED)
+        assert "same machine and user as vm1" in alias.reason
+        assert [agent.id for agent in room.client.fleet.agents.values()] == ["vm1/job"]
+        assert (await room.kill("vm1/job")).ok
+
+
+@pytest.mark.usefixtures("home")
+async def test_machines_with_one_hostname_are_hosts_of_their_own(vms: MakeLab) -> None:
+    lab = vms(2, hostname="worker")
+    async with room_of(lab.hosts) as room:
+        facts = [room.host(name).facts for name in ("vm1", "vm2")]
+        assert [each.hostname for each in facts if each] == ["worker", "worker"]
+        assert (await room.spawn("vm1", "job")).ok
+        assert (await room.spawn("vm2", "job")).ok
+        assert (await room.kill("vm1/job")).ok
+        await room.in_order()
+        assert room.agent("vm2/job").state is State.WORKING
