@@ -19,7 +19,7 @@ from controlroom.fleet.client import Client
 def spawn(args: argparse.Namespace, starters: Starters) -> int:
     """Start an agent; print its id."""
     args.task = task_text(args.task, args.task_file)
-    if args.task is None and not args.command and not args.profile and args.kind != "command":
+    if args.task is None and not args.command and not args.profile and args.kind in ("", "headless"):
         raise Stop(Exit.USAGE, "what is it to do? say --task TEXT or --task-file F, or a command after --")
     args.command = tuple(typed(word, "the command") for word in args.command)
     return with_room(_spawn, args)

@@ -59,7 +59,7 @@ def spawn(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a-z 0-9 _ -, like docs-1")
     parser.add_argument("--host", metavar="H", default="", help="where (default: this machine)")
     parser.add_argument("--profile", metavar="P", default="", help="a template of the config")
-    parser.add_argument("--kind", metavar="K", default="", help="headless (Claude Code, the default) or command")
+    parser.add_argument("--kind", metavar="K", default="", help="headless (the default), interactive or command")
     parser.add_argument("--model", metavar="M", default="", help="as Claude Code names it")
     parser.add_argument("--cwd", metavar="DIR", default="", help="the folder to work in, on the host")
     _task(parser)

@@ -80,7 +80,8 @@ VERBS: tuple[Verb, ...] = (
         "       (--task TEXT | --task-file F) [-- COMMAND...]",
         "Start an agent.",
         "The task may hold anything; it never passes a shell. --task-file - reads it from stdin. With a command after "
-        "-- the agent is that command, and the task (if any) its stdin. Prints the agent's id.",
+        "-- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code steered by its "
+        "events, interactive Claude Code on a terminal of its own (attach), command any program. Prints its id.",
         (
             "controlroom spawn docs-1 --cwd ~/src/docs --task 'Bring the docs up to 2.4.'",
             "controlroom spawn api-3 --host vm1 --task-file task.md",

@@ -9,7 +9,7 @@ def refusal(fleet: Fleet, host: Host, kind: str) -> str | None:
     if host.facts and not host.facts.tmux:
         return f"{host.name} has no tmux: install it there (apt-get install tmux), then try again"
     need = fleet.limits.memory_per_agent
-    if kind != "headless" or not need or host.sample is None:
+    if kind == "command" or not need or host.sample is None:
         return None
     total, used = host.sample.memory_total, host.sample.memory_used
     if total is None or used is None:

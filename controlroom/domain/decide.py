@@ -14,6 +14,9 @@ from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, LinkState
 from controlroom.domain.words import ago, nearest, since
 from controlroom.meter.names import agent_name_problem, host_name_problem
 
+KINDS = ("headless", "interactive", "command")
+"""Kinds of agents that can be spawned."""
+
 MAX_TASK = 1024 * 1024
 """Bytes of a task or message at most."""
 
@@ -260,8 +263,8 @@ def _profile(fleet: Fleet, name: str) -> Any:
 
 
 def _check_work(kind: str, command: tuple[str, ...], task: str) -> None:
-    if kind not in ("headless", "command"):
-        raise _No(f"there is no kind {ascii(kind)[:40]}: use headless or command")
+    if kind not in KINDS:
+        raise _No(f"there is no kind {ascii(kind)[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     if kind == "command" and not command:
         raise _No("kind command needs a command: put it after --, or into the profile")
     _check_task(kind, task)

@@ -89,11 +89,13 @@ class CommandCredential(Table):
 class ProfileTable(Table):
     """A template to spawn agents from."""
 
-    kind: Literal["headless", "command"] = Field(
-        "headless", description="headless: Claude Code, steered by its events; command: any program"
+    kind: Literal["headless", "interactive", "command"] = Field(
+        "headless",
+        description="headless: Claude Code, steered by its events; interactive: Claude Code on a terminal of its own, "
+        "to attach to; command: any program",
     )
     command: list[str] = Field(
-        [], description="what to run, word by word; for headless: the Claude program instead of claude from PATH"
+        [], description="what to run, word by word; else the Claude program instead of claude from PATH"
     )
     model: str = Field("", description="the model, as Claude Code names it; empty: Claude's own default")
     permission_mode: str = Field(
@@ -115,10 +117,10 @@ class ProfileTable(Table):
     max_log_mb: int = Field(
         1024, ge=1, le=1024 * 1024, description="MiB of log kept for an agent; the oldest part goes first"
     )
-    max_turns: int = Field(0, ge=0, le=10**6, description="turns Claude may take; 0: no limit")
+    max_turns: int = Field(0, ge=0, le=10**6, description="turns Claude may take (headless); 0: no limit")
     max_output_tokens: int = Field(0, ge=0, le=10**7, description="tokens of one answer of Claude; 0: its own default")
     max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(
-        "", description='US dollars Claude may spend in one run, like "2.50"; empty: no limit'
+        "", description='US dollars Claude may spend in one run (headless), like "2.50"; empty: no limit'
     )
 
 

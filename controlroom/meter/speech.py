@@ -1,10 +1,12 @@
 """What an agent's events and log records say, as lines for people.
 
-Shapes of the events: Claude Code 2.1.330, `--output-format stream-json`, observed. Whatever comes, nothing here raises.
+Shapes of the events: Claude Code 2.1.330, `--output-format stream-json` and the lines of its transcripts, which say the
+same in a few other words, observed. Whatever comes, nothing here raises.
 The text is raw: callers make it inert before it is shown. No line holds a newline, and all of it is bounded.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,7 +36,8 @@ def speak(event: dict[str, Any]) -> list[Line]:
     if speaker is None:
         return []
     lines = speaker(event)
-    return [Line(line.kind, f"» {line.text}") for line in lines] if event.get("parent_tool_use_id") else lines
+    below = event.get("parent_tool_use_id") or event.get("isSidechain")
+    return [Line(line.kind, f"» {line.text}") for line in lines] if below else lines
 
 
 def record_lines(stream: str, body: bytes) -> list[Line]:
@@ -113,11 +116,12 @@ _NOTES: dict[str, Callable[[dict[str, Any]], Line]] = {
     "task_started": lambda event: Line("note", f"background: {_first_line(text(event.get('description')))}"),
     "task_notification": lambda event: Line("note", _first_line(text(event.get("summary")))),
     "compact_boundary": lambda _event: Line("note", "the conversation was compacted"),
+    "turn_duration": lambda event: Line("done", f"done · {_seconds(number(event.get('durationMs')) / 1000)}"),
 }
 
 
 def _assistant(event: dict[str, Any]) -> list[Line]:
-    kind = "error" if event.get("is_api_error_message") else "say"
+    kind = "error" if event.get("is_api_error_message") or event.get("isApiErrorMessage") else "say"
     return [line for block in _blocks(event) for line in _block(block, kind)]
 
 
@@ -133,16 +137,29 @@ def _block(block: dict[str, Any], kind: str) -> list[Line]:
 
 
 def _user(event: dict[str, Any]) -> list[Line]:
-    if event.get("isReplay"):
+    if event.get("isReplay") or event.get("isMeta"):
         return []
-    change = _change(table(event.get("tool_use_result")))
+    change = _change(table(event.get("tool_use_result") or event.get("toolUseResult")))
     lines: list[Line] = []
     for block in _blocks(event):
         if block.get("type") == "tool_result":
             lines += [change] if change else _tool_result(block)
         elif block.get("type") == "text":
-            lines += _said("note", text(block.get("text"), LINE_LIMIT))[:RESULT_LINES]
+            words = text(block.get("text"), LINE_LIMIT)
+            lines += _prompt(words) if "sessionId" in event else _said("note", words)[:RESULT_LINES]
     return lines
+
+
+_MARKS = re.compile("</?(?:pasted_content|command-(?:name|message|args)|local-command-std(?:out|err))[^>]{0,80}>")
+
+
+def _prompt(words: str) -> list[Line]:
+    """Show what a person said, as a transcript has it: with marks around commands and around what was pasted."""
+    if words.startswith("[Request interrupted"):
+        return [Line("note", "interrupted")]
+    rows = [row for row in _MARKS.sub("", words).strip().split("\n") if row.strip()]
+    more = [f"… {len(rows) - RESULT_LINES} more lines"] if len(rows) > RESULT_LINES else []
+    return [Line("note", f"you: {row}") for row in [*rows[:RESULT_LINES], *more]]
 
 
 def _tool_result(block: dict[str, Any]) -> list[Line]:
@@ -224,6 +241,10 @@ def _argument(given: dict[str, Any]) -> str:
     named = (text(given.get(key), ASKED_LIMIT) for key in _MAIN)
     found = next((value for value in named if value), "")
     return found or next((value[:ASKED_LIMIT] for value in given.values() if isinstance(value, str) and value), "")
+
+
+def _seconds(count: float) -> str:
+    return f"{count:.0f} s" if count < 120 else f"{count / 60:.0f} min"
 
 
 def _questions(given: dict[str, Any]) -> str:

@@ -18,9 +18,11 @@ from controlroom.node.outcome import Unfit
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _RESET = tuple(
     number
-    for name in ("SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP", "SIGCHLD")
+    for name in (
+        "SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCHLD",
+    )
     if (number := getattr(signal, name, None))
-)
+)  # fmt: skip
 
 
 def _prctl() -> Callable[..., Any] | None:
@@ -59,31 +61,64 @@ def find_program(name: str, path: str, home: str, cwd: str) -> str | None:
 
 def start(argv: list[str], environ: dict[str, str], cwd: str, die_with_us: bool = True) -> Child:
     """Start `argv[0]` (a path) with pipes, in a session of its own. Raises `Unfit` with the reason in words."""
-    pipes = [os.pipe() for _ in range(4)]
-    (in_read, in_write), (out_read, out_write), (err_read, err_write), (news_read, news_write) = pipes
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _become(argv, environ, cwd, (in_read, out_write, err_write), news_write, parent if die_with_us else 0)
-    for end in (in_read, out_write, err_write, news_write):
-        os.close(end)
-    with open(news_read, "rb") as news:
-        trouble = news.read()
-    if trouble:
+    (in_read, in_write), (out_read, out_write), (err_read, err_write) = [os.pipe() for _ in range(3)]
+    try:
+        pid = _forked(argv, environ, cwd, (in_read, out_write, err_write), die_with_us)
+    except Unfit:
         for end in (in_write, out_read, err_read):
             os.close(end)
-        os.waitpid(pid, 0)
-        raise Unfit(_in_words(trouble, argv[0], cwd))
+        raise
+    finally:
+        for end in (in_read, out_write, err_write):
+            os.close(end)
     for end in (in_write, out_read, err_read):
         os.set_blocking(end, False)
     return Child(pid, in_write, out_read, err_read)
 
 
-def _become(argv: list[str], environ: dict[str, str], cwd: str, ends: tuple[int, ...], news: int, parent: int) -> None:
+def start_on_terminal(argv: list[str], environ: dict[str, str], cwd: str, terminal: int) -> int:
+    """Start `argv[0]` (a path) as the foreground of our own terminal; give its pid, its group's too.
+
+    Raises `Unfit` with the reason in words.
+    """
+    return _forked(argv, environ, cwd, (terminal,) * 3, True, terminal)
+
+
+def _forked(
+    argv: list[str], environ: dict[str, str], cwd: str, ends: tuple[int, ...], die_with_us: bool, terminal: int = -1
+) -> int:
+    news_read, news_write = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become(argv, environ, cwd, ends, news_write, parent if die_with_us else 0, terminal)
+    os.close(news_write)
+    with open(news_read, "rb") as news:
+        trouble = news.read()
+    if trouble:
+        os.waitpid(pid, 0)
+        raise Unfit(_in_words(trouble, argv[0], cwd))
+    return pid
+
+
+def _become(
+    argv: list[str],
+    environ: dict[str, str],
+    cwd: str,
+    ends: tuple[int, ...],
+    news: int,
+    parent: int,
+    terminal: int,
+) -> None:
     """In the child: become the program, or say why not and leave. Never returns."""
     stage = b"prepare"
     try:
-        os.setsid()
+        if terminal < 0:
+            os.setsid()
+        else:
+            os.setpgid(0, 0)
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            os.tcsetpgrp(terminal, os.getpid())
         _follow_into_death(parent)
         for number in _RESET:
             signal.signal(number, signal.SIG_DFL)
@@ -132,11 +167,13 @@ class Printed(NamedTuple):
     status: int | None
 
 
-def printed(argv: list[str], environ: dict[str, str], cwd: str, *, seconds: float, limit: int = 65_536) -> Printed:
-    """Run a short command without input, for `seconds` at most. Raises `Unfit` when it cannot be run."""
+def printed(
+    argv: list[str], environ: dict[str, str], cwd: str, *, seconds: float, limit: int = 65_536, given: bytes = b""
+) -> Printed:
+    """Run a short command that reads `given`, for `seconds` at most. Raises `Unfit` when it cannot be run."""
     child = start(argv, environ, cwd)
-    os.close(child.stdin)
     until = time.monotonic() + seconds
+    _hand_in(child.stdin, given, until)
     said = {child.stdout: b"", child.stderr: b""}
     open_ends = set(said)
     while open_ends and (left := until - time.monotonic()) > 0:
@@ -149,6 +186,17 @@ def printed(argv: list[str], environ: dict[str, str], cwd: str, *, seconds: floa
     for end in said:
         os.close(end)
     return Printed(said[child.stdout], said[child.stderr], status)
+
+
+def _hand_in(end: int, data: bytes, until: float) -> None:
+    """Write all of `data` to a process that reads it before it says anything, and close its input."""
+    inlet = Inlet(end)
+    inlet.write(data)
+    inlet.close()
+    while inlet.flush() and inlet.open and (left := until - time.monotonic()) > 0:
+        select.select((), [end], (), left)
+    if inlet.open:
+        os.close(end)
 
 
 def _ended(pid: int, until: float) -> int | None:

@@ -8,12 +8,13 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node import agent_process, claude, environment, folder, outcome, process_tree
 from controlroom.node.control import Caller, ControlSocket
+from controlroom.node.interactive import Interactive
 from controlroom.node.outcome import Exit, Refused, Unfit
 from controlroom.node.pane import Pane
 from controlroom.node.recorder import Recorder
@@ -31,18 +32,22 @@ LAST_TURN_SECONDS = 10.0
 
 _NEVER = float("inf")
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-_IGNORED = (signal.SIGQUIT, signal.SIGTSTP)
+_IGNORED = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class AgentRun:
     """Runs one order in the current folder, to its end."""
+
+    _source = "stream"
+    """What an agent's own state comes from."""
 
     def __init__(self, order: Order, status: StatusFile, log: RunLog, pane: Pane) -> None:
         self._order, self._status = order, status
         self._selector = selectors.DefaultSelector()
         self._recorder = Recorder(self._selector, log, pane, self._hear, _now)
         self._conversation: claude.Conversation | None = None
-        self._child: agent_process.Child | None = None
+        self._talk: claude.Conversation | Interactive | None = None
+        self._pid = 0
         self._inlet: agent_process.Inlet | None = None
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
@@ -64,34 +69,41 @@ class AgentRun:
         environ = environment.build(login, spec, self._order.tag, folder.place("."))
         cwd = environment.working_folder(spec, environ["HOME"])
         environ["PWD"] = cwd
-        self._child = agent_process.start(self._command_line(environ, cwd), environ, cwd)
-        self._inlet = agent_process.Inlet(self._child.stdin)
-        self._recorder.listen(self._child.stdout, records.EVENT if self._conversation else records.OUT)
-        self._recorder.listen(self._child.stderr, records.ERR)
+        self._pid = self._launch(self._program(environ, cwd), environ, cwd)
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        self._save(pid=self._child.pid, cwd=cwd)
+        self._save(pid=self._pid, cwd=cwd)
 
-    def _command_line(self, environ: dict[str, str], cwd: str) -> list[str]:
-        spec = self._order.spec
-        wanted = spec.command[0] if spec.command else "claude"
+    def _program(self, environ: dict[str, str], cwd: str) -> str:
+        command = self._order.spec.command
+        wanted = command[0] if command else "claude"
         program = agent_process.find_program(wanted, environ["PATH"], environ["HOME"], cwd)
-        if program is None and not spec.command:
+        if program is None and not command:
             raise Unfit(
                 "claude is not installed on this host: npm install -g @anthropic-ai/claude-code there, "
                 "or let the login shell's PATH reach it"
             )
         if program is None:
             raise Unfit(f"{wanted} is not there on this host: install it, or give its path")
-        if spec.kind == "command":
-            return [program, *spec.command[1:]]
-        self._conversation = claude.Conversation(spec.resume, spec.model)
-        return claude.command_line(program, spec.command[1:], spec, claude.new_session(os.urandom(16)))
+        return program
+
+    def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
+        """Start it with pipes; give its pid."""
+        spec = self._order.spec
+        argv = [program, *spec.command[1:]]
+        if spec.kind == "headless":
+            self._talk = self._conversation = claude.Conversation(spec.resume, spec.model)
+            argv = claude.command_line(program, spec.command[1:], spec, claude.new_session(os.urandom(16)))
+        child = agent_process.start(argv, environ, cwd)
+        self._inlet = agent_process.Inlet(child.stdin)
+        self._recorder.listen(child.stdout, records.EVENT if self._conversation else records.OUT)
+        self._recorder.listen(child.stderr, records.ERR)
+        return child.pid
 
     def _give(self, task: str) -> None:
         if self._conversation:
-            self._write(self._conversation.begin(task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
+            self._write(self._conversation.begin(speakable(task)))
         elif self._inlet:
             self._inlet.write(task.encode("utf-8", "surrogateescape"))
             self._inlet.close()
@@ -124,7 +136,7 @@ class AgentRun:
             self._close_input()
         if self._time_up_at <= time.monotonic():
             self._time_is_up()
-        if self._verdict and not (self._conversation and self._conversation.working):
+        if self._verdict and not (self._talk and self._talk.working):
             self._begin_ending()
         if self._ending and self._ending_at <= time.monotonic():
             self._go_on_ending()
@@ -150,9 +162,9 @@ class AgentRun:
             with contextlib.suppress(Refused):
                 self._write(self._conversation.interrupt(f"key-{_now()}"))
                 self._recorder.note("interrupted from its pane")
-        elif self._child and self._exit is None:
+        elif self._pid and self._exit is None:
             with contextlib.suppress(OSError):
-                os.killpg(self._child.pid, signal.SIGINT)
+                os.killpg(self._pid, signal.SIGINT)
 
     # ------------------------------------------------------------------ the agent's input
 
@@ -194,20 +206,23 @@ class AgentRun:
             self._end(State.DONE, f"killed: {why}" if why else "killed")
             return
         try:
-            self._do(request)
+            self._do(request, caller.reply)
         except Refused as refused:
             caller.reply(str(refused))
         else:
             self._save()
-            caller.reply()
 
-    def _do(self, request: dict[str, Any]) -> None:
-        """Do what is asked, or raise `Refused`."""
-        what, talk, words = request.get("do"), self._conversation, _text(request, "text")
+    def _do(self, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+        """Do what is asked and reply now or later, or raise `Refused`."""
+        what = request.get("do")
         if what not in ("message", "answer", "interrupt"):
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
         if self._ending or self._exit is not None:
             raise Refused("it has ended; reassign it to go on")
+        self._tell(what, request, reply)
+
+    def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+        talk, words = self._conversation, _text(request, "text")
         if talk is None:
             raise Refused("it is a plain command: it takes no messages, answers or interrupts")
         if what == "message":
@@ -220,6 +235,7 @@ class AgentRun:
         else:
             self._write(talk.interrupt(f"operator-{_now()}"))
             self._recorder.sent("interrupt")
+        reply("")
 
     # ------------------------------------------------------------------ the end
 
@@ -233,21 +249,31 @@ class AgentRun:
         self._verdict = (State.FAILED, f"stopped after {hours} (max_hours)")
         self._time_up_at = time.monotonic() + LAST_TURN_SECONDS
         self._recorder.note(f"its time of {hours} is over: ending it")
-        if self._conversation and self._conversation.working:
+        if self._talk and self._talk.working:
+            self._stop_turn()
+
+    def _stop_turn(self) -> None:
+        """Interrupt a turn that is on."""
+        if self._conversation:
             self._write(self._conversation.interrupt(f"time-{_now()}"))
 
     def _reap(self) -> None:
         """Collect every child that has ended: the agent, and orphans that have become ours."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            if self._child and pid == self._child.pid:
+            if os.WIFSTOPPED(status):
+                self._stopped(pid)
+            elif pid == self._pid:
                 self._exit = outcome.from_status(status, self._starved())
                 self._begin_ending(GRACE)
+
+    def _stopped(self, pid: int) -> None:
+        """Take note that a child has been stopped by a signal."""
 
     def _starved(self) -> bool:
         now = outcome.oom_kills()
@@ -291,12 +317,12 @@ class AgentRun:
         if self._verdict:
             return self._verdict
         ended = self._exit or Exit()
-        if self._conversation is None:
+        if self._talk is None:
             failed = bool(ended.code or ended.signal)
             return (State.FAILED, ended.words()) if failed else (State.DONE, "")
-        state, detail = self._conversation.over(ended)
+        state, detail = self._talk.over(ended)
         complaint = self._recorder.complaint
-        silent = self._conversation.seen is None and complaint not in detail
+        silent = self._talk.seen is None and complaint not in detail
         return state, f"{detail}: {complaint}" if state is State.FAILED and silent else detail
 
     def give_up(self, words: str) -> None:
@@ -320,7 +346,7 @@ class AgentRun:
 
     def _save(self, ending: tuple[State, str] | None = None, **more: Any) -> None:
         """Write the status when something in it has changed."""
-        talk, before = self._conversation, self._status.fields
+        talk, before = self._talk, self._status.fields
         state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
         if talk:
@@ -335,8 +361,8 @@ class AgentRun:
     def _evidence(self, state: State, pid: int) -> list[dict[str, Any]]:
         value = self._exit.words() if self._exit else f"process {pid} runs" if pid else "no process"
         found = [{"source": "runner", "state": state, "value": value, "at": _now()}]
-        if self._conversation and (seen := self._conversation.seen):
-            found.insert(0, {"source": "stream", "state": seen.state, "value": seen.value, "at": seen.at})
+        if self._talk and (seen := self._talk.seen):
+            found.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
         return found
 
 
@@ -351,6 +377,11 @@ def _signal_pipe() -> int:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     return reading
+
+
+def speakable(task: str) -> str:
+    """Give a task as Claude can be told it: bytes that are no text become signs for that."""
+    return task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _text(request: dict[str, Any], name: str) -> str:

@@ -72,6 +72,13 @@ def command_line(program: str, more: tuple[str, ...], spec: Spec, session: str) 
     return argv + [part for name, value in options if value for part in (name, value)]
 
 
+def interactive_line(program: str, more: tuple[str, ...], spec: Spec, session: str) -> list[str]:
+    """Build the argv of Claude on a terminal; limits on turns and dollars exist only without one."""
+    argv = [program, *more, *(("--resume", spec.resume) if spec.resume else ("--session-id", session))]
+    options = (("--model", spec.model), ("--permission-mode", spec.permission_mode))
+    return argv + [part for name, value in options if value for part in (name, value)]
+
+
 class Conversation:
     """One run of Claude: feed it events, ask it what to write. Times are UTC ms."""
 

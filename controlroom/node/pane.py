@@ -67,6 +67,16 @@ class Pane:
         self._waiting += f"{text}\r\n".encode("utf-8", "replace")
 
 
+class NoPane(Pane):
+    """Stands in where the pane belongs to the agent: shows nothing and touches nothing."""
+
+    def __init__(self) -> None:
+        self._end, self._waiting, self._missed = -1, bytearray(), 0
+
+    def show(self, lines: list[Line]) -> None:
+        """Show nothing."""
+
+
 def _silence(end: int) -> None:
     """Keep what is typed into the pane from standing between the lines; Ctrl-C still works."""
     with contextlib.suppress(termios.error):

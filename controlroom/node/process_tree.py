@@ -76,6 +76,12 @@ def living(process: Process) -> bool:
     return now is not None and now.started == process.started and now.state != _ZOMBIE
 
 
+def started(pid: int) -> str:
+    """Say when a process was started, as `Process.started` does; "" when it is not there or nobody can tell."""
+    found = _read(str(pid))
+    return found.started if found else ""
+
+
 def send(process: Process, number: int) -> bool:
     """Send a signal to this very process and to no other that got its pid. False: it is gone, or not ours."""
     try:

@@ -60,6 +60,16 @@ class Recorder:
         """Log what the operator sent, line by line."""
         self._write([(records.INPUT, Piece(_bytes(row), True)) for row in words.split("\n")], [])
 
+    def told(self, event: dict[str, Any], line: bytes) -> None:
+        """Log an event that came another way than through a pipe, with the bytes it came in."""
+        self._write([(records.EVENT, Piece(kept_event(event, line), True))], [event])
+
+    def complained(self, words: str) -> None:
+        """Log what an agent left on its terminal when it failed; the last of it is the complaint."""
+        pieces = [Piece(_bytes(row), True) for row in words.split("\n")]
+        self._complaint = next((piece.body for piece in reversed(pieces) if piece.body.strip()), self._complaint)
+        self._write([(records.ERR, piece) for piece in pieces], [])
+
     def wakes_at(self) -> list[float]:
         """Give the monotonic times at which `due` has something to do."""
         later = [time.monotonic() + 1.0] if self.pane.waiting else []

@@ -13,8 +13,9 @@ from typing import Any
 from controlroom.meter.states import State
 from controlroom.node import agent_process, environment, folder, status_file
 from controlroom.node.agent_run import AgentRun
+from controlroom.node.interactive_run import InteractiveRun
 from controlroom.node.outcome import Unfit
-from controlroom.node.pane import Pane
+from controlroom.node.pane import NoPane, Pane
 from controlroom.node.run_log import RunLog
 from controlroom.node.spec import read_order
 from controlroom.node.status_file import StatusFile
@@ -55,9 +56,10 @@ def _run(data: bytes) -> int:
         return 2
     status = StatusFile(status_file.first(order, task, _now()))
     status.save()
-    pane = Pane()
+    interactive = order.spec.kind == "interactive"
+    pane = NoPane() if interactive else Pane()
     try:
-        run = AgentRun(order, status, RunLog(order.spec.max_log_bytes), pane)
+        run = (InteractiveRun if interactive else AgentRun)(order, status, RunLog(order.spec.max_log_bytes), pane)
     except OSError as error:
         status.save(state=State.FAILED, detail=f"its runner cannot work here: {error}", ended=_now())
         return 2

@@ -14,14 +14,13 @@ from controlroom.node.files import make_private, write_atomic
 from controlroom.node.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
 from controlroom.node.host import now
 from controlroom.node.place import Place
+from controlroom.node.spec import KINDS
 from controlroom.node.tmux import TmuxError
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import MAX_TASK, PeerError, to_line
 from controlroom.wire.messages import Spawn
 from controlroom.wire.records import FORMAT
 from controlroom.wire.spec import AgentSpec
-
-KINDS = ("headless", "command")
 
 START_DEADLINE = 15.0
 """Seconds that a runner may take to write its first status."""
@@ -45,7 +44,7 @@ class Spawner:
     def check(self, wanted: Spawn) -> None:
         """Raise `Refusal` for what cannot be started anywhere."""
         if wanted.spec.kind not in KINDS:
-            raise Refusal(f"there is no kind {ascii(wanted.spec.kind)[:40]}: {' or '.join(KINDS)}")
+            raise Refusal(f"there is no kind {ascii(wanted.spec.kind)[:40]}: {', '.join(KINDS)}")
         if wanted.spec.kind == "command" and not wanted.spec.command:
             raise Refusal("an agent of kind command needs a command")
         if not 0 < wanted.epoch < 10**9:
@@ -133,6 +132,7 @@ def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, 
         "namespace": place.namespace,
         "started": now(),
         "boot": place.boot_id,
+        "tmux": place.tmux.program,
         "spec": encode(wanted.spec),
     }
     write_atomic(os.path.join(entry.folder, TASK), wanted.task.encode("utf-8", "replace"))

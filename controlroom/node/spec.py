@@ -13,6 +13,8 @@ from controlroom.node import folder
 from controlroom.node.outcome import Unfit
 from controlroom.wire.records import FORMAT
 
+KINDS = ("headless", "interactive", "command")
+
 
 class Credential(NamedTuple):
     """What the agent logs in with (`wire.spec.Credential`)."""
@@ -50,6 +52,8 @@ class Order(NamedTuple):
     namespace: str
     started: int
     spec: Spec
+    tmux: str = ""
+    """The path of the tmux that its session is in."""
 
     @property
     def tag(self) -> str:
@@ -75,6 +79,7 @@ def read_order(data: bytes) -> Order:
         _fitting("namespace", value.get("namespace", ""), ""),
         _fitting("started", value.get("started", 0), 0),
         _spec(value.get("spec")),
+        _fitting("tmux", value.get("tmux", ""), ""),
     )
 
 
@@ -82,8 +87,8 @@ def _spec(value: Any) -> Spec:
     fields = _fields(Spec._field_defaults, value, "spec")
     credential = _fields(Credential._field_defaults, fields.pop("credential", {}), "credential")
     spec = Spec(credential=Credential(**credential), **fields)
-    if spec.kind not in ("headless", "command"):
-        raise Unfit(f"spec.json: there is no kind {ascii(spec.kind)[:40]}: headless or command")
+    if spec.kind not in KINDS:
+        raise Unfit(f"spec.json: there is no kind {ascii(spec.kind)[:40]}: {', '.join(KINDS)}")
     if spec.kind == "command" and not spec.command:
         raise Unfit("spec.json: kind command needs a command")
     return spec

@@ -21,7 +21,7 @@ class AgentSpec:
 
     kind: str = "headless"
     command: tuple[str, ...] = ()
-    """argv: kind `command` what runs, kind `headless` the Claude program instead of `claude` from PATH.
+    """argv: kind `command` what runs, else the Claude program instead of `claude` from PATH.
 
     Kind `command` without one: that of the agent's earlier epoch, which its host holds."""
     profile: str = ""

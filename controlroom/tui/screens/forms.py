@@ -141,6 +141,7 @@ class SpawnForm(Form):
             OneLine("name", suggested_name(self._fleet)),
             Choice("host", hosts, first if first in hosts else ""),
             Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
+            Choice("kind", ["", "headless", "interactive"], "", empty="what the profile says, else headless"),
             OneLine("folder", "", hint="home, or what the profile says"),
             Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
         ]
@@ -148,7 +149,8 @@ class SpawnForm(Form):
     def intent(self) -> Intent | str:
         """The task must say something unless the profile is a command."""
         profile = self._fleet.profiles.get(self.value("profile"))
-        if not self.value("task").strip() and not (profile and profile.kind == "command"):
+        kind = self.value("kind") or (profile.kind if profile else "headless")
+        if not self.value("task").strip() and kind == "headless":
             return "write its task first"
         if not self.value("host"):
             return "no host is connected"
@@ -157,6 +159,7 @@ class SpawnForm(Form):
             self.value("task"),
             self.value("host"),
             self.value("profile"),
+            self.value("kind"),
             cwd=self.value("folder").strip(),
         )
 

@@ -1,0 +1,93 @@
+"""A text on its way into an interactive Claude: typed only when it listens, and done only when it shows as submitted.
+
+Read by the runner, which must stay small.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from controlroom.node.interactive import Interactive, prompt, squeezed
+from controlroom.node.keys import Keys, plain
+from controlroom.node.outcome import Refused
+
+PATIENCE = 4.0
+"""Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
+_SECONDS_PER_BYTE = 1 / 50_000
+
+_READY = ("idle", "busy")
+
+
+class Typed:
+    """One text. `done` hears "" when it was submitted, else why not. Times are seconds on a clock that never jumps."""
+
+    def __init__(self, words: str, talk: Interactive, keys: Keys, done: Callable[[str], None]) -> None:
+        self._words, self._talk, self._keys, self._done = words, talk, keys, done
+        self._wanted = squeezed(plain(words))
+        self._patience = PATIENCE + len(words) * _SECONDS_PER_BYTE
+        self._until = 0.0
+        self._idle = self._again = False
+        self.over = False
+
+    @property
+    def under_way(self) -> bool:
+        """Say whether it has been typed, and nothing has shown yet."""
+        return bool(self._until) and not self.over
+
+    def due(self, now: float, in_front: bool) -> None:
+        """Type it when Claude listens and has the terminal (`in_front`), and see what became of it."""
+        if self.over:
+            return
+        if not self._until:
+            if in_front and self._talk.status in _READY:
+                self._type(now)
+        elif self._idle and self._talk.status in ("busy", "waiting", "shell"):
+            self._end("")
+        elif now >= self._until:
+            self._late(now, in_front)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take a line of the transcript: it may show the text as submitted."""
+        if self._until and not self.over:
+            command = self._words.startswith("/") and event.get("type") in ("user", "system")
+            if command or self._wanted in squeezed(prompt(event)):
+                self._end("")
+
+    def drop(self, why: str) -> None:
+        """Nothing will come of it any more."""
+        if not self.over:
+            self._end(why)
+
+    def _type(self, now: float) -> None:
+        self._idle = self._talk.status == "idle"
+        try:
+            self._keys.submit(self._words)
+        except Refused as refused:
+            self._end(str(refused))
+        else:
+            self._until = now + self._patience
+
+    def _late(self, now: float, in_front: bool) -> None:
+        """The Enter may have been lost: press it once more, and give up when that helps nothing."""
+        if self._again or not in_front or self._talk.status not in _READY:
+            self._end("it was typed, but Claude has not taken it: attach and look")
+            return
+        self._again, self._until = True, now + self._patience
+        try:
+            self._keys.press("Enter")
+        except Refused as refused:
+            self._end(str(refused))
+
+    def _end(self, reason: str) -> None:
+        self.over = True
+        self._done(reason)
+
+
+def as_text(words: str, *, commands: bool = False) -> str:
+    """Give words so that Claude takes them for text: at their beginning `!` is the shell, `/` a command of Claude's.
+
+    `commands`: those of Claude's are meant. Claude Code 2.1.330, observed: a space before `/` and a newline before `!`
+    are kept, and make them plain text.
+    """
+    if words.startswith("!"):
+        return f"\n{words}"
+    return f" {words}" if words.startswith("/") and not commands else words

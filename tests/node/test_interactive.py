@@ -1,0 +1,313 @@
+"""What an interactive Claude is doing, from the shapes of its files; and texts on their way to it, without Claude."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlroom.meter.speech import speak
+from controlroom.node import process_tree
+from controlroom.node.interactive import DIALOG_AFTER, Interactive, prompt, squeezed
+from controlroom.node.keys import Keys, plain
+from controlroom.node.outcome import Refused, Unfit
+from controlroom.node.transcript import SessionFile, Transcript, config_folder
+from controlroom.node.typed import PATIENCE, Typed, as_text
+
+SESSION = "92720a38-626a-404c-9d8e-76787be4c15d"
+
+
+def line(kind: str, content: Any, **more: Any) -> dict[str, Any]:
+    message = {"role": kind, "content": content, "model": "claude-opus-5-5"}
+    return {"type": kind, "sessionId": SESSION, "message": message, **more}
+
+
+def call(ident: str) -> dict[str, Any]:
+    return line("assistant", [{"type": "tool_use", "id": ident, "name": "Bash", "input": {"command": "ls"}}])
+
+
+def result(ident: str) -> dict[str, Any]:
+    return line("user", [{"type": "tool_result", "tool_use_id": ident, "content": "a\nb"}])
+
+
+def told(*events: dict[str, Any], status: str = "idle", waits: str = "") -> Interactive:
+    talk = Interactive(SESSION, "", 1_000)
+    for event in events:
+        talk.hear(event, 2_000)
+    talk.look({"status": status, "waitingFor": waits, "sessionId": SESSION}, 3_000)
+    return talk
+
+
+# -- states
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "detail"),
+    [
+        ("idle", "idle", ""),
+        ("busy", "working", ""),
+        ("shell", "working", "a background command still runs"),
+        ("waiting", "waiting", "a dialog is open: attach to answer it"),
+        ("tired", "unknown", "its session file says 'tired', which is not known here"),
+        (None, "unknown", "its session file says 'unknown', which is not known here"),
+    ],
+)
+def test_states_are_those_of_the_session_file(status: Any, state: str, detail: str) -> None:
+    talk = Interactive(SESSION, "", 0)
+    talk.look({"status": status}, 5)
+    assert (talk.state, talk.detail, talk.question) == (state, detail, None)
+
+
+def test_without_a_session_file_it_starts_and_then_stands_at_a_dialog() -> None:
+    talk = Interactive(SESSION, "", 1_000)
+    talk.look(None, 1_000 + DIALOG_AFTER - 1)
+    assert talk.state == "starting"
+    talk.look(None, 1_000 + DIALOG_AFTER)
+    assert (talk.state, talk.detail) == ("waiting", "start-up dialog: attach to answer it")
+    talk.look({"status": "idle"}, 20_000)
+    assert (talk.state, talk.detail) == ("idle", "")
+
+
+def test_it_is_not_idle_while_its_task_is_owed() -> None:
+    talk = Interactive(SESSION, "", 0)
+    talk.owed = "its task is being typed"
+    talk.look({"status": "idle"}, 1)
+    assert (talk.state, talk.detail) == ("starting", "its task is being typed")
+
+
+def test_a_permission_prompt_names_the_one_open_call() -> None:
+    talk = told(call("t1"), result("t1"), call("t2"), status="waiting", waits="permission prompt")
+    assert talk.question
+    assert (talk.question.id, talk.detail) == ("t2", "asks: ls")
+
+
+def test_of_two_open_calls_nobody_knows_which_is_asked_for() -> None:
+    talk = told(call("t1"), call("t2"), status="waiting", waits="permission prompt")
+    assert (talk.question, talk.detail) == (None, "permission prompt: attach to answer it")
+
+
+def test_an_interrupt_and_an_api_error_stay_to_be_seen_until_the_next_prompt() -> None:
+    broken = line("assistant", [{"type": "text", "text": "API Error: 500"}], isApiErrorMessage=True)
+    assert told(broken).detail == "API Error: 500"
+    assert told(broken, line("user", "go on")).detail == ""
+    stopped = line("user", [{"type": "text", "text": "[Request interrupted by user for tool use]"}])
+    assert told(call("t1"), stopped).detail == "interrupted"
+
+
+def test_a_plan_limit_is_limited_until_its_reset() -> None:
+    info = {"rate_limit_info": {"resetsAt": 1_795_314_342}}
+    limit = line(
+        "assistant", [{"type": "text", "text": "5-hour limit"}], isApiErrorMessage=True, error="rate_limit",
+        api_error_params=info,
+    )  # fmt: skip
+    talk = told(limit)
+    assert (talk.state, talk.detail, talk.limited_until) == ("limited", "5-hour limit", 1_795_314_342_000)
+
+
+def test_a_subagent_says_nothing_about_its_parent() -> None:
+    talk = told({**call("t1"), "isSidechain": True}, status="waiting", waits="permission prompt")
+    assert talk.question is None
+
+
+# -- texts on their way
+
+
+class Screen(Keys):
+    """Keys that count what is pressed."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def submit(self, text: str) -> None:
+        self.done.append(text)
+
+    def press(self, key: str) -> None:
+        self.done.append(key)
+
+
+def typed(words: str, status: str = "idle") -> tuple[Typed, Interactive, Screen, list[str]]:
+    talk, keys = Interactive(SESSION, "", 0), Screen()
+    ends: list[str] = []
+    talk.status = status
+    return Typed(words, talk, keys, ends.append), talk, keys, ends
+
+
+def test_nothing_is_typed_before_claude_listens_and_has_the_terminal() -> None:
+    text, talk, keys, _ = typed("hello", "")
+    text.due(0, True)
+    talk.status = "waiting"
+    text.due(1, True)
+    talk.status = "idle"
+    text.due(2, False)
+    assert keys.done == []
+    text.due(3, True)
+    assert keys.done == ["hello"]
+
+
+def test_it_is_taken_when_the_transcript_shows_it_or_claude_gets_busy() -> None:
+    text, talk, _, ends = typed("one\ttwo\nthree")
+    text.due(1, True)
+    text.hear(line("user", "something else"))
+    assert ends == []
+    text.hear(line("user", '\n\n<pasted_content id="bd76">\none    two\nthree\n</pasted_content id="bd76">\n'))
+    assert ends == [""]
+    text, talk, _, ends = typed("hello")
+    text.due(1, True)
+    talk.status = "busy"
+    text.due(2, True)
+    assert ends == [""]
+
+
+def test_during_a_turn_only_the_queue_shows_it() -> None:
+    text, _, _, ends = typed("hello", "busy")
+    text.due(1, True)
+    text.due(2, True)
+    assert ends == []
+    text.hear({"type": "queue-operation", "operation": "enqueue", "content": "hello"})
+    assert ends == [""]
+
+
+def test_a_lost_enter_is_pressed_once_more_and_then_it_is_told() -> None:
+    text, _, keys, ends = typed("hello")
+    text.due(1, True)
+    text.due(1 + PATIENCE / 2, True)
+    assert keys.done == ["hello"]
+    text.due(2 + PATIENCE, True)
+    assert keys.done == ["hello", "Enter"]
+    text.due(4 + 2 * PATIENCE, True)
+    assert ends == ["it was typed, but Claude has not taken it: attach and look"]
+    assert keys.done == ["hello", "Enter"]
+
+
+def test_enter_is_not_pressed_into_a_dialog_that_has_come_up() -> None:
+    text, talk, keys, ends = typed("hello", "busy")
+    text.due(1, True)
+    talk.status = "waiting"
+    text.due(2 + PATIENCE, True)
+    assert (keys.done, len(ends)) == (["hello"], 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [("!rm x", "\n!rm x"), ("/src is broken", " /src is broken"), ("# a", "# a")]
+)
+def test_a_task_never_begins_as_a_command(words: str, text: str) -> None:
+    assert as_text(words) == text
+    assert as_text("/compact", commands=True) == "/compact"
+    assert as_text("!ls", commands=True) == "\n!ls"
+
+
+def test_no_key_comes_out_of_a_text() -> None:
+    assert plain("a\x1b[201~\x03b\r\nc\rd\te\x9b") == "a␛[201~␃b\nc\nd\te\ufffd"
+    assert squeezed("<pasted_content id=\"x\"> a\n b</pasted_content id='x'>") == "ab"
+
+
+def test_without_a_pane_there_is_nothing_to_type_into() -> None:
+    with pytest.raises(Unfit, match="needs a tmux pane"):
+        Keys("/usr/bin/tmux", {})
+    with pytest.raises(Refused, match="cannot be reached"):
+        Keys("/nowhere/tmux", {"TMUX": "/tmp/none,1,0", "TMUX_PANE": "%0"}).press("Enter")
+
+
+def test_prompts_are_told_from_other_lines() -> None:
+    assert prompt(line("user", "hello")) == "hello"
+    assert prompt(result("t1")) == ""
+    assert prompt(line("user", "meta", isMeta=True)) == ""
+    assert prompt(line("user", [{"type": "text", "text": "[Request interrupted by user]"}])) == ""
+
+
+# -- files
+
+
+def write(path: Path, *events: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
+
+
+def test_a_transcript_is_read_on_and_never_twice(tmp_path: Path) -> None:
+    path = tmp_path / "projects" / "-a-b" / f"{SESSION}.jsonl"
+    reader = Transcript(str(tmp_path), "/a/b")
+    reader.follow(SESSION)
+    assert reader.read() == []
+    write(path, line("user", "one"), {"type": "api-request", "sessionId": SESSION})
+    assert [event["message"]["content"] for event, _ in reader.read()] == ["one"]
+    assert reader.read() == []
+    with path.open("a") as file:
+        file.write('{"type":"user","message":{"con')
+    assert reader.read() == []
+    with path.open("a") as file:
+        file.write('tent":"two"}}\n')
+    assert [event["message"]["content"] for event, _ in reader.read()] == ["two"]
+    path.write_text("")
+    assert reader.read() == []
+    write(path, line("user", "three"))
+    assert [event["message"]["content"] for event, _ in reader.read()] == ["three"]
+
+
+def test_of_a_session_that_goes_on_only_what_is_new_counts(tmp_path: Path) -> None:
+    path = tmp_path / "projects" / "somewhere-else" / f"{SESSION}.jsonl"
+    write(path, line("user", "old", timestamp="2026-11-22T05:00:00.000Z"))
+    reader = Transcript(str(tmp_path), "/a/b")
+    reader.follow(SESSION, "2026-11-22T06:00:00")
+    write(path, line("user", "new", timestamp="2026-11-22T06:00:00.100Z"))
+    assert [event["message"]["content"] for event, _ in reader.read()] == ["new"]
+
+
+def test_a_session_names_no_file_elsewhere(tmp_path: Path) -> None:
+    write(tmp_path / "secret.jsonl", line("user", "secret"))
+    reader = Transcript(str(tmp_path), "/a/b")
+    reader.follow("../../secret")
+    assert reader.read() == []
+
+
+def test_a_session_file_of_an_earlier_process_is_none(tmp_path: Path) -> None:
+    import os
+
+    pid = os.getpid()
+    path = tmp_path / "sessions" / f"{pid}.json"
+    write(path, {"pid": pid, "procStart": "1", "status": "idle"})
+    reader = SessionFile(str(tmp_path), pid)
+    assert reader.read() is None
+    path.write_text(json.dumps({"pid": pid, "procStart": process_tree.started(pid), "status": "idle"}))
+    found = reader.read()
+    assert found
+    assert found["status"] == "idle"
+    path.write_text("{half")
+    assert reader.read() == found
+    path.unlink()
+    assert reader.read() is None
+
+
+def test_the_config_folder_is_the_users_own() -> None:
+    assert config_folder({"HOME": "/h"}) == "/h/.claude"
+    assert config_folder({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}) == "/c"
+
+
+# -- what people read
+
+
+def test_a_transcript_reads_like_a_conversation() -> None:
+    events = [
+        line("user", '<pasted_content id="x">\nfirst\nsecond\n</pasted_content id="x">'),
+        call("t1"),
+        {**result("t1"), "toolUseResult": {"filePath": "a.py", "structuredPatch": [{"lines": ["+x", "-y", "+z"]}]}},
+        line("assistant", [{"type": "text", "text": "fine"}]),
+        {"type": "system", "subtype": "turn_duration", "durationMs": 6_200, "sessionId": SESSION},
+        line("user", "<command-name>/compact</command-name>"),
+        line("user", "not for people", isMeta=True),
+        line("user", [{"type": "text", "text": "[Request interrupted by user]"}]),
+        {**call("t2"), "isSidechain": True},
+    ]
+    assert [(one.kind, one.text) for event in events for one in speak(event)] == [
+        ("note", "you: first"),
+        ("note", "you: second"),
+        ("tool", "Bash  ls"),
+        ("result", "a.py  +2 −1"),
+        ("say", "fine"),
+        ("done", "done · 6 s"),
+        ("note", "you: /compact"),
+        ("note", "interrupted"),
+        ("tool", "» Bash  ls"),
+    ]
