@@ -12,7 +12,7 @@ Read by the runner, which must stay small.
 import re
 from typing import Any
 
-from controlroom.meter.loose import number, table, tables, text
+from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.speech import asked
 from controlroom.meter.states import State
 from controlroom.node.claude import Question, Seen
@@ -22,6 +22,9 @@ DIALOG_AFTER = 8_000
 """Milliseconds without a session file after which Claude is taken to stand at a start-up dialog."""
 
 STARTUP_DIALOG = "start-up dialog: attach to answer it"
+
+BEGINS = 2_000
+"""Milliseconds that Claude may take from a prompt to the session file that says so."""
 
 _MOST_CALLS = 200
 _INTERRUPTED = "[Request interrupted by user"
@@ -43,9 +46,14 @@ class Interactive:
         """What the session file says; "": there is none yet."""
         self.owed = ""
         """What is still to be typed, in words for the detail; the agent is not idle before."""
+        self.asked_at = 0
+        """The session file's time of the question: while that stands, it is the one on the screen."""
         self._since = now
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
+        self._stamp = 0
+        self._begun: tuple[int, int] = (-1, 0)
+        """Of the last prompt: the session file's time then, and until when it is not believed to be idle still."""
 
     @property
     def working(self) -> bool:
@@ -60,13 +68,15 @@ class Interactive:
             return
         self.status = text(file.get("status"), 40) or "unknown"
         self.session = text(file.get("sessionId"), 64) or self.session
+        self._stamp = whole(file.get("statusUpdatedAt"))
         waits = text(file.get("waitingFor"), 80) if self.status == "waiting" else ""
         value = f"session file {self.status}" + (f": {waits}" if waits else "")
         if self.status == "waiting":
             self._waits(waits or "a dialog is open", value, now)
             return
         self.question = None
-        self._become(*self._meaning(), value, now)
+        begins = self.status == "idle" and self._begun[0] == self._stamp and now < self._begun[1]
+        self._become(*((State.WORKING, "") if begins else self._meaning()), value, now)
 
     def _meaning(self) -> tuple[State, str]:
         if self.status == "busy":
@@ -91,6 +101,7 @@ class Interactive:
             return
         ident, (tool, given) = call
         if self.question is None or self.question.id != ident:
+            self.asked_at = self._stamp
             self.question = Question(ident, tool, asked(tool, given), now, given, [])
         first = self.question.text.split("\n", 1)[0][:120]
         self._become(State.WAITING, f"asks: {first}", value, now)
@@ -103,7 +114,7 @@ class Interactive:
         if kind == "assistant":
             self._spoke(event, now)
         elif kind == "user":
-            self._got(event)
+            self._got(event, now)
 
     def over(self, ended: Exit) -> tuple[State, str]:
         """Say what became of it, now that its process has ended by itself."""
@@ -130,7 +141,7 @@ class Interactive:
         info = table(table(event.get("api_error_params")).get("rate_limit_info"))
         self.limited_until = int(number(info.get("resetsAt"), 1e11) * 1000) if limited else 0
 
-    def _got(self, event: dict[str, Any]) -> None:
+    def _got(self, event: dict[str, Any], now: int) -> None:
         content = table(event.get("message")).get("content")
         for block in tables(content):
             if block.get("type") == "tool_result":
@@ -139,6 +150,7 @@ class Interactive:
                 self._calls.clear()
                 self._outcome = State.IDLE, "interrupted"
         if prompt(event):
+            self._begun = self._stamp, now + BEGINS
             self._calls.clear()
             self._outcome = State.IDLE, ""
 

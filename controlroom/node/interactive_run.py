@@ -17,7 +17,7 @@ from controlroom.node.interactive import Interactive
 from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
-from controlroom.node.typed import Typed, as_text
+from controlroom.node.typed import Pressed, Typed, as_text
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -25,8 +25,6 @@ _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
 _TERMINAL = 0
-_KEY_SECONDS = 4.0
-"""Seconds for a key that was pressed to show in Claude's files."""
 _UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
 
 
@@ -49,7 +47,7 @@ class InteractiveRun(AgentRun):
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
         self._file = SessionFile(config_folder(environ), pid)
         self._typing: list[Typed] = []
-        self._expected: tuple[Callable[[], bool], float, Callable[[str], None]] | None = None
+        self._pressed: Pressed | None = None
         self._looks_at = self._searches_at = 0.0
         self._moved = time.monotonic()
         return pid
@@ -82,7 +80,7 @@ class InteractiveRun(AgentRun):
         now = time.monotonic()
         if self._looks_at <= now and self._exit is None:
             self._look(now)
-            calm = now - self._moved > _CALM and not self._typing and not self._expected
+            calm = now - self._moved > _CALM and not self._typing and not self._pressed
             self._looks_at = now + (SLOW if calm else QUICK)
         super()._due()
 
@@ -121,11 +119,9 @@ class InteractiveRun(AgentRun):
         if self._typing:
             self._typing[0].due(now, self._in_front())
             self._typing = [typed for typed in self._typing if not typed.over]
-        if self._expected:
-            shown, until, done = self._expected
-            if shown() or until <= now:
-                self._expected = None
-                done("" if shown() else "the key was pressed, but nothing came of it: attach and look")
+        if self._pressed:
+            self._pressed.due(now)
+            self._pressed = None if self._pressed.over else self._pressed
 
     # ------------------------------------------------------------------ requests
 
@@ -133,7 +129,7 @@ class InteractiveRun(AgentRun):
         words = str(request.get("text") or "")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
-        if self._typing or self._expected:
+        if self._typing or self._pressed:
             raise Refused("something is being typed to it already: try again in a moment")
         if what == "message":
             self._message(words, reply)
@@ -153,24 +149,33 @@ class InteractiveRun(AgentRun):
     def _interrupt(self, reply: Callable[[str], None]) -> None:
         if not self._claude.working:
             raise Refused("it is not working on anything that could be stopped")
-        self._press("Escape", lambda: not self._claude.working, reply)
+        self._press("Escape", lambda: not self._claude.working, lambda: self._claude.working, reply)
         self._recorder.sent("interrupt")
 
     def _answer(self, question: str, verdict: str, words: str, reply: Callable[[str], None]) -> None:
         """Answer by a key, where it is certain what the key means; else it is to be answered on its screen."""
-        now, asks = self._file.read() or {}, self._claude.question
+        asks = self._claude.question
         if asks is None or asks.id != question:
             raise Refused("this question is no longer open")
-        if now.get("waitingFor") != "permission prompt" or verdict not in ("allow", "deny") or words.strip():
+        if not self._prompts() or verdict not in ("allow", "deny") or words.strip():
             raise Refused("from here it can be allowed or denied once, without words: attach to answer it otherwise")
-        if not _asks_yes_or_no(self._keys.screen()):
-            raise Refused("its screen does not show the question as expected: attach to answer it")
-        self._press("1" if verdict == "allow" else "Escape", lambda: self._claude.question is not asks, reply)
+        key = "1" if verdict == "allow" else "Escape"
+        self._press(key, lambda: self._claude.question is not asks, self._shows_prompt, reply)
         self._recorder.sent(verdict)
 
-    def _press(self, key: str, shown: Callable[[], bool], reply: Callable[[str], None]) -> None:
-        self._keys.press(key)
-        self._expected = shown, time.monotonic() + _KEY_SECONDS, reply
+    def _prompts(self) -> bool:
+        """Say whether the permission prompt that is known is the one that is open, this very moment."""
+        file = self._file.read() or {}
+        return file.get("waitingFor") == "permission prompt" and file.get("statusUpdatedAt") == self._claude.asked_at
+
+    def _shows_prompt(self) -> bool:
+        return _asks_yes_or_no(self._keys.screen()) and self._prompts()
+
+    def _press(
+        self, key: str, shown: Callable[[], bool], certain: Callable[[], bool], reply: Callable[[str], None]
+    ) -> None:
+        now = time.monotonic()
+        self._pressed = Pressed(key, self._keys, now, shown=shown, certain=certain, done=reply)
 
     # ------------------------------------------------------------------ the end
 
@@ -182,8 +187,8 @@ class InteractiveRun(AgentRun):
         self._hear_all()
         for typed in self._typing:
             typed.drop("it has ended")
-        if self._expected:
-            self._expected[2]("it has ended")
+        if self._pressed:
+            self._pressed.drop("it has ended")
         if self._exit is not None and self._exit.code and not self._verdict:
             with contextlib.suppress(Refused):
                 rows = [row for row in self._keys.screen() if row.strip()]

@@ -228,6 +228,7 @@ class Node:
             self._outbox.loads(changed, host.now())
 
     async def _watch_tmux(self) -> None:
+        await self._vigil.set_up_tmux()
         while True:
             if self._vigil.live:
                 await self._vigil.ask_tmux()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from controlroom.node.host import NO_TMUX
+from controlroom.node.tmux_setup import HEIGHT, KEEP_SERVER, OPTIONS, WIDTH, words
 
 if TYPE_CHECKING:
     from libtmux.common import tmux_cmd
@@ -19,32 +20,13 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 """Seconds a tmux command may take: it answers in milliseconds, and a stuck server must not hold anybody up."""
 
-# -q: an older tmux lacks some of them, which must not keep the rest from being set.
-_OPTIONS: Sequence[Sequence[str]] = (
-    ("set-option", "-sq", "exit-empty", "off"),
-    ("set-option", "-sq", "set-clipboard", "off"),
-    ("set-option", "-sq", "default-terminal", "tmux-256color"),
-    ("set-option", "-gq", "default-shell", "/bin/sh"),
-    ("set-option", "-gq", "update-environment", ""),
-    ("set-option", "-gq", "set-titles", "off"),
-    ("set-option", "-gq", "allow-rename", "off"),
-    ("set-option", "-gq", "automatic-rename", "off"),
-    ("set-option", "-gq", "allow-passthrough", "off"),
-    ("set-option", "-gq", "bell-action", "none"),
-    ("set-option", "-gq", "mouse", "on"),
-    ("set-option", "-gq", "history-limit", "2000"),
-    ("set-option", "-gq", "remain-on-exit", "off"),
-    ("set-option", "-gq", "status-left", "#S "),
-    ("set-option", "-gq", "status-left-length", "48"),
-    ("set-option", "-gq", "status-right", ""),
-    ("set-option", "-gq", "window-status-format", ""),
-    ("set-option", "-gq", "window-status-current-format", ""),
-    ("set-environment", "-g", "-u", "TMUX_TMPDIR"),
+_FORMAT = (
+    "#{session_name} #{pane_pid} #{@controlroom_name} #{@controlroom_epoch}"
+    " #{session_attached} #{window_width} #{window_height}"
 )
-
-_FORMAT = "#{session_name} #{pane_pid} #{@controlroom_name} #{@controlroom_epoch}"
 """Split at spaces: a session with one in its name is none of ours."""
 
+_SIZE = ("-x", str(WIDTH), "-y", str(HEIGHT))
 _STARTS = 3
 _NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
 
@@ -59,6 +41,8 @@ class Pane(NamedTuple):
     session: str
     pid: int
     epoch: int
+    left: bool = False
+    """Nobody is attached to it, and it has the size of somebody who was."""
 
 
 class Screen(NamedTuple):
@@ -112,11 +96,14 @@ class Tmux:
         """Start the server unless it runs, and set its options. Raises `TmuxError`."""
         if not self.program:
             raise TmuxError(NO_TMUX)
-        options = [word for option in _OPTIONS for word in (";", *option)]
-        argv = [self.program, "-L", self._socket, "-f", "/dev/null", "start-server", *options]
+        argv = [self.program, "-L", self._socket, "-f", "/dev/null", *words(("start-server",), KEEP_SERVER, *OPTIONS)]
         done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
         if done:
             raise TmuxError(f"the tmux server does not start: {done}")
+
+    async def set_up(self) -> None:
+        """Give a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
+        await self.run(*words(*OPTIONS))
 
     async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
         """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`.
@@ -136,7 +123,7 @@ class Tmux:
     async def _new_session(self, name: str, epoch: int, argv: Sequence[str]) -> Answer:
         mark = (";", "set-option", "-t", f"={name}:")
         return await self.run(
-            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-x", "120", "-y", "40", "--", *argv),
+            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, *_SIZE, "--", *argv),
             *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
             *(";", "set-option", "-s", "exit-empty", "on"),
         )
@@ -144,6 +131,11 @@ class Tmux:
     async def kill_session(self, name: str) -> None:
         """End a session if there is one. Raises `TmuxError` when tmux cannot be reached."""
         await self.run("kill-session", "-t", f"={name}:")
+
+    async def give_size_back(self, name: str) -> None:
+        """Give a terminal that somebody has left its size back, and let it fit the next one. Raises `TmuxError`."""
+        target = ("-t", f"={name}:")
+        await self.run("resize-window", *target, *_SIZE, ";", "set-option", "-w", "-u", *target, "window-size")
 
     async def screen(self, name: str) -> Screen | None:
         """Give what stands on a session's terminal; None when there is no such session. Raises `TmuxError`."""
@@ -170,9 +162,10 @@ class Tmux:
 
 def _pane(line: str) -> Pane | None:
     fields = line.split(" ")
-    if len(fields) != 4 or not fields[1].isdecimal() or not fields[3].isdecimal() or fields[0] != fields[2]:
+    if len(fields) != 7 or not fields[1].isdecimal() or not fields[3].isdecimal() or fields[0] != fields[2]:
         return None
-    return Pane(fields[0], int(fields[1]), int(fields[3]))
+    left = fields[4] == "0" and fields[5:] != [str(WIDTH), str(HEIGHT)]
+    return Pane(fields[0], int(fields[1]), int(fields[3]), left)
 
 
 def _call(call: "tmux_cmd", argv: Sequence[str], program: str) -> None:

@@ -3,6 +3,7 @@
 Read by the runner, which must stay small.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,49 @@ class Typed:
             self._end(str(refused))
 
     def _end(self, reason: str) -> None:
+        self.over = True
+        self._done(reason)
+
+
+class Pressed:
+    """One key, pressed at once: `done` hears "" when `shown` says that it did its work, else why not.
+
+    A dialog that has just come up may not listen yet (Claude Code 2.1.330, observed): once, while `certain` says that
+    nothing has moved since, the key is pressed again.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        keys: Keys,
+        now: float,
+        *,
+        shown: Callable[[], bool],
+        certain: Callable[[], bool],
+        done: Callable[[str], None],
+    ) -> None:
+        """Press it. Raises `Refused` when it cannot be, or `certain` says no."""
+        if not certain():
+            raise Refused("its screen does not show what was answered: attach to answer it")
+        keys.press(key)
+        self._key, self._keys, self._shown, self._certain, self._done = key, keys, shown, certain, done
+        self._again, self._until = now + PATIENCE / 3, now + PATIENCE
+        self.over = False
+
+    def due(self, now: float) -> None:
+        """See what became of it."""
+        if self._shown():
+            self.drop("")
+        elif now >= self._until:
+            self.drop("the key was pressed, but nothing came of it: attach and look")
+        elif now >= self._again:
+            self._again = self._until
+            with contextlib.suppress(Refused):
+                if self._certain():
+                    self._keys.press(self._key)
+
+    def drop(self, reason: str) -> None:
+        """It is over."""
         self.over = True
         self._done(reason)
 

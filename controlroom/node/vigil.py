@@ -46,11 +46,21 @@ class Vigil:
             Member(*sight.entry, roots=(sight.runner, sight.status.pid if sight.status else 0)) for sight in self.live
         ]
 
+    async def set_up_tmux(self) -> None:
+        """Give a server of ours that runs since an earlier version the set-up of this one, where we may act."""
+        if self._ownership.mine():
+            with contextlib.suppress(TmuxError):
+                await self._place.tmux.set_up()
+
     async def ask_tmux(self) -> None:
-        """Ask tmux for its panes; remember when it cannot be asked."""
+        """Ask tmux for its panes; remember when it cannot be asked. Who has left one leaves it as large as it was."""
         at = time.monotonic()
         try:
-            self._panes = Panes(at, await self._place.tmux.panes())
+            panes = await self._place.tmux.panes()
+            self._panes = Panes(at, panes)
+            for pane in (panes or {}).values():
+                if pane.left and self._ownership.mine():
+                    await self._place.tmux.give_size_back(pane.session)
         except TmuxError as error:
             self._panes = Panes(at, problem=str(error))
 

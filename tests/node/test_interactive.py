@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.meter.speech import speak
 from controlroom.node import process_tree
-from controlroom.node.interactive import DIALOG_AFTER, Interactive, prompt, squeezed
+from controlroom.node.interactive import BEGINS, DIALOG_AFTER, Interactive, prompt, squeezed
 from controlroom.node.keys import Keys, plain
 from controlroom.node.outcome import Refused, Unfit
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
@@ -94,6 +94,19 @@ def test_an_interrupt_and_an_api_error_stay_to_be_seen_until_the_next_prompt() -
     assert told(broken, line("user", "go on")).detail == ""
     stopped = line("user", [{"type": "text", "text": "[Request interrupted by user for tool use]"}])
     assert told(call("t1"), stopped).detail == "interrupted"
+
+
+def test_a_prompt_begins_a_turn_before_the_session_file_says_so() -> None:
+    talk = Interactive(SESSION, "", 0)
+    talk.look({"status": "idle", "statusUpdatedAt": 7}, 1_000)
+    talk.hear(line("user", "go"), 1_000)
+    talk.look({"status": "idle", "statusUpdatedAt": 7}, 1_100)
+    assert talk.state == "working"
+    talk.look({"status": "idle", "statusUpdatedAt": 8}, 1_200)
+    assert talk.state == "idle"
+    talk.hear(line("user", "<command-name>/cost</command-name>"), 1_300)
+    talk.look({"status": "idle", "statusUpdatedAt": 8}, 1_300 + BEGINS)
+    assert talk.state == "idle"
 
 
 def test_a_plan_limit_is_limited_until_its_reset() -> None:
