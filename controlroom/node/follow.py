@@ -17,9 +17,6 @@ from controlroom.node.folder import agent_folder
 from controlroom.node.segments import Piece, Place
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LogChunk
 
-COALESCE = 0.02
-"""Seconds that news wait for more of it."""
-
 CHUNK = 32 * 1024
 """Bytes of one `LogChunk`, unless a single record is longer."""
 
@@ -55,7 +52,7 @@ class Follower:
         self._blocked: set[_Feed] = set()
         self._under_way: deque[tuple[_Feed, int]] = deque()
         self._used = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
 
     def follow(self, wanted: Follow) -> None:
         """Send these logs from now on and no others."""
@@ -71,10 +68,10 @@ class Follower:
         self._blocked &= set(feeds.values())
 
     def touch(self, name: str) -> None:
-        """Say that an agent's log may have grown."""
+        """Say that an agent's log may have grown. It is read once all that is known now has been said."""
         self._touched.add(name)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COALESCE, self._pump)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._pump)
 
     def touch_all(self) -> None:
         """Say that any log may have grown."""
@@ -112,11 +109,11 @@ class Follower:
 
     def close(self) -> None:
         """Send nothing more."""
-        if self._timer:
-            self._timer.cancel()
+        if self._soon:
+            self._soon.cancel()
 
     def _pump(self) -> None:
-        self._timer = None
+        self._soon = None
         touched, self._touched = self._touched, set()
         self._advance_all({feed for feed in self._feeds.values() if feed.name in touched})
 

@@ -10,8 +10,8 @@ from controlroom.node.segments import MAX_RECORD, Place, tail
 from controlroom.wire.messages import LastLine
 from controlroom.wire.records import Record, unpack
 
-COALESCE = 0.03
-"""Seconds that news wait for more of it."""
+QUIET = 0.04
+"""Seconds between two looks, at least."""
 
 PAUSE = 0.25
 """Seconds between two lines of one agent."""
@@ -39,7 +39,8 @@ class LastLines:
         self._tell, self._clock = tell, clock
         self._tails: dict[str, _Tail] = {}
         self._touched: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     def add(self, name: str, epoch: int, folder: str) -> None:
         """Read this epoch's log from now on, instead of an earlier one's."""
@@ -53,18 +54,21 @@ class LastLines:
         self._tails.pop(name, None)
 
     def touch(self, name: str) -> None:
-        """Say that an agent's log may have grown."""
+        """Say that an agent's log may have grown. It is read once all that is known now has been said."""
         self._touched.add(name)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COALESCE, self._look)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._look)
 
     def close(self) -> None:
         """Read nothing more."""
-        if self._timer:
-            self._timer.cancel()
+        for handle in (self._soon, self._later):
+            if handle:
+                handle.cancel()
 
     def _look(self) -> None:
-        self._timer, now = None, self._clock()
+        if self._later:
+            self._later.cancel()
+        self._soon, self._later, now = None, None, self._clock()
         touched, self._touched = self._touched, set()
         early = {name for name in touched if name in self._tails and now < self._tails[name].told + PAUSE}
         lines = [line for name in sorted(touched - early) if (line := self._newest(name, now))]
@@ -73,7 +77,7 @@ class LastLines:
         if early:
             self._touched |= early
             first = min(self._tails[name].told for name in early) + PAUSE
-            self._timer = asyncio.get_running_loop().call_later(max(COALESCE, first - now), self._look)
+            self._later = asyncio.get_running_loop().call_later(max(QUIET, first - now), self._look)
 
     def _newest(self, name: str, now: float) -> LastLine | None:
         log = self._tails.get(name)

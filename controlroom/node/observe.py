@@ -18,8 +18,8 @@ from controlroom.node.watch import Inotify
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
 
-QUIET = 0.02
-"""Seconds between two looks at what inotify has to say."""
+QUIET = 0.04
+"""Seconds between two looks at what inotify has to say: what comes meanwhile goes home together."""
 
 PASS = 0.1
 """Seconds between two passes over the living agents where there is no inotify."""
@@ -34,6 +34,7 @@ class Observer:
         self._state, self._outbox, self._lines, self._follower = state, outbox, lines, follower
         self._parent = os.path.join(state, "agents")
         self.sights: dict[str, Sight] = {}
+        self._by_folder: dict[str, Sight] = {}
         self._told: dict[str, AgentSeen] = {}
         self._inotify: Inotify | None = None
         if inotify:
@@ -86,7 +87,7 @@ class Observer:
                 if known:
                     self._lose(known)
                 self._watch(entry.folder)
-                self.sights[name] = sight = Sight(entry)
+                self.sights[name] = self._by_folder[entry.folder] = sight = Sight(entry)
                 sight.refresh()
                 self._lines.add(name, entry.epoch, entry.folder)
                 new.add(name)
@@ -94,6 +95,7 @@ class Observer:
 
     def _lose(self, sight: Sight) -> None:
         self._lines.remove(sight.entry.name)
+        self._by_folder.pop(sight.entry.folder, None)
         if self._inotify:
             self._inotify.remove(sight.entry.folder)
 
@@ -123,10 +125,9 @@ class Observer:
         assert self._inotify
         asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
         self._timer = asyncio.get_running_loop().call_later(QUIET, self._wait)
-        by_folder = {sight.entry.folder: sight for sight in self.sights.values()}
         anew = False
         for change in self._inotify.read():
-            sight = by_folder.get(change.folder)
+            sight = self._by_folder.get(change.folder)
             if sight is None:
                 anew = True
             elif segment_number(change.name):

@@ -122,8 +122,12 @@ def tail(folder: str, place: Place, limit: int) -> Piece | None:
 
     `end` is where the next read goes on.
     """
-    if size(folder, place.segment) == place.offset and size(folder, place.segment + 1) < 0:
-        return None
+    grown = size(folder, place.segment) - place.offset
+    small = 0 < grown and place.offset + grown < _CLOSED_FROM
+    if 0 <= grown <= min(limit, _BLOCK) and (small or size(folder, place.segment + 1) < 0):
+        data = read_at(folder, place.segment, place.offset, grown) if grown else b""
+        cut = data.rfind(b"\n") + 1
+        return Piece(place, Place(place.segment, place.offset + cut), data[:cut]) if cut else None
     newest = end(folder)
     if newest <= place:
         return None if newest == place else Piece(newest, newest, b"")

@@ -57,7 +57,7 @@ class Home:
         return until
 
     async def settle(self) -> None:
-        await asyncio.sleep(2 * follow.COALESCE)
+        await asyncio.sleep(0.001)
 
     async def follow(self, *names: str) -> None:
         self.follower.follow(Follow(tuple(LogPlace(name, 1, 0, 0) for name in names)))
