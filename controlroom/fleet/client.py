@@ -101,10 +101,11 @@ class Client:
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, *, start: bool = True, role: str = "tui") -> "Client":
+    async def connect(cls, *, start: bool = True, role: str = "tui", pace: float = 0.0) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
 
         `role`: tui, cli, watch (may change nothing), or stop (may only stop an engine, of whatever version).
+        `pace`: seconds between two pieces of news at least.
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
         """
         home = find_home(os.environ)
@@ -112,7 +113,7 @@ class Client:
         while True:
             client = cls(home, *await _reach(home, start, end))
             try:
-                if await client._greet(role):
+                if await client._greet(role, pace):
                     return client
                 if asyncio.get_running_loop().time() > end:
                     raise EngineUnavailable(_stubborn(home))
@@ -217,10 +218,10 @@ class Client:
 
     # ----------------------------------------------------------------------- talking
 
-    async def _greet(self, role: str) -> bool:
+    async def _greet(self, role: str, pace: float) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
         wishes: list[Request] = [Hello(__version__, role, _user())]
-        wishes += [Watch()] * (role != "stop")
+        wishes += [Watch(pace)] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):
                 self._outgoing.writelines(map(pack, wishes))

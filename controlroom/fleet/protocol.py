@@ -44,6 +44,9 @@ class Hello:
 class Watch:
     """Send the fleet, now and whenever it changes."""
 
+    pace: float = 0.0
+    """Seconds between two pieces of news at least: a screen that paints so often wants no more."""
+
 
 @dataclass(frozen=True)
 class Submit:

@@ -1,7 +1,7 @@
 """One front end at the engine's socket.
 
-It is given what it lacks when it can take more: at most one patch each `PACE` seconds, made between the fleet it holds
-and the fleet as it is. What waits for it is bounded: answers by the requests it may have open, records by its page
+It is given what it lacks when it can take more, at its own pace: one patch, made between the fleet it holds and the
+fleet as it is, and the new records of the logs it follows. What waits for it is bounded: answers by the requests it may have open, records by its page
 queue, patches by being made only when they can leave. So one that is slow gets fewer and larger patches, and one that
 has stopped costs nothing but what it has asked for.
 """
@@ -53,7 +53,10 @@ from controlroom.wire.lines import PeerError
 log = logging.getLogger("controlroom.server")
 
 PACE = 0.025
-"""Seconds between two patches for one reader, at least."""
+"""Seconds between two pieces of news for one reader at least, and for one that has no wish of its own."""
+
+SLOWEST = 1.0
+"""Seconds between two pieces of news that a reader may wish for at most."""
 
 OPEN_REQUESTS = 64
 """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
@@ -89,6 +92,7 @@ class Reader:
         self._who = ""
         self._watching = False
         self._held: Fleet | None = None
+        self._pace = PACE
         self._next_news = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._answers: deque[Told] = deque()
@@ -167,7 +171,7 @@ class Reader:
                 log.info("%s stops the engine", self._who)
                 self._stop()
             case Watch() if self._role != "stop":
-                self._watching = True
+                self._watching, self._pace = True, min(SLOWEST, max(PACE, request.pace))
                 self._engine.watch(self._wake.set)
                 self._wake.set()
             case Submit() if self._role in ("tui", "cli"):
@@ -265,24 +269,27 @@ class Reader:
                     await self._send_news()
                 await self._send(told)
                 self._slots.release()
-            await self._send_news_in_time()
-            if self._pages:
-                page = self._pages.pop()
-                await self._send(page_for(self._followed[page.agent], page))
-                self._wake.set()
+            await self._send_in_time()
             if self._pages.size <= LIMIT // 4:
                 self._roomy.set()
 
-    async def _send_news_in_time(self) -> None:
-        """Send what it lacks; a little later, when it was given something just now."""
-        if self._held is self._engine.fleet:
+    async def _send_in_time(self) -> None:
+        """Send what it lacks and the records that wait; a little later, when it was given something just now."""
+        lacks = self._watching and self._held is not self._engine.fleet
+        if not lacks and not self._pages:
             return
         loop = asyncio.get_running_loop()
         early = self._next_news - loop.time()
-        if early <= 0:
-            await self._send_news()
-        elif self._timer is None:
-            self._timer = loop.call_later(early, self._due)
+        if early > 0 and self._pages.size < LIMIT // 4:
+            self._timer = self._timer or loop.call_later(early, self._due)
+            return
+        await self._send_news()
+        while self._pages and not self._answers:
+            page = self._pages.pop()
+            await self._send(page_for(self._followed[page.agent], page))
+        self._next_news = loop.time() + self._pace
+        if self._pages:
+            self._wake.set()
 
     async def _send_news(self) -> None:
         fleet, revision = self._engine.fleet, self._engine.revision
@@ -291,7 +298,6 @@ class Reader:
         patch = snapshot(fleet) if self._held is None else diff(self._held, fleet)
         self._held = fleet
         if not is_empty(patch):
-            self._next_news = asyncio.get_running_loop().time() + PACE
             await self._send(FleetNews(revision, patch))
 
     def _due(self) -> None:

@@ -28,8 +28,10 @@ from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
 
 _MINUTE = 60_000
-_FRAME = 1 / 30
-"""Seconds between two pictures at least; what comes between is in the next one."""
+FRAME = 0.05
+"""Seconds between two pieces of news that the engine gives us at least: all of one are painted together."""
+_SHORTEST = 0.02
+"""Seconds between two pictures at least, whoever gives them."""
 _PHONE_FRAME = 0.5
 """The same on a phone: every packet wakes its radio."""
 _HELD = 0.3
@@ -203,7 +205,7 @@ class ControlRoomApp(App[None]):
 
     @property
     def _frame(self) -> float:
-        return _PHONE_FRAME if self.size.width < 60 else _FRAME
+        return _PHONE_FRAME if self.size.width < 60 else _SHORTEST
 
     @property
     def paint_pause(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from controlroom.tui import theme
-from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.app import FRAME, ControlRoomApp
 from controlroom.tui.source import Source
 
 _GRACE = 1.0
@@ -21,7 +21,7 @@ async def reach_engine(start: bool) -> Source:
     """Reach the engine of this room. Loads its client only now: a frame is painted."""
     from controlroom.fleet.client import Client
 
-    return await Client.connect(start=start, role="tui")
+    return await Client.connect(start=start, role="tui", pace=FRAME)
 
 
 def run(environment: Mapping[str, str] = os.environ) -> int:
