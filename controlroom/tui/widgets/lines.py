@@ -27,8 +27,11 @@ class Lines(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id, classes=classes)
+        self._built: Sequence[Line] = ()
         self._drawn: Sequence[Line] = ()
-        self._ground = Style.null()
+        self._canvas: tuple[object, ...] = ()
+        self._strips: dict[int, Strip] = {}
+        """What was given to Textual of the lines as they are."""
 
     @property
     def room(self) -> "ControlRoomApp":
@@ -57,19 +60,30 @@ class Lines(Widget):
         width, height = self.size
         if not self.is_attached or width <= 0 or height <= 0:
             return
-        before, ground = self._drawn, self.ground()
-        self._drawn = [self._signed(ink.clip(line, width)) for line in list(self.build(width, height))[:height]]
-        if ground != self._ground:
-            self._ground = ground
+        canvas = (width, height, self.ground(), self.palette.glyphs.plain)
+        if canvas != self._canvas:
+            self._canvas, self._built, self._drawn = canvas, (), ()
+            self._strips.clear()
+            self._draw_all(width, height)
             self.refresh()
             return
-        changed = [
-            Region(start, y, end - start, 1)
-            for y in range(height)
-            for start, end in changes(self._line(before, y), self._line(self._drawn, y), width)
-        ]
+        before = self._drawn
+        self._draw_all(width, height)
+        changed: list[Region] = []
+        for y in range(height):
+            old, new = self._line(before, y), self._line(self._drawn, y)
+            if old is not new and (spans := changes(old, new, width)):
+                self._strips.pop(y, None)
+                changed += [Region(start, y, end - start, 1) for start, end in spans]
         if changed:
             self.refresh(*changed)
+
+    def _draw_all(self, width: int, height: int) -> None:
+        """Build the lines and cut them to size; a line that was built before is taken as it was drawn then."""
+        known = dict(zip(map(id, self._built), self._drawn, strict=True))
+        built = list(self.build(width, height))[:height]
+        self._drawn = [known.get(id(line)) or self._signed(ink.clip(line, width)) for line in built]
+        self._built = built
 
     def _signed(self, line: Line) -> Line:
         glyphs = self.palette.glyphs
@@ -79,10 +93,23 @@ class Lines(Widget):
     def _line(lines: Sequence[Line], y: int) -> Line:
         return lines[y] if y < len(lines) else ()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Give Textual the lines it asks for, each made once. Its own way past borders and styles takes long."""
+        width = self.size.width
+        if self.outer_size.width != width:
+            return super().render_lines(crop)
+        strips = [self.render_line(y) for y in crop.line_range]
+        return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
+
     def render_line(self, y: int) -> Strip:
-        """Give one line to Textual; called only for lines that are to be painted."""
-        line = self._line(self._drawn, y)
-        return Strip(_filled(line, self.size.width, self._ground), self.size.width)
+        """Give one line to Textual."""
+        strip, width = self._strips.get(y), self.size.width
+        if strip is None or strip.cell_length != width:
+            strip = Strip(_filled(self._line(self._drawn, y), width, self.ground()), width)
+            for each in self.app.get_line_filters():
+                strip = strip.apply_filter(each, self.app.background_colors[1])
+            self._strips[y] = strip
+        return strip
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size."""
