@@ -44,6 +44,8 @@ class Plan:
     config: Sequence[Path]
     keys: HostKeys
     algorithms: Sequence[str] | tuple[()]
+    ciphers: Sequence[str]
+    """In the order of preference; none: as the config says."""
     identities: "Identities"
     left_out: Sequence[str]
     """Identity files that cannot be used, in words."""

@@ -32,6 +32,15 @@ _ALGORITHMS = (
     "rsa-sha2-512",
     "rsa-sha2-256",
 )
+_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+)
+"""A small packet in AES-GCM takes asyncssh 2.24 a fifth of the time that it takes in ChaCha20, which it likes best."""
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
@@ -138,6 +147,7 @@ class SshDialler:
             client_factory=lambda: verdict,
             known_hosts=lambda host, _address, port: plan.keys.match(host, port or 22),
             server_host_key_algs=plan.algorithms,
+            encryption_algs=plan.ciphers,
             client_keys=plan.identities,
             ignore_encrypted=True,
             preferred_auth=("publickey",),
@@ -299,6 +309,7 @@ def _plan_of(address: Address, options: asyncssh.SSHClientConnectionOptions, con
         config=config,
         keys=keys,
         algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
+        ciphers=() if given("Ciphers") else _CIPHERS,
         identities=identities,
         left_out=left_out,
         jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
