@@ -64,7 +64,8 @@ def snapshot(fleet: Fleet) -> Patch:
 def diff(old: Fleet, new: Fleet) -> Patch:
     """Give what a reader that holds `old` lacks. Compares records by identity first, so it is cheap."""
     changed = _put(old.agents, new.agents)
-    moved = {key: agent for key, agent in changed.items() if key in old.agents and _rest(old.agents[key]) == _rest(agent)}
+    known = {key: agent for key, agent in changed.items() if key in old.agents}
+    moved = {key: agent for key, agent in known.items() if _rest(old.agents[key]) == _rest(agent)}
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts),

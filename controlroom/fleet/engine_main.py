@@ -6,6 +6,7 @@ started it, or printed. It ends by `controlroom stop`, SIGTERM or SIGINT; agents
 
 import asyncio
 import contextlib
+import gc
 import logging
 import logging.handlers
 import os
@@ -113,6 +114,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     if not report.in_background:
         _say(f"the engine listens at {home.socket}; Ctrl-C ends it, agents live on")
     report.tell(READY)
+    gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
     await stopping.wait()
     log.info("the engine ends; agents live on")
     with contextlib.suppress(FileNotFoundError):

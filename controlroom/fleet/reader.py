@@ -1,9 +1,9 @@
 """One front end at the engine's socket.
 
 It is given what it lacks when it can take more, at its own pace: one patch, made between the fleet it holds and the
-fleet as it is, and the new records of the logs it follows. What waits for it is bounded: answers by the requests it may have open, records by its page
-queue, patches by being made only when they can leave. So one that is slow gets fewer and larger patches, and one that
-has stopped costs nothing but what it has asked for.
+fleet as it is, and the new records of the logs it follows. What waits for it is bounded: answers by the requests it may
+have open, records by its page queue, patches by being made only when they can leave. So one that is slow gets fewer and
+larger patches, and one that has stopped costs nothing but what it has asked for.
 """
 
 import asyncio

@@ -45,14 +45,17 @@ class Outbox:
         self._loads_at = 0
         self._host: HostSeen | None = None
         self._waiting = self._closed = False
+        self._soon: asyncio.Handle | None = None
         self._room = asyncio.Event()
         self._room.set()
         os.set_blocking(descriptor, False)
 
     def send(self, message: FromNode) -> None:
-        """Send a message after all that were sent before it."""
+        """Send a message after all that was sent before it, and unless the link is slow after all that was told."""
+        while not self._waiting and self._states():
+            pass
         self._add(pack(message))
-        self._pump()
+        self._pump_soon()
 
     def all_agents(self, seen: list[AgentSeen]) -> None:
         """Tell all agents there are on this host."""
@@ -62,35 +65,35 @@ class Outbox:
             frame = pack(AgentsSeen(slim, complete=True))
             self._agents |= {one.name: one for one in seen}
         self._add(frame)
-        self._pump()
+        self._pump_soon()
 
     def agent(self, seen: AgentSeen) -> None:
         """Tell the newest state of an agent."""
         self._gone.discard(seen.name)
         self._agents[seen.name] = seen
-        self._pump()
+        self._pump_soon()
 
     def gone(self, name: str) -> None:
         """Tell that an agent's folder is no longer there."""
         self._agents.pop(name, None)
         self._gone.add(name)
-        self._pump()
+        self._pump_soon()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
         """Tell newest lines."""
         self._lines.update((line.name, line) for line in lines)
-        self._pump()
+        self._pump_soon()
 
     def loads(self, loads: Iterable[AgentLoad], at: int) -> None:
         """Tell changed loads."""
         self._loads.update((load.name, load) for load in loads)
         self._loads_at = at
-        self._pump()
+        self._pump_soon()
 
     def host(self, seen: HostSeen) -> None:
         """Tell the machine's figures."""
         self._host = seen
-        self._pump()
+        self._pump_soon()
 
     @property
     def idle(self) -> bool:
@@ -112,8 +115,14 @@ class Outbox:
         self._size += len(frame)
         self._room.clear()
 
+    def _pump_soon(self) -> None:
+        """Let what is said in one turn of the loop leave together: each write costs the host and the link a packet."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._pump)
+
     def _pump(self) -> None:
         """Write what the link takes now. States become frames only when nothing older waits."""
+        self._soon = None
         try:
             if self._size > BOUND:
                 raise OSError("home does not read")
@@ -147,6 +156,8 @@ class Outbox:
         self._pump()
 
     def _stop(self) -> None:
+        if self._soon:
+            self._soon.cancel()
         if self._waiting:
             asyncio.get_running_loop().remove_writer(self._descriptor)
         self._closed, self._waiting = True, False

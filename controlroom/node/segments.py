@@ -123,7 +123,7 @@ def tail(folder: str, place: Place, limit: int) -> Piece | None:
     `end` is where the next read goes on.
     """
     grown = size(folder, place.segment) - place.offset
-    small = 0 < grown and place.offset + grown < _CLOSED_FROM
+    small = grown > 0 and place.offset + grown < _CLOSED_FROM
     if 0 <= grown <= min(limit, _BLOCK) and (small or size(folder, place.segment + 1) < 0):
         data = read_at(folder, place.segment, place.offset, grown) if grown else b""
         cut = data.rfind(b"\n") + 1

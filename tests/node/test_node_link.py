@@ -26,6 +26,7 @@ from controlroom.wire.messages import (
     Fetch,
     Fetched,
     FromNode,
+    LastLine,
     Notice,
     QuestionSeen,
     Reply,
@@ -66,12 +67,25 @@ async def received(reading: int, outbox: Outbox) -> list[FromNode]:
 async def test_a_slow_link_gets_the_newest_state_and_every_reply(pipe: tuple[int, int]) -> None:
     outbox = Outbox(pipe[1], lambda: None)
     outbox.send(Notice("x" * 200_000))
+    await asyncio.sleep(0)  # the link is full from now on
     for number in range(1000):
         outbox.agent(agent(number))
         outbox.send(Reply(number, "done"))
     found = await received(pipe[0], outbox)
     assert [reply.id for reply in found if isinstance(reply, Reply)] == list(range(1000))
     assert [seen.agents[0].since for seen in found if isinstance(seen, AgentsSeen)] == [999]
+
+
+async def test_what_is_said_in_one_turn_leaves_together_and_in_order(pipe: tuple[int, int]) -> None:
+    outbox = Outbox(pipe[1], lambda: None)
+    outbox.lines([LastLine("one", 1, "first", 1)])
+    outbox.agent(agent(1))
+    outbox.send(Reply(1, "done"))
+    outbox.agent(agent(2))
+    await outbox.room()
+    lines = os.read(pipe[0], 65536).splitlines()
+    kinds = [type(read_from_node(line)).__name__ for line in lines]
+    assert kinds == ["AgentsSeen", "LastLines", "Reply", "AgentsSeen"]
 
 
 async def test_a_link_that_takes_nothing_is_given_up(pipe: tuple[int, int]) -> None:
@@ -87,7 +101,7 @@ async def test_a_link_that_is_gone_is_noticed() -> None:
     os.close(reading)
     broken = asyncio.Event()
     Outbox(writing, broken.set).send(Notice("hello"))
-    assert broken.is_set()
+    await asyncio.wait_for(broken.wait(), 5)
     os.close(writing)
 
 
