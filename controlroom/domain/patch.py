@@ -105,8 +105,14 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
         if key in held:
             line = patch.lines.get(key) or Line(*_line(held[key]))
             load = patch.loads.get(key) or Load(*_load(held[key]))
-            values = (line.text, line.at, load.rss, load.cpu_percent, load.processes)
-            moved[key] = replace(held[key], **dict(zip((*_LINE, *_LOAD), values, strict=True)))
+            moved[key] = replace(
+                held[key],
+                last_line=line.text,
+                last_line_at=line.at,
+                rss=load.rss,
+                cpu_percent=load.cpu_percent,
+                processes=load.processes,
+            )
     return moved
 
 
