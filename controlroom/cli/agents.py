@@ -15,6 +15,9 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.words import age
 from controlroom.fleet.client import Client
 
+MOVE_PATIENCE = 240.0
+"""Seconds to wait for a move: ending a stubborn tree takes the longest."""
+
 
 def spawn(args: argparse.Namespace, starters: Starters) -> int:
     """Start an agent; print its id."""
@@ -62,15 +65,29 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
 def reassign(args: argparse.Namespace, starters: Starters) -> int:
     """Give an agent a new task."""
     args.task = task_text(args.task, args.task_file)
-    if args.task is None:
-        raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F")
+    if args.task is None and not args.host:
+        raise Stop(Exit.USAGE, "what is it to do now? say --task TEXT or --task-file F, or --host H to move it")
     return with_room(_reassign, args)
 
 
 async def _reassign(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
+    if args.host and args.host != agent.host:
+        return await _move(client, agent, args)
+    if args.task is None:
+        raise Stop(Exit.USAGE, f"{agent.id} is on {args.host} already: say --task to give it another task")
     intent = intents.ReassignAgent(agent.id, agent.epoch, args.task, args.keep)
     return await order(client, intent, f"{agent.id} has its new task, as epoch {agent.epoch + 1}")
+
+
+async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
+    host_of(client.fleet, args.host)
+    await wait_settled(client, args.host)
+    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task or "", args.keep, args.host)
+    moved = f"{args.host}/{agent.name}"
+    code = await order(client, intent, f"{agent.id} has ended, and its task goes on as {moved}", MOVE_PATIENCE)
+    output.data(moved)
+    return code
 
 
 def send(args: argparse.Namespace, starters: Starters) -> int:

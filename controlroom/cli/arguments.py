@@ -69,6 +69,7 @@ def reassign(parser: argparse.ArgumentParser) -> None:
     """Take an agent and its new task."""
     agent(parser)
     _task(parser)
+    parser.add_argument("--host", metavar="H", default="", help="move it there; without a task it keeps its own")
     parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
 
 

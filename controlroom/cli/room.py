@@ -75,9 +75,9 @@ async def find_agent(client: Client, text: str) -> Agent:
     return agent_of(client.fleet, text)
 
 
-async def order(client: Client, intent: Intent, done: str) -> int:
+async def order(client: Client, intent: Intent, done: str, patience: float = ORDER_PATIENCE) -> int:
     """Submit an intent, wait for what becomes of it, and say so: `done` is the sentence for success."""
-    outcome = await client.submit(intent, wait=True, deadline=ORDER_PATIENCE)
+    outcome = await client.submit(intent, wait=True, deadline=patience)
     code = code_of(outcome)
     if code is Exit.DONE:
         output.talk(f"{done} ({outcome.reason})" if outcome.reason else done)

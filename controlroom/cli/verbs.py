@@ -103,11 +103,15 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "reassign",
         "steer",
-        "AGENT (--task TEXT | --task-file F) [--continue]",
-        "Give an agent a new task; the old run is ended first.",
+        "AGENT (--task TEXT | --task-file F | --host H) [--continue]",
+        "Give an agent a new task, or another host; the old run is ended first.",
         "It stays in its folder and begins a new Claude session, or goes on in the old one with --continue. "
-        "Earlier logs stay: controlroom logs AGENT --epoch E.",
-        ("controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",),
+        "Earlier logs stay: controlroom logs AGENT --epoch E. With --host it moves: proved gone here, it starts there "
+        "with the same task (or --task), profile, model, folder name and command; files and session stay behind.",
+        (
+            "controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",
+            "controlroom reassign docs-1 --host vm2",
+        ),
         "agents:reassign",
         take.reassign,
     ),

@@ -102,7 +102,7 @@ ACTIONS: tuple[Action, ...] = (
         "reassign",
         "r",
         "reassign",
-        "Give an agent a new task; the old run is ended first.",
+        "Give an agent a new task, or another host; the old run is ended first.",
         needs="agent",
         changes=True,
         verb="reassign AGENT --task TEXT",

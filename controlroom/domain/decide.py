@@ -5,7 +5,7 @@ presses cannot both take the last of anything.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controlroom.domain import capacity, intents
@@ -84,14 +84,17 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
     _reachable(fleet, agent.host, now)
     if agent.state in ENDED:
         raise _No(f"{agent.id} has ended already ({_ended_words(agent, now)})")
-    if agent.pending and agent.pending.verb == "kill":
-        raise _No(f"{agent.id} is being ended already, {since(now - agent.pending.since)}")
+    if agent.pending and agent.pending.verb in ("kill", "move"):
+        doing = "ended" if agent.pending.verb == "kill" else "moved"
+        raise _No(f"{agent.id} is being {doing} already, {since(now - agent.pending.since)}")
     effect = intents.KillOn(agent.host, agent.name, agent.epoch)
     return Decision((Ordered(agent.id, Pending(op, "kill", now)),), (effect,))
 
 
 def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
     agent = _current(fleet, intent.agent, intent.epoch, now)
+    if intent.host and intent.host != agent.host:
+        return _move(fleet, agent, intent, op, now)
     _reachable(fleet, agent.host, now)
     _not_pending(agent, now)
     profile = _profile(fleet, agent.profile)
@@ -114,6 +117,40 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     )
     row = _starting(effect, now)
     return Decision((Ordered(agent.id, Pending(op, "reassign", now), row),), (effect,))
+
+
+def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
+    """The same agent on another host: all that can be known against it is said before anything is ended."""
+    if intent.keep_session:
+        raise _No(f"--continue cannot go with --host: the Claude session of {agent.id} lives on {agent.host}")
+    if not fleet.reachable(agent):
+        raise _No(_unmovable(_host(fleet, agent.host), agent, now))
+    _reachable(fleet, agent.host, now)
+    _not_pending(agent, now)
+    target = _reachable(fleet, intent.host, now)
+    known = fleet.agents.get(f"{target.name}/{agent.name}")
+    if known and (known.pending or known.state not in ENDED):
+        raise _No(f"{known.id} is there already, {_state_words(fleet, known, now)}: kill it first, or choose a host")
+    _profile(fleet, agent.profile)
+    _check_size("the task", intent.task)
+    if reason := capacity.refusal(fleet, target, agent.kind):
+        raise _No(f"{reason}; {agent.id} goes on where it is")
+    start = intents.SpawnOn(
+        target.name, agent.name, known.epoch + 1 if known else 1, intent.task, agent.kind, agent.profile
+    )
+    row = replace(_starting(start, now), task=_shown_task(intent.task) or agent.task, model=agent.model)
+    end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
+    ordered = Ordered(agent.id, Pending(op, "move", now)), Ordered(row.id, Pending(op, "spawn", now), row)
+    return Decision(ordered, (intents.MoveOn(end, start),))
+
+
+def _unmovable(host: Host, agent: Agent, now: int) -> str:
+    because = f" ({host.reason})" if host.reason else ""
+    return (
+        f"{host.name} cannot be asked: {host.link} {since(now - host.since)}{because}. Nobody could prove that "
+        f"{agent.name} has ended there, and two would work on one task: wait until {host.name} is back. If the "
+        f"machine is gone for good: switch it off, controlroom host remove {host.name}, and spawn the task elsewhere"
+    )
 
 
 def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decision:
@@ -294,8 +331,12 @@ def _starting(effect: intents.SpawnOn, now: int) -> Agent:
         profile=effect.profile,
         model=effect.model,
         cwd=effect.cwd,
-        task=" ".join(effect.task.split())[:200],
+        task=_shown_task(effect.task),
     )
+
+
+def _shown_task(task: str) -> str:
+    return " ".join(task.split())[:200]
 
 
 def _state_words(fleet: Fleet, agent: Agent, now: int) -> str:

@@ -37,6 +37,8 @@ class ReassignAgent:
     task: str
     keep_session: bool = False
     """Go on in the same Claude session (`--continue`)."""
+    host: str = ""
+    """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,19 @@ class KillOn:
     host: str
     name: str
     epoch: int
+    why: str = ""
+    """A few words, kept with how it ended."""
+
+
+@dataclass(frozen=True)
+class MoveOn:
+    """End an agent on its host, prove it, then start it on another with what its first host knows of it.
+
+    `task`, `model`, `cwd` and `command` of `start` are filled from there; a task that is not empty stays.
+    """
+
+    end: KillOn
+    start: SpawnOn
 
 
 @dataclass(frozen=True)
@@ -199,4 +214,4 @@ class TrustKey:
     accept: bool
 
 
-Effect = SpawnOn | KillOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey
+Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey

@@ -131,7 +131,7 @@ class Pending:
 
     op: int
     verb: str
-    """`spawn`, `kill`, `reassign`, `forget`."""
+    """`spawn`, `kill`, `reassign`, `move`, `forget`."""
     since: int
     who: str = ""
     """Who ordered it, and from where."""

@@ -137,9 +137,15 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         agent.rss,
         agent.cpu_percent,
         agent_line(agent),
-        agent.pending.verb if agent.pending else "",
+        order_words(agent),
         agent.question,
     )
+
+
+def order_words(agent: Agent) -> str:
+    """Name the order on its way as a row shows it, or nothing."""
+    verb = agent.pending.verb if agent.pending else ""
+    return "moving" if verb == "move" else verb
 
 
 def agent_line(agent: Agent) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Decision, Refused, decide
@@ -22,7 +22,9 @@ from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.home import Home
 from controlroom.fleet.inquiries import Answer, Inquiries
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.link import HostLink
 from controlroom.fleet.logs import LogDesk
+from controlroom.fleet.moves import MoveDesk
 from controlroom.fleet.orders import (
     PATIENCE,
     Asked,
@@ -54,19 +56,6 @@ SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
 
-class HostLink(Protocol):
-    """A link to one host, as the engine uses it."""
-
-    async def run(self) -> None:
-        """Keep the link until cancelled."""
-
-    def send(self, message: ToNode) -> bool:
-        """Send, or say that the link is not up. Never waits."""
-
-    def trust(self, question: str, accept: bool) -> None:
-        """Take the answer to the host's question about its key, and go on."""
-
-
 OpenLink = Callable[["Engine", str, str, str], HostLink]
 """(engine, host, address, fingerprint) -> a link that reports to the engine."""
 
@@ -94,6 +83,7 @@ class Engine:
         self._last_id = ledger.last_op
         self._tasks: set[asyncio.Task[None]] = set()
         self._roster = asyncio.Lock()
+        self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
 
@@ -108,6 +98,7 @@ class Engine:
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
         self.logs.close()
+        await self.moves.close()
         links = [task for _, task in self._links.values()]
         tasks = [*links, *self._tasks]
         for task in tasks:
@@ -128,7 +119,7 @@ class Engine:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while True:
             await self._books.wait_written()
-            waits: list[asyncio.Future[Any]] = [*self._tasks]
+            waits: list[asyncio.Future[Any]] = [*self._tasks, *self.moves.moving()]
             waits += [order.answer for order in self._orders.values() if not order.unsure]
             if not waits:
                 return await self.logs.wait_idle()
@@ -150,7 +141,9 @@ class Engine:
             self.happened(signed(event, who))
         asked = Asked(op=op)
         for effect in decision.effects:
-            asked = await self._carry_out(effect, verb_of(intent), op, who, was)
+            if isinstance(effect, intents.MoveOn):
+                return self.moves.begin(effect, op, who, was)
+            asked = await self.carry_out(effect, verb_of(intent), op, who, was)
         return asked
 
     def _refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
@@ -158,12 +151,13 @@ class Engine:
         self._books.audited(who, verb_of(intent), target_of(intent), getattr(intent, "epoch", 0), refused)
         return Asked(refused.reason)
 
-    async def _carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
+    async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
+        """Ask something of the world as order `op`; `was`: the fleet before it was decided."""
         if isinstance(effect, intents.TrustKey):
             self._links[effect.host][0].trust(effect.question, effect.accept)
             self._books.audited(who, "trust" if effect.accept else "distrust", effect.host, 0, Conclusion("done"))
             return Asked(op=op)
-        assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom))
+        assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom, intents.MoveOn))
         record = to_record(effect, verb, op, who, self.clock())
         answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
@@ -313,7 +307,7 @@ class Engine:
         agents = {agent.name: agent for agent in event.agents}
         unsure = [order for order in self._orders.values() if order.unsure and order.record.host == event.host]
         for order in unsure:
-            self._conclude(order, looked(order, self.fleet, agents))
+            self._conclude(order, replace(looked(order, self.fleet, agents), looked=True))
 
     # ----------------------------------------------------------------------- conclusions and the ledger
 
@@ -340,13 +334,14 @@ class Engine:
         """Show what should exist before its host has been heard, and take up orders that were open."""
         for agent in self._books.remembered(at):
             self._reduce(events.AgentsObserved(agent.host, (agent,), at))
-        for record in self._books.open_orders:
+        for record in [order for order in self._books.open_orders if order.verb != "move"]:
             answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
             order = self._orders[record.op] = InFlight(record, answer, unsure=True)
             if record.host not in self.fleet.hosts:
                 self._conclude(order, Conclusion("unknown", f"{record.host} is no longer in the room"))
             elif record.verb in ROWS:
                 self._reduce(events.Ordered(order.agent, Pending(record.op, record.verb, record.at, record.who)))
+        self.moves.recall(self._books.open_orders)
 
     # ----------------------------------------------------------------------- links
 

@@ -66,6 +66,19 @@ class Sink(Protocol):
         """What was asked for; its text and bytes are as the host sent them."""
 
 
+class HostLink(Protocol):
+    """A link to one host, as the engine uses it."""
+
+    async def run(self) -> None:
+        """Keep the link until cancelled."""
+
+    def send(self, message: wire.ToNode) -> bool:
+        """Send, or say that the link is not up. Never waits."""
+
+    def trust(self, question: str, accept: bool) -> None:
+        """Take the answer to the host's question about its key, and go on."""
+
+
 class TrustingDialler(Dialler, Protocol):
     """A dialler that can be told which unknown key to accept."""
 

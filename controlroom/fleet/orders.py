@@ -40,6 +40,8 @@ class Conclusion:
 
     outcome: str
     reason: str = ""
+    looked: bool = field(default=False, compare=False)
+    """Its host did not say so: it was seen there, after the link was lost."""
 
 
 @dataclass(frozen=True)

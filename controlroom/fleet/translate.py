@@ -113,7 +113,7 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
         case intents.SpawnOn():
             return wire.Spawn(op, effect.name, effect.epoch, _spec(effect, profile), effect.task, effect.replaces)
         case intents.KillOn():
-            return wire.Kill(op, effect.name, effect.epoch)
+            return wire.Kill(op, effect.name, effect.epoch, effect.why)
         case intents.TellOn():
             return wire.Tell(op, effect.name, effect.epoch, effect.what, effect.text, effect.question, effect.verdict)
         case intents.ForgetOn():

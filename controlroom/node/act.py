@@ -21,6 +21,9 @@ Act = Spawn | Kill | Tell | Forget | Take
 END_DEADLINE = 12.0
 """Seconds that a runner may take to end its tree."""
 
+_WHY = 100
+"""Characters of a reason at most."""
+
 PARTING = 2.0
 """Seconds that a runner may take to end when its agent has."""
 
@@ -81,7 +84,7 @@ class Actor:
         await self._spawner.start(wanted)
 
     async def _kill(self, wanted: Kill) -> None:
-        await self._end(self._entry(wanted.name, wanted.epoch))
+        await self._end(self._entry(wanted.name, wanted.epoch), wanted.why[:_WHY])
 
     async def _tell(self, wanted: Tell) -> None:
         entry = self._entry(wanted.name, wanted.epoch)

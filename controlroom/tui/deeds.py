@@ -168,7 +168,7 @@ def _reassign(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import ReassignForm
 
     if agent := _agent(room, screen):
-        room.push_screen(ReassignForm(agent))
+        room.push_screen(ReassignForm(room.fleet, agent))
 
 
 def _message(room: "ControlRoomApp", screen: RoomScreen) -> None:

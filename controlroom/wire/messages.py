@@ -56,6 +56,8 @@ class Kill:
     id: int
     name: str
     epoch: int
+    why: str = ""
+    """A few words, kept with how it ended."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from dataclasses import replace
 from controlroom import __version__
 from controlroom.fleet.channel import Channel, HostKeyUnknown, LinkLost
 from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.records import pack as pack_record
+from controlroom.wire.spec import AgentSpec
 
 NOON = 1_795_348_800_000
 GIB = 1024**3
@@ -65,6 +67,7 @@ class ScriptedHost:
         self.name = name
         self.agents: dict[str, wire.AgentSeen] = {}
         self.logs: dict[tuple[str, int], bytes] = {}
+        self.specs: dict[tuple[str, int], tuple[AgentSpec, str]] = {}
         self.channels: set[ScriptedChannel] = set()
         self.heard: list[wire.ToNode] = []
         self.owner = ""
@@ -101,6 +104,8 @@ class ScriptedHost:
                 channel.say(self.fetch(message))
             case wire.Credit():
                 pass
+            case ReadSpec():
+                channel.say(self.read_spec(message))
             case _:
                 self.order(channel, message)
 
@@ -137,6 +142,7 @@ class ScriptedHost:
         match message:
             case wire.Spawn():
                 self.agents[message.name] = seen(message.name, message.epoch, task=message.task[:200])
+                self.specs[message.name, message.epoch] = message.spec, message.task
                 self.logs.setdefault((message.name, message.epoch), b"")
             case wire.Kill():
                 known = self.agents[message.name]
@@ -150,6 +156,10 @@ class ScriptedHost:
             case _:
                 pass
         return wire.Reply(message.id, "done") if hasattr(message, "id") else wire.Reply(0, "refused")
+
+    def read_spec(self, asked: ReadSpec) -> SpecRead:
+        spec, task = self.specs.get((asked.name, asked.epoch), (None, ""))
+        return SpecRead(asked.id, spec, task, "" if spec else f"{asked.name} is not on this host")
 
     def show(self, *gone: str) -> None:
         """Tell every channel which agents there are."""

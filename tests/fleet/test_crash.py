@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sqlite3
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -77,19 +78,22 @@ async def scenario(folder: Path, opener: Connect) -> None:
         await here.engine.wait_idle()
 
 
+Play = Callable[[Path, Connect], Coroutine[None, None, None]]
+
+
 async def look_again(folder: Path) -> Fleet:
     async with room(OnDisk(folder)) as here:
         await here.engine.wait_idle()
         return here.engine.fleet
 
 
-def in_a_child(folder: Path, step: int, after: bool) -> bool:
-    """Play the scenario in a process that dies at a step; False when it came to its end."""
+def in_a_child(folder: Path, step: int, after: bool, play: Play = scenario) -> bool:
+    """Play a scenario in a process that dies at a step; False when it came to its end."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            asyncio.run(scenario(folder, Killed(step, after)))
+            asyncio.run(play(folder, Killed(step, after)))
             code = 0
         finally:
             os._exit(code)

@@ -90,6 +90,14 @@ async def test_reassign_with_a_new_session_or_the_same(size: tuple[int, int]) ->
         assert here.engine.asked[1] == ReassignAgent("vm1/docs-1", 2, "go on", True)
 
 
+@SIZES
+async def test_an_agent_is_moved_with_the_task_it_has(size: tuple[int, int]) -> None:
+    async with room(scenes.farm(), size=size) as here:
+        await here.press("r", "backspace", "backspace")
+        await here.press("3", "enter", "enter", "enter")
+        assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "", False, "vm2")]
+
+
 async def test_message_and_interrupt() -> None:
     async with room(scenes.farm()) as here:
         here.screen(Overview).table.choose("vm2/api-3")

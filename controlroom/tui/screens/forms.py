@@ -185,29 +185,36 @@ class ReassignForm(Form):
 
     go = "reassign"
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, fleet: Fleet, agent: Agent) -> None:
         self._agent = agent
+        self._hosts = [agent.host, *(host for host in _hosts(fleet) if host != agent.host)]
         self.heading = f"new task for {agent.name} on {agent.host}; its run now is ended first"
         super().__init__()
 
     def fields(self) -> list[Field]:
-        """Whether to keep the session, then the task."""
+        """Where it is to run, whether to keep the session, then the task."""
         sessions = ["a new one", "keep this one"] if self._agent.session else ["a new one"]
         return [
+            *[Choice("host", self._hosts, self._agent.host)] * (len(self._hosts) > 1),
             Choice("session", sessions, sessions[0]),
             Prose("task", "What is it to do now?  Enter reassigns, \\ then Enter begins a new line"),
         ]
 
     def intent(self) -> Intent | str:
-        """Carries the epoch that was shown."""
-        if not self.value("task").strip() and self._agent.kind == "headless":
+        """Carries the epoch that was shown. On another host no task means the one it has."""
+        if not self._moves_to() and not self.value("task").strip() and self._agent.kind != "command":
             return "write its new task first"
         keep = self.value("session") == "keep this one"
-        return ReassignAgent(self._agent.id, self._agent.epoch, self.value("task"), keep)
+        return ReassignAgent(self._agent.id, self._agent.epoch, self.value("task"), keep, self._moves_to())
 
     def done(self) -> str:
         """It runs again."""
-        return f"{self._agent.name} has its new task"
+        moved = self._moves_to()
+        return f"{self._agent.name} goes on, on {moved}" if moved else f"{self._agent.name} has its new task"
+
+    def _moves_to(self) -> str:
+        host = self.value("host") if len(self._hosts) > 1 else self._agent.host
+        return host if host != self._agent.host else ""
 
 
 _ANSWERS = {"allow, and say": "allow", "deny, and say": "deny"}

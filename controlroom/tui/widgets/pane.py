@@ -28,7 +28,7 @@ def state_words(picture: Picture, agent: Agent) -> str:
     """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
     row = agent_row(picture.fleet, agent, picture.now)
     if row.pending:
-        return f"{row.pending} on its way"
+        return "moving" if row.pending == "moving" else f"{row.pending} on its way"
     if row.state is State.LOST:
         return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
             "just ago", "just now"

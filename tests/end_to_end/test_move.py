@@ -1,0 +1,73 @@
+"""An agent moves between two real SSH hosts: command and Claude, task and folder kept, nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.end_to_end.room import Room
+from tests.end_to_end.test_first_light import FurnishClaude, engines
+from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+
+TASK = "It's \"all\" of $(this) `task`;\n– and more 🎉"
+
+
+@pytest.fixture
+def room(home: World) -> Iterator[Room]:
+    room = Room()
+    yield room
+    room.run("stop")
+    wait_for(lambda: not engines(home), 5, "the engine to end")
+
+
+def add(room: Room, *hosts: Host) -> None:
+    for host in hosts:
+        room.run("host", "add", host.target, "--name", host.name, "--fingerprint", host.fingerprint)
+
+
+def on(room: Room, host: str, name: str) -> dict[str, object]:
+    (found,) = [agent for agent in room.status()["agents"] if agent["id"] == f"{host}/{name}"]
+    return dict(found)
+
+
+def test_a_command_moves_with_its_task_and_leaves_nothing_running(
+    room: Room, ssh_hosts: Callable[..., list[Host]]
+) -> None:
+    vm1, vm2 = ssh_hosts(2)
+    add(room, vm1, vm2)
+    for host in (vm1, vm2):
+        (host.home / "work").mkdir()
+    script = "cat > got; setsid sleep 6001 & sleep 6001"
+    room.run("spawn", "job", "--host", "vm1", "--cwd", "work", "--task", TASK, "--", "sh", "-c", script)
+    room.wait_for_state("job", "working")
+    wait_for(lambda: (vm1.home / "work" / "got").exists(), 20)
+    assert "lives on vm1" in room.run("reassign", "job", "--host", "vm2", "--continue", expect=1)
+    assert "did you mean vm2?" in room.run("reassign", "job", "--host", "vm3", expect=5)
+    assert room.run("reassign", "job", "--host", "vm2") == "vm2/job\n"
+    wait_for(lambda: (vm2.home / "work" / "got").read_text() == TASK, 20, "the task to arrive")
+    old = on(room, "vm1", "job")
+    assert (old["state"], old["detail"], old["pending"]) == ("done", "killed: moved to vm2", None)
+    assert not [process for process in vm1.processes() if "sleep 6001" in process.command]
+    assert [process for process in vm2.processes() if "sleep 6001" in process.command]
+    room.run("kill", "vm2/job", "--yes")
+
+
+def test_a_claude_agent_moves(
+    room: Room, ssh_hosts: Callable[..., list[Host]], claude_home: FurnishClaude, api: Api
+) -> None:
+    vm1, vm2 = ssh_hosts(2)
+    for host in (vm1, vm2):
+        claude_home(host.home, api)
+    add(room, vm1, vm2)
+    room.run("spawn", "docs", "--host", "vm1", "--cwd", "project", "--task", '[[tool Bash {"command": "touch a.txt"}]]')
+    room.wait_for_state("docs", "waiting")
+    room.run("reassign", "docs", "--host", "vm2")
+    wait_for(lambda: on(room, "vm2", "docs")["state"] == "waiting", 30, "it to ask on vm2")
+    assert on(room, "vm1", "docs")["state"] == "done"
+    room.run("answer", "vm2/docs", "allow")
+    wait_for(lambda: (vm2.home / "project" / "a.txt").exists(), 30, "the file to be made on vm2")
+    assert not (vm1.home / "project" / "a.txt").exists()
