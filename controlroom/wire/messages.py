@@ -51,13 +51,12 @@ class Spawn:
 
 @dataclass(frozen=True)
 class Kill:
-    """End an agent: TERM the tree, wait, KILL, sweep, look. Done only when nothing of it is left."""
+    """End an agent: TERM the tree, wait, KILL, sweep, look. Done only when nothing of it is left. `why`: in a word."""
 
     id: int
     name: str
     epoch: int
     why: str = ""
-    """A few words, kept with how it ended."""
 
 
 @dataclass(frozen=True)
