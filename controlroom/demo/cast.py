@@ -64,6 +64,7 @@ def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str,
     `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
     """
     return {
+        "adopt": False,
         "limits": {"memory_per_agent_mb": 0},
         "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
     }

@@ -268,7 +268,17 @@ def _known(fleet: Fleet, agent_id: str) -> Agent:
     agent = fleet.agents.get(agent_id)
     if agent is None:
         raise _No(f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status")
+    if agent.adopted:
+        raise _No(not_ours(agent))
     return agent
+
+
+def not_ours(agent: Agent) -> str:
+    """Say why nothing can be done to an agent that others started."""
+    return (
+        f"{agent.id} was started by somebody else: Control Room shows it, and does not touch it. "
+        "Attach to it, or end it where it was started"
+    )
 
 
 def _current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:

@@ -90,6 +90,15 @@ class AgentsObserved:
 
 
 @dataclass(frozen=True)
+class ForeignObserved:
+    """The agents of a host that others started: these and no others."""
+
+    host: str
+    agents: tuple[Agent, ...]
+    at: int
+
+
+@dataclass(frozen=True)
 class LineSeen:
     """The newest line of an agent."""
 
@@ -158,6 +167,7 @@ Event = (
     | HostOwned
     | HostNoticed
     | AgentsObserved
+    | ForeignObserved
     | LinesSeen
     | LoadsSeen
     | Ordered

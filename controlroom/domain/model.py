@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from controlroom.meter.names import LOCAL
+from controlroom.meter.names import ADOPTED, LOCAL
 from controlroom.meter.states import ENDED, LIVE, State
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
@@ -170,6 +170,15 @@ class Agent:
     last_line: str = ""
     last_line_at: int = 0
     pending: Pending | None = None
+    place: str = ""
+    """Of an adopted one: where it lives, `tmux work` (a session on the host's own tmux server) or `pid 1234`."""
+    pane: str = ""
+    """Of an adopted one in tmux: its pane, as `%12`, on the host user's own server (socket `default`)."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether somebody else started it: it is looked at, and nothing else."""
+        return self.kind == ADOPTED
 
     @property
     def id(self) -> str:

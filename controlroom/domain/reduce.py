@@ -115,9 +115,20 @@ def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
     present = {agent.id for agent in theirs}
     for agent in fleet.agents_on(event.host):
         missing = agent.name in event.gone or (event.complete and agent.id not in present)
-        if missing and not _awaited(agent):
+        if missing and not _awaited(agent) and not agent.adopted:
             agents.pop(agent.id, None)
     return replace(fleet, agents=agents)
+
+
+def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:
+    if event.host not in fleet.hosts:
+        return fleet
+    here = {agent.id: agent for agent in fleet.agents_on(event.host) if agent.adopted}
+    seen = {agent.id: _observed(here.get(agent.id), agent) for agent in event.agents if agent.host == event.host}
+    if here == seen:
+        return fleet
+    others = {key: agent for key, agent in fleet.agents.items() if key not in here}
+    return replace(fleet, agents=others | seen)
 
 
 def _awaited(agent: Agent) -> bool:
@@ -203,6 +214,7 @@ _STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
     events.HostOwned: _host_owned,
     events.HostNoticed: _host_noticed,
     events.AgentsObserved: _agents_observed,
+    events.ForeignObserved: _foreign_observed,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.Ordered: _ordered,

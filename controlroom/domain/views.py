@@ -115,10 +115,16 @@ def headline(fleet: Fleet) -> Headline:
 def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
     """Give the rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
     agents = sorted(
-        fleet.agents.values(), key=lambda agent: (ORDER.index(fleet.state_of(agent)), agent.name, agent.host)
+        fleet.agents.values(), key=lambda agent: (_need(fleet, agent), agent.adopted, agent.name, agent.host)
     )
     rows = (agent_row(fleet, agent, now) for agent in agents)
     return [row for row in rows if _contains(fleet.agents[row.id], row, text)]
+
+
+def _need(fleet: Fleet, agent: Agent) -> int:
+    """Rank an agent by how much it needs a person. A program of others of which nothing is known is no trouble."""
+    state = fleet.state_of(agent)
+    return ORDER.index(State.IDLE if agent.adopted and state is State.UNKNOWN else state)
 
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
@@ -284,6 +290,7 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "question": _question_status(agent.question),
         "last_line": agent.last_line or None,
         "log_bytes": agent.log_bytes,
+        "place": agent.place or None,
     }
 
 

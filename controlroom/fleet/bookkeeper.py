@@ -56,7 +56,7 @@ class Bookkeeper:
 
     def observed(self, host: str, agents: list[Agent]) -> None:
         """Keep the list of a host's agents as it is now."""
-        here = {(agent.host, agent.name): agent for agent in agents}
+        here = {(agent.host, agent.name): agent for agent in agents if not agent.adopted}
         fresh = [agent for key, agent in here.items() if self._recorded.get(key) != agent.epoch]
         gone = [key for key in self._recorded if key[0] == host and key not in here]
         if fresh or gone:

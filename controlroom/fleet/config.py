@@ -49,6 +49,8 @@ class Config:
         self.fingerprints = {name: table.fingerprint for name, table in tables.items() if table.fingerprint}
         self.fixed = frozenset({*here, *file.hosts})
         """Hosts that only the user takes out, by hand."""
+        self.adopt = file.adopt
+        """Whether agents that others started are shown."""
         self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE)
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}

@@ -228,6 +228,9 @@ class Engine:
                 self._meet(event)
             case events.AgentsObserved():
                 self._observe(event)
+            case events.ForeignObserved():
+                self._reduce(event)
+                self.logs.foreign(event.host, event.agents)
             case events.LinkChanged():
                 self._met.pop(event.host, None)
                 self._reduce(event)

@@ -106,7 +106,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
-    engine = Engine(home, settings, ledger, _Opener(home, ledger.room), now)
+    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now)
     server = Server(engine, stopping.set)
     engine.start()
     await server.listen(home.socket)
@@ -128,9 +128,9 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
 class _Opener:
     """Makes the real links."""
 
-    def __init__(self, home: Home, room: str) -> None:
+    def __init__(self, home: Home, room: str, adopt: bool) -> None:
         self._home = home
-        self._greet = Greet(__version__, room, home.namespace)
+        self._greet = Greet(__version__, room, home.namespace, adopt=adopt)
         self._dials = asyncio.Semaphore(DIALS)
 
     def __call__(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:

@@ -17,7 +17,7 @@ from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
-from controlroom.meter.names import agent_name_problem
+from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
@@ -309,7 +309,7 @@ class _Talk:
             case wire.Reply():
                 link._sink.replied(link._host, to_reply(message))
             case wire.LogChunk():
-                if agent_name_problem(message.name) is None:
+                if shown_name_problem(message.name) is None:
                     link._sink.chunk(link._host, message)
             case wire.Fetched() | ScreenShown() | SpecRead() | Found():
                 link._sink.answered(link._host, message)

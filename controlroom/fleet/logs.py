@@ -8,14 +8,14 @@ or lost when a second reader joins or a link comes back.
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from controlroom.domain.model import Agent, LogPlace
 from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.protocol import Page, base64_size
 from controlroom.fleet.translate import short
-from controlroom.meter.names import agent_name_problem
+from controlroom.meter.names import is_adopted_name, shown_name_problem
 from controlroom.wire.messages import Fetch, Fetched, LogChunk
 from controlroom.wire.messages import LogPlace as WirePlace
 
@@ -101,7 +101,7 @@ class LogDesk:
         touched = {source.host for source in self._leave_all(reader, keep=wanted)}
         for agent, place in wanted.items():
             host, _, name = agent.partition("/")
-            if agent_name_problem(name) is None and not self._tail(reader, agent):
+            if shown_name_problem(name) is None and not self._tail(reader, agent):
                 touched.add(host)
                 self._join(reader, agent, place)
         for host in touched:
@@ -122,7 +122,7 @@ class LogDesk:
         """Read up to `count` records of one epoch: before or after a place, or the last ones. A failure is a reason."""
         name = agent.partition("/")[2]
         place = after or before or LogPlace(epoch, -1, 0)
-        if agent_name_problem(name):
+        if shown_name_problem(name):
             return Page(agent, place, place, reason=f"there is no agent {ascii(agent)[:90]}")
         number = max(1, min(count, MAX_COUNT))
         fetch = Fetch(self._hosts.new_id(), name, epoch, place.segment, place.offset, number, forward=after is not None)
@@ -145,10 +145,17 @@ class LogDesk:
         lost = {f"{host}/{name}" for name in gone}
         if complete:
             lost |= {agent for agent in self._observed if agent.startswith(f"{host}/") and agent not in present}
+            lost = {agent for agent in lost if not is_adopted_name(agent.partition("/")[2])}
         for agent_id in lost:
             self._observed.pop(agent_id, None)
         if changed:
             self._tell(host)
+
+    def foreign(self, host: str, agents: Sequence[Agent]) -> None:
+        """Take which agents of others a host has, all of them: their transcripts can be followed as logs are."""
+        there = {agent.id for agent in agents}
+        here = {agent for agent in self._observed if agent.startswith(f"{host}/~")}
+        self.observed(host, agents, [agent.partition("/")[2] for agent in here - there], complete=False)
 
     def host_up(self, host: str) -> None:
         """A link is there (again): go on where each log was."""

@@ -140,6 +140,10 @@ class ConfigFile(Table):
     """All of config.toml."""
 
     local: bool = Field(True, description="whether this machine is one of the hosts")
+    adopt: bool = Field(
+        True,
+        description="whether tmux sessions and Claudes that others started on the hosts are shown",
+    )
     hosts: Hosts = Field(
         {}, description="machines reached over SSH; `controlroom host add` writes its own to hosts.toml"
     )

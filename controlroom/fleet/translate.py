@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from controlroom.domain import events, intents, model
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.meter.inert import inert, inert_lines
-from controlroom.meter.names import agent_name_problem
+from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name
 from controlroom.meter.redact import redact
 from controlroom.wire import messages as wire
 from controlroom.wire.spec import AgentSpec
@@ -29,6 +29,10 @@ _MAX_PERCENT = 100.0 * 4096
 _FAR = 366 * 86_400_000
 """Milliseconds that a limit may lie ahead; beyond, nothing is known."""
 
+MAX_FOREIGN = 500
+"""Agents of one host that others started: what is beyond is not shown."""
+
+_PANE = re.compile(r"%[0-9]{1,9}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _ONLY_ALIVE = frozenset({"process", "tmux"})
 """Sources that know whether an agent lives, not what it does."""
@@ -57,7 +61,7 @@ class Setting:
         return ours if at > 0 and 0 < ours < self.now + _FAR else None
 
 
-Seen = wire.HostSeen | wire.OwnerSeen | wire.AgentsSeen | wire.LastLines | wire.Loads | wire.Notice
+Seen = wire.HostSeen | wire.OwnerSeen | wire.AgentsSeen | wire.ForeignSeen | wire.LastLines | wire.Loads | wire.Notice
 
 
 def to_events(message: Seen, setting: Setting) -> list[events.Event]:
@@ -69,6 +73,8 @@ def to_events(message: Seen, setting: Setting) -> list[events.Event]:
             return [events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))]
         case wire.AgentsSeen():
             return _observed(message, setting)
+        case wire.ForeignSeen():
+            return [events.ForeignObserved(setting.host, tuple(_foreign(message, setting)), setting.now)]
         case wire.LastLines():
             return [events.LinesSeen(setting.host, tuple(_lines(message.lines, setting)), setting.now)]
         case wire.Loads():
@@ -190,6 +196,20 @@ def _fits(name: str, epoch: int) -> bool:
     return agent_name_problem(name) is None and 0 < epoch < 2**31
 
 
+def _shows(name: str, epoch: int) -> bool:
+    """Tell whether an agent that is shown can have this name and epoch, ours or another's."""
+    return _fits(name, epoch) or (is_adopted_name(name) and epoch == 0)
+
+
+def _foreign(seen: wire.ForeignSeen, setting: Setting) -> Iterable[model.Agent]:
+    """Take what a host says of agents that others started: whatever it claims, nothing can be asked of them."""
+    named = {agent.name: agent for agent in seen.agents[:MAX_FOREIGN] if is_adopted_name(agent.name)}
+    for agent in named.values():
+        pane = agent.pane if _PANE.fullmatch(agent.pane) else ""
+        shown = _agent(replace(agent, epoch=0, kind=ADOPTED, question=None), setting)
+        yield replace(shown, place=short(agent.place, _WORD), pane=pane)
+
+
 def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
     state = _state(seen.state)
     return model.Agent(
@@ -261,7 +281,7 @@ def _agrees(source: str, seen: State, state: State) -> bool:
 
 def _lines(lines: Iterable[wire.LastLine], setting: Setting) -> Iterable[events.LineSeen]:
     for line in lines:
-        if _fits(line.name, line.epoch):
+        if _shows(line.name, line.epoch):
             at = setting.time(line.at) or setting.now
             yield events.LineSeen(f"{setting.host}/{line.name}", line.epoch, short(line.text, LAST_LINE), at)
 
@@ -270,7 +290,7 @@ def _loads(loads: Iterable[wire.AgentLoad], setting: Setting) -> Iterable[events
     for load in loads:
         rss, cpu = _within(load.rss, _MAX_BYTES), _share(load.cpu_percent, _MAX_PERCENT)
         processes = _within(load.processes, _MAX_PID)
-        if _fits(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
+        if _shows(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
             yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes)
 
 

@@ -8,6 +8,11 @@ import re
 _AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 _HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
+_ADOPTED = re.compile(r"~[a-z0-9_-]{1,40}")
+
+ADOPTED = "adopted"
+"""The kind of an agent that others started: it is shown, and nothing of ours touches it. Its epoch is 0."""
+
 LOCAL = "local"
 """The name of the machine the engine stands on; no other host may take it."""
 
@@ -19,6 +24,16 @@ def agent_name_problem(name: object) -> str | None:
     return (
         f"{_shown(name)} cannot name an agent: use 1 to 41 of a-z 0-9 _ - and begin with a letter or digit, like docs-1"
     )
+
+
+def is_adopted_name(name: object) -> bool:
+    """Tell whether `name` is one that we give to agents that others started: `~` and what they call it."""
+    return isinstance(name, str) and _ADOPTED.fullmatch(name) is not None
+
+
+def shown_name_problem(name: object) -> str | None:
+    """Say in words why no agent that is shown can have this `name`, ours or another's, or None when one can."""
+    return None if is_adopted_name(name) else agent_name_problem(name)
 
 
 def host_name_problem(name: object) -> str | None:

@@ -14,7 +14,7 @@ from controlroom.node.tmux import Pane
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen
 
-_SESSION_STATES = {"busy": State.WORKING, "idle": State.IDLE, "waiting": State.WAITING, "shell": State.WORKING}
+SESSION_STATES = {"busy": State.WORKING, "idle": State.IDLE, "waiting": State.WAITING, "shell": State.WORKING}
 """Words of `sessions/<pid>.json`; `shell`: a background command still runs (Claude Code 2.1.330, observed)."""
 
 _CANDIDATES = 8
@@ -85,7 +85,7 @@ class SessionFiles:
     def _read(self, process: Process) -> Said | None:
         pid, key = process.pid, (process.pid, process.start)
         if key not in self._folders:
-            self._folders[key] = _sessions_folder(pid)
+            self._folders[key] = sessions_folder(pid)
         try:
             value = from_line(read_regular(os.path.join(self._folders[key], f"{pid}.json"), _LIMIT))
         except FileNotFoundError:
@@ -98,10 +98,11 @@ class SessionFiles:
         if not isinstance(status, str):
             return None
         words = f"{status}: {waiting}" if isinstance(waiting, str) and status == "waiting" else status
-        return Said(_SESSION_STATES.get(status, State.UNKNOWN).value, words[:300])
+        return Said(SESSION_STATES.get(status, State.UNKNOWN).value, words[:300])
 
 
-def _sessions_folder(pid: int) -> str:
+def sessions_folder(pid: int) -> str:
+    """Give the folder where the Claude that runs as `pid` keeps its session file, by its environment."""
     variables = environment(pid)
     home = variables.get("HOME") or os.path.expanduser("~")
     return os.path.join(variables.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude"), "sessions")

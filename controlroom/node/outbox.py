@@ -13,6 +13,7 @@ from controlroom.wire.messages import (
     AgentLoad,
     AgentSeen,
     AgentsSeen,
+    ForeignSeen,
     FromNode,
     HostSeen,
     LastLine,
@@ -40,6 +41,7 @@ class Outbox:
         self._size = 0
         self._agents: dict[str, AgentSeen] = {}
         self._gone: set[str] = set()
+        self._foreign: ForeignSeen | None = None
         self._lines: dict[str, LastLine] = {}
         self._loads: dict[str, AgentLoad] = {}
         self._loads_at = 0
@@ -78,6 +80,11 @@ class Outbox:
         self._agents.pop(name, None)
         self._gone.add(name)
         self._pump_soon()
+
+    def foreign(self, seen: ForeignSeen) -> None:
+        """Tell all agents that others started."""
+        self._foreign = seen
+        self._pump()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
         """Tell newest lines."""
@@ -172,6 +179,9 @@ class Outbox:
             names, gone = list(self._agents)[:_AT_ONCE], tuple(sorted(self._gone))
             self._gone.clear()
             self._add(pack(AgentsSeen(tuple(self._agents.pop(name) for name in names), gone=gone)))
+        if self._foreign:
+            self._add(pack(self._foreign))
+            self._foreign = None
         if self._lines:
             self._add(pack(LastLines(_taken(self._lines))))
         if self._loads:

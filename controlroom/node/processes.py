@@ -4,6 +4,7 @@ Linux: one pass over `/proc/*/stat`. Elsewhere psutil, which asks the system for
 """
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ class Process(NamedTuple):
     """Resident bytes."""
     zombie: bool = False
     """It has ended, and its parent has not yet taken note; what it used is not yet among what the parent's used."""
+    name: bytes = b""
+    """What it calls itself, in its first bytes."""
 
 
 LINUX = os.path.exists("/proc/self/stat")
@@ -67,14 +70,55 @@ def read_stat(pid: int) -> Process | None:
     """Read one process (Linux); None when it is no more. The command's name may hold anything."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read(4096).rpartition(b")")[2].split()
+            head, _, rest = file.read(4096).rpartition(b")")
     except OSError:
         return None
+    fields = rest.split()
     if len(fields) < 22 or fields[0] == b"X":
         return None
     used = sum(int(field) for field in fields[11:15])
     zombie = fields[0] == b"Z"
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), used, int(fields[21]) * _PAGE, zombie)
+    name = head.partition(b"(")[2]
+    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), used, int(fields[21]) * _PAGE, zombie, name)
+
+
+def now() -> int:
+    """Give the present on the clock of `Process.start`."""
+    return int((time.clock_gettime(time.CLOCK_BOOTTIME) if LINUX else time.time()) * TICKS)
+
+
+class Program(NamedTuple):
+    """What a process of this user runs: its command line's words, and the program's path."""
+
+    argv: tuple[str, ...]
+    path: str
+
+
+def program(pid: int) -> Program | None:
+    """Say what a process runs; None when it is another user's, or is no more."""
+    if not LINUX:
+        return _program_by_psutil(pid)
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return None
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            words = file.read(4096).split(b"\0")
+        path = os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+    return Program(tuple(map(os.fsdecode, words)), path.removesuffix(" (deleted)"))
+
+
+def folder(pid: int) -> str:
+    """Name the folder that a process of this user is in; "" when it cannot be known."""
+    try:
+        if LINUX:
+            return os.readlink(f"/proc/{pid}/cwd")
+        import psutil
+
+        return str(psutil.Process(pid).cwd())
+    except Exception:  # psutil's own errors cannot be named where it is missing
+        return ""
 
 
 def environment(pid: int) -> dict[str, str]:
@@ -101,13 +145,24 @@ def _all_by_psutil() -> Iterator[Process]:
         import psutil
     except ImportError:  # who is there can still be seen, what they use cannot
         for seen in process_tree.snapshot().values():
-            yield Process(seen.pid, seen.parent, 0, hash(seen.started), 0, 0, seen.state == "Z")
+            yield Process(seen.pid, seen.parent, 0, hash(seen.started), 0, 0, seen.state == "Z", seen.name.encode())
         return
-    for each in psutil.process_iter(["ppid", "create_time", "cpu_times", "memory_info"]):
+    for each in psutil.process_iter(["ppid", "name", "create_time", "cpu_times", "memory_info"]):
         info = each.info
         if info["cpu_times"] and info["memory_info"] and info["create_time"]:
             used, start = round(sum(info["cpu_times"][:4]) * TICKS), round(info["create_time"] * TICKS)
-            yield Process(each.pid, info["ppid"] or 0, 0, start, used, info["memory_info"].rss)
+            name = (info["name"] or "").encode("utf-8", "surrogateescape")
+            yield Process(each.pid, info["ppid"] or 0, 0, start, used, info["memory_info"].rss, name=name)
+
+
+def _program_by_psutil(pid: int) -> Program | None:
+    try:
+        import psutil
+
+        process = psutil.Process(pid)
+        return Program(tuple(process.cmdline()), process.exe()) if process.uids().real == os.geteuid() else None
+    except Exception:  # psutil's own errors cannot be named where it is missing
+        return None
 
 
 def _environment_by_psutil(pid: int) -> dict[str, str]:

@@ -15,6 +15,8 @@ from controlroom.node import host, processes
 from controlroom.node.act import Act, Actor
 from controlroom.node.figures import Figures, differs
 from controlroom.node.follow import Follower
+from controlroom.node.foreign import Foreign
+from controlroom.node.foreign_tmux import ForeignTmux
 from controlroom.node.inquire import Inquirer
 from controlroom.node.last_lines import LastLines
 from controlroom.node.loads import Loads
@@ -33,6 +35,7 @@ from controlroom.wire.messages import (
     Fetch,
     Fetched,
     Follow,
+    ForeignSeen,
     Greet,
     Notice,
     OwnerSeen,
@@ -83,6 +86,10 @@ async def _login_environment(greeting: Greet) -> LoginEnvironment:
     return await login_environment(os.environ, secrets.token_hex(16))
 
 
+def _foreign(place: Place) -> Foreign:
+    return Foreign(ForeignTmux(place.tmux.program, os.environ), os.path.expanduser("~"))
+
+
 class Node:
     """One connection's node."""
 
@@ -106,6 +113,9 @@ class Node:
         self._inquirer, self._asking = Inquirer(place), asyncio.Semaphore(_INQUIRIES)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
+        self._foreign = _foreign(place) if greeting.adopt else None
+        self._look = processes.Look(())
+        self._looked = asyncio.Event()
         self._login = asyncio.ensure_future(_login_environment(greeting))
 
     async def run(self) -> int:
@@ -117,7 +127,10 @@ class Node:
         os.set_blocking(self._channel.source, False)
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
-        for work in (self._watch_processes(), self._watch_tmux(), self._notices()):
+        works = [self._watch_processes(), self._watch_tmux(), self._notices()]
+        if self._foreign:
+            works.append(self._watch_foreign(self._foreign))
+        for work in works:
             self._begin(work, self._tasks)
         await self._over.wait()
         loop.remove_reader(self._channel.source)
@@ -219,20 +232,43 @@ class Node:
 
     async def _watch_agents(self) -> None:
         self._observer.look()
-        if not self._observer.sights:
+        others = self._foreign is not None and self._foreign.due(self._clock())
+        if not self._observer.sights and not others:
             return
-        look = await asyncio.to_thread(processes.look) if self._vigil.live else processes.Look(())
+        look = await asyncio.to_thread(processes.look) if self._vigil.live or others else processes.Look(())
+        if others:
+            self._look = look
+            self._looked.set()
         self._vigil.check(look)
-        changed = self._loads.changed(self._vigil.members(), look, self._clock())
+        members = self._vigil.members() + (self._foreign.members() if self._foreign else [])
+        changed = self._loads.changed(members, look, self._clock())
         if changed:
             self._outbox.loads(changed, host.now())
 
     async def _watch_tmux(self) -> None:
+        """Once a second start one tmux client at most: for our own server, or now and then for the user's."""
         await self._vigil.set_up_tmux()
         while True:
-            if self._vigil.live:
+            if self._foreign and self._foreign.wants_tmux(self._clock()):
+                await self._foreign.ask_tmux(self._clock())
+            elif self._vigil.live:
                 await self._vigil.ask_tmux()
             await asyncio.sleep(SECOND)
+
+    async def _watch_foreign(self, foreign: Foreign) -> None:
+        """See what others started, at its own speed: it means files of theirs, on whatever disk they are."""
+        told: ForeignSeen | None = None
+        while True:
+            await self._looked.wait()
+            self._looked.clear()
+            if not foreign.ready:
+                continue
+            await asyncio.to_thread(foreign.look, self._look, self._clock())
+            if (seen := ForeignSeen(foreign.seen())) != told:
+                told = seen
+                self._outbox.foreign(seen)
+            if lines := foreign.lines():
+                self._outbox.lines(lines)
 
     async def _notices(self) -> None:
         """Say what the operator should know about this host."""

@@ -78,7 +78,8 @@ class Tmux:
         except ImportError as error:
             raise TmuxError(f"libtmux did not arrive with the node: {error}") from None
         call = tmux_cmd.__new__(tmux_cmd)
-        argv = ("-N", f"-L{self._socket}", *command)  # -N: never start a server with an environment and a command line
+        # -N: never start a server with an environment and a command line; -u: names and screens as they are
+        argv = ("-N", "-u", f"-L{self._socket}", *command)
         thread = asyncio.get_running_loop().run_in_executor(None, _call, call, argv, self.program)
         try:
             await asyncio.wait_for(asyncio.shield(thread), deadline)

@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 
 from controlroom.wire.codec import decode, encode
+from controlroom.wire.figures import HostSeen as HostSeen
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
 from controlroom.wire.spec import AgentSpec
@@ -25,6 +26,8 @@ class Greet:
     namespace: str = ""
     """"" for the default, else the hash of CONTROLROOM_HOME: part of the state folder and the tmux socket name."""
     read_only: bool = False
+    adopt: bool = True
+    """Whether to look for agents that others started."""
 
 
 @dataclass(frozen=True)
@@ -178,28 +181,6 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class HostSeen:
-    """Figures of the machine, once a second when they changed noticeably. None: no reading."""
-
-    at: int
-    cpu_percent: float | None = None
-    memory_used: int | None = None
-    memory_total: int | None = None
-    swap_used: int | None = None
-    swap_total: int | None = None
-    load_1m: float | None = None
-    disk_free: int | None = None
-    disk_total: int | None = None
-    iowait_percent: float | None = None
-    """Share of the machine's CPU time that had nothing to do but wait for a disk."""
-    network_in: int | None = None
-    network_out: int | None = None
-    """Bytes a second over the last few seconds; the loopback does not count."""
-    load_5m: float | None = None
-    load_15m: float | None = None
-
-
-@dataclass(frozen=True)
 class EvidenceSeen:
     """One source's view of an agent's state. `state` is a state word, `value` what was seen, in the source's words."""
 
@@ -251,6 +232,10 @@ class AgentSeen:
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()
+    place: str = ""
+    """Of one that others started: where it lives, `tmux work` (a session of the user's own server) or `pid 1234`."""
+    pane: str = ""
+    """Its tmux pane there, as `%12`; "" for one outside tmux."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +246,13 @@ class AgentsSeen:
     complete: bool = False
     gone: tuple[str, ...] = ()
     """Names whose folders are no longer there."""
+
+
+@dataclass(frozen=True)
+class ForeignSeen:
+    """All agents on this host that others started, whenever anything of them changed. Kind `adopted`, epoch 0."""
+
+    agents: tuple[AgentSeen, ...]
 
 
 @dataclass(frozen=True)
@@ -356,6 +348,7 @@ FromNode = (
     | HostSeen
     | OwnerSeen
     | AgentsSeen
+    | ForeignSeen
     | LastLines
     | Loads
     | LogChunk

@@ -22,7 +22,7 @@ from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_runner_claude import texts
 
-NASTY = "!it's \"quoted\" `id` $(touch never) ; rm -rf / & \\ #(touch x) \U0001f39b\ufe0f \x1b[201~\x03 é\r\n"
+NASTY = '!it\'s "quoted" `id` $(touch never) ; rm -rf / & \\ #(touch x) \U0001f39b\ufe0f \x1b[201~\x03 é\r\n'
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 LATE = 60  # seconds that a loaded machine may take for anything
 

@@ -1,0 +1,373 @@
+"""Agents that others started: sessions of the user's own tmux server, and Claudes, seen by a real node."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlroom.wire.messages import AgentSeen, ForeignSeen, Greet
+from controlroom.wire.messages import LastLines as LinesSeen
+from controlroom.wire.messages import Loads as LoadsSeen
+from tests.lab.processes import Process, everything
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import ROOM, NodeClient
+from tests.node.test_observe import evidence
+
+SESSION = "0f0e0d0c-1234-4abc-8def-000000000001"
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        yield client
+
+
+@pytest.fixture
+def claude_program(home: World) -> Path:
+    """A program that is called as Claude is, and does nothing."""
+    program = home.home / "bin" / "claude"
+    program.parent.mkdir()
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    return program
+
+
+def tmux(*words: str) -> str:
+    """Use the world's own default tmux server, as its user does."""
+    done = subprocess.run(["tmux", "-f", "/dev/null", *words], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout
+
+
+def session(name: str, command: str, cwd: Path | str = "/") -> int:
+    """Start a session and give the pid of its pane."""
+    return int(tmux("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-c", str(cwd), command))
+
+
+def under(pid: int, name: str) -> Process:
+    """Wait for a process called `name` that is, or descends from, `pid`."""
+
+    def found() -> Process:
+        table = {process.pid: process for process in everything()}
+        below = {pid}
+        for process in sorted(table.values(), key=lambda process: process.started):
+            if process.parent in below:
+                below.add(process.pid)
+        named = [table[one] for one in sorted(below) if one in table and table[one].name == name]
+        assert named
+        return named[0]
+
+    return wait_for(found, 10, f"{name} below {pid}")
+
+
+def start_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def say(home: World, pid: int, status: str, config: str = ".claude", **fields: Any) -> Path:
+    """Write the session file of a process as Claude does (Claude Code 2.1.330, observed)."""
+    folder = home.home / config / "sessions"
+    folder.mkdir(parents=True, exist_ok=True)
+    value = {"pid": pid, "sessionId": SESSION, "cwd": str(home.home), "procStart": start_of(pid), "status": status}
+    path = folder / f"{pid}.json"
+    (folder / "new").write_text(json.dumps({**value, **fields}))
+    os.replace(folder / "new", path)
+    return path
+
+
+def spoke(words: str, at: str = "2026-11-22T06:00:00.000Z", model: str = "claude-opus-5-5", **fields: Any) -> str:
+    """A line of a transcript in which Claude says something."""
+    message = {"role": "assistant", "model": model, "content": [{"type": "text", "text": words}]}
+    return (
+        json.dumps({"type": "assistant", "timestamp": at, "message": message, **fields}, separators=(",", ":")) + "\n"
+    )
+
+
+def transcript(home: World, cwd: Path, session: str = SESSION) -> Path:
+    """Where Claude keeps the transcript of a session that began in `cwd`."""
+    slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in os.path.realpath(cwd))
+    folder = home.home / ".claude" / "projects" / slug
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{session}.jsonl"
+
+
+def wait_others(
+    node: NodeClient, fits: Callable[[dict[str, AgentSeen]], object], deadline: float = 20
+) -> dict[str, AgentSeen]:
+    """Wait until the newest that was said of others' agents fits; give them by name."""
+
+    def found() -> list[dict[str, AgentSeen]]:
+        told = node.all(ForeignSeen)
+        assert told, "nothing was said of others' agents"
+        agents = {agent.name: agent for agent in told[-1].agents}
+        try:
+            assert fits(agents), agents
+        except KeyError as missing:
+            raise AssertionError(f"{missing} is not among {agents}") from None
+        return [agents]
+
+    return wait_for(found, deadline, f"stderr: {node.errors.decode('utf-8', 'replace')[-2000:]}")[0]
+
+
+def last_line(node: NodeClient, name: str) -> str | None:
+    lines = [line.text for seen in node.all(LinesSeen) for line in seen.lines if line.name == name]
+    return lines[-1] if lines else None
+
+
+# -- sessions on the user's own tmux server
+
+
+def test_sessions_without_a_claude_are_listed_as_what_they_are(home: World, node: NodeClient) -> None:
+    pid = session("Büro 2", "exec bash --norc", home.home)
+    session("build", "echo made 41 of 97; exec sleep 600")
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~build"].detail == "runs sleep")
+    assert set(seen) == {"~buro-2", "~build"}
+    shell, build = seen["~buro-2"], seen["~build"]
+    assert (shell.kind, shell.epoch, shell.state, shell.pid) == ("adopted", 0, "idle", pid)
+    assert (shell.place, shell.cwd) == ("tmux Büro 2", str(home.home))
+    assert shell.pane.startswith("%")
+    assert evidence(shell)["process"][0] == "idle"
+    assert (build.state, evidence(build)["process"][0]) == ("unknown", "unknown")
+    wait_for(lambda: last_line(node, "~build") == "made 41 of 97")
+    loads = [load for told in node.all(LoadsSeen) for load in told.agents if load.name == "~build"]
+    assert loads[-1].processes == 1
+    assert loads[-1].rss > 0
+    tmux("kill-session", "-t", "=build:")
+    wait_others(node, lambda seen: set(seen) == {"~buro-2"})
+    tmux("kill-server")
+    wait_others(node, lambda seen: not seen)
+
+
+def test_hostile_names_and_screens_do_nothing_and_are_told_apart(home: World, node: NodeClient) -> None:
+    made = home.directory / "made"
+    session("a", r"printf '\033]52;c;aGk=\007\033[2Jevil'; exec sleep 600")
+    names = [f"x #(touch {made}) y", "-t", "~", "A", "é" * 300, "\u202emoc", "1\n2 3 %9 $(x)"]
+    for name in names:
+        session("plain", "exec sleep 600")
+        tmux("rename-session", "-t", "=plain:", "--", name)
+    made.unlink(missing_ok=True)  # tmux itself may have run it, when it was named
+    node.greet()
+    seen = wait_others(node, lambda seen: len(seen) == 1 + len(names))
+    assert all(agent.place.startswith("tmux ") for agent in seen.values())
+    assert {"~a", "~a-2"} <= set(seen)
+    wait_for(lambda: (last_line(node, "~a") or "").endswith("evil"))
+    assert not made.exists()
+
+
+def test_nothing_is_told_where_it_is_not_wanted(home: World, node: NodeClient) -> None:
+    session("one", "exec sleep 600")
+    node.send(Greet("0.1.0", ROOM, adopt=False))
+    node.spawn("own", 1, "sleep", "600")
+    node.wait(LoadsSeen, lambda told: any(load.name == "own" for load in told.agents))
+    assert not node.all(ForeignSeen)
+
+
+def test_agents_of_a_room_are_not_others(home: World, node: NodeClient, claude_program: Path) -> None:
+    """Also one of another room, and whatever they start without their tag."""
+    tags = {"CONTROLROOM_AGENT": "other/agent.1", "CONTROLROOM_PLACE": "1-2"}
+    theirs = subprocess.Popen([claude_program, "600"], env={**os.environ, **tags})
+    node.greet()
+    node.spawn("own", 1, "env", "-u", "CONTROLROOM_AGENT", str(claude_program), "600")
+    session("one", "exec sleep 600")
+    try:
+        wait_others(node, lambda seen: seen.get("~one"))
+        wait_others(node, lambda seen: seen["~one"].detail == "runs sleep")
+        assert all({agent.name for agent in told.agents} <= {"~one"} for told in node.all(ForeignSeen))
+    finally:
+        theirs.kill()
+        theirs.wait()
+
+
+# -- Claudes
+
+
+def test_a_claude_in_a_session_is_one_agent_with_the_state_it_writes(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    pane = session("agent-1", f"{claude_program} 600 | tee log", home.home)
+    pid = under(pane, "claude").pid
+    say(home, pid, "busy", statusUpdatedAt=1795307430708)
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~agent-1"].state == "working")
+    assert set(seen) == {"~agent-1"}
+    one = seen["~agent-1"]
+    assert (one.pid, one.session, one.since, one.place) == (pid, SESSION, 1795307430708, "tmux agent-1")
+    assert {source: state for source, (state, _) in evidence(one).items()} == dict.fromkeys(
+        ("session file", "process", "tmux"), "working"
+    )
+    say(home, pid, "waiting", waitingFor="permission prompt")
+    assert wait_others(node, lambda seen: seen["~agent-1"].state == "waiting")["~agent-1"].detail == (
+        "waits: permission prompt"
+    )
+    say(home, pid, "idle")
+    wait_others(node, lambda seen: seen["~agent-1"].state == "idle")
+    say(home, pid, "shell")
+    wait_others(node, lambda seen: seen["~agent-1"].state == "working")
+    say(home, pid, "busy", procStart="1")
+    stale = wait_others(node, lambda seen: seen["~agent-1"].state == "unknown")["~agent-1"]
+    assert "stale" in evidence(stale)["session file"][1]
+    os.kill(pid, signal.SIGKILL)
+    wait_others(node, lambda seen: not seen)
+
+
+def test_a_claude_outside_of_tmux_is_named_after_its_folder(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    folder = home.home / "My Project"
+    folder.mkdir()
+    claudes = [subprocess.Popen([claude_program, "600"], cwd=folder) for _ in range(2)]
+    try:
+        node.greet()
+        seen = wait_others(node, lambda seen: len(seen) == 2)
+        assert set(seen) == {"~my-project", "~my-project-2"}
+        assert {agent.place for agent in seen.values()} == {f"pid {claude.pid}" for claude in claudes}
+        assert {(agent.state, agent.pane, agent.cwd) for agent in seen.values()} == {("unknown", "", str(folder))}
+        say(home, claudes[0].pid, "busy")
+        wait_others(node, lambda seen: {agent.state for agent in seen.values()} == {"unknown", "working"})
+    finally:
+        for claude in claudes:
+            claude.kill()
+            claude.wait()
+    wait_others(node, lambda seen: not seen)
+
+
+def test_a_claude_that_another_started_is_a_part_of_it(home: World, node: NodeClient, claude_program: Path) -> None:
+    """So is what a wrapper of the same name starts: the one with a session file is the agent."""
+    script = f"'{claude_program}' 600 & exec -a claude '{claude_program}' 601"
+    pane = session("work", f'exec bash -c "{script}"', home.home)
+    outer = pane
+    inner = wait_for(lambda: [one for one in everything() if one.parent == pane and one.name == "claude"])[0]
+    say(home, outer, "idle")
+    say(home, inner.pid, "busy")
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~work"].state == "idle")
+    assert [agent.pid for agent in seen.values()] == [outer]
+    (home.home / ".claude" / "sessions" / f"{outer}.json").unlink()
+    seen = wait_others(node, lambda seen: seen["~work"].state == "working")
+    assert [agent.pid for agent in seen.values()] == [inner.pid]
+
+
+def test_a_claude_with_another_home_is_somebody_elses(home: World, node: NodeClient, claude_program: Path) -> None:
+    elsewhere = subprocess.Popen([claude_program, "600"], env={**os.environ, "HOME": "/elsewhere"})
+    here = subprocess.Popen([claude_program, "600"], cwd=home.home)
+    try:
+        node.greet()
+        seen = wait_others(node, lambda seen: seen)
+        assert [agent.pid for agent in seen.values()] == [here.pid]
+    finally:
+        for claude in (elsewhere, here):
+            claude.kill()
+            claude.wait()
+
+
+# -- transcripts
+
+
+@pytest.fixture
+def claude(home: World, claude_program: Path) -> int:
+    """A Claude in a session, with its session file; its pid."""
+    pid = under(session("talk", f"{claude_program} 600", home.home), "claude").pid
+    say(home, pid, "busy")
+    return pid
+
+
+def test_its_newest_words_and_its_model_are_those_of_its_transcript(home: World, node: NodeClient, claude: int) -> None:
+    path = transcript(home, home.home)
+    noise = json.dumps({"type": "api-request-shape", "x": "y" * 300_000}) + "\n"
+    path.write_text(spoke("old", model="claude-sonnet-5") + noise * 3 + spoke("hello there") + noise)
+    node.greet()
+    wait_for(lambda: last_line(node, "~talk") == "hello there")
+    assert wait_others(node, lambda seen: seen["~talk"].model)["~talk"].model == "claude-opus-5-5"
+    with path.open("a") as file:
+        file.write(spoke("sub", isSidechain=True) + spoke("no model", model="<synthetic>") + '{"type":"assistant"')
+    wait_for(lambda: last_line(node, "~talk") == "no model")
+    with path.open("a") as file:
+        file.write("}\n" + spoke("key sk-ant-api03-abcdefghijklmnop"))
+    wait_for(lambda: (last_line(node, "~talk") or "").startswith("key "))
+    assert "abcdefghijklmnop" not in str(last_line(node, "~talk"))
+    say(home, claude, "busy", sessionId=SESSION.replace("1", "2"))
+    transcript(home, home.home, SESSION.replace("1", "2")).write_text(spoke("a new session"))
+    wait_for(lambda: last_line(node, "~talk") == "a new session", 20)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda path, secret: path.symlink_to(secret),
+        lambda path, secret: os.mkfifo(path),
+        lambda path, secret: path.mkdir(),
+        lambda path, secret: path.write_bytes(b'"type":"assistant"' + b"[" * 400_000 + b"\n\xff\xfe\0\n{}\n"),
+        lambda path, secret: path.write_text('{"type":"assistant","message":[{}],"timestamp":NaN}\n' * 100),
+        lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40),
+    ],
+)
+def test_a_transcript_that_is_none_says_nothing(
+    home: World, node: NodeClient, claude: int, put: Callable[[Path, Path], object]
+) -> None:
+    secret = home.home / "secret"
+    secret.write_text(spoke("a secret"))
+    put(transcript(home, home.home), secret)
+    node.greet()
+    wait_others(node, lambda seen: seen["~talk"].state == "working")
+    say(home, claude, "idle")
+    wait_others(node, lambda seen: seen["~talk"].state == "idle")
+    assert not last_line(node, "~talk")
+
+
+@pytest.mark.parametrize(
+    ("write", "state"),
+    [
+        (lambda path, secret: path.symlink_to(secret), "unknown"),
+        (lambda path, secret: os.mkfifo(path), "unknown"),
+        (lambda path, secret: path.write_text('{"status":["busy"]}'), "unknown"),
+        (lambda path, secret: path.write_text('{"status":"on fire"}'), "unknown"),
+        (lambda path, secret: path.write_text('{"status":"busy","sessionId":"../../../../secret","cwd":7}'), "working"),
+        (lambda path, secret: path.write_text('{"status":"busy","statusUpdatedAt":NaN}'), "unknown"),
+        (lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40), "unknown"),
+    ],
+)
+def test_a_session_file_may_be_anybodys_writing(
+    home: World, node: NodeClient, claude: int, write: Callable[[Path, Path], object], state: str
+) -> None:
+    path = say(home, claude, "idle")
+    node.greet()
+    wait_others(node, lambda seen: seen["~talk"].state == "idle")
+    secret = home.home / "secret.jsonl"
+    secret.write_text(spoke("a secret") + json.dumps({"status": "busy"}))
+    path.unlink()
+    write(path, secret)
+    seen = wait_others(node, lambda seen: seen["~talk"].state == state)
+    assert seen["~talk"].session == ""
+    assert last_line(node, "~talk") != "a secret"
+
+
+# -- what it costs
+
+
+def test_one_tmux_client_a_second_at_most(home: World, node: NodeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is looked at: our own server, the user's, and the screens of many panes there."""
+    log, program = home.directory / "calls", home.directory / "bin" / "tmux"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\ndate +%s%N >> {log}\nexec {shutil.which("tmux")} "$@"\n')
+    program.chmod(0o755)
+    for number in range(12):
+        session(f"s{number}", "while :; do date; sleep 0.2; done")
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with NodeClient() as watched:
+        watched.greet()
+        assert watched.spawn("own", 1, "sleep", "600").outcome == "done"
+        begun = len(log.read_text().split())
+        wait_for(lambda: all(last_line(watched, f"~s{number}") for number in range(12)), 30)
+        wait_for(lambda: len(log.read_text().split()) >= begun + 6, 30)
+    calls = [int(word) for word in log.read_text().split()[begun:]]
+    pauses = [(after - before) / 1e9 for before, after in pairwise(calls)]
+    assert min(pauses) > 0.5, pauses
