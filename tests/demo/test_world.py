@@ -236,7 +236,7 @@ def test_the_room_of_the_user_is_not_touched(home: Home, tmp_path: Path) -> None
         assert environ["HOME"] == os.environ["HOME"]
         assert all(inside in environ[name] for name in changed - {"PYTHONPATH"})
         assert world.folder.stat().st_mode & 0o777 == 0o700
-        assert find_home(environ).config.read_text().startswith("[limits]")
+        assert find_home(environ).config.read_text().startswith("adopt = false")
     assert not world.folder.exists()
 
 
