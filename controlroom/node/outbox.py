@@ -84,7 +84,7 @@ class Outbox:
     def foreign(self, seen: ForeignSeen) -> None:
         """Tell all agents that others started."""
         self._foreign = seen
-        self._pump()
+        self._pump_soon()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
         """Tell newest lines."""
