@@ -13,7 +13,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
-TASK = "It's \"all\" of $(this) `task`;\n– and more 🎉"
+TASK = 'It\'s "all" of $(this) `task`;\n– and more 🎉'
 
 
 @pytest.fixture
