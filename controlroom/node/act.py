@@ -1,6 +1,7 @@
 """What home wants done to agents here: one reply each, one act at a time on each agent, none that waits for ever."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 
@@ -8,7 +9,7 @@ from controlroom.meter.names import agent_name_problem
 from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
-from controlroom.node.ending import end_by_force, record_end, what_is_left
+from controlroom.node.ending import end_by_force, find_runner, record_end, what_is_left
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -79,7 +80,7 @@ class Actor:
                 if entry.epoch != wanted.replaces:
                     raise Refusal(f"{wanted.name} is running here (epoch {entry.epoch}): kill or reassign it")
                 await self._end(entry, "reassigned")
-            elif left := await what_is_left(entry, self._place.namespace):
+            elif left := await self._left_of(entry):
                 await self._swept(entry, f"killed: {left} had been left behind")
         await self._spawner.start(wanted)
 
@@ -126,10 +127,21 @@ class Actor:
                 words += "; its runner had gone before"
             except NoAnswer:
                 words += "; its runner did not answer"
-        if not await runner_is_gone(entry, PARTING) or await what_is_left(entry, self._place.namespace):
+        if await self._left_of(entry):
             await self._swept(entry, words)
-        elif is_live(_status(entry)):
+        elif (status := _status(entry)) is None or is_live(status):
             record_end(entry, State.DONE, words, now())
+
+    async def _left_of(self, entry: Entry) -> str:
+        """Name what is left of an agent that should have ended, "" when nothing is.
+
+        One without a status may have been begun by a node that was killed: its runner may just be coming up.
+        """
+        if _status(entry) is None and await find_runner(entry, self._place.tmux):
+            return "its runner"
+        if _status(entry) is not None and not await runner_is_gone(entry, PARTING):
+            return "its runner"
+        return await what_is_left(entry, self._place.namespace)
 
     async def _swept(self, entry: Entry, words: str) -> None:
         if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
@@ -151,6 +163,15 @@ def remove_folder(folder: str) -> None:
     aside = os.path.join(parent, f".{name}.{os.getpid()}")
     os.rename(folder, aside)
     shutil.rmtree(aside)
+
+
+def sweep_aside(state: str) -> None:
+    """Remove what nodes that were killed had set aside to be removed: `.NAME.EPOCH.PID` of a pid that is gone."""
+    with contextlib.suppress(OSError):
+        for item in list(os.scandir(os.path.join(state, "agents"))):
+            pid = item.name.rpartition(".")[2]
+            if item.name.startswith(".") and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+                shutil.rmtree(item.path, ignore_errors=True)
 
 
 async def runner_is_gone(entry: Entry, seconds: float) -> bool:

@@ -21,14 +21,16 @@ from controlroom.wire.messages import AgentSeen
 
 
 async def find_runner(entry: Entry, tmux: Tmux) -> int:
-    """Give the pid of an agent's runner: of who listens on its socket, else of its pane; 0 when there is none."""
+    """Give the pid of an agent's runner: of who listens on its socket, else of its pane, else of who was started for
+    its folder (one that is just coming up, when its tmux server has died); 0 when there is none."""
     pid = runner_pid(entry.folder)
     if pid > 0:
         return pid
     with contextlib.suppress(TmuxError):
         pane = (await tmux.panes() or {}).get(entry.name)
-        return pane.pid if pane and pane.epoch == entry.epoch else 0
-    return 0
+        if pane and pane.epoch == entry.epoch:
+            return pane.pid
+    return await asyncio.to_thread(process_tree.started_for, entry.folder)
 
 
 async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:

@@ -37,6 +37,17 @@ def snapshot() -> dict[int, Process]:
     return {process.pid: process for process in seen if process}
 
 
+def started_for(path: str) -> int:
+    """Give the pid of a Python of ours whose last argument is `path`; 0 when there is none, or no `/proc` to ask."""
+    for entry in os.listdir(PROC) if os.path.isdir(PROC) else ():
+        words = _content(int(entry), "cmdline").split(b"\0") if entry.isdecimal() else []
+        if len(words) > 3 and words[-2] == os.fsencode(path) and b"python" in words[0]:
+            with contextlib.suppress(OSError):
+                if os.stat(os.path.join(PROC, entry)).st_uid == os.geteuid():
+                    return int(entry)
+    return 0
+
+
 def descendants(root: int, processes: dict[int, Process]) -> set[int]:
     """Give the pids below `root`, without it."""
     children: dict[int, list[int]] = {}
@@ -172,11 +183,15 @@ def _read(entry: str) -> Process | None:
 
 
 def _environ(pid: int) -> set[bytes]:
+    return set(_content(pid, "environ").split(b"\0"))
+
+
+def _content(pid: int, name: str) -> bytes:
     try:
-        with open(os.path.join(PROC, str(pid), "environ"), "rb") as file:
-            return set(file.read().split(b"\0"))
+        with open(os.path.join(PROC, str(pid), name), "rb") as file:
+            return file.read()
     except OSError:
-        return set()
+        return b""
 
 
 def _from_ps() -> dict[int, Process]:

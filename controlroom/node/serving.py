@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from controlroom.node import host, processes
-from controlroom.node.act import Act, Actor
+from controlroom.node.act import Act, Actor, sweep_aside
 from controlroom.node.figures import Figures, differs
 from controlroom.node.follow import Follower
 from controlroom.node.foreign import Foreign
@@ -127,7 +127,7 @@ class Node:
         os.set_blocking(self._channel.source, False)
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
-        works = [self._watch_processes(), self._watch_tmux(), self._notices()]
+        works = [self._watch_processes(), self._watch_tmux(), self._notices(), self._tidy()]
         if self._foreign:
             works.append(self._watch_foreign(self._foreign))
         for work in works:
@@ -269,6 +269,11 @@ class Node:
                 self._outbox.foreign(seen)
             if lines := foreign.lines():
                 self._outbox.lines(lines)
+
+    async def _tidy(self) -> None:
+        """Finish what a node before us was killed at."""
+        if self._ownership.mine():
+            await asyncio.to_thread(sweep_aside, self._place.state)
 
     async def _notices(self) -> None:
         """Say what the operator should know about this host."""

@@ -8,22 +8,50 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from controlroom.domain.model import ENDED, Agent, Fleet
 from controlroom.node.agents import Entry, entries, read_status
-from controlroom.node.folder import TAG, place
+from controlroom.node.folder import TAG, place, tmux_socket
 from controlroom.wire.lines import PeerError
-from tests.lab.host import Host
 from tests.lab.processes import Process, read
+from tests.lab.world import World
 
 RUNNER = re.compile(r"node/run\.py \S*/agents/(\S+)\.(\d+)$")
 NODE = re.compile(r"controlroom/node/serve\.py\b")
 
 Life = tuple[str, int]
 """Name and epoch of an agent."""
+
+
+class Place(Protocol):
+    """A host, as far as it is looked at."""
+
+    @property
+    def home(self) -> Path: ...
+
+    name: str
+
+    def processes(self) -> list[Process]: ...
+
+    def ssh(self, *words: str) -> subprocess.CompletedProcess[str]: ...
+
+
+class Here:
+    """This machine, in the world of a test, as a host that needs no way to it."""
+
+    name = "here"
+
+    def __init__(self, world: World) -> None:
+        self.home, self.processes = world.home, world.processes
+
+    def ssh(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["/bin/sh", "-c", *words], capture_output=True, text=True, timeout=30)
 
 
 @dataclass
@@ -41,12 +69,12 @@ class Truth:
     """Names of the sessions on our tmux socket."""
 
 
-def state_of(host: Host, namespace: str) -> str:
+def state_of(host: Place, namespace: str) -> str:
     """The folder where a host keeps what it knows, as this machine sees it."""
     return str(host.home / ".local" / "state" / "controlroom" / namespace)
 
 
-def look_at(host: Host, namespace: str) -> Truth:
+def look_at(host: Place, namespace: str) -> Truth:
     """Look at everything of one room on one host."""
     truth = Truth(host.name)
     folders: dict[str, Life] = {}
@@ -55,7 +83,7 @@ def look_at(host: Host, namespace: str) -> Truth:
         folders[place(entry.folder)] = entry.name, entry.epoch
     for process in host.processes():
         put(truth, process, folders, namespace)
-    listed = host.ssh(f"tmux -L controlroom-{namespace} list-sessions -F '#{{session_name}}'")
+    listed = host.ssh(f"tmux -L {tmux_socket(namespace)} list-sessions -F '#{{session_name}}'")
     truth.sessions = listed.stdout.split() if listed.returncode == 0 else []
     return truth
 
@@ -137,7 +165,7 @@ def not_shown(truth: Truth, shown: Mapping[Life, Agent]) -> Iterator[str]:
             yield f"{life} has an order pending: {agent.pending.verb}"
 
 
-def sockets_left(host: Host, namespace: str) -> list[str]:
+def sockets_left(host: Place, namespace: str) -> list[str]:
     """Control sockets of agents that have ended."""
     ended = {state.value for state in ENDED}
     over = [entry for entry in entries(state_of(host, namespace)) if status_of(entry) in ended]
