@@ -27,6 +27,8 @@ class Action:
     """It changes the fleet: a watcher has no such action."""
     verb: str = ""
     """The same on the command line."""
+    many: bool = False
+    """It can be done to all marked agents at once; what is ended or answered is listed first."""
     footer: int = 0
     """Place in the footer, 1 first; 0: not there."""
 
@@ -53,6 +55,7 @@ ACTIONS: tuple[Action, ...] = (
         "overview agent hosts",
         "question",
         changes=True,
+        many=True,
         verb="answer AGENT allow",
         footer=2,
     ),
@@ -64,6 +67,7 @@ ACTIONS: tuple[Action, ...] = (
         "overview agent",
         "question",
         changes=True,
+        many=True,
         verb="answer AGENT always",
         footer=3,
     ),
@@ -75,6 +79,7 @@ ACTIONS: tuple[Action, ...] = (
         "overview agent hosts",
         "question",
         changes=True,
+        many=True,
         verb="answer AGENT deny",
         footer=3,
     ),
@@ -95,6 +100,7 @@ ACTIONS: tuple[Action, ...] = (
         needs="agent",
         danger=True,
         changes=True,
+        many=True,
         verb="kill AGENT",
         footer=6,
     ),
@@ -105,6 +111,7 @@ ACTIONS: tuple[Action, ...] = (
         "Give an agent a new task, or another host; the old run is ended first.",
         needs="agent",
         changes=True,
+        many=True,
         verb="reassign AGENT --task TEXT",
         footer=7,
     ),
@@ -115,6 +122,7 @@ ACTIONS: tuple[Action, ...] = (
         "Say something to an agent, or answer it in words.",
         needs="agent",
         changes=True,
+        many=True,
         verb="send AGENT TEXT",
         footer=5,
     ),
@@ -125,6 +133,7 @@ ACTIONS: tuple[Action, ...] = (
         "Stop an agent's turn; it then waits for a message.",
         needs="agent",
         changes=True,
+        many=True,
         verb="interrupt AGENT",
         footer=8,
     ),
@@ -136,6 +145,7 @@ ACTIONS: tuple[Action, ...] = (
         needs="agent",
         danger=True,
         changes=True,
+        many=True,
         verb="forget AGENT",
     ),
     Action(
@@ -196,6 +206,35 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
         verb="host take NAME",
     ),
+    Action(
+        "mark",
+        "space",
+        "mark",
+        "Mark the agent, or take its mark away: what is done next is done to all marked ones.",
+        "overview",
+        "agent",
+        footer=11,
+    ),
+    Action("mark_all", "*", "mark all", "Mark all agents on show; again: none.", "overview"),
+    Action("panes", "g", "panes", "Live panes side by side: of whom, and how many.", "overview", footer=12),
+    Action(
+        "pin",
+        "p",
+        "pin",
+        "Keep the pane of this agent (of all marked ones) on show, or let it go.",
+        "overview",
+        "agent",
+        footer=13,
+    ),
+    Action(
+        "sort",
+        "o",
+        "order",
+        "Order the agents by need, name, host, state, age, model, RAM or CPU, one after the other.",
+        "overview",
+        footer=14,
+    ),
+    Action("group", "u", "group", "Group the agents by host, state or profile, or not.", "overview", footer=15),
     Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
     ),

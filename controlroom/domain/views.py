@@ -115,30 +115,28 @@ def headline(fleet: Fleet) -> Headline:
 def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
     """Give the rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
     agents = sorted(
-        fleet.agents.values(), key=lambda agent: (_need(fleet, agent), agent.adopted, agent.name, agent.host)
+        fleet.agents.values(),
+        key=lambda agent: (need(agent, fleet.state_of(agent)), agent.adopted, agent.name, agent.host),
     )
     rows = (agent_row(fleet, agent, now) for agent in agents)
-    return [row for row in rows if _contains(fleet.agents[row.id], row, text)]
+    return [row for row in rows if contains(fleet.agents[row.id], row, text)]
 
 
-def _need(fleet: Fleet, agent: Agent) -> int:
+def need(agent: Agent, state: State) -> int:
     """Rank an agent by how much it needs a person. A program of others of which nothing is known is no trouble."""
-    state = fleet.state_of(agent)
     return ORDER.index(State.IDLE if agent.adopted and state is State.UNKNOWN else state)
 
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
     """Give one agent's row."""
     state = fleet.state_of(agent)
-    host = fleet.hosts.get(agent.host)
-    since = host.seen if state is State.LOST and host else agent.since
     return AgentRow(
         agent.id,
         agent.name,
         agent.host,
         agent.epoch,
         state,
-        age(now - since),
+        row_age(fleet, agent, state, now),
         short_model(agent.model),
         agent.rss,
         agent.cpu_percent,
@@ -152,6 +150,12 @@ def order_words(agent: Agent) -> str:
     """Name the order on its way as a row shows it, or nothing."""
     verb = agent.pending.verb if agent.pending else ""
     return "moving" if verb == "move" else verb
+
+
+def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
+    """Give how long an agent has been in the state that is shown; for a lost one, how old the last news are."""
+    host = fleet.hosts.get(agent.host)
+    return age(now - (host.seen if state is State.LOST and host else agent.since))
 
 
 def agent_line(agent: Agent) -> str:
@@ -201,8 +205,10 @@ def _host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
     )
 
 
-def _contains(agent: Agent, row: AgentRow, text: str) -> bool:
-    """Every word must stand somewhere in the row."""
+def contains(agent: Agent, row: AgentRow, text: str) -> bool:
+    """Say whether every word of `text` stands somewhere in the row."""
+    if not text:
+        return True
     shown = " ".join((row.id, row.state, agent.model, agent.profile, agent.task, row.line, row.pending)).lower()
     return all(word in shown for word in text.lower().split())
 

@@ -125,6 +125,10 @@ class ControlRoomApp(App[None]):
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self.run_worker(self._patient(work), exit_on_error=True)
 
+    def work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something that takes a while; what goes wrong in it ends the app, an engine that is lost does not."""
+        self._run(work)
+
     async def _patient(self, work: Coroutine[Any, Any, None]) -> None:
         """A lost engine is not an error of the work that needed it: the link says so, and comes back."""
         from controlroom.fleet.client import EngineUnavailable
@@ -249,6 +253,10 @@ class ControlRoomApp(App[None]):
         top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
         return top if top is not None and top.made else None
 
+    def looks_at(self, screen: Screen[Any]) -> bool:
+        """Say whether somebody looks at a screen; a sheet may lie over it."""
+        return self._looked_at() is screen
+
     async def _close_all(self) -> None:
         """The end: what still arrives finds no screen."""
         self._over = True
@@ -341,6 +349,10 @@ class ControlRoomApp(App[None]):
             return
         self._run(self._order(self.source, intent, done))
 
+    def see_now(self, source: Source) -> None:
+        """Show the newest fleet: what one does oneself shows at once, on a phone too."""
+        self._see(replace(self.picture, fleet=source.fleet))
+
     async def _order(self, source: Source, intent: Intent, done: str) -> None:
         from controlroom.fleet.client import EngineUnavailable
 
@@ -349,7 +361,7 @@ class ControlRoomApp(App[None]):
         except EngineUnavailable as error:
             self.say(f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
             return
-        self._see(replace(self.picture, fleet=source.fleet))  # what one does oneself shows at once, on a phone too
+        self.see_now(source)
         if outcome.ok:
             self.say(done, Level.DONE)
         elif outcome.outcome == "refused":

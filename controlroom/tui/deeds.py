@@ -1,15 +1,18 @@
 """What each action of the table does on the screen: most open a sheet, or ask the engine with what was shown."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.model import Agent, Host, Question
+from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.overview import Overview
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.question import wants_words
 from controlroom.tui.widgets.says import Level
@@ -33,7 +36,8 @@ def do(room: "ControlRoomApp", name: str) -> None:
     else:
         if BY_NAME[name].needs:
             screen.keep_choice()
-        _DEEDS[name](room, screen)
+        deed = partial(begin, action=name) if BY_NAME[name].many and screen.marked() else _DEEDS[name]
+        deed(room, screen)
 
 
 # --------------------------------------------------------------------------- going somewhere
@@ -70,6 +74,8 @@ def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
         if line.text:
             line.write("")
             return
+    if screen.step_back():
+        return
     if len(room.screen_stack) > 1:
         room.pop_screen()
     else:
@@ -118,6 +124,23 @@ def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.palette import PaletteScreen
 
     room.push_screen(PaletteScreen(screen))
+
+
+# --------------------------------------------------------------------------- arranging the overview
+
+
+def _overview(arrange: Callable[[Overview], None]) -> Callable[["ControlRoomApp", RoomScreen], None]:
+    return lambda room, screen: arrange(screen) if isinstance(screen, Overview) else None
+
+
+def _panes(overview: Overview) -> None:
+    """Show the panes; where they are on show, ask of whom and how many."""
+    from controlroom.tui.screens.panes import PanesSheet
+
+    if overview.pane_shown:
+        overview.room.push_screen(PanesSheet(overview))
+    else:
+        overview.cover()
 
 
 # --------------------------------------------------------------------------- changing something
@@ -210,7 +233,7 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
         room.say("that has just appeared: look, then press again")
     elif verdict != "deny" and not panel.read:
         panel.turn()
-        room.say("read all of it first: Space shows more")
+        room.say(f"read all of it first: {panel.more} shows more")
     elif verdict != "deny" and wants_words(question) and not words:
         room.say("it wants an answer: the number of a choice, or m and words")
     else:
@@ -253,6 +276,12 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "host_add": _host_add,
     "host_remove": _host_remove,
     "host_take": _host_take,
+    "mark": _overview(Overview.mark),
+    "mark_all": _overview(Overview.mark_all),
+    "panes": _overview(_panes),
+    "pin": _overview(Overview.pin),
+    "sort": _overview(Overview.turn_sort),
+    "group": _overview(Overview.turn_group),
     "palette": _palette,
     "help": _help,
     "back": _back,

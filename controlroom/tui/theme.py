@@ -53,6 +53,9 @@ class Glyphs:
     rule: str
     upright: str
     back: str
+    marked: str
+    marked_cursor: str
+    """The cursor on a marked row."""
     plain: bool = False
 
     @property
@@ -81,6 +84,7 @@ _PLAINER = str.maketrans(
         **dict.fromkeys("✕", "x"),
         **dict.fromkeys("✓", "+"),
         **dict.fromkeys("○", "o"),
+        **dict.fromkeys("◆", "+"),
     }
 )
 
@@ -97,6 +101,8 @@ RICH_GLYPHS = Glyphs(
     "─",
     "│",
     "‹",
+    "◆",
+    "◈",
 )
 PLAIN_GLYPHS = Glyphs(
     ASCII_GLYPHS,
@@ -111,6 +117,8 @@ PLAIN_GLYPHS = Glyphs(
     "-",
     "|",
     "<",
+    "+",
+    "#",
     plain=True,
 )
 

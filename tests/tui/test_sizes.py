@@ -92,15 +92,15 @@ async def test_breakpoints_are_followed_live() -> None:
         for width, beside in ((45, False), (80, False), (120, True), (200, True), (59, False)):
             await here.pilot.resize_terminal(width, 40)
             await here.pilot.pause()
-            assert screen.pane.display is beside
+            assert screen.grid.display is beside
             assert ("asks for permission" in here.text()) is beside
         await here.pilot.resize_terminal(200, 50)
         await here.pilot.pause()
-        pane, table = screen.pane.region, screen.table.region
+        pane, table = screen.grid.region, screen.table.region
         assert pane.x > table.right - 1
         await here.pilot.resize_terminal(120, 50)
         await here.pilot.pause()
-        assert screen.pane.region.y >= screen.table.region.bottom
+        assert screen.grid.region.y >= screen.table.region.bottom
 
 
 async def test_two_hundred_agents_scroll_under_the_cursor() -> None:
@@ -112,5 +112,5 @@ async def test_two_hundred_agents_scroll_under_the_cursor() -> None:
             row = next(line for line in here.text().splitlines() if expected in line)
             assert row.startswith("▌")
             await here.press("l")
-        await here.press("o")
+        await here.press("<")
         assert "a000" in here.text()

@@ -1,6 +1,6 @@
 """What all screens share: the gauge line, the footer, and keys that become actions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -82,6 +82,17 @@ class RoomScreen(Screen[None]):
     def agent_here(self) -> str | None:
         """Give the id of the agent that actions are about."""
         return None
+
+    def marked(self) -> list[str]:
+        """Give the ids of the agents that are acted on together; without any it is the one of `agent_here`."""
+        return []
+
+    def unmark(self, agents: Collection[str]) -> None:
+        """It was done to these: they are no longer marked."""
+
+    def step_back(self) -> bool:
+        """Go back within the screen; says whether there was a step to go."""
+        return False
 
     def host_here(self) -> str | None:
         """Give the name of the host that actions are about."""

@@ -13,6 +13,8 @@ from textual.widget import Widget
 from controlroom.domain.decide import default_host
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.tui.many import Plan, carry_out
+from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.question import wants_words
@@ -35,7 +37,7 @@ class Form(Sheet):
         raise NotImplementedError
 
     def intent(self) -> Intent | str:
-        """Give what is wanted, or say what is missing."""
+        """Give what is wanted, or say what is missing; a form that sends in its own way has none."""
         raise NotImplementedError
 
     def done(self) -> str:
@@ -77,11 +79,19 @@ class Form(Sheet):
         """Ask for what the form says."""
         wanted = self.intent()
         if isinstance(wanted, str):
-            self.query_one("#heading", Rule).show(self.heading, wanted, self.room.palette.danger, strong=True)
+            self.complain(wanted)
             return
+        self.finish()
+        self.room.order(wanted, self.done())
+
+    def complain(self, missing: str) -> None:
+        """Say what is missing."""
+        self.query_one("#heading", Rule).show(self.heading, missing, self.room.palette.danger, strong=True)
+
+    def finish(self) -> None:
+        """Close; what was written is on its way."""
         self._sent = True
         self.dismiss()
-        self.room.order(wanted, self.done())
 
     # ------------------------------------------------------------------ from field to field
 
@@ -251,6 +261,63 @@ class MessageForm(Form):
     def done(self) -> str:
         """It was told."""
         return f"told {self._agent.name}"
+
+
+class MessageAll(Form):
+    """Say the same to many agents."""
+
+    go = "send"
+
+    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
+        self._screen, self._plan = screen, todo
+        self.heading = f"message to {_names(todo)}"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """The words."""
+        return [Prose("say", "Enter sends, \\ then Enter begins a new line")]
+
+    def send(self) -> None:
+        """Send it to each, for the run that was marked."""
+        if not self.value("say").strip():
+            self.complain("write something first")
+            return
+        self.finish()
+        carry_out(self.room, self._screen, self._plan.saying(self.value("say")))
+
+
+class ReassignAll(Form):
+    """Give many agents the same new task; the list is shown before their runs are ended."""
+
+    go = "next"
+
+    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
+        self._screen, self._plan = screen, todo
+        self.heading = f"new task for {_names(todo)}"
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """Whether to keep the sessions, then the task."""
+        return [
+            Choice("session", ["new ones", "keep theirs"], "new ones"),
+            Prose("task", "What are they to do now?  Enter goes on, \\ then Enter begins a new line"),
+        ]
+
+    def send(self) -> None:
+        """Show the list."""
+        from controlroom.tui.screens.many import ListSheet
+
+        if not self.value("task").strip():
+            self.complain("write the new task first")
+            return
+        self.finish()
+        keep = self.value("session") == "keep theirs"
+        self.room.push_screen(ListSheet(self._screen, self._plan.saying(self.value("task"), keep)))
+
+
+def _names(todo: Plan) -> str:
+    names = ", ".join(target.agent.name for target in todo.targets)
+    return f"{len(todo.targets)} agents: {names}"
 
 
 class HostForm(Form):

@@ -1,5 +1,6 @@
-"""The first screen: counts, hosts, agents, and the chosen agent live where there is room."""
+"""The first screen: counts, hosts, agents, and live panes where there is room; elsewhere they are a key away."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -8,18 +9,21 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
+from controlroom.domain.actions import Action, unavailable
+from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following
 from controlroom.domain.model import State
-from controlroom.domain.views import HostRow, agent_rows, host_rows
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.picture import Engine, Picture
+from controlroom.domain.panes import Panes, pin
+from controlroom.domain.views import HostRow, host_rows
+from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.agents import AgentTable
+from controlroom.tui.widgets.empty import no_agents
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.pane import AgentPane
+from controlroom.tui.widgets.panes import PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
@@ -27,6 +31,8 @@ from controlroom.tui.widgets.says import Says
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 """Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
+_REST = 5.0
+"""Seconds that the order of rows rests where it follows such figures."""
 
 
 class Overview(RoomScreen):
@@ -39,6 +45,10 @@ class Overview(RoomScreen):
         self._hosts: list[HostRow] = []
         self._known_hosts: list[HostRow] = []
         self._hosts_at = 0.0
+        self.arranged = Arranged()
+        self._ordered_at = 0.0
+        self._sort, self._group = Sort.NEED, Group.NONE
+        self._over = False
 
     def compose(self) -> ComposeResult:
         """From the top; what is beside what follows from the width, in the style sheet."""
@@ -50,7 +60,8 @@ class Overview(RoomScreen):
                 yield HostTable(cursor=False, id="hosts")
                 yield Rule("agents", id="agents-rule")
                 yield AgentTable(id="agents")
-            yield AgentPane(id="pane")
+            yield Rule("panes", id="panes-rule")
+            yield PaneGrid(id="panes")
         yield Says(id="says")
         yield FilterLine(id="filter")
         yield Keys(id="keys")
@@ -65,14 +76,30 @@ class Overview(RoomScreen):
         return self.query_one(AgentTable)
 
     @property
+    def grid(self) -> PaneGrid:
+        """The live panes."""
+        return self.query_one(PaneGrid)
+
+    @property
     def pane(self) -> AgentPane:
-        """The chosen agent, live."""
-        return self.query_one(AgentPane)
+        """The pane of the chosen agent; where it has none, the first."""
+        return self.grid.of(self.table.chosen) or self.grid.panes[0]
+
+    @property
+    def _beside(self) -> bool:
+        """Whether there is room for panes beside the table, or under it."""
+        width, height = self.size
+        return width >= 160 or (width >= 100 and height >= 24)
+
+    @property
+    def covered(self) -> bool:
+        """Whether the panes stand in the place of the table."""
+        return self._over and not self._beside
 
     @property
     def pane_shown(self) -> bool:
-        """Whether there is room for the live pane."""
-        return self.size.width >= 100
+        """Whether live panes are on show."""
+        return self._beside or self._over
 
     # ------------------------------------------------------------------ showing
 
@@ -96,49 +123,51 @@ class Overview(RoomScreen):
 
     def _see_agents(self, picture: Picture) -> None:
         wanted = self.query_one(FilterLine).text
-        rows = agent_rows(picture.fleet, picture.now, wanted)
-        self.table.empty_lines = self._nothing(picture, wanted)
+        self.arranged = self._arranged(picture, Arrangement(self._sort, self._group, wanted))
+        cells = max(20, self.table.size.width - 4)
+        self.table.empty_lines = no_agents(self.room.palette, picture, wanted, cells)
         limited = (
             agent for agent in picture.fleet.agents.values() if agent.limited_until and agent.state is State.LIMITED
         )
         self.table.until = {agent.id: picture.clock(agent.limited_until) for agent in limited}
-        self.table.show(rows)
-        total = len(picture.fleet.agents)
-        word = f"{len(rows)} of {total} with “{wanted}”" if wanted else str(total) if total else ""
-        self.query_one("#agents-rule", Rule).show("agents", word, self.room.palette.warn if wanted else None)
-        self._see_pane()
+        self.table.marked &= picture.fleet.agents.keys()
+        self.table.show(self.arranged.rows)
+        self._see_rule(picture, wanted)
+        self._see_panes()
 
-    def _see_pane(self) -> None:
-        picture = self.picture
-        agent = picture.fleet.agents.get(self.table.chosen or "") if self.table.rows else None
-        shown = agent if self.pane_shown else None
-        if self.room.screen is self:
-            self.room.read_logs({shown.id: shown.epoch} if shown else {})
-        self.pane.show(picture, shown, self.room.book(shown))
+    def _arranged(self, picture: Picture, wanted: Arrangement) -> Arranged:
+        """Arrange the rows; an order by figures that always move rests for a while."""
+        now = self.room.monotonic()
+        same = wanted == self.arranged.arrangement
+        hold = same and wanted.sort in RESTLESS and now - self._ordered_at < _REST
+        if not hold:
+            self._ordered_at = now
+        return arrange(picture.fleet, picture.now, wanted, self.arranged, hold=hold)
 
-    def _nothing(self, picture: Picture, wanted: str) -> list[Line]:
-        """What stands where the agents would stand: what to do next."""
-        palette, fleet = self.room.palette, picture.fleet
-        quiet, key = palette.quiet, palette.key
-        if picture.engine is not Engine.HERE and not picture.known:
-            words = picture.reason or "starting the engine…"
-            cells = max(20, self.table.size.width - 4)
-            return [(), *(ink.line((f"  {part}", quiet)) for part in ink.wrap(words, cells))]
-        if wanted:
-            return [(), ink.line(("  no agent has that.  ", quiet), ("/", key), (" changes the filter", quiet))]
-        if not fleet.hosts:
-            return [
-                (),
-                ink.line(("  No hosts yet.", palette.strong)),
-                ink.line(("  Press ", quiet), ("h", key), (" then ", quiet), ("a", key), (" to add one,", quiet)),
-                ink.line(("  or: controlroom host add user@address", quiet)),
-            ]
-        return [
-            (),
-            ink.line(("  No agents yet.", palette.strong)),
-            ink.line(("  Press ", quiet), ("s", key), (" to start one: write its task,", quiet)),
-            ink.line(("  then Enter. ", quiet), ("?", key), (" explains every key.", quiet)),
-        ]
+    def _see_rule(self, picture: Picture, wanted: str) -> None:
+        """Say how the table is arranged, and how many agents it holds."""
+        total, shown = len(picture.fleet.agents), len(self.arranged.ids)
+        marked = len(self.table.marked)
+        words = [f"sort: {self._sort}"]
+        words += [f"by {self._group}"] * (self._group is not Group.NONE)
+        words += [f"panes: {self.grid.wish.words()}"] * self.grid.many
+        words += [f"{marked} marked"] * bool(marked)
+        words += [f"{shown} of {total} with “{wanted}”" if wanted else str(total)]
+        style = self.room.palette.warn if wanted or marked else None
+        self.query_one("#agents-rule", Rule).show("agents", " · ".join(words) if total else "", style)
+
+    def _see_panes(self) -> None:
+        grid, picture, chosen = self.grid, self.picture, self.agent_here()
+        shown = self.arranged.ids if self.pane_shown else ()
+        grid.seat(picture, shown, chosen)
+        if self.room.looks_at(self):
+            agents = (picture.fleet.agents[agent] for agent in grid.live)
+            self.room.read_logs({agent.id: agent.epoch for agent in agents})
+        if self.pane_shown:
+            grid.show(picture, chosen, self.room.book)
+        number = f"{grid.seats.index(chosen) + 1} of " if chosen in grid.seats and grid.many else ""
+        title = f"panes: {grid.wish.words()}" if grid.many else "pane"
+        self.query_one("#panes-rule", Rule).show(title, f"{number}{len(grid.seats) if grid.many else ''}")
 
     def _arrange(self) -> None:
         """Share the height out: hosts as many lines as they need and there is room for, the agents the rest."""
@@ -150,37 +179,126 @@ class Overview(RoomScreen):
         for part in ("#hosts-rule", "#hosts"):
             self.query_one(part).display = bool(lines)
         _set_height(self.query_one("#hosts"), max(1, lines))
-        self.query_one("#agents-rule").display = width >= 60 and height >= 10
-        stacked = 100 <= width < 160
-        self.query_one("#pane").display = self.pane_shown and (not stacked or height >= 24)
+        unusual = self._sort is not Sort.NEED or self._group is not Group.NONE or bool(self.table.marked)
+        self.query_one("#agents-rule").display = (width >= 60 or unusual) and height >= 10
+        self._share_glance(lines)
+
+    def _share_glance(self, host_lines: int) -> None:
+        """Share table and panes out: side by side, one above the other, or one in the place of the other."""
+        width, height = self.size
+        left, stacked = self.query_one("#left"), 100 <= width < 160
+        left.display = not self.covered
+        self.grid.display = self.pane_shown
+        self.query_one("#panes-rule").display = self.covered and height >= 10
+        self.query_one("#glance").set_class(self.grid.many, "-many")
         if stacked:
-            used = 4 + (lines + 1 if lines else 0)
+            used = 4 + (host_lines + 1 if host_lines else 0)
             wanted = max(4, len(self.table.rows) + 2)
-            _set_height(self.query_one("#left"), used - 3 + min(wanted, max(6, (height - used) // 2)))
+            most = (height - used) * (2 if self.grid.many else 3) // 6
+            _set_height(left, used - 3 + min(wanted, max(6, most)))
         else:
-            self.query_one("#left").styles.height = "1fr"
+            left.styles.height = "1fr"
 
     def on_resize(self, event: Resize) -> None:
         """The size is another one: arrange anew."""
         self.call_after_refresh(self.see, self.picture)
 
+    @on(PaneGrid.Resized)
+    def _other_room(self, event: PaneGrid.Resized) -> None:
+        event.stop()
+        if self.made:
+            self._see_panes()
+
     def log_grown(self, agent: str) -> None:
-        """Paint what came if it is the pane's."""
-        pane = self.pane
-        if pane.agent is not None and pane.agent.id == agent:
+        """Paint what came if it is of a pane."""
+        pane = self.grid.of(agent)
+        if pane is not None and pane.made and pane.agent is not None:
             pane.log_view.show(self.room.book(pane.agent))
             pane.log_view.grown()
+
+    # ------------------------------------------------------------------ arranging
+
+    def _arrange_anew(self) -> None:
+        """Somebody wants it another way."""
+        self._see_agents(self.picture)
+        self._arrange()
+        self.show_keys()
+
+    def turn_sort(self) -> None:
+        """Order the rows by the next thing."""
+        self._sort = following(self._sort)
+        self._arrange_anew()
+
+    def turn_group(self) -> None:
+        """Group the rows by the next thing."""
+        self._group = following(self._group)
+        self._arrange_anew()
+
+    def want_panes(self, panes: Panes) -> None:
+        """Show these panes from now on."""
+        self.grid.wish = panes
+        self._arrange_anew()
+
+    def pin(self) -> None:
+        """Pin the pane of the chosen agent, or of the marked ones; or unpin it."""
+        agents = self.marked() or [agent for agent in [self.agent_here()] if agent]
+        self.want_panes(pin(self.grid.wish, agents))
+
+    def cover(self, over: bool = True) -> None:
+        """Put the panes in the place of the table, where there is no room for both; or take them away again."""
+        self._over = over
+        self._arrange()
+        self._see_panes()
+        self.show_keys()
+
+    def step_back(self) -> bool:
+        """Back from the panes to the table; says whether that was a step."""
+        covered = self.covered
+        if covered:
+            self.cover(False)
+        return covered
+
+    def mark(self) -> None:
+        """Mark the chosen agent, or take its mark away."""
+        self.table.mark(onward=not self.covered)
+        self._arrange_anew()
+
+    def mark_all(self) -> None:
+        """Mark all agents on show, or none."""
+        self.table.mark_all()
+        self._arrange_anew()
+
+    def unmark(self, agents: Collection[str]) -> None:
+        """It was done to these."""
+        self.table.unmark(agents)
+        self._arrange_anew()
 
     # ------------------------------------------------------------------ doing
 
     def items(self) -> list[Item]:
         """Back means out here; on a phone that is left to the key."""
+        if self.covered:
+            return super().items()
         shown = [item for item in super().items() if item.action.name != "back" or self.size.width >= 60]
         return [replace(item, title="quit") if item.action.name == "back" else item for item in shown]
 
+    def marked(self) -> list[str]:
+        """The marked agents in the order of the table, then those that a filter hides."""
+        marked = self.table.marked
+        shown = [agent for agent in self.arranged.ids if agent in marked]
+        return shown + sorted(marked.difference(shown))
+
+    def reason_against(self, action: Action) -> str | None:
+        """What can be done to one of the marked can be done."""
+        marked = self.marked()
+        if not (action.many and marked):
+            return super().reason_against(action)
+        reasons = [unavailable(action, self.picture.fleet, agent) for agent in marked]
+        return None if None in reasons else f"none of the {len(marked)} marked: {reasons[0]}"
+
     def agent_here(self) -> str | None:
         """The agent under the cursor."""
-        return self.table.chosen if self.table.rows else None
+        return self.table.chosen if self.arranged.ids else None
 
     def keep_choice(self) -> None:
         """What one has acted on stays under the cursor."""
@@ -188,36 +306,62 @@ class Overview(RoomScreen):
 
     def question_here(self) -> QuestionPanel | None:
         """The question in the pane, where there is one."""
-        return self.pane.question if self.pane.display else None
+        pane = self.pane if self.pane_shown else None
+        return pane.question if pane is not None and pane.display and pane.made else None
 
     def motions(self) -> list[Motion]:
-        """Keys that move the cursor and the pane's log."""
-        table, log = self.table, self.pane.log_view
+        """Keys that move the cursor and the chosen pane's log."""
+        far = len(self.table.rows)
         moves = [
-            Motion("j down", "Next agent.", lambda: table.move(1)),
-            Motion("k up", "Agent before.", lambda: table.move(-1)),
-            Motion("o home", "First agent.", lambda: table.move(-len(table.rows))),
-            Motion("l end", "Last agent.", lambda: table.move(len(table.rows))),
-            Motion("space pagedown", "More of the question or log beside.", self._page_down),
-            Motion("b pageup", "Earlier lines of the log beside.", lambda: log.scroll_pages(-1)),
+            Motion("j down", "Next agent.", partial(self._move, 1)),
+            Motion("k up", "Agent before.", partial(self._move, -1)),
+            Motion("< home", "First agent.", partial(self._move, -far)),
+            Motion("l end >", "Last agent.", partial(self._move, far)),
+            Motion(". pagedown", "More of the question or log in the pane.", self._page_down),
+            Motion(", pageup b", "Earlier lines of the log in the pane.", self._page_up),
+            Motion("1", "The pane with that number (0: the tenth); with one pane, that row.", partial(self._number, 1)),
         ]
-        numbers = [Motion(str(number), "", partial(self._number, number)) for number in range(1, 10)]
+        numbers = [Motion(str(number % 10), "", partial(self._number, number)) for number in range(2, 11)]
         return moves + numbers
 
+    def _move(self, steps: int) -> None:
+        """Move through the table; where the panes cover it, from pane to pane."""
+        seats, chosen = self.grid.seats, self.agent_here()
+        if not (self.covered and self.grid.many and seats):
+            self.table.move(steps)
+            return
+        index = seats.index(chosen) + steps if chosen in seats else 0
+        self.table.choose(seats[max(0, min(index, len(seats) - 1))])
+
     def _page_down(self) -> None:
-        if self.pane.display and self.pane.question.long:
-            self.pane.question.turn()
-        else:
+        question = self.question_here()
+        if question is not None and question.long:
+            question.turn()
+        elif self.pane_shown and self.pane.made:
             self.pane.log_view.scroll_pages(1)
 
+    def _page_up(self) -> None:
+        if self.pane_shown and self.pane.made:
+            self.pane.log_view.scroll_pages(-1)
+
     def _number(self, number: int) -> None:
-        if self.table.choose_number(number) and not self.pane_shown:
+        if self.pane_shown and self.grid.many:
+            if number <= len(self.grid.seats):
+                self.table.choose(self.grid.seats[number - 1])
+        elif self.table.choose_number(number) and not self.pane_shown:
+            self.room.do("open")
+
+    @on(AgentPane.Tapped)
+    def _pane_tapped(self, event: AgentPane.Tapped) -> None:
+        event.stop()
+        again = event.agent == self.agent_here()
+        if self.table.choose(event.agent) and again:
             self.room.do("open")
 
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:
         event.stop()
-        self._see_pane()
+        self._see_panes()
         self.show_keys()
 
     @on(Rows.Tapped)
@@ -232,6 +376,7 @@ class Overview(RoomScreen):
     def _filtered(self, event: FilterLine.Changed) -> None:
         event.stop()
         self._see_agents(self.picture)
+        self._arrange()
 
 
 def _set_height(widget: object, lines: int) -> None:

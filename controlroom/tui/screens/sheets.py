@@ -42,7 +42,7 @@ class Sheet(ModalScreen[None]):
 
 
 class Choices(Lines):
-    """A line of keys with what they do, each of which can be tapped."""
+    """Keys with what they do, each of which can be tapped; on as many lines as they need."""
 
     class Taken(Message):
         """One was tapped."""
@@ -54,7 +54,7 @@ class Choices(Lines):
     def __init__(self, choices: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._choices = list(choices)
-        self._places: list[tuple[int, int, str]] = []
+        self._places: list[tuple[int, int, int, str]] = []
 
     def ground(self) -> Style:
         """Part of a sheet."""
@@ -66,21 +66,26 @@ class Choices(Lines):
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        """One line."""
-        palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
-        self._places, at = [], 2
+        """As many lines as they need."""
+        palette, lines = self.palette, list[list[tuple[str, Style | None]]]()
+        self._places, at = [], width
         for key, words in self._choices:
             cells = ink.width(f" {key} {words} ")
-            self._places.append((at, at + cells, key))
+            if at + cells > width and at > 2:
+                lines.append([("  ", None)])
+                at = 2
+            self._places.append((len(lines) - 1, at, at + cells, key))
             at += cells
-            runs += [(f" {key}", palette.key), (f" {words} ", palette.text)]
-        return (ink.line(*runs),)
+            lines[-1] += [(f" {key}", palette.key), (f" {words} ", palette.text)]
+        if self.styles.height is None or self.styles.height.value != len(lines):
+            self.styles.height = len(lines)
+        return [ink.line(*runs) for runs in lines]
 
     def on_click(self, event: events.Click) -> None:
         """Take what was tapped."""
         event.stop()
-        for start, end, key in self._places:
-            if start <= event.x < end:
+        for line, start, end, key in self._places:
+            if line == event.y and start <= event.x < end:
                 self.tell(self.Taken(key))
 
 

@@ -1,10 +1,11 @@
 """The agent table: what needs a person first, one agent a row, as many columns as there is room for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
 
+from controlroom.domain.arrange import GroupRow, TableRow
 from controlroom.domain.model import State
 from controlroom.domain.views import AgentRow
 from controlroom.domain.words import percent, size
@@ -53,8 +54,8 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     return Columns(gap, name, line=max(0, left), **given)
 
 
-class AgentTable(Rows[AgentRow]):
-    """All agents, or those that a filter left."""
+class AgentTable(Rows[TableRow]):
+    """All agents, or those that a filter left, with headings where they stand in groups."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -62,10 +63,38 @@ class AgentTable(Rows[AgentRow]):
         self.empty_lines: Sequence[Line] = ()
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
+        self.marked: set[str] = set()
+        """Agents that are acted on together."""
 
-    def name_of(self, row: AgentRow) -> str:
+    def name_of(self, row: TableRow) -> str:
         """An agent is named by its id."""
         return row.id
+
+    def heads(self, row: TableRow) -> bool:
+        """Groups have headings."""
+        return isinstance(row, GroupRow)
+
+    @property
+    def agents(self) -> list[AgentRow]:
+        """The rows of agents, in order."""
+        return [row for row in self.rows if isinstance(row, AgentRow)]
+
+    def mark(self, onward: bool = True) -> None:
+        """Mark the agent under the cursor, or take its mark away, and go on to the next."""
+        if self.chosen:
+            self.marked ^= {self.chosen}
+            self.move(int(onward))
+
+    def mark_all(self) -> None:
+        """Mark all agents on show; where all of them are marked, none."""
+        shown = {self._names[stop] for stop in self._stops}
+        self.marked = self.marked - shown if shown <= self.marked else self.marked | shown
+        self.redraw()
+
+    def unmark(self, agents: Collection[str]) -> None:
+        """Take away the marks of these agents."""
+        self.marked -= set(agents)
+        self.redraw()
 
     def empty(self, width: int) -> Sequence[Line]:
         """What the screen found to say."""
@@ -73,7 +102,7 @@ class AgentTable(Rows[AgentRow]):
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
-        self._columns = columns(width, self.rows)
+        self._columns = columns(width, self.agents)
         if height < HEADED_FROM or width < 60:
             return ()
         made, quiet = self._columns, self.palette.quiet
@@ -85,13 +114,29 @@ class AgentTable(Rows[AgentRow]):
         heads += [ink.right(title, cells) for title, cells in (("ram", made.rss), ("cpu", made.cpu)) if cells]
         return (ink.line((space.join([*heads, "now"]), quiet)),)
 
-    def draw(self, row: AgentRow, width: int, chosen: bool) -> Line:
-        """Draw one agent."""
+    def draw(self, row: TableRow, width: int, chosen: bool) -> Line:
+        """Draw one agent, or a heading."""
+        return self._heading(row, width) if isinstance(row, GroupRow) else self._agent(row, width, chosen)
+
+    def _heading(self, row: GroupRow, width: int) -> Line:
+        palette, glyphs = self.palette, self.palette.glyphs
+        counts = [(f"  {glyphs.states[state]} {number}", palette.states[state]) for state, number in row.counts]
+        start = ink.line((f" {row.title} ", palette.strong), (f" {row.count}", palette.quiet))
+        return ink.clip((*start, *ink.line(*counts)), width)
+
+    def _sign(self, row: AgentRow, chosen: bool) -> str:
+        """Give what stands before a row: the cursor, a mark, both, or nothing."""
+        glyphs = self.palette.glyphs
+        if row.id in self.marked:
+            return glyphs.marked_cursor if chosen else glyphs.marked
+        return glyphs.cursor if chosen else " "
+
+    def _agent(self, row: AgentRow, width: int, chosen: bool) -> Line:
         made, palette = self._columns, self.palette
         state, space = palette.states[row.state], " " * made.gap
         quiet = palette.text if chosen else palette.quiet
         runs: list[tuple[str, Style | None]] = [
-            (palette.glyphs.cursor if chosen else " ", palette.accent),
+            (self._sign(row, chosen), palette.accent),
             (f"{palette.glyphs.states[row.state]} ", state),
             (ink.left(row.name, made.name), palette.strong),
         ]

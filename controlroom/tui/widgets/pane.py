@@ -1,12 +1,14 @@
 """One agent, live: a head, its question if it asks one, its log. Beside the table, or as a screen of its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rich.style import Style
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from controlroom.domain.model import ENDED, Agent, State
 from controlroom.domain.views import agent_row, short_model
@@ -113,6 +115,15 @@ class Head(Lines):
         )
 
 
+@dataclass(frozen=True)
+class Tag:
+    """What a pane among others says of itself. `number`: its key; 0: it stands alone."""
+
+    number: int = 0
+    chosen: bool = False
+    pinned: bool = False
+
+
 class AgentPane(Vertical):
     """Head, question, log of one agent. `full`: as a screen of its own, with a longer head."""
 
@@ -121,12 +132,20 @@ class AgentPane(Vertical):
     AgentPane LogView { height: 1fr; }
     """
 
+    class Tapped(Message):
+        """The pane of an agent was tapped."""
+
+        def __init__(self, agent: str) -> None:
+            super().__init__()
+            self.agent = agent
+
     def __init__(self, *, full: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.agent: Agent | None = None
         self._full = full
         self._picture = Picture()
-        self._since = 0.0
+        self._book: LogBook | None = None
+        self.tag = Tag()
 
     def compose(self) -> ComposeResult:
         """Head, question, a rule above the log (on a screen of its own), log."""
@@ -134,7 +153,8 @@ class AgentPane(Vertical):
             yield Head(id="head")
         else:
             yield Rule(id="pane-rule")
-        yield QuestionPanel(("allow", "always", "deny", "message"), id="question")
+        more = "Space" if self._full else "."
+        yield QuestionPanel(("allow", "always", "deny", "message"), more=more, id="question")
         if self._full:
             yield Rule(id="pane-rule")
         yield LogView(id="log")
@@ -151,9 +171,18 @@ class AgentPane(Vertical):
 
     def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
         """Show this agent from now on."""
-        self._picture, self.agent = picture, agent
-        self.log_view.show(book)
-        self.fit()
+        self._picture, self.agent, self._book = picture, agent, book
+        if self.made:
+            self.log_view.show(book)
+            self.fit()
+
+    made = False
+    """Whether its parts are there; what it is to show before is shown when they are."""
+
+    def on_mount(self) -> None:
+        """All parts have been mounted."""
+        self.made = True
+        self.show(self._picture, self.agent, self._book)
 
     def fit(self) -> None:
         """Give head, question and log their shares of the height there is now."""
@@ -175,7 +204,14 @@ class AgentPane(Vertical):
 
     def on_resize(self) -> None:
         """The height is another one: share it out anew."""
-        self.fit()
+        if self.made:
+            self.fit()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the agent."""
+        if self.agent is not None and not self._full:
+            event.stop()
+            self.post_message(self.Tapped(self.agent.id))
 
     @on(LogView.Moved)
     def title(self) -> None:
@@ -188,8 +224,13 @@ class AgentPane(Vertical):
             rule.show("log", self._where(), palette.note if not self.log_view.following else None)
             return
         state = self._picture.fleet.state_of(agent)
-        words = f"{palette.glyphs.states[state]} {state_words(self._picture, agent)}"
-        rule.show(f"{agent.name} · {agent.host}", words, palette.states[state], strong=True)
+        title, tag = f"{agent.name} · {agent.host}", self.tag
+        words = state_words(self._picture, agent)
+        if tag.number:
+            title = f"{tag.number} {title}{' · pinned' if tag.pinned else ''}"
+            words = words.partition(": ")[0]
+        sign = palette.glyphs.states[state]
+        rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
 
     def _where(self) -> str:
         view = self.log_view

@@ -44,8 +44,10 @@ class QuestionPanel(Lines):
             super().__init__()
             self.action_name = name
 
-    def __init__(self, answers: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    def __init__(self, answers: Sequence[str], *, more: str = "Space", id: str | None = None) -> None:  # noqa: A002
+        """`answers` are actions by name; `more` is the key that shows the next part of a long question."""
         super().__init__(id=id)
+        self.more = more
         self.question: Question | None = None
         self.subject = ""
         self._answers = [BY_NAME[name] for name in answers]
@@ -120,7 +122,7 @@ class QuestionPanel(Lines):
         what = "asks you" if wants_words(question) else _TITLES.get(question.kind, "asks")
         title = f" {palette.glyphs.asking} {what}"
         hidden = len(self._words) - self._top - len(shown)
-        more = f"{hidden} more lines: Space " if hidden else "Space: from the top " if self._top else ""
+        more = f"{hidden} more lines: {self.more} " if hidden else f"{self.more}: from the top " if self._top else ""
         head = ink.spread(
             ink.line((title, palette.warn), (f"  {since}", palette.quiet)), ink.line((more, palette.warn)), width
         )

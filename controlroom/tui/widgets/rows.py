@@ -1,5 +1,6 @@
 """A list with a cursor that follows its row, not its place: rows may move, what is chosen stays chosen."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -41,6 +42,8 @@ class Rows(Lines, Generic[Row]):
         self.rows: Sequence[Row] = ()
         self.chosen: str | None = None
         self._names: list[str] = []
+        self._stops: list[int] = []
+        """Where the cursor may stand."""
         self._top = 0
         self._moved = False
 
@@ -53,6 +56,10 @@ class Rows(Lines, Generic[Row]):
     def draw(self, row: Row, width: int, chosen: bool) -> Line:
         """Draw one row."""
         raise NotImplementedError
+
+    def heads(self, row: Row) -> bool:
+        """Say whether a row is a heading: the cursor passes it by."""
+        return False
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Give lines that stand above the rows, and get ready to draw them."""
@@ -69,9 +76,10 @@ class Rows(Lines, Generic[Row]):
         place = self.place()
         self.rows = rows
         self._names = [self.name_of(row) for row in rows]
+        self._stops = [index for index, row in enumerate(rows) if not self.heads(row)]
         if self.chosen not in self._names:
             self._choose_at(place if self._moved else 0, told=False)
-        elif not self._moved and self._names[0] != self.chosen:
+        elif not self._moved and self._stops[0] != self.place():
             self._choose_at(0, told=False)
         self.redraw()
 
@@ -90,7 +98,8 @@ class Rows(Lines, Generic[Row]):
         drawn = [self._drawn_row(index, width) for index in shown]
         hidden = len(self.rows) - (self._top + room)
         if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
-            drawn[-1] = ink.line((f"   … {hidden + 1} more", self.palette.quiet))
+            more = sum(1 for stop in self._stops if stop >= shown[-1])
+            drawn[-1] = ink.line((f"   … {more} more", self.palette.quiet))
         return [*above, *drawn]
 
     def _drawn_row(self, index: int, width: int) -> Line:
@@ -104,7 +113,8 @@ class Rows(Lines, Generic[Row]):
     def _bring_into_view(self, place: int, room: int) -> None:
         last_top = max(0, len(self.rows) - room)
         spare = 1 if room > 2 else 0
-        self._top = min(max(self._top, place - room + 1 + spare), place, last_top) if place else 0
+        first = bool(self._stops) and place == self._stops[0]
+        self._top = min(max(self._top, place - room + 1 + spare), place, last_top) if not first else 0
         self._top = max(0, min(self._top, last_top))
 
     # ------------------------------------------------------------------ moving
@@ -123,25 +133,24 @@ class Rows(Lines, Generic[Row]):
         self._moved = True
 
     def move(self, steps: int) -> None:
-        """Move the cursor down (or up) by rows."""
+        """Move the cursor down (or up) by rows; headings do not count."""
         self._moved = True
-        self._choose_at(self.place() + steps)
+        if self._stops:
+            stop = bisect_left(self._stops, self.place()) + steps
+            self._choose_at(self._stops[max(0, min(stop, len(self._stops) - 1))])
         self.redraw()
 
     def choose_number(self, number: int) -> bool:
         """Put the cursor on the `number`th row on show, counted from 1; says whether there is one."""
-        index = self._top + number - 1
-        if not 0 <= index < len(self.rows):
+        shown = self._stops[bisect_left(self._stops, self._top) :]
+        if not 1 <= number <= len(shown):
             return False
-        self._moved = True
-        self._choose_at(index)
-        self.redraw()
-        return True
+        return self.choose(self._names[shown[number - 1]])
 
     def _choose_at(self, index: int, told: bool = True) -> None:
         before = self.chosen
-        index = max(0, min(index, len(self._names) - 1))
-        self.chosen = self._names[index] if self._names else None
+        stop = min(bisect_left(self._stops, index), len(self._stops) - 1)
+        self.chosen = self._names[self._stops[stop]] if self._stops else None
         if told and self.chosen and self.chosen != before:
             self.tell(self.Chosen(self, self.chosen))
 
@@ -150,7 +159,7 @@ class Rows(Lines, Generic[Row]):
         event.stop()
         above = len(self.begin(*self.size)) if self.rows else 0
         index = self._top + event.y - above
-        if event.y < above or index >= len(self.rows):
+        if event.y < above or index >= len(self.rows) or self.heads(self.rows[index]):
             return
         again = self._names[index] == self.chosen
         self._moved = True

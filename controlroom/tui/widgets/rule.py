@@ -15,24 +15,29 @@ class Rule(Lines):
     def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._title = title
-        self._strong = False
+        self._strong = self._chosen = False
         self._word = ""
         self._word_style: Style | None = None
 
-    def show(self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False) -> None:
-        """Say this from now on."""
+    def show(
+        self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False, chosen: bool = False
+    ) -> None:
+        """Say this from now on. `chosen`: it stands above what keys act on."""
+        self._chosen = chosen
         self._title, self._word, self._word_style, self._strong = title, word, style, strong
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
         palette, sign = self.palette, self.palette.glyphs.rule
+        line = palette.accent if self._chosen else palette.rule
+        first = palette.glyphs.cursor if self._chosen else sign
         word = ink.cut(self._word, max(0, width - 6))
         title = ink.cut(self._title, max(0, width - ink.width(word) - 8))
         start = ink.line(
-            (f"{sign} " if title else sign, palette.rule),
+            (f"{first} " if title else first, line),
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
         )
-        end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, palette.rule))
+        end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, line))
         between = max(0, width - ink.length(start) - ink.length(end))
-        return ((*start, *ink.line((sign * between, palette.rule)), *end),)
+        return ((*start, *ink.line((sign * between, line)), *end),)

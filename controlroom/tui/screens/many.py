@@ -1,0 +1,180 @@
+"""The list before something is done to many: whom it is about, and the number of them to type."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.model import Agent
+from controlroom.domain.views import agent_line, agent_row
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.many import Plan, carry_out
+from controlroom.tui.screens.base import RoomScreen, plain_key
+from controlroom.tui.screens.sheets import Choices, Sheet, Words
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rule import Rule
+
+_ANSWERS = ("allow", "always", "deny")
+
+
+class Listed(Lines):
+    """The agents it is about, one a line, with what they ask where that is to be answered; then who is left out."""
+
+    DEFAULT_CSS = "Listed { height: auto; max-height: 1fr; }"
+
+    def __init__(self, todo: Plan) -> None:
+        super().__init__(id="listed")
+        self._plan = todo
+        self._top = 0
+        self._length = 1
+        self._read_to = 0
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    @property
+    def read(self) -> bool:
+        """Whether all of it was on show."""
+        return self._read_to >= self._length
+
+    def on_mount(self) -> None:
+        """As high as there is room for."""
+        self.fit()
+
+    def fit(self) -> None:
+        """Take the height that the list needs and the screen has, under its title and above its keys."""
+        width, height = self.app.size
+        self.styles.height = max(1, min(len(self._all(width)), height - 6))
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The part that fits; its last line says how much is below."""
+        lines = self._all(width)
+        self._length = len(lines)
+        self._top = max(0, min(self._top, self._length - height))
+        below = self._length - self._top - height
+        self._read_to = max(self._read_to, self._top + height - (below > 0))
+        shown = lines[self._top : self._top + height]
+        if below > 0:
+            shown[-1] = ink.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
+        return shown
+
+    def move(self, rows: int) -> None:
+        """Move by lines."""
+        self._top = max(0, self._top + rows)
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(-3)
+
+    def _all(self, width: int) -> list[Line]:
+        lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
+        if self._plan.left_out:
+            lines.append(ink.line(("  left out:", self.palette.quiet)))
+        return lines + [
+            ink.line((f"    {agent.name}  {agent.host}  {reason}", self.palette.quiet))
+            for agent, reason in self._plan.left_out
+        ]
+
+    def _target(self, agent: Agent, width: int) -> list[Line]:
+        palette, picture = self.palette, self.room.picture
+        row = agent_row(picture.fleet, agent, picture.now)
+        names = [len(target.agent.name) for target in self._plan.targets]
+        hosts = [len(target.agent.host) for target in self._plan.targets]
+        drawn = ink.line(
+            (f"  {palette.glyphs.states[row.state]} ", palette.states[row.state]),
+            (ink.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
+            (f"  {ink.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
+            (f"  {ink.left(str(row.state), 8)}", palette.states[row.state]),
+            (f" {ink.right(row.age, 4)}", palette.quiet),
+            (f"  {agent_line(agent)}" if width >= 60 else "", palette.quiet),
+        )
+        return [drawn, *(self._asked(agent, width) if self._plan.action in _ANSWERS else ())]
+
+    def _asked(self, agent: Agent, width: int) -> list[Line]:
+        if agent.question is None:
+            return []
+        lines = agent.question.text.split("\n") if agent.question.text.strip() else [agent.question.title]
+        parts = [part for line in lines for part in ink.wrap(line, max(8, width - 6))]
+        return [ink.line((f"    {part}", self.palette.text)) for part in parts]
+
+
+class ListSheet(Sheet):
+    """Shows whom it is about. Their number and Enter do it: no single key can, and none that is held."""
+
+    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
+        super().__init__()
+        self._screen, self.plan = screen, todo
+        self.typed = ""
+
+    def compose(self) -> ComposeResult:
+        """A title, the list, what to type."""
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield Words(self.plan.title, "", danger=self._danger)
+            yield Listed(self.plan)
+            yield Choices([], id="answers")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self._say()
+
+    def on_resize(self) -> None:
+        """The height is another one."""
+        self.query_one(Listed).fit()
+
+    def _say(self, trouble: str = "") -> None:
+        self.query_one("#heading", Rule).show("", trouble, self.room.palette.danger)
+        number, verb = len(self.plan.targets), BY_NAME[self.plan.action].title
+        typed = f": {self.typed}▏" if self.typed else ""
+        self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])
+
+    @property
+    def _danger(self) -> bool:
+        """Whether runs or logs end with it."""
+        return BY_NAME[self.plan.action].danger or self.plan.action == "reassign"
+
+    def on_key(self, event: events.Key) -> None:
+        """Digits are the number, Enter does it when that is right; `q`, `n`, Esc leave; others move the list."""
+        event.stop()
+        key = plain_key(event)
+        page = max(1, self.query_one(Listed).size.height - 2)
+        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
+        if key in set("0123456789"):
+            self.typed = (self.typed + key)[-4:]
+            self._say()
+        elif key == "backspace" and self.typed:
+            self.typed = self.typed[:-1]
+            self._say()
+        elif key in ("q", "n", "escape", "backspace"):
+            self.dismiss()
+        elif key == "enter":
+            self._enter()
+        elif key in moves:
+            self.query_one(Listed).move(moves[key])
+
+    def _enter(self) -> None:
+        if self.typed != str(len(self.plan.targets)):
+            self.typed = ""
+            self._say(f"type {len(self.plan.targets)} first")
+        elif self.plan.action in ("allow", "always") and not self.query_one(Listed).read:
+            self._say("read all of it first: Space")
+        else:
+            self.dismiss()
+            carry_out(self.room, self._screen, self.plan)
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap on the way out leaves; the number is typed."""
+        if event.key == "q":
+            self.dismiss()

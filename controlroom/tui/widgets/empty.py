@@ -1,0 +1,30 @@
+"""What stands where agents would stand when there is none to show."""
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.theme import Palette
+
+
+def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> list[Line]:
+    """Say what to do next. `wanted`: the filter; `cells`: the width there is."""
+    fleet = picture.fleet
+    quiet, key = palette.quiet, palette.key
+    if picture.engine is not Engine.HERE and not picture.known:
+        words = picture.reason or "starting the engine…"
+        return [(), *(ink.line((f"  {part}", quiet)) for part in ink.wrap(words, cells))]
+    if wanted:
+        return [(), ink.line(("  no agent has that.  ", quiet), ("/", key), (" changes the filter", quiet))]
+    if not fleet.hosts:
+        return [
+            (),
+            ink.line(("  No hosts yet.", palette.strong)),
+            ink.line(("  Press ", quiet), ("h", key), (" then ", quiet), ("a", key), (" to add one,", quiet)),
+            ink.line(("  or: controlroom host add user@address", quiet)),
+        ]
+    return [
+        (),
+        ink.line(("  No agents yet.", palette.strong)),
+        ink.line(("  Press ", quiet), ("s", key), (" to start one: write its task,", quiet)),
+        ink.line(("  then Enter. ", quiet), ("?", key), (" explains every key.", quiet)),
+    ]
