@@ -196,7 +196,7 @@ async def test_the_cursor_stays_with_its_agent_when_rows_move() -> None:
         for name in ("vm1/web-2", "vm1/lint-all"):
             asking = here.engine.fleet.agents[name]
             here.engine.put(replace(asking, state=State.WAITING, question=scenes.permission("Bash: ls")))
-        await here.until(lambda: table.rows[0].name == "docs-1" and table.rows[3].name == "web-2")
+        await here.until(lambda: table.agents[0].name == "docs-1" and table.agents[3].name == "web-2")
         assert table.chosen == "vm2/api-3"
         await here.press("x")
         assert here.screen(ConfirmSheet).intent == KillAgent("vm2/api-3", 1)
@@ -220,9 +220,9 @@ async def test_filter_narrows_the_table_and_backspace_clears_it(size: tuple[int,
         await here.press("/")
         await here.write("vm2 working")
         table = here.screen(Overview).table
-        assert [row.name for row in table.rows] == ["api-3", "doc"]
+        assert [row.name for row in table.agents] == ["api-3", "doc"]
         await here.press("enter")
-        assert [row.name for row in table.rows] == ["api-3", "doc"]
+        assert [row.name for row in table.agents] == ["api-3", "doc"]
         await here.press("enter")
         assert here.screen(AgentScreen).agent_id == "vm2/api-3"
         await here.press("q", "q")

@@ -98,7 +98,7 @@ async def test_ages_move_together_once_a_minute_and_not_between() -> None:
         here.app.tick()
         await here.pilot.pause()
         assert "14:33" in here.text()
-        ages = {row.name: row.age for row in here.screen(Overview).table.rows}
+        ages = {row.name: row.age for row in here.screen(Overview).table.agents}
         assert (ages["docs-1"], ages["infra"], ages["test-4"]) == ("3m", "5m", "1h03")
 
 

@@ -82,10 +82,8 @@ class Listed(Lines):
         lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
         if self._plan.left_out:
             lines.append(ink.line(("  left out:", self.palette.quiet)))
-        return lines + [
-            ink.line((f"    {agent.name}  {agent.host}  {reason}", self.palette.quiet))
-            for agent, reason in self._plan.left_out
-        ]
+        reasons = ((agent, reason.removeprefix(f"{agent.name} ")) for agent, reason in self._plan.left_out)
+        return lines + [ink.line((f"    {agent.id}  {reason}", self.palette.quiet)) for agent, reason in reasons]
 
     def _target(self, agent: Agent, width: int) -> list[Line]:
         palette, picture = self.palette, self.room.picture

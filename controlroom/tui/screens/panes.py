@@ -42,7 +42,7 @@ class PanesSheet(Sheet):
         pinned = [("p", f"pinned {len(wish.pinned)}")] if wish.pinned else []
         here = [("h", host)] * bool(host) + [("s", state)] * bool(state)
         self.query_one("#whom", Choices).show([("c", "chosen one"), ("a", "active"), *here, *pinned])
-        numbers = [(str(number), "") for number in (2, 4, 6, 9)] + [("0", "16"), ("+", ""), ("-", "")]
+        numbers = [("1-9", "so many"), ("0", str(MOST)), ("+", "more"), ("-", "fewer")]
         self.query_one("#many", Choices).show([*numbers, ("Enter", "done")])
 
     def _following(self, pick: Pick) -> str:

@@ -15,13 +15,15 @@ from controlroom.tui.widgets.pane import AgentPane, Tag
 
 LEAST = (38, 6)
 """Columns and lines that a pane needs."""
+PHONE = 60
+"""Columns below which panes are shown one at a time."""
 _LOOKS = 5.0
 """Columns for each line of a pane that reads well."""
 
 
 def room_for(width: int, height: int) -> int:
-    """Give how many panes there is room for: one at least."""
-    return max(1, width // LEAST[0]) * max(1, height // LEAST[1])
+    """Give how many panes there is room for: on a phone one."""
+    return max(1, width // LEAST[0]) * max(1, height // LEAST[1]) if width >= PHONE else 1
 
 
 def shape(count: int, width: int, height: int) -> tuple[int, int]:

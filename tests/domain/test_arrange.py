@@ -1,0 +1,145 @@
+"""The table: order, headings, filter; rows that did not change are the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain.arrange import Arrangement, Group, GroupRow, Sort, arrange, following
+from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.views import AgentRow
+from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, host, question
+
+AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE)
+
+
+def busy() -> Fleet:
+    return fleet(
+        agent("web-10", since=NOON - 50 * MINUTE, rss=100, cpu_percent=9.0, model="claude-opus-5"),
+        agent("web-2", since=NOON - 5 * MINUTE, rss=300, cpu_percent=1.0, model="", profile="docs"),
+        agent("docs-1", state=State.WAITING, question=question(), rss=200, since=NOON - 2 * MINUTE),
+        agent("seed-9", state=State.FAILED, detail="exit 1", since=NOON - 9 * MINUTE, profile="docs"),
+        agent("far-1", on="vm2", since=NOON - 90 * MINUTE),
+        hosts=(host(), AWAY),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        (Sort.NEED, ["docs-1", "seed-9", "far-1", "web-2", "web-10"]),
+        (Sort.NAME, ["docs-1", "far-1", "seed-9", "web-2", "web-10"]),
+        (Sort.HOST, ["docs-1", "seed-9", "web-2", "web-10", "far-1"]),
+        (Sort.STATE, ["docs-1", "seed-9", "far-1", "web-10", "web-2"]),
+        (Sort.AGE, ["docs-1", "web-2", "seed-9", "web-10", "far-1"]),
+        (Sort.MODEL, ["web-10", "docs-1", "far-1", "seed-9", "web-2"]),
+        (Sort.RAM, ["web-2", "docs-1", "web-10", "far-1", "seed-9"]),
+        (Sort.CPU, ["web-10", "web-2", "docs-1", "far-1", "seed-9"]),
+    ],
+)
+def test_orders(sort: Sort, names: list[str]) -> None:
+    table = arrange(busy(), NOON, Arrangement(sort))
+    assert [agent.split("/")[1] for agent in table.ids] == names
+
+
+@pytest.mark.parametrize(
+    ("group", "heads"),
+    [
+        (Group.HOST, ["vm1", "vm2"]),
+        (Group.STATE, ["waiting", "failed", "lost", "working"]),
+        (Group.PROFILE, ["docs", "no profile"]),
+    ],
+)
+def test_groups_have_headings_that_count(group: Group, heads: list[str]) -> None:
+    table = arrange(busy(), NOON, Arrangement(Sort.NAME, group))
+    headings = [row for row in table.rows if isinstance(row, GroupRow)]
+    assert [row.title for row in headings] == heads
+    assert sum(row.count for row in headings) == len(table.ids) == 5
+    assert not {row.id for row in headings} & set(table.ids)
+
+
+def test_a_heading_tells_states_in_the_order_of_need() -> None:
+    first = arrange(busy(), NOON, Arrangement(group=Group.HOST)).rows[0]
+    assert isinstance(first, GroupRow)
+    assert first.counts == ((State.WAITING, 1), (State.FAILED, 1), (State.WORKING, 2))
+
+
+def test_a_filter_leaves_no_empty_heading() -> None:
+    table = arrange(busy(), NOON, Arrangement(group=Group.HOST, text="vm1 failed"))
+    assert [row.id for row in table.rows] == ["host: vm1", "vm1/seed-9"]
+
+
+def test_a_row_is_made_anew_only_when_something_in_it_changed() -> None:
+    before = arrange(busy(), NOON, Arrangement())
+    other = busy()
+    other = replace(other, agents={**before_agents(other, before), "vm1/web-2": agent("web-2", last_line="new")})
+    after = arrange(other, NOON, Arrangement(), before)
+    same = {row.id for row in before.rows for new in after.rows if new is row}
+    assert same == set(before.ids) - {"vm1/web-2"}
+    later = arrange(other, NOON + MINUTE, Arrangement(), after)
+    assert all(isinstance(row, AgentRow) and row.age != "now" for row in later.rows)
+    ages = {row.id: row.age for row in later.rows if isinstance(row, AgentRow)}
+    assert (ages["vm1/docs-1"], ages["vm2/far-1"]) == ("3m", "10m")
+
+
+def before_agents(fleet: Fleet, before: object) -> dict[str, Agent]:
+    """The very agents that a table was made from."""
+    made: dict[str, tuple[Agent, AgentRow]] = before.made  # type: ignore[attr-defined]
+    return {id_: made[id_][0] for id_ in fleet.agents}
+
+
+def test_a_lost_link_reaches_rows_whose_agents_did_not_change() -> None:
+    world = busy()
+    before = arrange(world, NOON, Arrangement())
+    cut = replace(world, hosts={**world.hosts, "vm1": replace(world.hosts["vm1"], link=LinkState.LOST)})
+    states = {row.id: row.state for row in arrange(cut, NOON, Arrangement(), before).rows if isinstance(row, AgentRow)}
+    assert states["vm1/web-2"] is State.LOST
+    assert states["vm1/seed-9"] is State.FAILED
+
+
+def test_an_order_that_is_held_stays_and_newcomers_stand_behind() -> None:
+    by_cpu = Arrangement(Sort.CPU)
+    before = arrange(busy(), NOON, by_cpu)
+    world = busy()
+    moved = {
+        **world.agents,
+        "vm1/seed-9": replace(world.agents["vm1/seed-9"], cpu_percent=99.0),
+        "vm1/new": agent("new", cpu_percent=100.0),
+    }
+    held = arrange(replace(world, agents=moved), NOON, by_cpu, before, hold=True)
+    assert held.ids == (*before.ids, "vm1/new")
+    assert arrange(replace(world, agents=moved), NOON, by_cpu, before).ids[:2] == ("vm1/new", "vm1/seed-9")
+
+
+def test_choices_go_round() -> None:
+    sort = Sort.NEED
+    seen = [sort := following(sort) for _ in Sort]
+    assert set(seen) == set(Sort)
+    assert seen[-1] is Sort.NEED
+
+
+@given(
+    st.lists(agents, max_size=12),
+    st.sampled_from(list(Sort)),
+    st.sampled_from(list(Group)),
+    st.sampled_from(["", "a", "vm1", "working"]),
+)
+def test_every_agent_that_fits_stands_once_below_its_heading(
+    many: list[Agent], sort: Sort, group: Group, text: str
+) -> None:
+    world = fleet(*many, hosts=(host(), host("vm2")))
+    wanted = Arrangement(sort, group, text)
+    table = arrange(world, NOON, wanted)
+    alone = {agent for agent in world.agents if arrange(fleet(world.agents[agent]), NOON, Arrangement(text=text)).ids}
+    if not text:
+        assert set(table.ids) == set(world.agents) == alone
+    assert len(set(table.ids)) == len(table.ids)
+    assert arrange(world, NOON, wanted, table) == table
+    if group is Group.HOST:
+        heading = ""
+        for row in table.rows:
+            heading = row.title if isinstance(row, GroupRow) else heading
+            assert isinstance(row, GroupRow) or row.host == heading
