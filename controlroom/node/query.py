@@ -1,12 +1,17 @@
 """What is searched for: bytes that stand wherever it is found, and the test on what a person would read."""
 
+import importlib
 import itertools
 import json
 import re
+import sys
+from typing import Any
 
 LONGEST = 1000
 """Characters of a query at most."""
 
+_SHORTEST = 3
+"""Characters of an expression's own text that are worth being looked for first."""
 _MARKS, _MARK = 8, 200
 
 
@@ -23,7 +28,8 @@ class Query:
         self.exact = exact
         self._text = text if exact else text.lower()
         self._expression = _compiled(text, exact) if regex else None
-        self.needles = () if regex else tuple(_needles(text, exact))
+        sought = _literal(text, exact) if regex else text
+        self.needles = tuple(_needles(sought, exact)) if sought else ()
         """One of these stands in every record that shows the text; without any, each record must be looked at.
 
         Unless `exact`, they are meant for bytes whose ASCII letters are small.
@@ -42,6 +48,30 @@ def _compiled(text: str, exact: bool) -> re.Pattern[str]:
         return re.compile(text, 0 if exact else re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise QueryProblem(f"this is no regular expression: {error}") from None
+
+
+def _literal(text: str, exact: bool) -> str:
+    """Give the longest text that stands in everything an expression matches; "" when none is sure."""
+    parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
+    parsed = parser.parse(text)
+    if exact and parsed.state.flags & re.IGNORECASE:
+        return ""
+    runs = [""]
+    _collect(parsed, runs)
+    longest = max(runs, key=len)
+    return longest if len(longest) >= _SHORTEST else ""
+
+
+def _collect(parsed: Any, runs: list[str]) -> None:
+    """Add what stands in a sequence one after the other to the last run; what may vary begins a new one."""
+    for what, given in parsed:
+        name = str(what)
+        if name == "LITERAL":
+            runs[-1] += chr(given)
+        elif name == "SUBPATTERN" and not given[1] and not given[2]:
+            _collect(given[3], runs)
+        elif name != "AT":
+            runs.append("")
 
 
 def _needles(text: str, exact: bool) -> set[bytes]:

@@ -51,7 +51,7 @@ class _Block:
         self.data = b"\n" + data
         """A newline stands before every record."""
         self._needles = query.needles
-        coloured = b"\x1b" in data or b"\\u001b[" in data
+        coloured = b"\x1b" in data or (b"\\" in data and b"\\u001b[" in data)
         self._plain = _COLOURS.sub(b"", self.data) if coloured else self.data
         self._text = self._plain if query.exact else self._plain.lower()
         self._across = self._cut_needles() if self._needles else []

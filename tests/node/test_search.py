@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -277,6 +278,36 @@ async def test_an_expression_is_searched_in_a_process_of_its_own(tmp_path: Path,
     assert found.id == 7
     assert found.done
     assert texts(list((await ask(tmp_path, "TOOK [0-9]+", regex=True, exact=True)).hits)) == ["TOOK 340 ms, then 7 ms"]
+
+
+@given(
+    expression=st.text(st.sampled_from("abc(|)[]*+?{2}^$.\\d"), min_size=1, max_size=14),
+    line=st.text(st.sampled_from("abc2d"), max_size=20),
+    exact=st.booleans(),
+)
+@settings(deadline=None)
+def test_what_an_expression_must_contain_is_in_all_it_finds(expression: str, line: str, exact: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            query = Query(expression, regex=True, exact=exact)
+        except QueryProblem:
+            return
+    if query.found(line) is not None:
+        raw = line.encode() if exact else line.lower().encode()
+        assert not query.needles or any(needle in raw for needle in query.needles)
+
+
+def test_the_text_of_an_expression_is_looked_for_first() -> None:
+    def needles(expression: str, exact: bool = True) -> set[bytes]:
+        return set(Query(expression, regex=True, exact=exact).needles)
+
+    assert needles(r"took (\d+) seconds?$") == {b" second"}
+    assert needles(r"(error): (.*)\bfailed") == {b"error: "}
+    assert needles("Err[o0]r|other") == set()
+    assert needles("(?i)error") == set()
+    assert needles("ab") == set()
+    assert needles("ERROR", exact=False) == {b"error"}
 
 
 async def test_an_expression_without_end_is_ended(
