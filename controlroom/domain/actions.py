@@ -161,9 +161,21 @@ ACTIONS: tuple[Action, ...] = (
         "/",
         "filter",
         "Show only what contains a text: name, host, state, model, task, last line.",
-        "overview agent",
+        "overview",
         footer=9,
     ),
+    Action(
+        "search",
+        "/",
+        "search",
+        "Find a text in the whole log, on its host; re: begins a regular expression. Then , and . lead from match to "
+        "match.",
+        "agent",
+        footer=9,
+        verb="logs AGENT --grep TEXT",
+    ),
+    Action("match_older", ",", "older", "Go to the match before, further back in the log.", "agent", footer=1),
+    Action("match_newer", ".", "newer", "Go to the match after, nearer to the end.", "agent", footer=1),
     Action(
         "hosts",
         "h",

@@ -65,6 +65,8 @@ class Matches:
     """There is nothing further that way in this run."""
     searched: int = 0
     """Bytes of the log that were searched."""
+    at: int = 0
+    """When the record at `place` was written (UTC ms); 0: not known."""
     reason: str = ""
     """Why the search cannot go on."""
 

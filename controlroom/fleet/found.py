@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 from dataclasses import dataclass
 
 from controlroom.domain.loglines import LogHit, Matches, hit_line, screen_lines
@@ -9,7 +10,7 @@ from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.fleet.protocol import Hits, Page, Screen
 from controlroom.meter.inert import Span, inert
 from controlroom.wire.inquiries import Hit
-from controlroom.wire.records import unpack_all
+from controlroom.wire.records import unpack
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class LogPage:
     """Nothing older exists in this epoch."""
     reason: str = ""
     """Why there is nothing, when the log cannot be read."""
+    offsets: tuple[int, ...] = ()
+    """Where in the segment of `start` each record begins."""
+    before: int = 0
+    """Bytes of this run's log before the records, where that is known."""
+    total: int = 0
+    """Bytes of all of it; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,11 @@ def log_page(page: Page) -> LogPage:
         data = base64.b64decode(page.data)
     except binascii.Error:
         return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
-    records = tuple(LogRecord(*record) for record in unpack_all(data))
-    return LogPage(page.agent, records, page.start, page.end, page.skipped, page.first, page.reason)
+    lines = data.split(b"\n")[:-1]
+    records = tuple(LogRecord(*unpack(line)) for line in lines)
+    offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
+    known = (page.skipped, page.first, page.reason, offsets, page.before, page.total)
+    return LogPage(page.agent, records, page.start, page.end, *known)
 
 
 def agent_screen(screen: Screen) -> AgentScreen:
@@ -65,6 +75,7 @@ def matches(found: Hits) -> Matches:
         found.place,
         found.done,
         max(0, found.searched),
+        max(0, found.at),
         found.reason,
     )
 
@@ -72,4 +83,4 @@ def matches(found: Hits) -> Matches:
 def _hit(epoch: int, hit: Hit) -> LogHit:
     place = LogPlace(epoch, hit.segment, hit.offset)
     lines = tuple(hit_line(hit.at, line.kind, line.text) for line in hit.lines)
-    return LogHit(place, hit.at, lines, tuple(inert(mark, 200) for mark in hit.marks[:8]))
+    return LogHit(place, hit.at, lines, tuple(text for mark in hit.marks[:8] if (text := inert(mark, 200))))

@@ -329,7 +329,9 @@ class LogDesk:
 def _page(agent: str, epoch: int, fetched: Fetched) -> Page:
     start = LogPlace(epoch, fetched.segment, fetched.offset)
     end = LogPlace(epoch, fetched.next_segment, fetched.next_offset)
-    return Page(agent, start, end, fetched.data, first=fetched.first, reason=short(fetched.reason, 300))
+    reason, total = short(fetched.reason, 300), max(0, fetched.total)
+    before = max(0, min(fetched.before, total))
+    return Page(agent, start, end, fetched.data, first=fetched.first, reason=reason, before=before, total=total)
 
 
 def _follows(expected: LogPlace, page: Page) -> bool:

@@ -160,7 +160,8 @@ class Page:
     """Whole records of one log, in order, as base64. `skipped` bytes before them were left out.
 
     `id`: of the `FetchLog` that this answers, else of the `FollowLogs` since which the agent is followed, so that what
-    was under way before is not taken for what was asked for since. `first`: nothing older exists.
+    was under way before is not taken for what was asked for since. `first`: nothing older exists. Of this
+    run's log `before` bytes lie before the records, `total` are there in all; 0 where that was not asked for.
     """
 
     agent: str
@@ -171,6 +172,8 @@ class Page:
     skipped: int = 0
     first: bool = False
     reason: str = ""
+    before: int = 0
+    total: int = 0
 
     @property
     def size(self) -> int:
@@ -199,6 +202,7 @@ class Hits:
     done: bool = False
     searched: int = 0
     reason: str = ""
+    at: int = 0
 
 
 Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits

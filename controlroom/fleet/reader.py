@@ -240,7 +240,9 @@ class Reader:
         except Unanswered as problem:
             found = Found(asked.id, segment=place.segment, offset=place.offset, reason=str(problem))
         reached = LogPlace(request.epoch, found.segment, found.offset)
-        self._tell(Hits(request.id, reached, found.hits, found.done, found.searched, short(found.reason, 300)))
+        self._tell(
+            Hits(request.id, reached, found.hits, found.done, found.searched, short(found.reason, 300), found.at)
+        )
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

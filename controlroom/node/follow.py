@@ -105,7 +105,10 @@ class Follower:
             place = self._caught_up((wanted.name, wanted.epoch), place)
             piece = segments.before(folder, place, max(1, wanted.count), FETCHED)
         first = piece.start <= segments.begin(folder)
-        return Fetched(wanted.id, *piece.start, base64.b64encode(piece.data).decode(), *piece.end, first=first)
+        total = segments.pending(folder, Place(0, 0))
+        before = max(0, total - segments.pending(folder, piece.start))
+        data = base64.b64encode(piece.data).decode()
+        return Fetched(wanted.id, *piece.start, data, *piece.end, first=first, before=before, total=total)
 
     def close(self) -> None:
         """Send nothing more."""

@@ -149,7 +149,9 @@ class Searching:
         place, done = step(place)
         while not done and not self._enough():
             place, done = step(place)
-        return Found(self._wanted.id, tuple(self._hits), *place, done=done, searched=self._searched)
+        head = segments.read_at(self._folder, *place, 13)
+        at = int(head) if len(head) == 13 and head.isdigit() else 0
+        return Found(self._wanted.id, tuple(self._hits), *place, done=done, searched=self._searched, at=at)
 
     def _enough(self) -> bool:
         most = max(1, min(self._wanted.count, HITS))

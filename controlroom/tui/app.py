@@ -18,6 +18,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
 from controlroom.tui.follow import Reader
+from controlroom.tui.hunt import Hunt
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
@@ -273,6 +274,26 @@ class ControlRoomApp(App[None]):
     def on_log_view_wanted(self, event: LogView.Wanted) -> None:
         """A view needs text that is not held."""
         self._reader.want(event.book, event.which)
+
+    def on_log_view_jumped(self, event: LogView.Jumped) -> None:
+        """A view is to stand where nothing is held."""
+        self._reader.jump(event.book, event.place)
+
+    def search(self, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
+        """Search on as far as is wanted; `found` is told of every piece."""
+        if self.source is None:
+            self.say("not now: the engine is not here", Level.DANGER)
+        elif hunt.wants_more and not hunt.busy:
+            self._run(self._search(self.source, hunt, found))
+
+    async def _search(self, source: Source, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
+        hunt.busy = True
+        try:
+            while hunt.wants_more and source is self.source:
+                await hunt.piece(source)
+                found(hunt)
+        finally:
+            hunt.busy = False
 
     def _log_grown(self, book: LogBook) -> None:
         screen = self._looked_at()

@@ -104,6 +104,10 @@ def _filter(room: "ControlRoomApp", screen: RoomScreen) -> None:
     screen.query_one(FilterLine).open()
 
 
+def _match(step: int) -> Callable[["ControlRoomApp", RoomScreen], None]:
+    return lambda _room, screen: screen.to_match(step) if isinstance(screen, AgentScreen) else None
+
+
 def _help(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.help import HelpScreen
 
@@ -272,6 +276,9 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "forget": _forget,
     "explain": _explain,
     "filter": _filter,
+    "search": _filter,
+    "match_older": _match(1),
+    "match_newer": _match(-1),
     "hosts": _hosts,
     "host_add": _host_add,
     "host_remove": _host_remove,

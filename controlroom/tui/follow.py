@@ -13,6 +13,8 @@ KEPT = 16
 """Books kept of logs that were on show, so that going back shows them at once."""
 PAGE = 300
 """Records of one fetch."""
+CONTEXT = 60
+"""Records before a place that are read with what stands there."""
 _RETRY = 2.0
 """Seconds until a log that could not be read is tried again."""
 
@@ -52,7 +54,7 @@ class Reader:
             return
         for agent in wanted:
             book = self._books[agent]
-            if book.trouble and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
+            if book.trouble and not book.anchored and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
                 self._fetch(book, "newest")
 
     def book(self, agent: str, epoch: int) -> LogBook | None:
@@ -61,9 +63,29 @@ class Reader:
         return book if book is not None and book.epoch == epoch else None
 
     def want(self, book: LogBook, which: str) -> None:
-        """Fetch text that is not held: `older`, `newer`, `newest` or `oldest`."""
-        if self._books.get(book.agent) is book:
+        """Fetch text that is not held: `older`, `newer` or `newest`. What did not work is tried again after a while."""
+        early = self._monotonic() - self._tried.get(book.agent, 0.0) < _RETRY
+        if self._books.get(book.agent) is book and not (book.stuck and early):
             self._fetch(book, which)
+
+    def jump(self, book: LogBook, place: LogPlace) -> None:
+        """Hold the part of the log around a place, instead of what is held."""
+        if self._source is not None and self._books.get(book.agent) is book:
+            self._run(self._jump_now(self._source, book, place))
+
+    async def _jump_now(self, source: Source, book: LogBook, place: LogPlace) -> None:
+        generation = book.generation
+        page = await source.fetch(book.agent, place.epoch, None, PAGE, place)
+        before = None
+        if page.records and not page.first:
+            before = await source.fetch(book.agent, place.epoch, place, CONTEXT)
+        if generation != book.generation or source is not self._source:
+            return
+        if page.records:
+            book.begin_at(place, page, before)
+        else:
+            book.stuck = page.reason or "nothing stands there any more"
+        self._changed(book)
 
     async def pump(self, source: Source) -> None:
         """Take in what followed logs say, for as long as the source has pages."""
@@ -99,8 +121,10 @@ class Reader:
             return
         if place_order(page.end) <= place_order(book.end):
             return
-        if book.behind:
-            book.missed = page.end
+        if book.behind or (book.anchored and not book.fits(page)):
+            book.behind, book.missed = True, page.end
+            book.unseen += len(page.records)
+            self._changed(book)
             return
         if place_order(page.start) < place_order(book.end):
             book.behind, book.missed = True, page.end
@@ -138,8 +162,6 @@ class Reader:
     async def _page(self, source: Source, book: LogBook, which: str) -> Page | None:
         if which == "newest" or book.start is None or book.end is None:
             return await source.fetch(book.agent, book.epoch, None, PAGE)
-        if which == "oldest":
-            return await source.fetch(book.agent, book.epoch, None, PAGE, LogPlace(book.epoch, 0, 0))
         if which == "newer":
             return await source.fetch(book.agent, book.end.epoch, None, PAGE, book.end)
         before = None if book.start.segment < 0 else book.start
@@ -148,10 +170,10 @@ class Reader:
     def _put(self, book: LogBook, which: str, page: Page) -> None:
         if which == "newest":
             book.begin_again(page)
-        elif which == "oldest":
-            book.begin_from_start(page)
         elif which == "older":
             book.prepend(page)
+        elif page.reason and page.end.epoch == book.epoch:
+            book.stuck = page.reason
         elif page.records:
             book.append(page)
         else:

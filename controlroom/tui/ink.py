@@ -125,6 +125,8 @@ def _reach(text: str, widths: list[int], start: int, cells: int) -> int:
 
 def marked(segments: Sequence[Segment], text: str, style: Style) -> list[Segment]:
     """Lay `style` under every place where `text` stands, even across runs of different colours."""
+    if not text:
+        return list(segments)
     whole = "".join(segment.text for segment in segments).lower()
     wanted, marks, at = text.lower(), list[tuple[int, int]](), 0
     while (at := whole.find(wanted, at)) >= 0:

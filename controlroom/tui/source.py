@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from controlroom.domain.intents import Intent
+from controlroom.domain.loglines import Matches
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
 
 
@@ -54,6 +55,18 @@ class Page(Protocol):
     def reason(self) -> str:
         """Why there is nothing, when the log cannot be read."""
 
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where in the segment of `start` each record begins."""
+
+    @property
+    def before(self) -> int:
+        """Bytes of this run's log before the records."""
+
+    @property
+    def total(self) -> int:
+        """Bytes of all of this run's log; 0: not known."""
+
 
 class Source(Protocol):
     """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
@@ -86,6 +99,19 @@ class Source(Protocol):
         self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
     ) -> Page:
         """Read older text: `count` records before a place (None: the end), or those after `after`."""
+
+    async def search(
+        self,
+        agent: str,
+        epoch: int,
+        text: str,
+        *,
+        regex: bool = False,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        count: int = 100,
+    ) -> Matches:
+        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`."""
 
     async def stop_engine(self) -> object:
         """Stop the engine; agents live on."""

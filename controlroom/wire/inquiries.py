@@ -107,6 +107,8 @@ class Found:
     """There is nothing further that way."""
     searched: int = 0
     """Bytes of the log that were searched."""
+    at: int = 0
+    """When the record at that place was written (UTC ms); 0: not known."""
     reason: str = ""
     """Why the search cannot go on."""
 

@@ -322,6 +322,10 @@ class Fetched:
     first: bool = False
     reason: str = ""
     """Why there is nothing, when the log cannot be read."""
+    before: int = 0
+    """Bytes of this run's log before the records."""
+    total: int = 0
+    """Bytes of all of it."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
+from controlroom.domain.loglines import LogHit, Matches, log_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import EngineUnavailable, LogPage, Outcome
@@ -32,6 +34,8 @@ class SmallEngine:
         self.starting.set()
         self.connections = 0
         self._ops = 0
+        self.searched_at_once = 1000
+        """Records of one piece of a search."""
 
     async def connect(self, start: bool = True) -> SmallClient:
         """What `fleet.client.Client.connect` is for the app."""
@@ -77,7 +81,10 @@ class SmallEngine:
     def page(self, agent: str, epoch: int, start: int, end: int, skipped: int = 0) -> LogPage:
         records = tuple(self.logs.get((agent, epoch), [])[start:end])
         place = LogPlace(epoch, 1, start), LogPlace(epoch, 1, start + len(records))
-        return LogPage(agent, records, *place, skipped=skipped, first=start == 0)
+        total = len(self.logs.get((agent, epoch), []))
+        offsets = tuple(range(start, start + len(records)))
+        known = {"offsets": offsets, "before": start, "total": total}
+        return LogPage(agent, records, *place, skipped=skipped, first=start == 0, **known)  # type: ignore[arg-type]
 
     def decide(self, intent: intents.Intent) -> Outcome:
         self.asked.append(intent)
@@ -124,6 +131,7 @@ class SmallClient:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)
+    searches: list[tuple[int, str, LogPlace | None]] = field(default_factory=list)
     closed: bool = False
     _seen: Fleet | None = None
 
@@ -186,6 +194,32 @@ class SmallClient:
             return self.engine.page(agent, epoch, start, start + count)
         end = before.offset if before else len(log)
         return self.engine.page(agent, epoch, max(0, end - count), end)
+
+    async def search(
+        self,
+        agent: str,
+        epoch: int,
+        text: str,
+        *,
+        regex: bool = False,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        count: int = 100,
+    ) -> Matches:
+        self._alive()
+        self.searches.append((epoch, text, before))
+        await asyncio.sleep(0)
+        log = self.engine.logs.get((agent, epoch), [])
+        end = before.offset if before else len(log)
+        start = max(0, end - self.engine.searched_at_once)
+        hits = []
+        for number in reversed(range(start, end)):
+            words = "".join(line.text for line in log_lines(log[number : number + 1]))
+            marks = tuple(re.findall(text, words)) if regex else ()
+            if marks or (not regex and text.lower() in words.lower()):
+                hits.append(LogHit(LogPlace(epoch, 1, number), log[number].at, marks=marks))
+        place = LogPlace(epoch, 1, start)
+        return Matches(tuple(hits), place, start == 0, end - start, log[start].at if log else 0)
 
     async def stop_engine(self) -> None:
         self.engine.stop()

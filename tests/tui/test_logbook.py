@@ -18,7 +18,10 @@ def written(count: int, continued: frozenset[int] = frozenset()) -> list[LogReco
 
 def page(log: list[LogRecord], start: int, end: int, epoch: int = 1) -> LogPage:
     end = min(end, len(log))
-    return LogPage("vm1/a", tuple(log[start:end]), LogPlace(epoch, 1, start), LogPlace(epoch, 1, end), first=start == 0)
+    place = LogPlace(epoch, 1, start), LogPlace(epoch, 1, end)
+    offsets = tuple(range(start, end))
+    known = {"first": start == 0, "offsets": offsets, "before": start, "total": len(log)}
+    return LogPage("vm1/a", tuple(log[start:end]), *place, **known)  # type: ignore[arg-type]
 
 
 def held(book: LogBook) -> list[bytes]:

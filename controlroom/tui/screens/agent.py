@@ -5,6 +5,7 @@ from functools import partial
 from textual import on
 from textual.app import ComposeResult
 
+from controlroom.tui.hunt import Hunt
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.filter import FilterLine
@@ -24,13 +25,15 @@ class AgentScreen(RoomScreen):
     def __init__(self, agent: str) -> None:
         super().__init__()
         self.agent_id = agent
+        self.hunt: Hunt | None = None
+        """What is searched for in its log."""
 
     def compose(self) -> ComposeResult:
         """The pane takes everything between gauges and footer."""
         yield Gauges(id="gauges")
         yield AgentPane(full=True, id="full")
         yield Says(id="says")
-        yield FilterLine(id="filter")
+        yield FilterLine("Enter searches all of the log; re: begins an expression", id="filter")
         yield Keys(id="keys")
 
     @property
@@ -78,7 +81,8 @@ class AgentScreen(RoomScreen):
 
     def items(self) -> list[Item]:
         """What is done to this agent comes before what is done anywhere."""
-        return sorted(super().items(), key=lambda item: item.action.name == "spawn" and self.size.width < 100)
+        items = [item for item in super().items() if self.hunt or not item.action.name.startswith("match_")]
+        return sorted(items, key=lambda item: item.action.name == "spawn" and self.size.width < 100)
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""
@@ -116,7 +120,65 @@ class AgentScreen(RoomScreen):
         else:
             self.log_view.scroll_pages(1)
 
+    # ------------------------------------------------------------------ searching
+
     @on(FilterLine.Changed)
-    def _filtered(self, event: FilterLine.Changed) -> None:
+    def _typed(self, event: FilterLine.Changed) -> None:
+        """Mark what is typed where it is on show."""
         event.stop()
-        self.log_view.look_for(event.text.strip())
+        self._hunt(event.text.strip())
+
+    @on(FilterLine.Kept)
+    def _search(self, event: FilterLine.Kept) -> None:
+        """Search all of the log for it, on its host."""
+        event.stop()
+        if self.hunt is not None and self.hunt.text:
+            self.hunt.begun = self.hunt.eager = True
+            self._go_on()
+
+    def _hunt(self, text: str) -> None:
+        if self.hunt is not None:
+            self.hunt.over = True
+        agent = self.pane.agent
+        self.hunt = Hunt(agent.id, agent.epoch, text) if text and agent else None
+        self.log_view.mark(self.hunt)
+        self.pane.title()
+        self.show_keys()
+
+    def to_match(self, step: int) -> None:
+        """Go to the next older match (1) or the next newer one (-1)."""
+        hunt = self.hunt
+        if hunt is None or not hunt.begun:
+            self.room.say("search first: / and a text")
+        elif hit := hunt.choose(step):
+            hunt.eager = False
+            self.log_view.go_to(hit.place)
+            self._go_on()
+        elif step < 0:
+            self._again(hunt)
+        elif hunt.done or hunt.reason:
+            self.room.say(hunt.reason or "that is the first match in the log")
+        else:
+            hunt.eager = True
+            self._go_on()
+
+    def _again(self, hunt: Hunt) -> None:
+        """Beyond the newest match: search anew, from the end as it is now."""
+        self._hunt(hunt.wanted)
+        if self.hunt is not None:
+            self.hunt.begun = self.hunt.eager = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self.hunt is not None:
+            self.room.search(self.hunt, self._found)
+        self.log_view.mark(self.hunt)
+
+    def _found(self, hunt: Hunt) -> None:
+        """A piece has been searched."""
+        if hunt is not self.hunt:
+            return
+        if hunt.eager and (hit := hunt.choose(1)):
+            hunt.eager = False
+            self.log_view.go_to(hit.place)
+        self.log_view.mark(hunt)

@@ -104,9 +104,12 @@ class FilterLine(TypeLine):
 
     DEFAULT_CSS = "FilterLine { display: none; dock: bottom; height: 1; }"
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    class Kept(Message):
+        """What was typed is to stay."""
+
+    def __init__(self, hint: str = "Enter keeps it, Backspace leaves", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self.hint = "Enter keeps it, Backspace leaves"
+        self.hint = hint
 
     def open(self) -> None:
         """Show the line and type into it."""
@@ -123,6 +126,7 @@ class FilterLine(TypeLine):
         """Keep the filter."""
         event.stop()
         self.close()
+        self.tell(self.Kept())
 
     def on_type_line_left(self, event: TypeLine.Left) -> None:
         """Give the filter up."""

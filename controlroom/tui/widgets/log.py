@@ -1,6 +1,5 @@
 """A log on the screen: follows its end or stands still at a line, whatever arrives; only drawn lines are decoded."""
 
-from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -10,15 +9,15 @@ from textual.message import Message
 from textual.timer import Timer
 
 from controlroom.domain.loglines import LogLine, log_lines
+from controlroom.domain.model import LogPlace
 from controlroom.tui import ink, theme
+from controlroom.tui.hunt import Hunt
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import Entry, LogBook
 from controlroom.tui.widgets.lines import Lines
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""
-_SLICE = 400
-"""Entries looked through for a filter before the screen gets its turn."""
 _PAN = 20
 _GUTTER = {"say": "●", "tool": "›", "error": "✕", "err": "!", "ask": "▲", "note": "·", "input": "»", "done": "✓"}
 _PLAIN_GUTTER = {"say": "*", "tool": ">", "error": "x", "err": "!", "ask": "!", "note": "-", "input": ">", "done": "+"}
@@ -38,6 +37,14 @@ class LogView(Lines):
             self.book = book
             self.which = which
 
+    class Jumped(Message):
+        """The view is to stand at a place that is not held."""
+
+        def __init__(self, book: LogBook, place: LogPlace) -> None:
+            super().__init__()
+            self.book = book
+            self.place = place
+
     class Moved(Message):
         """The view stands elsewhere, or what can be said of it has changed."""
 
@@ -45,7 +52,10 @@ class LogView(Lines):
         super().__init__(id=id)
         self.book: LogBook | None = None
         self.wrapped = True
-        self.filter = ""
+        self.hunt: Hunt | None = None
+        """What is searched for: it is marked wherever it stands."""
+        self.taps = False
+        """Whether a tap above or below the middle turns a page."""
         self.arrived = 0
         """Entries that came while the view stood still."""
         self.paint_pause = 0.0
@@ -55,9 +65,9 @@ class LogView(Lines):
         self._pan = self._widest = 0
         self._cache: OrderedDict[int, tuple[Entry, list[Line]]] = OrderedDict()
         self._made_for: tuple[object, ...] = ()
-        self._matches: list[int] = []
-        self._looked: tuple[int, int] = (0, 0)
-        self._known_end = 0
+        self._landing: LogPlace | None = None
+        """Where the view goes as soon as that is held."""
+        self._known_end = self._known_unseen = 0
         self._timer: Timer | None = None
         self._waiting_words = "reading the log…"
 
@@ -69,9 +79,9 @@ class LogView(Lines):
         return self._top is None
 
     @property
-    def found(self) -> int:
-        """How many entries the filter has found by now."""
-        return len(self._matches)
+    def top(self) -> int | None:
+        """The entry at the top, when there is one on show."""
+        return self._shown[0][0] if self._shown and self.book and self._shown[0][0] < self.book.after_last else None
 
     def show(self, book: LogBook | None) -> None:
         """Show this log from now on, from its end."""
@@ -79,8 +89,10 @@ class LogView(Lines):
             return
         self.book, self._top, self.arrived = book, None, 0
         self._pan = self._widest = 0
-        self._known_end = book.after_last if book else 0
-        self._forget()
+        self._known_end, self._known_unseen = (book.after_last, book.unseen) if book else (0, 0)
+        self._landing = None
+        self._shown = []
+        self._cache.clear()
         self.redraw()
 
     def grown(self) -> None:
@@ -88,9 +100,11 @@ class LogView(Lines):
         book = self.book
         if book is None:
             return
-        if self._top is not None and book.after_last > self._known_end:
-            self.arrived += book.after_last - self._known_end
-        self._known_end = book.after_last
+        if self._top is not None and not book.behind:
+            self.arrived += max(0, book.after_last - self._known_end)
+        if self._top is not None:
+            self.arrived += max(0, book.unseen - self._known_unseen)
+        self._known_end, self._known_unseen = book.after_last, book.unseen
         if self._timer is None:
             self._paint()
             self._timer = self.set_timer(max(self.paint_pause, 1 / 30), self._pause_over)
@@ -106,15 +120,14 @@ class LogView(Lines):
             self.grown()
 
     def _paint(self) -> None:
+        if self.book is not None:
+            self.book.anchored = self._top is not None
         self.redraw()
         self.tell(self.Moved())
 
-    def look_for(self, text: str) -> None:
-        """Show only lines that contain `text`; an empty text shows all."""
-        if text == self.filter:
-            return
-        self.filter, self._top = text, None
-        self._forget()
+    def mark(self, hunt: Hunt | None) -> None:
+        """Mark what is searched for, from now on."""
+        self.hunt = hunt
         self._paint()
 
     def toggle_wrap(self) -> None:
@@ -149,25 +162,53 @@ class LogView(Lines):
         self._paint()
 
     def to_start(self) -> None:
-        """Go to the very first line of this run; what lies between is read when somebody scrolls there."""
-        if self.book is None or not self.book.loaded:
+        """Go to the first line of the run that is read; from there to that of the run before."""
+        book, top = self.book, self.top
+        if book is None or top is None:
             return
-        if not self.book.complete and not self.book.trouble:
-            self._landing = True
-            self.tell(self.Wanted(self.book, "oldest"))
-            return
-        first = self._beyond(self.book.first - 1, 1)
-        self._top = (first, 0) if first is not None else None
-        self._paint()
+        epoch, first = book.place(top).epoch, book.beginnings
+        if epoch in first and top <= first[epoch] and epoch > 1:
+            epoch -= 1
+        if epoch in first:
+            self._stand(first[epoch])
+        else:
+            self.go_to(LogPlace(epoch, 0, 0))
 
-    _landing = False
-    """Whether the view goes to the first line as soon as that is held."""
+    def go_to(self, place: LogPlace) -> None:
+        """Stand at a place, with some lines before it; what is not held is read first."""
+        book = self.book
+        if book is None:
+            return
+        number = book.find(place) if place.segment else None
+        if number is None:
+            self._landing = place
+            self.tell(self.Jumped(book, place))
+        else:
+            self._stand(number, self.size.height // 3)
+
+    def _stand(self, number: int, above: int = 0) -> None:
+        """Put an entry so many lines below the top, or as near to that as what is held allows."""
+        position: Position = (number, 0)
+        for _ in range(above):
+            before = self._step(position, -1)
+            if before is None:
+                break
+            position = before
+        self._top = position
+        self._paint()
 
     def pan(self, steps: int) -> None:
         """Move sideways where lines are cut."""
         furthest = max(0, self._widest - self.size.width + 4)
         self._pan = 0 if self.wrapped else max(0, min(furthest, self._pan + steps * _PAN))
         self._paint()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tap near the top turns a page back, one near the bottom a page on."""
+        third = max(1, self.size.height // 3)
+        if self.taps and (event.y < third or event.y >= self.size.height - third):
+            event.stop()
+            self.scroll_pages(-1 if event.y < third else 1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel moves three lines."""
@@ -186,13 +227,11 @@ class LogView(Lines):
         book = self.book
         if book is None or not book.loaded:
             return (ink.line((f"  {self._waiting_words}" if book else "", self.palette.quiet)),)
-        made_for = (width, self.wrapped, self._pan, self.filter, book.generation, self.palette)
+        made_for = (width, self.wrapped, self._pan, self.hunt and self.hunt.looks, book.generation, self.palette)
         if made_for != self._made_for:
             self._made_for = made_for
             self._cache.clear()
             self._land(book)
-        if self.filter:
-            self._search(book)
         self._shown = self._from_top(height) if self._top else self._from_end(height)
         self._ask_for_more(book, height)
         if not self._shown:
@@ -200,15 +239,15 @@ class LogView(Lines):
         return [self._rows(number)[row] for number, row in self._shown]
 
     def _land(self, book: LogBook) -> None:
-        if self._landing and book.behind:
-            self._landing, self._top = False, (book.first, 0)
+        if self._landing is None or book.jumped is None or book.jumped[0] != self._landing:
+            return
+        position: Position = (book.jumped[1], 0)
+        for _ in range(self.size.height // 3 if self._landing.segment else 0):
+            position = self._step(position, -1) or position
+        self._landing, self._top, book.anchored = None, position, True
 
     def _nothing(self, book: LogBook) -> str:
-        if book.trouble:
-            return book.trouble
-        if self.filter:
-            return "no line contains that" if book.complete else "looking further back…"
-        return "nothing said yet" if book.complete else self._waiting_words
+        return book.trouble or ("nothing said yet" if book.complete else self._waiting_words)
 
     def _from_end(self, height: int) -> list[Position]:
         shown: list[Position] = []
@@ -250,8 +289,7 @@ class LogView(Lines):
         if book.trouble:
             return
         top = self._shown[0][0] if self._shown else book.first
-        unsearched = self.filter and self._looked[0] > book.first
-        if not book.complete and not unsearched and not self._enough(top, -1, height):
+        if not book.complete and not self._enough(top, -1, height):
             self.tell(self.Wanted(book, "older"))
         if book.behind and self._shown and not self._enough(self._shown[-1][0], 1, height):
             self.tell(self.Wanted(book, "newer"))
@@ -279,9 +317,6 @@ class LogView(Lines):
         book = self.book
         if book is None:
             return None
-        if self.filter:
-            index = bisect_right(self._matches, number) if direction > 0 else bisect_left(self._matches, number) - 1
-            return self._matches[index] if 0 <= index < len(self._matches) else None
         number = number + direction
         while book.first <= number < book.after_last:
             if self._rows(number):
@@ -298,58 +333,32 @@ class LogView(Lines):
         if known is not None and known[0] is entry:
             self._cache.move_to_end(number)
             return known[1]
-        rows = [drawn for line in self._lines_of(entry) for drawn in self._draw(line)]
+        marks = self.hunt.marks_at(self.book.place(number)) if self.hunt else ()
+        chosen = self.hunt is not None and self.hunt.chosen(self.book.place(number))
+        rows = [drawn for line in log_lines(entry) for drawn in self._draw(line, marks, chosen)]
         self._cache[number] = (entry, rows)
         if len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         return rows
 
-    def _lines_of(self, entry: Entry) -> list[LogLine]:
-        wanted = self.filter.lower()
-        return [line for line in log_lines(entry) if not wanted or wanted in line.text.lower()]
-
-    def _draw(self, line: LogLine) -> list[Line]:
+    def _draw(self, line: LogLine, marks: Sequence[str], chosen: bool) -> list[Line]:
         palette, cells = self.palette, max(4, self.size.width - 4)
         style = palette.kinds.get(line.kind, palette.text)
         signs = _PLAIN_GUTTER if palette.glyphs.plain else _GUTTER
-        gutter = Segment(f" {signs.get(line.kind, ' ')} ", style)
+        sign, sign_style = (palette.glyphs.cursor, palette.accent) if chosen else (" ", style)
+        gutter = (Segment(sign, sign_style), Segment(f"{signs.get(line.kind, ' ')} ", style))
         whole = [
             Segment(ink.settled(span.text), style + theme.run_style(palette.terminal, *span.style))
             for span in line.spans
         ]
-        if self.filter:
-            whole = ink.marked(whole, self.filter, palette.found)
+        for mark in marks:
+            whole = ink.marked(whole, mark, palette.found)
         text = "".join(segment.text for segment in whole)
         if not self.wrapped:
             self._widest = max(self._widest, sum(segment.cell_length for segment in whole))
-            return [(gutter, *ink.window(whole, self._pan, cells))]
+            return [(*gutter, *ink.window(whole, self._pan, cells))]
         pieces = ink.breaks(text, cells)
         return [
-            (gutter if index == 0 else Segment("   "), *ink.piece(whole, start, end))
+            (*(gutter if index == 0 else (Segment("   "),)), *ink.piece(whole, start, end))
             for index, (start, end) in enumerate(pieces)
         ]
-
-    # ------------------------------------------------------------------ filtering
-
-    def _forget(self) -> None:
-        self._cache.clear()
-        self._matches = []
-        start = self.book.after_last if self.book else 0
-        self._looked = (start, start)
-        self._generation = self.book.generation if self.book else 0
-
-    _generation = 0
-
-    def _search(self, book: LogBook) -> None:
-        """Look through what was not looked through: what is new at once, what is old a slice at a time."""
-        if self._generation != book.generation:
-            self._forget()
-        low, high = self._looked
-        fresh = [number for number in range(high, book.after_last) if self._lines_of(book.entry(number))]
-        self._matches += fresh
-        below = max(book.first, low - _SLICE)
-        older = [number for number in range(below, min(low, book.after_last)) if self._lines_of(book.entry(number))]
-        self._matches = older + self._matches
-        self._looked = (below, book.after_last)
-        if below > book.first:
-            self.call_later(self._paint)

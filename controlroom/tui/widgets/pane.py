@@ -157,7 +157,9 @@ class AgentPane(Vertical):
         yield QuestionPanel(("allow", "always", "deny", "message"), more=more, id="question")
         if self._full:
             yield Rule(id="pane-rule")
-        yield LogView(id="log")
+        view = LogView(id="log")
+        view.taps = self._full
+        yield view
 
     @property
     def log_view(self) -> LogView:
@@ -232,14 +234,31 @@ class AgentPane(Vertical):
         sign = palette.glyphs.states[state]
         rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
 
+    @on(Rule.Tapped)
+    def _to_end(self, event: Rule.Tapped) -> None:
+        """The rule says how many lines came: a tap on it leads to them."""
+        if self._full:
+            event.stop()
+            self.log_view.to_end()
+
     def _where(self) -> str:
         view = self.log_view
         book = view.book
-        found = f"{view.found} with “{view.filter}”  " if view.filter else ""
+        found = f"{view.hunt.words(self._picture.clock)} · " if view.hunt else ""
         if book is None or not book.loaded:
-            return found
+            return found.removesuffix(" · ")
         if view.following:
-            skipped = f"skipped {size(book.skipped)} to keep up, it is in the log  " if book.skipped else ""
+            skipped = f"skipped {size(book.skipped)} to keep up, it is in the log · " if book.skipped else ""
             return f"{found}{skipped}following"
-        newer = f"{view.arrived} new below" if view.arrived else "not following"
-        return f"{found}{newer}, l: to the end"
+        newer = f"{view.arrived} new below" if view.arrived else ""
+        parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]
+        return found + " · ".join(part for part in parts if part)
+
+    def _place_words(self, view: LogView, book: LogBook) -> list[str]:
+        """Say how old the line at the top is, and how much of its run lies before it."""
+        if view.top is None:
+            return []
+        at, share = book.entry(view.top)[0].at, book.share(view.top)
+        old = age(self._picture.since(at)) if at else ""
+        words = ["just now" if old == "now" else f"{old} ago"] if old else []
+        return words if share is None else [*words, f"{100 * share:.0f} %"]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from rich.style import Style
+from textual import events
+from textual.message import Message
 
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
@@ -11,6 +13,9 @@ from controlroom.tui.widgets.lines import Lines
 
 class Rule(Lines):
     """`─ title ───────── word ─`."""
+
+    class Tapped(Message):
+        """It was tapped."""
 
     def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -26,6 +31,10 @@ class Rule(Lines):
         self._chosen = chosen
         self._title, self._word, self._word_style, self._strong = title, word, style, strong
         self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Say so."""
+        self.tell(self.Tapped())
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
