@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     for title, line in (("output", _output), ("events", _event)):
         with tempfile.TemporaryDirectory(prefix="cr-") as folder:
             size = write_log(Path(folder), options.megabytes * 1024 * 1024, line)
-            rows += [(f"{title}: {what}", *figures) for what, *figures in measured(folder, size)]
+            rows += [(f"{title}: {what}", figure, target) for what, figure, target in measured(folder, size)]
     print_table(f"a log of {options.megabytes} MB", rows)
 
 
