@@ -19,7 +19,7 @@ from controlroom.meter.states import State
 from controlroom.node import processes
 from controlroom.node.evidence import Said
 from controlroom.node.foreign_claude import NAMES, Session, SessionFile, Transcript, find_transcript, is_claude
-from controlroom.node.foreign_tmux import ForeignPane, ForeignTmux
+from controlroom.node.foreign_tmux import SOCKET, ForeignPane, ForeignTmux
 from controlroom.node.loads import Member
 from controlroom.node.processes import TICKS, Look, Process, marks_of
 from controlroom.wire.messages import AgentSeen, EvidenceSeen, LastLine
@@ -58,8 +58,12 @@ class Spot(NamedTuple):
     """Name of its tmux socket (`tmux -L`): the user's own, `default`."""
     pane: str
     """Its pane there, as `%12`: an exact target."""
-    transcript: str
+    transcript: str = ""
     """Path of its Claude's transcript."""
+    segment: int = 1
+    """Which of its transcripts that is, of those seen since it was met."""
+    at: int = 0
+    """When something last happened on its pane, UTC ms."""
 
 
 @dataclass
@@ -76,6 +80,7 @@ class _Agent:
     pane: ForeignPane | None = None
     file: SessionFile | None = None
     transcript: Transcript | None = None
+    transcripts: int = 0
     session: Session | None = None
     searched: float = float("-inf")
     still: int = 0
@@ -145,7 +150,9 @@ class Foreign:
             if agent.name == name:
                 pane, transcript = agent.pane, agent.transcript
                 path = transcript.path if transcript else ""
-                return Spot(os.path.basename(self.tmux.socket) if pane else "", pane.id if pane else "", path)
+                if pane is None:
+                    return Spot("", "", path, agent.transcripts)
+                return Spot(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
         return None
 
     def seen(self) -> tuple[AgentSeen, ...]:
@@ -269,7 +276,7 @@ class Foreign:
         if agent.transcript and agent.transcript.words:
             return agent.transcript.words, agent.transcript.at
         pane = agent.pane
-        return (redact(self.tmux.lines.get(pane.id, "")), pane.activity * 1000) if pane else ("", 0)
+        return (redact(self.tmux.last_line(pane.id)), pane.activity * 1000) if pane else ("", 0)
 
     def _see_claude(self, agent: _Agent, at: float) -> None:
         assert agent.file
@@ -291,7 +298,8 @@ class Foreign:
         if not there and at >= agent.searched + _SELDOM:
             agent.searched = at
             path = find_transcript(agent.file.projects, agent.session)
-            agent.transcript = Transcript(path) if path else agent.transcript
+            if path:
+                agent.transcript, agent.transcripts = Transcript(path), agent.transcripts + 1
         if agent.transcript:
             agent.transcript.read()
 

@@ -150,13 +150,13 @@ class Transcript:
         self._take(list(spoken(data)))
         return before != (self.words, self.at, self.model)
 
-    def _take(self, events: list[tuple[dict[str, Any], bytes]]) -> None:
+    def _take(self, events: list[tuple[int, dict[str, Any], bytes]]) -> None:
         """Keep the newest words, and the newest model that is one."""
-        for event, line in reversed(events):
+        for _, event, line in reversed(events):
             if words := redact(last_words("a", line)):
                 self.words, self.at = words, said_at(event)
                 break
-        models = (text(table(event.get("message")).get("model"), 100) for event, _ in reversed(events))
+        models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
         self.model = next((model for model in models if model and not model.startswith("<")), self.model)
 
 
@@ -181,9 +181,14 @@ def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:
     return data[begin : max(begin, end)], start + end
 
 
-def spoken(data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Give those lines of a transcript in which somebody speaks; the others repeat requests and are far larger."""
+def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+    """Give those lines of a transcript in which somebody speaks, each with where it begins in `data`.
+
+    The others repeat requests and are far larger.
+    """
+    start = 0
     for line in data.split(b"\n"):
+        begin, start = start, start + len(line) + 1
         if b'"type":"assistant"' not in line and b'"type":"user"' not in line:
             continue
         try:
@@ -191,7 +196,7 @@ def spoken(data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
         except PeerError:
             continue
         if event.get("type") in ("assistant", "user") and not event.get("isMeta") and not event.get("isSidechain"):
-            yield event, line
+            yield begin, event, line
 
 
 def said_at(event: dict[str, Any]) -> int:

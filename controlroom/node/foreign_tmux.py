@@ -19,6 +19,9 @@ _FORMAT = "#{pid} #{session_id} #{pane_id} #{pane_pid} #{window_activity} #{sess
 _SCREENS = 16
 """Screens read in one call at most; the others have their turn in the next."""
 
+_WIDEST, _HIGHEST = 1000, 200
+"""Characters and lines kept of one screen."""
+
 _SETTLED = 2
 """Seconds: tmux tells activity by the second, so a screen read in the same one may not be the last."""
 
@@ -47,8 +50,8 @@ class ForeignTmux:
         self._there = bool(program)
         self.socket = os.path.join(environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.geteuid()}", SOCKET)  # noqa: S108
         self.panes: tuple[ForeignPane, ...] = ()
-        self.lines: dict[str, str] = {}
-        """The last line that stands on a pane's screen, by the pane's id."""
+        self.screens: dict[str, tuple[str, ...]] = {}
+        """The lines of a pane's screen as it was seen last, by the pane's id."""
         self._read_at: dict[str, float] = {}
 
     @property
@@ -90,15 +93,19 @@ class ForeignTmux:
         self.panes = tuple(pane for line in parts.pop("") if (pane := _pane(line)))
         for name, lines in parts.items():
             self._read_at[name] = at
-            self.lines[name] = next((line for line in reversed(lines) if line.strip()), "").strip()[:2000]
+            self.screens[name] = tuple(line[:_WIDEST] for line in lines[:_HIGHEST])
         there = {pane.id for pane in self.panes}
-        self.lines = {name: line for name, line in self.lines.items() if name in there}
+        self.screens = {name: lines for name, lines in self.screens.items() if name in there}
         self._read_at = {name: when for name, when in self._read_at.items() if name in there}
         return True
 
     def nothing(self) -> None:
         """There is no such server."""
-        self.panes, self.lines, self._read_at = (), {}, {}
+        self.panes, self.screens, self._read_at = (), {}, {}
+
+    def last_line(self, pane: str) -> str:
+        """Give the last line that says something on a pane's screen, "" when none does or it was not seen yet."""
+        return next((line.strip() for line in reversed(self.screens.get(pane, ())) if line.strip()), "")
 
 
 def _parted(lines: Iterable[str], mark: str) -> dict[str, list[str]]:

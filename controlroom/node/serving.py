@@ -11,11 +11,13 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from controlroom.meter.names import is_adopted_name
 from controlroom.node import host, processes
 from controlroom.node.act import Act, Actor, sweep_aside
 from controlroom.node.figures import Figures, differs
 from controlroom.node.follow import Follower
 from controlroom.node.foreign import Foreign
+from controlroom.node.foreign_logs import ForeignLogs
 from controlroom.node.foreign_tmux import ForeignTmux
 from controlroom.node.inquire import Inquirer
 from controlroom.node.last_lines import LastLines
@@ -114,6 +116,7 @@ class Node:
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
         self._foreign = _foreign(place) if greeting.adopt else None
+        self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
         self._look = processes.Look(())
         self._looked = asyncio.Event()
         self._login = asyncio.ensure_future(_login_environment(greeting))
@@ -165,6 +168,8 @@ class Node:
             self._follower.credit(message.size)
         elif isinstance(message, Follow):
             self._follower.follow(message)
+            if self._foreign_logs:
+                self._foreign_logs.follow(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
         elif isinstance(message, Inquiry):
@@ -188,7 +193,7 @@ class Node:
     def _fetch(self, wanted: Fetch) -> None:
         """Answer at once while the link takes it; else one after the other, as it does."""
         if not self._fetches and self._outbox.idle:
-            self._outbox.send(self._follower.fetch(wanted))
+            self._outbox.send(self._read(wanted))
         elif len(self._fetches) >= _FETCHES:
             self._outbox.send(Fetched(wanted.id, 0, 0, "", 0, 0, reason=f"{_FETCHES} requests for logs wait already"))
         else:
@@ -196,10 +201,14 @@ class Node:
             if len(self._fetches) == 1:
                 self._begin(self._fetch_all(), self._tasks)
 
+    def _read(self, wanted: Fetch) -> Fetched:
+        others = self._foreign_logs if is_adopted_name(wanted.name) else None
+        return (others or self._follower).fetch(wanted)
+
     async def _fetch_all(self) -> None:
         while self._fetches:
             await self._outbox.room()
-            self._outbox.send(self._follower.fetch(self._fetches[0]))
+            self._outbox.send(self._read(self._fetches[0]))
             self._fetches.popleft()
 
     async def _login_environment(self) -> Mapping[str, str]:
@@ -269,6 +278,8 @@ class Node:
                 self._outbox.foreign(seen)
             if lines := foreign.lines():
                 self._outbox.lines(lines)
+            if self._foreign_logs and self._outbox.idle:
+                self._foreign_logs.look()
 
     async def _tidy(self) -> None:
         """Finish what a node before us was killed at."""

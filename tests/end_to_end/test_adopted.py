@@ -1,0 +1,73 @@
+"""What others started is there at the first start: agents that somebody runs in tmux, real Claude Code among them."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.room import Room, Status
+from tests.lab.messages_api.server import Api
+from tests.lab.terminal import Terminal
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+
+
+@pytest.fixture
+def room(home: World) -> Iterator[Room]:
+    room = Room()
+    yield room
+    room.run("stop")
+    wait_for(lambda: not [one for one in home.processes() if "controlroom engine" in one.command], 5)
+
+
+@pytest.fixture
+def project(home: World, claude_home: Callable[..., Path], api: Api) -> Path:
+    """The project of somebody who has Claude Code."""
+    return claude_home(home.home, api)
+
+
+def begin(name: str, command: str, cwd: Path) -> None:
+    """Start a session on the user's own tmux server, as the user does."""
+    shell = f". ~/.profile; {command}"
+    words = ["tmux", "-f", "/dev/null", "new-session", "-d", "-s", name, "-c", str(cwd), "-x", "100", "-y", "30", shell]
+    subprocess.run(words, check=True, timeout=10)
+
+
+def others(status: Status) -> dict[str, Status]:
+    return {agent["name"]: agent for agent in status["agents"] if agent["kind"] == "adopted"}
+
+
+def test_a_fresh_room_shows_the_agents_somebody_already_runs(
+    room: Room, project: Path, home: World, tmux_screen: Callable[..., Terminal]
+) -> None:
+    begin("agent-1", "claude -p '[[hang 600]]' --model claude-sonnet-5-5 | tee log", project)
+    begin(
+        "Agent 2",
+        'claude --permission-mode default --model claude-sonnet-5-5 \'[[tool Bash {"command": "touch made.txt"}]]\'',
+        project,
+    )
+    begin("notes", "exec bash --norc", home.home)
+    screen = tmux_screen(["controlroom"], width=120, height=40)
+    screen.wait_for_text("~agent-1", "~agent-2", "~notes", deadline=60)
+
+    room.wait_until("what Claude says of itself", lambda status: others(status)["~agent-2"]["state"] == "waiting")
+    seen = others(room.status())
+    assert {name: agent["state"] for name, agent in seen.items()} == {
+        "~agent-1": "working",
+        "~agent-2": "waiting",
+        "~notes": "idle",
+    }
+    one, two, notes = seen["~agent-1"], seen["~agent-2"], seen["~notes"]
+    assert (one["place"], two["place"], notes["place"]) == ("tmux agent-1", "tmux Agent 2", "tmux notes")
+    assert one["cwd"] == two["cwd"] == str(project)
+    assert two["detail"] == "waits: permission prompt"
+    assert one["session"] != two["session"]
+    room.wait_until("the model", lambda status: others(status)["~agent-2"]["model"] == "claude-sonnet-5-5")
+    room.wait_until("memory", lambda status: (others(status)["~agent-1"]["rss_bytes"] or 0) > 50_000_000)
+    assert "started by somebody else" in room.run("kill", "~agent-1", "--yes", expect=1)
+    assert "was started by somebody else" in room.run("send", "~agent-2", "hello", expect=1)
+
+    subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=10)
+    room.wait_until("the ended one to leave", lambda status: set(others(status)) == {"~agent-2", "~notes"})
+    screen.keys("q")
