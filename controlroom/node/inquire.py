@@ -3,13 +3,14 @@
 import base64
 import os
 
-from controlroom.meter.names import agent_name_problem
+from controlroom.meter.names import is_adopted_name, shown_name_problem
 from controlroom.node.agents import entry_of, read_order
 from controlroom.node.files import read_regular
 from controlroom.node.folder import TASK
+from controlroom.node.foreign import Foreign
 from controlroom.node.place import Place
 from controlroom.node.searcher import search
-from controlroom.node.tmux import TmuxError
+from controlroom.node.tmux import Screen, TmuxError
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from controlroom.wire.lines import MAX_TASK, PeerError
@@ -22,8 +23,9 @@ SCREEN_LIMIT = 256 * 1024
 class Inquirer:
     """Answers for one place."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, place: Place, foreign: Foreign | None = None) -> None:
+        """`foreign`: who knows the agents that others started."""
+        self._place, self._foreign = place, foreign
 
     async def answer(self, asked: Inquiry) -> Finding:
         """Find out. Never raises but for a mistake of ours."""
@@ -45,13 +47,24 @@ class Inquirer:
         return SpecRead(asked.id, spec, task.decode("utf-8", "replace"))
 
     async def _show_screen(self, asked: ShowScreen) -> ScreenShown:
-        if problem := agent_name_problem(asked.name):
+        if problem := shown_name_problem(asked.name):
             return ScreenShown(asked.id, reason=problem)
         try:
-            screen = await self._place.tmux.screen(asked.name)
+            screen = await self._screen(asked.name)
         except TmuxError as error:
             return ScreenShown(asked.id, reason=str(error))
         if screen is None:
             return ScreenShown(asked.id, reason=f"{asked.name} has no terminal now: its tmux session is gone")
         data = "\n".join(screen.lines).encode("utf-8", "surrogateescape")[:SCREEN_LIMIT]
         return ScreenShown(asked.id, base64.b64encode(data).decode(), screen.columns, screen.rows)
+
+    async def _screen(self, name: str) -> Screen | None:
+        """Look at a terminal: of an agent of ours, or of one that others started in tmux. Raises `TmuxError`."""
+        if not is_adopted_name(name):
+            return await self._place.tmux.screen(name)
+        spot = self._foreign.find(name) if self._foreign else None
+        if self._foreign is None or spot is None or not spot.pane:
+            raise TmuxError(
+                f"{name} is gone" if spot is None else f"{name} runs outside of tmux: no terminal of it is seen"
+            )
+        return await self._foreign.tmux.tmux.screen(name, spot.pane)

@@ -112,10 +112,10 @@ class Node:
         self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
-        self._inquirer, self._asking = Inquirer(place), asyncio.Semaphore(_INQUIRIES)
+        self._foreign = _foreign(place) if greeting.adopt else None
+        self._inquirer, self._asking = Inquirer(place, self._foreign), asyncio.Semaphore(_INQUIRIES)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
-        self._foreign = _foreign(place) if greeting.adopt else None
         self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
         self._look = processes.Look(())
         self._looked = asyncio.Event()

@@ -138,9 +138,12 @@ class Tmux:
         target = ("-t", f"={name}:")
         await self.run("resize-window", *target, *_SIZE, ";", "set-option", "-w", "-u", *target, "window-size")
 
-    async def screen(self, name: str) -> Screen | None:
-        """Give what stands on a session's terminal; None when there is no such session. Raises `TmuxError`."""
-        target = f"={name}:"
+    async def screen(self, name: str, pane: str = "") -> Screen | None:
+        """Give what stands on a session's terminal, or on one `pane` (`%12`); None when there is no such.
+
+        Raises `TmuxError`.
+        """
+        target = pane or f"={name}:"
         size = ("display-message", "-p", "-t", target, "#{pane_width} #{pane_height}")
         answer = await self.run(*size, ";", "capture-pane", "-p", "-e", "-t", target)
         first = answer.lines[0].split() if answer.lines else []

@@ -23,17 +23,28 @@ wishes = st.one_of(
         st.sampled_from(["", "docs"]) | texts,
         st.sampled_from(["", "headless", "command"]) | texts,
     ),
-    st.builds(intents.KillAgent, ids | texts, epochs),
-    st.builds(intents.ReassignAgent, ids | texts, epochs, texts, st.booleans()),
-    st.builds(intents.SendMessage, ids | texts, epochs, texts),
-    st.builds(intents.InterruptAgent, ids | texts, epochs),
-    st.builds(intents.ForgetAgent, ids | texts, epochs),
+    st.builds(intents.KillAgent, ids | texts, epochs | st.just(0)),
+    st.builds(intents.ReassignAgent, ids | texts, epochs | st.just(0), texts, st.booleans()),
+    st.builds(intents.SendMessage, ids | texts, epochs | st.just(0), texts),
+    st.builds(intents.InterruptAgent, ids | texts, epochs | st.just(0)),
+    st.builds(intents.ForgetAgent, ids | texts, epochs | st.just(0)),
     st.builds(intents.AnswerQuestion, ids | hosts | texts, texts, st.sampled_from(["allow", "always", "deny"]) | texts),
     st.builds(intents.AddHost, hosts | texts, texts),
     st.builds(intents.RemoveHost, hosts | texts),
     st.builds(intents.TakeHost, hosts | texts),
 )
 stories = st.lists(happenings, max_size=15)
+
+
+@given(stories, wishes)
+def test_nothing_is_ever_done_to_what_others_started(story: list[events.Event], wish: intents.Intent) -> None:
+    world = fold(reduce, story, fleet(agent(name="~work", epoch=0, kind="adopted")))
+    target = getattr(wish, "agent", getattr(wish, "subject", ""))
+    if target in world.agents and world.agents[target].adopted:
+        decided = decide(world, wish, 1, NOON)
+        assert isinstance(decided, Refused)
+        assert "started by somebody else" in decided.reason
+        assert "does not touch it" in decided.reason
 
 
 @given(stories, wishes)

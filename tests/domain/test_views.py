@@ -128,3 +128,16 @@ def test_what_cannot_be_done_says_why() -> None:
     assert actions.unavailable(by_name["kill"], world) == "choose an agent first"
     assert actions.unavailable(by_name["spawn"], Fleet()) == "add a host first"
     assert actions.unavailable(by_name["help"], world) is None
+
+
+def test_agents_of_others_stand_after_ours_of_the_same_need_and_are_called_so() -> None:
+    theirs = [
+        agent(name="~a-shell", epoch=0, kind="adopted", state=State.UNKNOWN),
+        agent(name="~asks", epoch=0, kind="adopted", state=State.WAITING, place="tmux work"),
+    ]
+    world = fleet(
+        *theirs, agent(name="works"), agent(name="z-asks", state=State.WAITING), agent(name="idle", state=State.IDLE)
+    )
+    assert [row.name for row in views.agent_rows(world, NOON)] == ["z-asks", "~asks", "idle", "~a-shell", "works"]
+    told = {one["name"]: one for one in views.status(world, NOON)["agents"]}
+    assert (told["~asks"]["kind"], told["~asks"]["place"], told["works"]["place"]) == ("adopted", "tmux work", None)

@@ -72,7 +72,14 @@ agents = st.builds(
     states,
     times,
 )
-ids = st.builds(lambda on, name: f"{on}/{name}", hosts, names)
+others = st.builds(
+    lambda on, name, state, at: Agent(on, name, 0, "adopted", state, at, place="tmux work", pane="%1"),
+    hosts,
+    st.sampled_from(["~work", "~work-2"]),
+    st.sampled_from([State.IDLE, State.WORKING, State.UNKNOWN, State.WAITING]),
+    times,
+)
+ids = st.builds(lambda on, name: f"{on}/{name}", hosts, names | st.just("~work"))
 happenings = st.one_of(
     st.builds(events.HostAdded, hosts, st.just("ann@vm"), times),
     st.builds(events.HostRemoved, hosts),
@@ -90,6 +97,7 @@ happenings = st.one_of(
         st.booleans(),
         st.lists(names, max_size=2).map(tuple),
     ),
+    st.builds(events.ForeignObserved, hosts, st.lists(others, max_size=3).map(tuple), times),
     st.builds(events.Ordered, ids, pendings, st.none() | agents),
     st.builds(
         events.Concluded, st.integers(1, 5), ids, st.sampled_from(["done", "refused", "unknown"]), st.just("so"), times
@@ -97,14 +105,18 @@ happenings = st.one_of(
     st.builds(
         events.LinesSeen,
         hosts,
-        st.lists(st.builds(events.LineSeen, ids, epochs, st.text(max_size=9), times), max_size=3).map(tuple),
+        st.lists(st.builds(events.LineSeen, ids, epochs | st.just(0), st.text(max_size=9), times), max_size=3).map(
+            tuple
+        ),
         times,
     ),
     st.builds(
         events.LoadsSeen,
         hosts,
         st.lists(
-            st.builds(events.LoadSeen, ids, epochs, st.integers(0, GIB), st.floats(0, 200), st.integers(1, 9)),
+            st.builds(
+                events.LoadSeen, ids, epochs | st.just(0), st.integers(0, GIB), st.floats(0, 200), st.integers(1, 9)
+            ),
             max_size=3,
         ).map(tuple),
         times,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
 from controlroom.domain.model import Agent, State
-from controlroom.fleet.translate import Setting, long, short, to_events, to_met, to_node, to_reply
+from controlroom.fleet.translate import MAX_FOREIGN, Setting, long, short, to_events, to_met, to_node, to_reply
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.spec import AgentSpec, Credential
@@ -66,6 +66,7 @@ message = st.one_of(
         complete=st.booleans(),
         gone=st.lists(names, max_size=4).map(tuple),
     ),
+    st.builds(wire.ForeignSeen, agents=st.lists(agent, max_size=4).map(tuple)),
     st.builds(
         wire.LastLines,
         lines=st.lists(st.builds(wire.LastLine, name=names, epoch=whole, text=nasty, at=whole), max_size=4).map(tuple),
@@ -298,3 +299,23 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
     tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", "deny")
     assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
+
+
+def test_agents_of_others_are_what_we_call_them_and_ask_nothing() -> None:
+    asked = wire.QuestionSeen("q1", "Bash", "rm -rf /", NOW)
+    lie = wire.AgentSeen(
+        "~work", 7, "headless", "waiting", 1, question=asked, place="tmux \x1b[31m#(x)", pane="%1; kill"
+    )
+    bad = [dataclasses.replace(lie, name=name) for name in ("work", "~", "~A", "~a b", "~" + "x" * 41, "../x")]
+    (event,) = to_events(wire.ForeignSeen((lie, *bad)), SETTING)
+    assert isinstance(event, events.ForeignObserved)
+    (seen,) = event.agents
+    assert (seen.id, seen.epoch, seen.kind, seen.question, seen.pane) == ("vm1/~work", 0, "adopted", None, "")
+    assert seen.place == "tmux #(x)"
+    (own, notice) = to_events(wire.AgentsSeen((lie,)), SETTING)
+    assert isinstance(own, events.AgentsObserved)
+    assert not own.agents, "only a list of their own can hold them"
+    assert isinstance(notice, events.HostNoticed)
+    many = tuple(dataclasses.replace(lie, name=f"~a{number}") for number in range(10_000))
+    (event,) = to_events(wire.ForeignSeen(many), SETTING)
+    assert len(event.agents) == MAX_FOREIGN  # type: ignore[union-attr]

@@ -107,7 +107,7 @@ class Head(Lines):
         return ink.line(("   seen  ", palette.quiet), *runs) if runs else ()
 
     def _places(self, agent: Agent) -> Line:
-        parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", agent.kind]
+        parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", f"{agent.kind} {agent.place}".rstrip()]
         parts += [f"pid {agent.pid}"] * bool(agent.pid)
         parts += [f"started {age(self._picture.since(agent.started))} ago"] * bool(agent.started)
         return ink.line(
