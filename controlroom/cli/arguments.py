@@ -23,6 +23,12 @@ def agent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agent", metavar="AGENT", help="its name where that is unique, else HOST/NAME")
 
 
+def attach(parser: argparse.ArgumentParser) -> None:
+    """Take an agent, and whether nothing may be typed."""
+    agent(parser)
+    parser.add_argument("-r", "--read-only", action="store_true", help="look, and let nothing be typed")
+
+
 def kill(parser: argparse.ArgumentParser) -> None:
     """Take an agent, and a yes in advance."""
     agent(parser)

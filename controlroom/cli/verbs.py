@@ -74,6 +74,17 @@ VERBS: tuple[Verb, ...] = (
         take.explain,
     ),
     Verb(
+        "attach",
+        "look",
+        "AGENT [--read-only]",
+        "Hand this terminal to an agent's own, over a connection of its own.",
+        "` then q leaves, and so does a tap on the line at the bottom; ` twice types one. Over SSH the system's ssh is "
+        "used, with the keys of hosts that this room knows.",
+        ("controlroom attach docs-1", "controlroom attach vm1/docs-1 --read-only"),
+        "attach:attach",
+        take.attach,
+    ),
+    Verb(
         "spawn",
         "steer",
         "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"

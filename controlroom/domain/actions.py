@@ -138,6 +138,24 @@ ACTIONS: tuple[Action, ...] = (
         footer=8,
     ),
     Action(
+        "attach",
+        "t",
+        "attach",
+        "Hand this terminal to the agent's own; ` then q comes back.",
+        needs="agent",
+        verb="attach AGENT",
+        footer=9,
+    ),
+    Action(
+        "screen",
+        "c",
+        "screen",
+        "Look at the agent's terminal as it is now.",
+        "agent",
+        "agent",
+        footer=9,
+    ),
+    Action(
         "forget",
         "f",
         "forget",
@@ -313,6 +331,16 @@ def _over(fleet: Fleet, agent: Agent) -> str | None:
     return None if agent.state in ENDED else f"{agent.name} has not ended: kill it first"
 
 
+def _there(fleet: Fleet, agent: Agent) -> str | None:
+    return f"{agent.name} has ended: its terminal is gone" if agent.state in ENDED else None
+
+
+def _there_and_connected(fleet: Fleet, agent: Agent) -> str | None:
+    if fleet.hosts[agent.host].link is not LinkState.UP:
+        return f"{agent.host} cannot be asked now"
+    return _there(fleet, agent)
+
+
 def _connected(fleet: Fleet, agent: Agent) -> str | None:
     return None if fleet.reachable(agent) else f"{agent.host} cannot be asked now"
 
@@ -325,5 +353,7 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "reassign": _connected,
     "message": _hears,
     "interrupt": _hears,
+    "attach": _there,
+    "screen": _there_and_connected,
     "forget": _over,
 }

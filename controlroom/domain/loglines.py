@@ -3,6 +3,7 @@
 Only here and in `fleet.translate` does what an agent wrote become text; colours are those of `meter.inert.Style`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from controlroom.meter.shown import COLOURED, shown_lines
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
+
+ScreenLine = tuple[Span, ...]
+"""One line of a terminal, inert."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,25 @@ def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
         yield LogLine(line.at, line.kind, drawn)
 
 
-def screen_lines(data: bytes) -> tuple[tuple[Span, ...], ...]:
-    """Render what a terminal shows, as tmux gives it: a line each, colours kept."""
-    return tuple(tuple(spans(redact(line.decode("utf-8", "replace")))) for line in data.split(b"\n"))
+def screen_lines(data: bytes) -> tuple[ScreenLine, ...]:
+    """Render what a terminal shows, as tmux gives it: a line each, colours kept, which go on from line to line."""
+    lines, colours = list[ScreenLine](), ""
+    for line in data.decode("utf-8", "replace").split("\n"):
+        lines.append(tuple(spans(colours + redact(line))))
+        colours = _going_on(colours, line)
+    return tuple(lines)
+
+
+_SGR = re.compile(r"\x1b\[([0-9;:]{0,64})m")
+_MOST_COLOURS = 400
+
+
+def _going_on(colours: str, line: str) -> str:
+    """Give the colours that stand at the end of a line: those set since the last that took all back."""
+    for found in _SGR.finditer(line):
+        fresh = found[1].split(";")[0] in ("", "0")
+        colours = found[0] if fresh or len(colours) > _MOST_COLOURS else colours + found[0]
+    return colours
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.loglines import Matches
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
+from controlroom.fleet.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.launch import PATIENCE, NotStarted, launch
@@ -47,7 +48,9 @@ from controlroom.fleet.protocol import (
 )
 from controlroom.wire.lines import PeerError
 
-__all__ = ["AgentScreen", "Client", "EngineUnavailable", "LogPage", "NoEngine", "Outcome"]
+__all__ = [
+    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "LogPage", "NoAttachment", "NoEngine", "Outcome",
+]  # fmt: skip
 
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
@@ -88,7 +91,7 @@ class Client:
         self.connected = True
         self.stopped = False
         """Whether the engine ended in order (`controlroom stop`, SIGTERM): nobody should start it again unasked."""
-        self._home = home
+        self._home, self._role = home, ""
         self._lines = Lines(incoming, MAX_NEWS)
         self._outgoing = outgoing
         self._last_id = 0
@@ -192,6 +195,10 @@ class Client:
         request = LookAtScreen(self._new_id(), agent)
         return agent_screen(await self._ask(request.id, request, Screen, 30.0))
 
+    async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
+        """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
+        return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)
+
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
         await self._send(StopEngine())
@@ -220,6 +227,7 @@ class Client:
 
     async def _greet(self, role: str, pace: float) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
+        self._role = role
         wishes: list[Request] = [Hello(__version__, role, _user())]
         wishes += [Watch(pace)] * (role != "stop")
         try:

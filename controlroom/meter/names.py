@@ -43,5 +43,10 @@ def host_name_problem(name: object) -> str | None:
     return f"{_shown(name)} cannot name a host: use 1 to 41 of a-z 0-9 . _ - and begin with a letter or digit, like vm1"
 
 
+def tmux_socket(namespace: str) -> str:
+    """Give the name of our tmux socket (`tmux -L`) in a namespace; "" is the default one."""
+    return f"controlroom-{namespace}" if namespace else "controlroom"
+
+
 def _shown(name: object) -> str:
     return ascii(name)[:60]

@@ -33,9 +33,6 @@ TAG = "CONTROLROOM_AGENT"
 PLACE = "CONTROLROOM_PLACE"
 """Stands beside `TAG` with the agent folder's `place`: another room, or a container, may have an agent of that name."""
 
-SOCKET = "controlroom"
-"""Name of our tmux socket (`tmux -L`); with a namespace `controlroom-NAMESPACE`."""
-
 
 def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -> str:
     """Give the state folder of a namespace ("" is the default one)."""
@@ -47,11 +44,6 @@ def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -
 def agent_folder(state: str, name: str, epoch: int) -> str:
     """Give the folder of one epoch of an agent."""
     return os.path.join(state, "agents", f"{name}.{epoch}")
-
-
-def tmux_socket(namespace: str) -> str:
-    """Give the name of our tmux socket."""
-    return f"{SOCKET}-{namespace}" if namespace else SOCKET
 
 
 def tag(namespace: str, name: str, epoch: int) -> str:

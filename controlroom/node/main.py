@@ -11,7 +11,8 @@ import select
 import sys
 import time
 
-from controlroom.node.folder import state_folder, tmux_socket
+from controlroom.meter.names import tmux_socket
+from controlroom.node.folder import state_folder
 from controlroom.node.host import boot_id, find_tmux, welcome
 from controlroom.node.owner import Owner, Ownership
 from controlroom.wire.lines import LineSplitter, PeerError

@@ -2,7 +2,7 @@
 
 The lists go onto a command line and into a server's memory; nothing in them comes from outside. A person who attaches
 gets few keys, so that no slip of a finger ends, renames or adds anything: ` then q (or a tap on the status line)
-leaves, ` twice types one, ` then [ scrolls back; C-b is a prefix, too.
+leaves, ` twice types one, ` then [ scrolls back; C-b is a prefix, too. Who only looks taps in vain (tmux 3.3a).
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ OPTIONS: Sequence[Sequence[str]] = (
     ("set-option", "-gq", "remain-on-exit", "off"),
     ("set-option", "-gq", "window-size", "latest"),
     ("set-option", "-gq", "prefix2", "`"),
-    ("set-option", "-gq", "status-left", "leave: ` q, or tap here | #S "),
+    ("set-option", "-gq", "status-left", "#{?client_readonly,you only look | leave: ` q,leave: ` q or tap here} | #S "),
     ("set-option", "-gq", "status-left-length", "80"),
     ("set-option", "-gq", "status-right", ""),
     ("set-option", "-gq", "window-status-format", ""),

@@ -124,6 +124,18 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
         room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", lines(told, now, room.picture.clock)))
 
 
+def _attach(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if agent := screen.agent_here():
+        room.attach(agent)
+
+
+def _screen(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.terminal import TerminalSheet
+
+    if agent := screen.agent_here():
+        room.push_screen(TerminalSheet(agent))
+
+
 def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.palette import PaletteScreen
 
@@ -275,6 +287,8 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "interrupt": _interrupt,
     "forget": _forget,
     "explain": _explain,
+    "attach": _attach,
+    "screen": _screen,
     "filter": _filter,
     "search": _filter,
     "match_older": _match(1),

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from controlroom.domain.intents import Intent
-from controlroom.domain.loglines import Matches
+from controlroom.domain.loglines import Matches, ScreenLine
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
 
 
@@ -68,6 +68,37 @@ class Page(Protocol):
         """Bytes of all of this run's log; 0: not known."""
 
 
+class Attachment(Protocol):
+    """Shows an agent's session on the terminal it is run on."""
+
+    @property
+    def why_read_only(self) -> str:
+        """Why nothing may be typed there, though nobody asked for that."""
+
+    def run(self) -> str:
+        """Hand the terminal over until the person leaves; gives what went wrong, "" when nothing did."""
+
+
+class Shown(Protocol):
+    """What stands on an agent's terminal."""
+
+    @property
+    def lines(self) -> tuple[ScreenLine, ...]:
+        """Its lines, inert; there may be none."""
+
+    @property
+    def columns(self) -> int:
+        """How wide it is."""
+
+    @property
+    def rows(self) -> int:
+        """How high it is."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing."""
+
+
 class Source(Protocol):
     """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
 
@@ -85,6 +116,12 @@ class Source(Protocol):
 
     async def changed(self) -> object:
         """Wait until `fleet` or `connected` has changed since the last call."""
+
+    async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
+        """Prepare to hand the terminal to an agent's session. Raises `fleet.client.NoAttachment` with the reason."""
+
+    async def screen(self, agent: str) -> Shown:
+        """Look at an agent's terminal as it is now."""
 
     async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
         """Ask for something, and say what became of it."""

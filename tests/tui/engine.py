@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.loglines import LogHit, Matches, log_lines
+from controlroom.domain.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.reduce import reduce
-from controlroom.fleet.client import EngineUnavailable, LogPage, Outcome
+from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -23,6 +23,8 @@ class SmallEngine:
     def __init__(self, fleet: Fleet, logs: Logs | None = None, now: Callable[[], int] = lambda: 0) -> None:
         self.fleet = fleet
         self.logs: Logs = logs or {}
+        self.terminals: dict[str, bytes] = {}
+        """What stands on the terminals that there are."""
         self.now = now
         self.asked: list[intents.Intent] = []
         """Every intent, in order, refused ones too."""
@@ -220,6 +222,20 @@ class SmallClient:
                 hits.append(LogHit(LogPlace(epoch, 1, number), log[number].at, marks=marks))
         place = LogPlace(epoch, 1, start)
         return Matches(tuple(hits), place, start == 0, end - start, log[start].at if log else 0)
+
+    async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
+        self._alive()
+        if agent not in self.engine.terminals:
+            raise NoAttachment(f"{agent} has no terminal")
+        return Attachment(agent, ("true",), read_only)
+
+    async def screen(self, agent: str) -> AgentScreen:
+        self._alive()
+        await asyncio.sleep(0)
+        data = self.engine.terminals.get(agent)
+        if data is None:
+            return AgentScreen(reason=f"{agent} has no terminal now: its tmux session is gone")
+        return AgentScreen(screen_lines(data), 120, 40)
 
     async def stop_engine(self) -> None:
         self.engine.stop()

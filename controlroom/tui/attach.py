@@ -1,0 +1,33 @@
+"""The terminal handed to an agent's session and taken back: the screen stands still meanwhile, and is drawn anew."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from controlroom.tui.source import Source
+from controlroom.tui.widgets.says import Level
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
+
+
+async def attach(room: "ControlRoomApp", source: Source, agent: str) -> None:
+    """Attach to an agent until its person leaves; say why not, or what went wrong."""
+    from controlroom.fleet.client import NoAttachment
+
+    try:
+        found = await source.attachment(agent)
+    except NoAttachment as problem:
+        room.say(str(problem), Level.DANGER)
+        return
+    try:
+        with room.suspend():
+            trouble = found.run()
+    except SuspendNotSupported:
+        room.say("this terminal cannot be handed over: use controlroom attach in another one", Level.DANGER)
+        return
+    room.refresh(layout=True)
+    if trouble:
+        room.say(trouble, Level.DANGER)
+    elif found.why_read_only:
+        room.say(f"it was read-only: {found.why_read_only}")
