@@ -332,6 +332,8 @@ def _over(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _there(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.adopted and not agent.pane:
+        return f"{agent.name} is in no tmux session"
     return f"{agent.name} has ended: its terminal is gone" if agent.state in ENDED else None
 
 

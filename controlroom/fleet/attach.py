@@ -105,7 +105,14 @@ def _why_read_only(host: Host, role: str) -> str:
 
 
 def _session(home: Home, agent: Agent) -> list[str]:
-    """Give tmux's words for an agent's session. Raises `NoAttachment`."""
+    """Give tmux's words for an agent's session. Raises `NoAttachment`.
+
+    What others started stays as it is: their own server, their own keys.
+    """
+    if agent.adopted:
+        if not re.fullmatch("%[0-9]{1,9}", agent.pane):
+            raise NoAttachment(f"{agent.id} is in no tmux session: it is where it was started ({agent.place})")
+        return ["-u", "-N", "-L", "default", "attach-session", "-t", agent.pane]
     if problem := agent_name_problem(agent.name):
         raise NoAttachment(problem)
     if agent.state in ENDED:

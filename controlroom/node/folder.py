@@ -24,6 +24,8 @@ This module is read by the runner, which must stay small: no dataclasses, no asy
 
 import os
 
+from controlroom.meter.names import tmux_socket as tmux_socket
+
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
 OWNER = "owner.json"
 

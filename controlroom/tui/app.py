@@ -376,12 +376,9 @@ class ControlRoomApp(App[None]):
 
     def attach(self, agent: str) -> None:
         """Hand the terminal to an agent's session."""
-        if self.source is None:
-            self.say(f"not now: {self.picture.reason or 'the engine is still starting'}", Level.DANGER)
-            return
         from controlroom.tui.attach import attach
 
-        self._run(attach(self, self.source, agent))
+        self._run(attach(self, agent))
 
     async def _order(self, source: Source, intent: Intent, done: str) -> None:
         from controlroom.fleet.client import EngineUnavailable

@@ -4,19 +4,21 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from controlroom.tui.source import Source
 from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
 
 
-async def attach(room: "ControlRoomApp", source: Source, agent: str) -> None:
+async def attach(room: "ControlRoomApp", agent: str) -> None:
     """Attach to an agent until its person leaves; say why not, or what went wrong."""
     from controlroom.fleet.client import NoAttachment
 
+    if room.source is None:
+        room.say(f"not now: {room.picture.reason or 'the engine is still starting'}", Level.DANGER)
+        return
     try:
-        found = await source.attachment(agent)
+        found = await room.source.attachment(agent)
     except NoAttachment as problem:
         room.say(str(problem), Level.DANGER)
         return
