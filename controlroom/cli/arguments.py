@@ -97,6 +97,12 @@ def host(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="as host list shows it")
 
 
+def host_check(parser: argparse.ArgumentParser) -> None:
+    """Take a host, and the form of the answer."""
+    host(parser)
+    status(parser)
+
+
 def host_add(parser: argparse.ArgumentParser) -> None:
     """Take where a host is."""
     parser.add_argument("address", metavar="USER@ADDRESS[:PORT]", type=_address, help="or a name of ~/.ssh/config")

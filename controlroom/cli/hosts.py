@@ -5,11 +5,12 @@ import argparse
 from controlroom.cli import output
 from controlroom.cli.arguments import host_name
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.explain import report
 from controlroom.cli.find import host_of
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
-from controlroom.domain import intents, views
+from controlroom.domain import checkup, intents, views
 from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client
@@ -118,6 +119,24 @@ def remove(args: argparse.Namespace, starters: Starters) -> int:
 async def _remove(client: Client, args: argparse.Namespace) -> int:
     host_of(client.fleet, args.name)
     return await order(client, intents.RemoveHost(args.name), f"{args.name} is out of the room; its agents live on")
+
+
+def check(args: argparse.Namespace, starters: Starters) -> int:
+    """See whether a host has all that agents need."""
+    return with_room(_check, args)
+
+
+async def _check(client: Client, args: argparse.Namespace) -> int:
+    host_of(client.fleet, args.name)
+    host = await _settled(client, args.name)
+    told = await client.check(args.name)
+    if args.json:
+        output.json_data({**checkup.record(host, told.checks), "reason": told.reason or None})
+    else:
+        report(checkup.lines(told.checks))
+    if told.reason:
+        output.talk(told.reason)
+    return Exit.DONE if checkup.is_well(told.checks) and not told.reason else Exit.REFUSED
 
 
 def take(args: argparse.Namespace, starters: Starters) -> int:

@@ -188,6 +188,17 @@ VERBS: tuple[Verb, ...] = (
         take.status,
     ),
     Verb(
+        "host check",
+        "hosts",
+        "NAME [--json]",
+        "See whether a host has all that agents need, and what mends it.",
+        "Programs, Claude's version and login, disk, memory, clock, limits, and whether agents outlive a logout. "
+        "Exits with 0 only when nothing is bad. Of a host that is not connected it says what is known of the link.",
+        ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.mend)'"),
+        "hosts:check",
+        take.host_check,
+    ),
+    Verb(
         "host answer",
         "hosts",
         "NAME (allow|deny)",

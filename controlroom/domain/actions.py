@@ -226,6 +226,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=4,
     ),
     Action(
+        "host_check",
+        "c",
+        "check",
+        "See whether a host has all that agents need: programs, login, disk, limits; and what mends it.",
+        "hosts",
+        "host",
+        verb="host check NAME",
+    ),
+    Action(
         "host_take",
         "t",
         "take",

@@ -24,14 +24,17 @@ from controlroom.fleet.lines import Lines
 from controlroom.fleet.lock import holder, is_held
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
+    CHECKING,
     MAX_NEWS,
     STOPPED,
     Answered,
+    CheckHost,
     FetchLog,
     FleetNews,
     FollowLogs,
     Hello,
     Hits,
+    HostChecked,
     LookAtScreen,
     Page,
     Request,
@@ -57,8 +60,8 @@ GRACE = 10.0
 
 _ENDED = STOPPED
 
-_Answer = Answered | Page | Screen | Hits
-T = TypeVar("T", Answered, Page, Screen, Hits)
+_Answer = Answered | Page | Screen | Hits | HostChecked
+T = TypeVar("T", Answered, Page, Screen, Hits, HostChecked)
 
 
 class EngineUnavailable(Exception):
@@ -199,6 +202,11 @@ class Client:
         """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
         return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)
 
+    async def check(self, host: str) -> HostChecked:
+        """See whether a host has all that agents need. It may take half a minute."""
+        request = CheckHost(self._new_id(), host)
+        return await self._ask(request.id, request, HostChecked, CHECKING)
+
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
         await self._send(StopEngine())
@@ -267,7 +275,7 @@ class Client:
                 if self._followed.get(told.agent) == told.id:
                     self._pages.put(told)
                     self._wake()
-            case Page() | Answered() | Screen() | Hits():
+            case HostChecked() | Page() | Answered() | Screen() | Hits():
                 answer = self._answers.get(told.id)
                 if answer is not None and not answer.done():
                     answer.set_result(told)

@@ -19,7 +19,7 @@ from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
 from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
-from controlroom.wire.inquiries import Found, ScreenShown, SpecRead
+from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 
 log = logging.getLogger("controlroom.link")
@@ -311,7 +311,7 @@ class _Talk:
             case wire.LogChunk():
                 if shown_name_problem(message.name) is None:
                     link._sink.chunk(link._host, message)
-            case wire.Fetched() | ScreenShown() | SpecRead() | Found():
+            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
                 link._sink.answered(link._host, message)
             case wire.Welcome():
                 raise PeerError("it said hello twice")

@@ -8,6 +8,7 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from controlroom.domain.checkup import Check
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
@@ -20,6 +21,9 @@ MAX_REQUEST = 8 * 1024 * 1024
 
 STOPPED = "the engine has ended; agents live on"
 """The reason of an `Unwelcome` with which an engine that ends in order takes its leave: it was meant, so let it be."""
+
+CHECKING = 40.0
+"""Seconds for a host to look up all that a check-up is about."""
 
 MAX_NEWS = 256 * 1024 * 1024
 """Bytes of one line from the engine at most."""
@@ -112,11 +116,19 @@ class LookAtScreen:
 
 
 @dataclass(frozen=True)
+class CheckHost:
+    """Has a host all that agents need? Answered by `HostChecked`."""
+
+    id: int
+    host: str
+
+
+@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | StopEngine
+Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | CheckHost | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 
@@ -205,7 +217,16 @@ class Hits:
     at: int = 0
 
 
-Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits
+@dataclass(frozen=True)
+class HostChecked:
+    """The answer to `CheckHost`: what is known without the host, then what it says; `reason`: why it says nothing."""
+
+    id: int
+    checks: tuple[Check, ...] = ()
+    reason: str = ""
+
+
+Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits | HostChecked
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
 _TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}

@@ -17,6 +17,7 @@ from typing import Any
 from controlroom import __version__
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import diff, is_empty, snapshot
+from controlroom.fleet.checkup import check_up
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.inquiries import Unanswered
 from controlroom.fleet.lines import Lines
@@ -26,11 +27,13 @@ from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
     Answered,
+    CheckHost,
     FetchLog,
     FleetNews,
     FollowLogs,
     Hello,
     Hits,
+    HostChecked,
     LookAtScreen,
     Page,
     Request,
@@ -184,6 +187,8 @@ class Reader:
                 await self._begin(self._search(request))
             case LookAtScreen() if self._role != "stop":
                 await self._begin(self._look_at_screen(request))
+            case CheckHost() if self._role != "stop":
+                await self._begin(self._check(request))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
             case _:
@@ -243,6 +248,9 @@ class Reader:
         self._tell(
             Hits(request.id, reached, found.hits, found.done, found.searched, short(found.reason, 300), found.at)
         )
+
+    async def _check(self, request: CheckHost) -> None:
+        self._tell(HostChecked(request.id, *await check_up(self._engine, request.host)))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

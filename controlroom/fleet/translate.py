@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from controlroom.domain import events, intents, model
+from controlroom.domain.checkup import HostCheck
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.meter.inert import inert, inert_lines
 from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name
 from controlroom.meter.redact import redact
 from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import Checked
 from controlroom.wire.spec import AgentSpec
 
 LAST_LINE = 300
@@ -111,6 +113,49 @@ def to_reply(reply: wire.Reply) -> wire.Reply:
     """Make a host's answer fit to show; an outcome we do not know is `unknown`."""
     outcome = reply.outcome if reply.outcome in ("done", "refused") else "unknown"
     return replace(reply, outcome=outcome, reason=short(reply.reason, QUESTION // 8))
+
+
+def to_check(found: Checked, now: int) -> HostCheck:
+    """Make what a host found of itself fit to judge and to show; `now`: our clock when it was heard, UTC ms."""
+
+    def text(value: str) -> str:
+        return short(value, _DETAIL)
+
+    def size(value: int | None) -> int | None:
+        return _within(value, _MAX_BYTES)
+
+    return HostCheck(
+        clock_offset=found.clock - now if found.clock > 0 else 0,
+        python=text(found.python),
+        tmux=text(found.tmux),
+        claude=text(found.claude),
+        claude_at=text(found.claude_at),
+        claude_problem=text(found.claude_problem),
+        logged_in=found.logged_in,
+        login=text(found.login),
+        login_problem=text(found.login_problem),
+        git=text(found.git),
+        environment_problem=short(found.environment_problem, QUESTION // 8),
+        disk_free=size(found.disk_free),
+        disk_total=size(found.disk_total),
+        inodes_free=size(found.inodes_free),
+        inodes_total=size(found.inodes_total),
+        memory_free=size(found.memory_free),
+        memory_total=size(found.memory_total),
+        swap_free=size(found.swap_free),
+        swap_total=size(found.swap_total),
+        max_sessions=_within(found.max_sessions, 2**31),
+        max_startups=text(found.max_startups),
+        max_processes=_within(found.max_processes, 2**31),
+        processes=_within(found.processes, 2**31),
+        inotify_watches=_within(found.inotify_watches, 2**31),
+        systemd=found.systemd,
+        linger=found.linger,
+        ends_at_logout=found.ends_at_logout,
+        state_folder=text(found.state_folder),
+        state_mode=_within(found.state_mode, 0o777),
+        state_problem=text(found.state_problem),
+    )
 
 
 def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:

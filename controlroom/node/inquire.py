@@ -1,18 +1,22 @@
 """What home asks that changes nothing here: any room may, and each inquiry is answered, with a reason if need be."""
 
+import asyncio
 import base64
 import os
+from collections.abc import Awaitable, Callable
 
 from controlroom.meter.names import is_adopted_name, shown_name_problem
 from controlroom.node.agents import entry_of, read_order
+from controlroom.node.checkup import checked
 from controlroom.node.files import read_regular
 from controlroom.node.folder import TASK
 from controlroom.node.foreign import Foreign
 from controlroom.node.place import Place
 from controlroom.node.searcher import search
+from controlroom.node.shell import LoginEnvironment
 from controlroom.node.tmux import Screen, TmuxError
 from controlroom.wire.codec import decode
-from controlroom.wire.inquiries import Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
+from controlroom.wire.inquiries import Check, Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.spec import AgentSpec
 
@@ -23,9 +27,11 @@ SCREEN_LIMIT = 256 * 1024
 class Inquirer:
     """Answers for one place."""
 
-    def __init__(self, place: Place, foreign: Foreign | None = None) -> None:
-        """`foreign`: who knows the agents that others started."""
-        self._place, self._foreign = place, foreign
+    def __init__(
+        self, place: Place, login: Callable[[], Awaitable[LoginEnvironment]], foreign: Foreign | None = None
+    ) -> None:
+        """`login`: asks for the environment that agents get; `foreign`: who knows the agents that others started."""
+        self._place, self._login, self._foreign = place, login, foreign
 
     async def answer(self, asked: Inquiry) -> Finding:
         """Find out. Never raises but for a mistake of ours."""
@@ -33,6 +39,9 @@ class Inquirer:
             return self._read_spec(asked)
         if isinstance(asked, Search):
             return await search(self._place.state, asked)
+        if isinstance(asked, Check):
+            login = await self._login()
+            return await asyncio.to_thread(checked, asked.id, self._place, login)
         return await self._show_screen(asked)
 
     def _read_spec(self, asked: ReadSpec) -> SpecRead:

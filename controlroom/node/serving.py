@@ -113,7 +113,8 @@ class Node:
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._foreign = _foreign(place) if greeting.adopt else None
-        self._inquirer, self._asking = Inquirer(place, self._foreign), asyncio.Semaphore(_INQUIRIES)
+        self._inquirer = Inquirer(place, self._login_shell, self._foreign)
+        self._asking = asyncio.Semaphore(_INQUIRIES)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
         self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
@@ -212,7 +213,10 @@ class Node:
             self._fetches.popleft()
 
     async def _login_environment(self) -> Mapping[str, str]:
-        return (await asyncio.shield(self._login)).variables
+        return (await self._login_shell()).variables
+
+    async def _login_shell(self) -> LoginEnvironment:
+        return await asyncio.shield(self._login)
 
     # ------------------------------------------------------------------ by itself
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
+from controlroom.domain.checkup import Check
 from controlroom.domain.intents import Intent
 from controlroom.domain.loglines import Matches, ScreenLine
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
@@ -99,6 +100,18 @@ class Shown(Protocol):
         """Why there is nothing."""
 
 
+class HostChecked(Protocol):
+    """What a host was found to have."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What was looked at, judged."""
+
+    @property
+    def reason(self) -> str:
+        """Why the host's own part is missing, in a sentence."""
+
+
 class Source(Protocol):
     """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
 
@@ -149,6 +162,9 @@ class Source(Protocol):
         count: int = 100,
     ) -> Matches:
         """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`."""
+
+    async def check(self, host: str) -> HostChecked:
+        """See whether a host has all that agents need."""
 
     async def stop_engine(self) -> object:
         """Stop the engine; agents live on."""

@@ -51,6 +51,13 @@ class Search:
     """The lines themselves are wanted, too."""
 
 
+@dataclass(frozen=True)
+class Check:
+    """What does this host have of all that agents need? Answered by `Checked`."""
+
+    id: int
+
+
 # --------------------------------------------------------------------------- node -> home
 
 
@@ -113,5 +120,54 @@ class Found:
     """Why the search cannot go on."""
 
 
-Inquiry = ReadSpec | ShowScreen | Search
-Finding = SpecRead | ScreenShown | Found
+@dataclass(frozen=True)
+class Checked:
+    """The answer to `Check`. Sizes are bytes; None and "" mean: could not be found out."""
+
+    id: int
+    clock: int = 0
+    """UTC ms of the host's clock when it answered."""
+    python: str = ""
+    tmux: str = ""
+    """As `tmux -V` says it."""
+    claude: str = ""
+    """As `claude --version` says it, in the environment that agents get."""
+    claude_at: str = ""
+    claude_problem: str = ""
+    logged_in: bool | None = None
+    login: str = ""
+    """How, in Claude's words (`claude.ai`, `api_key`, `oauth_token`, `none`), and the plan after a blank."""
+    login_problem: str = ""
+    git: str = ""
+    environment_problem: str = ""
+    """What is wrong with the login shell."""
+    disk_free: int | None = None
+    disk_total: int | None = None
+    inodes_free: int | None = None
+    inodes_total: int | None = None
+    """0: the file system counts none."""
+    memory_free: int | None = None
+    memory_total: int | None = None
+    swap_free: int | None = None
+    swap_total: int | None = None
+    max_sessions: int | None = None
+    max_startups: str = ""
+    max_processes: int | None = None
+    """That this user may have; 0: no limit."""
+    processes: int | None = None
+    """That this user has."""
+    inotify_watches: int | None = None
+    systemd: bool = False
+    """Whether systemd runs this machine."""
+    linger: bool | None = None
+    ends_at_logout: bool | None = None
+    """Whether logind ends what a user leaves running (KillUserProcesses)."""
+    state_folder: str = ""
+    state_mode: int | None = None
+    """Permission bits of the state folder; None: it is not there yet."""
+    state_problem: str = ""
+    """Why nothing can be written there."""
+
+
+Inquiry = ReadSpec | ShowScreen | Search | Check
+Finding = SpecRead | ScreenShown | Found | Checked

@@ -246,6 +246,25 @@ def test_a_host_key_that_is_turned_down(room: Room, ssh_hosts: Callable[..., lis
     assert "vm1 cannot be asked" in room.run("spawn", "a", "--host", "vm1", "--task", "x", expect=1)
 
 
+def test_a_host_is_checked(room: Room, ssh_host: Host) -> None:
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+    words = [*CONTROLROOM, "host", "check", "vm1"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90)
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line[:8].strip()}
+    assert "up" in lines["link"]
+    assert lines["tmux"].split()[1][0].isdigit()
+    told = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=90)
+    checked = json.loads(told.stdout)
+    assert checked["ok"] is (told.returncode == 0) is (done.returncode == 0)
+    named = {one["name"] for one in checked["checks"]}
+    assert {"python", "claude", "login", "disk", "clock", "logout", "sshd"} <= named
+    ssh_host.stop()
+    room.wait_until("vm1 to be lost", lambda status: status["hosts"][-1]["state"] == "lost")
+    said = room.run("host", "check", "vm1", expect=1)
+    assert "cannot be asked for the rest" in said
+    assert "there is no host 'vm2'" in room.run("host", "check", "vm2", expect=5)
+
+
 # -- logs
 
 

@@ -6,12 +6,13 @@ import base64
 
 import pytest
 
+from controlroom.domain.checkup import Verdict
 from controlroom.domain.model import LogPlace
 from controlroom.fleet.client import AgentScreen, Client
 from controlroom.wire import inquiries
 from controlroom.wire import messages as wire
 from tests.fleet.rooms import room
-from tests.fleet.scripted import ScriptedChannel, ScriptedHost, seen
+from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World
 
 
@@ -112,4 +113,38 @@ async def test_a_damaged_screen_is_none(home: World) -> None:
     async with room(host):
         client = await Client.connect(start=False)
         assert (await client.screen("vm1/a1")).reason == "its host sent a damaged screen"
+        await client.close()
+
+
+class Boasts(ScriptedHost):
+    """It says of itself what nobody should believe."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        if isinstance(message, inquiries.Check):
+            words = "\x1b[2J\u202esk-ant-api03-verysecret"
+            channel.say(
+                inquiries.Checked(
+                    message.id, NOON + 90_000, tmux=words, claude=words, disk_free=-5, max_processes=2**60
+                )
+            )
+
+
+async def test_a_host_is_checked_and_what_it_says_is_made_inert(home: World) -> None:
+    async with room(Boasts()) as here:
+        client = await Client.connect(start=False)
+        told = await client.check("vm1")
+        found = {check.name: check for check in told.checks}
+        shown = "".join(f"{check.found}{check.mend}" for check in told.checks)
+        assert not any(sign in shown for sign in ("\x1b", "\u202e", "verysecret"))
+        assert (found["link"].verdict, found["disk"].verdict) == (Verdict.OK, Verdict.UNKNOWN)
+        assert "+90 s from ours" in found["clock"].found
+        assert told.reason == ""
+        here.hosts["vm1"].reachable = False
+        here.hosts["vm1"].cut()
+        await here.until(lambda: here.link("vm1").value == "lost")
+        away = await client.check("vm1")
+        assert [check.name for check in away.checks] == ["link"]
+        assert "lost" in away.checks[0].found
+        assert "cannot be asked for the rest: it is lost" in away.reason
+        assert "there is no host 'vm9'" in (await client.check("vm9")).reason
         await client.close()

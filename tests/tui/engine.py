@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
+from controlroom.domain.checkup import HostCheck, checks, link_check
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
+from controlroom.fleet.protocol import HostChecked
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -100,6 +102,12 @@ class SmallEngine:
             self._world(effect)
         return Outcome(True, "done")
 
+    def check(self, host: str) -> HostChecked:
+        known = self.fleet.hosts[host]
+        if known.link is not LinkState.UP:
+            return HostChecked(1, (link_check(known, self.now()),), f"{host} cannot be asked for the rest")
+        return HostChecked(1, checks(self.fleet, known, HostCheck(python="3.11.2"), self.now()))
+
     def _world(self, effect: intents.Effect) -> None:
         """What hosts do with an effect, at once."""
         now = self.now()
@@ -156,6 +164,10 @@ class SmallClient:
     async def submit(self, intent: intents.Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
         self._alive()
         return self.engine.decide(intent)
+
+    async def check(self, host: str) -> HostChecked:
+        self._alive()
+        return self.engine.check(host)
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         self._alive()

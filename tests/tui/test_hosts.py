@@ -10,6 +10,7 @@ from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, Take
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.tui.screens.forms import HostForm, host_name
 from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
 from tests.tui.room import room
@@ -74,6 +75,21 @@ async def test_a_host_of_another_room_is_taken_after_asking() -> None:
         assert here.screen(ConfirmSheet).title_words == "Take vm2 for this control room?"
         await here.press("y")
         assert here.engine.asked == [TakeHost("vm2")]
+
+
+@SIZES
+async def test_c_checks_a_host(size: tuple[int, int]) -> None:
+    async with room(with_new_host(), size=size) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm2")
+        await here.press("c")
+        await here.until(lambda: here.screen(ReportSheet).heading == "check of vm2: something is bad")
+        assert "tmux" in here.text()
+        await here.press("q")
+        here.screen(HostsScreen).table.choose("vm9")
+        await here.press("c")
+        await here.until(lambda: here.screen(ReportSheet).heading == "check of vm9: not all is known")
+        assert "its key is not known" in here.text()
 
 
 @pytest.mark.parametrize(
