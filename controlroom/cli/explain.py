@@ -28,7 +28,7 @@ async def _explain(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_data(why.record(told))
         return Exit.DONE
-    output.data(f"{told.agent}, run {told.epoch}")
+    output.data(f"{told.agent}, adopted ({agent.place})" if agent.adopted else f"{told.agent}, run {told.epoch}")
     report(why.lines(told, now, clock))
     return Exit.DONE
 

@@ -65,6 +65,10 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert one["session"] != two["session"]
     room.wait_until("the model", lambda status: others(status)["~agent-2"]["model"] == "claude-sonnet-5-5")
     room.wait_until("memory", lambda status: (others(status)["~agent-1"]["rss_bytes"] or 0) > 50_000_000)
+    assert "touch made.txt" in room.run("logs", "~agent-2")
+    said = room.run("explain", "~agent-2")
+    assert "adopted (tmux Agent 2)" in said
+    assert "Claude's session file" in said
     assert "started by somebody else" in room.run("kill", "~agent-1", "--yes", expect=1)
     assert "was started by somebody else" in room.run("send", "~agent-2", "hello", expect=1)
 

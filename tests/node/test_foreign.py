@@ -299,54 +299,54 @@ def test_its_newest_words_and_its_model_are_those_of_its_transcript(home: World,
     wait_for(lambda: last_line(node, "~talk") == "a new session", 20)
 
 
-@pytest.mark.parametrize(
-    "put",
-    [
-        lambda path, secret: path.symlink_to(secret),
-        lambda path, secret: os.mkfifo(path),
-        lambda path, secret: path.mkdir(),
-        lambda path, secret: path.write_bytes(b'"type":"assistant"' + b"[" * 400_000 + b"\n\xff\xfe\0\n{}\n"),
-        lambda path, secret: path.write_text('{"type":"assistant","message":[{}],"timestamp":NaN}\n' * 100),
-        lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40),
-    ],
-)
-def test_a_transcript_that_is_none_says_nothing(
-    home: World, node: NodeClient, claude: int, put: Callable[[Path, Path], object]
-) -> None:
+NO_TRANSCRIPTS: dict[str, Callable[[Path, Path], object]] = {
+    "link": lambda path, secret: path.symlink_to(secret),
+    "fifo": lambda path, secret: os.mkfifo(path),
+    "folder": lambda path, secret: path.mkdir(),
+    "depth": lambda path, secret: path.write_bytes(b'"type":"assistant"' + b"[" * 400_000 + b"\n\xff\xfe\0\n{}\n"),
+    "nan": lambda path, secret: path.write_text('{"type":"assistant","message":[{}],"timestamp":NaN}\n' * 100),
+    "hole": lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40),
+}
+
+
+def test_a_transcript_that_is_none_says_nothing(home: World, node: NodeClient, claude_program: Path) -> None:
     secret = home.home / "secret"
     secret.write_text(spoke("a secret"))
-    put(transcript(home, home.home), secret)
+    for number, (name, put) in enumerate(NO_TRANSCRIPTS.items()):
+        pid = under(session(name, f"{claude_program} 600", home.home), "claude").pid
+        say(home, pid, "busy", sessionId=f"{SESSION[:-2]}{number + 10}")
+        put(transcript(home, home.home, f"{SESSION[:-2]}{number + 10}"), secret)
     node.greet()
-    wait_others(node, lambda seen: seen["~talk"].state == "working")
-    say(home, claude, "idle")
-    wait_others(node, lambda seen: seen["~talk"].state == "idle")
-    assert not last_line(node, "~talk")
+    seen = wait_others(node, lambda seen: {agent.state for agent in seen.values()} == {"working"})
+    assert set(seen) == {f"~{name}" for name in NO_TRANSCRIPTS}
+    sound = under(session("sound", f"{claude_program} 600", home.home), "claude").pid
+    say(home, sound, "idle")
+    transcript(home, home.home).write_text(spoke("all is well"))
+    wait_for(lambda: last_line(node, "~sound") == "all is well", 20)
+    assert not any(last_line(node, name) for name in seen)
 
 
-@pytest.mark.parametrize(
-    ("write", "state"),
-    [
-        (lambda path, secret: path.symlink_to(secret), "unknown"),
-        (lambda path, secret: os.mkfifo(path), "unknown"),
-        (lambda path, secret: path.write_text('{"status":["busy"]}'), "unknown"),
-        (lambda path, secret: path.write_text('{"status":"on fire"}'), "unknown"),
-        (lambda path, secret: path.write_text('{"status":"busy","sessionId":"../../../../secret","cwd":7}'), "working"),
-        (lambda path, secret: path.write_text('{"status":"busy","statusUpdatedAt":NaN}'), "unknown"),
-        (lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40), "unknown"),
-    ],
-)
-def test_a_session_file_may_be_anybodys_writing(
-    home: World, node: NodeClient, claude: int, write: Callable[[Path, Path], object], state: str
-) -> None:
-    path = say(home, claude, "idle")
-    node.greet()
-    wait_others(node, lambda seen: seen["~talk"].state == "idle")
+def test_a_session_file_may_be_anybodys_writing(home: World, node: NodeClient, claude: int) -> None:
     secret = home.home / "secret.jsonl"
     secret.write_text(spoke("a secret") + json.dumps({"status": "busy"}))
-    path.unlink()
-    write(path, secret)
-    seen = wait_others(node, lambda seen: seen["~talk"].state == state)
-    assert seen["~talk"].session == ""
+    writings: list[tuple[Callable[[Path], object], str]] = [
+        (lambda path: path.symlink_to(secret), "unknown"),
+        (lambda path: os.mkfifo(path), "unknown"),
+        (lambda path: path.write_text('{"status":["busy"]}'), "unknown"),
+        (lambda path: path.write_text('{"status":"on fire"}'), "unknown"),
+        (lambda path: path.write_text('{"status":"busy","sessionId":"../../../../secret","cwd":7}'), "working"),
+        (lambda path: path.write_text('{"status":"busy","statusUpdatedAt":NaN}'), "unknown"),
+        (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 2**40), "unknown"),
+    ]
+    node.greet()
+    for write, state in writings:
+        path = say(home, claude, "idle")
+        wait_others(node, lambda seen: seen["~talk"].state == "idle")
+        path.unlink()
+        write(path)
+        seen = wait_others(node, lambda seen, state=state: seen["~talk"].state == state)  # type: ignore[misc]
+        assert seen["~talk"].session == ""
+        path.unlink()
     assert last_line(node, "~talk") != "a secret"
 
 
