@@ -138,6 +138,14 @@ class LoadsSeen:
 
 
 @dataclass(frozen=True)
+class SpendingSeen:
+    """What agents of a host have cost in all, by id, at list prices; micro-dollars."""
+
+    host: str
+    spent: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
@@ -170,6 +178,7 @@ Event = (
     | ForeignObserved
     | LinesSeen
     | LoadsSeen
+    | SpendingSeen
     | Ordered
     | Concluded
 )

@@ -167,6 +167,10 @@ class Agent:
     rss: int | None = None
     cpu_percent: float | None = None
     processes: int | None = None
+    billing: str = ""
+    """Who pays: `api` (dollars), `plan` (quota of a login), or nothing when it is not known."""
+    spent: int | None = None
+    """Micro-dollars that all its runs have cost at list prices; None: no reading."""
     last_line: str = ""
     last_line_at: int = 0
     pending: Pending | None = None

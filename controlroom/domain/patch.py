@@ -25,14 +25,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Load:
-    """What an agent's process tree uses."""
+    """What an agent uses: its process tree, and money."""
 
     rss: int | None = None
     cpu_percent: float | None = None
     processes: int | None = None
+    spent: int | None = None
 
 
-_LINE, _LOAD = ("last_line", "last_line_at"), ("rss", "cpu_percent", "processes")
+_LINE, _LOAD = ("last_line", "last_line_at"), ("rss", "cpu_percent", "processes", "spent")
 _line, _load = attrgetter(*_LINE), attrgetter(*_LOAD)
 _rest = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*_LINE, *_LOAD)))
 
@@ -112,6 +113,7 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
                 rss=load.rss,
                 cpu_percent=load.cpu_percent,
                 processes=load.processes,
+                spent=load.spent,
             )
     return moved
 

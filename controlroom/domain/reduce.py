@@ -143,13 +143,14 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
     if known.epoch > seen.epoch:
         return known if _awaited(known) else seen
     if known.epoch < seen.epoch:
-        return replace(seen, pending=known.pending)
+        return replace(seen, pending=known.pending, spent=known.spent)
     merged = replace(
         seen,
         pending=known.pending,
         rss=known.rss,
         cpu_percent=known.cpu_percent,
         processes=known.processes,
+        spent=known.spent,
         last_line=known.last_line,
         last_line_at=known.last_line_at,
     )
@@ -176,6 +177,15 @@ def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
     return replace(_seen(fleet, event.host, event.at), agents=agents)
 
 
+def _spending_seen(fleet: Fleet, event: events.SpendingSeen) -> Fleet:
+    agents = dict(fleet.agents)
+    for key, spent in event.spent.items():
+        agent = agents.get(key)
+        if agent and agent.host == event.host and agent.spent != spent:
+            agents[key] = replace(agent, spent=spent)
+    return replace(fleet, agents=agents)
+
+
 def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
     """Note that a host was heard; to the second, so that a busy host does not become a new record every time."""
     host = fleet.hosts.get(name)
@@ -185,7 +195,8 @@ def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
 
 
 def _ordered(fleet: Fleet, event: events.Ordered) -> Fleet:
-    agent = event.row or fleet.agents.get(event.agent)
+    known = fleet.agents.get(event.agent)
+    agent = replace(event.row, spent=known.spent) if event.row and known else event.row or known
     if agent is None or agent.host not in fleet.hosts:
         return fleet
     return replace(fleet, agents=_with(fleet.agents, agent.id, replace(agent, pending=event.pending)))
@@ -217,6 +228,7 @@ _STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
     events.ForeignObserved: _foreign_observed,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
+    events.SpendingSeen: _spending_seen,
     events.Ordered: _ordered,
     events.Concluded: _concluded,
 }

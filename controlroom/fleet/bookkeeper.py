@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from controlroom.domain.model import Agent, State
 from controlroom.fleet.ledger import AuditLine, KnownAgent, Ledger, Order
 from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.usage_tables import Statement
 
 log = logging.getLogger("controlroom.ledger")
 
@@ -64,6 +65,10 @@ class Bookkeeper:
             for key in gone:
                 del self._recorded[key]
             self._note(self._ledger.seen([_known(agent) for agent in fresh], gone))
+
+    def booked(self, statements: list[Statement]) -> Written:
+        """Book what agents have used."""
+        return self._note(self._ledger.booked(statements))
 
     async def wait_written(self) -> None:
         """Wait until nothing is under way to the disk."""

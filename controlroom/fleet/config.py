@@ -6,7 +6,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import tomli_w
 import tomllib
@@ -62,7 +62,7 @@ class Config:
 
 def load(home: Home) -> Config:
     """Read config.toml and hosts.toml; a missing file is an empty one. Raises `ConfigProblem` with one sentence."""
-    file, roster = _read(home.config, ConfigFile), _read(home.hosts, RosterFile)
+    file, roster = read(home.config, ConfigFile), read(home.hosts, RosterFile)
     for name in roster.hosts:
         if name in file.hosts:
             raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
@@ -75,7 +75,7 @@ def add_host(home: Home, name: str, address: str, fingerprint: str = "") -> None
     try:
         HostTable.model_validate(table)
     except ValidationError as error:
-        raise ConfigProblem(redact(_problem(error.errors()[0]).removeprefix("address: "))) from None
+        raise ConfigProblem(redact(_problem(error.errors()[0], HostTable).removeprefix("address: "))) from None
     _write_roster(home.hosts, {**_listed(home), name: table})
 
 
@@ -87,7 +87,7 @@ def remove_host(home: Home, name: str) -> None:
 
 
 def _listed(home: Home) -> dict[str, dict[str, str]]:
-    roster = _read(home.hosts, RosterFile)
+    roster = read(home.hosts, RosterFile)
     return {name: table.model_dump(exclude_defaults=True) for name, table in roster.hosts.items()}
 
 
@@ -121,7 +121,8 @@ def _replace(path: Path, data: bytes) -> None:
 # --------------------------------------------------------------------------- reading, and saying what is wrong
 
 
-def _read(path: Path, kind: type[F]) -> F:
+def read(path: Path, kind: type[F]) -> F:
+    """Read a TOML file of ours as `kind`; a missing one is an empty one. Raises `ConfigProblem` with one sentence."""
     return _checked(str(path), kind, _parsed(path))
 
 
@@ -133,7 +134,7 @@ def _checked(where: str, kind: type[F], values: dict[str, Any]) -> F:
         first, *more = sorted(wrong, key=lambda details: details["type"] != "extra_forbidden")  # a typo explains others
         others = len({details["loc"][:3] for details in more} - {first["loc"][:3]})
         also = f" ({others} more after this one)" if others else ""
-        raise ConfigProblem(redact(f"{where}: {_problem(first)}{also}")) from None
+        raise ConfigProblem(redact(f"{where}: {_problem(first, kind)}{also}")) from None
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -156,17 +157,17 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
 
 
-def _problem(error: ErrorDetails) -> str:
+def _problem(error: ErrorDetails, root: type[Table]) -> str:
     place = [str(part) for part in error["loc"]]
     if "credential" in place[:3]:
         place = place[:3]
         return f'{".".join(place)}: expected "plan", {{ file = "…" }} or {{ command = ["…", "…"] }}'
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
-        known = _known_keys(place[:-1])
+        known = list(_table(root, place[:-1]).model_fields)
         return f"{key} is not a setting{nearest(place[-1], known) or ': there are ' + ', '.join(known)}"
     if error["type"] == "missing":
-        return f"{key} is missing: {_description(place)}"
+        return f"{key} is missing: {_description(root, place)}"
     if error["type"] == "value_error":
         return f"{key}: {error['msg'].removeprefix('Value error, ')}"
     return f"{key}: found {_found(place, error['input'])}, expected {_expected(error)}"
@@ -210,19 +211,20 @@ def _found(place: list[str], value: object) -> str:
     return json.dumps(value, ensure_ascii=True, default=str)[:60]
 
 
-def _table(place: list[str]) -> type[Table]:
-    """Find the table that the key path `place` stands in; names of hosts and profiles are one step each."""
-    if not place:
-        return ConfigFile
-    return TABLES.get(place[0], ConfigFile)
+def _table(root: type[Table], place: list[str]) -> type[Table]:
+    """Find the table that the key path `place` names; names of the user's own (of hosts, …) are one step each."""
+    kind: Any = root
+    for part in place:
+        if isinstance(kind, type) and issubclass(kind, Table):
+            field = kind.model_fields.get(part)
+            kind = field.annotation if field else root
+        else:
+            kind = (*get_args(kind), root, root)[1]
+    return kind if isinstance(kind, type) and issubclass(kind, Table) else root
 
 
-def _known_keys(place: list[str]) -> list[str]:
-    return list(_table(place).model_fields)
-
-
-def _description(place: list[str]) -> str:
-    field = _table(place[:-1]).model_fields.get(place[-1])
+def _description(root: type[Table], place: list[str]) -> str:
+    field = _table(root, place[:-1]).model_fields.get(place[-1])
     return (field.description if field else "") or "it is needed"
 
 

@@ -7,7 +7,7 @@ Hosts never wait for each other: each link is a task of its own, and nothing her
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +37,11 @@ from controlroom.fleet.orders import (
     to_record,
     verb_of,
 )
+from controlroom.fleet.spending import Spending, Used
 from controlroom.fleet.translate import to_node
+from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
-from controlroom.wire.messages import Credit, Follow, LogChunk, LogPlace, Reply, ToNode
+from controlroom.wire.messages import LogChunk, Reply, ToNode
 
 log = logging.getLogger("controlroom.engine")
 
@@ -64,12 +66,18 @@ class Engine:
     """Holds the fleet of one room. All methods are called on its event loop."""
 
     def __init__(
-        self, home: Home, config: Config, ledger: Ledger, open_link: OpenLink, clock: Callable[[], int]
+        self,
+        home: Home,
+        config: Config,
+        ledger: Ledger,
+        open_link: OpenLink,
+        clock: Callable[[], int],
+        prices: Callable[[], Sheet],
     ) -> None:
-        """`clock` gives UTC milliseconds."""
+        """`clock` gives UTC milliseconds; `prices` reads the price sheet, in a thread."""
         self.fleet = Fleet(room=ledger.room)
         self.revision = 0
-        self.inquiries = Inquiries(self._send)
+        self.inquiries = Inquiries(self.send)
         self.logs = LogDesk(self)
         self.home = home
         self._config = config
@@ -83,6 +91,7 @@ class Engine:
         self._last_id = ledger.last_op
         self._tasks: set[asyncio.Task[None]] = set()
         self._roster = asyncio.Lock()
+        self.spending = Spending(self, ledger, self._books, prices)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
@@ -94,10 +103,12 @@ class Engine:
         self._recall(at)
         for host, address in self._config.hosts.items():
             self._connect(host, address, self._config.fingerprints.get(host, ""))
+        self.spending.start()
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
         self.logs.close()
+        self.spending.close()
         await self.moves.close()
         links = [task for _, task in self._links.values()]
         tasks = [*links, *self._tasks]
@@ -118,6 +129,7 @@ class Engine:
     async def wait_idle(self) -> None:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while True:
+            await self.spending.wait_idle()
             await self._books.wait_written()
             waits: list[asyncio.Future[Any]] = [*self._tasks, *self.moves.moving()]
             waits += [order.answer for order in self._orders.values() if not order.unsure]
@@ -175,7 +187,7 @@ class Engine:
         return order.record.op in self._orders and not order.unsure
 
     def _send_order(self, order: InFlight, message: ToNode) -> None:
-        if not self._send(order.record.host, message):
+        if not self.send(order.record.host, message):
             self._conclude(order, Conclusion("refused", f"{order.record.host} cannot be asked: the link is not up"))
             return
         loop = asyncio.get_running_loop()
@@ -254,6 +266,10 @@ class Engine:
         """What a host was asked for, and nobody else sees."""
         self.inquiries.answered(host, found)
 
+    def used(self, host: str, used: Used) -> None:
+        """What an agent has used."""
+        self.spending.used(host, used)
+
     def _reduce(self, event: events.Event) -> None:
         fleet = reduce(self.fleet, event)
         if fleet is self.fleet:
@@ -296,6 +312,7 @@ class Engine:
             self._look(event)
         if met is not None:
             self.logs.host_up(event.host)
+            self.spending.host_up(event.host)
         self._books.observed(event.host, self.fleet.agents_on(event.host))
 
     def _lose(self, host: str) -> None:
@@ -374,19 +391,10 @@ class Engine:
         self.logs.observed(host, (), (), complete=True)
         self._books.observed(host, [])
 
-    def _send(self, host: str, message: ToNode) -> bool:
+    def send(self, host: str, message: ToNode) -> bool:
+        """Send a host a message; False when it cannot be reached."""
         link = self._links.get(host)
         return link is not None and link[0].send(message)
-
-    # ----------------------------------------------------------------------- what the log desk asks
-
-    def follow(self, host: str, places: Iterable[LogPlace]) -> bool:
-        """Tell a host the whole set of logs to send."""
-        return self._send(host, Follow(tuple(places)))
-
-    def credit(self, host: str, size: int) -> None:
-        """Tell a host that records have arrived."""
-        self._send(host, Credit(size))
 
     def new_id(self) -> int:
         """Give a number that no order or request of this room has had."""

@@ -15,10 +15,11 @@ import secrets
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from controlroom import __version__
-from controlroom.fleet import config
+from controlroom.fleet import config, price_sheet
 from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.dialler import HostDialler
 from controlroom.fleet.engine import Engine
@@ -94,6 +95,7 @@ def _run(home: Home, report: _Report) -> None:
     os.chdir("/")
     try:
         settings = config.load(home)
+        price_sheet.check(home)
         ledger = Ledger(home.ledger, secrets.token_hex(16))
         _log_to(home.log)
         asyncio.run(_serve(home, settings, ledger, report))
@@ -106,7 +108,8 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
-    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now)
+    prices = partial(price_sheet.load, home)
+    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices)
     server = Server(engine, stopping.set)
     engine.start()
     await server.listen(home.socket)

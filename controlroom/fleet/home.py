@@ -45,6 +45,11 @@ class Home:
         return self.config_folder / "hosts.toml"
 
     @property
+    def prices(self) -> Path:
+        """What the user knows better about prices; never written by us."""
+        return self.config_folder / "prices.toml"
+
+    @property
     def ledger(self) -> Path:
         """The engine's SQLite file."""
         return self.state_folder / "ledger.db"

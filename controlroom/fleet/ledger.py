@@ -5,17 +5,21 @@ takes along whatever has queued up meanwhile (group commit). Only orders that st
 rest is written behind. A write that fails is a sentence, never the end of the engine. No secret is ever put in.
 """
 
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from controlroom.fleet import usage_tables
+from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -24,27 +28,25 @@ BUSY = 5.0
 KEPT_ORDERS = 5000
 """Concluded orders that are kept; the audit keeps all."""
 
-_TABLES = """
-create table meta (key text primary key, value text not null);
-create table orders (
+_TABLES = (
+    "create table meta (key text primary key, value text not null)",
+    """create table orders (
     op integer primary key, verb text not null, host text not null, agent text not null, epoch integer not null,
     task text not null, who text not null, at integer not null,
-    outcome text, reason text not null default '', concluded integer
-);
-create index open_orders on orders (op) where outcome is null;
-create table agents (
+    outcome text, reason text not null default '', concluded integer)""",
+    "create index open_orders on orders (op) where outcome is null",
+    """create table agents (
     host text not null, name text not null, epoch integer not null, kind text not null, profile text not null,
     model text not null, cwd text not null, task text not null, at integer not null,
-    primary key (host, name)
-);
-create table audit (
+    primary key (host, name))""",
+    """create table audit (
     id integer primary key, at integer not null, who text not null, verb text not null, target text not null,
-    epoch integer not null, outcome text not null, reason text not null
-);
-"""
+    epoch integer not null, outcome text not null, reason text not null)""",
+)
+"""Format 1."""
 
-_STEPS: tuple[str, ...] = ()
-"""SQL that brings format n to n + 1, from 1 on."""
+_STEPS: tuple[Sequence[str], ...] = (usage_tables.TABLES,)
+"""What brings format n to n + 1, from 1 on."""
 
 
 class LedgerProblem(Exception):
@@ -95,7 +97,6 @@ class AuditLine:
     reason: str
 
 
-Statement = tuple[str, tuple[int | str | None, ...]]
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -151,8 +152,22 @@ class Ledger:
     def seen(self, agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> "Future[None]":
         """Write what hosts have: agents that are there, and (host, name) of those that are not."""
         statements = [_insert("agents", _values(agent)) for agent in agents]
-        statements += [("delete from agents where host = ? and name = ?", pair) for pair in gone]
+        for pair in gone:
+            statements.append(("delete from agents where host = ? and name = ?", pair))
+            statements.append(("delete from usage_read where host = ? and agent = ?", pair))
         return self._put(statements)
+
+    def booked(self, statements: list[Statement]) -> "Future[None]":
+        """Write what `usage_tables` made of messages."""
+        return self._put(statements)
+
+    def read(self, query: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
+        """Read rows of what is on disk, on a connection of its own: from any thread. Raises `LedgerProblem`."""
+        try:
+            with contextlib.closing(connect(self.path)) as database:
+                return database.execute(query, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerProblem(_sentence(self.path, error)) from None
 
     def audit(self, count: int = 100) -> list[AuditLine]:
         """Read the newest lines of the audit, oldest first. Raises `LedgerProblem`."""
@@ -184,17 +199,17 @@ class Ledger:
     def _prepare(self, room: str) -> None:
         """Make the tables, or bring them to this format; drop the oldest concluded orders."""
         if not self._number("select count(*) from sqlite_master"):
-            for statement in _TABLES.split(";")[:-1]:
+            for statement in _TABLES:
                 self._database.execute(statement)
-            self._database.execute("insert into meta values ('format', ?), ('room', ?)", (str(FORMAT), room))
+            self._database.execute("insert into meta values ('format', '1'), ('room', ?)", (room,))
         found = self._number("select value from meta where key = 'format'")
         if found > FORMAT:
             raise LedgerProblem(
                 f"{self.path} was written by a newer Control Room (format {found}; this one knows {FORMAT}): "
                 "install that version again, or set CONTROLROOM_HOME to begin another room"
             )
-        for step in _STEPS[found - 1 :]:
-            self._database.execute(step)
+        for statement in (one for step in _STEPS[found - 1 :] for one in step):
+            self._database.execute(statement)
         self._database.execute("update meta set value = ? where key = 'format'", (str(FORMAT),))
         newest = self._number("select max(op) from orders")
         self._database.execute(

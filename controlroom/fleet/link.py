@@ -16,11 +16,13 @@ from controlroom.domain.model import LinkState, Question
 from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost
 from controlroom.fleet.inquiries import Answer
+from controlroom.fleet.spending import Used, read_usage
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
 from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
+from controlroom.wire.usage import UsageSeen
 
 log = logging.getLogger("controlroom.link")
 
@@ -64,6 +66,9 @@ class Sink(Protocol):
 
     def answered(self, host: str, found: Answer) -> None:
         """What was asked for; its text and bytes are as the host sent them."""
+
+    def used(self, host: str, used: Used) -> None:
+        """What an agent has used."""
 
 
 class HostLink(Protocol):
@@ -313,6 +318,9 @@ class _Talk:
                     link._sink.chunk(link._host, message)
             case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
                 link._sink.answered(link._host, message)
+            case UsageSeen():
+                if used := read_usage(message, self._setting()):
+                    link._sink.used(link._host, used)
             case wire.Welcome():
                 raise PeerError("it said hello twice")
             case _:

@@ -16,7 +16,7 @@ from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.protocol import Page, base64_size
 from controlroom.fleet.translate import short
 from controlroom.meter.names import is_adopted_name, shown_name_problem
-from controlroom.wire.messages import Fetch, Fetched, LogChunk
+from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk
 from controlroom.wire.messages import LogPlace as WirePlace
 
 CATCH_UP = 1000
@@ -41,11 +41,8 @@ class Hosts(Protocol):
 
     inquiries: Inquiries
 
-    def follow(self, host: str, places: tuple[WirePlace, ...]) -> bool:
-        """Tell a host the whole set of logs to send. False when it cannot be told now."""
-
-    def credit(self, host: str, size: int) -> None:
-        """Tell a host that so many bytes of records have arrived."""
+    def send(self, host: str, message: Follow | Credit) -> bool:
+        """Tell a host what to send, or that it has arrived. False when it cannot be told now."""
 
     def new_id(self) -> int:
         """Give a number for a request."""
@@ -166,7 +163,7 @@ class LogDesk:
 
     def chunk(self, host: str, chunk: LogChunk) -> None:
         """New records of a followed log."""
-        self._hosts.credit(host, base64_size(chunk.data))
+        self._hosts.send(host, Credit(base64_size(chunk.data)))
         source = self._sources.get(f"{host}/{chunk.name}")
         if source is None or source.place is None or chunk.epoch != source.place.epoch:
             return
@@ -272,7 +269,7 @@ class LogDesk:
             if source.place is None and source.looking is None and source.agent in self._observed:
                 self._locate(source, self._observed[source.agent])
         places = [WirePlace(source.name, *_order(source.place)) for source in here if source.place is not None]
-        self._hosts.follow(host, tuple(places))
+        self._hosts.send(host, Follow(tuple(places)))
 
     def _advance(self, source: _Source, tail: _Tail, page: Page, expected: LogPlace) -> None:
         """Give a new page to one tail, if it stands where the page begins."""

@@ -278,6 +278,7 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         question=_question(seen.question, setting) if seen.question and _askable(seen.question) else None,
         limited_until=setting.end(seen.limited_until),
         denied=_within(seen.denied, 2**31) or 0,
+        billing=seen.billing if seen.billing in ("api", "plan") else "",
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )

@@ -21,6 +21,8 @@ from controlroom.node.recorder import Recorder
 from controlroom.node.run_log import RunLog
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
+from controlroom.node.transcript import config_folder
+from controlroom.node.usage_meter import UsageMeter
 from controlroom.wire import records
 
 PATIENCE = 5.0
@@ -49,6 +51,7 @@ class AgentRun:
         self._talk: claude.Conversation | Interactive | None = None
         self._pid = 0
         self._inlet: agent_process.Inlet | None = None
+        self._usage: UsageMeter | None = None
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
@@ -73,7 +76,7 @@ class AgentRun:
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        self._save(pid=self._pid, cwd=cwd)
+        self._save(pid=self._pid, cwd=cwd, billing=environment.billing(environ) if self._talk else "")
 
     def _program(self, environ: dict[str, str], cwd: str) -> str:
         command = self._order.spec.command
@@ -95,6 +98,7 @@ class AgentRun:
         if spec.kind == "headless":
             self._talk = self._conversation = claude.Conversation(spec.resume, spec.model)
             argv = claude.command_line(program, spec.command[1:], spec, claude.new_session(os.urandom(16)))
+            self._usage = UsageMeter(config_folder(environ), cwd)
         child = agent_process.start(argv, environ, cwd)
         self._inlet = agent_process.Inlet(child.stdin)
         self._recorder.listen(child.stdout, records.EVENT if self._conversation else records.OUT)
@@ -122,6 +126,8 @@ class AgentRun:
         """Say for how long only the outside can want something."""
         now = time.monotonic()
         times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
+        if self._usage:
+            times.append(self._usage.wakes_at)
         if self._control.busy or self._status.unsaved:
             times.append(now + 1.0)
         if (close_at := self._may_close_at()) is not None:
@@ -132,6 +138,8 @@ class AgentRun:
     def _due(self) -> None:
         self._recorder.due()
         self._control.hang_up_late()
+        if self._usage and self._talk:
+            self._usage.due(self._talk.session, time.monotonic())
         if (close_at := self._may_close_at()) is not None and close_at <= _now():
             self._close_input()
         if self._time_up_at <= time.monotonic():
@@ -171,6 +179,8 @@ class AgentRun:
     def _hear(self, event: dict[str, Any]) -> None:
         if self._conversation:
             self._write(self._conversation.feed(event, _now()))
+        if self._usage:
+            self._usage.expect(time.monotonic())
 
     def _write(self, data: bytes) -> None:
         if data and self._inlet:
@@ -309,6 +319,8 @@ class AgentRun:
     def _finish(self, left: list[process_tree.Process]) -> None:
         """Nothing of the agent runs any more, or cannot be ended: say what became of it, and stop."""
         self._recorder.finish()
+        if self._usage and self._talk:
+            self._usage.look(self._talk.session)
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
         self._conclude(state, f"{detail} ({reason})" if reason else detail, reason)

@@ -31,6 +31,7 @@ _NESTED = frozenset(
     }
 )  # fmt: skip
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+_OTHER_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 _OAUTH = "CLAUDE_CODE_OAUTH_TOKEN"
 _OAUTH_PREFIX = "sk-ant-oat"
 
@@ -55,6 +56,16 @@ def build(login: Mapping[str, object], spec: Spec, tag: str, place: str) -> dict
         environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(spec.max_output_tokens)
     environ[folder.TAG], environ[folder.PLACE] = tag, place
     return environ
+
+
+def billing(environ: Mapping[str, str]) -> str:
+    """Say who pays for Claude's messages in this environment: `api` (a key or a gateway's token) or `plan`.
+
+    A key goes before a login, and a token before both (Claude Code 2.1.330, observed; its `apiKeySource` says `none`
+    for a token, as for a login).
+    """
+    elsewhere = any(environ.get(name, "0") not in ("", "0", "false") for name in _OTHER_CLOUDS)
+    return "api" if elsewhere or any(environ.get(name) for name in _KEYS) else "plan"
 
 
 def login_environment() -> dict[str, object]:

@@ -8,6 +8,7 @@
         environ.json    the login shell's environment; the runner reads it once and removes it
         status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
         log.000001 …    segments of records (wire.records)
+        usage.jsonl     what each API message used (meter.usage), in the order it was seen
         control.sock    the runner's socket, while it lives
 
 The control socket speaks JSON lines, one request and one reply a connection:
@@ -27,6 +28,7 @@ import os
 from controlroom.meter.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
+USAGE = "usage.jsonl"
 OWNER = "owner.json"
 
 TAG = "CONTROLROOM_AGENT"

@@ -18,6 +18,7 @@ from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.typed import Pressed, Typed, as_text
+from controlroom.node.usage_meter import UsageMeter
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -42,6 +43,7 @@ class InteractiveRun(AgentRun):
         session = spec.resume or claude.new_session(os.urandom(16))
         self._claude = self._talk = Interactive(session, spec.model, _now())
         self._transcript = Transcript(config_folder(environ), cwd)
+        self._usage = UsageMeter(config_folder(environ), cwd)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         argv = claude.interactive_line(program, spec.command[1:], spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
@@ -101,6 +103,8 @@ class InteractiveRun(AgentRun):
 
     def _hear_all(self) -> bool:
         said = self._transcript.read()
+        if said and self._usage:
+            self._usage.expect(time.monotonic())
         for event, line in said:
             self._recorder.told(event, line)
             self._claude.hear(event, _now())

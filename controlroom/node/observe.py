@@ -9,11 +9,12 @@ import contextlib
 import os
 
 from controlroom.node import agents
-from controlroom.node.folder import STATUS
+from controlroom.node.folder import STATUS, USAGE
 from controlroom.node.follow import Follower
 from controlroom.node.last_lines import LastLines
 from controlroom.node.outbox import Outbox
 from controlroom.node.sights import Sight
+from controlroom.node.usage_feed import UsageFeed
 from controlroom.node.watch import Inotify
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
@@ -29,9 +30,16 @@ class Observer:
     """Sees the agents of one host and tells what changes."""
 
     def __init__(
-        self, state: str, outbox: Outbox, lines: LastLines, follower: Follower, *, inotify: bool = True
+        self,
+        state: str,
+        outbox: Outbox,
+        lines: LastLines,
+        follower: Follower,
+        usage: UsageFeed,
+        *,
+        inotify: bool = True,
     ) -> None:
-        self._state, self._outbox, self._lines, self._follower = state, outbox, lines, follower
+        self._state, self._outbox, self._lines, self._follower, self._usage = state, outbox, lines, follower, usage
         self._parent = os.path.join(state, "agents")
         self.sights: dict[str, Sight] = {}
         self._by_folder: dict[str, Sight] = {}
@@ -57,6 +65,7 @@ class Observer:
                 self.tell(sight)
             if sight.live:
                 self._grown(name)
+                self._usage.touch(sight.entry)
 
     def tell(self, sight: Sight) -> None:
         """Tell what is known of an agent unless it has been told."""
@@ -86,6 +95,7 @@ class Observer:
             if known is None or known.entry != entry:
                 if known:
                     self._lose(known)
+                    self._usage.touch(known.entry)
                 self._watch(entry.folder)
                 self.sights[name] = self._by_folder[entry.folder] = sight = Sight(entry)
                 sight.refresh()
@@ -132,6 +142,8 @@ class Observer:
                 anew = True
             elif segment_number(change.name):
                 self._grown(sight.entry.name)
+            elif change.name == USAGE:
+                self._usage.touch(sight.entry)
             elif change.name == STATUS and sight.refresh():
                 self.tell(sight)
         if anew:

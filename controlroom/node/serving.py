@@ -28,6 +28,7 @@ from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.shell import LoginEnvironment, login_environment
 from controlroom.node.spawn import Spawner
+from controlroom.node.usage_feed import UsageFeed
 from controlroom.node.vigil import Vigil
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -47,6 +48,7 @@ from controlroom.wire.messages import (
     ToNode,
     read_to_node,
 )
+from controlroom.wire.usage import SendUsage, UsageBooked
 
 SECOND = 1.0
 
@@ -107,7 +109,8 @@ class Node:
         self._outbox = Outbox(channel.sink, self._over.set)
         self._lines = LastLines(self._outbox.lines, loop.time)
         self._follower = Follower(place.state, self._outbox.send, loop.time)
-        self._observer = Observer(place.state, self._outbox, self._lines, self._follower)
+        self._usage = UsageFeed(place.state, self._outbox.send)
+        self._observer = Observer(place.state, self._outbox, self._lines, self._follower, self._usage)
         self._ownership = ownership = Ownership(place.state, greeting.room, read_only=greeting.read_only)
         self._owner: Owner | None = None
         turns = Turns()
@@ -173,6 +176,10 @@ class Node:
                 self._foreign_logs.follow(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
+        elif isinstance(message, SendUsage):
+            self._usage.begin(message)
+        elif isinstance(message, UsageBooked):
+            self._usage.booked(message)
         elif isinstance(message, Inquiry):
             self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, Greet):

@@ -86,8 +86,7 @@ class Transcript:
     """The lines that are added to the transcript of one session, and of the next when Claude begins another."""
 
     def __init__(self, config: str, cwd: str) -> None:
-        self._projects = os.path.join(config, "projects")
-        self._slug = _slug(os.path.realpath(cwd))
+        self._config, self._cwd = config, cwd
         self._session = ""
         self._since = ""
         self._place: Place | None = None
@@ -116,23 +115,30 @@ class Transcript:
         return [said for line in lines if (said := _told(line, place.since))]
 
     def _found(self) -> Place | None:
-        """Find the file: under the folder's slug, else (a session that began elsewhere) in any project."""
-        name = f"{self._session}.jsonl"
-        if not re.fullmatch("[0-9a-fA-F-]{8,64}", self._session):
-            return None
-        path = os.path.join(self._projects, self._slug, name)
-        if not os.path.isfile(path):
-            path = next((one for one in self._in_any(name) if os.path.isfile(one)), "")
+        path = find_transcript(self._config, self._cwd, self._session)
         if not path:
             return None
         size = os.path.getsize(path)
         return Place(path, max(0, size - _BACK) if self._since else 0, self._since)
 
-    def _in_any(self, name: str) -> list[str]:
-        try:
-            return [os.path.join(self._projects, folder, name) for folder in os.listdir(self._projects)]
-        except OSError:
-            return []
+
+def find_transcript(config: str, cwd: str, session: str) -> str:
+    """Give the path of a session's transcript, "" while there is none.
+
+    It lies under the slug of the folder where the session began, which for a resumed one may be any.
+    """
+    if not re.fullmatch("[0-9a-fA-F-]{8,64}", session):
+        return ""
+    projects, name = os.path.join(config, "projects"), f"{session}.jsonl"
+    path = os.path.join(projects, _slug(os.path.realpath(cwd)), name)
+    return path if os.path.isfile(path) else next(filter(os.path.isfile, _in_any(projects, name)), "")
+
+
+def _in_any(projects: str, name: str) -> list[str]:
+    try:
+        return [os.path.join(projects, folder, name) for folder in os.listdir(projects)]
+    except OSError:
+        return []
 
 
 def _slug(cwd: str) -> str:

@@ -12,6 +12,7 @@ from controlroom.wire.figures import HostSeen as HostSeen
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.usage import UsageOrder, UsageSeen
 
 # --------------------------------------------------------------------------- home -> node
 
@@ -229,6 +230,8 @@ class AgentSeen:
     question: QuestionSeen | None = None
     limited_until: int = 0
     denied: int = 0
+    billing: str = ""
+    """Who pays for its messages: `api` or `plan`, "" for what is not Claude."""
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()
@@ -344,7 +347,7 @@ class Notice:
     level: str = "warning"
 
 
-ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry
+ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry | UsageOrder
 FromNode = (
     Welcome
     | Pong
@@ -359,6 +362,7 @@ FromNode = (
     | Fetched
     | Notice
     | Finding
+    | UsageSeen
 )
 
 NODE_PATIENCE = 30.0

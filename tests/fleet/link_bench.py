@@ -13,6 +13,7 @@ from controlroom.domain import events
 from controlroom.fleet.channel import Channel
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.link import Link
+from controlroom.fleet.spending import Used
 from controlroom.wire import messages as wire
 
 START = 1_795_307_000_000
@@ -119,6 +120,7 @@ class Heard:
         self.replies: list[wire.Reply] = []
         self.chunks: list[wire.LogChunk] = []
         self.pages: list[Answer] = []
+        self.usage: list[Used] = []
         self.fault: Exception | None = None
 
     def happened(self, event: events.Event) -> None:
@@ -132,6 +134,9 @@ class Heard:
 
     def chunk(self, host: str, chunk: wire.LogChunk) -> None:
         self.chunks.append(chunk)
+
+    def used(self, host: str, used: Used) -> None:
+        self.usage.append(used)
 
     def answered(self, host: str, found: Answer) -> None:
         self.pages.append(found)

@@ -18,9 +18,12 @@ from controlroom.fleet.ledger import Connect, Ledger, connect
 from controlroom.fleet.link import Link
 from controlroom.fleet.orders import Asked, Conclusion
 from controlroom.fleet.server import Server
+from controlroom.meter.prices import Price, Rates, Sheet
 from controlroom.wire.messages import Greet
 from tests.fleet.scripted import NOON, ScriptedHost
 from tests.lab.waiting import wait_for_async
+
+PRICES = Sheet([Price("claude-opus-5-5", Rates(4_000_000, 20_000_000, 5_000_000, 8_000_000, 200_000))])
 
 
 class Room:
@@ -36,7 +39,7 @@ class Room:
             home.config.write_text(f"local = false\n{tables}")
             home.config.chmod(0o600)
         self.ledger = Ledger(home.ledger, "room-1", opener)
-        self.engine = Engine(home, config.load(home), self.ledger, self.open_link, lambda: self.now)
+        self.engine = Engine(home, config.load(home), self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
         self.stopped = asyncio.Event()
         self.server = Server(self.engine, self.stopped.set)
 

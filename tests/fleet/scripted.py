@@ -17,6 +17,7 @@ from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.records import pack as pack_record
 from controlroom.wire.spec import AgentSpec
+from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder
 
 NOON = 1_795_348_800_000
 GIB = 1024**3
@@ -104,10 +105,15 @@ class ScriptedHost:
                 channel.say(self.fetch(message))
             case wire.Credit():
                 pass
+            case SendUsage() | UsageBooked():
+                self.spend(channel, message)
             case ReadSpec():
                 channel.say(self.read_spec(message))
             case _:
                 self.order(channel, message)
+
+    def spend(self, channel: ScriptedChannel, message: UsageOrder) -> None:
+        """It has used nothing."""
 
     def greet(self, channel: ScriptedChannel, greet: wire.Greet) -> None:
         channel.say(

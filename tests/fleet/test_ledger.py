@@ -110,7 +110,7 @@ def test_a_newer_ledger_is_refused_in_words(path: Path) -> None:
 def test_an_older_ledger_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Ledger(path, "room").close()
     monkeypatch.setattr(module, "FORMAT", FORMAT + 1)
-    monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "alter table orders add column note text"))
+    monkeypatch.setattr(module, "_STEPS", (*module._STEPS, ("alter table orders add column note text",)))
     Ledger(path, "room").close()
     database = connect(path)
     assert database.execute("select value from meta where key = 'format'").fetchone() == (str(FORMAT + 1),)

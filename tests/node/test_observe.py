@@ -26,6 +26,7 @@ from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.tmux import Tmux
+from controlroom.node.usage_feed import UsageFeed
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node
@@ -323,7 +324,8 @@ async def test_a_pass_over_the_files_stands_in_for_inotify(home: World) -> None:
     outbox = Outbox(writing, lambda: None)
     state = str(state_folder(home.home))
     lines = LastLines(outbox.lines, clock)
-    observer = Observer(state, outbox, lines, Follower(state, outbox.send, clock), inotify=False)
+    follower, usage = Follower(state, outbox.send, clock), UsageFeed(state, outbox.send)
+    observer = Observer(state, outbox, lines, follower, usage, inotify=False)
     splitter = LineSplitter()
     asyncio.get_running_loop().add_reader(
         reading,

@@ -1,0 +1,182 @@
+"""Usage on its way into the ledger: what hosts send is priced, booked once, acknowledged, and summed up.
+
+A piece is acknowledged when it is on the disk; what was not is sent again. Times are ours, prices hold for the moment
+of use. The sheet may take a moment to be read: until then nothing is asked for, and nothing is lost.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from controlroom.domain import events
+from controlroom.domain.model import Fleet, LinkState
+from controlroom.fleet.bookkeeper import Bookkeeper
+from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.translate import Setting, short
+from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, read_places, read_up_to
+from controlroom.meter.names import agent_name_problem
+from controlroom.meter.prices import Sheet, micro
+from controlroom.meter.usage import Damaged, Message, from_line
+from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+
+log = logging.getLogger("controlroom.spending")
+
+AGAIN = 30.0
+"""Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
+
+_MARK = re.compile(r"[0-9a-f]{0,12}")
+_MODEL = 100
+
+
+@dataclass(frozen=True)
+class Used:
+    """A piece of an agent's usage file: its messages at times of ours, and how far it goes."""
+
+    place: UsagePlace
+    end: int
+    messages: tuple[Message, ...]
+    damaged: int = 0
+    """Lines that cannot be counted."""
+
+
+class Room(Protocol):
+    """What spending needs of the engine."""
+
+    fleet: Fleet
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def send(self, host: str, message: UsageOrder) -> bool:
+        """Send a host an order about usage; False when it cannot be reached."""
+
+
+def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
+    """Read what a host has sent; None for what cannot be an agent's."""
+    place = seen.place
+    fits = agent_name_problem(place.name) is None and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
+    if not fits or not 0 <= place.offset < seen.end < 2**53:
+        return None
+    messages: list[Message] = []
+    lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
+    for line in lines:
+        try:
+            message = from_line(line)
+        except Damaged:
+            continue
+        at = setting.time(message.at) or setting.now
+        messages.append(message._replace(at=at, model=short(message.model, _MODEL)))
+    return Used(place, seen.end, tuple(messages), len(lines) - len(messages))
+
+
+class Spending:
+    """Books what all hosts send. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper, load: Callable[[], Sheet]) -> None:
+        """`load` reads the price sheet; it is called in a thread and may raise `ConfigProblem`."""
+        self._room, self._ledger, self._books, self._load = room, ledger, books, load
+        self._sheet: Sheet | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stale: set[str] = set()
+        """Hosts with sums that are older than what is booked."""
+        self._summing = False
+
+    def start(self) -> None:
+        """Read the sheet, then ask the hosts that are up."""
+        self._begin(self._read_sheet())
+
+    def close(self) -> None:
+        """Do nothing more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is being read or booked."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def host_up(self, host: str) -> None:
+        """A host is there (again): ask for what it has beyond what is booked."""
+        if self._sheet is not None:
+            self._begin(self._ask(host))
+
+    def used(self, host: str, used: Used) -> None:
+        """A host has sent a piece."""
+        if self._sheet is not None:
+            self._begin(self._book(host, used, self._sheet))
+
+    # ----------------------------------------------------------------------- the sheet
+
+    async def _read_sheet(self) -> None:
+        try:
+            self._sheet = await asyncio.to_thread(self._load)
+        except ConfigProblem as problem:
+            log.error("nothing is metered: %s", problem)
+            asyncio.get_running_loop().call_later(AGAIN, self.start)
+            return
+        for host in self._room.fleet.hosts.values():
+            if host.link is LinkState.UP:
+                self.host_up(host.name)
+
+    # ----------------------------------------------------------------------- hosts
+
+    async def _ask(self, host: str) -> None:
+        try:
+            rows = await asyncio.to_thread(self._ledger.read, *read_places(host))
+        except LedgerProblem as problem:
+            self._later(host, str(problem))
+            return
+        self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows)))
+        self._sum_up(host)
+
+    async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
+        place = used.place
+        if used.damaged:
+            log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
+        bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
+        statements = book(self._source(host, place.name), bookings) if bookings else []
+        noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
+        if problem := await self._books.booked([*statements, noted]):
+            self._later(host, problem)
+            return
+        self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
+        self._sum_up(host)
+
+    def _source(self, host: str, name: str) -> Source:
+        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        if agent is None:
+            return Source(host, name, "", "", "")
+        return Source(host, name, agent.profile, agent.cwd, agent.billing)
+
+    def _later(self, host: str, problem: str) -> None:
+        log.error("the usage of %s is not booked: %s", host, problem)
+        asyncio.get_running_loop().call_later(AGAIN, self.host_up, host)
+
+    # ----------------------------------------------------------------------- sums
+
+    def _sum_up(self, host: str) -> None:
+        """Read the sums of a host anew; while that is done, what is booked meanwhile waits for the next time."""
+        self._stale.add(host)
+        if not self._summing:
+            self._summing = True
+            self._begin(self._sum_up_all())
+
+    async def _sum_up_all(self) -> None:
+        try:
+            while self._stale:
+                host = self._stale.pop()
+                rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
+                self._room.happened(events.SpendingSeen(host, {f"{host}/{name}": micro(pico) for name, pico in rows}))
+        except LedgerProblem as problem:
+            log.error("what %s has spent cannot be read: %s", host, problem)
+        finally:
+            self._summing = False
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

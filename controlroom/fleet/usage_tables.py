@@ -1,0 +1,116 @@
+"""The ledger's tables of usage: every API message once for ever, and sums that every view is made from.
+
+A message is named by (message id, request id), wherever it is met again: in a transcript that was resumed, forked or
+copied, in a file that is read anew. Who brought it first keeps it. When a line about it comes again, the dearer one
+counts: Claude Code writes a message several times and never less than before, so this is the last one in an honest
+transcript, in whatever order the lines come, and an agent cannot talk its bill down.
+
+Triggers keep the sums in the same transaction: quarters of an hour, because no time zone begins a day in between.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from controlroom.meter.prices import Cost
+from controlroom.meter.usage import Message
+
+QUARTER = 900_000
+"""Milliseconds of one row of sums."""
+
+UNPRICED, FAST, US, BATCH, ESTIMATED = 1, 2, 4, 8, 16
+"""Flags of a message."""
+
+_SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
+_COUNTS = _SUMS[1:]
+
+Statement = tuple[str, tuple[int | str | None, ...]]
+
+
+class Source(NamedTuple):
+    """Who spent: what sums are grouped by. `billing`: plan, api, or "" when it is not known."""
+
+    host: str
+    agent: str
+    """Its name on its host."""
+    profile: str
+    folder: str
+    billing: str
+
+
+class Booking(NamedTuple):
+    """One message to be booked. `at`: UTC milliseconds of our clock."""
+
+    message: Message
+    cost: Cost
+    at: int
+
+
+def _each(form: str, columns: Sequence[str] = _COUNTS) -> str:
+    return ", ".join(form.format(column) for column in columns)
+
+
+# ruff: noqa: S608 - only our own words go into these
+_ADD = f"""insert into spend
+    values (new.at / {QUARTER}, new.source, new.model, new.unpriced, 1, {_each("new.{0}")})
+    on conflict do update set {_each("{0} = {0} + excluded.{0}", _SUMS)}"""
+_TAKE = f"""update spend set messages = messages - 1, {_each("{0} = {0} - old.{0}")}
+    where quarter = old.at / {QUARTER} and source = old.source and model = old.model and unpriced = old.unpriced"""
+
+TABLES: Sequence[str] = (
+    """create table sources (id integer primary key, host text not null, agent text not null, profile text not null,
+    folder text not null, billing text not null, unique (host, agent, profile, folder, billing))""",
+    "create table models (id integer primary key, name text not null unique)",
+    """create table usage (message text not null, request text not null, at integer not null, source integer not null,
+    model integer not null, unpriced integer not null, flags integer not null, input integer not null,
+    output integer not null, cache_write_5m integer not null, cache_write_1h integer not null,
+    cache_read integer not null, web_searches integer not null, pico integer not null,
+    primary key (message, request)) without rowid""",
+    """create table spend (quarter integer not null, source integer not null, model integer not null,
+    unpriced integer not null, messages integer not null, input integer not null, output integer not null,
+    cache_write_5m integer not null, cache_write_1h integer not null, cache_read integer not null,
+    web_searches integer not null, pico integer not null,
+    primary key (quarter, source, model, unpriced)) without rowid""",
+    "create index spend_source on spend (source)",
+    f"create trigger usage_added after insert on usage begin {_ADD}; end",
+    f"create trigger usage_changed after update on usage begin {_TAKE}; {_ADD}; end",
+    """create table usage_read (host text not null, agent text not null, epoch integer not null,
+    offset integer not null, mark text not null, primary key (host, agent, epoch)) without rowid""",
+)
+"""Sums count pico-dollars (10^-12), so that they are exact; they are rounded where they are shown."""
+
+_BOOK = f"""insert into usage select ?, ?, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
+    where sources.host = ? and sources.agent = ? and sources.profile = ? and sources.folder = ? and sources.billing = ?
+    and models.name = ?
+    on conflict do update set model = excluded.model, unpriced = excluded.unpriced, flags = excluded.flags,
+    {_each("{0} = excluded.{0}")} where excluded.pico > usage.pico"""
+
+
+def book(source: Source, bookings: Sequence[Booking]) -> list[Statement]:
+    """Give the statements that book messages of one source."""
+    statements: list[Statement] = [
+        ("insert or ignore into sources (host, agent, profile, folder, billing) values (?, ?, ?, ?, ?)", tuple(source))
+    ]
+    models = dict.fromkeys(booking.message.model for booking in bookings)
+    statements += [("insert or ignore into models (name) values (?)", (model,)) for model in models]
+    return statements + [(_BOOK, _values(source, booking)) for booking in bookings]
+
+
+TOTALS = "select agent, sum(pico) from sources join spend on source = id where host = ? group by agent"
+"""What each agent of a host has cost in all, at list prices, in pico-dollars."""
+
+
+def read_places(host: str) -> tuple[str, tuple[str]]:
+    """Give the query for how much of each usage file of a host has been booked: agent, epoch, offset, mark."""
+    return "select agent, epoch, offset, mark from usage_read where host = ?", (host,)
+
+
+def read_up_to(host: str, agent: str, epoch: int, offset: int, mark: str) -> Statement:
+    """Note how much of an agent's usage file has been booked, and what file that was."""
+    return "insert or replace into usage_read values (?, ?, ?, ?, ?)", (host, agent, epoch, offset, mark)
+
+
+def _values(source: Source, booking: Booking) -> tuple[int | str, ...]:
+    message, cost, at = booking
+    flags = FAST * message.fast | US * message.us | BATCH * message.batch | UNPRICED * (not cost.priced)
+    counts = (*message.usage, cost.pico)
+    return (message.id, message.request, at, int(not cost.priced), flags, *counts, *source, message.model)

@@ -1,0 +1,50 @@
+"""How what agents have used comes home: each agent's usage file by offset, asked for again until it is booked.
+
+A node sends whole lines of `usage.jsonl` (`meter.usage`) of every epoch it has; home says from where on, and, once a
+piece is safely booked, that the next may come. Sent twice does no harm: home knows each message.
+"""
+
+from dataclasses import dataclass
+
+USAGE_PIECE = 64 * 1024
+"""Bytes of one piece at most; a longer line is passed over."""
+
+USAGE_OPEN = 16
+"""Pieces that may be under way, one an agent's epoch."""
+
+
+@dataclass(frozen=True)
+class UsagePlace:
+    """How much of one epoch's usage file is booked, in bytes."""
+
+    name: str
+    epoch: int
+    offset: int
+    mark: str = ""
+    """What the file began with when it was read; a file that begins otherwise is another one, to be read anew."""
+
+
+@dataclass(frozen=True)
+class SendUsage:
+    """Send the usage of every agent from these places on, and of those not named from the beginning. Said once."""
+
+    places: tuple[UsagePlace, ...] = ()
+
+
+@dataclass(frozen=True)
+class UsageBooked:
+    """A piece is booked: go on from there."""
+
+    place: UsagePlace
+
+
+@dataclass(frozen=True)
+class UsageSeen:
+    """The lines from `place` up to `end`. What could not be sent between them is left out."""
+
+    place: UsagePlace
+    end: int
+    data: str
+
+
+UsageOrder = SendUsage | UsageBooked

@@ -1,0 +1,157 @@
+"""Spending: what hosts send is booked once, acknowledged when it is on the disk, and shown with each agent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.intents import SpawnAgent
+from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.spending import read_usage
+from controlroom.fleet.translate import Setting
+from controlroom.meter.usage import Message, Usage, to_line
+from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from tests.fleet.rooms import Room, room
+from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
+from tests.lab.world import World
+
+SETTING = Setting("vm1", "room-1", NOON, ahead=60_000)
+
+
+def message(number: int, output: int = 1_000_000, at: int = NOON, model: str = "claude-opus-5-5") -> Message:
+    """Twenty dollars."""
+    return Message(f"msg_{number}", f"req_{number}", at, model, Usage(0, output))
+
+
+def lines(*messages: Message) -> str:
+    return b"".join(map(to_line, messages)).decode()
+
+
+class Spender(ScriptedHost):
+    """A host with one agent that has used something; sends its file as a node does."""
+
+    def __init__(self) -> None:
+        super().__init__("vm1")
+        self.agents["a1"] = seen("a1", cwd="/project", profile="docs", billing="api")
+        self.file = lines(message(1), message(2))
+        self.asked: list[SendUsage] = []
+        self.booked: list[UsagePlace] = []
+
+    def spend(self, channel: ScriptedChannel, message: UsageOrder) -> None:
+        if isinstance(message, UsageBooked):
+            self.booked.append(message.place)
+            return
+        self.asked.append(message)
+        self.send_from(channel, next((place.offset for place in message.places if place.name == "a1"), 0))
+
+    def send_from(self, channel: ScriptedChannel, start: int) -> None:
+        if start < len(self.file):
+            place = UsagePlace("a1", 1, start, "a1b2")
+            channel.say(UsageSeen(place, len(self.file), self.file[start:]))
+
+    def use(self, *messages: Message) -> None:
+        """The agent uses more, and the node sends it."""
+        start = len(self.file)
+        self.file += lines(*messages)
+        for channel in tuple(self.channels):
+            self.send_from(channel, start)
+
+
+@pytest.fixture
+def host() -> Spender:
+    return Spender()
+
+
+@pytest.fixture
+async def here(home: World, host: Spender) -> AsyncIterator[Room]:
+    async with room(host) as made:
+        yield made
+
+
+async def test_what_an_agent_has_cost_is_shown(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    host.use(message(3), message(3))
+    await here.until(lambda: here.agent("vm1/a1").spent == 60_000_000)
+    assert here.agent("vm1/a1").billing == "api"
+    assert host.booked[-1] == UsagePlace("a1", 1, len(host.file), "a1b2")
+    rows = here.ledger.read("select host, agent, profile, folder, billing from sources")
+    assert rows == [("vm1", "a1", "docs", "/project", "api")]
+
+
+async def test_a_link_that_comes_back_is_asked_only_for_what_is_missing(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    done = len(host.file)
+    host.cut()
+    host.file += lines(message(3))
+    await here.until(lambda: here.agent("vm1/a1").spent == 60_000_000)
+    assert host.asked[-1] == SendUsage((UsagePlace("a1", 1, done, "a1b2"),))
+
+
+async def test_an_engine_that_comes_back_knows_what_was_spent(home: World, host: Spender) -> None:
+    async with room(host) as first:
+        await first.until(lambda: first.agent("vm1/a1").spent == 40_000_000)
+    async with room(host) as second:
+        await second.until(lambda: second.agent("vm1/a1").spent == 40_000_000)
+        assert len(host.asked) == 2
+        assert second.ledger.read("select count(*) from usage") == [(2,)]
+
+
+async def test_a_new_run_goes_on_with_the_bill(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    host.agents["a1"] = replace(host.agents["a1"], state="done", ended=NOON)
+    host.show()
+    await here.until(lambda: here.agent("vm1/a1").state == "done")
+    assert await here.order(SpawnAgent("a1", "more", host="vm1")) == Conclusion("done")
+    await here.until(lambda: here.agent("vm1/a1").epoch == 2)
+    assert here.agent("vm1/a1").spent == 40_000_000
+
+
+async def test_an_agent_that_is_gone_leaves_its_bill_and_its_place_is_forgotten(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    del host.agents["a1"]
+    host.show("a1")
+    await here.until(lambda: here.ledger.read("select count(*) from usage_read") == [(0,)])
+    assert here.ledger.read("select sum(messages) from spend") == [(2,)]
+
+
+async def test_damaged_lines_are_left_out_and_the_rest_counts(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    start = len(host.file)
+    host.file += "not json\n" + lines(message(3))
+    for channel in tuple(host.channels):
+        host.send_from(channel, start)
+    await here.until(lambda: here.agent("vm1/a1").spent == 60_000_000)
+    await here.until(lambda: host.booked[-1].offset == len(host.file))
+
+
+def test_times_become_ours_and_never_lie_ahead() -> None:
+    piece = UsageSeen(
+        UsagePlace("a1", 1, 0), 9, lines(message(1, at=NOON), message(2, at=NOON + 10**9), message(3, at=0))
+    )
+    used = read_usage(piece, SETTING)
+    assert used is not None
+    assert [one.at for one in used.messages] == [NOON - 60_000, NOON, NOON]
+
+
+def test_a_models_name_is_inert() -> None:
+    used = read_usage(UsageSeen(UsagePlace("a1", 1, 0), 9, lines(message(1, model="\x1b[2Jclaude"))), SETTING)
+    assert used is not None
+    assert "\x1b" not in used.messages[0].model
+
+
+BAD_PLACES: Sequence[UsageSeen] = (
+    UsageSeen(UsagePlace("../x", 1, 0), 9, ""),
+    UsageSeen(UsagePlace("a1", 0, 0), 9, ""),
+    UsageSeen(UsagePlace("a1", 2**40, 0), 9, ""),
+    UsageSeen(UsagePlace("a1", 1, 9), 9, ""),
+    UsageSeen(UsagePlace("a1", 1, -1), 9, ""),
+    UsageSeen(UsagePlace("a1", 1, 0), 2**60, ""),
+    UsageSeen(UsagePlace("a1", 1, 0, "'; drop table"), 9, ""),
+)
+
+
+@pytest.mark.parametrize("piece", BAD_PLACES)
+def test_what_cannot_be_an_agents_is_dropped(piece: UsageSeen) -> None:
+    assert read_usage(piece, SETTING) is None

@@ -1,0 +1,167 @@
+"""Usage on its way home, from a real node: piece by piece as it is booked, again when home asks again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from controlroom.meter.usage import Message, Usage, from_line, to_line
+from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient, state_folder
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def messages(first: int, last: int) -> list[Message]:
+    return [
+        Message(f"msg_{number}", f"req_{number}", 1, "claude-opus-5-5", Usage(number)) for number in range(first, last)
+    ]
+
+
+def usage_file(home: World, name: str, epoch: int = 1) -> Path:
+    folder = state_folder(home.home) / "agents" / f"{name}.{epoch}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "usage.jsonl"
+
+
+def write(path: Path, some: Sequence[Message]) -> None:
+    with open(path, "ab") as file:
+        file.write(b"".join(map(to_line, some)))
+
+
+class Books:
+    """Home, as far as usage goes."""
+
+    def __init__(self, node: NodeClient) -> None:
+        self.node = node
+        self.booked: list[Message] = []
+        self.places: dict[tuple[str, int], UsagePlace] = {}
+        self.answered = 0
+
+    def book(self) -> None:
+        """Book what has come, and say so."""
+        seen = self.node.all(UsageSeen)
+        for piece in seen[self.answered :]:
+            self.booked += [from_line(line.encode()) for line in piece.data.splitlines() if line]
+            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
+            self.places[place.name, place.epoch] = place
+            self.node.send(UsageBooked(place))
+        self.answered = len(seen)
+
+    def wait(self, count: int) -> None:
+        """Book until so many messages have come."""
+
+        def enough() -> bool:
+            self.book()
+            return len(self.booked) >= count
+
+        wait_for(enough, 15, f"{count} messages")
+        assert len(self.booked) == count
+
+
+@pytest.fixture
+def books(node: NodeClient) -> Books:
+    return Books(node)
+
+
+def test_what_was_used_comes_home_and_then_what_is_added(home: World, node: NodeClient, books: Books) -> None:
+    path = usage_file(home, "a1")
+    write(path, messages(0, 3))
+    node.send(SendUsage())
+    books.wait(3)
+    write(path, messages(3, 5))
+    books.wait(5)
+    assert books.booked == messages(0, 5)
+
+
+def test_nothing_is_sent_before_home_asks(home: World, node: NodeClient) -> None:
+    write(usage_file(home, "a1"), messages(0, 1))
+    node.fetch("nobody", 1)
+    assert node.all(UsageSeen) == []
+
+
+def test_a_great_deal_comes_in_pieces(home: World, node: NodeClient, books: Books) -> None:
+    count = 3 * USAGE_PIECE // len(to_line(messages(0, 1)[0]))
+    write(usage_file(home, "a1"), messages(0, count))
+    node.send(SendUsage())
+    books.wait(count)
+    assert max(len(piece.data) for piece in node.all(UsageSeen)) <= USAGE_PIECE
+
+
+def test_many_agents_are_served_in_turn(home: World, node: NodeClient, books: Books) -> None:
+    for number in range(40):
+        write(usage_file(home, f"a{number}"), messages(number, number + 1))
+    node.send(SendUsage())
+    books.wait(40)
+
+
+def test_home_is_asked_again_only_for_what_it_has_not_booked(home: World, node: NodeClient, books: Books) -> None:
+    path = usage_file(home, "a1")
+    write(path, messages(0, 2))
+    node.send(SendUsage())
+    books.wait(2)
+    with NodeClient() as again:
+        again.greet()
+        later = Books(again)
+        again.send(SendUsage(tuple(books.places.values())))
+        write(path, messages(2, 3))
+        later.wait(1)
+        assert later.booked == messages(2, 3)
+
+
+def test_a_file_that_is_another_one_is_read_from_its_beginning(home: World, node: NodeClient, books: Books) -> None:
+    path = usage_file(home, "a1")
+    write(path, messages(0, 5))
+    node.send(SendUsage())
+    books.wait(5)
+    path.unlink()
+    write(path, messages(10, 20))
+    books.wait(15)
+    assert books.booked[5:] == messages(10, 20)
+
+
+def test_earlier_epochs_are_sent_too(home: World, node: NodeClient, books: Books) -> None:
+    write(usage_file(home, "a1", 1), messages(0, 1))
+    write(usage_file(home, "a1", 2), messages(1, 2))
+    node.send(SendUsage())
+    books.wait(2)
+
+
+def test_a_line_without_its_end_waits_and_one_without_end_is_passed_over(
+    home: World, node: NodeClient, books: Books
+) -> None:
+    path = usage_file(home, "a1")
+    write(path, messages(0, 1))
+    with open(path, "ab") as file:
+        file.write(to_line(messages(1, 2)[0])[:-20])
+    node.send(SendUsage())
+    books.wait(1)
+    with open(path, "ab") as file:
+        file.write(to_line(messages(1, 2)[0])[-20:])
+    books.wait(2)
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "folder"])
+def test_what_is_no_file_sends_nothing(home: World, node: NodeClient, books: Books, kind: str, tmp_path: Path) -> None:
+    path = usage_file(home, "trap")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        write(tmp_path / "elsewhere", messages(7, 9))
+        path.symlink_to(tmp_path / "elsewhere")
+    write(usage_file(home, "zz"), messages(0, 1))
+    node.send(SendUsage())
+    books.wait(1)
+    assert books.booked == messages(0, 1)
