@@ -42,6 +42,16 @@ def status(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def costs(parser: argparse.ArgumentParser) -> None:
+    """Take what to group costs by, since when, and the form of the answer."""
+    by = ("agent", "profile", "host", "model", "folder", "day", "hour")
+    parser.add_argument("--by", choices=by, default="agent", help="one row for each (default: agent)")
+    parser.add_argument("--since", metavar="WHEN", type=_moment, default="30d", help="90m, 12h, 7d, today, 2026-11-01")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for scripts: tokens, and dollars as decimal texts")
+    form.add_argument("--csv", action="store_true", help="for a spreadsheet")
+
+
 def explain(parser: argparse.ArgumentParser) -> None:
     """Take an agent, and the form of the answer."""
     agent(parser)
@@ -166,3 +176,13 @@ def _fingerprint(text: str) -> str:
     if not _FINGERPRINT.fullmatch(bare):
         raise argparse.ArgumentTypeError("expected SHA256: and 43 letters, as ssh-keygen -lf prints it")
     return bare
+
+
+def _moment(text: str) -> str:
+    from controlroom.cli.costs import moment
+
+    try:
+        moment(text, 0.0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

@@ -48,6 +48,17 @@ VERBS: tuple[Verb, ...] = (
         take.status,
     ),
     Verb(
+        "costs",
+        "look",
+        "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
+        "Show what was spent.",
+        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is no "
+        "bill: its list price wears a ≈, and is never added to what a key pays. WHEN is 90m, 12h, 7d, today or a day.",
+        ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
+        "costs:costs",
+        take.costs,
+    ),
+    Verb(
         "logs",
         "look",
         "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",

@@ -287,6 +287,8 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "rss_bytes": agent.rss,
         "cpu_percent": agent.cpu_percent,
         "processes": agent.processes,
+        "billing": agent.billing or None,
+        "spent_micro_usd": agent.spent,
         "started": iso(agent.started),
         "ended": iso(agent.ended),
         "exit_code": agent.exit_code,

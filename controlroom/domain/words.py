@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 _SIZES = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"), (1024, "K"))
+_COUNTS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -40,6 +41,22 @@ def size(count: int | None) -> str:
             value = count / unit
             return f"{value:.1f}{letter}" if value < 9.95 else f"{value:.0f}{letter}"
     return f"{count}B"
+
+
+def count(number: int) -> str:
+    """Give a count in at most four characters: 950, 12k, 3.4M."""
+    for unit, letter in _COUNTS:
+        if number >= unit:
+            value = number / unit
+            return f"{value:.1f}{letter}" if value < 9.95 else f"{value:.0f}{letter}"
+    return str(number)
+
+
+def dollars(micro: int) -> str:
+    """Give micro-dollars as people read them: $1.92, $0.0041 below a cent, $1,204."""
+    if 0 < micro < 10_000:
+        return f"${micro / 1_000_000:.4f}"
+    return f"${micro / 1_000_000:,.2f}" if micro < 1_000_000_000 else f"${micro / 1_000_000:,.0f}"
 
 
 def percent(value: float | None) -> str:

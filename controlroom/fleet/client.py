@@ -28,7 +28,9 @@ from controlroom.fleet.protocol import (
     MAX_NEWS,
     STOPPED,
     Answered,
+    AskCosts,
     CheckHost,
+    Costs,
     FetchLog,
     FleetNews,
     FollowLogs,
@@ -60,8 +62,8 @@ GRACE = 10.0
 
 _ENDED = STOPPED
 
-_Answer = Answered | Page | Screen | Hits | HostChecked
-T = TypeVar("T", Answered, Page, Screen, Hits, HostChecked)
+_Answer = Answered | Page | Screen | Hits | HostChecked | Costs
+T = TypeVar("T", Answered, Page, Screen, Hits, HostChecked, Costs)
 
 
 class EngineUnavailable(Exception):
@@ -207,6 +209,11 @@ class Client:
         request = CheckHost(self._new_id(), host)
         return await self._ask(request.id, request, HostChecked, CHECKING)
 
+    async def costs(self, by: str, since: int, until: int) -> Costs:
+        """Ask what was spent from one moment up to another (UTC milliseconds), grouped by one of `domain.costs.BY`."""
+        request = AskCosts(self._new_id(), by, since, until)
+        return await self._ask(request.id, request, Costs, 30.0)
+
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
         await self._send(StopEngine())
@@ -275,7 +282,7 @@ class Client:
                 if self._followed.get(told.agent) == told.id:
                     self._pages.put(told)
                     self._wake()
-            case HostChecked() | Page() | Answered() | Screen() | Hits():
+            case HostChecked() | Page() | Answered() | Screen() | Hits() | Costs():
                 answer = self._answers.get(told.id)
                 if answer is not None and not answer.done():
                     answer.set_result(told)

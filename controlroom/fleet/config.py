@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from controlroom.domain import model
+from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.words import nearest
 from controlroom.fleet.home import Home, HomeProblem, check_private
 from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, HostTable, ProfileTable, RosterFile, Table
@@ -67,6 +68,14 @@ def load(home: Home) -> Config:
         if name in file.hosts:
             raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
     return Config(file, roster)
+
+
+def change_hosts(home: Home, intent: AddHost | RemoveHost) -> None:
+    """Do in hosts.toml what an intent wants of the room's hosts. Raises `ConfigProblem`; the file is then as it was."""
+    if isinstance(intent, AddHost):
+        add_host(home, intent.name, intent.address, intent.fingerprint)
+    else:
+        remove_host(home, intent.name)
 
 
 def add_host(home: Home, name: str, address: str, fingerprint: str = "") -> None:

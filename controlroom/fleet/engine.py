@@ -209,18 +209,12 @@ class Engine:
         if isinstance(decision, Refused):
             return self._refuse(intent, decision.reason, who)
         try:
-            await asyncio.to_thread(self._write_roster, intent)
+            await asyncio.to_thread(settings.change_hosts, self.home, intent)
         except ConfigProblem as problem:
             return self._refuse(intent, str(problem), who)
         self._apply_roster(decision)
         self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done"))
         return Asked(op=op)
-
-    def _write_roster(self, intent: intents.AddHost | intents.RemoveHost) -> None:
-        if isinstance(intent, intents.AddHost):
-            settings.add_host(self.home, intent.name, intent.address, intent.fingerprint)
-        else:
-            settings.remove_host(self.home, intent.name)
 
     def _apply_roster(self, decision: Decision) -> None:
         for event in decision.events:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from controlroom.domain.checkup import Check
+from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
@@ -124,11 +125,22 @@ class CheckHost:
 
 
 @dataclass(frozen=True)
+class AskCosts:
+    """What was spent from one moment up to another (UTC milliseconds)? Answered by `Costs`."""
+
+    id: int
+    by: str
+    """One of `domain.costs.BY`."""
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | CheckHost | StopEngine
+Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 
@@ -226,7 +238,16 @@ class HostChecked:
     reason: str = ""
 
 
-Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits | HostChecked
+@dataclass(frozen=True)
+class Costs:
+    """The answer to `AskCosts`; none, for this reason."""
+
+    id: int
+    rows: tuple[CostRow, ...] = ()
+    reason: str = ""
+
+
+Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits | HostChecked | Costs
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
 _TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}

@@ -27,6 +27,7 @@ from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
     Answered,
+    AskCosts,
     CheckHost,
     FetchLog,
     FleetNews,
@@ -189,6 +190,8 @@ class Reader:
                 await self._begin(self._look_at_screen(request))
             case CheckHost() if self._role != "stop":
                 await self._begin(self._check(request))
+            case AskCosts() if self._role != "stop":
+                await self._begin(self._costs(request))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
             case _:
@@ -251,6 +254,9 @@ class Reader:
 
     async def _check(self, request: CheckHost) -> None:
         self._tell(HostChecked(request.id, *await check_up(self._engine, request.host)))
+
+    async def _costs(self, request: AskCosts) -> None:
+        self._tell(await self._engine.spending.costs(request))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

@@ -1,0 +1,98 @@
+"""What was spent, for people and for scripts."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit
+from controlroom.cli.room import with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain.costs import BILLED, COVERED, CostRow, as_table, grouped, totals
+from controlroom.domain.words import count, dollars, percent
+from controlroom.fleet.client import Client
+
+_TIMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
+_PAYS = {BILLED: "billed", COVERED: "plan", "": "unknown"}
+
+
+def costs(args: argparse.Namespace, starters: Starters) -> int:
+    """Show what was spent."""
+    return with_room(_costs, args)
+
+
+async def _costs(client: Client, args: argparse.Namespace) -> int:
+    since, until = round(moment(args.since, time.time()) * 1000), round(time.time() * 1000)
+    answer = await client.costs("time" if args.by in _TIMES else args.by, since, until)
+    if answer.reason:
+        output.talk(answer.reason)
+        return Exit.REFUSED
+    rows = grouped(answer.rows, lambda row: _local(row.key, _TIMES[args.by])) if args.by in _TIMES else answer.rows
+    if args.json:
+        output.json_data([as_table(row, args.by) for row in rows])
+    elif args.csv:
+        _csv(rows, args.by)
+    else:
+        _table(rows, args.by, since)
+    return Exit.DONE
+
+
+def moment(text: str, now: float) -> float:
+    """Read a moment in the past: `90m`, `12h`, `7d`, `today`, or a day or time like 2026-11-01 (local time).
+
+    `now` and what is given are seconds since 1970. Raises `ValueError` with what was expected.
+    """
+    if text == "today":
+        return datetime.fromtimestamp(now).astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 100_000:
+        return now - timedelta(**{units[text[-1]]: int(text[:-1])}).total_seconds()
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{ascii(text)[:40]} is no moment: say 90m, 12h, 7d, today or 2026-11-01") from None
+
+
+def _local(key: str, form: str) -> str:
+    return time.strftime(form, time.localtime(int(key) / 1000))
+
+
+def _table(rows: Sequence[CostRow], by: str, since: int) -> None:
+    if not rows:
+        output.talk(f"nothing has been spent since {time.strftime('%Y-%m-%d %H:%M', time.localtime(since / 1000))}")
+        return
+    head = (by.upper(), "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS")
+    drawn = [head, *(_cells(row) for row in rows)]
+    if len(rows) > 1:
+        drawn += [("", "", "", "", "", "", "", "", ""), *(_cells(row) for row in totals(rows))]
+    output.table(drawn, right=frozenset(range(2, len(head))))
+    if any(row.billing != BILLED for row in rows):
+        output.talk("≈ list price of what a plan covers or nobody says who pays: not a bill, and never part of a sum")
+    if unpriced := sum(row.unpriced for row in rows):
+        output.talk(f"{dollars(unpriced)} of it are models without a price, counted as the dearest: see prices.toml")
+
+
+def _cells(row: CostRow) -> tuple[str, ...]:
+    rate = row.hit_rate
+    money = dollars(row.micro) if row.billing == BILLED else f"≈{dollars(row.micro)}"
+    tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)
+    share = percent(None if rate is None else 100 * rate)
+    return (row.key or "–", _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share)
+
+
+def _csv(rows: Sequence[CostRow], by: str) -> None:
+    import csv
+    import io
+
+    tables = [as_table(row, by) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(as_table(CostRow("", ""), by)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _plain(value) for name, value in table.items()} for table in tables)
+    output.data(text.getvalue().removesuffix("\n"))
+
+
+def _plain(value: object) -> object:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

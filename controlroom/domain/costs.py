@@ -1,0 +1,85 @@
+"""What was spent: rows for tables and scripts. Money is micro-dollars at list prices.
+
+What a key pays is dollars; what a plan's login covers is not billed, and its list price only says what it is worth. The
+two stand side by side and are never summed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+QUARTER = 900_000
+"""Milliseconds of the finest time that sums are kept for."""
+
+BY = ("agent", "profile", "host", "model", "folder", "time")
+"""What sums can be grouped by; `time`: the quarter of an hour in which a message was answered, as UTC milliseconds."""
+
+BILLED, COVERED = "api", "plan"
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What one key has used, as one kind of account pays for it."""
+
+    key: str
+    """What it is grouped by; empty: not known."""
+    billing: str
+    """`api`, `plan`, or nothing when it is not known."""
+    messages: int = 0
+    input: int = 0
+    """Tokens, here and below; input that was not cached."""
+    output: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    web_searches: int = 0
+    micro: int = 0
+    """Micro-dollars at list prices."""
+    unpriced: int = 0
+    """Micro-dollars among them of models without a price, counted as the dearest."""
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Say which share of all prompts came out of the cache (0 to 1); None without a prompt."""
+        prompt = self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+        return self.cache_read / prompt if prompt else None
+
+
+_SUMMED = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))
+
+
+def grouped(rows: Iterable[CostRow], key: Callable[[CostRow], str]) -> list[CostRow]:
+    """Sum rows that have the same key and billing; in the order of their first."""
+    groups: dict[tuple[str, str], CostRow] = {}
+    for row in rows:
+        name = key(row), row.billing
+        groups[name] = added(groups[name], row) if name in groups else replace(row, key=name[0])
+    return list(groups.values())
+
+
+def added(one: CostRow, other: CostRow) -> CostRow:
+    """Sum two rows; the first one's key and billing stay."""
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in _SUMMED})
+
+
+def totals(rows: Iterable[CostRow]) -> list[CostRow]:
+    """Sum all rows of each billing."""
+    return grouped(rows, lambda _: "")
+
+
+def as_table(row: CostRow, by: str) -> Mapping[str, Any]:
+    """Give a row for scripts: whole numbers, dollars as a decimal text; null is not known."""
+    rate = row.hit_rate
+    return {
+        by: row.key or None,
+        "billing": row.billing or None,
+        **{name: getattr(row, name) for name in _SUMMED if name not in ("micro", "unpriced")},
+        "cache_hit_rate": None if rate is None else round(rate, 4),
+        "list_price_usd": decimal(row.micro),
+        "unpriced_usd": decimal(row.unpriced),
+    }
+
+
+def decimal(micro: int) -> str:
+    """Write micro-dollars as dollars, exactly: `1.920000`."""
+    return f"{micro // 1_000_000}.{micro % 1_000_000:06d}"

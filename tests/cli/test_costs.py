@@ -1,0 +1,65 @@
+"""`controlroom costs`: moments as people say them, a table that keeps bills apart, CSV without traps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+
+import pytest
+
+from controlroom.cli import costs
+from controlroom.domain.costs import CostRow
+
+NOW = 1_795_348_800.0
+BILLED = CostRow("vm1/api-1", "api", 120, 5000, 900, 100, 0, 90_000, 0, 1_920_000, 0)
+COVERED = CostRow("vm1/docs-1", "plan", 3, 10, 20, 0, 0, 0, 0, 4_100, 4_100)
+
+
+@pytest.mark.parametrize(("text", "seconds_ago"), [("90m", 5400), ("12h", 43_200), ("7d", 604_800), ("0d", 0)])
+def test_a_moment_can_be_an_age(text: str, seconds_ago: int) -> None:
+    assert costs.moment(text, NOW) == NOW - seconds_ago
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York"])
+def test_a_day_begins_where_the_operator_is(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert time.localtime(costs.moment("today", NOW))[3:6] == (0, 0, 0)
+        assert time.localtime(costs.moment("2026-11-01", NOW))[:6] == (2026, 11, 1, 0, 0, 0)
+        assert costs.moment("2026-11-01T05:00:00Z", NOW) == 1_793_509_200
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("text", ["", "d", "7w", "-3d", "yesterday", "9" * 30 + "d", "2026-13-01", "\x1b[2J"])
+def test_what_is_no_moment_is_refused_with_what_is_one(text: str) -> None:
+    with pytest.raises(ValueError, match="say 90m, 12h, 7d, today"):
+        costs.moment(text, NOW)
+
+
+def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    costs._table([BILLED, COVERED], "agent", 0)
+    out, talk = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS"]
+    assert lines[1].split() == ["vm1/api-1", "billed", "$1.92", "120", "5.0k", "900", "100", "90k", "95", "%"]
+    assert lines[2].split()[:3] == ["vm1/docs-1", "plan", "≈$0.0041"]
+    assert [line.split()[1:3] for line in lines[4:]] == [["billed", "$1.92"], ["plan", "≈$0.0041"]]
+    assert "not a bill" in talk
+    assert "$0.0041 of it are models without a price" in talk
+
+
+def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    costs._table([], "agent", 0)
+    out, talk = capsys.readouterr()
+    assert (out, talk.startswith("nothing has been spent since 1970-01-01")) == ("", True)
+
+
+def test_a_spreadsheet_gets_no_formulas(capsys: pytest.CaptureFixture[str]) -> None:
+    costs._csv([CostRow("=cmd()", "api", micro=5), BILLED], "profile")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["profile"] for row in rows] == ["'=cmd()", "vm1/api-1"]
+    assert [row["list_price_usd"] for row in rows] == ["0.000005", "1.920000"]

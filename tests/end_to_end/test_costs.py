@@ -1,0 +1,43 @@
+"""What a real Claude agent on a real SSH host costs: shown with it, listed by `costs`, known when it is gone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests.end_to_end.room import Room
+from tests.end_to_end.test_first_light import room as a_room
+from tests.end_to_end.test_first_light import vm1 as a_vm1
+from tests.lab.host import Host
+
+room, vm1 = a_room, a_vm1
+
+
+def billed(room: Room, name: str) -> int:
+    """What Claude's own last result says, in micro-dollars."""
+    events = [json.loads(line) for line in room.run("logs", name, "--raw", "-n", "1000").splitlines()]
+    dollars: float = [event for event in events if event["type"] == "result"][-1]["total_cost_usd"]
+    return round(dollars * 1_000_000)
+
+
+@pytest.mark.timeout(120)
+def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
+    room.run("spawn", "docs-1", "--host", "vm1", "--cwd", "project", "--task", "[[text hello]]")
+    room.wait_for_state("docs-1", "done")
+    theirs = billed(room, "docs-1")
+    assert theirs > 0
+
+    room.wait_until("it is metered", lambda _: room.agent("docs-1")["spent_micro_usd"] == theirs)
+    assert room.agent("docs-1")["billing"] == "api"
+    (row,) = json.loads(room.run("costs", "--by", "agent", "--json"))
+    assert (row["agent"], row["billing"], row["messages"]) == ("vm1/docs-1", "api", 1)
+    assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
+
+    room.run("stop")
+    room.run("kill", "docs-1", "--yes", expect=1)  # it has ended; but the engine is there again
+    room.run("forget", "docs-1", "--yes")
+    (row,) = csv.DictReader(io.StringIO(room.run("costs", "--by", "day", "--csv")))
+    assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}", "the bill stays when the agent is gone"

@@ -1,0 +1,84 @@
+"""What was spent, read from the ledger's sums: by everything it can be grouped by, and fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.domain.costs import BILLED, BY, COVERED, QUARTER, CostRow, as_table, grouped, totals
+from controlroom.fleet.cost_views import costs
+from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.meter.prices import Cost
+from controlroom.meter.usage import Message, Usage
+
+AT = 1_795_348_800_000
+FOREVER = (0, 2 * AT)
+MICRO = 10**6
+API = Source("vm1", "api-1", "work", "/project", BILLED)
+DOCS = Source("vm2", "docs-1", "", "/docs", COVERED)
+
+
+def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = AT, priced: bool = True) -> Booking:
+    message = Message(f"msg_{number}", f"req_{number}", at, model, Usage(5, 10, 1, 2, 12, 1))
+    return Booking(message, Cost(micro * MICRO, priced), at)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    opened.booked(book(API, [booking(1, 100), booking(2, 50, "claude-haiku-5-5", at=AT + QUARTER)])).result(10)
+    opened.booked(book(DOCS, [booking(3, 900, "claude-novel-9", priced=False)])).result(10)
+    yield opened
+    opened.close()
+
+
+def seen(ledger: Ledger, by: str, since: int = 0, until: int = 2 * AT) -> list[tuple[str, str, int, int]]:
+    return [(row.key, row.billing, row.messages, row.micro) for row in costs(ledger, by, since, until)]
+
+
+def test_costs_are_grouped_the_dearest_first(ledger: Ledger) -> None:
+    assert seen(ledger, "agent") == [("vm2/docs-1", "plan", 1, 900), ("vm1/api-1", "api", 2, 150)]
+    assert seen(ledger, "host") == [("vm2", "plan", 1, 900), ("vm1", "api", 2, 150)]
+    assert seen(ledger, "profile") == [("", "plan", 1, 900), ("work", "api", 2, 150)]
+    assert [key for key, *_ in seen(ledger, "folder")] == ["vm2:/docs", "vm1:/project"]
+    assert [key for key, *_ in seen(ledger, "model")] == ["claude-novel-9", "claude-opus-5-5", "claude-haiku-5-5"]
+
+
+def test_over_time_they_are_in_order(ledger: Ledger) -> None:
+    quarter = AT // QUARTER * QUARTER
+    assert seen(ledger, "time") == [
+        (str(quarter), "api", 1, 100),
+        (str(quarter), "plan", 1, 900),
+        (str(quarter + QUARTER), "api", 1, 50),
+    ]
+
+
+def test_only_what_lies_between_counts(ledger: Ledger) -> None:
+    assert seen(ledger, "agent", since=AT + QUARTER) == [("vm1/api-1", "api", 1, 50)]
+    assert seen(ledger, "agent", until=AT) == []
+
+
+def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
+    novel, *_ = costs(ledger, "model", *FOREVER)
+    assert novel == CostRow("claude-novel-9", "plan", 1, 5, 10, 1, 2, 12, 1, 900, 900)
+    assert novel.hit_rate == 12 / 20
+    assert as_table(novel, "model") == {
+        "model": "claude-novel-9", "billing": "plan", "messages": 1, "input": 5, "output": 10, "cache_write_5m": 1,
+        "cache_write_1h": 2, "cache_read": 12, "web_searches": 1, "cache_hit_rate": 0.6,
+        "list_price_usd": "0.000900", "unpriced_usd": "0.000900",
+    }  # fmt: skip
+
+
+def test_what_is_billed_and_what_a_plan_covers_are_never_summed(ledger: Ledger) -> None:
+    rows = costs(ledger, "model", *FOREVER)
+    assert {row.billing: row.micro for row in totals(rows)} == {"api": 150, "plan": 900}
+    assert len(grouped(rows, lambda row: "all")) == 2
+
+
+@pytest.mark.parametrize("by", ["", "day", "name; drop table usage"])
+def test_what_sums_are_not_kept_by_is_refused(ledger: Ledger, by: str) -> None:
+    with pytest.raises(ValueError, match=", ".join(BY)):
+        costs(ledger, by, *FOREVER)
