@@ -34,7 +34,8 @@ def _query(by: str) -> str:
     return (
         f"select {_KEYS[by]} as grouped_by, sources.billing, {sums}, sum(spend.pico * spend.unpriced) "  # noqa: S608 - ours
         "from spend join sources on spend.source = sources.id join models on spend.model = models.id "
-        "where spend.quarter >= ? and spend.quarter < ? group by grouped_by, sources.billing having sum(spend.messages) > 0"
+        "where spend.quarter >= ? and spend.quarter < ? "
+        "group by grouped_by, sources.billing having sum(spend.messages) > 0"
     )
 
 

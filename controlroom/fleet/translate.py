@@ -63,10 +63,7 @@ class Setting:
         return ours if at > 0 and 0 < ours < self.now + _FAR else None
 
 
-Seen = wire.HostSeen | wire.OwnerSeen | wire.AgentsSeen | wire.ForeignSeen | wire.LastLines | wire.Loads | wire.Notice
-
-
-def to_events(message: Seen, setting: Setting) -> list[events.Event]:
+def to_events(message: wire.Sight, setting: Setting) -> list[events.Event]:
     """Say in the domain's words what a host has seen."""
     match message:
         case wire.HostSeen():

@@ -19,6 +19,7 @@ from controlroom.node.outcome import Exit, Refused, Unfit
 from controlroom.node.pane import Pane
 from controlroom.node.recorder import Recorder
 from controlroom.node.run_log import RunLog
+from controlroom.node.signals import signal_pipe
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
 from controlroom.node.transcript import config_folder
@@ -33,8 +34,6 @@ LAST_TURN_SECONDS = 10.0
 """Seconds an agent has to stop its turn when its time is up."""
 
 _NEVER = float("inf")
-_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-_IGNORED = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class AgentRun:
@@ -60,7 +59,7 @@ class AgentRun:
         self._finished = False
         self._waiting: list[Caller] = []
         self._oom_before = outcome.oom_kills()
-        signals = _signal_pipe()
+        signals = signal_pipe()
         self._selector.register(signals, selectors.EVENT_READ, lambda _mask: self._on_signal(os.read(signals, 4096)))
         self._control = ControlSocket(self._selector, self._handle)
 
@@ -376,19 +375,6 @@ class AgentRun:
         if self._talk and (seen := self._talk.seen):
             found.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
         return found
-
-
-def _signal_pipe() -> int:
-    """Turn the signals we handle into bytes on a pipe, and ignore the keys that would stop us."""
-    reading, writing = os.pipe()
-    for end in (reading, writing):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in _HANDLED:
-        signal.signal(number, lambda _number, _frame: None)
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    return reading
 
 
 def speakable(task: str) -> str:

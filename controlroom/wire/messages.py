@@ -348,22 +348,8 @@ class Notice:
 
 
 ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry | UsageOrder
-FromNode = (
-    Welcome
-    | Pong
-    | Reply
-    | HostSeen
-    | OwnerSeen
-    | AgentsSeen
-    | ForeignSeen
-    | LastLines
-    | Loads
-    | LogChunk
-    | Fetched
-    | Notice
-    | Finding
-    | UsageSeen
-)
+Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | Notice
+FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""
