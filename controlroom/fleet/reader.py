@@ -182,16 +182,8 @@ class Reader:
                 await self._begin(self._submit(request))
             case Submit():
                 await self._begin(self._refuse(request))
-            case FetchLog() if self._role != "stop":
-                await self._begin(self._fetch(request))
-            case SearchLog() if self._role != "stop":
-                await self._begin(self._search(request))
-            case LookAtScreen() if self._role != "stop":
-                await self._begin(self._look_at_screen(request))
-            case CheckHost() if self._role != "stop":
-                await self._begin(self._check(request))
-            case AskCosts() if self._role != "stop":
-                await self._begin(self._costs(request))
+            case FetchLog() | SearchLog() | LookAtScreen() | CheckHost() | AskCosts() if self._role != "stop":
+                await self._begin(self._answer(request))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
             case _:
@@ -201,6 +193,20 @@ class Reader:
         """Answer beside reading on; with too many open, reading waits."""
         await self._slots.acquire()
         self._keep(work)
+
+    async def _answer(self, asked: FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts) -> None:
+        """Answer what changes nothing."""
+        match asked:
+            case FetchLog():
+                await self._fetch(asked)
+            case SearchLog():
+                await self._search(asked)
+            case LookAtScreen():
+                await self._look_at_screen(asked)
+            case CheckHost():
+                await self._check(asked)
+            case AskCosts():
+                self._tell(await self._engine.spending.costs(asked))
 
     async def _submit(self, request: Submit) -> None:
         asked = await self._engine.submit(request.intent, self._who)
@@ -254,9 +260,6 @@ class Reader:
 
     async def _check(self, request: CheckHost) -> None:
         self._tell(HostChecked(request.id, *await check_up(self._engine, request.host)))
-
-    async def _costs(self, request: AskCosts) -> None:
-        self._tell(await self._engine.spending.costs(request))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

@@ -48,7 +48,7 @@ from controlroom.wire.messages import (
     ToNode,
     read_to_node,
 )
-from controlroom.wire.usage import SendUsage, UsageBooked
+from controlroom.wire.usage import UsageOrder
 
 SECOND = 1.0
 
@@ -176,10 +176,8 @@ class Node:
                 self._foreign_logs.follow(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
-        elif isinstance(message, SendUsage):
-            self._usage.begin(message)
-        elif isinstance(message, UsageBooked):
-            self._usage.booked(message)
+        elif isinstance(message, UsageOrder):
+            self._usage.take(message)
         elif isinstance(message, Inquiry):
             self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, Greet):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from controlroom.node.agents import Entry, entries, entry_of, signature
 from controlroom.node.files import open_regular
 from controlroom.node.folder import USAGE
-from controlroom.wire.usage import USAGE_OPEN, USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
+from controlroom.wire.usage import USAGE_OPEN, USAGE_PIECE, SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 
 _HEAD = 256
 """Bytes that tell one file from another: the first line names the first message."""
@@ -26,6 +26,13 @@ class UsageFeed:
         self._open: set[Key] = set()
         self._waiting: dict[Key, Entry] = {}
         self._asked = False
+
+    def take(self, order: UsageOrder) -> None:
+        """Take what home has to say."""
+        if isinstance(order, SendUsage):
+            self.begin(order)
+        else:
+            self.booked(order)
 
     def begin(self, asked: SendUsage) -> None:
         """Send from the places home names, whatever was sent before."""
