@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from controlroom.domain.intents import SpawnAgent
@@ -40,11 +40,11 @@ class Yard:
         self.fifos.mkdir()
         self.home = find_home(os.environ)
 
-    def fill(self, count: int) -> None:
-        """Start the engine and `count` agents."""
-        asyncio.run(self._fill(count))
+    def fill(self, count: int, first: int = 0) -> None:
+        """Start the engine and `count` agents, numbered from `first`."""
+        asyncio.run(self._fill(range(first, first + count)))
 
-    async def _fill(self, count: int) -> None:
+    async def _fill(self, numbers: range) -> None:
         client = await Client.connect()
         await _until(client, lambda fleet: all(host.link is LinkState.UP for host in fleet.hosts.values()))
         turns = asyncio.Semaphore(_AT_ONCE)
@@ -57,7 +57,7 @@ class Yard:
             if not done.ok:
                 raise RuntimeError(f"{name}: {done.reason}")
 
-        await asyncio.gather(*map(spawn, range(count)))
+        await asyncio.gather(*map(spawn, numbers))
         await client.close()
 
     @property
@@ -66,9 +66,9 @@ class Yard:
         return holder(self.home.lock)
 
     def node(self, host: LoopbackHost) -> int:
-        """A host's node."""
+        """A host's node: what the engine's connection runs."""
         own = [process for process in host.processes() if "controlroom/node/serve.py" in process.command]
-        return own[0].pid
+        return max(own, key=lambda process: process.started).pid
 
     def sshd(self, host: LoopbackHost) -> list[int]:
         """The processes of a host's sshd that hold the engine's connection."""
@@ -85,20 +85,9 @@ class Yard:
             writer.kill()
             writer.wait()
 
-    @contextmanager
-    def screen(self, columns: int, rows: int) -> Iterator[Screen]:
+    def screen(self, columns: int, rows: int) -> AbstractContextManager[Screen]:
         """Run the screen on a terminal of its own."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], self.environ)
-        termios.tcsetwinsize(terminal, (rows, columns))
-        try:
-            yield Screen(pid, terminal)
-        finally:
-            os.kill(pid, signal.SIGTERM)
-            _drain(terminal)
-            os.waitpid(pid, 0)
-            os.close(terminal)
+        return screen(self.environ, columns, rows)
 
 
 class Screen:
@@ -123,6 +112,22 @@ class Screen:
     def press(self, keys: str) -> None:
         """Press keys."""
         os.write(self.terminal, keys.encode())
+
+
+@contextmanager
+def screen(environ: dict[str, str], columns: int, rows: int) -> Iterator[Screen]:
+    """Run the screen of a room on a terminal of its own."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)
+    termios.tcsetwinsize(terminal, (rows, columns))
+    try:
+        yield Screen(pid, terminal)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        _drain(terminal)
+        os.waitpid(pid, 0)
+        os.close(terminal)
 
 
 @contextmanager

@@ -1,0 +1,138 @@
+"""A thousand agents reported by twenty scripted nodes: how soon a key is painted, and what that costs.
+
+    python -m tests.benchmarks.thousand [--hosts 20] [--agents 50] [--keys 60] [--columns 200] [--rows 60]
+
+Every second a tenth of the agents say a line, a hundredth change their state, and all loads move. Engine and nodes are
+this process; the screen is a process of its own. Target: key to paint 100 ms.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+
+from controlroom.fleet.home import find_home
+from controlroom.fleet.ledger import connect
+from controlroom.fleet.lock import hold
+from controlroom.wire.messages import AgentLoad, AgentsSeen, FromNode, LastLine, LastLines, Loads
+from tests.benchmarks.figures import Stretch, load, memory, part
+from tests.benchmarks.table import print_table
+from tests.benchmarks.yard import Screen, screen
+from tests.fleet.rooms import Room
+from tests.fleet.scripted import NOON, ScriptedHost, seen
+from tests.lab.world import World
+
+_CURSOR = "▌".encode()
+
+
+def main(argv: list[str]) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, default=20)
+    parser.add_argument("--agents", type=int, default=50)
+    parser.add_argument("--keys", type=int, default=60)
+    parser.add_argument("--columns", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=60)
+    options = parser.parse_args(argv)
+    world = World()
+    os.environ.update(world.environment())
+    try:
+        asyncio.run(measure(options))
+    finally:
+        world.close()
+
+
+async def measure(options: argparse.Namespace) -> None:
+    """Press keys while everything moves, and print."""
+    hosts = [ScriptedHost(f"vm{number}") for number in range(options.hosts)]
+    for host in hosts:
+        for number in range(options.agents):
+            host.agents[f"agent-{number:02}"] = seen(f"agent-{number:02}")
+    async with running(hosts):
+        moving = asyncio.create_task(move(hosts))
+        with screen(dict(os.environ), options.columns, options.rows) as shown:
+            await asyncio.to_thread(shown.settle, 8.0)
+            stretch = Stretch({"engine": [os.getpid()], "screen": [shown.pid]})
+            took = await asyncio.to_thread(press, shown, options.keys)
+            used, size = stretch.per_cent(), memory(shown.pid)[0]
+        moving.cancel()
+    print_table(
+        f"{options.hosts} scripted nodes, {options.hosts * options.agents} agents, {load()}",
+        [
+            ("key -> paint, p50", f"{part(took, 0.5):.0f} ms", ""),
+            ("key -> paint, p95", f"{part(took, 0.95):.0f} ms", "100 ms"),
+            ("key -> paint, worst", f"{max(took):.0f} ms", ""),
+            ("screen, CPU", f"{used['screen']:.0f} %", ""),
+            ("engine and nodes, CPU", f"{used['engine']:.0f} %", ""),
+            ("screen, RSS", f"{size:.0f} MB", ""),
+        ],
+    )
+
+
+@asynccontextmanager
+async def running(hosts: list[ScriptedHost]) -> AsyncIterator[Room]:
+    """Run an engine in this process, as the room's own."""
+    home = find_home(os.environ)
+    home.prepare()
+    descriptor = hold(home.lock, home.socket)
+    room = Room(home, hosts, connect)
+    room.engine.start()
+    await room.server.listen(home.socket)
+    try:
+        await room.up()
+        yield room
+    finally:
+        await room.server.close()
+        await room.engine.close()
+        os.close(descriptor)
+
+
+async def move(hosts: list[ScriptedHost]) -> None:
+    """Let every host have news once a second, one after the other."""
+    chance = random.Random(1)
+    for turn in count():
+        for host in hosts:
+            for message in news(host, turn, chance):
+                for channel in tuple(host.channels):
+                    channel.say(message)
+            await asyncio.sleep(1 / len(hosts))
+
+
+def news(host: ScriptedHost, turn: int, chance: random.Random) -> list[FromNode]:
+    """Make one second's news of a host."""
+    names = list(host.agents)
+    told = chance.sample(names, max(1, len(names) // 10))
+    changed = chance.sample(names, max(1, len(names) // 100))
+    for name in changed:
+        state = chance.choice(("working", "idle", "waiting"))
+        host.agents[name] = replace(host.agents[name], state=state, since=NOON + turn)
+    loads = tuple(AgentLoad(name, 1, chance.randrange(10**8, 10**9), float(chance.randrange(99)), 3) for name in names)
+    return [
+        LastLines(tuple(LastLine(name, 1, f"line {turn} of what it says", NOON) for name in told)),
+        AgentsSeen(tuple(host.agents[name] for name in changed)),
+        Loads(NOON, loads),
+    ]
+
+
+def press(shown: Screen, keys: int) -> list[float]:
+    """Move the cursor down, key by key; give the milliseconds until each time it is painted elsewhere."""
+    took = []
+    for _ in range(keys):
+        shown.settle(random.uniform(0.15, 0.35))
+        pressed = time.time() * 1000
+        shown.press("j")
+        for now, data in shown.written(3.0):
+            if _CURSOR in data:
+                took.append(now - pressed)
+                break
+    return took
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
