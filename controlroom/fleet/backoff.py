@@ -1,13 +1,15 @@
-"""How long to wait before trying again: longer each time, never all at once, never for ever."""
+"""How long to wait before trying again: about a second at first, then longer each time, never all at once."""
 
 import random
 
-FIRST, MOST = 0.5, 30.0
-"""Seconds."""
+FIRST, KEEN, MOST = 0.5, 1.5, 30.0
+"""Seconds: the first wait, those of the first minute (a network that was away is back soon), the longest, at most."""
+
+_KEEN_TRIES = 60
 
 
 class Backoff:
-    """Waits of `uniform(.2, 1) * min(30, .5 * 2^n)` seconds."""
+    """Waits of a fifth to the whole of a time that grows from `FIRST` to `KEEN`, and after a minute to `MOST`."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -15,7 +17,9 @@ class Backoff:
 
     def next(self) -> float:
         """Give the seconds to wait now; the next wait will be longer."""
-        most = min(MOST, FIRST * 2.0 ** min(self._tries, 16))
+        most = min(KEEN, FIRST * 2.0 ** min(self._tries, 2))
+        if self._tries > _KEEN_TRIES:
+            most = min(MOST, KEEN * 2.0 ** min(self._tries - _KEEN_TRIES, 16))
         self._tries += 1
         return self._rng.uniform(0.2, 1.0) * most
 

@@ -1,6 +1,6 @@
 """A throw-away room with real hosts (sshds on loopback) and real agents, for benchmarks.
 
-Every agent runs `cat FIFO` under a runner of its own: it says what a feeder writes there, and costs next to nothing.
+Every agent runs `cat` on a FIFO under a runner of its own: it says what a feeder writes there, and costs little.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Yard:
             name, host = f"agent-{number:03}", self.lab.hosts[number % len(self.lab.hosts)].name
             os.mkfifo(self.fifos / name)
             async with turns:
-                done = await client.submit(SpawnAgent(name, "", host, command=("cat", str(self.fifos / name))))
+                command = ("sh", "-c", 'exec cat <> "$0"', str(self.fifos / name))
+                done = await client.submit(SpawnAgent(name, "", host, command=command))
             if not done.ok:
                 raise RuntimeError(f"{name}: {done.reason}")
 

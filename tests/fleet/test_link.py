@@ -170,18 +170,21 @@ async def test_the_same_news_is_not_told_twice() -> None:
         assert bench.heard.links() == ["connecting", "lost"]
 
 
-def test_waits_grow_are_capped_and_never_equal() -> None:
+def test_waits_are_short_for_a_minute_then_grow_are_capped_and_never_equal() -> None:
     for seed in range(50):
         backoff = Backoff(random.Random(seed))
-        waits = [backoff.next() for _ in range(40)]
-        assert all(0.2 * min(30, 0.5 * 2**n) <= wait <= min(30, 0.5 * 2**n) for n, wait in enumerate(waits))
+        waits = [backoff.next() for _ in range(100)]
+        assert waits[0] <= 0.5
+        assert max(waits[:61]) <= 1.5
+        assert 25 < sum(waits[:61]) < 75
+        assert all(6 <= wait <= 30 for wait in waits[70:])
         backoff.reset()
         assert backoff.next() <= 0.5
-        assert len(set(waits)) == 40
+        assert len(set(waits)) == 100
 
 
 async def test_a_person_can_have_it_tried_at_once() -> None:
-    async with Bench(*(LinkLost("no") for _ in range(8))).running(welcome=False) as bench:
+    async with Bench(*(LinkLost("no") for _ in range(80))).running(welcome=False) as bench:
         await bench.time.pass_by(20)
         tries = bench.dialler.tries
         bench.link.retry()
