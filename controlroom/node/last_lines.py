@@ -108,7 +108,8 @@ def _joined(records: list[Record]) -> Iterator[Record]:
     """Put records together that were one line of the agent."""
     body = b""
     for record in records:
-        body += record.body
-        if not record.continued:
-            yield record._replace(body=body)
+        if record.continued:
+            body += record.body
+        else:
+            yield record._replace(body=body + record.body) if body else record
             body = b""

@@ -66,6 +66,13 @@ def look() -> Look:
     return Look(process for process in found if process)
 
 
+def timed_look() -> tuple[Look, float]:
+    """Look at all processes; give the seconds of CPU that it took, too."""
+    began = time.thread_time()
+    found = look()
+    return found, time.thread_time() - began
+
+
 def read_stat(pid: int) -> Process | None:
     """Read one process (Linux); None when it is no more. The command's name may hold anything."""
     try:

@@ -52,6 +52,9 @@ from controlroom.wire.usage import UsageOrder
 
 SECOND = 1.0
 
+LOOK_SHARE, LONGEST_LOOK = 0.005, 3.0
+"""Share of a core that looking at processes may take, and seconds between two looks at most."""
+
 PARTING = 30.0
 """Seconds that acts under way may take after home has gone: a half-started agent would help nobody."""
 
@@ -122,6 +125,7 @@ class Node:
         self._loads = Loads(place.namespace)
         self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
         self._look = processes.Look(())
+        self._look_due = 0.0
         self._looked = asyncio.Event()
         self._login = asyncio.ensure_future(_login_environment(greeting))
 
@@ -253,7 +257,9 @@ class Node:
         others = self._foreign is not None and self._foreign.due(self._clock())
         if not self._observer.sights and not others:
             return
-        look = await asyncio.to_thread(processes.look) if self._vigil.live or others else processes.Look(())
+        if self._clock() < self._look_due and not others:
+            return
+        look = await self._look_at_processes() if self._vigil.live or others else processes.Look(())
         if others:
             self._look = look
             self._looked.set()
@@ -262,6 +268,12 @@ class Node:
         changed = self._loads.changed(members, look, self._clock())
         if changed:
             self._outbox.loads(changed, host.now())
+
+    async def _look_at_processes(self) -> processes.Look:
+        """Look at all processes; where there are thousands of them, the next look is a little later."""
+        look, took = await asyncio.to_thread(processes.timed_look)
+        self._look_due = self._clock() + min(LONGEST_LOOK, took / LOOK_SHARE) - SECOND / 2
+        return look
 
     async def _watch_tmux(self) -> None:
         """Once a second start one tmux client at most: for our own server, or now and then for the user's."""
