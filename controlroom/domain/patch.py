@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
-from controlroom.domain.model import Agent, Fleet, Host, Limits, Profile
+from controlroom.domain.model import Agent, Fleet, Host, Limits, Profile, moved
 
 V = TypeVar("V")
 
@@ -66,13 +66,13 @@ def diff(old: Fleet, new: Fleet) -> Patch:
     """Give what a reader that holds `old` lacks. Compares records by identity first, so it is cheap."""
     changed = _put(old.agents, new.agents)
     known = {key: agent for key, agent in changed.items() if key in old.agents}
-    moved = {key: agent for key, agent in known.items() if _rest(old.agents[key]) == _rest(agent)}
+    lively = {key: agent for key, agent in known.items() if _rest(old.agents[key]) == _rest(agent)}
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts),
-        agents={key: agent for key, agent in changed.items() if key not in moved},
-        lines={key: Line(*_line(agent)) for key, agent in moved.items() if _line(agent) != _line(old.agents[key])},
-        loads={key: Load(*_load(agent)) for key, agent in moved.items() if _load(agent) != _load(old.agents[key])},
+        agents={key: agent for key, agent in changed.items() if key not in lively},
+        lines={key: Line(*_line(agent)) for key, agent in lively.items() if _line(agent) != _line(old.agents[key])},
+        loads={key: Load(*_load(agent)) for key, agent in lively.items() if _load(agent) != _load(old.agents[key])},
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
         dropped_hosts=tuple(key for key in old.hosts if key not in new.hosts),
@@ -101,12 +101,12 @@ def is_empty(patch: Patch) -> bool:
 
 def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
     """Give the agents that have another line or load, and nothing else that is new."""
-    moved = {}
+    found = {}
     for key in {**patch.lines, **patch.loads}:
         if key in held:
             line = patch.lines.get(key) or Line(*_line(held[key]))
             load = patch.loads.get(key) or Load(*_load(held[key]))
-            moved[key] = replace(
+            found[key] = moved(
                 held[key],
                 last_line=line.text,
                 last_line_at=line.at,
@@ -115,7 +115,7 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
                 processes=load.processes,
                 spent=load.spent,
             )
-    return moved
+    return found
 
 
 def _put(old: Mapping[str, V], new: Mapping[str, V]) -> dict[str, V]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from controlroom.domain import events
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
 
 HISTORY = 60
 """Samples of each figure kept per host for its history bars."""
@@ -164,7 +164,7 @@ def _lines_seen(fleet: Fleet, event: events.LinesSeen) -> Fleet:
     for line in event.lines:
         agent = agents.get(line.agent)
         if agent and agent.epoch == line.epoch and agent.host == event.host:
-            agents[line.agent] = replace(agent, last_line=line.text, last_line_at=line.at)
+            agents[line.agent] = moved(agent, last_line=line.text, last_line_at=line.at)
     return replace(_seen(fleet, event.host, event.at), agents=agents)
 
 
@@ -173,7 +173,7 @@ def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
     for load in event.loads:
         agent = agents.get(load.agent)
         if agent and agent.epoch == load.epoch and agent.host == event.host and agent.state not in ENDED:
-            agents[load.agent] = replace(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
+            agents[load.agent] = moved(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
     return replace(_seen(fleet, event.host, event.at), agents=agents)
 
 

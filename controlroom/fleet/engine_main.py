@@ -118,6 +118,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
         _say(f"the engine listens at {home.socket}; Ctrl-C ends it, agents live on")
     report.tell(READY)
     gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
+    gc.set_threshold(10_000)
     await stopping.wait()
     log.info("the engine ends; agents live on")
     with contextlib.suppress(FileNotFoundError):

@@ -43,6 +43,7 @@ def show(app: ControlRoomApp) -> int:
     """Run an app on this terminal; gives the exit code, raises what went wrong in it."""
     app.on_start = lambda: _leave_on_signals(app)
     gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
+    gc.set_threshold(10_000)
     app.run()
     if app.mistake is not None:
         raise app.mistake

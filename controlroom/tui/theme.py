@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tomllib
+from rich.color import Color
 from rich.style import Style
 from textual.theme import Theme
 
@@ -326,4 +327,4 @@ def run_style(
 def _run_colour(terminal: tuple[str, ...], wanted: str) -> str | None:
     if not wanted.isdigit():
         return wanted or None
-    return terminal[int(wanted)] if int(wanted) < 16 else f"color({wanted})"
+    return terminal[int(wanted)] if int(wanted) < 16 else Color.from_ansi(int(wanted)).get_truecolor().hex

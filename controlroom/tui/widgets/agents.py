@@ -70,6 +70,10 @@ class AgentTable(Rows[TableRow]):
         """An agent is named by its id."""
         return row.id
 
+    def lends(self, row: TableRow) -> object:
+        """Columns fit all rows; limits and marks are kept beside them."""
+        return self._columns, self.until.get(row.id), row.id in self.marked
+
     def heads(self, row: TableRow) -> bool:
         """Groups have headings."""
         return isinstance(row, GroupRow)

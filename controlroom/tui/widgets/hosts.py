@@ -88,10 +88,12 @@ class HostTable(Rows[HostRow]):
         heard = f"; heard {row.stale} ago".replace("now ago", "just now") if row.stale else ""
         return (*start, *ink.line((words + heard, palette.links[row.link])))
 
-    def _drawn_row(self, index: int, width: int) -> Line:
-        if self._cursor:
-            return super()._drawn_row(index, width)
-        return self.draw(self.rows[index], width, False)
+    def lends(self, row: HostRow) -> object:
+        """Names have the width of the longest."""
+        return self._name_cells
+
+    def _draw_row(self, row: HostRow, width: int, chosen: bool) -> Line:
+        return super()._draw_row(row, width, chosen and self._cursor)
 
     def _figures(self, row: HostRow, width: int) -> Line:
         palette, memory = self.palette, memory_percent(row)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -107,7 +108,8 @@ class Lines(Widget):
         if strip is None or strip.cell_length != width:
             strip = Strip(_filled(self._line(self._drawn, y), width, self.ground()), width)
             for each in self.app.get_line_filters():
-                strip = strip.apply_filter(each, self.app.background_colors[1])
+                if not isinstance(each, ANSIToTruecolor):  # all that is drawn here is of the theme's true colours
+                    strip = strip.apply_filter(each, self.app.background_colors[1])
             self._strips[y] = strip
         return strip
 

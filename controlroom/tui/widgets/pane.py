@@ -145,6 +145,8 @@ class AgentPane(Vertical):
         self._full = full
         self._picture = Picture()
         self._book: LogBook | None = None
+        self._shown: tuple[object, ...] = ()
+        """What the pane was last made from: it is as it was for as long as that is."""
         self.tag = Tag()
 
     def compose(self) -> ComposeResult:
@@ -173,8 +175,11 @@ class AgentPane(Vertical):
 
     def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
         """Show this agent from now on."""
+        state = picture.fleet.state_of(agent) if agent else None
+        shown = (agent, state, book, picture.now, picture.zone, self.tag, self.size, self.made)
         self._picture, self.agent, self._book = picture, agent, book
-        if self.made:
+        if self.made and shown != self._shown:
+            self._shown = shown
             self.log_view.show(book)
             self.fit()
 
@@ -216,6 +221,11 @@ class AgentPane(Vertical):
             self.post_message(self.Tapped(self.agent.id))
 
     @on(LogView.Moved)
+    def _moved(self, event: LogView.Moved) -> None:
+        event.stop()
+        if self._full:
+            self.title()
+
     def title(self) -> None:
         """Say on the rule whose log this is, and where in it one stands."""
         rule, agent, palette = self.query_one(Rule), self.agent, cast("ControlRoomApp", self.app).palette

@@ -42,6 +42,8 @@ class Rows(Lines, Generic[Row]):
         self.rows: Sequence[Row] = ()
         self.chosen: str | None = None
         self._names: list[str] = []
+        self._kept: dict[str, tuple[tuple[object, ...], Line]] = {}
+        """Rows on show as they were drawn last, each with all that its drawing depends on."""
         self._stops: list[int] = []
         """Where the cursor may stand."""
         self._top = 0
@@ -56,6 +58,10 @@ class Rows(Lines, Generic[Row]):
     def draw(self, row: Row, width: int, chosen: bool) -> Line:
         """Draw one row."""
         raise NotImplementedError
+
+    def lends(self, row: Row) -> object:
+        """Give what else a row's drawing depends on: one that is as it was is not drawn again."""
+        return ()
 
     def heads(self, row: Row) -> bool:
         """Say whether a row is a heading: the cursor passes it by."""
@@ -95,6 +101,8 @@ class Rows(Lines, Generic[Row]):
         room = max(1, height - len(above))
         self._bring_into_view(self.place(), room)
         shown = range(self._top, min(len(self.rows), self._top + room))
+        if len(self._kept) > 4 * height:
+            self._kept.clear()
         drawn = [self._drawn_row(index, width) for index in shown]
         hidden = len(self.rows) - (self._top + room)
         if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
@@ -103,8 +111,15 @@ class Rows(Lines, Generic[Row]):
         return [*above, *drawn]
 
     def _drawn_row(self, index: int, width: int) -> Line:
-        chosen = self._names[index] == self.chosen
-        drawn = self.draw(self.rows[index], width, chosen)
+        row, name = self.rows[index], self._names[index]
+        look = (row, width, name == self.chosen, self.palette, self.lends(row))
+        known = self._kept.get(name)
+        if known is None or known[0] != look:
+            known = self._kept[name] = look, self._draw_row(row, width, name == self.chosen)
+        return known[1]
+
+    def _draw_row(self, row: Row, width: int, chosen: bool) -> Line:
+        drawn = self.draw(row, width, chosen)
         if not chosen:
             return drawn
         rest = max(0, width - ink.length(drawn))
