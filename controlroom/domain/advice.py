@@ -30,10 +30,10 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
     """Say what can be done about an agent, the likeliest first."""
     state = fleet.state_of(agent)
     host = fleet.hosts.get(agent.host)
-    if agent.kind == "adopted":
-        return tuple(_adopted(agent))
     if state is State.LOST or host is None:
         return tuple(_lost(agent, host))
+    if agent.adopted:
+        return tuple(_adopted(agent))
     if host.facts and not host.facts.owned:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
@@ -55,8 +55,10 @@ def _adopted(agent: Agent) -> Iterator[Step]:
         "Control Room did not start it and does not touch it: it can be looked at. What runs it can end it, in its "
         "own terminal."
     )
-    if "attach" in BY_NAME:
+    if agent.pane:
         yield _step("attach", "Go into its terminal.", agent.id)
+    else:
+        yield Step("It lives in no tmux session of its user, so nobody can go into its terminal from here.")
 
 
 # --------------------------------------------------------------------------- its host is away
@@ -77,6 +79,8 @@ def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
     else:
         yield Step(f"Wait: {host.name} is tried again by itself. The agent needs no link; it most likely works on.")
         yield _step("host_check", f"See what is known of the link to {host.name}, and try it by hand.", host.name)
+    if agent.adopted:
+        return
     yield Step(
         f"It cannot be moved meanwhile: nobody could prove that it has ended on {host.name}, and two would work on one "
         f"task. If the machine is gone for good, switch it off, take it out of the room "

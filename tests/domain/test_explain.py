@@ -144,7 +144,14 @@ def test_what_somebody_else_started_is_not_touched() -> None:
     adopted = agent("~mine", kind="adopted", epoch=0, state=State.IDLE, evidence=(found,))
     assert told(adopted).decided == "Claude's session file: idle"
     assert "did not start it and does not touch it" in steps(adopted)
+    assert "in no tmux session" in steps(adopted)
     assert "controlroom kill" not in steps(adopted)
+    bare = replace(adopted, evidence=(), state=State.UNKNOWN, place="tmux work", pane="%3")
+    assert told(bare).decided.startswith("nobody: it was started by somebody else (tmux work)")
+    assert "controlroom attach vm1/~mine" in steps(bare)
+    away = fleet(bare, hosts=(host(link=LinkState.LOST),))
+    assert "Wait: vm1 is tried again by itself" in steps(bare, away)
+    assert "cannot be moved" not in steps(bare, away)
 
 
 def test_a_long_silence_is_pointed_out() -> None:
