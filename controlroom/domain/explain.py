@@ -191,8 +191,11 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
 # --------------------------------------------------------------------------- for people, for scripts
 
 
-def lines(told: Explanation, now: int, clock: Callable[[int], str]) -> list[Line]:
-    """Write an explanation for people. `clock` gives a time of day from UTC milliseconds, as the reader counts it."""
+def lines(told: Explanation, now: int, clock: Callable[[int], str], *, keys: bool = False) -> list[Line]:
+    """Write an explanation for people. `clock` gives a time of day from UTC milliseconds, as the reader counts it.
+
+    `keys`: name the keys of the screen where there are some, instead of commands.
+    """
     heard = "heard" if told.state is State.LOST else "since"
     when = f", {heard} {clock(told.since)} ({ago(now - told.since)})" if told.since else ""
     detail = f": {told.detail}" if told.detail and told.state is not State.LOST else ""
@@ -204,7 +207,7 @@ def lines(told: Explanation, now: int, clock: Callable[[int], str]) -> list[Line
     if not told.views:
         drawn.append(Line("seen", "no source says anything of its own about this run"))
     drawn += [Line("but" if index == 0 else "", words, "warn") for index, words in enumerate(told.disagrees)]
-    drawn += [Line("do" if index == 0 else "", _step_words(step), "do") for index, step in enumerate(told.steps)]
+    drawn += [Line("do" if index == 0 else "", _step_words(step, keys), "do") for index, step in enumerate(told.steps)]
     return drawn
 
 
@@ -214,9 +217,9 @@ def _view_words(view: SourceView, now: int) -> str:
     return f"{view.source}{value}, {ago(now - view.at)}; {verdict}"
 
 
-def _step_words(step: Step) -> str:
-    ways = [f"key {step.key}"] * bool(step.key) + [step.command] * bool(step.command)
-    return f"{step.words}  [{' · '.join(ways)}]" if ways else step.words
+def _step_words(step: Step, keys: bool) -> str:
+    way = f"key {step.key}" if keys and step.key else step.command
+    return f"{step.words}  [{way}]" if way else step.words
 
 
 def record(told: Explanation) -> dict[str, Any]:

@@ -123,7 +123,8 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
     if agent := _agent(room, screen):
         now = room.picture.now
         told = explain(room.fleet, agent, now)
-        room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", lines(told, now, room.picture.clock)))
+        shown = lines(told, now, room.picture.clock, keys=True)
+        room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
 
 
 def _attach(room: "ControlRoomApp", screen: RoomScreen) -> None:

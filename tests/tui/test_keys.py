@@ -377,7 +377,7 @@ async def test_e_explains_the_chosen_agent(size: tuple[int, int]) -> None:
         assert "exit 1" in shown
         for _ in range(3):
             await here.press("space")
-        assert "reassign vm1/seed-9" in " ".join(here.text().split())
+        assert "[key r]" in " ".join(here.text().split())
         await here.press("q", "enter", "e")
         assert here.screen(ReportSheet).heading == "why vm1/seed-9 is failed"
         await here.press("q")

@@ -87,6 +87,7 @@ class ReportSheet(Sheet):
     def __init__(self, heading: str, told: Sequence[Told]) -> None:
         super().__init__()
         self.heading, self.told = heading, told
+        self._ready = False
 
     def compose(self) -> ComposeResult:
         """Heading, text, keys."""
@@ -96,13 +97,14 @@ class ReportSheet(Sheet):
             yield Choices([("q", "back"), ("j k", "down, up")])
 
     def on_mount(self) -> None:
-        """Say what it is about."""
-        self.query_one(Rule).show(self.heading, strong=True)
+        """Say what it is about, and what has become known since it was opened."""
+        self._ready = True
+        self.report(self.heading, self.told)
 
     def report(self, heading: str, told: Sequence[Told]) -> None:
         """Show this from now on."""
         self.heading, self.told = heading, told
-        if self.made:
+        if self._ready:
             self.query_one(Rule).show(heading, strong=True)
             self.query_one(ReportText).tell_anew(told)
 
