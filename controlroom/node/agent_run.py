@@ -154,12 +154,12 @@ class AgentRun:
         return self._conversation.may_close_at if self._conversation and self._exit is None else None
 
     def _on_signal(self, numbers: bytes) -> None:
-        if signal.SIGCHLD in numbers:
-            self._reap()
         if signal.SIGHUP in numbers:
             self._end(State.FAILED, "its tmux session was closed")
         if signal.SIGTERM in numbers:
             self._end(State.FAILED, "its runner was told to end (SIGTERM)")
+        if signal.SIGCHLD in numbers:  # after the others: a closed terminal ends its agent, too
+            self._reap()
         if signal.SIGINT in numbers:
             self._key_pressed()
 

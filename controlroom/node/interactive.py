@@ -44,8 +44,8 @@ class Interactive:
         self.question: Question | None = None
         self.status = ""
         """What the session file says; "": there is none yet."""
-        self.owed = ""
-        """What is still to be typed, in words for the detail; the agent is not idle before."""
+        self.owed: tuple[State, str] | None = None
+        """What it is until its task has been taken: it is not idle before."""
         self.asked_at = 0
         """The session file's time of the question: while that stands, it is the one on the screen."""
         self._since = now
@@ -86,7 +86,7 @@ class Interactive:
         if self.status != "idle":
             return State.UNKNOWN, f"its session file says {self.status!a}, which is not known here"
         if self.owed:
-            return State.STARTING, self.owed
+            return self.owed
         return self._outcome
 
     def _not_there_yet(self, now: int) -> None:

@@ -17,7 +17,7 @@ from controlroom.node.interactive import Interactive
 from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
-from controlroom.node.typed import Pressed, Typed, as_text
+from controlroom.node.typed import ASKS, Pressed, Typed, answer_key, as_text, offers
 from controlroom.node.usage_meter import UsageMeter
 
 QUICK, SLOW = 0.1, 0.5
@@ -56,11 +56,11 @@ class InteractiveRun(AgentRun):
 
     def _give(self, task: str) -> None:
         if task.strip():
-            self._claude.owed = "its task is being typed"
+            self._claude.owed = State.STARTING, "its task is being typed"
             self._typing.append(Typed(as_text(speakable(task)), self._claude, self._keys, self._task_typed))
 
     def _task_typed(self, reason: str) -> None:
-        self._claude.owed = reason and _UNTAKEN
+        self._claude.owed = (State.WAITING, _UNTAKEN) if reason else None
         if reason:
             self._recorder.note(f"the task was not given: {reason}")
 
@@ -161,19 +161,15 @@ class InteractiveRun(AgentRun):
         asks = self._claude.question
         if asks is None or asks.id != question:
             raise Refused("this question is no longer open")
-        if not self._prompts() or verdict not in ("allow", "deny") or words.strip():
-            raise Refused("from here it can be allowed or denied once, without words: attach to answer it otherwise")
-        key = "1" if verdict == "allow" else "Escape"
-        self._press(key, lambda: self._claude.question is not asks, self._shows_prompt, reply)
-        self._recorder.sent(verdict)
+        key, first = answer_key(asks, verdict, words)
+        self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks, first), reply)
+        self._recorder.sent(words.strip() or verdict)
 
-    def _prompts(self) -> bool:
-        """Say whether the permission prompt that is known is the one that is open, this very moment."""
-        file = self._file.read() or {}
-        return file.get("waitingFor") == "permission prompt" and file.get("statusUpdatedAt") == self._claude.asked_at
-
-    def _shows_prompt(self) -> bool:
-        return _asks_yes_or_no(self._keys.screen()) and self._prompts()
+    def _asks(self, asks: claude.Question, first: str) -> bool:
+        """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
+        shown, file = offers(self._keys.screen(), first), self._file.read() or {}
+        waits = "input needed" if asks.tool == ASKS else "permission prompt"
+        return shown and file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
 
     def _press(
         self, key: str, shown: Callable[[], bool], certain: Callable[[], bool], reply: Callable[[str], None]
@@ -198,12 +194,6 @@ class InteractiveRun(AgentRun):
                 rows = [row for row in self._keys.screen() if row.strip()]
                 self._recorder.complained("\n".join(rows[-20:]))
         return super()._last_state()
-
-
-def _asks_yes_or_no(screen: list[str]) -> bool:
-    """Say whether the last thing on the screen is a prompt whose first choice, Yes, is `1` and is left with Escape."""
-    rows = [row.strip() for row in screen if row.strip()][-12:]
-    return any(row.endswith("1. Yes") for row in rows) and any(row.startswith("Esc to cancel") for row in rows)
 
 
 def _now() -> int:

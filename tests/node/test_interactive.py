@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controlroom.meter.speech import speak
+from controlroom.meter.states import State
 from controlroom.node import process_tree
 from controlroom.node.interactive import BEGINS, DIALOG_AFTER, Interactive, prompt, squeezed
 from controlroom.node.keys import Keys, plain
@@ -72,7 +73,7 @@ def test_without_a_session_file_it_starts_and_then_stands_at_a_dialog() -> None:
 
 def test_it_is_not_idle_while_its_task_is_owed() -> None:
     talk = Interactive(SESSION, "", 0)
-    talk.owed = "its task is being typed"
+    talk.owed = State.STARTING, "its task is being typed"
     talk.look({"status": "idle"}, 1)
     assert (talk.state, talk.detail) == ("starting", "its task is being typed")
 

@@ -101,7 +101,9 @@ def test_a_task_of_any_text_is_pasted_and_confirmed_and_talk_goes_on(node: NodeC
     assert "all read" not in said(home, 2)
 
 
-def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(node: NodeClient, home: World) -> None:
+def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
+    node: NodeClient, home: World, api: Api
+) -> None:
     made = home.home / "project" / "made.txt"
     spawn(node, ASK + "[[text allowed]]")
     seen = wait(node, "waiting", lambda seen: seen.question)
@@ -127,6 +129,19 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(node: N
     assert tell(node, "answer", "", seen.question.id, "deny").outcome == "done"
     wait(node, "idle", lambda seen: seen.detail == "interrupted")
     assert not made.exists()
+
+    ask = {"question": "Which region?", "header": "Region", "multiSelect": False}
+    ask["options"] = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
+    task = f"[[tool AskUserQuestion {json.dumps({'questions': [ask]})}]][[text chosen]]"
+    assert tell(node, "message", task).outcome == "done"
+    first = seen.question.id
+    seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
+    assert seen.question
+    wait_for(lambda: "Esc to cancel" in screen(), LATE)
+    assert "number of a choice" in tell(node, "answer", "the moon", seen.question.id, "allow").reason
+    assert tell(node, "answer", "2", seen.question.id, "allow").reason == ""
+    wait_for(lambda: "chosen" in said(home), LATE)
+    assert 'Which region?\\"=\\"us-1' in json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1])
 
     assert node.ask(lambda number: Kill(number, "talk", 1)).outcome == "done"
     assert look(seen.pid) is None

@@ -43,7 +43,7 @@ class TerminalText(Lines):
         if shown.lines or not self._lines:
             self._lines, self._words = _without_foot(shown.lines), shown.reason
         self.fit()
-        self.redraw()
+        self.move(0, 0)
 
     def fit(self) -> None:
         """Take the height that the terminal needs."""

@@ -1,0 +1,98 @@
+"""What is run to attach to an agent, and who may only look."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlroom.domain.model import Agent, Fleet, Host, HostFacts, LinkState, State
+from controlroom.fleet.attach import Attachment, NoAttachment, attachment
+from controlroom.fleet.home import Home
+from controlroom.meter.names import ADOPTED
+
+FACTS = HostFacts("h", "me", "linux", "3.11", "3.3a", 2, 1, "m", "b", 0, owned=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A room in a HOME of its own, whose ssh config knows one host."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\n  UserKnownHostsFile /their/known_hosts\n")
+    return Home(tmp_path, tmp_path, tmp_path, "0123abcd")
+
+
+def fleet(address: str = "local", owned: bool = True, **agent: object) -> Fleet:
+    host = Host("vm1", address, LinkState.UP, facts=replace(FACTS, owned=owned))
+    one = Agent("vm1", "docs-1", 1, "interactive", State.IDLE, 0)
+    return Fleet(hosts={"vm1": host}, agents={"vm1/docs-1": replace(one, **agent)})  # type: ignore[arg-type]
+
+
+def prepared(home: Home, known: Fleet, role: str = "cli", read_only: bool = False) -> Attachment:
+    return attachment(home, known, "vm1/docs-1", role=role, read_only=read_only)
+
+
+def test_here_it_is_our_own_tmux_and_an_exact_name(home: Home) -> None:
+    found = prepared(home, fleet())
+    assert found.argv[:3] == ("env", "-u", "TMUX")
+    assert found.argv[4:] == ("-u", "-N", "-L", "controlroom-0123abcd", "attach-session", "-t", "=docs-1:")
+    assert not found.read_only
+
+
+def test_over_ssh_nothing_is_forwarded_and_keys_are_checked_as_the_room_does(home: Home) -> None:
+    argv = prepared(home, fleet("me@vm1.example.com:2222")).argv
+    assert argv[-6:-1] == ("me", "-p", "2222", "--", "vm1.example.com")
+    for option in ("StrictHostKeyChecking=yes", "ForwardAgent=no", "ClearAllForwardings=yes", "ControlPath=none"):
+        assert option in argv
+    known = next(word for word in argv if word.startswith("UserKnownHostsFile="))
+    assert known == f'UserKnownHostsFile="{home.known_hosts}" /their/known_hosts'
+    assert argv[-1].endswith("'\"'\"'=docs-1:'\"'\"'") or argv[-1].endswith("-t =docs-1:")
+
+
+def test_who_may_only_look(home: Home) -> None:
+    watcher = prepared(home, fleet(), role="watch")
+    assert (watcher.read_only, watcher.why_read_only, watcher.argv[-1]) == (True, "a watcher only looks", "-r")
+    foreign = prepared(home, fleet(owned=False))
+    assert (foreign.read_only, foreign.argv[-1]) == (True, "-r")
+    asked = prepared(home, fleet(), read_only=True)
+    assert (asked.read_only, asked.why_read_only, asked.argv[-1]) == (True, "", "-r")
+
+
+def test_what_others_started_is_attached_to_where_it_is(home: Home) -> None:
+    other = fleet(kind=ADOPTED, pane="%12", place="tmux work")
+    assert prepared(home, other).argv[4:] == ("-u", "-N", "-L", "default", "attach-session", "-t", "%12")
+    with pytest.raises(NoAttachment, match="in no tmux session"):
+        prepared(home, fleet(kind=ADOPTED, place="pid 12"))
+    with pytest.raises(NoAttachment):
+        prepared(home, fleet(kind=ADOPTED, pane="%1;kill-server"))
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        (fleet(state=State.DONE, detail="killed"), "has ended"),
+        (fleet(name="$(id)"), "cannot name an agent"),
+        (fleet("-oProxyCommand=id"), "is not an address"),
+        (Fleet(), "there is no agent"),
+    ],
+)
+def test_what_cannot_be_is_told(home: Home, known: Fleet, reason: str) -> None:
+    with pytest.raises(NoAttachment, match=reason):
+        prepared(home, known)
+
+
+def test_without_ssh_it_says_what_to_install(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(NoAttachment, match="apt-get install openssh-client"):
+        prepared(home, fleet("vm1"))
+
+
+def test_what_went_wrong_is_a_sentence() -> None:
+    assert Attachment("vm1/docs-1", ("true",), False).run() == ""
+    said = Attachment("vm1/docs-1", ("sh", "-c", "printf 'no\\033[2J such\\n' >&2; exit 255"), False).run()
+    assert said == "vm1/docs-1: no␛ such"
+    assert "connection broke" in Attachment("vm1/docs-1", ("sh", "-c", "exit 255"), False).run()
+    assert "cannot be run" in Attachment("vm1/docs-1", (os.devnull,), False).run()

@@ -1,0 +1,134 @@
+"""The runner of kind interactive around plain programs on the terminal of a real tmux session."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.wire.messages import AgentSeen, Kill, Spawn, Tell
+from controlroom.wire.records import segment_number, unpack_all
+from controlroom.wire.spec import AgentSpec
+from tests.lab.processes import look
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient
+
+# Like Claude: ready when its session file says so, then it says again what is typed.
+READY = """
+mkdir -p ~/.claude/sessions; cd ~/.claude/sessions; stty -echo; printf '\\033[?2004h'
+printf '{"pid":%d,"status":"idle","sessionId":"s"}' $$ >new; mv new $$.json
+exec cat
+"""
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def spawn(node: NodeClient, script: str, task: str = "", **more: float) -> None:
+    spec = AgentSpec(kind="interactive", command=("sh", "-c", script), **more)  # type: ignore[arg-type]
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, task)).outcome == "done"
+
+
+def wait(node: NodeClient, state: str) -> AgentSeen:
+    return node.wait_agent("talk", lambda seen: seen.state == state, 30)
+
+
+def keys(*names: str) -> None:
+    subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", *names], check=True, timeout=10)
+
+
+def screen() -> str:
+    command = ["tmux", "-L", "controlroom", "capture-pane", "-p", "-t", "=talk:"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+
+
+def log(home: World) -> list[str]:
+    folder: Path = home.home / ".local/state/controlroom/agents/talk.1"
+    names = sorted(one for one in folder.iterdir() if segment_number(one.name))
+    return [f"{one.stream} {one.body.decode()}" for name in names for one in unpack_all(name.read_bytes())]
+
+
+def test_it_has_the_terminal_and_ends_like_any_agent(node: NodeClient) -> None:
+    spawn(node, "stty size; tty; cat; exit 0")
+    wait_for(lambda: "39 120" in screen() or "40 120" in screen())
+    assert "/dev/pts/" in screen()
+    keys("hello", "Enter")
+    wait_for(lambda: screen().count("hello") == 2)
+    keys("C-d")
+    seen = wait(node, "done")
+    assert (seen.exit_code, seen.detail, seen.pid) == (0, "it was left on its terminal", 0)
+
+
+def test_what_it_said_when_it_failed_is_kept(node: NodeClient, home: World) -> None:
+    spawn(node, "echo the config is broken; exit 3")
+    seen = wait(node, "failed")
+    assert (seen.exit_code, seen.detail) == (3, "exit 3: the config is broken")
+    assert "e the config is broken" in log(home)
+
+
+def test_ctrl_z_does_not_leave_it_asleep(node: NodeClient) -> None:
+    spawn(node, "cat")
+    seen = node.wait_agent("talk", lambda seen: seen.pid)
+    wait_for(lambda: screen().strip() == "")
+    keys("C-z")
+    wait_for(lambda: "^Z" in screen())
+    keys("awake", "Enter")
+    wait_for(lambda: screen().count("awake") == 2)
+    assert look(seen.pid)
+
+
+def test_ctrl_c_is_the_agents_own(node: NodeClient) -> None:
+    spawn(node, "trap 'echo caught' INT; while :; do sleep 0.05; done")
+    node.wait_agent("talk", lambda seen: seen.pid)
+
+    def caught() -> bool:
+        keys("C-c")
+        return "caught" in screen()
+
+    wait_for(caught)
+    assert node.ask(lambda number: Kill(number, "talk", 1)).outcome == "done"
+    assert wait(node, "done").detail == "killed"
+
+
+def test_what_is_typed_and_not_taken_is_told(node: NodeClient, home: World) -> None:
+    spawn(node, READY, "$(touch never)\nits task")
+    seen = node.wait_agent("talk", lambda seen: "not taken" in seen.detail, 40)
+    assert seen.state == "waiting"
+    assert "its task" in screen()
+    assert any("the task was not given: it was typed" in line for line in log(home))
+    assert not list(home.home.rglob("never"))
+    reply = node.ask(lambda number: Tell(number, "talk", 1, "message", "hello"))
+    assert (reply.outcome, reply.reason) == ("refused", "it was typed, but Claude has not taken it: attach and look")
+
+
+def test_its_time_is_limited(node: NodeClient) -> None:
+    spawn(node, "cat", max_hours=0.0003)
+    assert wait(node, "failed").detail == "stopped after 0.0003 h (max_hours)"
+
+
+def test_a_closed_session_is_its_end(node: NodeClient) -> None:
+    spawn(node, "trap '' HUP; cat")
+    seen = node.wait_agent("talk", lambda seen: seen.pid)
+    subprocess.run(["tmux", "-L", "controlroom", "kill-session", "-t", "=talk:"], check=True, timeout=10)
+    assert wait(node, "failed").detail in ("its tmux session was closed", "its runner was killed")
+    assert look(seen.pid) is None
+
+
+def test_its_size_comes_back_when_a_viewer_has_left(node: NodeClient) -> None:
+    spawn(node, "cat")
+    node.wait_agent("talk", lambda seen: seen.pid)
+    server = ["tmux", "-L", "controlroom"]
+    subprocess.run([*server, "resize-window", "-t", "=talk:", "-x", "45", "-y", "20"], check=True, timeout=10)
+
+    def shape() -> str:
+        words = ["display-message", "-p", "-t", "=talk:", "#{window_width}x#{window_height} #{window-size}"]
+        return subprocess.run([*server, *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    wait_for(lambda: shape() == "120x40 latest")
