@@ -11,9 +11,13 @@ from controlroom.domain import events
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
 
 HISTORY = 60
-"""Samples of each figure kept per host for its history bars."""
+"""Values of each figure kept per host for its history bars: one for each `SLOT`."""
+
+SLOT = 5_000
+"""Milliseconds that one value of a history stands for: five minutes in all."""
 
 V = TypeVar("V")
+N = TypeVar("N", int, float)
 
 
 def reduce(fleet: Fleet, event: events.Event) -> Fleet:
@@ -74,22 +78,41 @@ def _host_sampled(fleet: Fleet, event: events.HostSampled) -> Fleet:
     if host is None:
         return fleet
     sample = event.sample
-    memory = 100 * sample.memory_used / sample.memory_total if sample.memory_used and sample.memory_total else None
+    memory = None
+    if sample.memory_used and sample.memory_total:
+        memory = round(100 * sample.memory_used / sample.memory_total, 1)
     network = None if sample.network_in is None else sample.network_in + (sample.network_out or 0)
+    slots = _slots(host, sample.at)
     sampled = replace(
         host,
         sample=sample,
         seen=max(host.seen, sample.at),
-        cpu_history=_longer(host.cpu_history, sample.cpu_percent),
-        memory_history=_longer(host.memory_history, memory),
-        iowait_history=_longer(host.iowait_history, sample.iowait_percent),
-        network_history=host.network_history if network is None else (*host.network_history, network)[-HISTORY:],
+        cpu_history=_longer(host.cpu_history, sample.cpu_percent, slots),
+        memory_history=_longer(host.memory_history, memory, slots),
+        iowait_history=_longer(host.iowait_history, sample.iowait_percent, slots),
+        network_history=_longer(host.network_history, network, slots),
     )
     return _set_host(fleet, sampled)
 
 
-def _longer(history: tuple[float, ...], value: float | None) -> tuple[float, ...]:
-    return history if value is None else (*history, round(value, 1))[-HISTORY:]
+def _slots(host: Host, at: int) -> int:
+    """Count the slots from the last sample to this one: all that passed, as a host that says nothing is as it was.
+
+    What passed while the link was down is nobody's knowledge.
+    """
+    if host.sample is None:
+        return 1
+    passed = at // SLOT - host.sample.at // SLOT
+    return max(0, min(passed, 1 if host.sample.at < host.since else HISTORY))
+
+
+def _longer(history: tuple[N, ...], value: N | None, slots: int) -> tuple[N, ...]:
+    """Add a value `slots` after the last one, which stands for those between; 0: instead of the last one."""
+    if value is None:
+        return history
+    kept = history if slots else history[:-1]
+    between = history[-1:] * (slots - 1)
+    return (kept + between + (value,))[-HISTORY:]
 
 
 def _host_owned(fleet: Fleet, event: events.HostOwned) -> Fleet:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events
 from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, Pending, State
-from controlroom.domain.reduce import HISTORY, reduce
+from controlroom.domain.reduce import HISTORY, SLOT, reduce
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, question
 
 
@@ -99,10 +99,26 @@ def test_a_host_cannot_speak_for_the_agents_of_another() -> None:
 
 
 def test_history_is_bounded() -> None:
-    samples = [events.HostSampled("vm1", HostSample(NOON + n, float(n % 100), 1, 4)) for n in range(3 * HISTORY)]
+    samples = [events.HostSampled("vm1", HostSample(NOON + n * SLOT, float(n % 100), 1, 4)) for n in range(3 * HISTORY)]
     world = fold(reduce, samples, fleet())
     assert len(world.hosts["vm1"].cpu_history) == HISTORY
     assert world.hosts["vm1"].cpu_history[-1] == (3 * HISTORY - 1) % 100
+
+
+def test_history_is_even_in_time_however_seldom_a_host_has_news() -> None:
+    """What did not change was as it was; what happened while the link was down nobody knows."""
+
+    def after(world: Fleet, seconds: int, cpu: float, **more: int) -> Fleet:
+        return reduce(world, events.HostSampled("vm1", HostSample(NOON + seconds * 1000, cpu, **more)))
+
+    world = after(after(after(fleet(hosts=(host(sample=None),)), 0, 1.0), 1, 2.0), 21, 9.0, network_in=5, network_out=2)
+    assert world.hosts["vm1"].cpu_history == (2.0, 2.0, 2.0, 2.0, 9.0)
+    assert world.hosts["vm1"].network_history == (7,)
+    assert after(world, 22, 8.0).hosts["vm1"].cpu_history == (2.0, 2.0, 2.0, 2.0, 8.0)
+    assert len(after(world, 100_000, 8.0).hosts["vm1"].cpu_history) == HISTORY
+    lost = reduce(world, events.LinkChanged("vm1", LinkState.LOST, NOON + 25_000))
+    back = reduce(lost, events.HostMet("vm1", facts(), NOON + 60_000))
+    assert after(back, 61, 3.0).hosts["vm1"].cpu_history == (2.0, 2.0, 2.0, 2.0, 9.0, 3.0)
 
 
 def test_reading_the_config_again_keeps_hosts_that_stay_and_drops_the_rest() -> None:

@@ -371,3 +371,22 @@ def test_one_tmux_client_a_second_at_most(home: World, node: NodeClient, monkeyp
     calls = [int(word) for word in log.read_text().split()[begun:]]
     pauses = [(after - before) / 1e9 for before, after in pairwise(calls)]
     assert min(pauses) > 0.5, pauses
+
+
+def test_a_tmux_server_of_the_user_that_hangs_holds_nobody_up(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    session("one", "exec sleep 600")
+    server = int(tmux("display-message", "-p", "#{pid}"))
+    outside = subprocess.Popen([claude_program, "600"], cwd=home.home)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        node.greet()
+        assert node.spawn("own", 1, "sleep", "600").outcome == "done"
+        seen = wait_others(node, lambda seen: seen, 30)
+        assert [agent.pid for agent in seen.values()] == [outside.pid]
+        assert node.kill("own", 1).outcome == "done"
+    finally:
+        os.kill(server, signal.SIGCONT)
+        outside.kill()
+        outside.wait()
