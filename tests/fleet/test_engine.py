@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain import events, intents, model
+from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
 from controlroom.fleet import ledger, orders
 from controlroom.fleet.ledger import connect
@@ -395,19 +395,3 @@ async def test_order_numbers_are_never_used_twice() -> None:
     async with room(ScriptedHost()) as here:
         await here.order(SPAWN)
         assert last_op(here) > first
-
-
-async def test_agents_of_others_stand_in_no_book() -> None:
-    host = ScriptedHost()
-    async with room(host) as here:
-        theirs = model.Agent("vm1", "~work", 0, "adopted", State.WAITING, NOON)
-        here.engine.happened(events.ForeignObserved("vm1", (theirs,), NOON))
-        assert (await here.order(SPAWN)).outcome == "done"
-        assert here.agent("vm1/~work").state is State.WAITING
-        conclusion = await here.order(intents.KillAgent("vm1/~work", 0))
-        assert conclusion.outcome == "refused"
-        assert "started by somebody else" in conclusion.reason
-        assert len(scripted.orders(host)) == 1
-        await here.engine.wait_idle()
-    async with room(host) as here:
-        assert {agent.name for agent in here.ledger.agents} == {"a1"}
