@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-QUARTER = 900_000
-"""Milliseconds of the finest time that sums are kept for."""
-
 BY = ("agent", "profile", "host", "model", "folder", "time")
 """What sums can be grouped by; `time`: the quarter of an hour in which a message was answered, as UTC milliseconds."""
 

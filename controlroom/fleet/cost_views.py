@@ -1,7 +1,11 @@
 """Reads what was spent out of the ledger's sums."""
 
-from controlroom.domain.costs import BY, QUARTER, CostRow
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from controlroom.domain.costs import BY, CostRow
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.usage_tables import DAY, QUARTER
 from controlroom.meter.prices import micro
 
 _KEYS = {
@@ -10,10 +14,12 @@ _KEYS = {
     "host": "sources.host",
     "model": "models.name",
     "folder": "sources.host || ':' || sources.folder",
-    "time": f"cast(spend.quarter * {QUARTER} as text)",
 }
 
 _SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
+_SUMMED = ", ".join(f"sum({column}) as {column}" for column in _SUMS)
+
+# ruff: noqa: S608 - only our own words go into these
 
 
 def costs(ledger: Ledger, by: str, since: int, until: int) -> tuple[CostRow, ...]:
@@ -24,18 +30,50 @@ def costs(ledger: Ledger, by: str, since: int, until: int) -> tuple[CostRow, ...
     """
     if by not in BY:
         raise ValueError(f"costs are grouped by {', '.join(BY)}, not by {ascii(by)[:40]}")
-    quarters = since // QUARTER, -(-until // QUARTER)
-    rows = [_row(values) for values in ledger.read(_query(by), quarters)]
-    return tuple(sorted(rows, key=lambda row: (int(row.key), row.billing) if by == "time" else (-row.micro, row.key)))
+    quarters = range(since // QUARTER, -(-until // QUARTER))
+    if by == "time":
+        return tuple(_row(values) for values in ledger.read(_OVER_TIME, (quarters.start, quarters.stop)))
+    parts = list(_parts(quarters))
+    bounds = [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
+    rows = [_row(values) for values in ledger.read(_query(by, parts), bounds)]
+    return tuple(sorted(rows, key=lambda row: (-row.micro, row.key)))
 
 
-def _query(by: str) -> str:
-    sums = ", ".join(f"sum(spend.{column})" for column in _SUMS)
+class _Part(NamedTuple):
+    """Rows of one table that lie in a span of time."""
+
+    table: str
+    column: str
+    rows: range
+
+
+def _parts(quarters: range) -> Iterator[_Part]:
+    """Cut a span into whole days and the quarters before and after them."""
+    a_day = DAY // QUARTER
+    days = range(-(-quarters.start // a_day), quarters.stop // a_day)
+    if not days:
+        yield _Part("spend", "quarter", quarters)
+        return
+    yield _Part("spend", "quarter", range(quarters.start, days.start * a_day))
+    yield _Part("spend_days", "day", days)
+    yield _Part("spend", "quarter", range(days.stop * a_day, quarters.stop))
+
+
+_OVER_TIME = f"""select cast(quarter * {QUARTER} as text), billing, {_SUMMED}, sum(pico * unpriced) from spend_times
+    where quarter >= ? and quarter < ? group by quarter, billing having sum(messages) > 0 order by quarter, billing"""
+
+
+def _query(by: str, parts: list[_Part]) -> str:
+    """Sum up each part by what is summed by numbers, then all of it by what they stand for."""
+    each = " union all ".join(
+        f"select source, model, {_SUMMED}, sum(pico * unpriced) as odd from {part.table} "
+        f"where {part.column} >= ? and {part.column} < ? group by source, model"
+        for part in parts
+    )
     return (
-        f"select {_KEYS[by]} as grouped_by, sources.billing, {sums}, sum(spend.pico * spend.unpriced) "  # noqa: S608 - ours
-        "from spend join sources on spend.source = sources.id join models on spend.model = models.id "
-        "where spend.quarter >= ? and spend.quarter < ? "
-        "group by grouped_by, sources.billing having sum(spend.messages) > 0"
+        f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, sum(odd) from ({each}) "
+        "join sources on source = sources.id join models on model = models.id "
+        "group by grouped_by, sources.billing having sum(messages) > 0"
     )
 
 

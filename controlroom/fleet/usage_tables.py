@@ -15,7 +15,10 @@ from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message
 
 QUARTER = 900_000
-"""Milliseconds of one row of sums."""
+"""Milliseconds of one row of the finest sums."""
+
+DAY = 86_400_000
+"""Milliseconds of one row of the sums by day (of UTC)."""
 
 UNPRICED, FAST, US, BATCH, ESTIMATED = 1, 2, 4, 8, 16
 """Flags of a message."""
@@ -50,11 +53,39 @@ def _each(form: str, columns: Sequence[str] = _COUNTS) -> str:
 
 
 # ruff: noqa: S608 - only our own words go into these
-_ADD = f"""insert into spend
-    values (new.at / {QUARTER}, new.source, new.model, new.unpriced, 1, {_each("new.{0}")})
-    on conflict do update set {_each("{0} = {0} + excluded.{0}", _SUMS)}"""
-_TAKE = f"""update spend set messages = messages - 1, {_each("{0} = {0} - old.{0}")}
-    where quarter = old.at / {QUARTER} and source = old.source and model = old.model and unpriced = old.unpriced"""
+def _add(table: str, key: str) -> str:
+    return f"""insert into {table} values ({key}, 1, {_each("new.{0}")})
+        on conflict do update set {_each("{0} = {0} + excluded.{0}", _SUMS)}"""
+
+
+def _take(table: str, where: str) -> str:
+    return f"update {table} set messages = messages - 1, {_each('{0} = {0} - old.{0}')} where {where}"
+
+
+def _sums(table: str, keys: str) -> str:
+    columns = ", ".join(f"{column} integer not null" for column in (*keys.split(", "), *_SUMS))
+    return f"create table {table} ({columns}, primary key ({keys})) without rowid"
+
+
+_OF = "source = old.source and model = old.model and unpriced = old.unpriced"
+_PAYER = "(select billing from sources where id = {}.source)"
+_ADDED = "; ".join(
+    (
+        _add("spend", f"new.at / {QUARTER}, new.source, new.model, new.unpriced"),
+        _add("spend_days", f"new.at / {DAY}, new.source, new.model, new.unpriced"),
+        _add("spend_times", f"new.at / {QUARTER}, {_PAYER.format('new')}, new.unpriced"),
+    )
+)
+_TAKEN = "; ".join(
+    (
+        _take("spend", f"quarter = old.at / {QUARTER} and {_OF}"),
+        _take("spend_days", f"day = old.at / {DAY} and {_OF}"),
+        _take(
+            "spend_times",
+            f"quarter = old.at / {QUARTER} and billing = {_PAYER.format('old')} and unpriced = old.unpriced",
+        ),
+    )
+)
 
 TABLES: Sequence[str] = (
     """create table sources (id integer primary key, host text not null, agent text not null, profile text not null,
@@ -65,18 +96,20 @@ TABLES: Sequence[str] = (
     output integer not null, cache_write_5m integer not null, cache_write_1h integer not null,
     cache_read integer not null, web_searches integer not null, pico integer not null,
     primary key (message, request)) without rowid""",
-    """create table spend (quarter integer not null, source integer not null, model integer not null,
-    unpriced integer not null, messages integer not null, input integer not null, output integer not null,
-    cache_write_5m integer not null, cache_write_1h integer not null, cache_read integer not null,
-    web_searches integer not null, pico integer not null,
-    primary key (quarter, source, model, unpriced)) without rowid""",
-    "create index spend_source on spend (source)",
-    f"create trigger usage_added after insert on usage begin {_ADD}; end",
-    f"create trigger usage_changed after update on usage begin {_TAKE}; {_ADD}; end",
+    _sums("spend", "quarter, source, model, unpriced"),
+    _sums("spend_days", "day, source, model, unpriced"),
+    "create index spend_days_source on spend_days (source)",
+    _sums("spend_times", "quarter, billing, unpriced"),
+    f"create trigger usage_added after insert on usage begin {_ADDED}; end",
+    f"create trigger usage_changed after update on usage begin {_TAKEN}; {_ADDED}; end",
     """create table usage_read (host text not null, agent text not null, epoch integer not null,
     offset integer not null, mark text not null, primary key (host, agent, epoch)) without rowid""",
 )
-"""Sums count pico-dollars (10^-12), so that they are exact; they are rounded where they are shown."""
+"""Sums count pico-dollars (10^-12), so that they are exact; they are rounded where they are shown.
+
+`spend` is the finest; `spend_days` (days of UTC) and `spend_times` are the same summed up, so that a view of a month
+reads thousands of rows and not hundreds of thousands.
+"""
 
 _BOOK = f"""insert into usage select ?, ?, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
     where sources.host = ? and sources.agent = ? and sources.profile = ? and sources.folder = ? and sources.billing = ?
@@ -95,7 +128,7 @@ def book(source: Source, bookings: Sequence[Booking]) -> list[Statement]:
     return statements + [(_BOOK, _values(source, booking)) for booking in bookings]
 
 
-TOTALS = "select agent, sum(pico) from sources join spend on source = id where host = ? group by agent"
+TOTALS = "select agent, sum(pico) from sources join spend_days on source = id where host = ? group by agent"
 """What each agent of a host has cost in all, at list prices, in pico-dollars."""
 
 

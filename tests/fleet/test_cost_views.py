@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain.costs import BILLED, BY, COVERED, QUARTER, CostRow, as_table, grouped, totals
+from controlroom.domain.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.usage_tables import DAY, QUARTER, Booking, Source, book
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 
@@ -82,3 +82,15 @@ def test_what_is_billed_and_what_a_plan_covers_are_never_summed(ledger: Ledger) 
 def test_what_sums_are_not_kept_by_is_refused(ledger: Ledger, by: str) -> None:
     with pytest.raises(ValueError, match=", ".join(BY)):
         costs(ledger, by, *FOREVER)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_whole_days_and_what_lies_around_them_are_summed_alike(ledger: Ledger, by: str) -> None:
+    """A span that has whole days in it is read from other sums than one that has none."""
+    spread = [booking(100 + hour, 7, at=AT + hour * DAY // 24 + 1) for hour in range(100)]
+    ledger.booked(book(API, spread)).result(10)
+    for first, last in ((0, 100), (5, 90), (30, 31), (24, 72)):
+        since, until = (AT // QUARTER * QUARTER + hour * DAY // 24 for hour in (first, last))
+        mine = [one for one in costs(ledger, by, since, until) if one.billing == BILLED]
+        early = [100] * (first == 0) + [50] * (first == 0)
+        assert sum(row.micro for row in mine) == 7 * (last - first) + sum(early)

@@ -1,0 +1,115 @@
+"""python -m tests.benchmarks.usage: metering cold, and every view over a million messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from controlroom.domain.costs import BY
+from controlroom.fleet.cost_views import costs
+from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
+from controlroom.meter.prices import Cost
+from controlroom.meter.usage import Message, Usage
+from controlroom.node.usage_meter import UsageMeter
+from tests.benchmarks.table import print_table
+
+SESSION = "11111111-2222-4333-8444-555555555555"
+AT = 1_795_348_800_000
+HOUR, DAY = 3_600_000, 86_400_000
+AGENTS, MODELS = 200, ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """Seconds of processor that something takes."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def transcript(folder: Path, megabytes: int, generator: random.Random) -> Path:
+    """A transcript as sessions make them: mostly prompts, tools and requests, one line in eight an answer."""
+    path = folder / ".claude" / "projects" / "-p" / f"{SESSION}.jsonl"
+    path.parent.mkdir(parents=True)
+    filler = json.dumps({"type": "user", "message": {"content": "x" * 18_000}}).encode() + b"\n"
+    usage = {"input_tokens": 3, "output_tokens": 20, "cache_read_input_tokens": 12_000}
+    with open(path, "wb") as file:
+        number = 0
+        while file.tell() < megabytes * 1024 * 1024:
+            number += 1
+            content = "y" * generator.randrange(500, 3000)
+            message = {"id": f"msg_{number}", "model": MODELS[0], "usage": usage, "content": content}
+            entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": "2026-11-22T05:00:00Z"}
+            file.write(filler * 7 + json.dumps(entry | {"message": message}).encode() + b"\n")
+    return path
+
+
+def look_often(meter: UsageMeter) -> None:
+    """A thousand looks."""
+    for _ in range(1000):
+        meter.look(SESSION)
+
+
+def metering(megabytes: int, generator: random.Random) -> list[tuple[str, str, str]]:
+    """Reading transcripts cold, and again when nothing is new."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = transcript(folder, megabytes, generator).stat().st_size
+        os.chdir(folder)
+        meter = UsageMeter(str(folder / ".claude"), "/p")
+        cold = cpu(lambda: meter.look(SESSION))
+        warm = cpu(lambda: look_often(meter)) / 1000
+        os.chdir("/")
+    return [
+        ("transcripts, cold, one core", f"{size / cold / 1e6:.0f} MB/s", ">= 250 MB/s"),
+        ("a look when nothing is new", f"{warm * 1e6:.0f} µs", "nothing measurable"),
+    ]
+
+
+def fill(ledger: Ledger, count: int, generator: random.Random) -> None:
+    """Book messages of thirty days: each agent works an hour at a time, as people's agents do."""
+    sources = [Source(f"vm{n % 2}", f"agent-{n}", f"profile-{n % 5}", f"/src/{n % 20}", "api") for n in range(AGENTS)]
+    for start in range(0, count, 1000):
+        bookings = []
+        for number in range(start, start + 1000):
+            at = AT + start * 30 * DAY // count + (number - start) % 50 * 72_000 + number % 1000 // 50 * HOUR
+            message = Message(
+                f"msg_{number}", f"req_{number}", at, generator.choice(MODELS), Usage(3, 400, 0, 90, 12_000)
+            )
+            bookings.append(Booking(message, Cost(generator.randrange(10**9, 10**11), True), at))
+        ledger.booked(book(sources[start // 1000 % AGENTS], bookings)).result(60)
+
+
+def views(count: int, generator: random.Random) -> list[tuple[str, str, str]]:
+    """Every view, and opening the ledger."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "ledger.db"
+        ledger = Ledger(path, "room")
+        began = time.perf_counter()
+        fill(ledger, count, generator)
+        rows = [("booking", f"{count / (time.perf_counter() - began):.0f} messages/s", "")]
+        for by in BY:
+            spent = min(cpu(lambda by=by: costs(ledger, by, 0, 2 * AT)) for _ in range(3))  # type: ignore[misc]
+            rows.append((f"costs by {by}", f"{spent * 1000:.0f} ms", "<= 100 ms"))
+        spent = min(cpu(lambda: ledger.read(TOTALS, ("vm0",))) for _ in range(3))
+        rows.append(("what a host's agents have spent", f"{spent * 1000:.0f} ms", "<= 100 ms"))
+        ledger.close()
+        opened = cpu(lambda: Ledger(path, "room").close())
+        return [*rows, ("opening the ledger", f"{opened:.2f} s", "<= 1 s")]
+
+
+def main() -> None:
+    """Measure with the sizes given, or as they are asked for."""
+    megabytes, count = (int(word) for word in (sys.argv[1:] or ["500", "1000000"]))
+    generator = random.Random(1)
+    print_table("Metering and costs", [*metering(megabytes, generator), *views(count, generator)])
+
+
+if __name__ == "__main__":
+    main()
