@@ -121,9 +121,10 @@ def host_add(parser: argparse.ArgumentParser) -> None:
 
 
 def host_answer(parser: argparse.ArgumentParser) -> None:
-    """Take a host and a verdict."""
+    """Take a host and a verdict, or a secret that is never on the command line."""
     host(parser)
-    parser.add_argument("verdict", choices=("allow", "deny"))
+    parser.add_argument("verdict", choices=("allow", "deny"), nargs="?", default=None)
+    parser.add_argument("--secret", action="store_true", help="say what it asks for: unseen here, or a line of stdin")
 
 
 def engine(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """The verbs for hosts."""
 
 import argparse
+from dataclasses import replace
 
 from controlroom.cli import output
 from controlroom.cli.arguments import host_name
@@ -11,7 +12,7 @@ from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, wi
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
 from controlroom.domain import checkup, intents, views
-from controlroom.domain.model import Fleet, Host, LinkState
+from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client
 
@@ -35,16 +36,32 @@ async def _add(client: Client, args: argparse.Namespace) -> int:
 async def _see_through(client: Client, name: str) -> int:
     """Wait until the host is up, asking its question on the way if a person is there to answer."""
     host = await _settled(client, name)
-    if host.question and output.person_is_there():
-        output.talk(host.question.text)
-        verdict = "allow" if output.ask(f"Is that the key of {name}?") else "deny"
-        await order(client, intents.AnswerQuestion(name, host.question.id, verdict), f"{verdict}: the key of {name}")
-        if verdict == "deny":
-            return Exit.REFUSED
+    while host.question and output.person_is_there():
         asked = host.question
-        await wait_for(client, lambda fleet: name not in fleet.hosts or fleet.hosts[name].question != asked, PATIENCE)
-        host = await _settled(client, name)
+        output.talk(asked.text)
+        if asked.kind == "secret":
+            answer = _said(asked)
+        else:
+            verdict = "allow" if output.ask(f"Is that the key of {name}?") else "deny"
+            answer = intents.AnswerQuestion(name, asked.id, verdict)
+        answer = replace(answer, subject=name)
+        await order(client, answer, f"{answer.verdict}: {asked.title}")
+        if answer.verdict == "deny":
+            return Exit.REFUSED
+        host = await _after(client, name, asked)
     return _standing(host)
+
+
+def _said(asked: Question) -> intents.AnswerQuestion:
+    """Have a secret said, on the terminal without showing it or on stdin; nothing said is no."""
+    secret = output.secret(asked.title)
+    return intents.AnswerQuestion("", asked.id, "allow" if secret else "deny", secret)
+
+
+async def _after(client: Client, name: str, asked: Question) -> Host:
+    """Wait until a question is settled, and the host with it."""
+    await wait_for(client, lambda fleet: name not in fleet.hosts or fleet.hosts[name].question != asked, PATIENCE)
+    return await _settled(client, name)
 
 
 async def _settled(client: Client, name: str) -> Host:
@@ -58,7 +75,8 @@ async def _settled(client: Client, name: str) -> Host:
 def _standing(host: Host) -> int:
     """Say how we stand with a host. Raises `Stop` when it is not up."""
     if host.question:
-        answer = f"controlroom host answer {host.name} allow (or deny)"
+        how = "--secret (and say it on the terminal or on stdin; or deny)" if host.question.kind == "secret" else ""
+        answer = f"controlroom host answer {host.name} {how or 'allow (or deny)'}"
         raise Stop(Exit.ASKED, f"{host.question.text}\nto answer: {answer}")
     if host.link is LinkState.UP:
         output.talk(f"{host.name} is up{_facts(host)}")
@@ -93,7 +111,7 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
 
 
 def answer(args: argparse.Namespace, starters: Starters) -> int:
-    """Answer a host's question about its key."""
+    """Answer a host's question: is that its key, or what opens it."""
     return with_room(_answer, args)
 
 
@@ -102,13 +120,15 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     host = await _settled(client, args.name)
     if host.question is None:
         raise Stop(Exit.REFUSED, f"{host.name} asks nothing now ({host.link})")
-    intent = intents.AnswerQuestion(host.name, host.question.id, args.verdict)
-    code = await order(client, intent, f"{args.verdict}: {host.question.title}")
-    if args.verdict == "deny":
-        return code
-    asked = host.question
-    await wait_for(client, lambda fleet: fleet.hosts[args.name].question != asked, PATIENCE)
-    return _standing(await _settled(client, args.name))
+    asked, verdict = host.question, args.verdict or ("allow" if args.secret else "")
+    if not verdict or (verdict == "allow" and args.secret != (asked.kind == "secret")):
+        wanted = "a secret: say --secret, or deny" if asked.kind == "secret" else "yes or no: say allow or deny"
+        raise Stop(Exit.USAGE, f"{host.name} wants {wanted}")
+    intent = intents.AnswerQuestion(host.name, asked.id, verdict)
+    if args.secret and verdict == "allow":
+        intent = replace(_said(asked), subject=host.name)
+    code = await order(client, intent, f"{intent.verdict}: {asked.title}")
+    return code if intent.verdict == "deny" else _standing(await _after(client, args.name, asked))
 
 
 def remove(args: argparse.Namespace, starters: Starters) -> int:

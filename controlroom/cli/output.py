@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,19 +96,38 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
 
 def ask(question: str) -> bool:
     """Ask the person on the terminal; only y or yes is yes."""
-    import signal
-
     from controlroom.domain.shown import shown
 
     _write(sys.stderr, f"{shown(question)} [y/N] ")
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # an event loop's own would wait for the answer
-    try:
-        answer = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    answer = _interruptible(sys.stdin.readline)
     if not answer:
         _write(sys.stderr, "\n")
     return answer.strip().lower() in ("y", "yes")
+
+
+def secret(question: str) -> str:
+    """Have something typed unseen on the terminal; without one, read the first line of stdin. "": nothing was said."""
+    from getpass import getpass
+
+    from controlroom.domain.shown import shown
+
+    if not is_terminal(sys.stdin):
+        return sys.stdin.readline().rstrip("\r\n")
+    try:
+        return _interruptible(lambda: getpass(f"{shown(question)} "))
+    except EOFError:
+        return ""
+
+
+def _interruptible(read: Callable[[], str]) -> str:
+    """Read from a person; Ctrl-C works at once, for which an event loop's own handler would wait."""
+    import signal
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return read()
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def close_quietly() -> None:

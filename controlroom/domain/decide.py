@@ -189,6 +189,11 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
 def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
     if host.question is None or host.question.id != intent.question:
         raise _No(f"{host.name} asks nothing like that now")
+    if host.question.kind == "secret":
+        if intent.verdict != "deny" and not intent.text:
+            raise _No(f"{host.name} asks for a secret: say it with the answer")
+        secret = None if intent.verdict == "deny" else intent.text
+        return Decision((), (intents.GiveSecret(host.name, host.question.id, secret),))
     return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict != "deny"),))
 
 

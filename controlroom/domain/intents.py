@@ -1,6 +1,6 @@
 """What somebody wants, and what is asked of the world when it may be done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class AnswerQuestion:
     question: str
     verdict: str
     """`allow`, `always` or `deny`."""
-    text: str = ""
+    text: str = field(default="", repr=False)
+    """Words; may be a secret, so it is printed nowhere."""
 
 
 @dataclass(frozen=True)
@@ -214,4 +215,13 @@ class TrustKey:
     accept: bool
 
 
-Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey
+@dataclass(frozen=True)
+class GiveSecret:
+    """Tell a link what a person said to its question; None: nothing, and the host is left alone."""
+
+    host: str
+    question: str
+    secret: str | None = field(repr=False)
+
+
+Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey | GiveSecret

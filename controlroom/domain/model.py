@@ -35,7 +35,8 @@ class Question:
 
     id: str
     kind: str
-    """`permission` (an agent wants to use a tool) or `host_key` (a host we have never met shows its fingerprint)."""
+    """`permission` (an agent wants to use a tool), `host_key` (a host we have never met shows its fingerprint) or
+    `secret` (logging in needs a passphrase, a password or a code; the answer is kept nowhere but in memory)."""
     title: str
     """A few words: `Bash: git push origin docs/update`."""
     text: str

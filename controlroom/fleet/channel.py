@@ -23,6 +23,17 @@ class HostKeyUnknown(Exception):
         """Who showed it, as known_hosts names it (`[10.0.0.7]:2222`): the host itself, or a jump host on the way."""
 
 
+class SecretWanted(Exception):
+    """Logging in needs something that only a person knows. It never holds the secret, only the question."""
+
+    def __init__(self, key: str, title: str, text: str) -> None:
+        super().__init__(title)
+        self.key = key
+        """What the answer is remembered by."""
+        self.title = title
+        self.text = text
+
+
 class Channel(Protocol):
     """A running node at the far end. Its `Welcome` has not been read; nothing else ever arrives but node messages."""
 
@@ -42,5 +53,5 @@ class Dialler(Protocol):
     async def dial(self) -> Channel:
         """Connect, ship the node if the host lacks it, start it.
 
-        Raises `LinkLost`, `HostRefuses` or `HostKeyUnknown`; every wait inside has a deadline.
+        Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown` or `SecretWanted`; every wait inside has a deadline.
         """

@@ -8,6 +8,7 @@ from typing import Any
 from controlroom.fleet.address import parse_address
 from controlroom.fleet.channel import Channel, Dialler
 from controlroom.fleet.local import LocalDialler
+from controlroom.fleet.secrets import Secrets
 from controlroom.meter.names import LOCAL
 
 
@@ -23,15 +24,22 @@ class HostDialler:
         self._address = None if address == LOCAL else parse_address(address)
         self._known_hosts = known_hosts
         self._trusted = {fingerprint} if fingerprint else set()
+        self._secrets = Secrets()
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint when it is next shown, and remember it."""
         self._trusted.add(fingerprint)
 
+    def keep(self, key: str, secret: str) -> None:
+        """Remember the answer to a `SecretWanted`, in memory only."""
+        self._secrets.keep(key, secret)
+
     async def dial(self) -> Channel:
-        """Open a channel. Raises `LinkLost`, `HostRefuses` or `HostKeyUnknown`."""
+        """Open a channel. Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown` or `SecretWanted`."""
         if self._address is None:
             return await LocalDialler(self._host).dial()
         ssh: Any = await asyncio.to_thread(import_module, "controlroom.fleet.ssh")
-        dialler: Dialler = ssh.SshDialler(self._host, self._address, self._known_hosts, trusted=self._trusted)
+        dialler: Dialler = ssh.SshDialler(
+            self._host, self._address, self._known_hosts, trusted=self._trusted, secrets=self._secrets
+        )
         return await dialler.dial()

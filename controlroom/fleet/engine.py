@@ -30,6 +30,7 @@ from controlroom.fleet.orders import (
     Asked,
     Conclusion,
     InFlight,
+    answered,
     looked,
     signed,
     target_of,
@@ -165,9 +166,9 @@ class Engine:
 
     async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
         """Ask something of the world as order `op`; `was`: the fleet before it was decided."""
-        if isinstance(effect, intents.TrustKey):
-            self._links[effect.host][0].trust(effect.question, effect.accept)
-            self._books.audited(who, "trust" if effect.accept else "distrust", effect.host, 0, Conclusion("done"))
+        if isinstance(effect, (intents.TrustKey, intents.GiveSecret)):
+            verb = answered(self._links[effect.host][0], effect)
+            self._books.audited(who, verb, effect.host, 0, Conclusion("done"))
             return Asked(op=op)
         assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom, intents.MoveOn))
         record = to_record(effect, verb, op, who, self.clock())

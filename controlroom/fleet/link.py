@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from controlroom.domain.events import Event, LinkChanged
 from controlroom.domain.model import LinkState, Question
 from controlroom.fleet.backoff import Backoff
-from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.spending import Used, read_usage
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
@@ -83,12 +83,18 @@ class HostLink(Protocol):
     def trust(self, question: str, accept: bool) -> None:
         """Take the answer to the host's question about its key, and go on."""
 
+    def tell(self, question: str, secret: str | None) -> None:
+        """Take the answer to the host's question for a secret (None: it is not told), and go on."""
+
 
 class TrustingDialler(Dialler, Protocol):
     """A dialler that can be told which unknown key to accept."""
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint from now on."""
+
+    def keep(self, key: str, secret: str) -> None:
+        """Remember the answer to a `SecretWanted`, in memory only."""
 
 
 class Link:
@@ -117,10 +123,12 @@ class Link:
         self._sleep = sleep
         self._monotonic = monotonic
         self._dials = dials or asyncio.Semaphore(DIALS)
+        self._rng = rng
         self._backoff = Backoff(rng)
         self._wake = asyncio.Event()
         self._told: tuple[LinkState, str] | None = None
         self._asked: HostKeyUnknown | None = None
+        self._wanted: tuple[str, SecretWanted] | None = None
         self._talk: _Talk | None = None
 
     # ----------------------------------------------------------------------- what others may ask
@@ -152,6 +160,17 @@ class Link:
                 LinkState.REFUSED, f"its key {asked.fingerprint} was turned down: remove the host, or add it anew"
             )
 
+    def tell(self, question: str, secret: str | None) -> None:
+        """Take the answer to the question for a secret (None: it is not told); a late one changes nothing."""
+        if self._wanted is None or question != self._wanted[0]:
+            return
+        wanted, self._wanted = self._wanted[1], None
+        if secret is None:
+            self._tell(LinkState.REFUSED, f"it wants {wanted.title}, which was not told: retry, or remove the host")
+        else:
+            self._dialler.keep(wanted.key, secret)
+            self.retry()
+
     # ----------------------------------------------------------------------- life
 
     async def run(self) -> None:
@@ -176,6 +195,9 @@ class Link:
             await self._connect_and_talk()
         except HostKeyUnknown as unknown:
             self._ask(unknown)
+            return None
+        except SecretWanted as wanted:
+            self._ask_secret(wanted)
             return None
         except HostRefuses as refusal:
             self._tell(LinkState.REFUSED, str(refusal))
@@ -225,6 +247,12 @@ class Link:
             asked=self._clock(),
         )
         self._tell(LinkState.ASKING, "a person must confirm its host key", question)
+
+    def _ask_secret(self, wanted: SecretWanted) -> None:
+        at = self._clock()
+        self._wanted = f"secret:{at}:{self._rng.getrandbits(32):08x}", wanted
+        question = Question(self._wanted[0], "secret", wanted.title, wanted.text, at)
+        self._tell(LinkState.ASKING, f"a person must say {wanted.title}", question)
 
     def _tell(self, state: LinkState, reason: str = "", question: Question | None = None) -> None:
         """Report the link's state, unless it was reported just so."""

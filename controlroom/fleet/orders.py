@@ -12,6 +12,7 @@ from controlroom.domain.events import Event, Ordered
 from controlroom.domain.intents import (
     AddHost,
     ForgetOn,
+    GiveSecret,
     Intent,
     KillOn,
     RemoveHost,
@@ -19,9 +20,11 @@ from controlroom.domain.intents import (
     TakeHost,
     TakeOn,
     TellOn,
+    TrustKey,
 )
 from controlroom.domain.model import ENDED, Agent, Fleet
 from controlroom.fleet import ledger
+from controlroom.fleet.link import HostLink
 from controlroom.fleet.translate import NodeEffect, short
 
 PATIENCE = 180.0
@@ -73,6 +76,15 @@ class InFlight:
     def agent(self) -> str:
         """Id of its agent; empty when it is about the host."""
         return f"{self.record.host}/{self.record.agent}" if self.record.agent else ""
+
+
+def answered(link: HostLink, effect: TrustKey | GiveSecret) -> str:
+    """Tell a link what a person said; give the verb for the audit, which holds that a secret was told, never which."""
+    if isinstance(effect, TrustKey):
+        link.trust(effect.question, effect.accept)
+        return "trust" if effect.accept else "distrust"
+    link.tell(effect.question, effect.secret)
+    return "distrust" if effect.secret is None else "secret"
 
 
 def verb_of(intent: Intent) -> str:

@@ -5,12 +5,18 @@ import os
 import re
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from controlroom.fleet.address import Address, place_of
 from controlroom.fleet.hostkeys import HostKeys
 from controlroom.fleet.ship import shown
+
+_SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+_USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,9 @@ class Deadlines:
     """Between asyncssh's keepalives; a link is lost when two go without an answer, at three times this."""
 
 
-Identities = Sequence[str] | tuple[()] | None
-"""Key files to offer. (): the config names none, so ssh's usual ones and the agent's; None: no key at all."""
+Identities = Sequence[Any] | tuple[()] | None
+"""Key files, and keys opened with a passphrase, to offer. (): the config names none, so ssh's usual ones and the
+agent's; None: no key at all."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class Plan:
     identities: "Identities"
     left_out: Sequence[str]
     """Identity files that cannot be used, in words."""
+    locked: Sequence[str]
+    """Identity files with a passphrase that nobody has said yet."""
     jumps: Sequence[Address]
 
     @property
@@ -59,7 +68,7 @@ class Plan:
 
 def denied(name: str, plan: Plan) -> str:
     """Say that a machine took none of our keys."""
-    tried = [Path(path).name for path in plan.identities or ()] or ["the keys in ~/.ssh"]
+    tried = [Path(path).name for path in plan.identities or () if isinstance(path, str)] or ["the keys in ~/.ssh"]
     tried += ["the ssh agent's"] if os.environ.get("SSH_AUTH_SOCK") else []
     tried = ["none"] if plan.identities is None else tried
     left_out = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
@@ -98,3 +107,25 @@ def unreached(error: OSError, name: str, plan: Plan, deadlines: Deadlines) -> st
     if numbers & {errno.ECONNRESET, errno.EPIPE}:
         return cut_off(name, plan, "", deadlines)
     return f"{at}: {shown(str(error))}"
+
+
+def acknowledge_at_once(connected: Any) -> None:
+    """Let no acknowledgement wait for data of ours: sshd holds its next words back for it, 40 ms while a session opens.
+
+    Linux; it lasts until the kernel takes the connection for a chatty one (tcp(7), TCP_QUICKACK).
+    """
+    if connected is not None and hasattr(socket, "TCP_QUICKACK"):
+        with suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def config_files() -> list[Path]:
+    """Give the ssh config files of the user and of the system."""
+    return [Path(name).expanduser() for name in (_USER_CONFIG, _SYSTEM_CONFIG)]
+
+
+def known_hosts_files(given: Any) -> list[Path]:
+    """Give the known_hosts files that a parsed config names, or the usual ones; `given` looks a keyword up."""
+    user, system = given("UserKnownHostsFile"), given("GlobalKnownHostsFile")
+    names = [*(_USER_KNOWN_HOSTS if user is None else user), *(_SYSTEM_KNOWN_HOSTS if system is None else system)]
+    return [Path(name).expanduser() for name in names]

@@ -1,13 +1,11 @@
 """Hosts over SSH: one connection, one exec channel each, ~/.ssh/config honoured. The only module that imports asyncssh.
 
-Nothing is ever asked for here (no password, no passphrase): what a person must do is said in a sentence. Lost links are
+Nothing is asked for here: what a person must say or do is raised, as a question or in a sentence. Lost links are
 noticed by keepalives within 15 s. asyncssh leaves `exit_status` None when a link drops: that is `LinkLost`.
 """
 
 import asyncio
-import errno
 import os
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +17,18 @@ from controlroom.fleet.address import Address, parse_address
 from controlroom.fleet.bundle import bundles
 from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
 from controlroom.fleet.hostkeys import HostKeys, Key, changed, remember
-from controlroom.fleet.reach import Deadlines, Identities, Plan, cut_off, denied, unreached
+from controlroom.fleet.identities import usable_of, usual_files
+from controlroom.fleet.reach import (
+    Deadlines,
+    Plan,
+    acknowledge_at_once,
+    config_files,
+    cut_off,
+    denied,
+    known_hosts_files,
+    unreached,
+)
+from controlroom.fleet.secrets import Login, Secrets
 from controlroom.fleet.ship import Ended, Offers, board, command, new_marker, shown
 
 _TAIL = 4096
@@ -41,9 +50,6 @@ _CIPHERS = (
     "aes128-ctr",
 )
 """A small packet in AES-GCM takes asyncssh 2.24 a fifth of the time that it takes in ChaCha20, which it likes best."""
-_SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-_USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-_USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
 
 
 class SshDialler:
@@ -59,10 +65,12 @@ class SshDialler:
         config: Sequence[Path] | None = None,
         deadlines: Deadlines | None = None,
         offers: Offers = bundles,
+        secrets: Secrets | None = None,
     ) -> None:
         """`own_known_hosts`: where accepted keys are kept; `trusted`: fingerprints known from elsewhere.
 
-        `config`: ssh config files instead of the user's and the system's; `offers`: the bundles to ship.
+        `config`: ssh config files instead of the user's and the system's; `offers`: the bundles to ship; `secrets`:
+        what people have said for logging in here.
         """
         self._host = host
         self._address = address
@@ -71,13 +79,14 @@ class SshDialler:
         self._config = config
         self._deadlines = deadlines or Deadlines()
         self._offers = offers
+        self._secrets = secrets or Secrets()
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint when it is next shown, and remember it."""
         self._trusted.add(fingerprint)
 
     async def dial(self) -> Channel:
-        """Connect, ship the node if the host lacks it, start it. Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown`."""
+        """Connect, ship the node if the host lacks it, start it. Raises as `Dialler.dial` does."""
         path: list[asyncssh.SSHClientConnection] = []
         built = asyncio.ensure_future(asyncio.to_thread(self._offers))  # so that it is there once we are logged in
         try:
@@ -115,9 +124,13 @@ class SshDialler:
             for jump in plan.jumps:
                 if jump.host != address.host:
                     await self._reach(jump, path, depth + 1)
-        verdict = _Verdict(plan, self._trusted)
+        verdict = _Verdict(plan, self._trusted, Login(self._secrets, plan.place, plan.user))
         try:
             path.append(await self._log_in(plan, verdict, path[-1] if path else None))
+            verdict.login.succeeded()
+        except asyncssh.PermissionDenied:
+            wanted = self._secrets.passphrase_wanted(plan.locked[0]) if plan.locked else verdict.login.failed()
+            raise wanted or HostRefuses(denied(self._called(plan), plan)) from None
         except (asyncssh.Error, OSError, ValueError) as error:
             raise _explained(error, self._called(plan), plan, verdict, self._deadlines) from None
         if verdict.accepted is not None:
@@ -150,7 +163,7 @@ class SshDialler:
             encryption_algs=plan.ciphers,
             client_keys=plan.identities,
             ignore_encrypted=True,
-            preferred_auth=("publickey",),
+            preferred_auth=("publickey", "keyboard-interactive", "password"),
             agent_forwarding=False,
             x11_forwarding=False,
             x509_trusted_certs=None,
@@ -161,12 +174,12 @@ class SshDialler:
             connect_timeout=self._deadlines.connect,
             login_timeout=self._deadlines.login,
         )
-        _acknowledge_at_once(connection.get_extra_info("socket"))
+        acknowledge_at_once(connection.get_extra_info("socket"))
         return connection
 
     def _plan(self, address: Address) -> Plan:
         """Read config and known_hosts for one machine. For a thread: `Match exec` waits. Raises `HostRefuses`."""
-        config = [path for path in self._config or _config_files() if os.access(path, os.R_OK)]
+        config = [path for path in self._config or config_files() if os.access(path, os.R_OK)]
         try:
             options = asyncssh.SSHClientConnectionOptions(
                 config=config,
@@ -177,7 +190,7 @@ class SshDialler:
                 known_hosts=b"",
                 x509_trusted_certs=None,
             )
-            return _plan_of(address, options, config, self._own)
+            return _plan_of(address, options, config, self._own, self._secrets)
         except (ValueError, OSError, asyncssh.Error) as error:
             raise HostRefuses(
                 f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right, then retry"
@@ -187,8 +200,10 @@ class SshDialler:
 class _Verdict(asyncssh.SSHClient):
     """Judges a host key that no known_hosts file holds."""
 
-    def __init__(self, plan: Plan, trusted: set[str]) -> None:
+    def __init__(self, plan: Plan, trusted: set[str], login: Login) -> None:
         self._plan = plan
+        self.login = login
+        self._rounds = 0
         self._trusted = trusted
         self.accepted: Key | None = None
         self.shown: Key | None = None
@@ -200,6 +215,21 @@ class _Verdict(asyncssh.SSHClient):
             return False
         self.accepted = key
         return True
+
+    def kbdint_auth_requested(self) -> str | None:
+        """Take part, once: a host that was told something wrong may ask for ever."""
+        self._rounds += 1
+        return "" if self._rounds == 1 else None
+
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        """Answer what was asked before and a person has answered; else end this try."""
+        return self.login.prompts(instructions, prompts)
+
+    def password_auth_requested(self) -> str | None:
+        """Give the password that a person has given; else end this try."""
+        return self.login.password()
 
     def problem(self, name: str, text: str) -> Exception:
         """Say what is wrong with the key that was shown."""
@@ -269,16 +299,6 @@ class _Exec:
                 self._said = (self._said + data)[-_TAIL:]
 
 
-def _acknowledge_at_once(connected: Any) -> None:
-    """Let no acknowledgement wait for data of ours: sshd holds its next words back for it, 40 ms while a session opens.
-
-    Linux; it lasts until the kernel takes the connection for a chatty one (tcp(7), TCP_QUICKACK).
-    """
-    if connected is not None and hasattr(socket, "TCP_QUICKACK"):
-        with suppress(OSError):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
 async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) -> None:
     """Close connections, the last one first; one that takes too long is torn down."""
     for connection in reversed(path):
@@ -295,12 +315,16 @@ async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) 
 # --------------------------------------------------------------------------- what the config says
 
 
-def _plan_of(address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path) -> Plan:
+def _plan_of(
+    address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path, secrets: Secrets
+) -> Plan:
     """Take out of the parsed config what is not left to asyncssh."""
     given: Any = options.config.get
     host = given("HostKeyAlias") or options.host
-    keys = HostKeys([*_known_hosts_files(given), own], asyncssh.import_known_hosts)
-    identities, left_out = _usable(given("IdentityFile") or (), bool(given("IdentitiesOnly")))
+    keys = HostKeys([*known_hosts_files(given), own], asyncssh.import_known_hosts)
+    files, only = given("IdentityFile") or usual_files(), bool(given("IdentitiesOnly"))
+    usable, left_out, locked = usable_of(files, only, secrets, asyncssh.read_private_key)
+    named = bool(given("IdentityFile")) or not all(isinstance(key, str) for key in usable)
     return Plan(
         address=address,
         user=options.username,
@@ -310,20 +334,11 @@ def _plan_of(address: Address, options: asyncssh.SSHClientConnectionOptions, con
         keys=keys,
         algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
         ciphers=() if given("Ciphers") else _CIPHERS,
-        identities=identities,
-        left_out=left_out,
+        identities=(usable if usable or not only else None) if named else (),
+        left_out=left_out if given("IdentityFile") else (),
+        locked=locked,
         jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
     )
-
-
-def _config_files() -> list[Path]:
-    return [Path(name).expanduser() for name in (_USER_CONFIG, _SYSTEM_CONFIG)]
-
-
-def _known_hosts_files(given: Any) -> list[Path]:
-    user, system = given("UserKnownHostsFile"), given("GlobalKnownHostsFile")
-    names = [*(_USER_KNOWN_HOSTS if user is None else user), *(_SYSTEM_KNOWN_HOSTS if system is None else system)]
-    return [Path(name).expanduser() for name in names]
 
 
 def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
@@ -331,37 +346,6 @@ def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
     certified = [f"{name}-cert-v01@openssh.com" for name in _ALGORITHMS] if known[1] else []
     held = [name.decode() for key in known[0] for name in key.sig_algorithms if name.decode() in _ALGORITHMS]
     return list(dict.fromkeys([*certified, *held, *_ALGORITHMS]))
-
-
-def _usable(files: Sequence[str], only: bool) -> tuple[Identities, list[str]]:
-    """Part identity files into those to offer and, in words, those that cannot be."""
-    usable: list[str] = []
-    left_out: list[str] = []
-    for name in files:
-        path = str(Path(name).expanduser())
-        trouble = _trouble_with(path)
-        if trouble:
-            left_out.append(f"{name} {trouble}")
-        # A public key names one of the agent's; without IdentitiesOnly all of the agent's are tried anyway.
-        if trouble in ("", _LOCKED) and (only or not path.endswith(".pub")):
-            usable.append(path)
-    if not files:
-        return (), left_out
-    return usable if usable or not only else None, left_out
-
-
-_LOCKED = "has a passphrase (unlock it with ssh-add)"
-
-
-def _trouble_with(path: str) -> str:
-    try:
-        if not path.endswith(".pub"):
-            asyncssh.read_private_key(path)
-    except OSError as error:
-        return "does not exist" if error.errno == errno.ENOENT else f"cannot be read ({error.strerror})"
-    except ValueError as error:
-        return _LOCKED if "assphrase" in str(error) else "is not a private key"
-    return ""
 
 
 # --------------------------------------------------------------------------- errors in words
@@ -376,8 +360,6 @@ def _explained(error: Exception, name: str, plan: Plan, verdict: _Verdict, deadl
     match error:
         case asyncssh.HostKeyNotVerifiable():
             return verdict.problem(name, _why(error))
-        case asyncssh.PermissionDenied():
-            return HostRefuses(denied(name, plan))
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
             return HostRefuses(f"{name} and we have no way to talk in common ({_why(error)}): update its sshd")
         case asyncssh.ChannelOpenError():

@@ -281,6 +281,10 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
     elif verdict != "deny" and not panel.read:
         panel.turn()
         room.say(f"read all of it first: {panel.more} shows more")
+    elif verdict != "deny" and question.kind == "secret":
+        from controlroom.tui.screens.forms import SecretForm
+
+        room.push_screen(SecretForm(panel.subject, question))
     elif verdict != "deny" and wants_words(question) and not words:
         room.say("it wants an answer: the number of a choice, or m and words")
     else:
@@ -297,6 +301,8 @@ def choose(room: "ControlRoomApp", screen: RoomScreen, number: int) -> None:
 def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict: str) -> str:
     known: Agent | Host | None = room.fleet.agents.get(subject) or room.fleet.hosts.get(subject)
     name = known.name if known else subject
+    if question.kind == "secret":
+        return f"{name}: not told"
     if question.kind == "host_key":
         return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
     if wants_words(question):

@@ -200,3 +200,15 @@ def test_taking_a_host_we_own_is_pointless() -> None:
     assert "already" in refused(fleet(), intents.TakeHost("vm1"))
     world = fleet(hosts=(host(facts=facts(owned=False)),))
     assert accepted(world, intents.TakeHost("vm1")).effects == (intents.TakeOn("vm1"),)
+
+
+def test_a_secret_is_given_to_the_question_it_was_said_for() -> None:
+    asking = host(link=LinkState.ASKING, question=replace(question("a code", "secret:1"), kind="secret"))
+    world = fleet(hosts=(asking,))
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", "allow", "4711")).effects
+    assert effect == intents.GiveSecret("vm1", "secret:1", "4711")
+    assert "4711" not in repr(effect)
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", "deny")).effects
+    assert effect == intents.GiveSecret("vm1", "secret:1", None)
+    assert "asks for a secret" in refused(world, intents.AnswerQuestion("vm1", "secret:1", "allow"))
+    assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "secret:0", "allow", "4711"))

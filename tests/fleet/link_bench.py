@@ -95,10 +95,14 @@ class Scripted:
         self.outcomes = list(outcomes)
         self.wires: list[Wire] = []
         self.trusted: list[str] = []
+        self.kept: dict[str, str] = {}
         self.tries = 0
 
     def trust(self, fingerprint: str) -> None:
         self.trusted.append(fingerprint)
+
+    def keep(self, key: str, secret: str) -> None:
+        self.kept[key] = secret
 
     async def dial(self) -> Channel:
         self.tries += 1

@@ -81,6 +81,9 @@ class ScriptedHost:
     def trust(self, fingerprint: str) -> None:
         self.trusted.add(fingerprint)
 
+    def keep(self, key: str, secret: str) -> None:
+        raise AssertionError(f"{key} was not asked for")
+
     async def dial(self) -> Channel:
         self.dialled += 1
         if not self.reachable:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
-from controlroom.domain.model import Fleet, LinkState
-from controlroom.tui.screens.forms import HostForm, host_name
+from controlroom.domain.model import Fleet, LinkState, Question
+from controlroom.tui.screens.forms import HostForm, SecretForm, host_name
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sheets import ConfirmSheet
@@ -104,3 +104,22 @@ async def test_c_checks_a_host(size: tuple[int, int]) -> None:
 )
 def test_a_host_is_named_after_its_address(address: str, name: str) -> None:
     assert host_name(address) == name
+
+
+async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
+    question = Question("secret-1", "secret", "The passphrase of the key ~/.ssh/id_work", "It has one.", scenes.NOW)
+    fleet = with_new_host()
+    fleet = replace(fleet, hosts={**fleet.hosts, "vm9": replace(fleet.hosts["vm9"], question=question)})
+    async with room(fleet) as here:
+        await here.press("h", "y")
+        here.screen(SecretForm)
+        await here.write("sesame")
+        assert "sesame" not in here.text()
+        assert "passphrase of the key" in here.text()
+        await here.press("escape", "y")
+        here.screen(SecretForm)
+        await here.write("hunter2")
+        await here.press("enter")
+        assert here.engine.asked == [AnswerQuestion("vm9", "secret-1", "allow", "hunter2")]
+        assert not here.app.drafts
+        assert "hunter2" not in repr(here.engine.asked)

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from controlroom.domain.decide import default_host
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
-from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.tui.many import Plan, carry_out
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Choices, Sheet
@@ -343,6 +343,35 @@ class HostForm(Form):
     def done(self) -> str:
         """It is in the room; whether it can be reached shows in its row."""
         return f"{self.value('address').strip()} added"
+
+
+class SecretForm(Form):
+    """Say what a host asks for. It is not shown, not kept as a draft, and goes to the engine alone."""
+
+    go = "say it"
+
+    def __init__(self, host: str, question: Question) -> None:
+        self._host, self._question = host, question
+        self.heading = question.title
+        super().__init__()
+
+    def fields(self) -> list[Field]:
+        """One field."""
+        return [OneLine("secret", "", hint="typed unseen; Enter says it", unseen=True)]
+
+    def intent(self) -> Intent | str:
+        """The answer carries the question that was shown."""
+        if not self.value("secret"):
+            return "type it first"
+        return AnswerQuestion(self._host, self._question.id, "allow", self.value("secret"))
+
+    def done(self) -> str:
+        """The host is tried again."""
+        return f"{self._host}: told, trying again"
+
+    def leave(self) -> None:
+        """Close, and forget what was typed."""
+        self.dismiss()
 
 
 def host_name(address: str) -> str:

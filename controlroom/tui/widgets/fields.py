@@ -110,9 +110,10 @@ class _Input(Input):
 class OneLine(Field):
     """A line of text."""
 
-    def __init__(self, name: str, value: str, hint: str = "") -> None:
+    def __init__(self, name: str, value: str, hint: str = "", *, unseen: bool = False) -> None:
+        """`unseen`: what is typed stands there as dots."""
         super().__init__(name)
-        self._input = _Input(value, placeholder=hint, compact=True, select_on_focus=False)
+        self._input = _Input(value, placeholder=hint, password=unseen, compact=True, select_on_focus=False)
         self._input.cursor_blink = False
 
     def compose(self) -> ComposeResult:

@@ -14,7 +14,11 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
-_TITLES = {"permission": "asks for permission", "host_key": "shows a key that we have never seen"}
+_TITLES = {
+    "permission": "asks for permission",
+    "host_key": "shows a key that we have never seen",
+    "secret": "wants what only you can say",
+}
 _CHOICE = re.compile(r" +(\d)\. ")
 
 
