@@ -213,7 +213,7 @@ VERBS: tuple[Verb, ...] = (
         "host answer",
         "hosts",
         "NAME (allow|deny|--secret)",
-        "Accept or turn down the key that a host shows, or say the passphrase, password or code that it asks for.",
+        "Accept or turn down a host's key, or say the secret that it asks for.",
         "Compare the fingerprint first, as with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the host. A secret "
         "is typed unseen, or is the first line of stdin; it is kept in the engine's memory and nowhere else.",
         ("controlroom host answer vm1 allow", "controlroom host answer vm1 --secret"),

@@ -67,8 +67,8 @@ def test_what_is_started(called: Called, words: list[str], started: list[object]
     [
         (["spwan", "a"], "there is no verb 'spwan': did you mean spawn?; see controlroom --help"),
         (["\x1b[2J"], "there is no verb '\\x1b[2J'; see controlroom --help"),
-        (["host"], "host what? say host add, host list, host answer, host remove, host take"),
-        (["host", "ad"], "host what? say host add, host list, host answer, host remove, host take"),
+        (["host"], "host what? say host add, host list, host check, host answer, host remove, host take"),
+        (["host", "ad"], "host what? say host add, host list, host check, host answer, host remove, host take"),
         (["spawn"], "the following arguments are required: NAME; see controlroom spawn --help"),
         (["spawn", "a"], "what is it to do? say --task TEXT or --task-file F, or a command after --"),
         (["spawn", "a", "--task", "x", "--task-file", "y"], "not allowed with argument --task"),

@@ -11,7 +11,7 @@ import pytest
 
 from controlroom import __version__
 from controlroom.fleet.address import parse_address
-from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.fleet.dialler import HostDialler
 from controlroom.fleet.reach import Deadlines
 from controlroom.fleet.ship import Ended
@@ -238,9 +238,11 @@ async def test_keys_that_cannot_be_used_are_left_out_in_words(home: World, ssh_h
     configure(home, f"Host *\n{lines}")
     await (await reached(dialler(home, code=ECHO))).close()
     (ssh_host.directory / "authorized_keys").write_text("")
+    with pytest.raises(SecretWanted, match="The passphrase of the key ~/.ssh/locked"):
+        await dialler(home, code=ECHO).dial()
+    (folder / "locked").unlink()
     said = await refused(home)
     assert "~/.ssh/missing does not exist" in said
-    assert "~/.ssh/locked has a passphrase (unlock it with ssh-add)" in said
     assert "~/.ssh/junk is not a private key" in said
 
 
