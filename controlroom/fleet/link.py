@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from controlroom.domain.events import Event, LinkChanged
 from controlroom.domain.model import LinkState, Question
+from controlroom.fleet.asking import host_key_question, question_id
 from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.fleet.inquiries import Answer
@@ -233,19 +234,7 @@ class Link:
 
     def _ask(self, unknown: HostKeyUnknown) -> None:
         self._asked = unknown
-        place = unknown.place or self._host
-        question = Question(
-            id=question_id(unknown),
-            kind="host_key",
-            title=f"Is this the key of {self._host}? {unknown.fingerprint}",
-            text=(
-                f"{place} shows a host key that we have never seen: {unknown.fingerprint} ({unknown.algorithm}).\n"
-                "Compare it with what the machine itself says, over a way you trust (its console, who runs it):\n"
-                "    for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done\n"
-                "Allow only if one of its lines shows just this fingerprint."
-            ),
-            asked=self._clock(),
-        )
+        question = host_key_question(self._host, unknown, self._clock())
         self._tell(LinkState.ASKING, "a person must confirm its host key", question)
 
     def _ask_secret(self, wanted: SecretWanted) -> None:
@@ -387,11 +376,6 @@ class _Talk:
     def _setting(self) -> Setting:
         link = self._link
         return Setting(link._host, link._greet.room, link._clock(), self._ahead)
-
-
-def question_id(unknown: HostKeyUnknown) -> str:
-    """Give the id of the question about a key."""
-    return f"host_key:{unknown.fingerprint}"
 
 
 async def _first(*works: "Coroutine[Any, Any, Any] | Awaitable[Any]") -> None:

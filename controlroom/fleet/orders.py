@@ -7,6 +7,7 @@ ended, is never sent again: once its host says what it has, that decides.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from controlroom.domain.events import Event, Ordered
 from controlroom.domain.intents import (
@@ -24,8 +25,10 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.model import ENDED, Agent, Fleet
 from controlroom.fleet import ledger
-from controlroom.fleet.link import HostLink
 from controlroom.fleet.translate import NodeEffect, short
+
+if TYPE_CHECKING:
+    from controlroom.fleet.link import HostLink
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
@@ -78,7 +81,7 @@ class InFlight:
         return f"{self.record.host}/{self.record.agent}" if self.record.agent else ""
 
 
-def answered(link: HostLink, effect: TrustKey | GiveSecret) -> str:
+def answered(link: "HostLink", effect: TrustKey | GiveSecret) -> str:
     """Tell a link what a person said; give the verb for the audit, which holds that a secret was told, never which."""
     if isinstance(effect, TrustKey):
         link.trust(effect.question, effect.accept)

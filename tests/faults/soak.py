@@ -115,7 +115,8 @@ class Soak:
             self.said.ended.add((agent.id, agent.epoch))
 
     async def forget(self, agent: Agent) -> None:
-        begun = self.said.begun.pop(agent.id, 0)  # from now on it may be gone
+        begun = self.said.begun.pop(agent.id, 0)  # from now on it may be gone, and its epochs begin anew
+        self.said.ended = {life for life in self.said.ended if life[0] != agent.id}
         outcome = await self.order(intents.ForgetAgent(agent.id, agent.epoch))
         if outcome and outcome.outcome == "refused" and agent.id not in self.said.begun:
             self.said.begun[agent.id] = begun
