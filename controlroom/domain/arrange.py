@@ -85,6 +85,8 @@ class Arranged:
     arrangement: Arrangement = field(default_factory=Arrangement)
     made: dict[str, tuple[Agent, AgentRow]] = field(default_factory=dict)
     """Agent id -> what its row was made from, and the row."""
+    at: int = 0
+    """The moment that its ages are counted to, UTC ms."""
 
 
 def arrange(
@@ -95,7 +97,7 @@ def arrange(
     `hold` keeps the order of `before` for all agents that it had; others are put where the order wants them, behind.
     """
     before = before or Arranged()
-    made = {agent.id: (agent, _row(fleet, agent, now, before)) for agent in fleet.agents.values()}
+    made = {key: (agent, _row(fleet, agent, now, before, key)) for key, agent in fleet.agents.items()}
     shown = [pair for pair in made.values() if contains(*pair, arrangement.text)]
     shown.sort(key=lambda pair: _KEYS[arrangement.sort](*pair))
     if hold:
@@ -103,15 +105,16 @@ def arrange(
         shown.sort(key=lambda pair: places.get(pair[0].id, len(places)))
     rows = _headed(shown, arrangement.group) if arrangement.group is not Group.NONE else [row for _, row in shown]
     ids = tuple(row.id for row in rows if isinstance(row, AgentRow))
-    return Arranged(tuple(rows), ids, arrangement, made)
+    return Arranged(tuple(rows), ids, arrangement, made, now)
 
 
-def _row(fleet: Fleet, agent: Agent, now: int, before: Arranged) -> AgentRow:
+def _row(fleet: Fleet, agent: Agent, now: int, before: Arranged, key: str) -> AgentRow:
     """Give an agent's row: the one from before, if that would be the same."""
-    known, row = before.made.get(agent.id, (None, None))
+    known, row = before.made.get(key, (None, None))
     if known is agent and row is not None:
         state = fleet.state_of(agent)
-        if row.state is state and row.age == row_age(fleet, agent, state, now):
+        still = now == before.at and state is not State.LOST
+        if row.state is state and (still or row.age == row_age(fleet, agent, state, now)):
             return row
     return agent_row(fleet, agent, now)
 
