@@ -204,6 +204,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=10,
     ),
     Action(
+        "host_open",
+        "enter",
+        "open",
+        "Give the chosen host all of the screen: every figure, with what was before; again: back to all hosts.",
+        "hosts",
+        "host",
+        footer=1,
+    ),
+    Action(
         "host_add",
         "a",
         "add host",

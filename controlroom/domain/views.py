@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, Question, State
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Question, State
 from controlroom.domain.words import age
 
 GLYPHS = {
@@ -91,6 +91,17 @@ class HostRow:
     question: Question | None
     stale: str
     """The age of the figures when they are old, or nothing."""
+    agents_known: int = 0
+    """All agents, those that have ended too."""
+    sample: HostSample | None = None
+    """All figures of the last moment."""
+    iowait_history: tuple[float, ...] = ()
+    network_history: tuple[int, ...] = ()
+    cores: int = 0
+    owned: bool = True
+    """Whether this room may act there, as far as is known."""
+    clock_offset: int = 0
+    """Milliseconds its clock is ahead of ours."""
 
 
 @dataclass(frozen=True)
@@ -181,12 +192,14 @@ def host_rows(fleet: Fleet, now: int) -> list[HostRow]:
     """Give the rows of the host table: those that need somebody first, then by name."""
     trouble = (LinkState.ASKING, LinkState.REFUSED, LinkState.LOST, LinkState.CONNECTING, LinkState.UP)
     hosts = sorted(fleet.hosts.values(), key=lambda host: (trouble.index(host.link), host.name))
-    return [_host_row(fleet, host, now) for host in hosts]
+    return [host_row(fleet, host, now) for host in hosts]
 
 
-def _host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
+def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
+    """Give the row of one host."""
     sample = host.sample
-    live = sum(1 for agent in fleet.agents_on(host.name) if agent.state not in ENDED)
+    agents = list(fleet.agents_on(host.name))
+    live = sum(1 for agent in agents if agent.state not in ENDED)
     old = host.link is not LinkState.UP and host.seen
     return HostRow(
         host.name,
@@ -202,6 +215,13 @@ def _host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
         live,
         host.question,
         age(now - host.seen) if old else "",
+        len(agents),
+        sample,
+        host.iowait_history,
+        host.network_history,
+        host.facts.cores if host.facts else 0,
+        host.facts.owned if host.facts else True,
+        host.facts.clock_offset if host.facts else 0,
     )
 
 

@@ -102,6 +102,11 @@ def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
         open_agent(room, subject)
 
 
+def _host_open(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    if isinstance(screen, HostsScreen):
+        screen.open_host(not screen.alone)
+
+
 def _filter(room: "ControlRoomApp", screen: RoomScreen) -> None:
     screen.query_one(FilterLine).open()
 
@@ -331,6 +336,7 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "match_older": _match(1),
     "match_newer": _match(-1),
     "hosts": _hosts,
+    "host_open": _host_open,
     "host_add": _host_add,
     "host_remove": _host_remove,
     "host_check": _host_check,

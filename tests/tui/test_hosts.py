@@ -13,7 +13,7 @@ from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
-from tests.tui.room import room
+from tests.tui.room import Room, room
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
@@ -90,6 +90,98 @@ async def test_c_checks_a_host(size: tuple[int, int]) -> None:
         await here.press("c")
         await here.until(lambda: here.screen(ReportSheet).heading == "check of vm9: not all is known")
         assert "its key is not known" in here.text()
+
+
+def measured() -> Fleet:
+    """Three hosts: one fine, one whose disk and swap are busy, one that tells little and is lost."""
+    fleet = scenes.farm()
+    fine, busy, lost = fleet.hosts["vm1"], fleet.hosts["vm2"], fleet.hosts["mini"]
+    assert fine.sample
+    assert busy.sample
+    assert busy.facts
+    sample = replace(fine.sample, iowait_percent=0.4, network_in=1_200_000, network_out=40_000)
+    fine = replace(fine, sample=replace(sample, load_5m=1.1, load_15m=0.9), network_history=(1000, 2_000_000))
+    busy_sample = replace(busy.sample, iowait_percent=61.0, swap_used=scenes.GIB, disk_free=scenes.GIB, load_1m=17.5)
+    busy = replace(busy, sample=busy_sample, facts=replace(busy.facts, owned=False, clock_offset=-9000))
+    lost = replace(lost, link=LinkState.LOST, since=scenes.NOW - 4 * scenes.MINUTE, seen=scenes.NOW - 4 * scenes.MINUTE)
+    return replace(fleet, hosts={"vm1": fine, "vm2": busy, "mini": replace(lost, reason="no answer for 15 s")})
+
+
+def row(here: Room, host: str) -> str:
+    return next(line for line in here.text().splitlines() if host in line.split()[:3])
+
+
+async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
+    async with room(measured(), size=WIDE) as here:
+        await here.press("h")
+        for words in ("62 %", "71 %", "5.7G of 8.0G", " 0 %   120G   0 %", "1.1M", "39K", "1.42", "4/5"):
+            assert words in row(here, "vm1")
+        for words in ("50 %   1.0G  61 %", " – ", "17.50", "another room's · clock -9 s"):
+            assert words in row(here, "vm2")
+        assert "lost 4m: no answer for 15 s" in row(here, "mini")
+        header = next(line for line in here.text().splitlines() if "cpu" in line)
+        assert header.split() == ["cpu", "ram", "swap", "disk", "wait", "in/s", "out/s", "load", "agents"]
+        for title, figure in (("swap", "50 %"), ("disk", "1.0G"), ("wait", "61 %"), ("load", "17.50")):
+            assert header.index(title) + len(title) == row(here, "vm2").index(figure) + len(figure)
+        style = here.app.palette.warn
+        strip = next(strip for strip in here.app.screen._compositor.render_strips() if "17.50" in strip.text)
+        alarmed = {part.text.strip() for part in strip if part.style and part.style.color == style.color}
+        assert {"61 %", "50 %", "17.50"} <= alarmed
+
+
+@pytest.mark.parametrize("size", [(80, 24), PHONE])
+async def test_a_narrow_screen_has_two_lines_a_host(size: tuple[int, int]) -> None:
+    async with room(measured(), size=size) as here:
+        await here.press("h")
+        lines = here.text().splitlines()
+        first = lines.index(row(here, "vm1"))
+        assert "cpu 62 %" in lines[first]
+        assert "4/5" in lines[first]
+        assert "disk 120G  wait  0 %" in lines[first + 1]
+        assert all("…" not in line for line in lines[first : first + 2])
+
+
+@SIZES
+async def test_enter_gives_one_host_the_screen_and_back(size: tuple[int, int]) -> None:
+    async with room(measured(), size=size) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("enter")
+        for words in ("of 8 cores", "in 1.1M/s  out 39K/s", "free of 400G, 30 %", "4 of 5 live", "this control room"):
+            assert words in here.text()
+        assert "vm2" not in here.text()
+        await here.press("j")
+        assert "no reading" in here.text()
+        await here.press("q")
+        assert "vm1" in here.text()
+        assert here.screen(HostsScreen).table.chosen == "vm2"
+        await here.press("enter", "enter")
+        assert not here.screen(HostsScreen).alone
+
+
+async def test_what_does_not_fit_is_turned_to() -> None:
+    async with room(measured(), size=(45, 12)) as here:
+        await here.press("h")
+        here.screen(HostsScreen).table.choose("vm1")
+        await here.press("enter")
+        seen = here.text()
+        assert "Space:" in seen
+        for _ in range(3):
+            await here.press("space")
+            seen += here.text()
+        assert "tmux 3.3a" in seen
+
+
+async def test_a_tap_chooses_a_host_and_a_second_one_opens_it() -> None:
+    async with room(measured(), size=PHONE) as here:
+        await here.press("h")
+        second_line = here.text().splitlines().index(row(here, "vm2")) + 1
+        await here.pilot.click(offset=(10, second_line))
+        await here.settle()
+        assert here.screen(HostsScreen).table.chosen == "vm2"
+        await here.pilot.click(offset=(10, second_line))
+        await here.settle()
+        assert here.screen(HostsScreen).alone
 
 
 @pytest.mark.parametrize(

@@ -1,80 +1,24 @@
 """The hosts: figures and links of all, everything known of one, and the questions that hosts ask."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.model import Host
 from controlroom.domain.views import host_rows
-from controlroom.domain.words import since, size
 from controlroom.tui import ink
-from controlroom.tui.ink import Line
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.hosts import HostTable
-from controlroom.tui.widgets.keys import Keys
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.host_facts import HostFacts
+from controlroom.tui.widgets.host_figures import HostFigures
+from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.says import Says
-
-
-class HostFacts(Lines):
-    """Everything known of one host."""
-
-    DEFAULT_CSS = "HostFacts { height: 1fr; }"
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
-        super().__init__(id=id)
-        self._picture = Picture()
-        self._host: Host | None = None
-
-    def show(self, picture: Picture, host: Host | None) -> None:
-        """Show this host from now on."""
-        self._picture, self._host = picture, host
-        self.redraw()
-
-    def build(self, width: int, height: int) -> Sequence[Line]:
-        """One fact a line: what is the matter first."""
-        if self._host is None:
-            return ()
-        palette = self.palette
-        drawn: list[Line] = []
-        for label, words in _facts(self._picture, self._host):
-            style = palette.warn if label == "why" else palette.text
-            for index, part in enumerate(ink.wrap(words, max(8, width - 12))):
-                drawn.append(ink.line((f"  {label if index == 0 else '':<8} ", palette.quiet), (part, style)))
-        return drawn
-
-
-def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
-    facts, sample = host.facts, host.sample
-    found = [("why", host.reason), ("notice", host.notice), ("address", host.address)]
-    found.append(("link", f"{host.link} {since(picture.since(host.since))}" if host.since else str(host.link)))
-    if sample:
-        memory = f"{size(sample.memory_used)} of {size(sample.memory_total)}"
-        swap = f"{size(sample.swap_used)} of {size(sample.swap_total)}" if sample.swap_total else "none"
-        found += [
-            ("memory", f"{memory}, swap {swap}"),
-            ("disk", f"{size(sample.disk_free)} free of {size(sample.disk_total)}"),
-        ]
-        found.append(("load", "no reading" if sample.load_1m is None else f"{sample.load_1m:.2f}"))
-    if facts:
-        found += [
-            ("machine", f"{facts.hostname} · {facts.platform} · {facts.cores} cores · {size(facts.memory_total)}")
-        ]
-        found += [
-            ("has", f"Python {facts.python} · {'tmux ' + facts.tmux if facts.tmux else 'no tmux: install it there'}")
-        ]
-        found.append(("owner", "this control room" if facts.owned else "another control room: look, do not touch"))
-        if abs(facts.clock_offset) > 2000:
-            found.append(("clock", f"{facts.clock_offset / 1000:+.0f} s from ours"))
-    return [(label, words) for label, words in found if words]
 
 
 class HostsScreen(RoomScreen):
@@ -85,13 +29,15 @@ class HostsScreen(RoomScreen):
     def __init__(self, chosen: str | None = None) -> None:
         super().__init__()
         self._first = chosen
+        self.alone = False
+        """Whether the chosen host has the screen for itself."""
 
     def compose(self) -> ComposeResult:
         """The table, then the chosen one."""
         yield Gauges(id="gauges")
         with Vertical(id="body"):
             yield Rule("hosts", id="hosts-rule")
-            yield HostTable(id="all-hosts")
+            yield HostFigures(id="all-hosts")
             yield Rule(id="host-rule")
             yield QuestionPanel(("allow", "deny"), id="question")
             yield HostFacts(id="facts")
@@ -99,9 +45,9 @@ class HostsScreen(RoomScreen):
         yield Keys(id="keys")
 
     @property
-    def table(self) -> HostTable:
+    def table(self) -> HostFigures:
         """The hosts."""
-        return self.query_one(HostTable)
+        return self.query_one(HostFigures)
 
     def turn_to(self, host: str) -> None:
         """Put the cursor on a host."""
@@ -122,11 +68,32 @@ class HostsScreen(RoomScreen):
         if self._first:
             table.choose(self._first)
             self._first = None
-        wanted = max(1, min(len(table.rows), max(2, self.size.height // 3)))
-        if table.styles.height is None or table.styles.height.value != wanted:
-            table.styles.height = wanted
+        self._share_out()
         self._see_host(picture)
         super().see(picture)
+
+    def _share_out(self) -> None:
+        """Give the table its height: all of the screen but for what a host's facts need, or nothing."""
+        table, height = self.table, self.size.height
+        most = max(2, height - 16 if height >= 34 else height // 2 - 1)
+        wanted = min(table.lines_wanted(self.size.width), most)
+        if table.styles.height is None or table.styles.height.value != wanted:
+            table.styles.height = wanted
+        self.alone = self.alone and bool(table.rows)
+        for part in (table, self.query_one("#hosts-rule")):
+            part.display = not self.alone
+
+    def open_host(self, alone: bool) -> None:
+        """Give the chosen host all of the screen, or take it back."""
+        self.alone = alone
+        self.see(self.picture)
+
+    def step_back(self) -> bool:
+        """From one host to all of them, before leaving."""
+        if not self.alone:
+            return False
+        self.open_host(False)
+        return True
 
     def _see_host(self, picture: Picture) -> None:
         host = picture.fleet.hosts.get(self.table.chosen or "")
@@ -150,6 +117,11 @@ class HostsScreen(RoomScreen):
         """Its question."""
         return self.query_one(QuestionPanel)
 
+    def items(self) -> list[Item]:
+        """Enter leads back when one host has the screen."""
+        back = {"host_open": "all hosts"} if self.alone else {}
+        return [replace(item, title=back.get(item.action.name, item.title)) for item in super().items()]
+
     def motions(self) -> list[Motion]:
         """Keys that move the cursor."""
         table = self.table
@@ -157,9 +129,13 @@ class HostsScreen(RoomScreen):
         return [
             Motion("j down", "Next host.", lambda: table.move(1)),
             Motion("k up", "Host before.", lambda: table.move(-1)),
-            Motion("space pagedown", "More of a long question.", self.query_one(QuestionPanel).turn),
+            Motion("space pagedown", "More of a long question, or of what is known of a host.", self._more),
             *numbers,
         ]
+
+    def _more(self) -> None:
+        question = self.query_one(QuestionPanel)
+        (question.turn if question.long else self.query_one(HostFacts).turn)()
 
     def _choose_number(self, number: int) -> None:
         self.table.choose_number(number)
@@ -172,4 +148,7 @@ class HostsScreen(RoomScreen):
 
     @on(Rows.Tapped)
     def _tapped_row(self, event: Rows.Tapped) -> None:
+        """A second tap on a host opens it."""
         event.stop()
+        if event.again:
+            self.open_host(True)

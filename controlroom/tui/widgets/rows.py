@@ -41,8 +41,10 @@ class Rows(Lines, Generic[Row]):
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self.chosen: str | None = None
+        self.per_row = 1
+        """Lines of a row; `begin` may set it."""
         self._names: list[str] = []
-        self._kept: dict[str, tuple[tuple[object, ...], Line]] = {}
+        self._kept: dict[str, tuple[tuple[object, ...], Sequence[Line]]] = {}
         """Rows on show as they were drawn last, each with all that its drawing depends on."""
         self._stops: list[int] = []
         """Where the cursor may stand."""
@@ -66,6 +68,10 @@ class Rows(Lines, Generic[Row]):
     def heads(self, row: Row) -> bool:
         """Say whether a row is a heading: the cursor passes it by."""
         return False
+
+    def draw_more(self, row: Row, width: int) -> Sequence[Line]:
+        """Draw the other lines of a row, where each has `per_row` of them."""
+        return ()
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Give lines that stand above the rows, and get ready to draw them."""
@@ -98,7 +104,7 @@ class Rows(Lines, Generic[Row]):
         if not self.rows:
             return self.empty(width)
         above = list(self.begin(width, height))
-        room = max(1, height - len(above))
+        room = max(1, (height - len(above)) // self.per_row)
         self._bring_into_view(self.place(), room)
         shown = range(self._top, min(len(self.rows), self._top + room))
         if len(self._kept) > 4 * height:
@@ -107,10 +113,10 @@ class Rows(Lines, Generic[Row]):
         hidden = len(self.rows) - (self._top + room)
         if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
             more = sum(1 for stop in self._stops if stop >= shown[-1])
-            drawn[-1] = ink.line((f"   … {more} more", self.palette.quiet))
-        return [*above, *drawn]
+            drawn[-1] = [ink.line((f"   … {more} more", self.palette.quiet))]
+        return [*above, *(line for lines in drawn for line in lines)]
 
-    def _drawn_row(self, index: int, width: int) -> Line:
+    def _drawn_row(self, index: int, width: int) -> Sequence[Line]:
         row, name = self.rows[index], self._names[index]
         look = (row, width, name == self.chosen, self.palette, self.lends(row))
         known = self._kept.get(name)
@@ -118,10 +124,11 @@ class Rows(Lines, Generic[Row]):
             known = self._kept[name] = look, self._draw_row(row, width, name == self.chosen)
         return known[1]
 
-    def _draw_row(self, row: Row, width: int, chosen: bool) -> Line:
-        drawn = self.draw(row, width, chosen)
-        if not chosen:
-            return drawn
+    def _draw_row(self, row: Row, width: int, chosen: bool) -> Sequence[Line]:
+        lines = [self.draw(row, width, chosen), *self.draw_more(row, width)]
+        return [self._marked(line, width) for line in lines] if chosen else lines
+
+    def _marked(self, drawn: Line, width: int) -> Line:
         rest = max(0, width - ink.length(drawn))
         return ink.over((*drawn, Segment(" " * rest)), self.palette.chosen)
 
@@ -173,7 +180,7 @@ class Rows(Lines, Generic[Row]):
         """Choose the tapped row."""
         event.stop()
         above = len(self.begin(*self.size)) if self.rows else 0
-        index = self._top + event.y - above
+        index = self._top + (event.y - above) // self.per_row
         if event.y < above or index >= len(self.rows) or self.heads(self.rows[index]):
             return
         again = self._names[index] == self.chosen
