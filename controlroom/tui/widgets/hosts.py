@@ -92,7 +92,7 @@ class HostTable(Rows[HostRow]):
         """Names have the width of the longest."""
         return self._name_cells
 
-    def _draw_row(self, row: HostRow, width: int, chosen: bool) -> Line:
+    def _draw_row(self, row: HostRow, width: int, chosen: bool) -> Sequence[Line]:
         return super()._draw_row(row, width, chosen and self._cursor)
 
     def _figures(self, row: HostRow, width: int) -> Line:
