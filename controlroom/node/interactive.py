@@ -46,12 +46,13 @@ class Interactive:
         """What the session file says; "": there is none yet."""
         self.owed: tuple[State, str] | None = None
         """What it is until its task has been taken: it is not idle before."""
+        self.moved: tuple[int, int] = (0, 0)
+        """The session file's time, and how often it has been interrupted: other ones after a key that did something."""
         self.asked_at = 0
         """The session file's time of the question: while that stands, it is the one on the screen."""
         self._since = now
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
-        self._stamp = 0
         self._begun: tuple[int, int] = (-1, 0)
         """Of the last prompt: the session file's time then, and until when it is not believed to be idle still."""
 
@@ -68,14 +69,14 @@ class Interactive:
             return
         self.status = text(file.get("status"), 40) or "unknown"
         self.session = text(file.get("sessionId"), 64) or self.session
-        self._stamp = whole(file.get("statusUpdatedAt"))
+        self.moved = whole(file.get("statusUpdatedAt")), self.moved[1]
         waits = text(file.get("waitingFor"), 80) if self.status == "waiting" else ""
         value = f"session file {self.status}" + (f": {waits}" if waits else "")
         if self.status == "waiting":
             self._waits(waits or "a dialog is open", value, now)
             return
         self.question = None
-        begins = self.status == "idle" and self._begun[0] == self._stamp and now < self._begun[1]
+        begins = self.status == "idle" and self._begun[0] == self.moved[0] and now < self._begun[1]
         self._become(*((State.WORKING, "") if begins else self._meaning()), value, now)
 
     def _meaning(self) -> tuple[State, str]:
@@ -101,7 +102,7 @@ class Interactive:
             return
         ident, (tool, given) = call
         if self.question is None or self.question.id != ident:
-            self.asked_at = self._stamp
+            self.asked_at = self.moved[0]
             self.question = Question(ident, tool, asked(tool, given), now, given, [])
         first = self.question.text.split("\n", 1)[0][:120]
         self._become(State.WAITING, f"asks: {first}", value, now)
@@ -147,10 +148,11 @@ class Interactive:
             if block.get("type") == "tool_result":
                 self._calls.pop(text(block.get("tool_use_id"), 200), None)
             elif text(block.get("text"), 100).startswith(_INTERRUPTED):
+                self.moved = self.moved[0], self.moved[1] + 1
                 self._calls.clear()
                 self._outcome = State.IDLE, "interrupted"
         if prompt(event):
-            self._begun = self._stamp, now + BEGINS
+            self._begun = self.moved[0], now + BEGINS
             self._calls.clear()
             self._outcome = State.IDLE, ""
 

@@ -17,7 +17,7 @@ from controlroom.node.interactive import Interactive
 from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
-from controlroom.node.typed import ASKS, Pressed, Typed, answer_key, as_text, offers
+from controlroom.node.typed import ASKS, READY, Pressed, Typed, answer_key, as_text, offers
 from controlroom.node.usage_meter import UsageMeter
 
 QUICK, SLOW = 0.1, 0.5
@@ -131,6 +131,8 @@ class InteractiveRun(AgentRun):
 
     def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
         words = str(request.get("text") or "")
+        if self._claude.status not in (*READY, "waiting"):
+            raise Refused(f"nothing can be typed to it now: {self._claude.detail or 'it is starting'}")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
         if self._typing or self._pressed:
@@ -146,14 +148,19 @@ class InteractiveRun(AgentRun):
     def _message(self, words: str, reply: Callable[[str], None]) -> None:
         if not words.strip():
             raise Refused("there is nothing in this message")
-        if self._claude.status not in ("idle", "busy", "shell"):
-            raise Refused(f"it cannot be typed to now: {self._claude.detail or 'it is starting'}")
+        if self._claude.status == "waiting":
+            raise Refused(f"it waits for something else: {self._claude.detail}")
         self._typing.append(Typed(as_text(words, commands=True), self._claude, self._keys, reply))
 
     def _interrupt(self, reply: Callable[[str], None]) -> None:
         if not self._claude.working:
             raise Refused("it is not working on anything that could be stopped")
-        self._press("Escape", lambda: not self._claude.working, lambda: self._claude.working, reply)
+        before = self._claude.moved  # what was queued begins at once: it may never be seen idle
+
+        def still() -> bool:
+            return self._claude.working and self._claude.moved == before
+
+        self._press("Escape", lambda: not still(), still, reply)
         self._recorder.sent("interrupt")
 
     def _answer(self, question: str, verdict: str, words: str, reply: Callable[[str], None]) -> None:

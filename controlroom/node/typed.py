@@ -17,7 +17,8 @@ PATIENCE = 4.0
 """Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
 _SECONDS_PER_BYTE = 1 / 50_000
 
-_READY = ("idle", "busy")
+READY = ("idle", "busy", "shell")
+"""Words of a session file with which Claude takes what is typed."""
 
 
 class Typed:
@@ -28,7 +29,7 @@ class Typed:
         self._wanted = squeezed(plain(words))
         self._patience = PATIENCE + len(words) * _SECONDS_PER_BYTE
         self._until = 0.0
-        self._idle = self._again = False
+        self._calm = self._again = False
         self.over = False
 
     @property
@@ -41,9 +42,9 @@ class Typed:
         if self.over:
             return
         if not self._until:
-            if in_front and self._talk.status in _READY:
+            if in_front and self._talk.status in READY:
                 self._type(now)
-        elif self._idle and self._talk.status in ("busy", "waiting", "shell"):
+        elif self._calm and self._talk.status in ("busy", "waiting"):
             self._end("")
         elif now >= self._until:
             self._late(now, in_front)
@@ -61,7 +62,7 @@ class Typed:
             self._end(why)
 
     def _type(self, now: float) -> None:
-        self._idle = self._talk.status == "idle"
+        self._calm = self._talk.status != "busy"
         try:
             self._keys.submit(self._words)
         except Refused as refused:
@@ -71,7 +72,7 @@ class Typed:
 
     def _late(self, now: float, in_front: bool) -> None:
         """The Enter may have been lost: press it once more, and give up when that helps nothing."""
-        if self._again or not in_front or self._talk.status not in _READY:
+        if self._again or not in_front or self._talk.status not in READY:
             self._end("it was typed, but Claude has not taken it: attach and look")
             return
         self._again, self._until = True, now + self._patience

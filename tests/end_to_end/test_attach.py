@@ -39,6 +39,12 @@ def talk(room: Room) -> str:
 
 
 @pytest.fixture
+def ssh_host(ssh_hosts: Callable[..., list[Host]]) -> Host:
+    """A host whose key only the room knows."""
+    return ssh_hosts(1, known=False)[0]
+
+
+@pytest.fixture
 def far_talk(room: Room, ssh_host: Host) -> str:
     room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
     room.run("spawn", "far", "--host", "vm1", "--kind", "interactive", "--", "sh", "-c", "cat")
@@ -101,6 +107,18 @@ def test_no_slip_of_a_finger_ends_or_renames_anything(room: Room, talk: str, tmu
     command = ["tmux", "-L", socket(), "list-panes", "-a", "-F", "#{session_name} #{window_index}"]
     assert subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout == "talk 0\n"
     screen.type("`q")
+    assert screen.wait_for_exit(LATE) == 0
+
+
+def test_what_others_started_is_attached_to_where_it_is(room: Room, home: World, tmux_screen: OpenScreen) -> None:
+    subprocess.run(["tmux", "-f", "/dev/null", "new-session", "-d", "-s", "mine", "cat"], check=True, timeout=10)
+    room.wait_until("it is seen", lambda status: any(one["name"] == "~mine" for one in status["agents"]), LATE)
+    screen = tmux_screen([*CONTROLROOM, "attach", "~mine"], width=60, height=20)
+    screen.wait_for_text("[mine]", deadline=LATE)
+    screen.type("hello")
+    screen.keys("Enter")
+    wait_for(lambda: screen.screen().count("hello") == 2)
+    screen.keys("C-b", "d")
     assert screen.wait_for_exit(LATE) == 0
 
 

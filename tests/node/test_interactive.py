@@ -174,6 +174,16 @@ def test_it_is_taken_when_the_transcript_shows_it_or_claude_gets_busy() -> None:
     assert ends == [""]
 
 
+def test_beside_a_background_command_it_listens_too() -> None:
+    text, talk, keys, ends = typed("hello", "shell")
+    text.due(1, True)
+    text.due(2, True)
+    assert (keys.done, ends) == (["hello"], [])
+    talk.status = "busy"
+    text.due(3, True)
+    assert ends == [""]
+
+
 def test_during_a_turn_only_the_queue_shows_it() -> None:
     text, _, _, ends = typed("hello", "busy")
     text.due(1, True)

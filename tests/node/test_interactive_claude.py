@@ -88,7 +88,7 @@ def test_a_task_of_any_text_is_pasted_and_confirmed_and_talk_goes_on(node: NodeC
     assert tell(node, "message", "[[slow 1 300]][[text a long story]]").outcome == "done"
     wait(node, "working")
     assert tell(node, "message", "two lines\n[[text at last]]").outcome == "done"
-    assert tell(node, "interrupt").outcome == "done"
+    assert tell(node, "interrupt").reason == ""
     wait_for(lambda: "at last" in said(home), LATE)
     wait_for(lambda: "interrupted" in said(home), LATE)
 
@@ -110,7 +110,7 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     assert seen.question
     assert (seen.question.tool, seen.question.text) == ("Bash", "touch made.txt\nmake a file")
     assert seen.detail == "asks: touch made.txt"
-    assert tell(node, "message", "hello").reason == "it cannot be typed to now: asks: touch made.txt"
+    assert tell(node, "message", "hello").reason == "it waits for something else: asks: touch made.txt"
     assert tell(node, "answer", "", "another", "allow").reason == "this question is no longer open"
     always = tell(node, "answer", "", seen.question.id, "always")
     assert (always.outcome, "attach" in always.reason) == ("refused", True)
@@ -155,6 +155,7 @@ def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
     spawn(node, "[[text at last]]")
     seen = wait(node, "waiting")
     assert (seen.detail, seen.question) == ("start-up dialog: attach to answer it", None)
+    assert tell(node, "message", "x").reason == f"nothing can be typed to it now: {seen.detail}"
     assert not api.requests(main=True)
     wait_for(lambda: "trust" in screen(), LATE)
     subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", "Down", "Enter"], check=True, timeout=10)

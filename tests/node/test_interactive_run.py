@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.wire.messages import AgentSeen, Kill, Spawn, Tell
+from controlroom.wire.messages import AgentSeen, HostSeen, Kill, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec
 from tests.lab.processes import look
@@ -119,6 +119,25 @@ def test_a_closed_session_is_its_end(node: NodeClient) -> None:
     subprocess.run(["tmux", "-L", "controlroom", "kill-session", "-t", "=talk:"], check=True, timeout=10)
     assert wait(node, "failed").detail in ("its tmux session was closed", "its runner was killed")
     assert look(seen.pid) is None
+
+
+def test_a_server_of_an_earlier_version_gets_the_way_out(node: NodeClient) -> None:
+    server = ["tmux", "-L", "controlroom"]
+    spawn(node, "cat")
+    subprocess.run([*server, "bind-key", "-T", "prefix", "&", "kill-window"], check=True, timeout=10)
+
+    def keys() -> str:
+        return subprocess.run([*server, "list-keys"], capture_output=True, text=True, timeout=10, check=True).stdout
+
+    assert "kill-window" in keys()
+    with NodeClient() as other:
+        other.greet(room="another room")
+        other.wait(HostSeen)
+        assert "kill-window" in keys()
+    with NodeClient() as again:
+        again.greet()
+        wait_for(lambda: "kill-window" not in keys())
+        assert "detach-client" in keys()
 
 
 def test_its_size_comes_back_when_a_viewer_has_left(node: NodeClient) -> None:
