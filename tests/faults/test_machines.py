@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from controlroom.domain.model import LinkState, State
 from controlroom.domain.words import age
 from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
+from tests.faults.truth import state_of
 from tests.fleet.tails import Tail
 from tests.lab.sshd import faketime_library
 from tests.lab.waiting import wait_for_async
@@ -72,6 +74,58 @@ async def still(tail: Tail) -> bool:
     before = len(tail.lines)
     await asyncio.sleep(1)
     return len(tail.lines) == before
+
+
+async def test_with_a_full_disk_at_home_nothing_starts_and_what_runs_can_be_ended(
+    vms: MakeLab, ssh_hosts: MakeHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = vms(1, disk=24)["vm1"]  # its disk is where the room lies
+    place = small.directory / "disk" / "room"
+    place.mkdir(mode=0o700)
+    monkeypatch.setenv("CONTROLROOM_HOME", str(place))
+    async with room_of(ssh_hosts(1)) as room:
+        engine = room.engine
+        assert (await room.spawn("vm1", "job")).ok
+        small.fill()
+        for _ in range(30):  # the ledger's file has some room of its own left
+            refused = await room.spawn("vm1", "more")
+            if refused.outcome == "refused":
+                break
+            assert (await room.kill("vm1/more")).ok
+        assert "nothing was started" in refused.reason, refused
+        assert (await room.kill("vm1/job")).ok
+        assert room.host("vm1").link is LinkState.UP
+        small.unfill()
+        assert (await room.spawn("vm1", "again")).ok
+        assert (await room.kill("vm1/again")).ok
+        await room.in_order()
+        assert room.engine == engine, "it lived through all of it"
+
+
+async def test_a_log_that_is_taken_away_while_it_is_read_stops_nobody(ssh_hosts: MakeHosts) -> None:
+    """Cut short, then removed, under a runner that writes and a reader that follows."""
+    (host,) = ssh_hosts(1)
+    async with room_of([host]) as room:
+        assert (await room.spawn("vm1", "count", counting(0.02))).ok
+        assert (await room.spawn("vm1", "other", counting(0.02))).ok
+        tail, other = await Tail.of(FIRST, "vm1/count"), await Tail.of(FIRST, "vm1/other")
+        await room.until(lambda: len(numbers(tail)) > 20)
+        log = os.path.join(state_of(host, room.place.namespace), "agents", "count.1", "log.000001")
+        os.truncate(log, 200)
+        seen = len(numbers(tail))
+        await room.until(lambda: len(numbers(tail)) > seen + 20, 30, "the log to go on")
+        got = numbers(tail)
+        assert got == sorted(set(got)), "in order, none twice"
+        os.unlink(log)
+        seen = len(numbers(other))
+        await room.until(lambda: len(numbers(other)) > seen + 50, 30, "the other to go on")
+        assert_whole(other)
+        assert room.agent("vm1/count").state is State.WORKING
+        assert (await room.kill("vm1/count")).ok
+        page = await room.client.fetch("vm1/count", 1)
+        assert page.reason or page.records, "what is there, or why there is nothing"
+        assert (await room.kill("vm1/other")).ok
+        await room.in_order()
 
 
 async def test_clocks_that_differ_by_days_and_jump_make_no_age_strange(
