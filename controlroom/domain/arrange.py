@@ -1,13 +1,13 @@
 """The agent table: which agents it holds, in what order, under which headings. Rows that did not change are kept."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from controlroom.domain.model import Agent, Fleet, State
+from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.views import ORDER, AgentRow, agent_row, contains, need, row_age, short_model
 
 
@@ -76,28 +76,54 @@ TableRow = AgentRow | GroupRow
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What a table follows from, apart from the agents: the same basis gives the same rows for the same agents."""
+
+    now: int
+    links: tuple[tuple[str, LinkState, int], ...]
+    """Each host with its link, and for one that is away when it was last heard."""
+
+    @classmethod
+    def of(cls, fleet: Fleet, now: int) -> "Basis":
+        """Gather it."""
+        hosts = fleet.hosts.values()
+        return cls(now, tuple((one.name, one.link, 0 if one.link is LinkState.UP else one.seen) for one in hosts))
+
+
+Made = dict[str, tuple[Agent, AgentRow]]
+"""Agent id -> what its row was made from, and the row."""
+
+
+@dataclass(frozen=True)
 class Arranged:
-    """A table: its rows with their headings, and the agents that they were made from."""
+    """A table: its rows with their headings, and what they were made from."""
 
     rows: tuple[TableRow, ...] = ()
     ids: tuple[str, ...] = ()
     """The agents in the order of the table."""
     arrangement: Arrangement = field(default_factory=Arrangement)
-    made: dict[str, tuple[Agent, AgentRow]] = field(default_factory=dict)
-    """Agent id -> what its row was made from, and the row."""
-    at: int = 0
-    """The moment that its ages are counted to, UTC ms."""
+    basis: Basis | None = None
+    agents: Mapping[str, Agent] | None = None
+    made: Made = field(default_factory=dict)
+    held: bool = False
+    """Whether the order is an older one."""
 
 
 def arrange(
     fleet: Fleet, now: int, arrangement: Arrangement, before: Arranged | None = None, *, hold: bool = False
 ) -> Arranged:
-    """Arrange the agents. Rows of `before` are used again where nothing changed in them.
+    """Arrange the agents. What `before` has of it is used again: its rows, or all of it where nothing changed.
 
     `hold` keeps the order of `before` for all agents that it had; others are put where the order wants them, behind.
     """
-    before = before or Arranged()
-    made = {key: (agent, _row(fleet, agent, now, before, key)) for key, agent in fleet.agents.items()}
+    before, basis = before or Arranged(), Basis.of(fleet, now)
+    if (
+        before.agents is fleet.agents
+        and (before.basis, before.arrangement) == (basis, arrangement)
+        and (hold or not before.held)
+    ):
+        return before
+    made = _made(fleet, now, before, basis)
     shown = [pair for pair in made.values() if contains(*pair, arrangement.text)]
     shown.sort(key=lambda pair: _KEYS[arrangement.sort](*pair))
     if hold:
@@ -105,18 +131,25 @@ def arrange(
         shown.sort(key=lambda pair: places.get(pair[0].id, len(places)))
     rows = _headed(shown, arrangement.group) if arrangement.group is not Group.NONE else [row for _, row in shown]
     ids = tuple(row.id for row in rows if isinstance(row, AgentRow))
-    return Arranged(tuple(rows), ids, arrangement, made, now)
+    return Arranged(tuple(rows), ids, arrangement, basis, fleet.agents, made, hold)
 
 
-def _row(fleet: Fleet, agent: Agent, now: int, before: Arranged, key: str) -> AgentRow:
-    """Give an agent's row: the one from before, if that would be the same."""
-    known, row = before.made.get(key, (None, None))
-    if known is agent and row is not None:
-        state = fleet.state_of(agent)
-        still = now == before.at and state is not State.LOST
-        if row.state is state and (still or row.age == row_age(fleet, agent, state, now)):
-            return row
-    return agent_row(fleet, agent, now)
+def _made(fleet: Fleet, now: int, before: Arranged, basis: Basis) -> Made:
+    """Make the rows: those from before, where they would be the same."""
+    alike = before.basis == basis
+    made: Made = {}
+    for id_, agent in fleet.agents.items():
+        known = before.made.get(id_)
+        if known is None or known[0] is not agent or not (alike or _holds(fleet, now, *known)):
+            known = (agent, agent_row(fleet, agent, now))
+        made[id_] = known
+    return made
+
+
+def _holds(fleet: Fleet, now: int, agent: Agent, row: AgentRow) -> bool:
+    """Say whether the row of an agent that did not change would be the same now."""
+    state = fleet.state_of(agent)
+    return row.state is state and row.age == row_age(fleet, agent, state, now)
 
 
 def _headed(shown: Sequence[tuple[Agent, AgentRow]], group: Group) -> list[TableRow]:
@@ -163,7 +196,7 @@ _KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
     Sort.NEED: lambda agent, row: (need(agent, row.state), agent.adopted, _named(row)),
     Sort.NAME: lambda agent, row: _named(row),
     Sort.HOST: lambda agent, row: (natural(row.host), natural(row.name)),
-    Sort.STATE: lambda agent, row: (ORDER.index(row.state), agent.since, _named(row)),
+    Sort.STATE: lambda agent, row: (need(agent, row.state), agent.since, _named(row)),
     Sort.AGE: lambda agent, row: (-agent.since, _named(row)),
     Sort.MODEL: lambda agent, row: (not agent.model, natural(short_model(agent.model)), _named(row)),
     Sort.RAM: lambda agent, row: (_falling(row.rss), _named(row)),

@@ -49,6 +49,9 @@ ORDER = (
 """What needs a person first, then what is wrong, then what stands still, then what runs, then what is over."""
 
 
+_RANKS = {state: rank for rank, state in enumerate(ORDER)}
+
+
 @dataclass(frozen=True)
 class AgentRow:
     """One agent as a table shows it; every text is inert."""
@@ -135,7 +138,7 @@ def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
 
 def need(agent: Agent, state: State) -> int:
     """Rank an agent by how much it needs a person. A program of others of which nothing is known is no trouble."""
-    return ORDER.index(State.IDLE if agent.adopted and state is State.UNKNOWN else state)
+    return _RANKS[State.IDLE if agent.adopted and state is State.UNKNOWN else state]
 
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:

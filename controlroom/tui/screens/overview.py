@@ -157,12 +157,13 @@ class Overview(RoomScreen):
         self.query_one("#agents-rule", Rule).show("agents", " · ".join(words) if total else "", style)
 
     def _see_panes(self) -> None:
-        grid, picture, chosen = self.grid, self.picture, self.agent_here()
-        shown = self.arranged.ids if self.pane_shown else ()
-        grid.seat(picture, shown, chosen)
+        grid, picture = self.grid, self.picture
+        grid.seat(picture, self.arranged.ids, self.agent_here())
+        if self.covered and grid.live and self.agent_here() not in grid.live:
+            self.table.choose(grid.live[0])  # what keys act on is on show
+        chosen, live = self.agent_here(), grid.live if self.pane_shown else ()
         if self.room.looks_at(self):
-            agents = (picture.fleet.agents[agent] for agent in grid.live)
-            self.room.read_logs({agent.id: agent.epoch for agent in agents})
+            self.room.read_logs({agent: picture.fleet.agents[agent].epoch for agent in live})
         if self.pane_shown:
             grid.show(picture, chosen, self.room.book)
         number = f"{grid.seats.index(chosen) + 1} of " if chosen in grid.seats and grid.many else ""

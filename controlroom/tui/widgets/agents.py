@@ -128,7 +128,7 @@ class AgentTable(Rows[TableRow]):
         start = ink.line((f" {row.title} ", palette.strong), (f" {row.count}", palette.quiet))
         return ink.clip((*start, *ink.line(*counts)), width)
 
-    def _sign(self, row: AgentRow, chosen: bool) -> str:
+    def _sign(self, row: TableRow, chosen: bool) -> str:
         """Give what stands before a row: the cursor, a mark, both, or nothing."""
         glyphs = self.palette.glyphs
         if row.id in self.marked:

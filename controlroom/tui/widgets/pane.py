@@ -240,7 +240,8 @@ class AgentPane(Vertical):
         words = state_words(self._picture, agent)
         if tag.number:
             title = f"{tag.number} {title}{' · pinned' if tag.pinned else ''}"
-            words = words.partition(": ")[0]
+            until = agent.limited_until if state is State.LIMITED else None
+            words = f"to {self._picture.clock(until)}" if until else words.partition(": ")[0]
         sign = palette.glyphs.states[state]
         rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
 

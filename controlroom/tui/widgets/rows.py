@@ -85,6 +85,9 @@ class Rows(Lines, Generic[Row]):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows from now on; the cursor stays with its row, or with the place where that was."""
+        if rows is self.rows and self.chosen is not None:
+            self.redraw()
+            return
         place = self.place()
         self.rows = rows
         self._names = [self.name_of(row) for row in rows]
