@@ -6,6 +6,7 @@ import time
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
+from controlroom.cli.many import several, to_all
 from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import intents
@@ -55,7 +56,9 @@ def kill(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _kill(client: Client, args: argparse.Namespace) -> int:
-    agent = await find_agent(client, args.agent)
+    if several(args.agent):
+        return await to_all(client, args.agent, "kill", yes=args.yes)
+    agent = await find_agent(client, args.agent[0])
     _check(client.fleet, agent, "kill")
     since = f"{client.fleet.state_of(agent)}, {age(_now() - agent.since)}"
     confirmed(f"Kill {agent.id} ({since}) and everything it started?", args.yes)
@@ -97,6 +100,9 @@ def send(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _send(client: Client, args: argparse.Namespace) -> int:
+    names = [name for name in args.agent.split(",") if name] or [args.agent]
+    if several(names):
+        return await to_all(client, names, "message", text=args.text)
     agent = await find_agent(client, args.agent)
     return await order(client, intents.SendMessage(agent.id, agent.epoch, args.text), f"{agent.id} has the message")
 
@@ -121,7 +127,9 @@ def interrupt(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _interrupt(client: Client, args: argparse.Namespace) -> int:
-    agent = await find_agent(client, args.agent)
+    if several(args.agent):
+        return await to_all(client, args.agent, "interrupt")
+    agent = await find_agent(client, args.agent[0])
     return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
 
 
@@ -131,7 +139,9 @@ def forget(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _forget(client: Client, args: argparse.Namespace) -> int:
-    agent = await find_agent(client, args.agent)
+    if several(args.agent):
+        return await to_all(client, args.agent, "forget", yes=args.yes)
+    agent = await find_agent(client, args.agent[0])
     _check(client.fleet, agent, "forget")
     confirmed(f"Remove {agent.id} and its logs from {agent.host}?", args.yes)
     return await order(client, intents.ForgetAgent(agent.id, agent.epoch), f"{agent.id} is removed")

@@ -29,9 +29,14 @@ def attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--read-only", action="store_true", help="look, and let nothing be typed")
 
 
+def agents(parser: argparse.ArgumentParser) -> None:
+    """Take agents, by name or by pattern."""
+    parser.add_argument("agent", metavar="AGENT", nargs="+", help="a name, HOST/NAME, or a pattern in quotes: 'vm1/*'")
+
+
 def kill(parser: argparse.ArgumentParser) -> None:
-    """Take an agent, and a yes in advance."""
-    agent(parser)
+    """Take agents, and a yes in advance."""
+    agents(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
@@ -90,8 +95,8 @@ def reassign(parser: argparse.ArgumentParser) -> None:
 
 
 def send(parser: argparse.ArgumentParser) -> None:
-    """Take an agent and what to say."""
-    agent(parser)
+    """Take an agent (or several) and what to say."""
+    parser.add_argument("agent", metavar="AGENT", help="a name, HOST/NAME, several with commas, or a pattern: 'vm1/*'")
     parser.add_argument("text", metavar="TEXT", nargs="+", help="the message; - reads it from stdin")
 
 

@@ -94,15 +94,15 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
         data(line)
 
 
-def ask(question: str) -> bool:
-    """Ask the person on the terminal; only y or yes is yes."""
+def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")) -> bool:
+    """Ask the person on the terminal; only the wanted answers (without anything said, y or yes) are a yes."""
     from controlroom.domain.shown import shown
 
-    _write(sys.stderr, f"{shown(question)} [y/N] ")
+    _write(sys.stderr, f"{shown(question)} {hint} ")
     answer = _interruptible(sys.stdin.readline)
     if not answer:
         _write(sys.stderr, "\n")
-    return answer.strip().lower() in ("y", "yes")
+    return answer.strip().lower() in wanted
 
 
 def secret(question: str) -> str:

@@ -100,3 +100,11 @@ def confirmed(question: str, yes: bool) -> None:
         raise Stop(Exit.REFUSED, f"{question} Nobody is there to ask: say --yes")
     if not output.ask(question):
         raise Stop(Exit.REFUSED, "nothing was done")
+
+
+def person_types(question: str, wanted: str) -> None:
+    """Let the person type `wanted` as their yes. Raises `Stop` when they do not, or when nobody is there."""
+    if not output.person_is_there():
+        raise Stop(Exit.REFUSED, f"{question} Nobody is there to ask: say --yes")
+    if not output.ask(question, f"[type {wanted}]", (wanted,)):
+        raise Stop(Exit.REFUSED, "nothing was done")

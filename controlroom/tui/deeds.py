@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
+from controlroom.domain.many import wants_words
 from controlroom.domain.model import Agent, Host, Question
 from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
@@ -15,7 +16,6 @@ from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Source
 from controlroom.tui.widgets.filter import FilterLine
-from controlroom.tui.widgets.question import wants_words
 from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from controlroom.domain.intents import (
     ReassignAgent,
     SendMessage,
 )
+from controlroom.domain.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.fleet.client import EngineUnavailable, Outcome
-from controlroom.tui.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview

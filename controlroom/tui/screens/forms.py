@@ -12,12 +12,12 @@ from textual.widget import Widget
 
 from controlroom.domain.decide import default_host
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
+from controlroom.domain.many import Plan, wants_words
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
-from controlroom.tui.many import Plan, carry_out
+from controlroom.tui.many import carry_out
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
-from controlroom.tui.widgets.question import wants_words
 from controlroom.tui.widgets.rule import Rule
 
 

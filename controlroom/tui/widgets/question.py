@@ -8,6 +8,7 @@ from textual import events
 from textual.message import Message
 
 from controlroom.domain.actions import BY_NAME, Action
+from controlroom.domain.many import wants_words
 from controlroom.domain.model import Question
 from controlroom.domain.words import age
 from controlroom.tui import ink
@@ -20,11 +21,6 @@ _TITLES = {
     "secret": "wants what only you can say",
 }
 _CHOICE = re.compile(r" +(\d)\. ")
-
-
-def wants_words(question: Question | None) -> bool:
-    """Say whether it is answered with words or a number, not with yes or no."""
-    return question is not None and question.title.startswith("AskUserQuestion")
 
 
 def choices(question: Question | None) -> int:
