@@ -45,12 +45,15 @@ class Picture:
 PICTURES = (
     Picture("overview", (160, 42), png=True),
     Picture("overview-4k", (200, 50)),
+    Picture("panes", (200, 50), ("g", "a", "6", "enter"), png=True),
+    Picture("marked", (120, 36), ("asterisk", "x")),
     Picture("question", (120, 36), ("n", "enter")),
     Picture("hosts", (120, 30), ("h",)),
     Picture("spawn", (120, 36), ("s",)),
     Picture("help", (120, 40), ("question_mark",)),
     Picture("phone", (45, 20), png=True),
     Picture("phone-question", (45, 20), ("n", "enter")),
+    Picture("phone-pane", (45, 20), ("g", "j")),
     Picture("phone-tall", (60, 30)),
     *(Picture(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
 )

@@ -126,6 +126,17 @@ def farm() -> Fleet:
     return Fleet("room", {one.name: one for one in hosts}, {one.id: one for one in agents}, profiles, Limits(100 * MIB))
 
 
+def thousand() -> Fleet:
+    """Twenty hosts with fifty agents each."""
+    hosts = [host(f"vm{number:02}", 10 + number, 3.0) for number in range(20)]
+    states = [State.WORKING] * 7 + [State.IDLE, State.DONE, State.FAILED]
+    agents = [
+        agent(f"agent-{number}", f"vm{number % 20:02}", states[number // 20 % 10], number % 300, f"line {number}")
+        for number in range(1000)
+    ]
+    return Fleet("room", {one.name: one for one in hosts}, {one.id: one for one in agents})
+
+
 def event(body: dict[str, Any], at: int) -> LogRecord:
     return LogRecord(at, "a", json.dumps(body).encode())
 

@@ -1,6 +1,6 @@
 """The app on a real terminal, with an engine in its own process: what tests and benchmarks of bytes run on.
 
-    python -m tests.tui.stage [crash | flood | late]
+    python -m tests.tui.stage [crash | late | thousand]
 
 Its clock stands at 14:32:00, so that no minute passes while somebody counts bytes.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import timezone
 
 from controlroom.tui import theme
@@ -19,19 +20,33 @@ from tests.tui.engine import SmallEngine
 
 
 def main(how: str) -> int:
-    """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there."""
+    """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there; `thousand`:
+    a thousand agents on twenty hosts, fifty of which change ten times a second."""
     import os
 
-    fleet = scenes.farm()
+    fleet = scenes.thousand() if how == "thousand" else scenes.farm()
     engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
     if how == "late":
         engine.starting = asyncio.Event()
     app = Crashing(engine, how == "crash", _glyphs(os.environ))
+    if how == "thousand":
+        app.on_start = lambda: app.work(restless(engine))
     try:
         return show(app)
     except ZeroDivisionError as mistake:
         sys.stderr.write(f"one sentence: {type(mistake).__name__}\n")
         return 70
+
+
+async def restless(engine: SmallEngine) -> None:
+    """Let agents speak, for ever."""
+    said = 0
+    while True:
+        await asyncio.sleep(0.1)
+        ids = list(engine.fleet.agents)
+        loud = [engine.fleet.agents[ids[(said + step) % len(ids)]] for step in range(50)]
+        said += 50
+        engine.put(*(replace(agent, last_line=f"line {said}", cpu_percent=float(said % 90)) for agent in loud))
 
 
 class Crashing(ControlRoomApp):

@@ -71,6 +71,16 @@ def test_an_idle_screen_writes_nothing(stage: Stage, size: tuple[int, int]) -> N
     assert len(terminal.raw()) == before
 
 
+def test_an_idle_grid_writes_nothing(stage: Stage) -> None:
+    terminal = stage(size=(200, 50))
+    terminal.wait_for_text("docs-1")
+    terminal.keys("g", "a", "0", "Enter")
+    terminal.wait_for_text("panes: active", "12 old-8", "The failing link")
+    before = settled(terminal)
+    time.sleep(3)
+    assert len(terminal.raw()) == before
+
+
 def test_an_open_form_does_not_blink(stage: Stage) -> None:
     terminal = stage()
     terminal.wait_for_text("docs-1")
@@ -218,3 +228,15 @@ def test_a_kill_typed_ahead_of_its_question_does_nothing(stage: Stage) -> None:
     terminal.wait_for_text("Kill docs-1 on vm1?")
     settled(terminal)
     assert "Kill docs-1 on vm1?" in terminal.screen()
+
+
+def test_a_kill_of_many_typed_ahead_of_its_list_does_nothing(stage: Stage) -> None:
+    terminal = stage(size=(120, 40))
+    terminal.wait_for_text("docs-1")
+    terminal.type("*x9\r")
+    screen = terminal.wait_for_text("Kill 9 agents", "9 Enter kill 9")
+    settled(terminal)
+    assert "9▏" not in screen
+    assert "Kill 9 agents" in terminal.screen()
+    terminal.type("9\r")
+    terminal.wait_for_text("9 ended")

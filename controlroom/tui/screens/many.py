@@ -116,6 +116,7 @@ class ListSheet(Sheet):
         super().__init__()
         self._screen, self.plan = screen, todo
         self.typed = ""
+        self._painted = False
 
     def compose(self) -> ComposeResult:
         """A title, the list, what to type."""
@@ -126,8 +127,12 @@ class ListSheet(Sheet):
             yield Choices([], id="answers")
 
     def on_mount(self) -> None:
-        """Ask."""
+        """Ask, and count keys from the first painting on."""
         self._say()
+        self.call_after_refresh(self._now_painted)
+
+    def _now_painted(self) -> None:
+        self._painted = True
 
     def on_resize(self) -> None:
         """The height is another one."""
@@ -147,6 +152,8 @@ class ListSheet(Sheet):
     def on_key(self, event: events.Key) -> None:
         """Digits are the number, Enter does it when that is right; `q`, `n`, Esc leave; others move the list."""
         event.stop()
+        if not self._painted:
+            return  # typed ahead of a list that nobody has seen
         key = plain_key(event)
         page = max(1, self.query_one(Listed).size.height - 2)
         moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}

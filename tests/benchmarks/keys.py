@@ -1,0 +1,92 @@
+"""A key is pressed -> its effect is painted, with a thousand agents of which five hundred change each second.
+
+    python -m tests.benchmarks.keys [--columns 200] [--rows 50] [--times 40]
+
+The screen runs on a terminal of its own, on an engine in its own process, with 16 live panes open. The time runs from
+writing the key to the terminal until the screen's bytes say what the key did. Target: 100 ms.
+"""
+
+import argparse
+import contextlib
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import termios
+import time
+from collections.abc import Iterator
+
+from tests.benchmarks.table import print_table
+
+
+def main(argv: list[str]) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--columns", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=50)
+    parser.add_argument("--times", type=int, default=40)
+    options = parser.parse_args(argv)
+    rows: list[tuple[str, str, str]] = []
+    with stage(options.columns, options.rows) as terminal:
+        until(terminal, b"agent-", 20)
+        for key in (b"g", b"a", b"0", b"\r"):
+            os.write(terminal, key)
+            quiet(terminal)
+        for name, key, effect in (
+            ("j: the cursor moves", b"j", rb"\xe2\x96\x8c"),
+            ("o: another order", b"o", rb"need|name|host|state|age|model|ram|cpu"),
+            ("u: another grouping", b"u", rb"by |sort: "),
+            ("Space: a mark", b" ", rb"marked|\xe2\x97"),
+        ):
+            late = sorted(pressed(terminal, key, effect) for _ in range(options.times))
+            rows.append((name, f"{late[len(late) // 2]:.0f} / {late[int(len(late) * 0.95)]:.0f} ms", "100 ms"))
+    print_table(f"key -> painted (p50 / p95), 1000 agents, {options.columns}x{options.rows}", rows)
+
+
+def pressed(terminal: int, key: bytes, effect: bytes) -> float:
+    """Press a key between two news; gives the milliseconds until its effect is painted."""
+    quiet(terminal, 0.05)
+    begun = time.perf_counter()
+    os.write(terminal, key)
+    until(terminal, effect, 5)
+    return (time.perf_counter() - begun) * 1000
+
+
+def until(terminal: int, wanted: bytes, seconds: float) -> None:
+    """Read until something matches."""
+    seen, end = b"", time.monotonic() + seconds
+    while not re.search(wanted, seen):
+        if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise SystemExit(f"not painted within {seconds} s: {wanted!r}")
+        seen += os.read(terminal, 1 << 20)
+
+
+def quiet(terminal: int, seconds: float = 0.4) -> None:
+    """Read what there is for a while."""
+    end = time.monotonic() + seconds
+    with contextlib.suppress(OSError):  # the other end has gone
+        while (left := end - time.monotonic()) > 0 and select.select([terminal], [], [], left)[0]:
+            os.read(terminal, 1 << 20)
+
+
+@contextlib.contextmanager
+def stage(columns: int, rows: int) -> Iterator[int]:
+    """Run the screen with a thousand agents on a terminal of its own; gives the terminal's file descriptor."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environ = os.environ | {"TERM": "xterm-256color"}
+        os.execvpe(sys.executable, [sys.executable, "-m", "tests.tui.stage", "thousand"], environ)
+    termios.tcsetwinsize(terminal, (rows, columns))
+    try:
+        yield terminal
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        quiet(terminal, 1.0)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
