@@ -87,12 +87,14 @@ class ControlRoomApp(App[None]):
         """Called once when the loop runs."""
         self._over = False
         self._typed_ahead: list[events.Key] = []
+        self.keys_wait = False
+        """Whether somebody is on the way to another screen: keys are for that one."""
         self._hurry = asyncio.Event()
         self._key = ""
         self._key_at = self._key_before = -1000.0
         self.drafts: dict[str, str] = {}
         """Texts that somebody began to write and left."""
-        self._reader = Reader(self._run, self._log_grown, monotonic)
+        self._reader = Reader(self.work, self._log_grown, monotonic)
         self._overview = Overview()
 
     # ------------------------------------------------------------------ beginning
@@ -105,7 +107,7 @@ class ControlRoomApp(App[None]):
         """The first frame is painted: now reach for the engine, and let the minutes go by."""
         self.on_start()
         self._next_tick()
-        self.call_after_refresh(self._run, self._keep_connected())
+        self.call_after_refresh(self.work, self._keep_connected())
 
     def _handle_exception(self, error: Exception) -> None:
         """Close at the first mistake of our own. Textual would print a traceback with the values of all variables."""
@@ -123,12 +125,9 @@ class ControlRoomApp(App[None]):
         self._return_code = 1
         self._close_messages_no_wait()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self.run_worker(self._patient(work), exit_on_error=True)
-
     def work(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something that takes a while; what goes wrong in it ends the app, an engine that is lost does not."""
-        self._run(work)
+        self.run_worker(self._patient(work), exit_on_error=True)
 
     async def _patient(self, work: Coroutine[Any, Any, None]) -> None:
         """A lost engine is not an error of the work that needed it: the link says so, and comes back."""
@@ -284,7 +283,7 @@ class ControlRoomApp(App[None]):
         if self.source is None:
             self.say("not now: the engine is not here", Level.DANGER)
         elif hunt.wants_more and not hunt.busy:
-            self._run(self._search(self.source, hunt, found))
+            self.work(self._search(self.source, hunt, found))
 
     async def _search(self, source: Source, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
         hunt.busy = True
@@ -314,7 +313,7 @@ class ControlRoomApp(App[None]):
         """
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
-        elif not getattr(self.screen, "made", True):
+        elif self.keys_wait or not getattr(self.screen, "made", True):
             self._typed_ahead.append(event)
         elif not (self._listens(self.screen) and not event.key.startswith("ctrl+") and self.screen.take_key(event)):
             await super().on_event(event)
@@ -368,7 +367,7 @@ class ControlRoomApp(App[None]):
         if self.source is None:
             self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)
             return
-        self._run(self._order(self.source, intent, done))
+        self.work(self._order(self.source, intent, done))
 
     def see_now(self, source: Source) -> None:
         """Show the newest fleet: what one does oneself shows at once, on a phone too."""
@@ -378,7 +377,7 @@ class ControlRoomApp(App[None]):
         """Hand the terminal to an agent's session."""
         from controlroom.tui.attach import attach
 
-        self._run(attach(self, agent))
+        self.work(attach(self, agent))
 
     async def _order(self, source: Source, intent: Intent, done: str) -> None:
         from controlroom.fleet.client import EngineUnavailable

@@ -128,10 +128,17 @@ class PaletteScreen(Sheet):
         self._take(next((find for find in self._finds if find.name == event.row_name), None))
 
     def _take(self, find: Find | None) -> None:
-        if find is None:
-            return
-        self.dismiss()
-        self.app.call_later(find.go)
+        if find is not None:
+            self.dismiss()
+        self.app.call_later(self._go, find)
+
+    async def _go(self, find: Find | None) -> None:
+        """Go there; then keys that were typed ahead are for whatever is on top."""
+        if find is not None:
+            find.go()
+        self.room.keys_wait = False
+        if getattr(self.room.screen, "made", True):
+            await self.room.screen_made()
 
     def on_key(self, event: events.Key) -> None:
         """Arrows choose."""
@@ -146,3 +153,12 @@ class _Ask(TypeLine):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.hint = "an action, an agent or a host; Enter goes there, Backspace leaves"
+
+    def on_key(self, event: events.Key) -> None:
+        """After Enter keys are for the place that it leads to."""
+        if self.room.keys_wait:
+            event.stop()
+            event.prevent_default()
+            self.room.post_message(events.Key(event.key, event.character))
+        elif event.key == "enter":
+            self.room.keys_wait = True
