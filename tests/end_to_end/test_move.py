@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, Status
 from tests.end_to_end.test_first_light import FurnishClaude, engines
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
@@ -71,3 +75,30 @@ def test_a_claude_agent_moves(
     room.run("answer", "vm2/docs", "allow")
     wait_for(lambda: (vm2.home / "project" / "a.txt").exists(), 30, "the file to be made on vm2")
     assert not (vm1.home / "project" / "a.txt").exists()
+
+
+def test_an_engine_that_is_killed_on_the_way_leaves_one_agent(
+    room: Room, home: World, ssh_hosts: Callable[..., list[Host]]
+) -> None:
+    vm1, vm2 = ssh_hosts(2)
+    add(room, vm1, vm2)
+    stubborn = "trap '' TERM; cat > got; while :; do sleep 6002; done"
+    room.run("spawn", "job", "--host", "vm1", "--task", TASK, "--", "sh", "-c", stubborn)
+    wait_for(lambda: (vm1.home / "got").exists(), 20)
+    words = [sys.executable, "-m", "controlroom", "reassign", "job", "--host", "vm2"]
+    ordering = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    kept = home.room / "moves"
+    wait_for(lambda: kept.exists() and [file for file in kept.iterdir() if file.suffix == ".json"], 20)
+    for engine in engines(home):
+        os.kill(engine.pid, signal.SIGKILL)
+    assert ordering.communicate(timeout=30)[1]
+    room.wait_until("it to run on vm2", lambda status: "vm2/job" in running(status), 60)
+    assert running(room.status()) == ["vm2/job"]
+    assert (vm2.home / "got").read_text() == TASK
+    assert not [process for process in vm1.processes() if "sleep 6002" in process.command]
+    assert not list(kept.iterdir())
+    room.run("kill", "vm2/job", "--yes")
+
+
+def running(status: Status) -> list[str]:
+    return [agent["id"] for agent in status["agents"] if agent["state"] == "working"]
