@@ -57,6 +57,18 @@ def costs(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="for a spreadsheet")
 
 
+def audit(parser: argparse.ArgumentParser) -> None:
+    """Take how much of the audit to show."""
+    parser.add_argument("-n", "--lines", metavar="N", type=_count, default=50, help="the last N lines (default 50)")
+    parser.add_argument("--grep", metavar="TEXT", default="", help="only lines that contain this")
+    status(parser)
+
+
+def ledger_backup(parser: argparse.ArgumentParser) -> None:
+    """Take where the copy goes."""
+    parser.add_argument("file", metavar="FILE", help="a file that is not there yet")
+
+
 def explain(parser: argparse.ArgumentParser) -> None:
     """Take an agent, and the form of the answer."""
     agent(parser)

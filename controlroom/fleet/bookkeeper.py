@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import Agent, State
-from controlroom.fleet.ledger import AuditLine, KnownAgent, Ledger, Order
+from controlroom.fleet.ledger import KnownAgent, Ledger, Order
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.usage_tables import Statement
 

@@ -27,9 +27,14 @@ from controlroom.fleet.protocol import (
     CHECKING,
     MAX_NEWS,
     STOPPED,
+    Answer,
     Answered,
+    AskAudit,
     AskCosts,
+    Audit,
+    BackUpLedger,
     CheckHost,
+    CheckLedger,
     Costs,
     FetchLog,
     FleetNews,
@@ -37,6 +42,7 @@ from controlroom.fleet.protocol import (
     Hello,
     Hits,
     HostChecked,
+    LedgerTended,
     LookAtScreen,
     Page,
     Request,
@@ -62,8 +68,7 @@ GRACE = 10.0
 
 _ENDED = STOPPED
 
-_Answer = Answered | Page | Screen | Hits | HostChecked | Costs
-T = TypeVar("T", Answered, Page, Screen, Hits, HostChecked, Costs)
+T = TypeVar("T", bound=Answer)
 
 
 class EngineUnavailable(Exception):
@@ -100,7 +105,7 @@ class Client:
         self._lines = Lines(incoming, MAX_NEWS)
         self._outgoing = outgoing
         self._last_id = 0
-        self._answers: dict[int, asyncio.Future[_Answer]] = {}
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._pages = PageQueue()
         self._followed: dict[str, int] = {}
         self._news = asyncio.Event()
@@ -214,6 +219,21 @@ class Client:
         request = AskCosts(self._new_id(), by, since, until)
         return await self._ask(request.id, request, Costs, 30.0)
 
+    async def audit(self, count: int = 100, text: str = "") -> Audit:
+        """Read the newest lines of the audit, those that contain `text`."""
+        request = AskAudit(self._new_id(), count, text)
+        return await self._ask(request.id, request, Audit, 30.0)
+
+    async def check_ledger(self) -> LedgerTended:
+        """Have the whole ledger read. It may take a minute."""
+        request = CheckLedger(self._new_id())
+        return await self._ask(request.id, request, LedgerTended, 300.0)
+
+    async def back_up_ledger(self, path: str) -> LedgerTended:
+        """Have the ledger copied into a new file on the engine's machine; a whole path."""
+        request = BackUpLedger(self._new_id(), path)
+        return await self._ask(request.id, request, LedgerTended, 300.0)
+
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
         await self._send(StopEngine())
@@ -282,10 +302,10 @@ class Client:
                 if self._followed.get(told.agent) == told.id:
                     self._pages.put(told)
                     self._wake()
-            case HostChecked() | Page() | Answered() | Screen() | Hits() | Costs():
-                answer = self._answers.get(told.id)
+            case answered if isinstance(answered, Answer):
+                answer = self._answers.get(answered.id)
                 if answer is not None and not answer.done():
-                    answer.set_result(told)
+                    answer.set_result(answered)
             case Unwelcome():
                 self._gone, self.stopped = told.reason, told.reason == STOPPED
 
@@ -311,7 +331,7 @@ class Client:
             raise EngineUnavailable(self._gone) from None
 
     async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
-        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             await self._send(request)

@@ -80,7 +80,7 @@ class Engine:
         self.revision = 0
         self.inquiries = Inquiries(self.send)
         self.logs = LogDesk(self)
-        self.home = home
+        self.home, self.ledger = home, ledger
         self._config = config
         self._books = Bookkeeper(ledger, clock)
         self._open_link = open_link

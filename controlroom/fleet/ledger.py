@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from controlroom.domain.audit import AuditLine
 from controlroom.fleet import usage_tables
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
@@ -82,19 +83,6 @@ class KnownAgent:
     cwd: str
     task: str
     at: int
-
-
-@dataclass(frozen=True)
-class AuditLine:
-    """Who did what to what, and what came of it."""
-
-    at: int
-    who: str
-    verb: str
-    target: str
-    epoch: int
-    outcome: str
-    reason: str
 
 
 Connect = Callable[[Path], sqlite3.Connection]
@@ -169,14 +157,14 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 
-    def audit(self, count: int = 100) -> list[AuditLine]:
-        """Read the newest lines of the audit, oldest first. Raises `LedgerProblem`."""
-        newest = "select at, who, verb, target, epoch, outcome, reason from audit order by id desc limit ?"
-        try:
-            rows = self._database.execute(newest, (count,)).fetchall()
-        except sqlite3.Error as error:
-            raise LedgerProblem(_sentence(self.path, error)) from None
-        return [AuditLine(*row) for row in reversed(rows)]
+    def audit(self, count: int = 100, text: str = "") -> list[AuditLine]:
+        """Read the newest lines of the audit that contain `text`, oldest first. Raises `LedgerProblem`."""
+        newest = (
+            "select at, who, verb, target, epoch, outcome, reason from audit "
+            "where instr(lower(who || ' ' || verb || ' ' || target || ' ' || outcome || ' ' || reason), ?) > 0 "
+            "order by id desc limit ?"
+        )
+        return [AuditLine(*row) for row in reversed(self.read(newest, (text.lower(), count)))]
 
     # ----------------------------------------------------------------------- opening
 

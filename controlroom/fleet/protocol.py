@@ -8,6 +8,7 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from controlroom.domain.audit import AuditLine
 from controlroom.domain.checkup import Check
 from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
@@ -136,11 +137,38 @@ class AskCosts:
 
 
 @dataclass(frozen=True)
+class AskAudit:
+    """Who did what: the newest `count` lines of the audit that contain `text`? Answered by `Audit`."""
+
+    id: int
+    count: int = 100
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class CheckLedger:
+    """Is the ledger whole, and do its sums add up? Answered by `LedgerTended`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class BackUpLedger:
+    """Copy the ledger into a new file on this machine. Answered by `LedgerTended`."""
+
+    id: int
+    path: str
+
+
+@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-Request = Hello | Watch | Submit | FollowLogs | FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | StopEngine
+Question = FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
+"""What changes nothing in the fleet; each is answered."""
+
+Request = Hello | Watch | Submit | FollowLogs | Question | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 
@@ -247,7 +275,27 @@ class Costs:
     reason: str = ""
 
 
-Told = Welcome | Unwelcome | FleetNews | Answered | Page | Screen | Hits | HostChecked | Costs
+@dataclass(frozen=True)
+class Audit:
+    """The answer to `AskAudit`, oldest line first; none, for this reason."""
+
+    id: int
+    lines: tuple[AuditLine, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerTended:
+    """The answer to `CheckLedger` (what is wrong) and `BackUpLedger` (the path of the copy)."""
+
+    id: int
+    lines: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it could not be done."""
+
+
+Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended
+Told = Welcome | Unwelcome | FleetNews | Answer
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
 _TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}

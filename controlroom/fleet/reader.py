@@ -15,11 +15,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from controlroom import __version__
-from controlroom.domain.model import Fleet, LogPlace
+from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
-from controlroom.fleet.checkup import check_up
+from controlroom.fleet.answers import answer
 from controlroom.fleet.engine import Engine
-from controlroom.fleet.inquiries import Unanswered
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
@@ -27,19 +26,14 @@ from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
     Answered,
-    AskCosts,
-    CheckHost,
-    FetchLog,
+    BackUpLedger,
     FleetNews,
     FollowLogs,
     Hello,
-    Hits,
-    HostChecked,
-    LookAtScreen,
+    LedgerTended,
     Page,
+    Question,
     Request,
-    Screen,
-    SearchLog,
     StopEngine,
     Submit,
     Told,
@@ -50,8 +44,6 @@ from controlroom.fleet.protocol import (
     page_for,
     read_request,
 )
-from controlroom.fleet.translate import short
-from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -73,6 +65,8 @@ GREETING = 10.0
 
 LONGEST = 600.0
 """Seconds that a request may wait for a host at most."""
+
+LOOK_ONLY = "a watcher may look, and change nothing"
 
 ROLES = ("tui", "cli", "watch", "stop")
 
@@ -182,8 +176,8 @@ class Reader:
                 await self._begin(self._submit(request))
             case Submit():
                 await self._begin(self._refuse(request))
-            case FetchLog() | SearchLog() | LookAtScreen() | CheckHost() | AskCosts() if self._role != "stop":
-                await self._begin(self._answer(request))
+            case question if isinstance(question, Question) and self._role != "stop":
+                await self._begin(self._answer(question))
             case FollowLogs() if self._role != "stop":
                 self._follow(request)
             case _:
@@ -194,19 +188,11 @@ class Reader:
         await self._slots.acquire()
         self._keep(work)
 
-    async def _answer(self, asked: FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts) -> None:
-        """Answer what changes nothing."""
-        match asked:
-            case FetchLog():
-                await self._fetch(asked)
-            case SearchLog():
-                await self._search(asked)
-            case LookAtScreen():
-                await self._look_at_screen(asked)
-            case CheckHost():
-                await self._check(asked)
-            case AskCosts():
-                self._tell(await self._engine.spending.costs(asked))
+    async def _answer(self, asked: Question) -> None:
+        if isinstance(asked, BackUpLedger) and self._role == "watch":
+            self._tell(LedgerTended(asked.id, reason=LOOK_ONLY))
+        else:
+            self._tell(await answer(self._engine, asked))
 
     async def _submit(self, request: Submit) -> None:
         asked = await self._engine.submit(request.intent, self._who)
@@ -228,38 +214,7 @@ class Reader:
         return Conclusion("unknown", f"no answer within {seconds:g} s: look again with controlroom status")
 
     async def _refuse(self, request: Submit) -> None:
-        self._tell(Answered(request.id, "refused", "a watcher may look, and change nothing"))
-
-    async def _fetch(self, request: FetchLog) -> None:
-        page = await self._engine.logs.page(request.agent, request.epoch, request.count, request.before, request.after)
-        self._tell(page_for(request.id, page))
-
-    async def _look_at_screen(self, request: LookAtScreen) -> None:
-        host, _, name = request.agent.partition("/")
-        asked = ShowScreen(self._engine.new_id(), name)
-        try:
-            shown = await self._engine.inquiries.ask(host, asked, ScreenShown)
-        except Unanswered as problem:
-            shown = ScreenShown(asked.id, reason=str(problem))
-        self._tell(Screen(request.id, shown.data, shown.columns, shown.rows, short(shown.reason, 300)))
-
-    async def _search(self, request: SearchLog) -> None:
-        host, _, name = request.agent.partition("/")
-        place = request.after or request.before or LogPlace(request.epoch, -1, 0)
-        sought = (name, request.epoch, request.text, request.regex, request.exact)
-        way = (place.segment, place.offset, request.after is not None, request.count, request.lines)
-        asked = Search(self._engine.new_id(), *sought, *way)
-        try:
-            found = await self._engine.inquiries.ask(host, asked, Found)
-        except Unanswered as problem:
-            found = Found(asked.id, segment=place.segment, offset=place.offset, reason=str(problem))
-        reached = LogPlace(request.epoch, found.segment, found.offset)
-        self._tell(
-            Hits(request.id, reached, found.hits, found.done, found.searched, short(found.reason, 300), found.at)
-        )
-
-    async def _check(self, request: CheckHost) -> None:
-        self._tell(HostChecked(request.id, *await check_up(self._engine, request.host)))
+        self._tell(Answered(request.id, "refused", LOOK_ONLY))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

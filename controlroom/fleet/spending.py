@@ -15,9 +15,7 @@ from controlroom.domain import events
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.config import ConfigProblem
-from controlroom.fleet.cost_views import costs
 from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.protocol import AskCosts, Costs
 from controlroom.fleet.translate import Setting, short
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, read_places, read_up_to
 from controlroom.meter.names import agent_name_problem
@@ -110,13 +108,6 @@ class Spending:
         """A host has sent a piece."""
         if self._sheet is not None:
             self._begin(self._book(host, used, self._sheet))
-
-    async def costs(self, asked: AskCosts) -> Costs:
-        """Read what was spent."""
-        try:
-            return Costs(asked.id, await asyncio.to_thread(costs, self._ledger, asked.by, asked.since, asked.until))
-        except (LedgerProblem, ValueError) as problem:
-            return Costs(asked.id, reason=str(problem))
 
     # ----------------------------------------------------------------------- the sheet
 

@@ -12,6 +12,7 @@ from tests.end_to_end.room import Room
 from tests.end_to_end.test_first_light import room as a_room
 from tests.end_to_end.test_first_light import vm1 as a_vm1
 from tests.lab.host import Host
+from tests.lab.world import World
 
 room, vm1 = a_room, a_vm1
 
@@ -41,3 +42,16 @@ def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     room.run("forget", "docs-1", "--yes")
     (row,) = csv.DictReader(io.StringIO(room.run("costs", "--by", "day", "--csv")))
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}", "the bill stays when the agent is gone"
+
+
+def test_who_did_what_is_kept_and_the_ledger_is_whole(room: Room, home: World) -> None:
+    room.run("spawn", "t1", "--task", "", "--", "sleep", "600")
+    room.run("kill", "t1", "--yes")
+    room.run("kill", "t1", "--yes", expect=1)
+    lines = json.loads(room.run("audit", "--json"))
+    did = [(line["verb"], line["target"], line["outcome"]) for line in lines]
+    assert did == [("spawn", "local/t1", "done"), ("kill", "local/t1", "done"), ("kill", "local/t1", "refused")]
+    assert "already" in room.run("audit", "--grep", "refused")
+    assert room.run("ledger", "check") == ""
+    assert room.run("ledger", "backup", "~/copy.db").strip() == str(home.home / "copy.db")
+    assert "there already" in room.run("ledger", "backup", "~/copy.db", expect=1)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet import ledger, orders
+from controlroom.fleet import orders
 from controlroom.fleet.ledger import connect
 from controlroom.fleet.link import Link
 from controlroom.wire import messages as wire
@@ -380,7 +381,7 @@ async def test_the_audit_says_who_did_what_and_what_came_of_it() -> None:
         await here.order(intents.KillAgent("vm1/a9", 1))
         await here.engine.wait_idle()
         spawned, refused = here.ledger.audit()
-        assert spawned == ledger.AuditLine(NOON, "ann (test)", "spawn", "vm1/a1", 1, "done", "")
+        assert spawned == AuditLine(NOON, "ann (test)", "spawn", "vm1/a1", 1, "done", "")
         assert (refused.verb, refused.target, refused.outcome) == ("kill", "vm1/a9", "refused")
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.domain.audit import AuditLine
 from controlroom.fleet import ledger as module
-from controlroom.fleet.ledger import FORMAT, AuditLine, KnownAgent, Ledger, LedgerProblem, Order, connect
+from controlroom.fleet.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
 
 ORDER = Order(1, "spawn", "vm1", "a1", 1, "write the docs", "ann", 1000)
 AGENT = KnownAgent("vm1", "a1", 1, "headless", "docs", "", "", "write the docs", 1000)
@@ -195,3 +196,13 @@ def test_old_concluded_orders_are_dropped_and_open_ones_never(path: Path, monkey
     kept = [row[0] for row in database.execute("select op from orders order by op")]
     database.close()
     assert kept == [1, *range(21, 31)]
+
+
+def test_the_audit_is_searched_as_people_write(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    done(ledger.audited(LINE), ledger.audited(replace(LINE, verb="kill", target="vm2/a2", reason="Refused: 100 %")))
+    assert [line.target for line in ledger.audit(10, "VM2/")] == ["vm2/a2"]
+    assert [line.verb for line in ledger.audit(10, "100 %")] == ["kill"]
+    assert len(ledger.audit(10)) == 2
+    assert [line.verb for line in ledger.audit(1)] == ["kill"]
+    ledger.close()

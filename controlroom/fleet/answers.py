@@ -1,0 +1,119 @@
+"""What front ends ask that changes nothing: each question is answered, with a reason when there is nothing to give."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from controlroom.domain.model import Fleet, LogPlace
+from controlroom.fleet.checkup import check_up
+from controlroom.fleet.cost_views import costs
+from controlroom.fleet.inquiries import Inquiries, Unanswered
+from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.ledger_care import back_up, check
+from controlroom.fleet.logs import LogDesk
+from controlroom.fleet.protocol import (
+    Answer,
+    AskAudit,
+    AskCosts,
+    Audit,
+    BackUpLedger,
+    CheckHost,
+    CheckLedger,
+    Costs,
+    FetchLog,
+    Hits,
+    HostChecked,
+    LedgerTended,
+    LookAtScreen,
+    Question,
+    Screen,
+    SearchLog,
+    page_for,
+)
+from controlroom.fleet.translate import short
+from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
+
+_REASON = 300
+MOST_LINES = 10_000
+"""Lines of the audit in one answer at most."""
+
+
+class Engine(Protocol):
+    """What answers need of the engine."""
+
+    fleet: Fleet
+    inquiries: Inquiries
+    logs: LogDesk
+    ledger: Ledger
+    clock: Callable[[], int]
+
+    def new_id(self) -> int:
+        """Give a number for a request."""
+
+
+async def answer(engine: Engine, asked: Question) -> Answer:
+    """Answer a question."""
+    match asked:
+        case FetchLog():
+            place = asked.before, asked.after
+            return page_for(asked.id, await engine.logs.page(asked.agent, asked.epoch, asked.count, *place))
+        case SearchLog():
+            return await _search(engine, asked)
+        case LookAtScreen():
+            return await _look_at_screen(engine, asked)
+        case CheckHost():
+            return HostChecked(asked.id, *await check_up(engine, asked.host))
+        case AskCosts():
+            return await _costs(engine.ledger, asked)
+        case AskAudit():
+            return await _audit(engine.ledger, asked)
+        case CheckLedger() | BackUpLedger():
+            return await _tend(engine.ledger, asked)
+
+
+async def _look_at_screen(engine: Engine, asked: LookAtScreen) -> Screen:
+    host, _, name = asked.agent.partition("/")
+    inquiry = ShowScreen(engine.new_id(), name)
+    try:
+        shown = await engine.inquiries.ask(host, inquiry, ScreenShown)
+    except Unanswered as problem:
+        return Screen(asked.id, reason=str(problem))
+    return Screen(asked.id, shown.data, shown.columns, shown.rows, short(shown.reason, _REASON))
+
+
+async def _search(engine: Engine, asked: SearchLog) -> Hits:
+    host, _, name = asked.agent.partition("/")
+    place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+    sought = (name, asked.epoch, asked.text, asked.regex, asked.exact)
+    way = (place.segment, place.offset, asked.after is not None, asked.count, asked.lines)
+    inquiry = Search(engine.new_id(), *sought, *way)
+    try:
+        found = await engine.inquiries.ask(host, inquiry, Found)
+    except Unanswered as problem:
+        found = Found(inquiry.id, segment=place.segment, offset=place.offset, reason=str(problem))
+    reached = LogPlace(asked.epoch, found.segment, found.offset)
+    return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
+
+
+async def _costs(ledger: Ledger, asked: AskCosts) -> Costs:
+    try:
+        return Costs(asked.id, await asyncio.to_thread(costs, ledger, asked.by, asked.since, asked.until))
+    except (LedgerProblem, ValueError) as problem:
+        return Costs(asked.id, reason=str(problem))
+
+
+async def _audit(ledger: Ledger, asked: AskAudit) -> Audit:
+    try:
+        lines = await asyncio.to_thread(ledger.audit, max(1, min(asked.count, MOST_LINES)), asked.text)
+    except LedgerProblem as problem:
+        return Audit(asked.id, reason=str(problem))
+    return Audit(asked.id, tuple(lines))
+
+
+async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger) -> LedgerTended:
+    try:
+        if isinstance(asked, CheckLedger):
+            return LedgerTended(asked.id, tuple(await asyncio.to_thread(check, ledger)))
+        return LedgerTended(asked.id, (await asyncio.to_thread(back_up, ledger, asked.path),))
+    except LedgerProblem as problem:
+        return LedgerTended(asked.id, reason=str(problem))

@@ -1,0 +1,91 @@
+"""Looking after the ledger: sums that are astray are found; a copy is whole, private, and overwrites nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.fleet.client import Client
+from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.ledger_care import back_up, check
+from controlroom.fleet.usage_tables import book
+from tests.fleet.rooms import room
+from tests.fleet.scripted import ScriptedHost
+from tests.fleet.test_cost_views import API, booking
+from tests.lab.world import World
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    opened.booked(book(API, [booking(1, 100), booking(2, 50)])).result(10)
+    opened.booked(book(API, [booking(2, 70)])).result(10)
+    yield opened
+    opened.close()
+
+
+def tamper(ledger: Ledger, statement: str) -> None:
+    with sqlite3.connect(ledger.path) as database:
+        database.execute(statement)
+    database.close()
+
+
+def test_a_ledger_that_is_well_has_nothing_wrong(ledger: Ledger) -> None:
+    assert check(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("update spend set pico = pico + 1", "spend lacks 1 of its quarters"),
+        ("update spend_days set input = 0", "spend_days lacks 1 of its days"),
+        ("delete from spend", "spend lacks 1 of its quarters"),
+        ("insert into spend_days select day + 1, source, model, unpriced, 1,1,1,1,1,1,1,1 from spend_days",
+         "spend_days has too much for 1 of its days"),
+        ("update spend_times set messages = 9", "the sums over time say 9 messages, there are 2"),
+    ],
+)  # fmt: skip
+def test_sums_that_are_astray_are_found(ledger: Ledger, statement: str, says: str) -> None:
+    tamper(ledger, statement)
+    assert says in check(ledger)
+
+
+def test_a_copy_is_whole_and_private(ledger: Ledger, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    assert back_up(ledger, str(target)) == str(target)
+    assert target.stat().st_mode & 0o777 == 0o600
+    ledger.booked(book(API, [booking(3, 1)])).result(10)
+    copy = Ledger(target, "another")
+    assert (copy.room, check(copy)) == ("room-1", [])
+    assert copy.read("select sum(pico) from spend") == [(170 * 10**6,)]
+    copy.close()
+
+
+def test_a_copy_overwrites_nothing_and_says_what_it_cannot_do(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path, says in (
+        (str(tmp_path / "there"), "there already"),
+        (str(tmp_path / "link"), "there already"),
+        (str(tmp_path / "no" / "folder"), "No such file"),
+        ("relative", "not a whole path"),
+    ):
+        with pytest.raises(LedgerProblem, match=says):
+            back_up(ledger, path)
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+async def test_front_ends_ask_and_a_watcher_may_only_look(home: World) -> None:
+    async with room(ScriptedHost()):
+        client = await Client.connect(start=False, role="cli")
+        watcher = await Client.connect(start=False, role="watch")
+        assert (await client.check_ledger()).lines == ()
+        target = str(home.home / "copy.db")
+        assert "may look" in (await watcher.back_up_ledger(target)).reason
+        assert (await client.back_up_ledger(target)).lines == (target,)
+        assert (await watcher.audit()).lines == ()
+        await client.close()
+        await watcher.close()
