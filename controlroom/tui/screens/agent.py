@@ -82,7 +82,8 @@ class AgentScreen(RoomScreen):
     def items(self) -> list[Item]:
         """What is done to this agent comes before what is done anywhere."""
         items = [item for item in super().items() if self.hunt or not item.action.name.startswith("match_")]
-        return sorted(items, key=lambda item: item.action.name == "spawn" and self.size.width < 100)
+        items.sort(key=lambda item: item.action.name == "spawn" and self.size.width < 100)
+        return sorted(items, key=lambda item: not item.action.name.startswith("match_"))
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""
@@ -154,10 +155,11 @@ class AgentScreen(RoomScreen):
             hunt.eager = False
             self.log_view.go_to(hit.place)
             self._go_on()
-        elif step < 0:
+        elif step < 0 and hunt.hits:
             self._again(hunt)
         elif hunt.done or hunt.reason:
-            self.room.say(hunt.reason or "that is the first match in the log")
+            none = f"{hunt.wanted} stands nowhere in the log"
+            self.room.say(hunt.reason or ("that is the first match in the log" if hunt.hits else none))
         else:
             hunt.eager = True
             self._go_on()

@@ -260,7 +260,7 @@ class AgentPane(Vertical):
             return found.removesuffix(" · ")
         if view.following:
             skipped = f"skipped {size(book.skipped)} to keep up, it is in the log · " if book.skipped else ""
-            return f"{found}{skipped}following"
+            return found.removesuffix(" · ") if found else f"{skipped}following"
         newer = f"{view.arrived} new below" if view.arrived else ""
         parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]
         return found + " · ".join(part for part in parts if part)
