@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.room import Room, Status
+from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
@@ -75,3 +76,20 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=10)
     room.wait_until("the ended one to leave", lambda status: set(others(status)) == {"~agent-2", "~notes"})
     screen.keys("q")
+
+
+def test_what_others_run_on_a_host_comes_and_goes_with_its_link(room: Room, ssh_host: Host) -> None:
+    ssh_host.run("tmux -f /dev/null new-session -d -s build 'echo made 41 of 97; exec sleep 600'")
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+
+    def build(status: Status) -> Status:
+        return next((agent for agent in status["agents"] if agent["id"] == "vm1/~build"), {})
+
+    room.wait_until("its last line", lambda status: build(status).get("last_line") == "made 41 of 97")
+    ssh_host.stop()
+    room.wait_until("the host to be lost", lambda status: build(status)["state"] == "lost", 60)
+    assert build(room.status())["last_known_state"] == "unknown"
+    ssh_host.start()
+    room.wait_until("the host to be back", lambda status: build(status).get("state") == "unknown", 60)
+    ssh_host.run("tmux kill-session -t '=build:'")
+    room.wait_until("the session to be gone", lambda status: not build(status))
