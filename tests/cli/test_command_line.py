@@ -74,7 +74,7 @@ def test_what_is_started(called: Called, words: list[str], started: list[object]
         (["spawn", "a", "--task", "x", "--task-file", "y"], "not allowed with argument --task"),
         (["spawn", "a", "--mod", "x"], "unrecognized arguments: --mod x"),
         (["reassign", "a"], "what is it to do now?"),
-        (["kill", "a", "b"], "unrecognized arguments: b"),
+        (["stop", "b"], "unrecognized arguments: b"),
         (["answer", "a", "perhaps"], "invalid choice: 'perhaps'"),
         (["logs", "a", "-n", "-3"], "expected a whole number from 1 up, not '-3'"),
         (["logs", "a", "-n", "many"], "expected a whole number from 1 up, not 'many'"),
