@@ -192,6 +192,29 @@ async def test_a_phone_shows_one_pane_at_a_time() -> None:
         await here.until(lambda: not here.engine.clients[0].followed)
 
 
+async def test_on_a_phone_keys_act_on_the_pane_that_is_on_show() -> None:
+    fleet = crowd()
+    async with room(fleet, scenes.logs(fleet), size=PHONE) as here:
+        await here.press("g", "g", "a", "enter", "q")
+        here.screen(Overview).table.choose("vm1/a15")
+        await here.press("g", "x")
+        target = here.screen(ConfirmSheet).intent
+        assert isinstance(target, KillAgent)
+        assert [target.agent.split("/")[1]] == live(here)
+
+
+async def test_seats_outlive_a_keyboard_that_takes_the_room() -> None:
+    fleet = crowd()
+    async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
+        await here.press("g", "a", "4", "enter")
+        await here.until(lambda: live(here) == ["a00", "a01", "a02", "a03"])
+        await here.pilot.resize_terminal(60, 12)
+        here.engine.put(replace(fleet.agents["vm2/a06"], last_line_at=scenes.NOW))
+        await here.settle()
+        await here.pilot.resize_terminal(*WIDE)
+        await here.until(lambda: live(here) == ["a00", "a01", "a02", "a03"])
+
+
 async def test_panes_can_be_tapped() -> None:
     fleet = crowd()
     async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
