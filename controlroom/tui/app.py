@@ -29,7 +29,7 @@ from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
 
 _MINUTE = 60_000
-FRAME = 0.05
+FRAME = 0.04
 """Seconds between two pieces of news that the engine gives us at least: all of one are painted together."""
 _SHORTEST = 0.02
 """Seconds between two pictures at least, whoever gives them."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.segment import Segment
+from textual.strip import Strip
 
 from controlroom.domain import events
+from controlroom.tui.painting import Spans
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.pane import AgentPane
 from tests.tui import scenes
@@ -40,3 +44,12 @@ async def test_a_new_line_draws_one_row_and_shares_out_no_pane(monkeypatch: pyte
         await here.until(lambda: "all 42 tests passed" in here.text())
         assert rows == [agent.id]
         assert panes == []
+
+
+def test_only_the_cells_that_changed_are_written() -> None:
+    left, right = Strip([Segment("agent-1 "), Segment("a line")]), Strip([Segment("│日本")])
+    chops, ends = [{}, {0: left, 14: right}], [[], [14, 19]]
+    console = Console(force_terminal=True, color_system=None)
+    assert Spans(chops, [(1, 8, 12)], ends).render_segments(console) == "\x1b[2;9Ha li"
+    assert Spans(chops, [(1, 8, 17)], ends).render_segments(console) == "\x1b[2;9Ha line\x1b[2;15H│日"
+    assert Spans(chops, [], ends).render_segments(console) == ""

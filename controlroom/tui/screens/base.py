@@ -8,6 +8,7 @@ from textual import events, on
 from textual.screen import Screen
 
 from controlroom.domain.actions import Action, on_screen, unavailable
+from controlroom.tui.painting import Painting
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
@@ -49,6 +50,10 @@ class RoomScreen(Screen[None]):
     ALLOW_SELECT: ClassVar[bool] = False
     where: ClassVar[str] = ""
     """What the table of actions calls this screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = Painting()
 
     @property
     def room(self) -> "ControlRoomApp":
