@@ -19,6 +19,6 @@ async def test_faults_and_orders_at_random_end_in_order(
     hosts = ssh_hosts(2)
     async with room_of(hosts) as room:
         soak = Soak(room, 60 if long else 16, seed, print, None)
-        await soak.run(120 if long else 20)
+        await soak.run(120 if long else 12)
         await soak.end_all()
     await nothing_outlives_the_engine(hosts)
