@@ -12,7 +12,7 @@ from textual.message import Message
 
 from controlroom.domain.model import ENDED, Agent, State
 from controlroom.domain.views import agent_row, short_model
-from controlroom.domain.words import age, percent, size
+from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import LogBook
@@ -109,7 +109,7 @@ class Head(Lines):
     def _places(self, agent: Agent) -> Line:
         parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", f"{agent.kind} {agent.place}".rstrip()]
         parts += [f"pid {agent.pid}"] * bool(agent.pid)
-        parts += [f"started {age(self._picture.since(agent.started))} ago"] * bool(agent.started)
+        parts += [f"started {ago(self._picture.since(agent.started))}"] * bool(agent.started)
         return ink.line(
             ("   in    ", self.palette.quiet), (" · ".join(part for part in parts if part), self.palette.quiet)
         )
