@@ -72,7 +72,7 @@ def _figures(host: Host) -> tuple[str, ...]:
 
 def agent_table(fleet: Fleet, now: int) -> None:
     """Print the agents, what needs a person first."""
-    rows = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "")]
+    rows = [("", "AGENT", "STATE", "AGE", "MODEL", "RAM", "CPU", "COST", "")]
     rows += [
         (
             views.GLYPHS[row.state],
@@ -82,11 +82,12 @@ def agent_table(fleet: Fleet, now: int) -> None:
             row.model,
             size(row.rss),
             percent(row.cpu_percent),
+            row.cost or "–",
             row.line,
         )
         for row in views.agent_rows(fleet, now)
     ]
-    output.table(rows, right=frozenset((3, 5, 6)))
+    output.table(rows, right=frozenset((3, 5, 6, 7)))
 
 
 def _standing(row: views.HostRow) -> str:

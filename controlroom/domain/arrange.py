@@ -27,6 +27,8 @@ class Sort(str, Enum):
     """The largest first."""
     CPU = "cpu"
     """The busiest first."""
+    COST = "cost"
+    """The dearest first."""
 
     def __str__(self) -> str:
         return self.value
@@ -201,6 +203,7 @@ _KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
     Sort.MODEL: lambda agent, row: (not agent.model, natural(short_model(agent.model)), _named(row)),
     Sort.RAM: lambda agent, row: (_falling(row.rss), _named(row)),
     Sort.CPU: lambda agent, row: (_falling(row.cpu_percent), _named(row)),
+    Sort.COST: lambda agent, row: (_falling(agent.spent), _named(row)),
 }
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from controlroom.domain.costs import BILLED
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Question, State
-from controlroom.domain.words import age
+from controlroom.domain.words import age, dollars
 
 GLYPHS = {
     State.WAITING: "▲",
@@ -72,6 +73,8 @@ class AgentRow:
     pending: str
     """The verb of an order on its way, or nothing."""
     question: Question | None
+    cost: str = ""
+    """What all its runs have cost, as words; empty: no reading."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,15 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         agent_line(agent),
         order_words(agent),
         agent.question,
+        cost_words(agent),
     )
+
+
+def cost_words(agent: Agent) -> str:
+    """Say what an agent has cost: `$1.92` when that is billed, `≈$1.92` at list prices when it is not; "" unknown."""
+    if agent.spent is None:
+        return ""
+    return dollars(agent.spent) if agent.billing == BILLED else f"≈{dollars(agent.spent)}"
 
 
 def order_words(agent: Agent) -> str:

@@ -54,6 +54,8 @@ def count(number: int) -> str:
 
 def dollars(micro: int) -> str:
     """Give micro-dollars as people read them: $1.92, $0.0041 below a cent, $1,204."""
+    if 0 < micro < 100:
+        return "<$0.0001"
     if 0 < micro < 10_000:
         return f"${micro / 1_000_000:.4f}"
     return f"${micro / 1_000_000:,.2f}" if micro < 1_000_000_000 else f"${micro / 1_000_000:,.0f}"

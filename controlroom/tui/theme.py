@@ -86,6 +86,7 @@ _PLAINER = str.maketrans(
         **dict.fromkeys("✓", "+"),
         **dict.fromkeys("○", "o"),
         **dict.fromkeys("◆", "+"),
+        **dict.fromkeys("≈", "~"),
     }
 )
 

@@ -18,8 +18,8 @@ AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 *
 
 def busy() -> Fleet:
     return fleet(
-        agent("web-10", since=NOON - 50 * MINUTE, rss=100, cpu_percent=9.0, model="claude-opus-5"),
-        agent("web-2", since=NOON - 5 * MINUTE, rss=300, cpu_percent=1.0, model="", profile="docs"),
+        agent("web-10", since=NOON - 50 * MINUTE, spent=5, rss=100, cpu_percent=9.0, model="claude-opus-5"),
+        agent("web-2", since=NOON - 5 * MINUTE, spent=900, rss=300, cpu_percent=1.0, model="", profile="docs"),
         agent("docs-1", state=State.WAITING, question=question(), rss=200, since=NOON - 2 * MINUTE),
         agent("seed-9", state=State.FAILED, detail="exit 1", since=NOON - 9 * MINUTE, profile="docs"),
         agent("far-1", on="vm2", since=NOON - 90 * MINUTE),
@@ -37,6 +37,7 @@ def busy() -> Fleet:
         (Sort.AGE, ["docs-1", "web-2", "seed-9", "web-10", "far-1"]),
         (Sort.MODEL, ["web-10", "docs-1", "far-1", "seed-9", "web-2"]),
         (Sort.RAM, ["web-2", "docs-1", "web-10", "far-1", "seed-9"]),
+        (Sort.COST, ["web-2", "web-10", "docs-1", "far-1", "seed-9"]),
         (Sort.CPU, ["web-10", "web-2", "docs-1", "far-1", "seed-9"]),
     ],
 )

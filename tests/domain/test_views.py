@@ -141,3 +141,17 @@ def test_agents_of_others_stand_after_ours_of_the_same_need_and_are_called_so() 
     assert [row.name for row in views.agent_rows(world, NOON)] == ["z-asks", "~asks", "idle", "~a-shell", "works"]
     told = {one["name"]: one for one in views.status(world, NOON)["agents"]}
     assert (told["~asks"]["kind"], told["~asks"]["place"], told["works"]["place"]) == ("adopted", "tmux work", None)
+
+
+@pytest.mark.parametrize(
+    ("spent", "billing", "words"),
+    [
+        (None, "api", ""),
+        (1_920_000, "api", "$1.92"),
+        (1_920_000, "plan", "≈$1.92"),
+        (0, "", "≈$0.00"),
+        (41, "api", "<$0.0001"),
+    ],
+)
+def test_what_is_no_bill_wears_its_sign(spent: int | None, billing: str, words: str) -> None:
+    assert views.cost_words(agent("a1", spent=spent, billing=billing)) == words

@@ -58,6 +58,8 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
         rss=(280 + 7 * len(name) + minutes) * MIB if live else None,
         cpu_percent=float((minutes * 7) % 13) if live else None,
         processes=3,
+        billing="plan" if on == "mini" else "api",
+        spent=(minutes * 37_000 + len(name) * 11_000) if state is not State.STARTING else None,
         last_line=line,
         last_line_at=NOW - MINUTE,
     )

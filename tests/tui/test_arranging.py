@@ -26,13 +26,13 @@ async def test_o_goes_through_the_orders_and_the_cursor_stays(size: tuple[int, i
         table = here.screen(Overview).table
         table.choose("vm2/api-3")
         seen = []
-        for _ in range(8):
+        for _ in range(9):
             await here.press("o")
             seen.append(here.screen(Overview).arranged.arrangement.sort.value)
             assert table.chosen == "vm2/api-3"
             if seen[-1] != "need":
                 assert f"sort: {seen[-1]}" in here.text()
-        assert seen == ["name", "host", "state", "age", "model", "ram", "cpu", "need"]
+        assert seen == ["name", "host", "state", "age", "model", "ram", "cpu", "cost", "need"]
 
 
 @SIZES

@@ -29,11 +29,12 @@ class Columns:
     model: int
     rss: int
     cpu: int
+    cost: int
     line: int
 
 
 def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
-    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, model as there is room."""
+    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, what was spent, model."""
     narrow = width < 60
     gap = 1 if narrow else 2
     name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
@@ -44,6 +45,7 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
         "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)),
         "rss": _RSS,
         "cpu": _CPU,
+        "cost": min(max((len(row.cost) for row in rows), default=0), 9),
         "model": min(max((len(row.model) for row in rows), default=5), 14),
     }
     given = dict.fromkeys(wanted, 0)
@@ -115,7 +117,8 @@ class AgentTable(Rows[TableRow]):
         heads += [ink.left(title, cells) for title, cells in (("state", made.word), ("host", made.host)) if cells]
         heads += [ink.right("age", _AGE)]
         heads += [ink.left("model", made.model)] * bool(made.model)
-        heads += [ink.right(title, cells) for title, cells in (("ram", made.rss), ("cpu", made.cpu)) if cells]
+        figures = (("ram", made.rss), ("cpu", made.cpu), ("cost", made.cost))
+        heads += [ink.right(title, cells) for title, cells in figures if cells]
         return (ink.line((space.join([*heads, "now"]), quiet)),)
 
     def draw(self, row: TableRow, width: int, chosen: bool) -> Line:
@@ -159,6 +162,7 @@ class AgentTable(Rows[TableRow]):
         runs += [(space + ink.left(row.model, made.model), quiet)] * bool(made.model)
         runs += [(space + ink.right(size(row.rss), made.rss), palette.text)] * bool(made.rss)
         runs += [(space + ink.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
+        runs += [(space + ink.right(palette.glyphs.drawn(row.cost or "–"), made.cost), palette.text)] * bool(made.cost)
         runs.append((space + ink.cut(self._told(row), made.line), self._line_style(row)))
         return ink.line(*runs)
 
