@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Pending, Profile, Question
+from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Pending, Profile, Question
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,13 @@ class SpendingSeen:
 
 
 @dataclass(frozen=True)
+class MoneySeen:
+    """What the whole room has spent."""
+
+    money: Money
+
+
+@dataclass(frozen=True)
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
@@ -179,6 +186,7 @@ Event = (
     | LinesSeen
     | LoadsSeen
     | SpendingSeen
+    | MoneySeen
     | Ordered
     | Concluded
 )

@@ -211,6 +211,19 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Money:
+    """What the whole room has spent since the hour and the day began where the engine is; micro-dollars.
+
+    `billed`: what keys pay; `covered`: everything else, at list prices. The two are never summed.
+    """
+
+    hour_billed: int = 0
+    hour_covered: int = 0
+    day_billed: int = 0
+    day_covered: int = 0
+
+
+@dataclass(frozen=True)
 class Limits:
     """What a spawn must leave untouched."""
 
@@ -228,6 +241,8 @@ class Fleet:
     """By id."""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    money: Money | None = None
+    """None: no reading."""
 
     def agents_on(self, host: str) -> list[Agent]:
         """Give the agents of one host, in no particular order."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import TypeVar
 
-from controlroom.domain.model import Agent, Fleet, Host, Limits, Profile, moved
+from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, moved
 
 V = TypeVar("V")
 
@@ -53,13 +53,17 @@ class Patch:
     profiles: Mapping[str, Profile] | None = None
     """All of them, or None when they are as they were."""
     limits: Limits | None = None
+    money: Money | None = None
+    """None: as it was; there is no way back to no reading."""
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
 
 
 def snapshot(fleet: Fleet) -> Patch:
     """Give a patch that brings any reader to `fleet`."""
-    return Patch(True, fleet.room, fleet.hosts, fleet.agents, profiles=fleet.profiles, limits=fleet.limits)
+    return Patch(
+        True, fleet.room, fleet.hosts, fleet.agents, profiles=fleet.profiles, limits=fleet.limits, money=fleet.money
+    )
 
 
 def diff(old: Fleet, new: Fleet) -> Patch:
@@ -75,6 +79,7 @@ def diff(old: Fleet, new: Fleet) -> Patch:
         loads={key: Load(*_load(agent)) for key, agent in lively.items() if _load(agent) != _load(old.agents[key])},
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
+        money=None if old.money == new.money else new.money,
         dropped_hosts=tuple(key for key in old.hosts if key not in new.hosts),
         dropped_agents=tuple(key for key in old.agents if key not in new.agents),
     )
@@ -91,6 +96,7 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         agents=_merged(fleet.agents, {**patch.agents, **_moved(fleet.agents, patch)}, patch.dropped_agents),
         profiles=fleet.profiles if patch.profiles is None else patch.profiles,
         limits=patch.limits or fleet.limits,
+        money=patch.money or fleet.money,
     )
 
 

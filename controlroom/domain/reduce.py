@@ -201,12 +201,16 @@ def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
 
 
 def _spending_seen(fleet: Fleet, event: events.SpendingSeen) -> Fleet:
-    agents = dict(fleet.agents)
-    for key, spent in event.spent.items():
-        agent = agents.get(key)
-        if agent and agent.host == event.host and agent.spent != spent:
-            agents[key] = replace(agent, spent=spent)
-    return replace(fleet, agents=agents)
+    changed = {
+        key: replace(agent, spent=spent)
+        for key, spent in event.spent.items()
+        if (agent := fleet.agents.get(key)) and agent.host == event.host and agent.spent != spent
+    }
+    return replace(fleet, agents={**fleet.agents, **changed}) if changed else fleet
+
+
+def _money_seen(fleet: Fleet, event: events.MoneySeen) -> Fleet:
+    return fleet if fleet.money == event.money else replace(fleet, money=event.money)
 
 
 def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
@@ -252,6 +256,7 @@ _STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,
+    events.MoneySeen: _money_seen,
     events.Ordered: _ordered,
     events.Concluded: _concluded,
 }

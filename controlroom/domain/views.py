@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from controlroom.domain.costs import BILLED
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Question, State
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.words import age, dollars
 
 GLYPHS = {
@@ -127,6 +127,15 @@ def headline(fleet: Fleet) -> Headline:
         counts[fleet.state_of(agent)] += 1
     away = tuple(sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP))
     return Headline(counts, len(fleet.questions()), len(fleet.hosts) - len(away), away)
+
+
+def spent_words(money: Money | None) -> str:
+    """Say what was spent today: `$98.20 today`, what a plan covers beside it: `$98.20 and ≈$12.10 today`."""
+    if money is None or not (money.day_billed or money.day_covered):
+        return ""
+    covered = f"≈{dollars(money.day_covered)}" if money.day_covered else ""
+    billed = dollars(money.day_billed) if money.day_billed else ""
+    return f"{' and '.join(filter(None, (billed, covered)))} today"
 
 
 def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
@@ -254,6 +263,7 @@ def status(fleet: Fleet, now: int) -> dict[str, Any]:
     """Give what `controlroom status --json` prints. Times are ISO 8601 UTC, sizes bytes; null is not known."""
     return {
         "at": iso(now),
+        "money": vars(fleet.money) if fleet.money else None,
         "hosts": [_host_status(host) for host in _by_name(fleet.hosts.values())],
         "agents": [_agent_status(fleet, agent) for agent in sorted(fleet.agents.values(), key=lambda a: a.id)],
     }

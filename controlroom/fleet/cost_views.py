@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from controlroom.domain.costs import BY, CostRow
+from controlroom.domain.costs import BILLED, BY, CostRow
+from controlroom.domain.model import Money
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import DAY, QUARTER
 from controlroom.meter.prices import micro
@@ -37,6 +38,20 @@ def costs(ledger: Ledger, by: str, since: int, until: int) -> tuple[CostRow, ...
     bounds = [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
     rows = [_row(values) for values in ledger.read(_query(by, parts), bounds)]
     return tuple(sorted(rows, key=lambda row: (-row.micro, row.key)))
+
+
+def money(ledger: Ledger, hour: int, day: int) -> Money:
+    """Sum up what the room has spent since an hour and a day began (UTC milliseconds). Raises `LedgerProblem`."""
+    ((hour_billed, hour_covered, day_billed, day_covered),) = ledger.read(
+        _MONEY, (hour // QUARTER,) * 2 + (day // QUARTER,)
+    )
+    return Money(*(micro(int(pico)) for pico in (hour_billed, hour_covered, day_billed, day_covered)))
+
+
+_MONEY = f"""select coalesce(sum(pico * (billing = '{BILLED}') * (quarter >= ?)), 0),
+    coalesce(sum(pico * (billing <> '{BILLED}') * (quarter >= ?)), 0),
+    coalesce(sum(pico * (billing = '{BILLED}')), 0), coalesce(sum(pico * (billing <> '{BILLED}')), 0)
+    from spend_times where quarter >= ?"""
 
 
 class _Part(NamedTuple):

@@ -9,12 +9,14 @@ import logging
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from controlroom.domain import events
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet.cost_views import money
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.translate import Setting, short
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, read_places, read_up_to
@@ -24,6 +26,8 @@ from controlroom.meter.usage import Damaged, Message, from_line
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 
 log = logging.getLogger("controlroom.spending")
+
+HOUR = 3_600_000
 
 AGAIN = 30.0
 """Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
@@ -47,6 +51,7 @@ class Room(Protocol):
     """What spending needs of the engine."""
 
     fleet: Fleet
+    clock: Callable[[], int]
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""
@@ -73,6 +78,15 @@ def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
     return Used(place, seen.end, tuple(messages), len(lines) - len(messages))
 
 
+def hour_and_day(now: int) -> tuple[int, int, int]:
+    """Say when the hour and the day began where we are, and how long the hour still is; all milliseconds, times UTC."""
+    here = datetime.fromtimestamp(now / 1000).astimezone()
+    hour = here.replace(minute=0, second=0, microsecond=0)
+    day = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
+    began = round(hour.timestamp() * 1000)
+    return began, round(day.timestamp() * 1000), began + HOUR - now
+
+
 class Spending:
     """Books what all hosts send. All methods are called on the event loop."""
 
@@ -84,6 +98,7 @@ class Spending:
         self._stale: set[str] = set()
         """Hosts with sums that are older than what is booked."""
         self._summing = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read the sheet, then ask the hosts that are up."""
@@ -91,6 +106,8 @@ class Spending:
 
     def close(self) -> None:
         """Do nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
 
@@ -158,9 +175,9 @@ class Spending:
 
     # ----------------------------------------------------------------------- sums
 
-    def _sum_up(self, host: str) -> None:
-        """Read the sums of a host anew; while that is done, what is booked meanwhile waits for the next time."""
-        self._stale.add(host)
+    def _sum_up(self, *hosts: str) -> None:
+        """Read the sums of hosts and the room anew; what is booked while that is done waits for the next time."""
+        self._stale.update(hosts)
         if not self._summing:
             self._summing = True
             self._begin(self._sum_up_all())
@@ -168,13 +185,24 @@ class Spending:
     async def _sum_up_all(self) -> None:
         try:
             while self._stale:
-                host = self._stale.pop()
-                rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
-                self._room.happened(events.SpendingSeen(host, {f"{host}/{name}": micro(pico) for name, pico in rows}))
+                await self._sum_up_host(self._stale.pop())
+            await self._count_money()
         except LedgerProblem as problem:
-            log.error("what %s has spent cannot be read: %s", host, problem)
+            log.error("what was spent cannot be read: %s", problem)
         finally:
             self._summing = False
+
+    async def _sum_up_host(self, host: str) -> None:
+        rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
+        self._room.happened(events.SpendingSeen(host, {f"{host}/{name}": micro(pico) for name, pico in rows}))
+
+    async def _count_money(self) -> None:
+        """Sum up the hour and the day, now and when another hour begins."""
+        hour, day, left = hour_and_day(self._room.clock())
+        self._room.happened(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

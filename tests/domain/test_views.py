@@ -5,7 +5,7 @@ import json
 import pytest
 
 from controlroom.domain import actions, views, words
-from controlroom.domain.model import Evidence, Fleet, LinkState, Pending, State
+from controlroom.domain.model import Evidence, Fleet, LinkState, Money, Pending, State
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE, reason="reset")
@@ -155,3 +155,17 @@ def test_agents_of_others_stand_after_ours_of_the_same_need_and_are_called_so() 
 )
 def test_what_is_no_bill_wears_its_sign(spent: int | None, billing: str, words: str) -> None:
     assert views.cost_words(agent("a1", spent=spent, billing=billing)) == words
+
+
+@pytest.mark.parametrize(
+    ("money", "words"),
+    [
+        (None, ""),
+        (Money(), ""),
+        (Money(0, 0, 98_200_000, 0), "$98.20 today"),
+        (Money(0, 0, 0, 12_100_000), "≈$12.10 today"),
+        (Money(1, 1, 98_200_000, 12_100_000), "$98.20 and ≈$12.10 today"),
+    ],
+)
+def test_a_day_is_said_in_few_words_and_never_summed(money: Money | None, words: str) -> None:
+    assert views.spent_words(money) == words

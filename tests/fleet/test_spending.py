@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from controlroom.domain.intents import SpawnAgent
+from controlroom.domain.model import Money
 from controlroom.fleet.orders import Conclusion
-from controlroom.fleet.spending import read_usage
+from controlroom.fleet.spending import hour_and_day, read_usage
 from controlroom.fleet.translate import Setting
 from controlroom.meter.usage import Message, Usage, to_line
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
@@ -155,3 +157,30 @@ BAD_PLACES: Sequence[UsageSeen] = (
 @pytest.mark.parametrize("piece", BAD_PLACES)
 def test_what_cannot_be_an_agents_is_dropped(piece: UsageSeen) -> None:
     assert read_usage(piece, SETTING) is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"])
+def test_hours_and_days_begin_where_the_engine_is(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for now in (NOON, NOON + 17 * 3_600_000 + 1, 1_762_059_600_000, 1_772_950_500_000):
+            hour, day, left = hour_and_day(now)
+            assert day <= hour <= now < now + left
+            assert left <= 3_600_000
+            assert time.localtime(hour / 1000)[4:6] == (0, 0)
+            assert time.localtime(day / 1000)[3:6] == (0, 0, 0)
+            assert time.localtime(day / 1000)[:3] == time.localtime(now / 1000)[:3]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_what_the_room_has_spent_today_is_shown(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 0, 40_000_000, 0))
+    host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+    host.show()
+    await here.until(lambda: here.agent("vm1/a1").billing == "plan")
+    _, day, _ = hour_and_day(NOON)
+    host.use(message(3), message(4, at=day - 1))
+    await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))

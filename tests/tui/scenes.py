@@ -28,6 +28,9 @@ MINUTE = 60_000
 MIB, GIB = 1024**2, 1024**3
 
 
+MONEY = Money(2_100_000, 1_000_000, 83_730_000, 1_250_000)
+
+
 def host(name: str, cpu: float, used: float, total: float = 8, **changes: Any) -> Host:
     past = tuple(max(1.0, min(99.0, cpu + 18 * ((step * 7) % 5 - 2))) for step in range(30))
     held = tuple(max(1.0, min(99.0, 100 * used / total + ((step * 3) % 7 - 3))) for step in range(30))
@@ -125,7 +128,9 @@ def farm() -> Fleet:
         ),
     )
     profiles = {"default": Profile("default"), "docs": Profile("docs", model="claude-haiku-5-5", cwd="docs")}
-    return Fleet("room", {one.name: one for one in hosts}, {one.id: one for one in agents}, profiles, Limits(100 * MIB))
+    return Fleet(
+        "room", {one.name: one for one in hosts}, {one.id: one for one in agents}, profiles, Limits(100 * MIB), MONEY
+    )
 
 
 def thousand() -> Fleet:

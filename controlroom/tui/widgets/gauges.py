@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from rich.style import Style
 
 from controlroom.domain.model import LinkState, State
-from controlroom.domain.views import Headline, headline
+from controlroom.domain.views import Headline, headline, spent_words
 from controlroom.domain.words import age
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
@@ -49,6 +49,8 @@ class Gauges(Lines):
         """One line."""
         palette, picture = self.palette, self._picture
         clock = ink.line((f" {picture.clock()} ", palette.strong))
+        if width >= 80 and (spent := spent_words(picture.fleet.money)):
+            clock = (*ink.line((f" {palette.glyphs.drawn(spent)}  ", palette.text)), *clock)
         if picture.engine in (Engine.GONE, Engine.STOPPED):
             return (ink.spread(self._gone(width), clock, width),)
         counted, trouble = headline(picture.fleet), self._trouble(width)
