@@ -16,6 +16,7 @@ from controlroom.domain.model import (
     Limits,
     LinkState,
     LogRecord,
+    Money,
     Profile,
     Question,
     State,
