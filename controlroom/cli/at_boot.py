@@ -4,9 +4,9 @@ import asyncio
 import os
 
 from controlroom.cli import output
-from controlroom.cli.engine import stopped
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.starters import AtBoot, Starters
+from controlroom.cli.stopping import stopped
 
 PATIENCE = 20.0
 """Seconds that a service manager may take until the engine listens."""

@@ -5,6 +5,7 @@ import argparse
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.starters import Starters
+from controlroom.cli.stopping import stopped
 
 _MOST = 60
 """Agents of a demo at most: each is a few processes."""
@@ -38,25 +39,6 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
     again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
     output.talk(f"the engine has stopped; agents live on{again if starters.at_boot().how() else ''}")
     return Exit.DONE
-
-
-async def stopped() -> bool:
-    """Stop the engine; False when none runs. Raises `Stop`."""
-    from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
-
-    try:
-        client = await Client.connect(start=False, role="stop")
-    except NoEngine:
-        return False
-    except EngineUnavailable as problem:
-        raise Stop(Exit.NO_ENGINE, str(problem)) from None
-    try:
-        await client.stop_engine()
-    except EngineUnavailable as problem:
-        raise Stop(Exit.UNKNOWN, str(problem)) from None
-    finally:
-        await client.close()
-    return True
 
 
 def demo(args: argparse.Namespace, starters: Starters) -> int:

@@ -121,10 +121,12 @@ class Headline:
 
 
 def headline(fleet: Fleet) -> Headline:
-    """Count."""
+    """Count. A program of others of which nothing is known is no agent that anybody misses."""
     counts = dict.fromkeys(ORDER, 0)
     for agent in fleet.agents.values():
-        counts[fleet.state_of(agent)] += 1
+        state = fleet.state_of(agent)
+        if not (agent.adopted and state is State.UNKNOWN):
+            counts[state] += 1
     away = tuple(sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP))
     return Headline(counts, len(fleet.questions()), len(fleet.hosts) - len(away), away)
 

@@ -38,8 +38,9 @@ from controlroom.fleet.orders import (
     to_record,
     verb_of,
 )
-from controlroom.fleet.spending import Spending, Used
+from controlroom.fleet.spending import Spending
 from controlroom.fleet.translate import to_node
+from controlroom.fleet.usage_seen import Used
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, ToNode

@@ -17,8 +17,8 @@ from controlroom.fleet.asking import host_key_question, question_id
 from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.fleet.inquiries import Answer
-from controlroom.fleet.spending import Used, read_usage
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
+from controlroom.fleet.usage_seen import Used, read_usage
 from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead

@@ -6,9 +6,7 @@ of use. The sheet may take a moment to be read: until then nothing is asked for,
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,12 +16,10 @@ from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.cost_views import money
 from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.translate import Setting, short
+from controlroom.fleet.usage_seen import Used
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, read_places, read_up_to
-from controlroom.meter.names import agent_name_problem
 from controlroom.meter.prices import Sheet, micro
-from controlroom.meter.usage import Damaged, Message, from_line
-from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
 
 log = logging.getLogger("controlroom.spending")
 
@@ -31,20 +27,6 @@ HOUR = 3_600_000
 
 AGAIN = 30.0
 """Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
-
-_MARK = re.compile(r"[0-9a-f]{0,12}")
-_MODEL = 100
-
-
-@dataclass(frozen=True)
-class Used:
-    """A piece of an agent's usage file: its messages at times of ours, and how far it goes."""
-
-    place: UsagePlace
-    end: int
-    messages: tuple[Message, ...]
-    damaged: int = 0
-    """Lines that cannot be counted."""
 
 
 class Room(Protocol):
@@ -58,24 +40,6 @@ class Room(Protocol):
 
     def send(self, host: str, message: UsageOrder) -> bool:
         """Send a host an order about usage; False when it cannot be reached."""
-
-
-def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
-    """Read what a host has sent; None for what cannot be an agent's."""
-    place = seen.place
-    fits = agent_name_problem(place.name) is None and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
-    if not fits or not 0 <= place.offset < seen.end < 2**53:
-        return None
-    messages: list[Message] = []
-    lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
-    for line in lines:
-        try:
-            message = from_line(line)
-        except Damaged:
-            continue
-        at = setting.time(message.at) or setting.now
-        messages.append(message._replace(at=at, model=short(message.model, _MODEL)))
-    return Used(place, seen.end, tuple(messages), len(lines) - len(messages))
 
 
 def hour_and_day(now: int) -> tuple[int, int, int]:

@@ -169,3 +169,10 @@ def test_what_is_no_bill_wears_its_sign(spent: int | None, billing: str, words: 
 )
 def test_a_day_is_said_in_few_words_and_never_summed(money: Money | None, words: str) -> None:
     assert views.spent_words(money) == words
+
+
+def test_a_program_of_others_that_nobody_knows_is_not_counted() -> None:
+    others = agent("~shell", epoch=0, kind="adopted", state=State.UNKNOWN)
+    claude = agent("~claude", epoch=0, kind="adopted", state=State.WORKING)
+    counts = views.headline(fleet(others, claude)).counts
+    assert (counts[State.UNKNOWN], counts[State.WORKING]) == (0, 1)

@@ -13,7 +13,7 @@ from controlroom.domain import events
 from controlroom.fleet.channel import Channel
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.link import Link
-from controlroom.fleet.spending import Used
+from controlroom.fleet.usage_seen import Used
 from controlroom.wire import messages as wire
 
 START = 1_795_307_000_000

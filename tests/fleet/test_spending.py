@@ -11,8 +11,9 @@ import pytest
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
 from controlroom.fleet.orders import Conclusion
-from controlroom.fleet.spending import hour_and_day, read_usage
+from controlroom.fleet.spending import hour_and_day
 from controlroom.fleet.translate import Setting
+from controlroom.fleet.usage_seen import read_usage
 from controlroom.meter.usage import Message, Usage, to_line
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room

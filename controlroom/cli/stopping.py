@@ -1,0 +1,22 @@
+"""Ending the engine of this room, whoever wants it."""
+
+from controlroom.cli.exits import Exit, Stop
+
+
+async def stopped() -> bool:
+    """Stop the engine; False when none runs. Raises `Stop`."""
+    from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
+
+    try:
+        client = await Client.connect(start=False, role="stop")
+    except NoEngine:
+        return False
+    except EngineUnavailable as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
+    try:
+        await client.stop_engine()
+    except EngineUnavailable as problem:
+        raise Stop(Exit.UNKNOWN, str(problem)) from None
+    finally:
+        await client.close()
+    return True

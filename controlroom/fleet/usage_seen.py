@@ -1,0 +1,41 @@
+"""What a host says an agent has used, in our terms: names and places that can be, times of ours, what is damaged."""
+
+import re
+from dataclasses import dataclass
+
+from controlroom.fleet.translate import Setting, short
+from controlroom.meter.names import agent_name_problem
+from controlroom.meter.usage import Damaged, Message, from_line
+from controlroom.wire.usage import UsagePlace, UsageSeen
+
+_MARK = re.compile(r"[0-9a-f]{0,12}")
+_MODEL = 100
+
+
+@dataclass(frozen=True)
+class Used:
+    """A piece of an agent's usage file: its messages at times of ours, and how far it goes."""
+
+    place: UsagePlace
+    end: int
+    messages: tuple[Message, ...]
+    damaged: int = 0
+    """Lines that cannot be counted."""
+
+
+def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
+    """Read what a host has sent; None for what cannot be an agent's."""
+    place = seen.place
+    fits = agent_name_problem(place.name) is None and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
+    if not fits or not 0 <= place.offset < seen.end < 2**53:
+        return None
+    messages: list[Message] = []
+    lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
+    for line in lines:
+        try:
+            message = from_line(line)
+        except Damaged:
+            continue
+        at = setting.time(message.at) or setting.now
+        messages.append(message._replace(at=at, model=short(message.model, _MODEL)))
+    return Used(place, seen.end, tuple(messages), len(lines) - len(messages))
