@@ -148,9 +148,12 @@ class Spending:
 
     async def _sum_up_all(self) -> None:
         try:
-            while self._stale:
-                await self._sum_up_host(self._stale.pop())
-            await self._count_money()
+            again = True
+            while again:
+                while self._stale:
+                    await self._sum_up_host(self._stale.pop())
+                await self._count_money()
+                again = bool(self._stale)
         except LedgerProblem as problem:
             log.error("what was spent cannot be read: %s", problem)
         finally:
