@@ -23,6 +23,7 @@ from random import Random
 from typing import IO
 
 from controlroom.demo.beats import Exit, Print
+from controlroom.demo.bill import write_down
 from controlroom.demo.player import SCENES, Ended, Orders, Player, read_orders
 from controlroom.demo.speech import Event
 
@@ -60,6 +61,20 @@ def _write(event: Event) -> None:
     sys.stdout.flush()
 
 
+def _play(orders: Orders, heard: queue.Queue[Event | None]) -> int:
+    """Play a session; where a config folder is given, its transcript is written there, as Claude does."""
+
+    def say(event: Event) -> None:
+        _write(event)
+        if message := player.speech.settled:
+            player.speech.settled = None
+            if "CLAUDE_CONFIG_DIR" in os.environ:
+                write_down(message, player.speech.session, os.environ, os.getcwd(), time.time())
+
+    player = Player(orders, heard, say)
+    return player.run()
+
+
 def main(argv: Sequence[str]) -> int:
     """Play the scene that the command line names."""
     try:
@@ -73,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
             return print_scene(orders, sys.stdout, sys.stderr)
         heard: queue.Queue[Event | None] = queue.Queue()
         threading.Thread(target=_listen, args=(heard,), daemon=True).start()
-        return Player(orders, heard, _write).run()
+        return _play(orders, heard)
     except Ended as end:
         return end.code
     except (BrokenPipeError, KeyboardInterrupt):

@@ -82,7 +82,7 @@ class Player:
         scene = SCENES[orders.scene]
         dice = Random(f"{orders.scene}/{orders.seed}")  # noqa: S311 - a story, not a secret
         self._beats = scene.play(dice)
-        self._speech = Speech(dice, orders.session, orders.model or scene.model, os.getcwd())
+        self.speech = Speech(dice, orders.session, orders.model or scene.model, os.getcwd())
         self._left = orders.beats
         self._messages: list[str] = []
         self._answers: dict[str, Event] = {}
@@ -104,7 +104,7 @@ class Player:
 
     def _turn(self) -> None:
         task = self._messages.pop(0)
-        self._emit(self._speech.init(self._orders.mode))
+        self._emit(self.speech.init(self._orders.mode))
         try:
             self._greet(task)
             while not self._over:
@@ -112,10 +112,10 @@ class Player:
                 self._step()
         except _Interrupted:
             self._failed = True
-            self._emit(self._speech.aborted())
+            self._emit(self.speech.aborted())
             return
         self._failed = False
-        self._emit(self._speech.done(self._words))
+        self._emit(self.speech.done(self._words))
 
     def _greet(self, task: str) -> None:
         if self._orders.resumed or self._words:
@@ -152,7 +152,7 @@ class Player:
                 self._sent = self._ask(use)
             case Forbidden(use):
                 call = self._call(use)
-                self._emit(self._speech.denied(call, use.tool, use.input))
+                self._emit(self.speech.denied(call, use.tool, use.input))
                 self._result(call, "Permission to use this tool has been denied.", failed=True)
             case _:
                 self._suffer(beat)
@@ -161,11 +161,11 @@ class Player:
         """Play what an agent does not do but meets."""
         match beat:
             case NearLimit(share, window):
-                self._emit(self._speech.limit("allowed_warning", window, share, _next_reset()))
+                self._emit(self.speech.limit("allowed_warning", window, share, _next_reset()))
             case HitLimit(window):
                 self._wait_out(window)
             case Fail(text, error):
-                for event in self._speech.failed(text, error):
+                for event in self.speech.failed(text, error):
                     self._emit(event)
                 raise Ended(1)
             case Crash(number):
@@ -176,18 +176,18 @@ class Player:
     def _say(self, words: str, after: float) -> None:
         self._wait(after)
         self._words = words
-        self._emit(self._speech.text(words))
+        self._emit(self.speech.text(words))
 
     def _call(self, use: Use) -> str:
         self._wait(0.3)
-        call, event = self._speech.tool(use.tool, use.input)
+        call, event = self.speech.tool(use.tool, use.input)
         self._emit(event)
         return call
 
     def _use(self, use: Use) -> None:
         call = self._call(use)
         self._wait(use.takes)
-        self._emit(self._speech.result_of(call, use.result, failed=use.failed, outcome=_outcome(use)))
+        self._emit(self.speech.result_of(call, use.result, failed=use.failed, outcome=_outcome(use)))
 
     def _ask(self, use: Use) -> bool:
         call = self._call(use)
@@ -195,18 +195,18 @@ class Player:
             self._wait(use.takes)
             self._result(call, use.result, failed=use.failed)
             return True
-        self._emit(self._speech.denied(call, use.tool, use.input))
+        self._emit(self.speech.denied(call, use.tool, use.input))
         self._result(call, "The user doesn't want to proceed with this tool use.", failed=True)
         return False
 
     def _permitted(self, call: str, use: Use) -> bool:
-        number, event = self._speech.ask(call, use.tool, use.input)
+        number, event = self.speech.ask(call, use.tool, use.input)
         self._emit(event)
         try:
             while number not in self._answers and not self._closed:
                 self._hear(self._heard.get())
         except _Interrupted:
-            self._emit(self._speech.withdraw(number))
+            self._emit(self.speech.withdraw(number))
             self._result(call, "The user interrupted.", failed=True)
             self._sent = False
             raise
@@ -218,12 +218,12 @@ class Player:
         return answer.get("behavior") == "allow"
 
     def _result(self, call: str, words: str, *, failed: bool) -> None:
-        self._emit(self._speech.result_of(call, words, failed=failed))
+        self._emit(self.speech.result_of(call, words, failed=failed))
 
     def _wait_out(self, window: str) -> None:
         resets = _next_reset()
-        self._emit(self._speech.retry(int((resets - time.time()) * 1000)))
-        self._emit(self._speech.limit("rejected", window, 1.0, resets))
+        self._emit(self.speech.retry(int((resets - time.time()) * 1000)))
+        self._emit(self.speech.limit("rejected", window, 1.0, resets))
         while (left := resets - time.time()) > 0:
             self._pause(left + 1)
 
@@ -254,7 +254,7 @@ class Player:
     def _obey(self, number: str, request: Event) -> None:
         interrupted = request.get("subtype") == "interrupt"
         if request.get("subtype") == "set_model":
-            self._speech.model = str(request.get("model"))
+            self.speech.model = str(request.get("model"))
         body: Event = {"still_queued": []} if interrupted else {}
         response = {"subtype": "success", "request_id": number, "response": body}
         self._emit({"type": "control_response", "response": response})

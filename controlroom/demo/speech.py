@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from controlroom.demo.bill import Bill
+
 Event = dict[str, Any]
 
 _TOOLS = ["Bash", "Edit", "Glob", "Grep", "Read", "Task", "TodoWrite", "WebFetch", "WebSearch", "Write"]
-_MICRO_DOLLARS_A_STEP = 8_300
 
 
 class Speech:
@@ -23,6 +24,9 @@ class Speech:
         self._cwd = cwd
         self._steps = 0
         self._denials: list[Event] = []
+        self._bill = Bill()
+        self.settled: Event | None = None
+        """The last message as the transcript is to have it."""
 
     def init(self, mode: str) -> Event:
         """Say that a turn begins."""
@@ -131,6 +135,7 @@ class Speech:
             "stop_reason": None,
             "usage": usage,
         }
+        self.settled = self._bill.settle(message)
         return self._event("assistant", message=message, parent_tool_use_id=None)
 
     def _result(self, words: str, **how: object) -> Event:
@@ -139,7 +144,7 @@ class Speech:
             result=words,
             num_turns=max(1, self._steps),
             duration_ms=1_300 * max(1, self._steps),
-            total_cost_usd=_MICRO_DOLLARS_A_STEP * self._steps / 1_000_000,
+            total_cost_usd=self._bill.dollars,
             usage={"input_tokens": 5 * self._steps, "output_tokens": 180 * self._steps},
             modelUsage={},
             permission_denials=self._denials,

@@ -130,7 +130,7 @@ def find_transcript(config: str, cwd: str, session: str) -> str:
     if not re.fullmatch("[0-9a-fA-F-]{8,64}", session):
         return ""
     projects, name = os.path.join(config, "projects"), f"{session}.jsonl"
-    path = os.path.join(projects, _slug(os.path.realpath(cwd)), name)
+    path = os.path.join(projects, slug(os.path.realpath(cwd)), name)
     return path if os.path.isfile(path) else next(filter(os.path.isfile, _in_any(projects, name)), "")
 
 
@@ -141,7 +141,7 @@ def _in_any(projects: str, name: str) -> list[str]:
         return []
 
 
-def _slug(cwd: str) -> str:
+def slug(cwd: str) -> str:
     """Name the folder that Claude keeps a project's transcripts in; a very long one it names in a way of its own."""
     return re.sub("[^A-Za-z0-9]", "-", cwd)
 

@@ -10,12 +10,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from controlroom.demo.bill import write_down
 from controlroom.demo.player import SCENES
+from controlroom.demo.speech import Speech
+from controlroom.fleet.list_prices import list_prices
+from controlroom.meter.prices import micro
 from controlroom.meter.speech import speak
+from controlroom.meter.usage import message_of
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--pace", "0.01")
@@ -240,3 +246,19 @@ def test_names_are_fit_for_agents() -> None:
     assert len(set(names)) == 60
     assert [agent_name_problem(name) for name in names] == [None] * 60
     assert {part.scene for part in cast(14)} == set(SCENES)
+
+
+def test_a_played_session_costs_what_its_transcript_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices are the list's, and the sum of the transcript is the bill of the last result."""
+    dice = Random("a bill")
+    speech = Speech(dice, "s", "claude-opus-5-5", "/work")
+    for words in ("one", "two and a little more", "three"):
+        speech.text(words)
+        assert speech.settled is not None
+        write_down(speech.settled, "s", {"CLAUDE_CONFIG_DIR": str(tmp_path)}, "/work", 1_795_348_800.0)
+    (transcript,) = tmp_path.glob("projects/*/s.jsonl")
+    messages = [message_of(line) for line in transcript.read_bytes().splitlines()]
+    assert len(messages) == 3
+    sheet = list_prices()
+    theirs = micro(sum(sheet.cost(message).pico for message in messages if message))
+    assert round(speech.done("done")["total_cost_usd"] * 1_000_000) == theirs > 0

@@ -119,6 +119,9 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
     assert agents["test-4"]["limited_until"]
     assert "git push origin docs/update" in agents["docs-1"]["question"]["text"]
 
+    assert agents["docs-1"]["billing"] == "plan"
+    wait_for(lambda: demo.agents()["docs-1"]["spent_micro_usd"], 20, "what it has cost")
+
     demo.run("answer", "docs-1", "deny")
     demo.run("send", "perf-5", "Look at the commits only.")
     wait_for(lambda: "Not pushed" in demo.run("logs", "docs-1"), 20, "the answer to be obeyed")
