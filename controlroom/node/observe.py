@@ -63,9 +63,9 @@ class Observer:
         for name, sight in list(self.sights.items()):
             if sight.refresh() or name in new:
                 self.tell(sight)
+            self._usage.touch(sight.entry)
             if sight.live:
                 self._grown(name)
-                self._usage.touch(sight.entry)
 
     def tell(self, sight: Sight) -> None:
         """Tell what is known of an agent unless it has been told."""

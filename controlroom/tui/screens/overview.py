@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -31,6 +32,11 @@ from controlroom.tui.widgets.says import Says
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 """Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
+_NO_FIGURES: dict[str, Any] = {
+    "cpu_percent": None, "cpu_history": (), "memory_used": 0, "memory_history": (), "sample": None,
+    "iowait_history": (), "network_history": (),
+}  # fmt: skip
+"""What of a host's row always moves."""
 _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""
 
@@ -115,7 +121,7 @@ class Overview(RoomScreen):
     def _paced(self, rows: list[HostRow]) -> list[HostRow]:
         """Let figures that always move be as they were for a while: what else is known of hosts shows at once."""
         pace = next(seconds for width, seconds in _PACES if self.size.width >= width)
-        known = [replace(row, cpu_percent=None, cpu_history=(), memory_used=0, memory_history=()) for row in rows]
+        known = [replace(row, **_NO_FIGURES) for row in rows]
         now = self.room.monotonic()
         if known != self._known_hosts or now - self._hosts_at >= pace:
             self._known_hosts, self._hosts_at, self._hosts = known, now, rows

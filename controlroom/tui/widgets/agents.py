@@ -34,15 +34,19 @@ class Columns:
 
 
 def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
-    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, what was spent, model."""
+    """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, what was spent, model.
+
+    Where all agents are on one host, nobody needs to be told which at each of them.
+    """
     narrow = width < 60
     gap = 1 if narrow else 2
     name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
     least = 26 if narrow else 24
     left = width - (3 + name + gap + _AGE + gap + 1)
+    several = len({row.host for row in rows}) > 1
     wanted = {
         "word": _WORD,
-        "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)),
+        "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)) if several else 0,
         "rss": _RSS,
         "cpu": _CPU,
         "cost": min(max((len(row.cost) for row in rows), default=0), 9),
