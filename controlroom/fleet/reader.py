@@ -51,6 +51,9 @@ log = logging.getLogger("controlroom.server")
 PACE = 0.025
 """Seconds between two pieces of news for one reader at least, and for one that has no wish of its own."""
 
+GATHER = 0.008
+"""Seconds that news wait for more: hosts speak at the same beats, and a log grows with its last line."""
+
 SLOWEST = 1.0
 """Seconds between two pieces of news that a reader may wish for at most."""
 
@@ -93,6 +96,8 @@ class Reader:
         self._pace = PACE
         self._next_news = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._ripe = False
+        """Whether what it lacks has waited long enough."""
         self._answers: deque[Told] = deque()
         self._pages = PageQueue()
         self._followed: dict[str, int] = {}
@@ -248,15 +253,16 @@ class Reader:
                 self._roomy.set()
 
     async def _send_in_time(self) -> None:
-        """Send what it lacks and the records that wait; a little later, when it was given something just now."""
+        """Send what it lacks and the records that wait, a little later than the first of it came."""
         lacks = self._watching and self._held is not self._engine.fleet
         if not lacks and not self._pages:
             return
         loop = asyncio.get_running_loop()
-        early = self._next_news - loop.time()
-        if early > 0 and self._pages.size < LIMIT // 4:
+        if not self._ripe and self._pages.size < LIMIT // 4 and (self._held or not self._watching):
+            early = max(GATHER, self._next_news - loop.time())
             self._timer = self._timer or loop.call_later(early, self._due)
             return
+        self._ripe = False
         await self._send_news()
         while self._pages and not self._answers:
             page = self._pages.pop()
@@ -275,7 +281,7 @@ class Reader:
             await self._send(FleetNews(revision, patch))
 
     def _due(self) -> None:
-        self._timer = None
+        self._timer, self._ripe = None, True
         self._wake.set()
 
     async def _send(self, told: Told) -> None:

@@ -1,12 +1,14 @@
 """Which agents there are and what their folders say: seen once, then whatever changes.
 
-Changes come through inotify; a pass over all agents each second finds what it missed. Where there is no inotify, a
-pass over the living ones each tenth of a second stands in for it.
+Changes come through inotify; a pass each second finds what it missed of folders and states, and by turns of logs. Where
+there is no inotify, a pass over the living ones each tenth of a second stands in for it.
 """
 
 import asyncio
 import contextlib
 import os
+import time
+from collections.abc import Callable
 
 from controlroom.node import agents
 from controlroom.node.folder import STATUS, USAGE
@@ -19,8 +21,17 @@ from controlroom.node.watch import Inotify
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
 
-QUIET = 0.04
-"""Seconds between two looks at what inotify has to say: what comes meanwhile goes home together."""
+QUIET = 0.03
+"""Seconds between two looks at what inotify has to say, at least."""
+
+BEAT = 0.075
+"""What comes meanwhile waits for the next whole beat of the host's clock, in seconds, and goes home together.
+
+Hosts whose clocks agree speak at the same moments, so that who listens to all of them wakes up once for all.
+"""
+
+TURNS = 4
+"""Passes in which each log is looked at once, where inotify tells of them anyway."""
 
 PASS = 0.1
 """Seconds between two passes over the living agents where there is no inotify."""
@@ -38,17 +49,21 @@ class Observer:
         usage: UsageFeed,
         *,
         inotify: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` gives UTC seconds."""
         self._state, self._outbox, self._lines, self._follower, self._usage = state, outbox, lines, follower, usage
         self._parent = os.path.join(state, "agents")
         self.sights: dict[str, Sight] = {}
         self._by_folder: dict[str, Sight] = {}
         self._told: dict[str, AgentSeen] = {}
+        self._clock = clock
         self._inotify: Inotify | None = None
         if inotify:
             with contextlib.suppress(OSError, AttributeError):
                 self._inotify = Inotify()
         self._timer: asyncio.TimerHandle | None = None
+        self._turn = 0
 
     def start(self) -> None:
         """Tell all agents there are, then what changes."""
@@ -57,14 +72,18 @@ class Observer:
         self._outbox.all_agents(list(self._told.values()))
         self._wait()
 
-    def look(self) -> None:
-        """Look at everything: which agents there are, and each one's files."""
+    def look(self, *, thorough: bool = True) -> None:
+        """Look at everything: which agents there are, and each one's files.
+
+        Unless it is `thorough`, logs that inotify tells of are looked at by turns, each at every `TURNS`th call.
+        """
         new = self._find()
-        for name, sight in list(self.sights.items()):
+        self._turn = (self._turn + 1) % TURNS
+        for number, (name, sight) in enumerate(list(self.sights.items())):
             if sight.refresh() or name in new:
                 self.tell(sight)
             self._usage.touch(sight.entry)
-            if sight.live:
+            if sight.live and (thorough or not self._inotify or name in new or number % TURNS == self._turn):
                 self._grown(name)
 
     def tell(self, sight: Sight) -> None:
@@ -134,7 +153,7 @@ class Observer:
         """Take note of what inotify says, then let a little more happen."""
         assert self._inotify
         asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
-        self._timer = asyncio.get_running_loop().call_later(QUIET, self._wait)
+        self._timer = asyncio.get_running_loop().call_later(pause(self._clock()), self._wait)
         anew = False
         for change in self._inotify.read():
             sight = self._by_folder.get(change.folder)
@@ -160,3 +179,8 @@ class Observer:
     def _grown(self, name: str) -> None:
         self._lines.touch(name)
         self._follower.touch(name)
+
+
+def pause(now: float) -> float:
+    """Give the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
+    return QUIET + -(now + QUIET) % BEAT

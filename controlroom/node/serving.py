@@ -253,7 +253,7 @@ class Node:
                 self._outbox.send(OwnerSeen(owner.room, owner.epoch))
 
     async def _watch_agents(self) -> None:
-        self._observer.look()
+        self._observer.look(thorough=False)
         others = self._foreign is not None and self._foreign.due(self._clock())
         if not self._observer.sights and not others:
             return

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlroom.node import act
 from controlroom.node.follow import Follower
 from controlroom.node.host import boot_id
 from controlroom.node.last_lines import LastLines
-from controlroom.node.observe import Observer
+from controlroom.node.observe import BEAT, QUIET, Observer, pause
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -343,3 +345,11 @@ async def test_a_pass_over_the_files_stands_in_for_inotify(home: World) -> None:
     await outbox.close(1)
     os.close(reading)
     os.close(writing)
+
+
+@given(st.floats(0, 2e9))
+def test_looks_fall_on_the_beats_of_the_clock_and_not_too_near(now: float) -> None:
+    seconds = pause(now)
+    assert QUIET <= seconds <= QUIET + BEAT
+    beats = (now + seconds) / BEAT
+    assert abs(beats - round(beats)) < 1e-4

@@ -1,12 +1,12 @@
 """A log on the screen: follows its end or stands still at a line, whatever arrives; only drawn lines are decoded."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
-from textual.timer import Timer
 
 from controlroom.domain.loglines import LogLine, log_lines
 from controlroom.domain.model import LogPlace
@@ -18,6 +18,8 @@ from controlroom.tui.widgets.lines import Lines
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""
+_SHORTEST = 0.02
+"""Seconds between two paintings of what arrives, at least."""
 _PAN = 20
 _GUTTER = {"say": "●", "tool": "›", "error": "✕", "err": "!", "ask": "▲", "note": "·", "input": "»", "done": "✓"}
 _PLAIN_GUTTER = {"say": "*", "tool": ">", "error": "x", "err": "!", "ask": "!", "note": "-", "input": ">", "done": "+"}
@@ -68,7 +70,11 @@ class LogView(Lines):
         self._landing: LogPlace | None = None
         """Where the view goes as soon as that is held."""
         self._known_end = self._known_unseen = 0
-        self._timer: Timer | None = None
+        self.watched = True
+        """Whether somebody wants to be told that what can be said of it has changed."""
+        self._painted_at = float("-inf")
+        self._late: asyncio.TimerHandle | None = None
+        """The painting that waits."""
         self._waiting_words = "reading the log…"
 
     # ------------------------------------------------------------------ what is shown
@@ -105,25 +111,23 @@ class LogView(Lines):
         if self._top is not None:
             self.arrived += max(0, book.unseen - self._known_unseen)
         self._known_end, self._known_unseen = book.after_last, book.unseen
-        if self._timer is None:
-            self._paint()
-            self._timer = self.set_timer(max(self.paint_pause, 1 / 30), self._pause_over)
-        else:
-            self._late = True
+        loop = asyncio.get_running_loop()
+        early = self._painted_at + max(self.paint_pause, _SHORTEST) - loop.time()
+        if early <= 0:
+            self._paint_grown()
+        elif self._late is None:
+            self._late = loop.call_later(early, self._paint_grown)
 
-    _late = False
-
-    def _pause_over(self) -> None:
-        self._timer = None
-        if self._late:
-            self._late = False
-            self.grown()
+    def _paint_grown(self) -> None:
+        self._late, self._painted_at = None, asyncio.get_running_loop().time()
+        self._paint()
 
     def _paint(self) -> None:
         if self.book is not None:
             self.book.anchored = self._top is not None
         self.redraw()
-        self.tell(self.Moved())
+        if self.watched:
+            self.tell(self.Moved())
 
     def mark(self, hunt: Hunt | None) -> None:
         """Mark what is searched for, from now on."""

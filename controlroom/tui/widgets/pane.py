@@ -160,7 +160,7 @@ class AgentPane(Vertical):
         if self._full:
             yield Rule(id="pane-rule")
         view = LogView(id="log")
-        view.taps = self._full
+        view.taps = view.watched = self._full
         yield view
 
     @property
