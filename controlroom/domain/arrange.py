@@ -1,8 +1,8 @@
 """The agent table: which agents it holds, in what order, under which headings. Rows that did not change are kept."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -134,6 +134,18 @@ def arrange(
     rows = _headed(shown, arrangement.group) if arrangement.group is not Group.NONE else [row for _, row in shown]
     ids = tuple(row.id for row in rows if isinstance(row, AgentRow))
     return Arranged(tuple(rows), ids, arrangement, basis, fleet.agents, made, hold)
+
+
+def renewed(before: Arranged, fleet: Fleet, now: int, changed: Collection[str]) -> Arranged:
+    """Arrange agents of which some have another line or load, and nothing else is different (`lively`).
+
+    Those follow neither an order nor a filter that looks at such.
+    """
+    made = dict(before.made)
+    for id_ in changed:
+        made[id_] = fleet.agents[id_], agent_row(fleet, fleet.agents[id_], now)
+    rows = tuple(made[row.id][1] if row.id in changed else row for row in before.rows)
+    return replace(before, rows=rows, agents=fleet.agents, made=made)
 
 
 def _made(fleet: Fleet, now: int, before: Arranged, basis: Basis) -> Made:

@@ -6,10 +6,11 @@ small records of their own here: a line costs a patch about a hundred bytes, a w
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from controlroom.domain.lively import LINE, LOAD, rest
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, moved
 
 V = TypeVar("V")
@@ -33,9 +34,7 @@ class Load:
     spent: int | None = None
 
 
-_LINE, _LOAD = ("last_line", "last_line_at"), ("rss", "cpu_percent", "processes", "spent")
-_line, _load = attrgetter(*_LINE), attrgetter(*_LOAD)
-_rest = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*_LINE, *_LOAD)))
+_line, _load = attrgetter(*LINE), attrgetter(*LOAD)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def diff(old: Fleet, new: Fleet) -> Patch:
     """Give what a reader that holds `old` lacks. Compares records by identity first, so it is cheap."""
     changed = _put(old.agents, new.agents)
     known = {key: agent for key, agent in changed.items() if key in old.agents}
-    lively = {key: agent for key, agent in known.items() if _rest(old.agents[key]) == _rest(agent)}
+    lively = {key: agent for key, agent in known.items() if rest(old.agents[key]) == rest(agent)}
     return Patch(
         room=new.room,
         hosts=_put(old.hosts, new.hosts),

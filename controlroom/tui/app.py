@@ -244,7 +244,7 @@ class ControlRoomApp(App[None]):
         screen = self._looked_at()
         if screen is not None:
             with self.batch_update():
-                screen.see(picture)
+                screen.news(picture)
 
     def _looked_at(self) -> RoomScreen | None:
         """Give the screen on top, also where a sheet lies over it; None while it is being made or taken apart."""

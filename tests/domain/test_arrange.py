@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce as fold
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.arrange import Arrangement, Group, GroupRow, Sort, arrange, following
-from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain import events
+from controlroom.domain.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
+from controlroom.domain.lively import lively
+from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, moved
+from controlroom.domain.reduce import reduce
 from controlroom.domain.views import AgentRow
-from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, host, question
+from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE)
 
@@ -113,6 +117,37 @@ def test_an_order_that_is_held_stays_and_newcomers_stand_behind() -> None:
     held = arrange(replace(world, agents=moved), NOON, by_cpu, before, hold=True)
     assert held.ids == (*before.ids, "vm1/new")
     assert arrange(replace(world, agents=moved), NOON, by_cpu, before).ids[:2] == ("vm1/new", "vm1/seed-9")
+
+
+@given(st.lists(happenings, max_size=12), st.lists(happenings, max_size=4), st.sampled_from(list(Group)))
+def test_rows_renewed_are_those_of_a_table_arranged_anew(
+    before: list[events.Event], after: list[events.Event], group: Group
+) -> None:
+    held = fold(reduce, before, busy())
+    now = fold(reduce, after, held)
+    changed = lively(held, now)
+    if changed is not None:
+        table = arrange(held, NOON, Arrangement(group=group))
+        assert renewed(table, now, NOON, changed).rows == arrange(now, NOON, Arrangement(group=group)).rows
+
+
+def test_what_is_lively_and_what_is_more() -> None:
+    world = busy()
+    one = world.agents["vm1/web-2"]
+
+    def other(**changes: object) -> Fleet:
+        return replace(world, agents={**world.agents, one.id: moved(one, **changes)})
+
+    def host_other(name: str, **changes: object) -> Fleet:
+        return replace(world, hosts={**world.hosts, name: replace(world.hosts[name], **changes)})  # type: ignore[arg-type]
+
+    assert lively(world, world) == lively(world, host_other("vm1", seen=NOON, cpu_history=(1.0,))) == frozenset()
+    assert lively(world, other(last_line="new", rss=7)) == frozenset({one.id})
+    more = [
+        other(state=State.IDLE), other(spent=5), other(name="else"), host_other("vm1", link=LinkState.LOST),
+        host_other("vm2", seen=NOON), replace(world, agents={}), replace(world, money=Money(1)),
+    ]  # fmt: skip
+    assert [lively(world, fleet) for fleet in more] == [None] * len(more)
 
 
 def test_choices_go_round() -> None:

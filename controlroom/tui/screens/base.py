@@ -80,6 +80,10 @@ class RoomScreen(Screen[None]):
         self.query_one(Gauges).show(picture)
         self.show_keys()
 
+    def news(self, picture: Picture) -> None:
+        """Show this, which came after what was shown last: whoever knows what lies between draws just that."""
+        self.see(picture)
+
     def motions(self) -> list[Motion]:
         """Give the keys that move the view here."""
         return []

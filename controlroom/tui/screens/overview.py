@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,10 +10,12 @@ from textual.containers import Vertical
 from textual.events import Resize
 
 from controlroom.domain.actions import Action, unavailable
-from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following
+from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
+from controlroom.domain.lively import lively
 from controlroom.domain.model import State
-from controlroom.domain.panes import Panes, pin
-from controlroom.domain.views import HostRow, host_rows
+from controlroom.domain.panes import Panes, Pick, pin
+from controlroom.domain.views import host_rows
+from controlroom.tui.calm import CalmHosts
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.agents import AgentTable
@@ -30,13 +31,6 @@ from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.says import Says
 
-_PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
-"""Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
-_NO_FIGURES: dict[str, Any] = {
-    "cpu_percent": None, "cpu_history": (), "memory_used": 0, "memory_history": (), "sample": None,
-    "iowait_history": (), "network_history": (),
-}  # fmt: skip
-"""What of a host's row always moves."""
 _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""
 
@@ -48,9 +42,8 @@ class Overview(RoomScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._hosts: list[HostRow] = []
-        self._known_hosts: list[HostRow] = []
-        self._hosts_at = 0.0
+        self._hosts = CalmHosts()
+        self._seen = Picture()
         self.arranged = Arranged()
         self._ordered_at = 0.0
         self._sort, self._group = Sort.NEED, Group.NONE
@@ -111,21 +104,31 @@ class Overview(RoomScreen):
 
     def see(self, picture: Picture) -> None:
         """Show this from now on."""
-        hosts = self._paced(host_rows(picture.fleet, picture.now))
-        self.query_one(HostSummary).show(hosts)
-        self.query_one("#hosts", HostTable).show(hosts)
+        self._seen = picture
+        self._see_hosts(picture)
         self._see_agents(picture)
         self._arrange()
         super().see(picture)
 
-    def _paced(self, rows: list[HostRow]) -> list[HostRow]:
-        """Let figures that always move be as they were for a while: what else is known of hosts shows at once."""
-        pace = next(seconds for width, seconds in _PACES if self.size.width >= width)
-        known = [replace(row, **_NO_FIGURES) for row in rows]
-        now = self.room.monotonic()
-        if known != self._known_hosts or now - self._hosts_at >= pace:
-            self._known_hosts, self._hosts_at, self._hosts = known, now, rows
-        return self._hosts
+    def news(self, picture: Picture) -> None:
+        """Lines and loads come many times a second: where nothing else came, nothing else is looked at."""
+        before = self._seen
+        changed = lively(before.fleet, picture.fleet) if replace(picture, fleet=before.fleet) == before else None
+        moves = self._sort in RESTLESS or bool(self.query_one(FilterLine).text)
+        if changed is None or moves or self.grid.wish.pick is Pick.ACTIVE:
+            self.see(picture)
+            return
+        self._seen = picture
+        if picture.fleet.hosts is not before.fleet.hosts or self._hosts.late:
+            self._see_hosts(picture)
+        if changed:
+            self.arranged = renewed(self.arranged, picture.fleet, picture.now, changed)
+            self.table.renew(self.arranged.rows)
+
+    def _see_hosts(self, picture: Picture) -> None:
+        hosts = self._hosts.shown(host_rows(picture.fleet, picture.now), self.size.width, self.room.monotonic())
+        self.query_one(HostSummary).show(hosts)
+        self.query_one("#hosts", HostTable).show(hosts)
 
     def _see_agents(self, picture: Picture) -> None:
         wanted = self.query_one(FilterLine).text

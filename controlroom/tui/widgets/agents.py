@@ -66,6 +66,8 @@ class AgentTable(Rows[TableRow]):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._columns = columns(80, ())
+        self._fitted: tuple[int, object] = (0, None)
+        """What the columns were fitted to."""
         self.empty_lines: Sequence[Line] = ()
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
@@ -112,7 +114,8 @@ class AgentTable(Rows[TableRow]):
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
-        self._columns = columns(width, self.agents)
+        if self._fitted[0] != width or self._fitted[1] is not self._names:
+            self._fitted, self._columns = (width, self._names), columns(width, self.agents)
         if height < HEADED_FROM or width < 60:
             return ()
         made, quiet = self._columns, self.palette.quiet

@@ -98,6 +98,11 @@ class Rows(Lines, Generic[Row]):
             self._choose_at(0, told=False)
         self.redraw()
 
+    def renew(self, rows: Sequence[Row]) -> None:
+        """Show rows of the same names in the same order from now on."""
+        self.rows = rows
+        self.redraw()
+
     def place(self) -> int:
         """Give the index of the chosen row; 0 when there is none."""
         return self._names.index(self.chosen) if self.chosen in self._names else 0
