@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 
 from controlroom.domain import events
-from controlroom.tui.painting import Spans
+from controlroom.tui.painting import Painting, Pieces
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.pane import AgentPane
 from tests.tui import scenes
@@ -46,10 +49,45 @@ async def test_a_new_line_draws_one_row_and_shares_out_no_pane(monkeypatch: pyte
         assert panes == []
 
 
-def test_only_the_cells_that_changed_are_written() -> None:
-    left, right = Strip([Segment("agent-1 "), Segment("a line")]), Strip([Segment("│日本")])
-    chops, ends = [{}, {0: left, 14: right}], [[], [14, 19]]
+def test_pieces_are_written_where_they_stand() -> None:
     console = Console(force_terminal=True, color_system=None)
-    assert Spans(chops, [(1, 8, 12)], ends).render_segments(console) == "\x1b[2;9Ha li"
-    assert Spans(chops, [(1, 8, 17)], ends).render_segments(console) == "\x1b[2;9Ha line\x1b[2;15H│日"
-    assert Spans(chops, [], ends).render_segments(console) == ""
+    pieces = [(1, 8, Strip([Segment("a li")])), (2, 0, Strip([Segment("│日")]))]
+    assert Pieces(pieces).render_segments(console) == "\x1b[2;9Ha li\x1b[3;1H│日"
+    assert Pieces([]).render_segments(console) == ""
+
+
+def cells(strips: list[Strip]) -> list[list[tuple[str, Style | None]]]:
+    """Give each cell of lines; a wide sign stands in its first one."""
+    return [
+        [cell for text, style, _ in strip for sign in text for cell in [(sign, style), ("", style)][: cell_len(sign)]]
+        for strip in strips
+    ]
+
+
+@pytest.mark.parametrize("width", [200, 120, 45])
+async def test_what_is_painted_anew_and_what_was_painted_are_the_whole_screen(width: int) -> None:
+    async with room(scenes.farm(), size=(width, 50)) as here:
+        compositor = cast("Painting", here.app.screen._compositor)
+        changed = [
+            Region(1, 1, 7, 3), Region(width // 2 - 3, 0, 9, 50), Region(0, 20, width, 2), Region(width - 2, 30, 9, 40)
+        ]  # fmt: skip
+        whole = cells(compositor.render_strips())
+        compositor._dirty_regions = set(changed)
+        update = compositor.render_partial_update()
+        assert update is not None
+        painted: dict[tuple[int, int], object] = {}
+        for y, x, strip in update.pieces:
+            for column, cell in enumerate(cells([strip])[0], x):
+                assert (y, column) not in painted
+                painted[y, column] = cell
+        screen = Region(0, 0, width, 50)
+        inside = {(y, x) for each in changed for x, y in _places(each.intersection(screen))}
+        assert painted.keys() == inside
+        one_cell = {(y, x): whole[y][x] for y, x in painted if cell_len(whole[y][x][0]) == 1}  # no half of a wide sign
+        assert len(one_cell) > 500
+        assert {at: cell for at, cell in one_cell.items() if painted[at] != cell} == {}
+        assert compositor.render_partial_update() is None
+
+
+def _places(region: Region) -> list[tuple[int, int]]:
+    return [(x, y) for y in region.line_range for x in region.column_range]

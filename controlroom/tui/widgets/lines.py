@@ -99,12 +99,16 @@ class Lines(Widget):
         width = self.size.width
         if self.outer_size.width != width:
             return super().render_lines(crop)
-        strips = [self.render_line(y) for y in crop.line_range]
+        strips = [self.strip(y, width) for y in crop.line_range]
         return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
         """Give one line to Textual."""
-        strip, width = self._strips.get(y), self.size.width
+        return self.strip(y, self.size.width)
+
+    def strip(self, y: int, width: int) -> Strip:
+        """Give one line, made once, at the width that it has."""
+        strip = self._strips.get(y)
         if strip is None or strip.cell_length != width:
             strip = Strip(_filled(self._line(self._drawn, y), width, self.ground()), width)
             for each in self.app.get_line_filters():
