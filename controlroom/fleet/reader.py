@@ -51,7 +51,7 @@ log = logging.getLogger("controlroom.server")
 PACE = 0.025
 """Seconds between two pieces of news for one reader at least, and for one that has no wish of its own."""
 
-GATHER = 0.008
+GATHER = 0.006
 """Seconds that news wait for more: hosts speak at the same beats, and a log grows with its last line."""
 
 SLOWEST = 1.0

@@ -24,7 +24,7 @@ from controlroom.wire.records import segment_number
 QUIET = 0.03
 """Seconds between two looks at what inotify has to say, at least."""
 
-BEAT = 0.075
+BEAT = 0.07
 """What comes meanwhile waits for the next whole beat of the host's clock, in seconds, and goes home together.
 
 Hosts whose clocks agree speak at the same moments, so that who listens to all of them wakes up once for all.
