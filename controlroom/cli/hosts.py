@@ -81,7 +81,7 @@ def _standing(host: Host) -> int:
     if host.link is LinkState.UP:
         output.talk(f"{host.name} is up{_facts(host)}")
         return Exit.DONE
-    reason = host.reason.removeprefix(f"{host.name}: ") or "no reason was given"
+    reason = host.reason or "no reason was given"
     if host.link is LinkState.REFUSED:
         raise Stop(Exit.REFUSED, f"{host.name} is in the room, but cannot be used: {reason}")
     raise Stop(Exit.UNKNOWN, f"{host.name} is in the room, but not reached yet: {reason}; the engine keeps trying")

@@ -5,10 +5,11 @@ import time
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit
+from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import views
-from controlroom.domain.model import Fleet, Host, HostSample
+from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.words import percent, size
 from controlroom.fleet.client import Client
 
@@ -83,11 +84,17 @@ def agent_table(fleet: Fleet, now: int) -> None:
             size(row.rss),
             percent(row.cpu_percent),
             row.cost or "–",
-            row.line,
+            _line(fleet.agents[row.id], row),
         )
         for row in views.agent_rows(fleet, now)
     ]
     output.table(rows, right=frozenset((3, 5, 6, 7)))
+
+
+def _line(agent: Agent, row: views.AgentRow) -> str:
+    """Give what says most about an agent; of a limited one first when that ends."""
+    until = agent.limited_until if row.state is State.LIMITED else None
+    return f"until {clock(until)}: {row.line}" if until else row.line
 
 
 def _standing(row: views.HostRow) -> str:

@@ -173,6 +173,7 @@ ACTIONS: tuple[Action, ...] = (
         "Why this state: from what evidence, how old, what disagrees, what to do next.",
         needs="agent",
         verb="explain AGENT",
+        footer=10,
     ),
     Action(
         "filter",
@@ -242,6 +243,7 @@ ACTIONS: tuple[Action, ...] = (
         "hosts",
         "host",
         verb="host check NAME",
+        footer=3,
     ),
     Action(
         "host_take",
@@ -253,6 +255,7 @@ ACTIONS: tuple[Action, ...] = (
         danger=True,
         changes=True,
         verb="host take NAME",
+        footer=5,
     ),
     Action(
         "mark",
@@ -342,7 +345,12 @@ def _live(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _hears(fleet: Fleet, agent: Agent) -> str | None:
-    return f"{agent.name} runs a command, which takes none" if agent.kind == "command" else _live(fleet, agent)
+    return f"{agent.name} runs a command, which takes no messages" if agent.kind == "command" else _live(fleet, agent)
+
+
+def _stops(fleet: Fleet, agent: Agent) -> str | None:
+    command = f"{agent.name} runs a command, which cannot be interrupted: kill it instead"
+    return command if agent.kind == "command" else _live(fleet, agent)
 
 
 def _over(fleet: Fleet, agent: Agent) -> str | None:
@@ -372,7 +380,7 @@ _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "kill": _live,
     "reassign": _connected,
     "message": _hears,
-    "interrupt": _hears,
+    "interrupt": _stops,
     "attach": _there,
     "screen": _there_and_connected,
     "forget": _over,

@@ -59,7 +59,8 @@ def _link_changed(fleet: Fleet, event: events.LinkChanged) -> Fleet:
     if host is None:
         return fleet
     since = host.since if host.link is event.link else event.at
-    changed = replace(host, link=event.link, since=since, reason=event.reason, question=event.question)
+    reason = event.reason.removeprefix(f"{event.host}: ")  # the name stands beside it wherever it is shown
+    changed = replace(host, link=event.link, since=since, reason=reason, question=event.question)
     return fleet if changed == host else _set_host(fleet, changed)
 
 

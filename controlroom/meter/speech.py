@@ -15,7 +15,7 @@ from controlroom.meter.loose import number, table, tables, text, whole
 LINE_LIMIT = 20_000
 """Characters of one line at most."""
 LAST_LIMIT = 300
-"""Characters of `last_words` at most."""
+"""Characters of `last_words` and `telling_words` at most."""
 SAID_LINES, RESULT_LINES = 400, 5
 """Lines shown of one text of the agent, and of one result of a tool."""
 ASKED_LIMIT = 8_000
@@ -53,6 +53,14 @@ def record_lines(stream: str, body: bytes) -> list[Line]:
 def last_words(stream: str, body: bytes) -> str:
     """Give the newest thing a record says in one line, or "" when it says nothing."""
     said = [line.text.strip() for line in record_lines(stream, body) if line.kind != "think"]
+    return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
+
+
+def telling_words(stream: str, body: bytes) -> str:
+    """Like `last_words`, but "" of what only says that a turn or a run is over: the agent's state says that better."""
+    if stream == "n" and body.strip() == b"done":
+        return ""
+    said = [line.text.strip() for line in record_lines(stream, body) if line.kind not in ("think", "done")]
     return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
 
 

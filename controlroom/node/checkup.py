@@ -90,7 +90,7 @@ def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
     folder = environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"]
     if problem or not os.path.exists(os.path.join(folder, ".claude.json")):  # asked there, it would begin one
         return {**found, **_login_by_key(environ)}
-    return {**found, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet))}
+    return {**found, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
 
 
 def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -99,12 +99,15 @@ def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
     return {"logged_in": True, "login": named} if named else {"login_problem": "Claude has never been used here"}
 
 
-def _login_by_status(text: str, problem: str) -> dict[str, Any]:
+def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read what `claude auth status` says; it calls every bearer token one of a plan (2.1.330, observed)."""
     try:
         value = json.loads(text)
         logged_in, method, plan = value["loggedIn"], value.get("authMethod"), value.get("subscriptionType")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"login_problem": problem or "claude auth status says nothing that we understand"}
+    if method == "oauth_token" and environ.get("ANTHROPIC_AUTH_TOKEN"):
+        method = "ANTHROPIC_AUTH_TOKEN"
     words = [word for word in (method, plan) if isinstance(word, str)]
     return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT]}
 

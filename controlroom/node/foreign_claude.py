@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from controlroom.meter.loose import table, text, whole
 from controlroom.meter.redact import redact
-from controlroom.meter.speech import last_words
+from controlroom.meter.speech import telling_words
 from controlroom.meter.states import State
 from controlroom.node.agents import signature
 from controlroom.node.evidence import SESSION_STATES, sessions_folder
@@ -153,7 +153,7 @@ class Transcript:
     def _take(self, events: list[tuple[int, dict[str, Any], bytes]]) -> None:
         """Keep the newest words, and the newest model that is one."""
         for _, event, line in reversed(events):
-            if words := redact(last_words("a", line)):
+            if words := redact(telling_words("a", line)):
                 self.words, self.at = words, said_at(event)
                 break
         models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from controlroom.meter.redact import redact
-from controlroom.meter.speech import last_words
+from controlroom.meter.speech import telling_words
 from controlroom.node.segments import MAX_RECORD, Place, tail
 from controlroom.wire.messages import LastLine
 from controlroom.wire.records import Record, unpack
@@ -98,7 +98,7 @@ def newest_words(data: bytes) -> tuple[int, str] | None:
     for record in reversed(list(_joined([unpack(line) for line in lines]))):
         if record.stream == "a" and not record.body.startswith(b"{"):
             continue  # the end of an event that began before what we read
-        words = redact(last_words(record.stream, record.body))
+        words = redact(telling_words(record.stream, record.body))
         if words:
             return record.at, words
     return None

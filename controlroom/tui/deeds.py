@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.many import wants_words
-from controlroom.domain.model import Agent, Host, Question
+from controlroom.domain.model import Agent, Host, Question, State
 from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
 from controlroom.tui.screens.agent import AgentScreen
@@ -85,8 +85,14 @@ def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
 
 
 def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    """Go to the question after the one on show; with one question, to that; with none, say so."""
+    """Go to the question after the one on show; with one question, to that; with none, say so.
+
+    After them come agents that wait at something on their own terminals, which is no question.
+    """
     asked = [subject for subject, _ in room.fleet.questions()]
+    agents = room.fleet.agents.values()
+    waits = [agent for agent in agents if agent.question is None and room.fleet.state_of(agent) is State.WAITING]
+    asked += [agent.id for agent in sorted(waits, key=lambda agent: (agent.since, agent.id))]
     if not asked:
         room.say("nothing needs you now", Level.DONE)
         return

@@ -34,8 +34,11 @@ class Picture:
     """Whether any fleet was heard of yet."""
 
     def clock(self, at: int | None = None) -> str:
-        """Give a time (by default now) as hours and minutes on the wall."""
-        return datetime.fromtimestamp((self.now if at is None else at) / 1000, self.zone).strftime("%H:%M")
+        """Give a time (by default now) as hours and minutes on the wall, with the day where that is another one."""
+        now = datetime.fromtimestamp(self.now / 1000, self.zone)
+        then = now if at is None else datetime.fromtimestamp(at / 1000, self.zone)
+        days = abs((then.date() - now.date()).days)
+        return then.strftime("%H:%M" if not days else "%a %H:%M" if days < 7 else "%Y-%m-%d %H:%M")
 
     def since(self, at: int) -> int:
         """Give how long ago something was, in milliseconds."""

@@ -56,7 +56,7 @@ def test_what_fits_nobody_and_who_takes_no_messages(room: Room) -> None:
     room.run("spawn", "job", "--", "sleep", "6000")
     assert "no agent fits 'x*'" in room.run("kill", "x*", "--yes", expect=5)
     assert "there is no agent 'jub': did you mean job?" in room.run("kill", "job", "jub", "--yes", expect=5)
-    assert "runs a command, which takes none" in room.run("send", "job,job", "hello", "you", expect=1)
+    assert "runs a command, which takes no messages" in room.run("send", "job,job", "hello", "you", expect=1)
     assert "there is nobody left to do it to" in room.run("interrupt", "local/*", expect=1)
     room.run("kill", "job", "--yes")
 

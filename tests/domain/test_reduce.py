@@ -30,6 +30,11 @@ def test_a_second_reason_does_not_restart_the_clock_of_a_lost_link() -> None:
     assert (world.hosts["vm1"].since, world.hosts["vm1"].reason) == (NOON, "timed out")
 
 
+def test_a_host_is_not_named_twice_where_its_trouble_is_shown() -> None:
+    world = reduce(fleet(), events.LinkChanged("vm1", LinkState.LOST, NOON, "vm1: nothing listens there"))
+    assert world.hosts["vm1"].reason == "nothing listens there"
+
+
 def test_a_complete_view_drops_what_the_host_no_longer_has() -> None:
     world = reduce(fleet(agent("a"), agent("b")), events.AgentsObserved("vm1", (agent("b"),), NOON, complete=True))
     assert set(world.agents) == {"vm1/b"}

@@ -57,6 +57,7 @@ def test_the_real_claude_says_its_version_and_login(home: World, claude: Path) -
     with_key = look(home, ANTHROPIC_API_KEY=SECRET)
     assert (with_key["logged_in"], with_key["login"]) == (True, "api_key")
     assert "secret" not in str(with_key)
+    assert look(home, ANTHROPIC_AUTH_TOKEN=SECRET)["login"] == "ANTHROPIC_AUTH_TOKEN", "which is no token of a plan"
 
 
 def test_a_claude_that_is_missing_broken_or_silent(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,14 +72,14 @@ def test_a_claude_that_is_missing_broken_or_silent(home: World, monkeypatch: pyt
 
 @pytest.mark.parametrize("said", ["", "nonsense", "[]", '{"loggedIn"', '{"other": 1}'])
 def test_a_status_that_is_not_understood_is_not_known(said: str) -> None:
-    found = checkup._login_by_status(said, "")
+    found = checkup._login_by_status(said, "", {})
     assert "logged_in" not in found
     assert "nothing that we understand" in found["login_problem"]
 
 
 def test_a_plan_is_named(home: World) -> None:
     told = '{"loggedIn": true, "authMethod": "claude.ai", "subscriptionType": "max", "email": "ann@example.org"}'
-    assert checkup._login_by_status(told, "") == {"logged_in": True, "login": "claude.ai max"}
+    assert checkup._login_by_status(told, "", {}) == {"logged_in": True, "login": "claude.ai max"}
 
 
 def test_the_state_folder_as_it_stands(tmp_path: Path) -> None:

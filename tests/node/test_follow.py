@@ -224,6 +224,13 @@ def test_the_newest_words_are_those_of_the_last_record_that_says_something() -> 
     assert newest_words(record("my key sk-ant-api03-secret")) == (AT, "my key sk-ant-…")
 
 
+def test_the_newest_words_are_not_those_that_an_end_is_told_with() -> None:
+    turn = '{"type":"result","subtype":"success","is_error":false,"num_turns":2,"total_cost_usd":0.07}'
+    said = record('{"type":"assistant","message":{"content":[{"type":"text","text":"All tidy."}]}}', b"a", 5)
+    assert newest_words(said + record(turn, b"a") + record("done", b"n")) == (5, "All tidy.")
+    assert newest_words(said + record("failed: exit 1", b"n", 6)) == (6, "failed: exit 1")
+
+
 def test_words_of_a_long_line_are_found_though_its_beginning_was_not_read() -> None:
     data = records.pack(AT, b"a", b'{"x": "' + b"y" * 100_000 + b'"}')
     rest = data[data.index(b"\n") + 1 :]

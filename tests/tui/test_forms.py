@@ -109,7 +109,7 @@ async def test_message_and_interrupt() -> None:
         assert here.engine.asked == [SendMessage("vm2/api-3", 1, "use v2"), InterruptAgent("vm2/api-3", 1)]
         here.screen(Overview).table.choose("vm1/lint-all")
         await here.press("m")
-        assert here.said() == "lint-all runs a command, which takes none"
+        assert here.said() == "lint-all runs a command, which takes no messages"
 
 
 async def test_a_question_is_answered_in_words() -> None:

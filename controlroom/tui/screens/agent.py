@@ -1,5 +1,6 @@
 """One agent: what it is, why its state is what it is, what it asks, and its whole log."""
 
+from dataclasses import replace
 from functools import partial
 
 from textual import on
@@ -80,10 +81,12 @@ class AgentScreen(RoomScreen):
         return self.agent_id
 
     def items(self) -> list[Item]:
-        """What is done to this agent comes before what is done anywhere."""
+        """What is done to this agent comes before what is done anywhere; back ends a search before it leaves."""
         items = [item for item in super().items() if self.hunt or not item.action.name.startswith("match_")]
         items.sort(key=lambda item: item.action.name == "spawn" and self.size.width < 100)
-        return sorted(items, key=lambda item: not item.action.name.startswith("match_"))
+        items.sort(key=lambda item: not item.action.name.startswith("match_"))
+        word = "end search" if self.hunt else "back"
+        return [replace(item, title=word) if item.action.name == "back" else item for item in items]
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""

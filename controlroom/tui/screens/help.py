@@ -6,7 +6,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.actions import on_screen
+from controlroom.domain.actions import ACTIONS, on_screen
 from controlroom.domain.model import State
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
@@ -22,8 +22,10 @@ _STATES = (
     (State.LIMITED, "stopped by a rate or plan limit, with the time it ends"),
     (State.FAILED, "ended badly; its line says how"),
     (State.LOST, "its host cannot be reached: what is shown is old, with its age"),
+    (State.UNKNOWN, "no source says what it does"),
     (State.IDLE, "waits for a message"),
     (State.STARTING, "is being started"),
+    (State.PAUSED, "stopped, to be resumed"),
     (State.DONE, "has ended well"),
 )
 _KEY = 14
@@ -54,7 +56,7 @@ class HelpText(Lines):
 
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
-        for action in on_screen(self._where):
+        for action in sorted(on_screen(self._where), key=ACTIONS.index):
             drawn += self._entry(KEY_WORDS.get(action.key, action.key), action.help, width)
         drawn += [(), ink.line(("  moving", palette.quiet))]
         for motion in self._motions:

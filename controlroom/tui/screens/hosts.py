@@ -118,9 +118,10 @@ class HostsScreen(RoomScreen):
         return self.query_one(QuestionPanel)
 
     def items(self) -> list[Item]:
-        """Enter leads back when one host has the screen."""
+        """Enter leads back when one host has the screen; only what others own can be taken."""
         back = {"host_open": "all hosts"} if self.alone else {}
-        return [replace(item, title=back.get(item.action.name, item.title)) for item in super().items()]
+        shown = [item for item in super().items() if item.action.name != "host_take" or not item.reason]
+        return [replace(item, title=back.get(item.action.name, item.title)) for item in shown]
 
     def motions(self) -> list[Motion]:
         """Keys that move the cursor."""

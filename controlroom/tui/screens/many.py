@@ -83,8 +83,12 @@ class Listed(Lines):
         lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
         if self._plan.left_out:
             lines.append(ink.line(("  left out:", self.palette.quiet)))
-        reasons = ((agent, reason.removeprefix(f"{agent.name} ")) for agent, reason in self._plan.left_out)
-        return lines + [ink.line((f"    {agent.id}  {reason}", self.palette.quiet)) for agent, reason in reasons]
+        cells = max((len(agent.id) for agent, _ in self._plan.left_out), default=0)
+        cells = min(cells, 18 if width < 60 else 40)
+        for agent, reason in self._plan.left_out:
+            words = f"    {ink.left(agent.id, cells)}  {reason.removeprefix(f'{agent.name} ')}"
+            lines.append(ink.line((ink.cut(words, width), self.palette.quiet)))
+        return lines
 
     def _target(self, agent: Agent, width: int) -> list[Line]:
         palette, picture = self.palette, self.room.picture

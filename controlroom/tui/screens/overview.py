@@ -286,11 +286,13 @@ class Overview(RoomScreen):
     # ------------------------------------------------------------------ doing
 
     def items(self) -> list[Item]:
-        """Back means out here; on a phone that is left to the key."""
-        if self.covered:
+        """Back means out here, which on a phone is left to the key; while there is a filter it takes that away."""
+        filtered = bool(self.query_one(FilterLine).text)
+        if self.covered and not filtered:
             return super().items()
-        shown = [item for item in super().items() if item.action.name != "back" or self.size.width >= 60]
-        return [replace(item, title="quit") if item.action.name == "back" else item for item in shown]
+        shown = [item for item in super().items() if item.action.name != "back" or self.size.width >= 60 or filtered]
+        word = "show all" if filtered else "quit"
+        return [replace(item, title=word) if item.action.name == "back" else item for item in shown]
 
     def marked(self) -> list[str]:
         """The marked agents in the order of the table, then those that a filter hides."""
@@ -329,7 +331,11 @@ class Overview(RoomScreen):
             Motion("l end >", "Last agent.", partial(self._move, far)),
             Motion(". pagedown", "More of the question or log in the pane.", self._page_down),
             Motion(", pageup b", "Earlier lines of the log in the pane.", self._page_up),
-            Motion("1", "The pane with that number (0: the tenth); with one pane, that row.", partial(self._number, 1)),
+            Motion(
+                "1",
+                "The pane with that number, up to 9 (0: the tenth); with one pane, that row.",
+                partial(self._number, 1),
+            ),
         ]
         numbers = [Motion(str(number % 10), "", partial(self._number, number)) for number in range(2, 11)]
         return moves + numbers
@@ -385,8 +391,7 @@ class Overview(RoomScreen):
     @on(FilterLine.Changed)
     def _filtered(self, event: FilterLine.Changed) -> None:
         event.stop()
-        self._see_agents(self.picture)
-        self._arrange()
+        self._arrange_anew()
 
 
 def _set_height(widget: object, lines: int) -> None:

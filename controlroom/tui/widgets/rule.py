@@ -10,6 +10,9 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
+_TITLE = 24
+"""Cells of a title that a long word at the right leaves to it."""
+
 
 class Rule(Lines):
     """`─ title ───────── word ─`."""
@@ -41,7 +44,8 @@ class Rule(Lines):
         palette, sign = self.palette, self.palette.glyphs.rule
         line = palette.accent if self._chosen else palette.rule
         first = palette.glyphs.cursor if self._chosen else sign
-        word = ink.cut(self._word, max(0, width - 6))
+        kept = min(ink.width(self._title), _TITLE)
+        word = ink.cut(self._word, max(0, width - 8 - kept))
         title = ink.cut(self._title, max(0, width - ink.width(word) - 8))
         start = ink.line(
             (f"{first} " if title else first, line),
