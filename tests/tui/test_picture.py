@@ -43,6 +43,6 @@ async def test_the_footer_says_what_back_does_now() -> None:
         await here.press("q")
         await here.until(lambda: "q quit" in here.text())
         await here.press("enter", "slash", *"docs", "enter")
-        await here.until(lambda: "q end search" in here.text())
+        await here.until(lambda: "q end" in here.text())
         await here.press("q")
         await here.until(lambda: "q back" in here.text())

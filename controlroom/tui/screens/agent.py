@@ -85,7 +85,7 @@ class AgentScreen(RoomScreen):
         items = [item for item in super().items() if self.hunt or not item.action.name.startswith("match_")]
         items.sort(key=lambda item: item.action.name == "spawn" and self.size.width < 100)
         items.sort(key=lambda item: not item.action.name.startswith("match_"))
-        word = "end search" if self.hunt else "back"
+        word = "end" if self.hunt else "back"
         return [replace(item, title=word) if item.action.name == "back" else item for item in items]
 
     def question_here(self) -> QuestionPanel | None:
