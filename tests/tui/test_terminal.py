@@ -218,7 +218,7 @@ def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
     terminal.keys("Escape")
     terminal.wait_until_gone("spawn an agent")
     terminal.type(":web-2\rq")
-    terminal.wait_for_text("2 of 12 with “vm2 working”", "q quit")
+    terminal.wait_for_text("2 of 12 with “vm2 working”", "q show all")
 
 
 def test_a_kill_typed_ahead_of_its_question_does_nothing(stage: Stage) -> None:
