@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Pending, Profile, Question
 
 
@@ -153,6 +154,28 @@ class MoneySeen:
 
 
 @dataclass(frozen=True)
+class BudgetsSeen:
+    """The budgets as they stand: these and no others."""
+
+    budgets: Mapping[str, Budget]
+
+
+@dataclass(frozen=True)
+class HeadroomSeen:
+    """What the limits leave: these and no others."""
+
+    headroom: Mapping[str, Headroom]
+
+
+@dataclass(frozen=True)
+class Alarmed:
+    """There is something to tell about this, or (None) no longer."""
+
+    about: str
+    alarm: Alarm | None
+
+
+@dataclass(frozen=True)
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
@@ -187,6 +210,9 @@ Event = (
     | LoadsSeen
     | SpendingSeen
     | MoneySeen
+    | BudgetsSeen
+    | HeadroomSeen
+    | Alarmed
     | Ordered
     | Concluded
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.meter.names import ADOPTED, LOCAL
 from controlroom.meter.states import ENDED, LIVE, State
 
@@ -172,6 +173,11 @@ class Agent:
     """Who pays: `api` (dollars), `plan` (quota of a login), or nothing when it is not known."""
     spent: int | None = None
     """Micro-dollars that all its runs have cost at list prices; None: no reading."""
+    grant: int = 0
+    """The number of the grant that its runner goes by; 0: none."""
+    run_spent: int = 0
+    """What this run has cost by its runner's count, micro-dollars; said with each grant it took, and at the end."""
+    run_tokens: int = 0
     last_line: str = ""
     last_line_at: int = 0
     pending: Pending | None = None
@@ -243,6 +249,12 @@ class Fleet:
     limits: Limits = field(default_factory=Limits)
     money: Money | None = None
     """None: no reading."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """By name."""
+    headroom: Mapping[str, Headroom] = field(default_factory=dict)
+    """By key: what is left of every limit that has been heard of."""
+    alarms: Mapping[str, Alarm] = field(default_factory=dict)
+    """By what they are about, as `ledger` or `budget day`."""
 
     def agents_on(self, host: str) -> list[Agent]:
         """Give the agents of one host, in no particular order."""

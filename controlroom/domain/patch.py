@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.lively import LINE, LOAD, rest
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, moved
 
@@ -54,14 +55,29 @@ class Patch:
     limits: Limits | None = None
     money: Money | None = None
     """None: as it was; there is no way back to no reading."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    headroom: Mapping[str, Headroom] = field(default_factory=dict)
+    alarms: Mapping[str, Alarm] = field(default_factory=dict)
     dropped_hosts: tuple[str, ...] = ()
     dropped_agents: tuple[str, ...] = ()
+    dropped_budgets: tuple[str, ...] = ()
+    dropped_headroom: tuple[str, ...] = ()
+    dropped_alarms: tuple[str, ...] = ()
 
 
 def snapshot(fleet: Fleet) -> Patch:
     """Give a patch that brings any reader to `fleet`."""
     return Patch(
-        True, fleet.room, fleet.hosts, fleet.agents, profiles=fleet.profiles, limits=fleet.limits, money=fleet.money
+        True,
+        fleet.room,
+        fleet.hosts,
+        fleet.agents,
+        profiles=fleet.profiles,
+        limits=fleet.limits,
+        money=fleet.money,
+        budgets=fleet.budgets,
+        headroom=fleet.headroom,
+        alarms=fleet.alarms,
     )
 
 
@@ -79,8 +95,14 @@ def diff(old: Fleet, new: Fleet) -> Patch:
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
         money=None if old.money == new.money else new.money,
-        dropped_hosts=tuple(key for key in old.hosts if key not in new.hosts),
-        dropped_agents=tuple(key for key in old.agents if key not in new.agents),
+        budgets=_put(old.budgets, new.budgets),
+        headroom=_put(old.headroom, new.headroom),
+        alarms=_put(old.alarms, new.alarms),
+        dropped_hosts=_gone(old.hosts, new.hosts),
+        dropped_agents=_gone(old.agents, new.agents),
+        dropped_budgets=_gone(old.budgets, new.budgets),
+        dropped_headroom=_gone(old.headroom, new.headroom),
+        dropped_alarms=_gone(old.alarms, new.alarms),
     )
 
 
@@ -96,6 +118,9 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
         profiles=fleet.profiles if patch.profiles is None else patch.profiles,
         limits=patch.limits or fleet.limits,
         money=patch.money or fleet.money,
+        budgets=_merged(fleet.budgets, patch.budgets, patch.dropped_budgets),
+        headroom=_merged(fleet.headroom, patch.headroom, patch.dropped_headroom),
+        alarms=_merged(fleet.alarms, patch.alarms, patch.dropped_alarms),
     )
 
 
@@ -127,6 +152,10 @@ def _put(old: Mapping[str, V], new: Mapping[str, V]) -> dict[str, V]:
     if old is new:
         return {}
     return {key: value for key, value in new.items() if old.get(key) is not value and old.get(key) != value}
+
+
+def _gone(old: Mapping[str, V], new: Mapping[str, V]) -> tuple[str, ...]:
+    return tuple(key for key in old if key not in new)
 
 
 def _merged(held: Mapping[str, V], put: Mapping[str, V], dropped: tuple[str, ...]) -> Mapping[str, V]:

@@ -214,6 +214,31 @@ def _money_seen(fleet: Fleet, event: events.MoneySeen) -> Fleet:
     return fleet if fleet.money == event.money else replace(fleet, money=event.money)
 
 
+def _budgets_seen(fleet: Fleet, event: events.BudgetsSeen) -> Fleet:
+    kept = _kept(fleet.budgets, event.budgets)
+    return fleet if kept is fleet.budgets else replace(fleet, budgets=kept)
+
+
+def _headroom_seen(fleet: Fleet, event: events.HeadroomSeen) -> Fleet:
+    kept = _kept(fleet.headroom, event.headroom)
+    return fleet if kept is fleet.headroom else replace(fleet, headroom=kept)
+
+
+def _kept(old: Mapping[str, V], new: Mapping[str, V]) -> Mapping[str, V]:
+    """Give the new records, those that are as they were as the same objects."""
+    if old == new:
+        return old
+    return {key: old[key] if old.get(key) == value else value for key, value in new.items()}
+
+
+def _alarmed(fleet: Fleet, event: events.Alarmed) -> Fleet:
+    if fleet.alarms.get(event.about) == event.alarm:
+        return fleet
+    if event.alarm is None:
+        return replace(fleet, alarms=_without(fleet.alarms, event.about))
+    return replace(fleet, alarms=_with(fleet.alarms, event.about, event.alarm))
+
+
 def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
     """Note that a host was heard; to the second, so that a busy host does not become a new record every time."""
     host = fleet.hosts.get(name)
@@ -258,6 +283,9 @@ _STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,
     events.MoneySeen: _money_seen,
+    events.BudgetsSeen: _budgets_seen,
+    events.HeadroomSeen: _headroom_seen,
+    events.Alarmed: _alarmed,
     events.Ordered: _ordered,
     events.Concluded: _concluded,
 }

@@ -276,6 +276,9 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         limited_until=setting.end(seen.limited_until),
         denied=_within(seen.denied, 2**31) or 0,
         billing=seen.billing if seen.billing in ("api", "plan") else "",
+        grant=_within(seen.grant, 2**53) or 0,
+        run_spent=_within(seen.run_spent, 2**53) or 0,
+        run_tokens=_within(seen.run_tokens, 2**53) or 0,
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )

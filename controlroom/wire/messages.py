@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.figures import HostSeen as HostSeen
+from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
 from controlroom.wire.spec import AgentSpec
@@ -51,6 +52,8 @@ class Spawn:
     spec: AgentSpec
     task: str
     replaces: int = 0
+    grant: Grant | None = None
+    """What it may spend, in force before it begins; None: no budget binds it."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,12 @@ class AgentSeen:
     denied: int = 0
     billing: str = ""
     """Who pays for its messages: `api` or `plan`, "" for what is not Claude."""
+    grant: int = 0
+    """The number of the grant that its runner goes by; 0: none."""
+    run_spent: int = 0
+    """Micro-dollars that its run has cost by its runner's count: said with each grant it took, and at the end."""
+    run_tokens: int = 0
+    """Tokens of all kinds, likewise."""
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()

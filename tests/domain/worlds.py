@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from controlroom.domain import events
+from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
 from controlroom.domain.model import (
     Agent,
     Fleet,
@@ -13,6 +14,7 @@ from controlroom.domain.model import (
     HostSample,
     Limits,
     LinkState,
+    Money,
     Pending,
     Profile,
     Question,
@@ -79,6 +81,26 @@ others = st.builds(
     st.sampled_from([State.IDLE, State.WORKING, State.UNKNOWN, State.WAITING]),
     times,
 )
+money = st.integers(0, 10**9)
+budgets = st.dictionaries(
+    st.sampled_from(["day", "hour"]),
+    st.builds(
+        lambda name, spent, granted: Budget(
+            name, "fleet", "day", "billed", 10**9, 95 * 10**7, spent=spent, granted=granted, rungs=(Rung(95, "pause"),)
+        ),
+        st.sampled_from(["day", "hour"]),
+        st.none() | money,
+        money,
+    ),
+)
+readings = st.dictionaries(
+    st.sampled_from(["ann 5 h", "ann week"]),
+    st.builds(
+        lambda used, shares: Headroom("ann", "5 h", "window", used, 100, shares=shares),
+        st.none() | st.integers(0, 100),
+        st.dictionaries(st.just("vm1/a"), st.integers(0, 1000)),
+    ),
+)
 ids = st.builds(lambda on, name: f"{on}/{name}", hosts, names | st.just("~work"))
 happenings = st.one_of(
     st.builds(events.HostAdded, hosts, st.just("ann@vm"), times),
@@ -98,6 +120,13 @@ happenings = st.one_of(
         st.lists(names, max_size=2).map(tuple),
     ),
     st.builds(events.ForeignObserved, hosts, st.lists(others, max_size=3).map(tuple), times),
+    st.builds(events.SpendingSeen, hosts, st.dictionaries(ids, money)),
+    st.builds(events.MoneySeen, st.builds(Money, money, money, money, money)),
+    st.builds(events.BudgetsSeen, budgets),
+    st.builds(events.HeadroomSeen, readings),
+    st.builds(
+        events.Alarmed, st.sampled_from(["ledger", "budget day"]), st.none() | st.builds(Alarm, st.text(max_size=9))
+    ),
     st.builds(events.Ordered, ids, pendings, st.none() | agents),
     st.builds(
         events.Concluded, st.integers(1, 5), ids, st.sampled_from(["done", "refused", "unknown"]), st.just("so"), times

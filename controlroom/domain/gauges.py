@@ -1,0 +1,104 @@
+"""What the screen has gauges for besides machines: budgets, headroom of limits, and what somebody must be told.
+
+Money is micro-dollars. A budget counts in one unit and no other: what keys pay (`billed`), what plans' logins cover at
+list prices (`covered`, shown with ≈), tokens of all kinds, or per cent of a plan's window. Times are UTC milliseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+UNITS = ("billed", "covered", "tokens", "window")
+"""What a budget can be counted in; `window`: per cent of a window of a plan."""
+
+PERIODS = ("hour", "day", "week", "month")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What is done when so much of a budget is gone."""
+
+    percent: int
+    action: str
+    """`notify`, `hold`, `cheaper`, `pause`, `interrupt` or `stop`."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A budget as it stands. Amounts are in its unit: micro-dollars, tokens or per cent."""
+
+    name: str
+    scope: str
+    """`fleet`, `host vm1`, `profile docs` or `agent vm1/docs-1`; of a window: `account` and its key too."""
+    period: str
+    """`hour`, `day`, `week`, `month`; of unit `window`: the window's name, as `five_hour`."""
+    unit: str
+    limit: int
+    stop: int
+    """The stop line: what its last stopping rung comes to; `limit` when none stops."""
+    began: int = 0
+    """When its period began, in the operator's time zone."""
+    ends: int = 0
+    spent: int | None = None
+    """What is known to be gone since then; None: no reading."""
+    granted: int = 0
+    """What running agents may still spend by their grants: spent and this together stay below the stop line."""
+    rungs: tuple[Rung, ...] = ()
+    reached: int = 0
+    """How many of the rungs have been reached, in their order."""
+    runs_out: int | None = None
+    """When it is gone at the rate of the last minutes and hours; None: not within its period, or not known."""
+    overshoot: int | None = None
+    """What may come on top at the very most: a message in flight for each agent and subagent; None: not known."""
+    dry_run: bool = False
+    """Its ladder only says what it would do."""
+
+    @property
+    def percent(self) -> float | None:
+        """Say how much of the limit is gone; None: no reading."""
+        return None if self.spent is None or not self.limit else 100 * self.spent / self.limit
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """What one limit leaves: a window of a plan, or a bucket of the API of one model class; of one account."""
+
+    account: str
+    """Names the account in few words, the same on every host; never a secret."""
+    name: str
+    """`5 h`, `week`, `week Opus`; `requests`, `input`, `output` with the model class."""
+    kind: str
+    """`window` (per cent), `bucket` (per minute) or `credit` (micro-dollars of a plan's monthly API credit)."""
+    used: int | None = None
+    """Per cent, or requests or tokens of the last minute; None: no reading."""
+    limit: int | None = None
+    """100 of a window; a bucket's ceiling; None: not known."""
+    resets: int = 0
+    """When it is whole again; 0: not known, or all the time."""
+    source: str = ""
+    """Where the reading comes from, in a word or two: `stream`, `status line`, `metering`, `headers`."""
+    at: int = 0
+    """When it was read."""
+    measured: bool = True
+    """False: it is worked out, not read."""
+    buffer: int | None = None
+    """Where the operator wants it to end, below `limit`; None: at the limit."""
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """Who used how much of it, by agent id, per mille of what is used."""
+
+    @property
+    def key(self) -> str:
+        """What names it in the fleet."""
+        return f"{self.account} {self.name}"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something the operator should know until it is over: a budget's rung, a stray key, a ledger that is full."""
+
+    text: str
+    """One sentence: what, where, and what to do."""
+    level: str = "warning"
+    """`notice`, `warning` or `danger`."""
+    since: int = 0
+    agent: str = ""
+    """The agent that it is about, by id."""
