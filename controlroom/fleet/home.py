@@ -50,6 +50,11 @@ class Home:
         return self.config_folder / "prices.toml"
 
     @property
+    def plans(self) -> Path:
+        """What the user knows better about plans and tiers; never written by us."""
+        return self.config_folder / "plans.toml"
+
+    @property
     def ledger(self) -> Path:
         """The engine's SQLite file."""
         return self.state_folder / "ledger.db"

@@ -132,7 +132,7 @@ class Sheet:
     def _known_name(self, model: str) -> str:
         """Find a model's name on the sheet: as it stands, by an alias, or without what vendors and dates add to it."""
         name = model.split("[")[0].lower()
-        for candidate in (name, _bare(name)):
+        for candidate in (name, bare_name(name)):
             known = self.aliases.get(candidate, candidate)
             if known in self._by_model:
                 return known
@@ -149,8 +149,9 @@ def _tokens(price: Price, usage: Usage) -> int:
     return (price.long if price.long is not None and is_long else price.rates).of(usage)
 
 
-def _bare(name: str) -> str:
-    """`us.anthropic.claude-opus-5-5-20260901-v1:0` -> `claude-opus-5-5`."""
+def bare_name(name: str) -> str:
+    """Take off a model's name what vendors and dates add: `us.anthropic.claude-opus-5-5-20260901-v1:0` is
+    `claude-opus-5-5`."""
     tail = name.rpartition("/")[2]
     tail = tail[tail.find("claude") :] if "claude" in tail else tail
     return _DATE.sub("", _VERSION.sub("", tail))

@@ -1,0 +1,33 @@
+"""What a subscription costs. How many tokens one holds is published by nobody: it has windows and percentages."""
+
+from dataclasses import dataclass
+
+from controlroom.domain.tiers import Tiers
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan, or one seat of it. Money is micro-dollars a month."""
+
+    key: str
+    name: str
+    month: int
+    month_paid_yearly: int | None = None
+    windows: tuple[str, ...] = ()
+    """What it is limited by, in words: `5 h`, `week`."""
+    api_credit: int = 0
+    """Dollars for the API that come with it, which Claude Code cannot use."""
+    usage_billed: bool = False
+    """Whether all use is billed on top, at API prices."""
+    seats_from: int = 1
+    """Seats that one has to buy at least."""
+    unsure: str = ""
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What is for sale, as of a day."""
+
+    as_of: str
+    plans: tuple[Plan, ...] = ()
+    tiers: Tiers = Tiers()
