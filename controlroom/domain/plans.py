@@ -1,6 +1,6 @@
 """What a subscription costs. How many tokens one holds is published by nobody: it has windows and percentages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controlroom.domain.tiers import Tiers
 
@@ -30,4 +30,4 @@ class Offers:
 
     as_of: str
     plans: tuple[Plan, ...] = ()
-    tiers: Tiers = Tiers()
+    tiers: Tiers = field(default_factory=Tiers)
