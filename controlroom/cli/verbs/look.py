@@ -1,0 +1,65 @@
+"""Verbs that look, and change nothing."""
+
+from controlroom.cli import arguments as take
+from controlroom.cli.verbs.verb import Verb
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "status",
+        "look",
+        "[--json]",
+        "Show hosts and agents, what needs a person first.",
+        "A fresh engine needs a moment: it waits up to three seconds for hosts that are still connecting.",
+        ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
+        "status:status",
+        take.status,
+    ),
+    Verb(
+        "costs",
+        "look",
+        "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
+        "Show what was spent.",
+        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is no "
+        "bill: its list price wears a ≈, and is never added to what a key pays. WHEN is 90m, 12h, 7d, today or a day.",
+        ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
+        "costs:costs",
+        take.costs,
+    ),
+    Verb(
+        "logs",
+        "look",
+        "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
+        "Print an agent's log.",
+        "Lines are made safe for a terminal. --raw gives what the agent wrote, byte for byte, without what the runner "
+        "and the operator said: for files and pipes. -f goes on until the agent's run has ended. --grep searches the "
+        "whole log on its host and prints the last N lines that match.",
+        (
+            "controlroom logs docs-1 -n 50 -f",
+            "controlroom logs docs-1 --raw | jq -r .type",
+            "controlroom logs docs-1 --grep 'tests? failed' --regex",
+        ),
+        "logs:logs",
+        take.logs,
+    ),
+    Verb(
+        "explain",
+        "look",
+        "AGENT [--json]",
+        "Say why an agent's state is what it is, and what to do next.",
+        "What decided the state, what every source says and how long ago, what disagrees, how its host stands.",
+        ("controlroom explain docs-1", "controlroom explain vm1/docs-1 --json | jq '.steps[].command'"),
+        "explain:explain",
+        take.explain,
+    ),
+    Verb(
+        "attach",
+        "look",
+        "AGENT [--read-only]",
+        "Hand this terminal to an agent's own, over a connection of its own.",
+        "` then q leaves, and so does a tap on the line at the bottom; ` twice types one. Over SSH the system's ssh is "
+        "used, with the keys of hosts that this room knows.",
+        ("controlroom attach docs-1", "controlroom attach vm1/docs-1 --read-only"),
+        "attach:attach",
+        take.attach,
+    ),
+)

@@ -1,0 +1,63 @@
+"""Verbs for the room: its engine, its ledger, its beginnings."""
+
+from controlroom.cli import arguments as take
+from controlroom.cli.verbs.verb import Verb
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "audit",
+        "room",
+        "[-n N] [--grep TEXT] [--json]",
+        "Show who did what, when, and what came of it.",
+        "Every order is in it, refused ones too; no task text, no secret.",
+        ("controlroom audit", "controlroom audit --grep kill -n 20"),
+        "ledger:audit",
+        take.audit,
+    ),
+    Verb(
+        "ledger check",
+        "room",
+        "",
+        "Read the whole ledger: is it undamaged, and do its sums add up?",
+        "",
+        ("controlroom ledger check",),
+        "ledger:check",
+        take.nothing,
+    ),
+    Verb(
+        "ledger backup",
+        "room",
+        "FILE",
+        "Copy the ledger into a new file while it is in use.",
+        "To go back to a copy: controlroom stop, then put it in the place of ledger.db.",
+        ("controlroom ledger backup ~/controlroom-ledger.db",),
+        "ledger:backup",
+        take.ledger_backup,
+    ),
+    Verb(
+        "engine",
+        "room",
+        "[--foreground | --install | --uninstall]",
+        "Start the engine, which every other verb does by itself.",
+        "--install has this machine start it, so that it survives logout and reboot: as a systemd user unit with "
+        "linger, else by a line of your crontab. --uninstall takes that away. --foreground runs it in this process, "
+        "for a service manager.",
+        ("controlroom engine --install", "controlroom engine --foreground"),
+        "engine:engine",
+        take.engine,
+    ),
+    Verb(
+        "stop", "room", "", "Stop the engine; agents live on.", "", ("controlroom stop",), "engine:stop", take.nothing
+    ),
+    Verb(
+        "demo",
+        "room",
+        "[--agents N] [--hold]",
+        "Play a throw-away control room on this machine; needs only tmux.",
+        "Everything is gone when it ends. --hold plays it without the screen, prints how to reach it, and ends with "
+        "Ctrl-C.",
+        ("controlroom demo", "controlroom demo --agents 20"),
+        "engine:demo",
+        take.demo,
+    ),
+)
