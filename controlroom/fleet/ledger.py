@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
-from controlroom.fleet import usage_tables
+from controlroom.fleet import grant_tables, usage_tables
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 2
+FORMAT = 3
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -46,7 +46,7 @@ _TABLES = (
 )
 """Format 1."""
 
-_STEPS: tuple[Sequence[str], ...] = (usage_tables.TABLES,)
+_STEPS: tuple[Sequence[str], ...] = (usage_tables.TABLES, (*usage_tables.RUNS, *grant_tables.TABLES))
 """What brings format n to n + 1, from 1 on."""
 
 

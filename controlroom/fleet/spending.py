@@ -119,7 +119,7 @@ class Spending:
         if used.damaged:
             log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
         bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
-        statements = book(self._source(host, place.name), bookings) if bookings else []
+        statements = book(self._source(host, place.name, place.epoch), bookings) if bookings else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
         if problem := await self._books.booked([*statements, noted]):
             self._later(host, problem)
@@ -127,11 +127,11 @@ class Spending:
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up(host)
 
-    def _source(self, host: str, name: str) -> Source:
+    def _source(self, host: str, name: str, epoch: int) -> Source:
         agent = self._room.fleet.agents.get(f"{host}/{name}")
         if agent is None:
-            return Source(host, name, "", "", "")
-        return Source(host, name, agent.profile, agent.cwd, agent.billing)
+            return Source(host, name, "", "", "", epoch)
+        return Source(host, name, agent.profile, agent.cwd, agent.billing, epoch)
 
     def _later(self, host: str, problem: str) -> None:
         log.error("the usage of %s is not booked: %s", host, problem)

@@ -38,6 +38,8 @@ class Source(NamedTuple):
     profile: str
     folder: str
     billing: str
+    epoch: int = 0
+    """Which run of the agent; 0: not known."""
 
 
 class Booking(NamedTuple):
@@ -87,6 +89,11 @@ _TAKEN = "; ".join(
     )
 )
 
+_TRIGGERS = (
+    f"create trigger usage_added after insert on usage begin {_ADDED}; end",
+    f"create trigger usage_changed after update on usage begin {_TAKEN}; {_ADDED}; end",
+)
+
 TABLES: Sequence[str] = (
     """create table sources (id integer primary key, host text not null, agent text not null, profile text not null,
     folder text not null, billing text not null, unique (host, agent, profile, folder, billing))""",
@@ -100,8 +107,7 @@ TABLES: Sequence[str] = (
     _sums("spend_days", "day, source, model, unpriced"),
     "create index spend_days_source on spend_days (source)",
     _sums("spend_times", "quarter, billing, unpriced"),
-    f"create trigger usage_added after insert on usage begin {_ADDED}; end",
-    f"create trigger usage_changed after update on usage begin {_TAKEN}; {_ADDED}; end",
+    *_TRIGGERS,
     """create table usage_read (host text not null, agent text not null, epoch integer not null,
     offset integer not null, mark text not null, primary key (host, agent, epoch)) without rowid""",
 )
@@ -111,9 +117,26 @@ TABLES: Sequence[str] = (
 reads thousands of rows and not hundreds of thousands.
 """
 
+RUNS: Sequence[str] = (
+    "drop trigger usage_added",
+    "drop trigger usage_changed",
+    """create table sources_of_runs (id integer primary key, host text not null, agent text not null,
+    profile text not null, folder text not null, billing text not null, epoch integer not null,
+    unique (host, agent, profile, folder, billing, epoch))""",
+    "insert into sources_of_runs select id, host, agent, profile, folder, billing, 0 from sources",
+    "drop table sources",
+    "alter table sources_of_runs rename to sources",
+    *_TRIGGERS,
+    """create table dearest (day integer not null, model text not null, pico integer not null,
+    primary key (day, model)) without rowid""",
+    f"""insert into dearest select at / {DAY}, name, max(pico) from usage join models on model = models.id
+    group by 1, 2""",
+)
+"""What tells runs of an agent apart, and which was the dearest message of a model on each day (of UTC)."""
+
 _BOOK = f"""insert into usage select ?, ?, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
     where sources.host = ? and sources.agent = ? and sources.profile = ? and sources.folder = ? and sources.billing = ?
-    and models.name = ?
+    and sources.epoch = ? and models.name = ?
     on conflict do update set model = excluded.model, unpriced = excluded.unpriced, flags = excluded.flags,
     {_each("{0} = excluded.{0}")} where excluded.pico > usage.pico"""
 
@@ -121,12 +144,27 @@ _BOOK = f"""insert into usage select ?, ?, ?, sources.id, models.id, ?, ?, ?, ?,
 def book(source: Source, bookings: Sequence[Booking]) -> list[Statement]:
     """Give the statements that book messages of one source."""
     statements: list[Statement] = [
-        ("insert or ignore into sources (host, agent, profile, folder, billing) values (?, ?, ?, ?, ?)", tuple(source))
+        (
+            "insert or ignore into sources (host, agent, profile, folder, billing, epoch) values (?, ?, ?, ?, ?, ?)",
+            tuple(source),
+        )
     ]
     models = dict.fromkeys(booking.message.model for booking in bookings)
     statements += [("insert or ignore into models (name) values (?)", (model,)) for model in models]
+    statements += [(_DEAREST, values) for values in _dearest(bookings)]
     return statements + [(_BOOK, _values(source, booking)) for booking in bookings]
 
+
+def _dearest(bookings: Sequence[Booking]) -> list[tuple[int, str, int]]:
+    found: dict[tuple[int, str], int] = {}
+    for message, cost, at in bookings:
+        key = at // DAY, message.model
+        found[key] = max(found.get(key, 0), cost.pico)
+    return [(*key, pico) for key, pico in found.items()]
+
+
+_DEAREST = """insert into dearest values (?, ?, ?)
+    on conflict do update set pico = excluded.pico where excluded.pico > dearest.pico"""
 
 TOTALS = "select agent, sum(pico) from sources join spend_days on source = id where host = ? group by agent"
 """What each agent of a host has cost in all, at list prices, in pico-dollars."""

@@ -14,6 +14,10 @@ import pytest
 from controlroom.domain.audit import AuditLine
 from controlroom.fleet import ledger as module
 from controlroom.fleet.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
+from controlroom.fleet.ledger_care import check
+from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.meter.prices import Cost
+from controlroom.meter.usage import Message, Usage
 
 ORDER = Order(1, "spawn", "vm1", "a1", 1, "write the docs", "ann", 1000)
 AGENT = KnownAgent("vm1", "a1", 1, "headless", "docs", "", "", "write the docs", 1000)
@@ -205,4 +209,27 @@ def test_the_audit_is_searched_as_people_write(path: Path) -> None:
     assert [line.verb for line in ledger.audit(10, "100 %")] == ["kill"]
     assert len(ledger.audit(10)) == 2
     assert [line.verb for line in ledger.audit(1)] == ["kill"]
+    ledger.close()
+
+
+def test_a_ledger_of_format_2_keeps_its_usage_and_goes_on_booking(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(module, "FORMAT", 2)
+        older.setattr(module, "_STEPS", module._STEPS[:1])
+        Ledger(path, "room").close()
+    database = connect(path)
+    database.execute("insert into sources values (7, 'vm1', 'a1', 'docs', '/project', 'api')")
+    database.execute("insert into models values (3, 'claude-opus-5-5')")
+    database.execute("insert into usage values ('msg_1', 'req_1', 86400000, 7, 3, 0, 0, 5, 10, 0, 0, 0, 0, 1000)")
+    database.close()
+    ledger = Ledger(path, "room")
+    message = Message("msg_2", "req_2", 1, "claude-opus-5-5", Usage(5, 10))
+    done(ledger.booked(book(Source("vm1", "a1", "docs", "/project", "api", 4), [Booking(message, Cost(20, True), 1)])))
+    assert ledger.read("select host, agent, profile, folder, billing, epoch from sources order by id") == [
+        ("vm1", "a1", "docs", "/project", "api", 0),
+        ("vm1", "a1", "docs", "/project", "api", 4),
+    ]
+    assert ledger.read("select sum(messages), sum(pico) from spend") == [(2, 1020)]
+    assert ledger.read("select * from dearest") == [(0, "claude-opus-5-5", 20), (1, "claude-opus-5-5", 1000)]
+    assert check(ledger) == []
     ledger.close()
