@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
-from controlroom.cli.starters import AtBoot, Starters
+from controlroom.cli.starters import AtBoot, Beginnings, Starters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
-    return run(sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports, _at_boot))
+    return run(
+        sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports, _at_boot, _beginnings)
+    )
 
 
 def _screen() -> int:
@@ -55,6 +57,15 @@ def _at_boot() -> AtBoot:
     from controlroom.fleet.home import find_home
 
     return AtBoot(find_home(os.environ), os.environ)
+
+
+def _beginnings() -> "Beginnings":
+    from pathlib import Path
+
+    from controlroom.fleet.beginnings import Beginnings
+    from controlroom.fleet.home import find_home
+
+    return Beginnings(find_home(os.environ), Path.home())
 
 
 if __name__ == "__main__":

@@ -144,6 +144,18 @@ def host_answer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secret", action="store_true", help="say what it asks for: unseen here, or a line of stdin")
 
 
+def init(parser: argparse.ArgumentParser) -> None:
+    """Take hosts to begin with."""
+    parser.add_argument(
+        "--host", metavar="USER@ADDRESS[:PORT]", type=_address, action="append", default=[], help="add it; no questions"
+    )
+
+
+def completions(parser: argparse.ArgumentParser) -> None:
+    """Take a shell."""
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
 def engine(parser: argparse.ArgumentParser) -> None:
     """Take where the engine is to run."""
     either = parser.add_mutually_exclusive_group()
@@ -182,9 +194,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _address(text: str) -> str:
+def is_address(text: str) -> bool:
+    """Say whether a text is user@address[:port], or could be a name of ~/.ssh/config."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"] or 22) < 65536:
+    return match is not None and 0 < int(match["port"] or 22) < 65536
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
         raise argparse.ArgumentTypeError(f"expected user@address or user@address:port, not {ascii(text)[:80]}")
     return text
 

@@ -23,13 +23,17 @@ def add(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _add(client: Client, args: argparse.Namespace) -> int:
-    name = args.name or host_name(args.address)
-    intent = intents.AddHost(name, args.address, args.fingerprint or "")
+    return await joined(client, args.name or host_name(args.address), args.address, args.fingerprint or "")
+
+
+async def joined(client: Client, name: str, address: str, fingerprint: str) -> int:
+    """Add a host and see how we stand with it, asking a person on the way. Raises `Stop` when it is not up."""
+    intent = intents.AddHost(name, address, fingerprint)
     outcome = await client.submit(intent, wait=True, deadline=PATIENCE)
     if code_of(outcome) is Exit.REFUSED:
         raise Stop(Exit.REFUSED, outcome.reason)
     output.data(name)
-    output.talk(f"{name} is in the room; connecting to {args.address}")
+    output.talk(f"{name} is in the room; connecting to {address}")
     return await _see_through(client, name)
 
 

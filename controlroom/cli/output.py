@@ -105,6 +105,17 @@ def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")
     return answer.strip().lower() in wanted
 
 
+def line(question: str) -> str:
+    """Have the person on the terminal write a line; "" when they only press Enter, or have gone."""
+    from controlroom.domain.shown import shown
+
+    _write(sys.stderr, f"{shown(question)} ")
+    said = _interruptible(sys.stdin.readline)
+    if not said:
+        _write(sys.stderr, "\n")
+    return said.strip()
+
+
 def secret(question: str) -> str:
     """Have something typed unseen on the terminal; without one, read the first line of stdin. "": nothing was said."""
     from getpass import getpass

@@ -32,6 +32,10 @@ def run(argv: Sequence[str], starters: Starters) -> int:
 def _dispatch(words: list[str], starters: Starters) -> int:
     if not words:
         return starters.screen()
+    if words[0] == "--complete":
+        from controlroom.cli.completions import answer
+
+        return answer(words[1:])
     if words[0] in ("--version", "-V"):
         output.own(f"controlroom {__version__}\n")
         return Exit.DONE

@@ -23,6 +23,20 @@ class AtBoot(Protocol):
         """Make this machine start the engine no more."""
 
 
+class Beginnings(Protocol):
+    """What a new room begins with."""
+
+    @property
+    def config(self) -> "Path":
+        """Where its config is."""
+
+    def write_config(self) -> bool:
+        """Write one that explains itself; False: there is one. Raises `OSError`."""
+
+    def ssh_hosts(self) -> list[str]:
+        """Name the hosts that ~/.ssh/config knows."""
+
+
 class Starters(NamedTuple):
     """Each runs to its end and gives an exit code; none is imported before it is called."""
 
@@ -36,3 +50,5 @@ class Starters(NamedTuple):
     """The folder for reports of our own mistakes."""
     at_boot: Callable[[], AtBoot]
     """How this room's engine is started with the machine."""
+    beginnings: Callable[[], Beginnings]
+    """What this room begins with."""

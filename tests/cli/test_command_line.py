@@ -13,13 +13,17 @@ from controlroom.cli.arguments import host_name
 from controlroom.cli.exits import MEANINGS, Exit
 from controlroom.cli.help import overview, parser_of
 from controlroom.cli.run import main
-from controlroom.cli.starters import AtBoot, Starters
+from controlroom.cli.starters import AtBoot, Beginnings, Starters
 from controlroom.cli.verbs import GROUPS, VERBS, find
 
 HEAVY = {"textual", "asyncssh", "pydantic", "asyncio", "sqlite3", "psutil", "libtmux", "rich", "json", "socket"}
 
 
 def no_boot() -> AtBoot:
+    raise AssertionError("nobody asked for that")
+
+
+def no_beginnings() -> Beginnings:
     raise AssertionError("nobody asked for that")
 
 
@@ -33,6 +37,7 @@ class Called(list[object]):
             demo=lambda agents, hold: self._note(("demo", agents, hold), 0),
             reports=lambda: reports,
             at_boot=no_boot,
+            beginnings=no_beginnings,
         )
 
     def _note(self, what: object, code: int) -> int:
@@ -174,7 +179,7 @@ def failing(error: BaseException) -> Callable[[], int]:
 def test_our_own_mistake_is_a_sentence_and_a_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "new" / "room"
     error = RuntimeError("key sk-ant-api03-secret \x1b[2J")
-    starters = Starters(failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot)
+    starters = Starters(failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_beginnings)
     assert main([], starters) == Exit.UNEXPECTED
     said = capsys.readouterr()
     (report,) = folder.iterdir()
@@ -195,13 +200,13 @@ def test_a_report_finds_another_place(capsys: pytest.CaptureFixture[str], monkey
     def no_folder() -> Path:
         raise problem
 
-    starters = Starters(failing(ValueError("x")), lambda: 0, lambda agents, hold: 0, no_folder, no_boot)
+    starters = Starters(failing(ValueError("x")), lambda: 0, lambda agents, hold: 0, no_folder, no_boot, no_beginnings)
     assert main([], starters) == Exit.UNEXPECTED
     assert "it could not be written anywhere" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    starters = Starters(failing(KeyboardInterrupt()), lambda: 0, lambda agents, hold: 0, Path, no_boot)
+    starters = Starters(failing(KeyboardInterrupt()), lambda: 0, lambda agents, hold: 0, Path, no_boot, no_beginnings)
     assert main([], starters) == Exit.INTERRUPTED
     assert capsys.readouterr() == ("", "")
 

@@ -5,6 +5,27 @@ from controlroom.cli.verbs.verb import Verb
 
 VERBS: tuple[Verb, ...] = (
     Verb(
+        "init",
+        "room",
+        "[--host USER@ADDRESS[:PORT]]...",
+        "Take the first steps: a config, this machine looked over, hosts added and checked.",
+        "Offers the hosts of ~/.ssh/config. A config that is there stays as it is. With --host, or without a person at "
+        "the terminal, it asks nothing but what a host itself asks.",
+        ("controlroom init", "controlroom init --host me@vm1.example.com --host vm2"),
+        "init:init",
+        take.init,
+    ),
+    Verb(
+        "completions",
+        "room",
+        "bash|zsh|fish",
+        "Print what makes a shell complete verbs, options, agents and hosts.",
+        'In ~/.bashrc: eval "$(controlroom completions bash)". In ~/.zshrc, after compinit, the same with zsh.',
+        ("controlroom completions bash", "controlroom completions fish | source"),
+        "completions:completions",
+        take.completions,
+    ),
+    Verb(
         "audit",
         "room",
         "[-n N] [--grep TEXT] [--json]",

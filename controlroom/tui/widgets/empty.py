@@ -1,9 +1,14 @@
 """What stands where agents would stand when there is none to show."""
 
+from controlroom.domain.model import Fleet
+from controlroom.domain.words import size
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.theme import Palette
+
+_SHOWN = 3
+"""Machines that are described."""
 
 
 def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> list[Line]:
@@ -25,6 +30,22 @@ def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> li
     return [
         (),
         ink.line(("  No agents yet.", palette.strong)),
+        *(ink.line((ink.cut(f"  {words}", cells), quiet)) for words in _machines(fleet)),
+        (),
         ink.line(("  Press ", quiet), ("s", key), (" to start one: write its task,", quiet)),
         ink.line(("  then Enter. ", quiet), ("?", key), (" explains every key.", quiet)),
+        ink.line(("  ", quiet), ("h", key), (" then ", quiet), ("a", key), (" adds another machine;", quiet)),
+        ink.line(("  in a shell: controlroom init", quiet)),
+        (),
+        ink.line(("  tmux sessions and Claudes that you", quiet)),
+        ink.line(("  started elsewhere show up by themselves.", quiet)),
+    ]
+
+
+def _machines(fleet: Fleet) -> list[str]:
+    """Say what the first hosts are, as far as they have been met."""
+    met = [(host.name, host.facts) for host in fleet.hosts.values() if host.facts]
+    return [
+        f"{name}: {facts.cores} cores, {size(facts.memory_total)}, {f'tmux {facts.tmux}' if facts.tmux else 'no tmux'}"
+        for name, facts in met[:_SHOWN]
     ]

@@ -1,0 +1,123 @@
+"""The first steps of a room: a config, this machine looked over, hosts added and checked."""
+
+import argparse
+import re
+
+from controlroom.cli import output
+from controlroom.cli.arguments import host_name, is_address
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.hosts import joined
+from controlroom.cli.room import wait_settled, with_room
+from controlroom.cli.starters import Beginnings, Starters
+from controlroom.domain import checkup
+from controlroom.domain.checkup import Verdict
+from controlroom.domain.model import Fleet
+from controlroom.fleet.client import Client
+
+_SHOWN = 30
+"""Hosts of ~/.ssh/config that are offered at most."""
+
+_GLYPHS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✕", Verdict.UNKNOWN: "?"}
+
+
+def init(args: argparse.Namespace, starters: Starters) -> int:
+    """Take the first steps, asking on the way when a person is there."""
+    beginnings = starters.beginnings()
+    _config(beginnings)
+    return with_room(lambda client, args: _init(client, args, beginnings), args)
+
+
+def _config(beginnings: Beginnings) -> None:
+    try:
+        written = beginnings.write_config()
+    except OSError as error:
+        raise Stop(Exit.REFUSED, f"{beginnings.config} cannot be written: {error.strerror}") from None
+    what = "written: every setting stands in it, commented out" if written else "is there, and stays as it is"
+    output.talk(f"config   {beginnings.config} {what}")
+
+
+async def _init(client: Client, args: argparse.Namespace, beginnings: Beginnings) -> int:
+    await wait_settled(client)
+    for name in list(client.fleet.hosts):
+        await _look_over(client, name)
+    known = [name for name in beginnings.ssh_hosts() if _is_new(client.fleet, name)]
+    wanted = list(args.host) or _asked(known)
+    failed = [address for address in wanted if not await _join(client, address)]
+    _next_steps(client.fleet)
+    return Exit.REFUSED if failed else Exit.DONE
+
+
+def _is_new(fleet: Fleet, address: str) -> bool:
+    return not any(address in (host.name, host.address) for host in fleet.hosts.values())
+
+
+def _asked(known: list[str]) -> list[str]:
+    """Offer the hosts of ~/.ssh/config; nobody there, or nothing said: none."""
+    if not output.person_is_there():
+        return []
+    if known:
+        output.talk("~/.ssh/config knows these hosts:")
+        for number, name in enumerate(known[:_SHOWN], 1):
+            output.talk(f"  {number:>2}  {name}")
+    offer = "their numbers, or " if known else ""
+    while True:
+        said = output.line(f"Which machines are to run agents? ({offer}user@address; Enter: none)")
+        try:
+            return chosen(said, known)
+        except ValueError as error:
+            output.talk(str(error))
+
+
+def chosen(said: str, known: list[str]) -> list[str]:
+    """Read what a person chose: numbers of `known`, names or addresses, with spaces or commas between.
+
+    Raises `ValueError` naming what is none of them.
+    """
+    picked: dict[str, None] = {}
+    for word in re.split(r"[,\s]+", said.strip()):
+        if word.isdecimal() and word.isascii() and 0 < int(word[:6]) <= len(known):
+            picked[known[int(word) - 1]] = None
+        elif word and not word.isdecimal() and is_address(word):
+            picked[word] = None
+        elif word:
+            raise ValueError(f"{ascii(word)[:60]} is neither a number of the list nor an address")
+    return list(picked)
+
+
+async def _join(client: Client, address: str) -> bool:
+    """Add a host, see it through, and look it over; what fails is said, and the next one gets its turn."""
+    name = host_name(address)
+    try:
+        await joined(client, name, address, "")
+    except Stop as stop:
+        output.talk(f"{name}: {stop.sentence}")
+        return False
+    await _look_over(client, name)
+    return True
+
+
+async def _look_over(client: Client, name: str) -> None:
+    """Check a host, and say in a few lines what is not well and what mends it."""
+    told = await client.check(name)
+    poor = [check for check in told.checks if check.verdict in (Verdict.BAD, Verdict.WARN)]
+    found = _found(client.fleet, name)
+    well = "has all that agents need" if checkup.is_well(told.checks) and not told.reason else "is not ready for agents"
+    output.talk(f"{name:<8} {told.reason or well}{found}")
+    for check in poor:
+        mend = f": {check.mend}" if check.mend else ""
+        output.talk(f"         {_GLYPHS[check.verdict]} {check.name}: {check.found}{mend}")
+
+
+def _found(fleet: Fleet, name: str) -> str:
+    """Say what runs there already, that others started."""
+    adopted = [agent for agent in fleet.agents_on(name) if agent.adopted]
+    if not adopted:
+        return ""
+    return f"; it runs {', '.join(sorted(agent.name for agent in adopted)[:5])} already: they are on the screen"
+
+
+def _next_steps(fleet: Fleet) -> None:
+    output.talk("")
+    output.talk("Now: controlroom                     the screen: s starts an agent, ? explains every key")
+    output.talk("     controlroom spawn docs-1 --cwd DIR --task 'Bring the docs up to date.'")
+    output.talk("     controlroom budget set day --limit 20 --period day     stop at 20 dollars a day")
