@@ -40,6 +40,17 @@ def costs(ledger: Ledger, by: str, since: int, until: int) -> tuple[CostRow, ...
     return tuple(sorted(rows, key=lambda row: (-row.micro, row.key)))
 
 
+def plan_spend(ledger: Ledger, since: int, until: int) -> list[tuple[str, str, int]]:
+    """Say what each agent has used of plans from `since` up to `until`: agent, model, pico-dollars at list prices.
+
+    Whole quarters of an hour count; times are UTC milliseconds. Raises `LedgerProblem`.
+    """
+    parts = list(_parts(range(since // QUARTER, -(-until // QUARTER))))
+    bounds = [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
+    rows = ledger.read(_PLAN.format(_each(parts)), bounds)
+    return [(str(agent), str(model), int(pico)) for agent, model, pico in rows]
+
+
 def money(ledger: Ledger, hour: int, day: int) -> Money:
     """Sum up what the room has spent since an hour and a day began (UTC milliseconds). Raises `LedgerProblem`."""
     ((hour_billed, hour_covered, day_billed, day_covered),) = ledger.read(
@@ -78,15 +89,24 @@ _OVER_TIME = f"""select cast(quarter * {QUARTER} as text), billing, {_SUMMED}, s
     where quarter >= ? and quarter < ? group by quarter, billing having sum(messages) > 0 order by quarter, billing"""
 
 
-def _query(by: str, parts: list[_Part]) -> str:
-    """Sum up each part by what is summed by numbers, then all of it by what they stand for."""
-    each = " union all ".join(
+_PLAN = """select sources.host || '/' || sources.agent as grouped_by, models.name, sum(pico) from ({})
+    join sources on source = sources.id join models on model = models.id where sources.billing = 'plan'
+    group by grouped_by, models.name"""
+
+
+def _each(parts: list[_Part]) -> str:
+    """Sum up each part by what is summed by numbers."""
+    return " union all ".join(
         f"select source, model, {_SUMMED}, sum(pico * unpriced) as odd from {part.table} "
         f"where {part.column} >= ? and {part.column} < ? group by source, model"
         for part in parts
     )
+
+
+def _query(by: str, parts: list[_Part]) -> str:
+    """Sum up all parts by what their numbers stand for."""
     return (
-        f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, sum(odd) from ({each}) "
+        f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, sum(odd) from ({_each(parts)}) "
         "join sources on source = sources.id join models on model = models.id "
         "group by grouped_by, sources.billing having sum(messages) > 0"
     )

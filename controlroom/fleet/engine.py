@@ -19,14 +19,20 @@ from controlroom.fleet import config as settings
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.channel import HostRefuses
 from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.counted import Counted
+from controlroom.fleet.headroom import HeadroomDesk
 from controlroom.fleet.home import Home
 from controlroom.fleet.inquiries import Answer, Inquiries
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.limits_seen import LoginSeen
 from controlroom.fleet.link import HostLink
+from controlroom.fleet.links import Links
 from controlroom.fleet.logs import LogDesk
 from controlroom.fleet.moves import MoveDesk
 from controlroom.fleet.orders import (
     PATIENCE,
+    ROWS,
+    STARTS,
     Asked,
     Conclusion,
     InFlight,
@@ -40,21 +46,14 @@ from controlroom.fleet.orders import (
 )
 from controlroom.fleet.spending import Spending
 from controlroom.fleet.translate import to_node
-from controlroom.fleet.usage_seen import Used
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, ToNode
 
 log = logging.getLogger("controlroom.engine")
 
-ROWS = frozenset({"spawn", "reassign", "kill", "forget"})
-"""Verbs whose order shows in the agent's row."""
-
 GOODBYE = 5.0
 """Seconds for links to close when the engine ends."""
-
-STARTS = frozenset({"spawn", "reassign"})
-"""Verbs that begin a new epoch."""
 
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
@@ -84,16 +83,15 @@ class Engine:
         self.home, self.ledger = home, ledger
         self._config = config
         self._books = Bookkeeper(ledger, clock)
-        self._open_link = open_link
         self.clock = clock
         self._watchers: set[Callable[[], None]] = set()
-        self._links: dict[str, tuple[HostLink, asyncio.Task[None]]] = {}
+        self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
         self._last_id = ledger.last_op
-        self._tasks: set[asyncio.Task[None]] = set()
         self._roster = asyncio.Lock()
         self.spending = Spending(self, ledger, self._books, prices)
+        self.headroom = HeadroomDesk(self, ledger)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
@@ -104,20 +102,16 @@ class Engine:
         self.happened(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
         self._recall(at)
         for host, address in self._config.hosts.items():
-            self._connect(host, address, self._config.fingerprints.get(host, ""))
+            self._links.connect(host, address, self._config.fingerprints.get(host, ""))
         self.spending.start()
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
         self.logs.close()
         self.spending.close()
+        self.headroom.close()
         await self.moves.close()
-        links = [task for _, task in self._links.values()]
-        tasks = [*links, *self._tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=GOODBYE)
+        await self._links.close(GOODBYE)
         await self._books.close()
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -132,8 +126,9 @@ class Engine:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
         while True:
             await self.spending.wait_idle()
+            await self.headroom.wait_idle()
             await self._books.wait_written()
-            waits: list[asyncio.Future[Any]] = [*self._tasks, *self.moves.moving()]
+            waits: list[asyncio.Future[Any]] = [*self._links.ending, *self.moves.moving()]
             waits += [order.answer for order in self._orders.values() if not order.unsure]
             if not waits:
                 return await self.logs.wait_idle()
@@ -168,7 +163,7 @@ class Engine:
     async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
         """Ask something of the world as order `op`; `was`: the fleet before it was decided."""
         if isinstance(effect, (intents.TrustKey, intents.GiveSecret)):
-            verb = answered(self._links[effect.host][0], effect)
+            verb = answered(self._links.link(effect.host), effect)
             self._books.audited(who, verb, effect.host, 0, Conclusion("done"))
             return Asked(op=op)
         assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom, intents.MoveOn))
@@ -223,7 +218,7 @@ class Engine:
             self.happened(event)
         for effect in decision.effects:
             if isinstance(effect, intents.ConnectTo):
-                self._connect(effect.host, effect.address, effect.fingerprint)
+                self._links.connect(effect.host, effect.address, effect.fingerprint)
             elif isinstance(effect, intents.DisconnectFrom):
                 self._disconnect(effect.host)
 
@@ -262,9 +257,12 @@ class Engine:
         """What a host was asked for, and nobody else sees."""
         self.inquiries.answered(host, found)
 
-    def used(self, host: str, used: Used) -> None:
-        """What an agent has used."""
-        self.spending.used(host, used)
+    def counted(self, host: str, counted: Counted) -> None:
+        """What an agent has used, or how far its plan's windows are."""
+        if isinstance(counted, LoginSeen):
+            self.headroom.heard(counted)
+        else:
+            self.spending.used(host, counted)
 
     def _reduce(self, event: events.Event) -> None:
         fleet = reduce(self.fleet, event)
@@ -361,26 +359,9 @@ class Engine:
 
     # ----------------------------------------------------------------------- links
 
-    def _connect(self, host: str, address: str, fingerprint: str) -> None:
-        link = self._open_link(self, host, address, fingerprint)
-        task = asyncio.get_running_loop().create_task(self._run(host, link), name=f"link {host}")
-        self._links[host] = link, task
-
-    async def _run(self, host: str, link: HostLink) -> None:
-        """Run a link; its failing is our own mistake, and must not take anything else along."""
-        try:
-            await link.run()
-        except Exception:
-            log.exception("the link to %s failed", host)
-            reason = f"Control Room made a mistake here; see {self.home.log}, then run: controlroom stop"
-            self.happened(events.LinkChanged(host, LinkState.LOST, self.clock(), reason))
-
     def _disconnect(self, host: str) -> None:
-        _, task = self._links.pop(host)
+        self._links.disconnect(host)
         self._met.pop(host, None)
-        task.cancel()
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         self._lose(host)
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
@@ -389,8 +370,7 @@ class Engine:
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""
-        link = self._links.get(host)
-        return link is not None and link[0].send(message)
+        return self._links.send(host, message)
 
     def new_id(self) -> int:
         """Give a number that no order or request of this room has had."""

@@ -16,12 +16,13 @@ from controlroom.domain.model import LinkState, Question
 from controlroom.fleet.asking import host_key_question, question_id
 from controlroom.fleet.backoff import Backoff
 from controlroom.fleet.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
+from controlroom.fleet.counted import Counted, read_counted
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.translate import Setting, short, to_events, to_met, to_reply
-from controlroom.fleet.usage_seen import Used, read_usage
 from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
+from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import UsageSeen
 
@@ -68,8 +69,8 @@ class Sink(Protocol):
     def answered(self, host: str, found: Answer) -> None:
         """What was asked for; its text and bytes are as the host sent them."""
 
-    def used(self, host: str, used: Used) -> None:
-        """What an agent has used."""
+    def counted(self, host: str, counted: Counted) -> None:
+        """What an agent has used, or how far its plan's windows are."""
 
 
 class HostLink(Protocol):
@@ -335,9 +336,9 @@ class _Talk:
                     link._sink.chunk(link._host, message)
             case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
                 link._sink.answered(link._host, message)
-            case UsageSeen():
-                if used := read_usage(message, self._setting()):
-                    link._sink.used(link._host, used)
+            case UsageSeen() | LimitsSeen():
+                if counted := read_counted(message, self._setting()):
+                    link._sink.counted(link._host, counted)
             case wire.Welcome():
                 raise PeerError("it said hello twice")
             case _:

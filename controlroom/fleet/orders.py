@@ -30,6 +30,12 @@ from controlroom.fleet.translate import NodeEffect, short
 if TYPE_CHECKING:
     from controlroom.fleet.link import HostLink
 
+ROWS = frozenset({"spawn", "reassign", "kill", "forget"})
+"""Verbs whose order shows in the agent's row."""
+
+STARTS = frozenset({"spawn", "reassign"})
+"""Verbs that begin a new epoch."""
+
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
 

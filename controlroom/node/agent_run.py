@@ -17,6 +17,7 @@ from controlroom.node.control import Caller, ControlSocket
 from controlroom.node.interactive import Interactive
 from controlroom.node.outcome import Exit, Refused, Unfit
 from controlroom.node.pane import Pane
+from controlroom.node.plan_windows import PlanWindows
 from controlroom.node.recorder import Recorder
 from controlroom.node.run_log import RunLog
 from controlroom.node.signals import signal_pipe
@@ -51,6 +52,7 @@ class AgentRun:
         self._pid = 0
         self._inlet: agent_process.Inlet | None = None
         self._usage: UsageMeter | None = None
+        self._windows: PlanWindows | None = None
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
@@ -75,7 +77,9 @@ class AgentRun:
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        self._save(pid=self._pid, cwd=cwd, billing=environment.billing(environ) if self._talk else "")
+        billing = environment.billing(environ) if self._talk else ""
+        self._windows = PlanWindows(environ) if billing == "plan" else None
+        self._save(pid=self._pid, cwd=cwd, billing=billing)
 
     def _program(self, environ: dict[str, str], cwd: str) -> str:
         command = self._order.spec.command
@@ -178,6 +182,8 @@ class AgentRun:
     def _hear(self, event: dict[str, Any]) -> None:
         if self._conversation:
             self._write(self._conversation.feed(event, _now()))
+        if self._windows:
+            self._windows.hear(event, _now())
         if self._usage:
             self._usage.expect(time.monotonic())
 

@@ -9,6 +9,7 @@
         status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
         log.000001 …    segments of records (wire.records)
         usage.jsonl     what each API message used (meter.usage), in the order it was seen
+        limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
         control.sock    the runner's socket, while it lives
 
 The control socket speaks JSON lines, one request and one reply a connection:
@@ -29,6 +30,7 @@ from controlroom.meter.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
 USAGE = "usage.jsonl"
+LIMITS = "limits.json"
 OWNER = "owner.json"
 
 TAG = "CONTROLROOM_AGENT"

@@ -14,6 +14,7 @@ from controlroom.node import agents
 from controlroom.node.folder import STATUS, USAGE
 from controlroom.node.follow import Follower
 from controlroom.node.last_lines import LastLines
+from controlroom.node.limits_feed import LimitsFeed
 from controlroom.node.outbox import Outbox
 from controlroom.node.sights import Sight
 from controlroom.node.usage_feed import UsageFeed
@@ -53,6 +54,7 @@ class Observer:
     ) -> None:
         """`clock` gives UTC seconds."""
         self._state, self._outbox, self._lines, self._follower, self._usage = state, outbox, lines, follower, usage
+        self._limits = LimitsFeed(outbox.send)
         self._parent = os.path.join(state, "agents")
         self.sights: dict[str, Sight] = {}
         self._by_folder: dict[str, Sight] = {}
@@ -83,6 +85,7 @@ class Observer:
             if sight.refresh() or name in new:
                 self.tell(sight)
             self._usage.touch(sight.entry)
+            self._limits.touch(sight.entry)
             if sight.live and (thorough or not self._inotify or name in new or number % TURNS == self._turn):
                 self._grown(name)
 
@@ -125,6 +128,7 @@ class Observer:
     def _lose(self, sight: Sight) -> None:
         self._lines.remove(sight.entry.name)
         self._by_folder.pop(sight.entry.folder, None)
+        self._limits.forget(sight.entry)
         if self._inotify:
             self._inotify.remove(sight.entry.folder)
 

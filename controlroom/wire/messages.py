@@ -11,6 +11,7 @@ from controlroom.wire.codec import decode, encode
 from controlroom.wire.figures import HostSeen as HostSeen
 from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import Finding, Inquiry
+from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import PeerError, from_line, to_line
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageOrder, UsageSeen
@@ -358,7 +359,7 @@ class Notice:
 
 ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry | UsageOrder
 Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | Notice
-FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen
+FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""

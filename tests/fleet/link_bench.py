@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.fleet.channel import Channel
+from controlroom.fleet.counted import Counted
 from controlroom.fleet.inquiries import Answer
 from controlroom.fleet.link import Link
-from controlroom.fleet.usage_seen import Used
 from controlroom.wire import messages as wire
 
 START = 1_795_307_000_000
@@ -124,7 +124,7 @@ class Heard:
         self.replies: list[wire.Reply] = []
         self.chunks: list[wire.LogChunk] = []
         self.pages: list[Answer] = []
-        self.usage: list[Used] = []
+        self.counts: list[Counted] = []
         self.fault: Exception | None = None
 
     def happened(self, event: events.Event) -> None:
@@ -139,8 +139,8 @@ class Heard:
     def chunk(self, host: str, chunk: wire.LogChunk) -> None:
         self.chunks.append(chunk)
 
-    def used(self, host: str, used: Used) -> None:
-        self.usage.append(used)
+    def counted(self, host: str, counted: Counted) -> None:
+        self.counts.append(counted)
 
     def answered(self, host: str, found: Answer) -> None:
         self.pages.append(found)

@@ -146,7 +146,7 @@ async def test_one_host_cannot_answer_for_another_nor_invent_an_outcome() -> Non
 async def test_a_host_is_up_only_once_it_has_said_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     host = scripted.Secretive()
     async with room(host, up=False) as here:
-        link = here.engine._links["vm1"][0]
+        link = here.engine._links.link("vm1")
         assert isinstance(link, Link)
         await here.until(lambda: link.up)
         assert here.engine.fleet.hosts["vm1"].link is LinkState.CONNECTING
@@ -198,10 +198,11 @@ async def test_another_rooms_host_may_be_looked_at_and_taken() -> None:
 
 async def test_a_mistake_of_ours_in_one_link_takes_nothing_else_along(caplog: pytest.LogCaptureFixture) -> None:
     async with room(ScriptedHost("vm1"), ScriptedHost("vm2"), up=False) as here:
-        link = here.engine._links["vm2"][0]
-        here.engine._links["vm2"][1].cancel()
+        link = here.engine._links.link("vm2")
+        links = here.engine._links
+        links._links["vm2"][1].cancel()
         link.run = broken  # type: ignore[method-assign]
-        await here.engine._run("vm2", link)
+        await links._run("vm2", link)
         await here.up("vm1")
         host = here.engine.fleet.hosts["vm2"]
         assert (host.link, f"see {here.home.log}" in host.reason) == (LinkState.LOST, True)

@@ -74,3 +74,19 @@ def furnish(home: Path, claude: Path | str, url: str, extra: dict[str, str] | No
     (home / ".claude.json").write_text(json.dumps({"hasCompletedOnboarding": True, "projects": trust}))
     subprocess.run(["git", "init", "-q", str(project)], check=True, capture_output=True, timeout=30)
     return project
+
+
+def log_in(home: Path, mail: str, plan: str = "max") -> None:
+    """Give a furnished HOME the login of a plan, as `claude` keeps one (Claude Code 2.1.330, observed)."""
+    token = {
+        "accessToken": "sk-ant-oat01-of-the-lab",
+        "refreshToken": "sk-ant-ort01-of-the-lab",
+        "expiresAt": 4_000_000_000_000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": plan,
+    }
+    (home / ".claude" / ".credentials.json").write_text(json.dumps({"claudeAiOauth": token}))
+    (home / ".claude" / ".credentials.json").chmod(0o600)
+    config = json.loads((home / ".claude.json").read_text())
+    config["oauthAccount"] = {"emailAddress": mail, "organizationName": f"{mail}'s Organization"}
+    (home / ".claude.json").write_text(json.dumps(config))

@@ -26,6 +26,17 @@ VERBS: tuple[Verb, ...] = (
         take.costs,
     ),
     Verb(
+        "limits",
+        "look",
+        "[--json]",
+        "Show what every limit leaves.",
+        "Windows of plans, for each login across all hosts, as Claude last said. A window that nobody has named may "
+        "not exist: it is not shown as empty. ~ is worked out, not read.",
+        ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
+        "limits:limits",
+        take.status,
+    ),
+    Verb(
         "logs",
         "look",
         "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",

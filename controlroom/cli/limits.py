@@ -1,0 +1,64 @@
+"""What every limit leaves, for people and for scripts."""
+
+import argparse
+from collections.abc import Sequence
+from itertools import groupby
+
+from controlroom.cli import output
+from controlroom.cli.columns import lined_up
+from controlroom.cli.exits import Exit
+from controlroom.cli.explain import clock
+from controlroom.cli.room import wait_for, with_room
+from controlroom.cli.starters import Starters
+from controlroom.cli.status import wait_briefly
+from controlroom.domain.gauges import Headroom
+from controlroom.domain.limits import LimitRow, in_order, record, row
+from controlroom.fleet.client import Client
+
+_HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")
+_HEARD = 1.0
+"""Seconds that hosts which have just connected may take to say how far their plans are used."""
+
+
+def limits(args: argparse.Namespace, starters: Starters) -> int:
+    """Show what every limit leaves."""
+    return with_room(_limits, args)
+
+
+async def _limits(client: Client, args: argparse.Namespace) -> int:
+    now = await wait_briefly(client)
+    await wait_for(client, lambda fleet: bool(fleet.headroom), _HEARD)
+    found = in_order(client.fleet.headroom.values())
+    if args.json:
+        output.json_data([record(one) for one in found])
+    elif found:
+        table(found, now)
+    else:
+        output.talk("no limit has been heard of: a plan's windows come with its agents' answers, and what the API lets")
+        output.talk("through in a minute from [api] tier in config.toml")
+    return Exit.DONE
+
+
+def table(found: Sequence[Headroom], now: int) -> None:
+    """Print limits under their accounts; `now`: UTC milliseconds."""
+    rows = [_cells(_HEAD), *(_cells(row(one, now, clock)) for one in found)]
+    head, *lines = lined_up(rows, frozenset(range(1, 4)), output.width())
+    output.data(head)
+    drawn = iter(lines)
+    for account, ones in groupby(found, lambda one: one.account):
+        output.data(account)
+        for _ in ones:
+            output.data(next(drawn))
+
+
+def _cells(written: LimitRow) -> tuple[str, ...]:
+    return (
+        f"  {written.name}",
+        written.used,
+        written.limit,
+        written.left,
+        written.resets,
+        written.age,
+        written.source,
+        written.who,
+    )

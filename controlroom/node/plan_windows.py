@@ -1,0 +1,161 @@
+"""How much of a plan's windows is used, as Claude tells an agent's run; kept in limits.json for home. UTC ms.
+
+Claude Code 2.1.330, observed: `rate_limit_event` follows an answer that moved a window, and only with a plan's login;
+it gives each window's share as a fraction, the answer to `get_usage` as per cent, and so does the status line. A window
+that is not named may not exist, or is not known now: it is never taken for an empty one. Read by the runner, which
+must stay small.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from controlroom.meter.loose import table, text, whole
+from controlroom.meter.redact import redact
+from controlroom.node import folder
+from controlroom.node.files import open_regular
+from controlroom.wire.records import FORMAT
+
+MOST_PERCENT = 1000.0
+"""A window cannot be used further than this: it is damage, and nothing is known."""
+
+_MOST_WINDOWS = 32
+_NAME_LIMIT, _CONFIG_LIMIT = 60, 16 * 1024 * 1024
+_FAR = 10**14
+_STATUSES = ("allowed", "allowed_warning", "rejected")
+_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
+_ACCOUNT = b'"oauthAccount"'
+
+Window = dict[str, Any]
+"""The fields of `wire.limits.WindowSeen` but its name."""
+
+
+class PlanWindows:
+    """What one run has heard of its plan, and the file in the current folder that holds it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = {name: environ.get(name, "") for name in ("HOME", "CLAUDE_CONFIG_DIR", _TOKEN)}
+        self._account = self._plan = ""
+        self._windows: dict[str, Window] = {}
+        self._write()  # whose login it is, before anything is known of its windows
+
+    def hear(self, event: Mapping[str, Any], now: int) -> None:
+        """Take an event of the stream."""
+        if event.get("type") == "rate_limit_event":
+            self._take(from_event(table(event.get("rate_limit_info"))), "stream", now)
+
+    def answered(self, usage: Mapping[str, Any], now: int) -> None:
+        """Take the answer to `get_usage`."""
+        self._plan = text(usage.get("subscription_type"), _NAME_LIMIT) or self._plan
+        self._take(from_usage(table(usage.get("rate_limits"))), "get_usage", now)
+
+    def _take(self, windows: Mapping[str, Window], source: str, now: int) -> None:
+        for name, window in list(windows.items())[:_MOST_WINDOWS]:
+            self._windows.pop(name, None)
+            self._windows[name] = {**window, "at": now, "source": source}
+        while len(self._windows) > _MOST_WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        if windows:
+            self._write()
+
+    def _write(self) -> None:
+        """Write the file; one that the disk does not take is written the next time."""
+        self._account = self._account or account_of(self._environ)
+        windows = [{"name": name, **window} for name, window in self._windows.items()]
+        said = {"format": FORMAT, "account": self._account, "plan": self._plan, "windows": windows}
+        beside = folder.LIMITS + ".new"
+        with contextlib.suppress(OSError):
+            with open(beside, "wb") as file:
+                file.write(redact(json.dumps(said)).encode())
+            os.replace(beside, folder.LIMITS)
+
+
+def from_event(info: Mapping[str, Any]) -> dict[str, Window]:
+    """Read the windows of a `rate_limit_event`: all that it lists, and the one it is about."""
+    listed = table(info.get("unifiedWindows"))
+    windows = {name: _window(table(listed[name]), 100) for name in _named(listed)}
+    about = text(info.get("rateLimitType"), _NAME_LIMIT)
+    if about and about not in windows:
+        windows[about] = _window(info, 100)
+    return {name: window for name, window in windows.items() if _says(window)}
+
+
+def from_usage(limits: Mapping[str, Any]) -> dict[str, Window]:
+    """Read the windows of `get_usage`, or of the status line: shares are per cent there."""
+    windows = {name: _window(table(limits[name]), 1) for name in _named(limits)}
+    return {name: window for name, window in windows.items() if _says(window)}
+
+
+def _named(windows: Mapping[str, Any]) -> list[str]:
+    return [name for name in windows if 0 < len(name) <= _NAME_LIMIT][:_MOST_WINDOWS]
+
+
+def _says(window: Window) -> bool:
+    return window["percent"] is not None or window["status"] == "rejected"
+
+
+def _window(said: Mapping[str, Any], scale: int) -> Window:
+    share = said.get("utilization", said.get("used_percentage"))
+    used = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share * scale <= MOST_PERCENT
+    status = text(said.get("status"), 40)
+    return {
+        "percent": round(share * scale, 3) if used and share is not None else None,
+        "resets": _time(said.get("resetsAt", said.get("resets_at"))),
+        "status": status if status in _STATUSES else "",
+    }
+
+
+def _time(value: object) -> int:
+    """Read a time, which is seconds since 1970 or ISO 8601; 0 for anything else."""
+    if not isinstance(value, str):
+        return whole(value, _FAR // 1000) * 1000
+    try:
+        moment = datetime.fromisoformat(value[:40].replace("Z", "+00:00"))
+    except ValueError:
+        return 0
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    at = round(aware.timestamp() * 1000)
+    return at if 0 < at <= _FAR else 0
+
+
+# --------------------------------------------------------------------------- whose login
+
+
+def account_of(environ: Mapping[str, str]) -> str:
+    """Name the login that Claude uses in this environment, "" when its files do not say.
+
+    A token in the environment goes before the login that `claude` keeps, and is named by a few digits of its hash.
+    """
+    if token := environ.get(_TOKEN):
+        import hashlib  # megabytes, and few need it
+
+        return f"token {hashlib.sha256(token.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    place = environ.get("CLAUDE_CONFIG_DIR") or environ.get("HOME") or os.path.expanduser("~")
+    try:
+        return _named_login(_kept_account(os.path.join(place, ".claude.json")))
+    except (OSError, ValueError, RecursionError):
+        return ""
+
+
+def _kept_account(path: str) -> Mapping[str, Any]:
+    """Read just the entry about the account: the file also holds what was asked in every project, and may be large."""
+    descriptor, size = open_regular(path)
+    try:
+        data = os.read(descriptor, min(size, _CONFIG_LIMIT))
+    finally:
+        os.close(descriptor)
+    before, found, rest = data.partition(_ACCOUNT)
+    del before, data
+    value = rest[:65_536].decode("utf-8", "replace").lstrip(" \t\r\n:") if found else "{}"
+    return table(json.JSONDecoder().raw_decode(value)[0])
+
+
+def _named_login(account: Mapping[str, Any]) -> str:
+    """Give its e-mail address, with the organisation when that is not just its own."""
+    mail, organization = text(account.get("emailAddress"), 100), text(account.get("organizationName"), 60)
+    if not mail or not organization or organization.startswith((mail, mail.partition("@")[0])):
+        return mail
+    return f"{mail} ({organization})"

@@ -1,0 +1,65 @@
+"""How far a plan is used: said by a real Claude agent on a real SSH host, shown by `limits`, known after a restart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.room import Room
+from tests.end_to_end.test_first_light import room as a_room
+from tests.end_to_end.test_first_light import vm1 as a_vm1
+from tests.lab.claude import log_in
+from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+
+room, vm1 = a_room, a_vm1
+MAIL = "ann@example.org"
+Limit = dict[str, Any]
+
+
+@pytest.fixture
+def on_plan(home: World) -> None:
+    """A profile that uses the login of the host's user."""
+    config = home.directory / "room" / "config.toml"
+    config.parent.mkdir(mode=0o700, exist_ok=True)
+    config.write_text('[profiles.mine]\ncredential = "plan"\ncwd = "project"\n')
+    config.chmod(0o600)
+
+
+def limits(room: Room) -> dict[str, Limit]:
+    """What `limits --json` says, by account and name."""
+    return {f"{one['account']} {one['limit']}": one for one in json.loads(room.run("limits", "--json"))}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.usefixtures("on_plan")
+def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api) -> None:
+    assert room.run("limits") == ""
+    log_in(vm1.home, MAIL)
+    api.configure(ratelimit="unified", unified={"5h_utilization": 0.37, "7d_utilization": 0.61})
+    room.run("spawn", "docs-1", "--host", "vm1", "--profile", "mine", "--task", "[[text hello]]")
+    room.wait_for_state("docs-1", "done")
+    assert room.agent("docs-1")["billing"] == "plan"
+
+    def five_hours() -> Limit:
+        found = limits(room)[f"{MAIL} 5 h"]
+        assert found["shares"], found
+        return found
+
+    found = wait_for(five_hours, 40, "who used it is known")
+    assert (found["used"], found["left"], found["source"], found["measured"]) == (37, 63, "stream", True)
+    assert found["shares"] == {"vm1/docs-1": 1.0}
+    assert limits(room)[f"{MAIL} week"]["used"] == 61
+
+    table = room.run("limits").splitlines()
+    assert table[1] == MAIL
+    assert table[2].split()[:7] == ["5", "h", "37", "%", "100%", "63", "%"]
+    assert "vm1/docs-1 100%" in table[2]
+
+    room.run("stop")
+    room.run("status")
+    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 37, 20, "its host tells it again")
