@@ -20,10 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
 
-def _screen() -> int:
+def _screen(watching: bool) -> int:
     from controlroom.tui.run import run as run_screen
 
-    return run_screen()
+    return run_screen(watching)
 
 
 def _engine() -> int:

@@ -29,6 +29,11 @@ async def _running(client: object, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def watch(args: argparse.Namespace, starters: Starters) -> int:
+    """Open the screen for a watcher."""
+    return starters.screen(True)
+
+
 def stop(args: argparse.Namespace, starters: Starters) -> int:
     """Stop the engine; that none runs is fine, too."""
     import asyncio

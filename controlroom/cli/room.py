@@ -10,7 +10,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
-from controlroom.fleet.client import Client, EngineUnavailable, Outcome
+from controlroom.fleet.client import Client, EngineUnavailable, NotAllowed, Outcome
 
 PATIENCE = 20.0
 """Seconds to wait for a host that is still being connected."""
@@ -33,6 +33,8 @@ async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
             return await verb(client, args)
         finally:
             await client.close()
+    except NotAllowed as problem:
+        raise Stop(Exit.REFUSED, str(problem)) from None
     except EngineUnavailable as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
 

@@ -31,7 +31,7 @@ def run(argv: Sequence[str], starters: Starters) -> int:
 
 def _dispatch(words: list[str], starters: Starters) -> int:
     if not words:
-        return starters.screen()
+        return starters.screen(False)
     if words[0] == "--complete":
         from controlroom.cli.completions import answer
 

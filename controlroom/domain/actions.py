@@ -25,12 +25,19 @@ class Action:
     """It ends something: it asks first, and names its target."""
     changes: bool = False
     """It changes the fleet: a watcher has no such action."""
+    operators: bool = False
+    """Nor this, though it changes nothing: it hands out a terminal, or has a host run programs."""
     verb: str = ""
     """The same on the command line."""
     many: bool = False
     """It can be done to all marked agents at once; what is ended or answered is listed first."""
     footer: int = 0
     """Place in the footer, 1 first; 0: not there."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether a watcher has it, too."""
+        return not (self.changes or self.operators)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -143,6 +150,7 @@ ACTIONS: tuple[Action, ...] = (
         "attach",
         "Hand this terminal to the agent's own; ` then q comes back.",
         needs="agent",
+        operators=True,
         verb="attach AGENT",
         footer=9,
     ),
@@ -242,6 +250,7 @@ ACTIONS: tuple[Action, ...] = (
         "See whether a host has all that agents need: programs, login, disk, limits; and what mends it.",
         "hosts",
         "host",
+        operators=True,
         verb="host check NAME",
         footer=3,
     ),
@@ -298,9 +307,13 @@ ACTIONS: tuple[Action, ...] = (
 BY_NAME = {action.name: action for action in ACTIONS}
 
 
-def on_screen(screen: str) -> list[Action]:
-    """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last."""
+def on_screen(screen: str, *, watching: bool = False) -> list[Action]:
+    """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last.
+
+    `watching`: only what a watcher has.
+    """
     here = [action for action in ACTIONS if screen in action.where.split() or action.where == "anywhere"]
+    here = [action for action in here if action.looks or not watching]
     return sorted(here, key=lambda action: action.footer or 99)
 
 

@@ -6,7 +6,6 @@ A client holds the newest fleet it was told. When the engine ends the client is 
 import asyncio
 import contextlib
 import os
-import pwd
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,12 +18,13 @@ from controlroom.domain.patch import apply
 from controlroom.fleet.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.launch import PATIENCE, NotStarted, launch
+from controlroom.fleet.launch import PATIENCE
 from controlroom.fleet.lines import Lines
-from controlroom.fleet.lock import holder, is_held
+from controlroom.fleet.lock import is_held
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
     CHECKING,
+    LOOK,
     MAX_NEWS,
     STOPPED,
     Answer,
@@ -54,13 +54,16 @@ from controlroom.fleet.protocol import (
     Unwelcome,
     Wanted,
     Watch,
+    Welcome,
     pack,
     read_told,
 )
+from controlroom.fleet.reach_engine import EngineUnavailable, NoEngine, NotAllowed, reach, stubborn, user
 from controlroom.wire.lines import PeerError
 
 __all__ = [
-    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "LogPage", "NoAttachment", "NoEngine", "Outcome",
+    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "LogPage", "NoAttachment", "NoEngine", "NotAllowed",
+    "Outcome",
 ]  # fmt: skip
 
 GRACE = 10.0
@@ -69,14 +72,6 @@ GRACE = 10.0
 _ENDED = STOPPED
 
 T = TypeVar("T", bound=Answer)
-
-
-class EngineUnavailable(Exception):
-    """There is no engine to talk to (any more); the text is a sentence for people."""
-
-
-class NoEngine(EngineUnavailable):
-    """No engine runs, and none was to be started."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,10 @@ class Outcome:
 
 
 class Client:
-    """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone."""
+    """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone.
+
+    What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
+    """
 
     def __init__(self, home: Home, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
         self.fleet = Fleet()
@@ -101,6 +99,8 @@ class Client:
         self.connected = True
         self.stopped = False
         """Whether the engine ended in order (`controlroom stop`, SIGTERM): nobody should start it again unasked."""
+        self.read_only = False
+        """Whether the engine does nothing for us but show what there is."""
         self._home, self._role = home, ""
         self._lines = Lines(incoming, MAX_NEWS)
         self._outgoing = outgoing
@@ -117,19 +117,20 @@ class Client:
     async def connect(cls, *, start: bool = True, role: str = "tui", pace: float = 0.0) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
 
-        `role`: tui, cli, watch (may change nothing), or stop (may only stop an engine, of whatever version).
+        `role`: tui, cli, watch (at the watchers' socket, where nobody can change anything, and no engine is started),
+        or stop (may only stop an engine, of whatever version).
         `pace`: seconds between two pieces of news at least.
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
         """
         home = find_home(os.environ)
         end = asyncio.get_running_loop().time() + PATIENCE
         while True:
-            client = cls(home, *await _reach(home, start, end))
+            client = cls(home, *await reach(home, end, start=start, watching=role == "watch"))
             try:
                 if await client._greet(role, pace):
                     return client
                 if asyncio.get_running_loop().time() > end:
-                    raise EngineUnavailable(_stubborn(home))
+                    raise EngineUnavailable(stubborn(home))
             except BaseException:
                 await client.close()
                 raise
@@ -246,7 +247,7 @@ class Client:
                 while is_held(self._home.lock):  # noqa: ASYNC110 - another process lets go of it
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise EngineUnavailable(_stubborn(self._home)) from None
+            raise EngineUnavailable(stubborn(self._home)) from None
 
     async def close(self) -> None:
         """Leave; the engine goes on."""
@@ -263,18 +264,19 @@ class Client:
     async def _greet(self, role: str, pace: float) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
         self._role = role
-        wishes: list[Request] = [Hello(__version__, role, _user())]
+        wishes: list[Request] = [Hello(__version__, role, user())]
         wishes += [Watch(pace)] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):
                 self._outgoing.writelines(map(pack, wishes))
                 answers = [await self._told() for _ in wishes]
         except TimeoutError:
-            raise EngineUnavailable(_stubborn(self._home)) from None
+            raise EngineUnavailable(stubborn(self._home)) from None
         if isinstance(answers[0], Unwelcome):
             raise EngineUnavailable(answers[0].reason)
         if None in answers:
             return False
+        self.read_only = isinstance(answers[0], Welcome) and answers[0].rights == LOOK
         self._take(answers[-1])
         self._reading = asyncio.create_task(self._read())
         return True
@@ -338,52 +340,15 @@ class Client:
             async with asyncio.timeout(deadline + GRACE):
                 answered = await answer
         except TimeoutError:
-            raise EngineUnavailable(_stubborn(self._home)) from None
+            raise EngineUnavailable(stubborn(self._home)) from None
         finally:
             del self._answers[number]
             answer.cancel()
-        assert isinstance(answered, kind)
-        return answered
+        if isinstance(answered, kind):
+            return answered
+        assert isinstance(answered, Answered)
+        raise NotAllowed(answered.reason)
 
     def _new_id(self) -> int:
         self._last_id += 1
         return self._last_id
-
-
-async def _reach(home: Home, start: bool, end: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the room's engine, starting it if need be, until the loop's time is `end`."""
-    while True:
-        try:
-            return await asyncio.open_unix_connection(home.running_socket())
-        except OSError:
-            if not start and not is_held(home.lock):
-                raise NoEngine("no engine runs for this room") from None
-        if start and not is_held(home.lock):
-            await _launch(home)
-            continue
-        if asyncio.get_running_loop().time() > end:
-            raise EngineUnavailable(_stubborn(home))
-        await asyncio.sleep(0.02)
-
-
-async def _launch(home: Home) -> None:
-    try:
-        await launch(home, os.environ)
-    except NotStarted as problem:
-        raise EngineUnavailable(str(problem)) from None
-
-
-def _stubborn(home: Home) -> str:
-    return (
-        f"the engine (process {holder(home.lock)}) does not answer: see {home.log}, or end it: kill {holder(home.lock)}"
-    )
-
-
-def _user() -> str:
-    """Say who sits here, for the audit: the account, and where they come from when that is known."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
-    return f"{name} from {origin}" if origin else name

@@ -20,6 +20,10 @@ MAX_SOCKET_PATH = 100
 """Bytes; the kernel ends at 107 (Linux) or 103 (macOS)."""
 
 
+_WATCHERS = ".look"
+"""How the path of the watchers' socket ends: no longer than `.sock`."""
+
+
 class HomeProblem(Exception):
     """The room's folders cannot be used; the text says why, and what to run."""
 
@@ -80,13 +84,22 @@ class Home:
         key = hashlib.sha256(os.fsencode(self.state_folder)).hexdigest()[:12]
         return self.runtime_folder / f"{key}.sock"
 
-    def running_socket(self) -> Path:
-        """Give the socket of the running engine (or the one that would be), whatever environment it was started in."""
+    @property
+    def watch_socket(self) -> Path:
+        """Where a new engine listens to watchers."""
+        return self.socket.with_suffix(_WATCHERS)
+
+    def running_socket(self, *, watching: bool = False) -> Path:
+        """Give the socket of the running engine (or the one that would be), whatever environment it was started in.
+
+        `watching`: the one where nobody can do anything but look.
+        """
         try:
             lines = self.lock.read_text("utf-8", "replace").splitlines()
         except OSError:
-            return self.socket
-        return Path(lines[1]) if len(lines) > 1 else self.socket
+            lines = []
+        socket = Path(lines[1]) if len(lines) > 1 else self.socket
+        return socket.with_suffix(_WATCHERS) if watching else socket
 
     def prepare(self) -> None:
         """Make the folders and see that they are ours alone. Raises `HomeProblem`."""

@@ -21,6 +21,9 @@ from controlroom.wire.lines import PeerError, from_line, to_line
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
 
+ALL, LOOK = "all", "look"
+"""What a front end may do, as `Welcome` says it."""
+
 STOPPED = "the engine has ended; agents live on"
 """The reason of an `Unwelcome` with which an engine that ends in order takes its leave: it was meant, so let it be."""
 
@@ -37,7 +40,8 @@ MAX_NEWS = 256 * 1024 * 1024
 class Hello:
     """The first line of a front end.
 
-    `role`: tui, cli, watch (may change nothing) or stop (may do just that, and be of any version).
+    `role`: tui, cli, watch (which is no promise: what it may do is decided by the socket) or stop (may do just that,
+    and be of any version).
     """
 
     version: str
@@ -165,6 +169,7 @@ class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
+# What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
 Question = FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
 """What changes nothing in the fleet; each is answered."""
 
@@ -179,6 +184,8 @@ class Welcome:
 
     version: str
     room: str
+    rights: str = ALL
+    """`ALL` or `LOOK`."""
 
 
 @dataclass(frozen=True)

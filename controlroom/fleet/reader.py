@@ -12,13 +12,12 @@ import getpass
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from controlroom import __version__
 from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
-from controlroom.fleet.answers import answer
-from controlroom.fleet.engine import Engine
+from controlroom.fleet.answers import Engine, answer
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
@@ -26,11 +25,9 @@ from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
     Answered,
-    BackUpLedger,
     FleetNews,
     FollowLogs,
     Hello,
-    LedgerTended,
     Page,
     Question,
     Request,
@@ -44,6 +41,7 @@ from controlroom.fleet.protocol import (
     page_for,
     read_request,
 )
+from controlroom.fleet.rights import LOOK_ONLY, Operator, Rights
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -57,9 +55,6 @@ GATHER = 0.006
 SLOWEST = 1.0
 """Seconds between two pieces of news that a reader may wish for at most."""
 
-OPEN_REQUESTS = 64
-"""Requests that may wait for an answer, or answers to be taken; it is not read further before."""
-
 MAX_FOLLOWED = 256
 """Logs that one reader may follow."""
 
@@ -69,23 +64,31 @@ GREETING = 10.0
 LONGEST = 600.0
 """Seconds that a request may wait for a host at most."""
 
-LOOK_ONLY = "a watcher may look, and change nothing"
 
-ROLES = ("tui", "cli", "watch", "stop")
+class Seen(Engine, Protocol):
+    """What a conversation needs of the engine. What acts is not among it: that is in the hands of an `Operator`."""
+
+    revision: int
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the fleet."""
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Call it no more."""
 
 
 class Reader:
-    """One front end. `stop` ends the engine."""
+    """One front end, which may do what `rights` let it."""
 
     def __init__(
         self,
-        engine: Engine,
-        stop: Callable[[], None],
+        engine: Seen,
+        rights: Rights,
         incoming: asyncio.StreamReader,
         outgoing: asyncio.StreamWriter,
     ) -> None:
         self._engine = engine
-        self._stop = stop
+        self._rights = rights
         self._lines = Lines(incoming, MAX_REQUEST)
         self._outgoing = outgoing
         self._task = asyncio.current_task()
@@ -105,7 +108,7 @@ class Reader:
         self._wake = asyncio.Event()
         self._roomy = asyncio.Event()
         self._roomy.set()
-        self._slots = asyncio.Semaphore(OPEN_REQUESTS)
+        self._slots = asyncio.Semaphore(rights.open_requests)
         self._work: set[asyncio.Task[None]] = set()
         outgoing.transport.set_write_buffer_limits(high=0)
 
@@ -158,29 +161,29 @@ class Reader:
         if line is None:
             return False
         hello = read_request(line)
-        if not isinstance(hello, Hello) or hello.role not in ROLES:
+        if not isinstance(hello, Hello) or hello.role not in self._rights.roles:
             raise PeerError("it did not say hello first")
         if hello.version != __version__ and hello.role != "stop":
             await self._send(Unwelcome(other_version(hello.version)))
             return False
         self._role = hello.role
         self._who = f"{hello.user or getpass.getuser()} ({hello.role})"
-        await self._send(Welcome(__version__, self._engine.fleet.room))
+        await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name))
         return True
 
     async def _take(self, request: Request) -> None:
         match request:
-            case StopEngine() if self._role != "watch":
+            case StopEngine() if isinstance(self._rights, Operator):
                 log.info("%s stops the engine", self._who)
-                self._stop()
+                self._rights.stop()
             case Watch() if self._role != "stop":
                 self._watching, self._pace = True, min(SLOWEST, max(PACE, request.pace))
                 self._engine.watch(self._wake.set)
                 self._wake.set()
-            case Submit() if self._role in ("tui", "cli"):
-                await self._begin(self._submit(request))
+            case Submit() if isinstance(self._rights, Operator) and self._role != "stop":
+                await self._begin(self._submit(request, self._rights))
             case Submit():
-                await self._begin(self._refuse(request))
+                await self._begin(self._refuse(request.id, LOOK_ONLY))
             case question if isinstance(question, Question) and self._role != "stop":
                 await self._begin(self._answer(question))
             case FollowLogs() if self._role != "stop":
@@ -194,13 +197,13 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        if isinstance(asked, BackUpLedger) and self._role == "watch":
-            self._tell(LedgerTended(asked.id, reason=LOOK_ONLY))
+        if reason := self._rights.refuses(asked):
+            await self._refuse(asked.id, reason)
         else:
             self._tell(await answer(self._engine, asked))
 
-    async def _submit(self, request: Submit) -> None:
-        asked = await self._engine.submit(request.intent, self._who)
+    async def _submit(self, request: Submit, operator: Operator) -> None:
+        asked = await operator.submit(request.intent, self._who)
         data = {"op": str(asked.op)} if asked.op else {}
         if asked.agent:
             data |= {"agent": asked.agent, "epoch": str(asked.epoch)}
@@ -218,8 +221,8 @@ class Reader:
             return answer.result()
         return Conclusion("unknown", f"no answer within {seconds:g} s: look again with controlroom status")
 
-    async def _refuse(self, request: Submit) -> None:
-        self._tell(Answered(request.id, "refused", LOOK_ONLY))
+    async def _refuse(self, number: int, reason: str) -> None:
+        self._tell(Answered(number, "refused", reason))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}

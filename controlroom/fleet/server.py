@@ -1,4 +1,7 @@
-"""The engine's socket: front ends connect, look and ask. One that is slow or stopped delays nobody."""
+"""The two sockets of the engine, for operators and for watchers: whoever connects may do what that socket lets them.
+
+One that is slow or stopped delays nobody.
+"""
 
 import asyncio
 import contextlib
@@ -6,14 +9,16 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.protocol import Unwelcome, pack
 from controlroom.fleet.reader import Reader
+from controlroom.fleet.rights import Operator, Rights, Watcher
 
 MAX_READERS = 200
-"""Front ends at once."""
+"""Front ends at once at either socket: however many watch, operators get in."""
 
 
 class Server:
@@ -21,38 +26,43 @@ class Server:
 
     def __init__(self, engine: Engine, stop: Callable[[], None]) -> None:
         self._engine = engine
-        self._stop = stop
-        self._readers: set[Reader] = set()
-        self._server: asyncio.Server | None = None
+        self._doors: tuple[Rights, Rights] = (Operator(engine.submit, stop), Watcher())
+        self._readers: dict[Reader, Rights] = {}
+        self._servers: list[asyncio.Server] = []
 
-    async def listen(self, path: Path) -> None:
-        """Listen at `path`, which nobody else may open. The caller holds the engine's lock: a socket there is dead."""
-        self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path), backlog=MAX_READERS)
+    async def listen(self, path: Path, watchers: Path) -> None:
+        """Listen at `path` for operators and at `watchers`, where nobody can do anything but look.
+
+        Other users may open neither. The caller holds the engine's lock: a socket that is there is dead.
+        """
+        for place, rights in zip((path, watchers), self._doors, strict=True):
+            serve = partial(self._serve, rights)
+            self._servers.append(await asyncio.start_unix_server(serve, sock=_bound(place), backlog=MAX_READERS))
 
     async def close(self) -> None:
         """Send every front end away."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         readers = tuple(self._readers)
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*(reader.gone() for reader in readers))
 
-    async def _serve(self, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+    async def _serve(self, rights: Rights, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
         if not is_ours(outgoing.get_extra_info("socket")):
             outgoing.transport.abort()
             return
-        reader = Reader(self._engine, self._stop, incoming, outgoing)
-        self._readers.add(reader)
+        reader = Reader(self._engine, rights, incoming, outgoing)
+        self._readers[reader] = rights
         try:
-            if len(self._readers) > MAX_READERS:
+            if list(self._readers.values()).count(rights) > MAX_READERS:
                 outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
             else:
                 await reader.serve()
         except asyncio.CancelledError:
             pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves
         finally:
-            self._readers.discard(reader)
+            del self._readers[reader]
             outgoing.close()
 
 

@@ -69,8 +69,12 @@ class ControlRoomApp(App[None]):
         now: Callable[[], int] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         zone: tzinfo | None = None,
+        read_only: bool = False,
     ) -> None:
-        """`connect` reaches the engine; `now` (UTC ms), `monotonic` (s) and `zone` are the clocks to go by."""
+        """`connect` reaches the engine; `now` (UTC ms), `monotonic` (s) and `zone` are the clocks to go by.
+
+        `read_only`: what to show until the engine says what we may do.
+        """
         file = theme_file or theme.find(theme.DEFAULT)
         self.palette: Palette = theme.palette(file, glyphs)
         super().__init__()
@@ -79,7 +83,7 @@ class ControlRoomApp(App[None]):
         self._connect_engine = connect
         self._now = now
         self.monotonic = monotonic
-        self.picture = Picture(now=now(), zone=zone)
+        self.picture = Picture(now=now(), zone=zone, read_only=read_only)
         self.source: Source | None = None
         self.mistake: BaseException | None = None
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
@@ -225,7 +229,8 @@ class ControlRoomApp(App[None]):
             return
 
     def _engine_here(self, source: Source) -> None:
-        self._see(replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True))
+        seen = replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True)
+        self._see(replace(seen, read_only=source.read_only))
         self._reader.connect(source)
 
     def _engine_gone(self, reason: str, stopped: bool = False) -> None:
@@ -367,7 +372,9 @@ class ControlRoomApp(App[None]):
         if self.source is None:
             self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)
             return
-        self.work(self._order(self.source, intent, done))
+        from controlroom.tui.order import order
+
+        self.work(order(self, self.source, intent, done))
 
     def see_now(self, source: Source) -> None:
         """Show the newest fleet: what one does oneself shows at once, on a phone too."""
@@ -378,21 +385,3 @@ class ControlRoomApp(App[None]):
         from controlroom.tui.attach import attach
 
         self.work(attach(self, agent))
-
-    async def _order(self, source: Source, intent: Intent, done: str) -> None:
-        from controlroom.fleet.client import EngineUnavailable
-
-        try:
-            outcome = await source.submit(intent)
-        except EngineUnavailable as error:
-            self.say(f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
-            return
-        self.see_now(source)
-        if outcome.ok:
-            self.say(done, Level.DONE)
-        elif outcome.outcome == "refused":
-            self.say(outcome.reason, Level.DANGER)
-        else:
-            self.say(
-                f"not known whether that was done: {outcome.reason or 'the link dropped'}; looking again", Level.NOTE
-            )

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
     from controlroom.tui.screens.report import ReportSheet
 
+READ_ONLY = "read-only: you may look, and change nothing"
+
 
 def do(room: "ControlRoomApp", name: str) -> None:
     """Do an action on the screen that is on top, or say why it cannot be done."""
     screen = room.screen
     if not isinstance(screen, RoomScreen):
         return
-    if room.picture.engine is Engine.STOPPED and BY_NAME[name].changes:
+    if room.picture.read_only and not BY_NAME[name].looks:
+        room.say(READ_ONLY)
+    elif room.picture.engine is Engine.STOPPED and BY_NAME[name].changes:
         room.start_engine()
         room.say("the engine was stopped: starting it again; press once more when it is back")
     elif room.picture.engine is not Engine.HERE and BY_NAME[name].changes:
@@ -305,7 +309,7 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
 
 def choose(room: "ControlRoomApp", screen: RoomScreen, number: int) -> None:
     """Answer a question with the number of one of its choices."""
-    if room.picture.engine is Engine.HERE:
+    if room.picture.engine is Engine.HERE and not room.picture.read_only:
         _answer_shown(room, screen, "allow", str(number))
 
 

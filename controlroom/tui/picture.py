@@ -32,6 +32,8 @@ class Picture:
     gone_since: int = 0
     known: bool = False
     """Whether any fleet was heard of yet."""
+    read_only: bool = False
+    """Whether the engine lets us look and do nothing else."""
 
     def clock(self, at: int | None = None) -> str:
         """Give a time (by default now) as hours and minutes on the wall, with the day where that is another one."""

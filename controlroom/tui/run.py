@@ -25,8 +25,17 @@ async def reach_engine(start: bool) -> Source:
     return await Client.connect(start=start, role="tui", pace=FRAME)
 
 
-def run(environment: Mapping[str, str] = os.environ) -> int:
+async def watch_engine(start: bool) -> Source:
+    """Reach the engine where it lets nobody do anything but look; it is never started."""
+    from controlroom.fleet.client import Client
+
+    return await Client.connect(start=False, role="watch", pace=FRAME)
+
+
+def run(watching: bool = False, environment: Mapping[str, str] = os.environ) -> int:
     """Run the screen on this terminal; gives the exit code. What went wrong in it is raised here, after it is closed.
+
+    `watching`: to look and nothing else, whatever is pressed.
 
     `CONTROLROOM_THEME` names a theme, `CONTROLROOM_GLYPHS=ascii` asks for signs that every font has.
     """
@@ -36,7 +45,8 @@ def run(environment: Mapping[str, str] = os.environ) -> int:
         file = theme.find(environment.get("CONTROLROOM_THEME") or theme.DEFAULT, *theme_folders(environment))
     except theme.ThemeError as error:
         return _complain(str(error))
-    return show(ControlRoomApp(reach_engine, theme_file=file, glyphs=_glyphs(environment)))
+    connect = watch_engine if watching else reach_engine
+    return show(ControlRoomApp(connect, theme_file=file, glyphs=_glyphs(environment), read_only=watching))
 
 
 def show(app: ControlRoomApp) -> int:

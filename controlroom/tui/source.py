@@ -127,6 +127,10 @@ class Source(Protocol):
     def stopped(self) -> bool:
         """Whether the engine ended in order: nobody should start it again unasked."""
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the engine shows what there is and does nothing for us."""
+
     async def changed(self) -> object:
         """Wait until `fleet` or `connected` has changed since the last call."""
 

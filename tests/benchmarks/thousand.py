@@ -83,7 +83,7 @@ async def running(hosts: list[ScriptedHost]) -> AsyncIterator[Room]:
     descriptor = hold(home.lock, home.socket)
     room = Room(home, hosts, connect)
     room.engine.start()
-    await room.server.listen(home.socket)
+    await room.server.listen(home.socket, home.watch_socket)
     try:
         await room.up()
         yield room

@@ -32,7 +32,7 @@ class Called(list[object]):
 
     def starters(self, reports: Path = Path("/nonexistent")) -> Starters:
         return Starters(
-            screen=lambda: self._note("screen", 0),
+            screen=lambda watching: self._note(("screen", watching), 0),
             engine=lambda: self._note("engine", 3),
             demo=lambda agents, hold: self._note(("demo", agents, hold), 0),
             reports=lambda: reports,
@@ -53,7 +53,8 @@ def called() -> Called:
 @pytest.mark.parametrize(
     ("words", "started", "code"),
     [
-        ([], ["screen"], 0),
+        ([], [("screen", False)], 0),
+        (["watch"], [("screen", True)], 0),
         (["engine", "--foreground"], ["engine"], 3),
         (["demo"], [("demo", 8, False)], 0),
         (["demo", "--agents", "20", "--hold"], [("demo", 20, True)], 0),
@@ -169,8 +170,8 @@ def test_version() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "controlroom 0.1.0\n", "")
 
 
-def failing(error: BaseException) -> Callable[[], int]:
-    def fail() -> int:
+def failing(error: BaseException) -> Callable[[bool], int]:
+    def fail(watching: bool) -> int:
         raise error
 
     return fail

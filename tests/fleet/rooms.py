@@ -91,7 +91,7 @@ async def room(*hosts: ScriptedHost, up: bool = True, opener: Connect = connect)
     """A running room in the world of the fixture `home`, listening for clients."""
     made = Room(find_home(os.environ), hosts or [ScriptedHost()], opener)
     made.engine.start()
-    await made.server.listen(made.home.socket)
+    await made.server.listen(made.home.socket, made.home.watch_socket)
     try:
         if up:
             await made.up()

@@ -31,7 +31,8 @@ from controlroom.fleet.protocol import (
     Welcome,
     pack,
 )
-from controlroom.fleet.reader import OPEN_REQUESTS, Reader
+from controlroom.fleet.reader import Reader
+from controlroom.fleet.rights import Operator
 from tests.domain.worlds import agent, happenings
 from tests.fleet import scripted
 from tests.fleet.raw_reader import RawReader, raw
@@ -89,7 +90,7 @@ def serve(here: Room) -> tuple[RawReader, asyncio.Task[None]]:
 
     async def conversation() -> None:
         incoming, outgoing = await asyncio.open_connection(sock=theirs)
-        await Reader(here.engine, lambda: None, incoming, outgoing).serve()
+        await Reader(here.engine, Operator(here.engine.submit, lambda: None), incoming, outgoing).serve()
         outgoing.close()
 
     return RawReader(ours), asyncio.create_task(conversation())
@@ -142,7 +143,7 @@ async def test_requests_beyond_the_bound_wait_and_none_is_lost() -> None:
     async with room(scripted.Mute()) as here:
         reader = await raw(here, HELLO)
         spawn = intents.SpawnAgent("a1", "x", "vm1")
-        count = OPEN_REQUESTS * 3
+        count = Operator.open_requests * 3
         await reader.say(*(Submit(number, spawn, deadline=0.05) for number in range(1, count + 1)))
         await reader.until_told(Answered, count)
         answers = {told.id: told.outcome for told in reader.told if isinstance(told, Answered)}
@@ -242,9 +243,9 @@ async def test_a_watcher_sees_everything_and_changes_nothing() -> None:
 async def test_a_mistake_of_ours_drops_one_front_end_and_no_other(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with room(ScriptedHost()) as here:
+    async with room(ScriptedHost()):
         client, other = await Client.connect(start=False), await Client.connect(start=False)
-        monkeypatch.setattr(here.engine, "submit", lambda *_: 1 / 0)
+        monkeypatch.setattr("controlroom.fleet.engine.decide", lambda *_: 1 / 0)
         with pytest.raises(EngineUnavailable):
             await client.submit(intents.KillAgent("vm1/a1", 1))
         monkeypatch.undo()

@@ -138,6 +138,7 @@ class SmallClient:
     engine: SmallEngine
     connected: bool = True
     stopped: bool = False
+    read_only: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)

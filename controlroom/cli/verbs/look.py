@@ -73,4 +73,15 @@ VERBS: tuple[Verb, ...] = (
         "attach:attach",
         take.attach,
     ),
+    Verb(
+        "watch",
+        "look",
+        "",
+        "Open the screen to look and nothing else.",
+        "It comes in at a socket of the engine where nothing can be changed, whatever is pressed or sent. It starts no "
+        "engine: where none runs it waits for one.",
+        ("controlroom watch",),
+        "engine:watch",
+        take.nothing,
+    ),
 )

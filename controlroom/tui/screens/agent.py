@@ -95,7 +95,8 @@ class AgentScreen(RoomScreen):
     def motions(self) -> list[Motion]:
         """Keys that move through the log."""
         log = self.log_view
-        numbers = range(1, choices(self.pane.question.question) + 1)
+        offered = 0 if self.picture.read_only else choices(self.pane.question.question)
+        numbers = range(1, offered + 1)
         answers = [
             Motion(str(number), "Choose this answer.", partial(self._answer, number), decides=True)
             for number in numbers

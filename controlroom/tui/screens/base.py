@@ -121,7 +121,7 @@ class RoomScreen(Screen[None]):
 
     def actions(self) -> list[Action]:
         """Give what can be done here."""
-        return on_screen(self.where)
+        return on_screen(self.where, watching=self.picture.read_only)
 
     def items(self) -> list[Item]:
         """Give the footer."""

@@ -56,7 +56,7 @@ class HelpText(Lines):
 
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
-        for action in sorted(on_screen(self._where), key=ACTIONS.index):
+        for action in sorted(on_screen(self._where, watching=self.room.picture.read_only), key=ACTIONS.index):
             drawn += self._entry(KEY_WORDS.get(action.key, action.key), action.help, width)
         drawn += [(), ink.line(("  moving", palette.quiet))]
         for motion in self._motions:

@@ -59,11 +59,8 @@ class HostsScreen(RoomScreen):
         if self.room.screen is self:
             self.room.read_logs({})
         palette, table = self.room.palette, self.table
-        table.empty_lines = [
-            ink.line(
-                ("  No hosts yet. ", palette.strong), ("a", palette.key), (" adds one: user@address", palette.quiet)
-            )
-        ]
+        adds = () if picture.read_only else (("a", palette.key), (" adds one: user@address", palette.quiet))
+        table.empty_lines = [ink.line(("  No hosts yet. ", palette.strong), *adds)]
         table.show(host_rows(picture.fleet, picture.now))
         if self._first:
             table.choose(self._first)

@@ -20,6 +20,8 @@ def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> li
         return [(), *(ink.line((f"  {part}", quiet)) for part in ink.wrap(words, cells))]
     if wanted:
         return [(), ink.line(("  no agent has that.  ", quiet), ("/", key), (" changes the filter", quiet))]
+    if picture.read_only:
+        return [(), ink.line((f"  No {'agents' if fleet.hosts else 'hosts'} yet.", palette.strong))]
     if not fleet.hosts:
         return [
             (),

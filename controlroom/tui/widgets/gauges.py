@@ -61,7 +61,8 @@ class Gauges(Lines):
         return (ink.spread((*start, *trouble), clock, width),)
 
     def _title(self, width: int) -> Line:
-        return ink.line((" control room  " if width >= 80 else " ", self.palette.key))
+        name = ink.line((" control room  " if width >= 80 else " ", self.palette.key))
+        return (*name, *ink.line(("read-only  ", self.palette.quiet))) if self._picture.read_only else name
 
     def _counts(self, counted: Headline, worded: Collection[State]) -> Line:
         """Count the states, those of `worded` in words, the others by their signs."""
@@ -94,7 +95,7 @@ class Gauges(Lines):
         since = age(self._picture.since(self._picture.gone_since))
         old = f"; this is as of {self._picture.clock(self._picture.gone_since)}" if self._picture.known else ""
         stopped = self._picture.engine is Engine.STOPPED
-        then = "; any order starts it" if stopped else ", trying again"
+        then = "; any order starts it" if stopped and not self._picture.read_only else ", trying again"
         words = (
             f" ✕ {'engine stopped' if stopped else 'no engine'}{' for ' + since if since != 'now' else ''}{old}{then}"
         )

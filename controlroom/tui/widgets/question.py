@@ -133,6 +133,8 @@ class QuestionPanel(Lines):
     def _keys(self, width: int) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
         self._places, at = [], 2
+        if self.room.picture.read_only:
+            return ink.line(("   an operator answers", palette.quiet))
         if offered := choices(self.question):
             runs += [(f" 1-{offered}" if offered > 1 else " 1", palette.key), (" choose ", palette.text)]
             at = sum(ink.width(text) for text, _ in runs)
