@@ -37,7 +37,10 @@ class SmallEngine:
         self.starting = asyncio.Event()
         self.starting.set()
         self.connections = 0
+        self.why_not = "the engine did not start: its config has an error"
         self._ops = 0
+        self.read_only = False
+        """Whether it lets its clients look and nothing else."""
         self.searched_at_once = 1000
         """Records of one piece of a search."""
 
@@ -47,9 +50,9 @@ class SmallEngine:
         if self.stopped and start:
             self.running, self.stopped = True, False
         if not self.running:
-            raise EngineUnavailable("the engine did not start: its config has an error")
+            raise EngineUnavailable(self.why_not)
         self.connections += 1
-        client = SmallClient(self)
+        client = SmallClient(self, read_only=self.read_only)
         self.clients.append(client)
         return client
 

@@ -95,6 +95,7 @@ async def room(
     engine: SmallEngine | None = None,
     theme_name: str = theme.DEFAULT,
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
+    read_only: bool = False,
 ) -> AsyncIterator[Room]:
     """Open the app at a size and wait until it shows the fleet."""
     clock = Clock()
@@ -106,6 +107,7 @@ async def room(
         now=clock,
         monotonic=clock.monotonic,
         zone=timezone.utc,
+        read_only=read_only,
     )
     async with app.run_test(size=size) as pilot:
         opened = Room(app, engine, clock, pilot)

@@ -143,7 +143,7 @@ class RoomScreen(Screen[None]):
         """Turn a key into a motion or an action; says whether it is one."""
         key = plain_key(event)
         motion = self._motions().get(key) or self._motions().get(event.key)
-        named = {action.key: action for action in self.actions()}
+        named = {action.key: action for action in (*on_screen(self.where), *self.actions())}
         action = named.get("q" if key in ("backspace", "escape") else key)
         held = self.room.held(key)
         if motion is not None:

@@ -1,0 +1,166 @@
+"""Who watches sees everything and has no key that does anything; the engine would not do it anyway."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.actions import ACTIONS, on_screen
+from controlroom.domain.model import Fleet, Question
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.help import HelpScreen
+from controlroom.tui.screens.hosts import HostsScreen
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.screens.palette import PaletteScreen
+from tests.tui import scenes
+from tests.tui.engine import SmallEngine
+from tests.tui.room import Room, room
+from tests.tui.test_sizes import KEYS, churn
+
+PHONE, WIDE = (45, 20), (200, 50)
+SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
+ACTS = [action for action in ACTIONS if not action.looks]
+
+
+@asynccontextmanager
+async def watching(fleet: Fleet, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Room]:
+    engine = SmallEngine(fleet, scenes.logs(fleet))
+    engine.read_only = True
+    async with room(fleet, size=size, engine=engine, read_only=True) as here:
+        yield here
+
+
+def changed(here: Room) -> list[object]:
+    """What the engine was asked to do, and what happened because of it."""
+    return [*here.engine.asked, *here.engine.effects]
+
+
+@SIZES
+async def test_no_key_of_the_table_acts_on_any_screen(size: tuple[int, int]) -> None:
+    async with watching(scenes.farm(), size) as here:
+        before = here.engine.fleet
+        for way in ("", "enter", "h"):
+            await here.press(*[way] * bool(way))
+            screen = here.screen(RoomScreen)
+            looks = {action.key for action in screen.actions()}
+            for key in {action.key for action in ACTS} - looks:
+                await here.press(key)
+                assert here.app.screen is screen, key
+            await here.press(*["q"] * bool(way))
+        assert not changed(here)
+        assert here.engine.fleet == before
+
+
+@SIZES
+async def test_it_says_read_only_and_shows_the_keys_that_look(size: tuple[int, int]) -> None:
+    async with watching(scenes.farm(), size) as here:
+        assert "read-only" in here.text().splitlines()[0]
+        for action in ("spawn", "kill", "reassign", "message"):
+            assert f" {action} " not in here.text().splitlines()[-1]
+        assert "?" in here.text().splitlines()[-1]
+    async with room(scenes.farm(), size=size) as here:
+        assert "read-only" not in here.text()
+
+
+@pytest.mark.parametrize("where", ["overview", "agent", "hosts"])
+async def test_help_and_palette_name_only_what_looks(where: str) -> None:
+    async with watching(scenes.farm(), WIDE) as here:
+        await here.press(*{"agent": ["enter"], "hosts": ["h"]}.get(where, []))
+        await here.press("?")
+        here.screen(HelpScreen)
+        helped = here.text()
+        await here.press("q", ":")
+        found = here.screen(PaletteScreen)._finds
+        for action in on_screen(where):
+            assert (action.help[:40] in helped) == action.looks, action.name
+        names = {find.name for find in found}
+        assert not names & {f"action {action.name}" for action in ACTS}
+
+
+async def test_a_question_is_read_and_not_answered() -> None:
+    async with watching(scenes.farm()) as here:
+        await here.press("n")
+        panel = here.screen(AgentScreen).pane.question
+        assert panel.question is not None
+        assert "an operator answers" in here.text()
+        assert "allow" not in here.text().splitlines()[-1]
+        for key in ("y", "a", "d", "1", "2", "m"):
+            await here.press(key)
+        for x in range(0, 60, 3):
+            await here.pilot.click(panel, offset=(x, panel.size.height - 1))
+        assert not changed(here)
+
+
+async def test_one_of_several_choices_is_not_chosen() -> None:
+    fleet = scenes.farm()
+    asking = next(agent for agent in fleet.agents.values() if agent.question)
+    async with watching(fleet) as here:
+        text = "Which one?\n  1. this\n  2. that"
+        here.engine.put(replace(asking, question=Question("q9", "permission", "AskUserQuestion: Which?", text, 0)))
+        await here.press("n", "1", "2")
+        assert not changed(here)
+
+
+async def test_no_host_is_added_where_there_is_none() -> None:
+    async with watching(Fleet(room="r")) as here:
+        assert "No hosts yet" in here.text()
+        assert "host add" not in here.text()
+        await here.press("h")
+        here.screen(HostsScreen)
+        assert "adds one" not in here.text()
+
+
+async def test_without_an_engine_it_says_so_and_comes_when_there_is_one() -> None:
+    fleet = scenes.farm()
+    engine = SmallEngine(fleet)
+    engine.running, engine.read_only = False, True
+    engine.why_not = "no engine runs for this room, and a watcher starts none"
+    async with room(fleet, engine=engine, read_only=True) as here:
+        await here.until(lambda: "a watcher starts none" in here.text())
+        await here.press("s", "x", "y")
+        assert "read-only" in here.said()
+        engine.running = True
+        await here.until(lambda: here.app.source is not None)
+        here.screen(Overview)
+        engine.stop(in_order=True)
+        await here.until(lambda: "engine stopped" in here.text())
+        assert "starts it" not in here.text()
+
+
+async def test_an_action_that_is_not_for_watchers_is_not_done_however_it_is_reached() -> None:
+    async with watching(scenes.farm(), PHONE) as here:
+        for action in ACTS:
+            here.app.do(action.name)
+            await here.settle()
+            assert "read-only" in here.said(), action.name
+            here.screen(Overview)
+        assert not changed(here)
+
+
+async def test_random_keys_change_nothing(seed: int) -> None:
+    await press_at_random(random.Random(seed), 250)
+
+
+@pytest.mark.long
+async def test_ten_thousand_random_keys_change_nothing(seed: int) -> None:
+    await press_at_random(random.Random(seed), 10_000)
+
+
+async def press_at_random(dice: random.Random, count: int) -> None:
+    fleet = scenes.farm()
+    async with watching(fleet) as here:
+        for step in range(count):
+            if step % 40 == 0:
+                await here.pilot.resize_terminal(dice.randint(20, 210), dice.randint(5, 60))
+                churn(here, dice)
+            key = dice.choice(KEYS)
+            if here.app.screen is here.app._overview and key in ("q", "escape", "backspace"):
+                continue
+            here.clock.pass_(1)
+            await here.pilot.press("space" if key == " " else key)
+        assert not changed(here)
