@@ -213,6 +213,13 @@ ACTIONS: tuple[Action, ...] = (
         footer=10,
     ),
     Action(
+        "alarms",
+        "w",
+        "alarms",
+        "What is wrong beside agents: budgets, limits, stray keys, the ledger; each with what to do (w: warnings).",
+        "overview",
+    ),
+    Action(
         "host_open",
         "enter",
         "open",

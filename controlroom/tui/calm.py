@@ -1,8 +1,10 @@
 """Figures that always move, shown at the pace that a terminal is good for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from controlroom.domain.bars import Gauge
 from controlroom.domain.views import HostRow
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
@@ -19,6 +21,11 @@ _NO_FIGURES: dict[str, Any] = {
 }
 
 
+def pace_of(width: int) -> float:
+    """Give the seconds between two readings of what always moves, on so many columns."""
+    return next(seconds for columns, seconds in _PACES if width >= columns)
+
+
 class CalmHosts:
     """Host rows whose figures stay for a while: what else is known of hosts shows at once."""
 
@@ -31,9 +38,28 @@ class CalmHosts:
 
     def shown(self, rows: list[HostRow], width: int, now: float) -> list[HostRow]:
         """Give the rows to show on so many columns; `now` counts seconds."""
-        pace = next(seconds for columns, seconds in _PACES if width >= columns)
+        pace = pace_of(width)
         known = [replace(row, **_NO_FIGURES) for row in rows]
         if known != self._known or now - self._at >= pace:
             self._known, self._at, self._shown = known, now, rows
         self.late = rows != self._shown
         return self._shown
+
+
+class CalmGauges:
+    """Gauges whose figures stay for a while: which there are and how alarming they are shows at once."""
+
+    def __init__(self) -> None:
+        self._shown: Sequence[Gauge] = ()
+        self._at = 0.0
+
+    def shown(self, found: Sequence[Gauge], width: int, now: float) -> Sequence[Gauge]:
+        """Give the gauges to show on so many columns; `now` counts seconds."""
+        same = list(map(_standing, found)) == list(map(_standing, self._shown))
+        if not same or now - self._at >= pace_of(width):
+            self._shown, self._at = found, now
+        return self._shown
+
+
+def _standing(gauge: Gauge) -> tuple[object, ...]:
+    return gauge.name, gauge.level, gauge.note, gauge.share is None, gauge.limit

@@ -142,6 +142,17 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
         room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
 
 
+def _alarms(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.domain.alarms import lines
+    from controlroom.tui.screens.report import ReportSheet
+
+    told = lines(room.fleet, room.picture.now, room.picture.clock)
+    if not told:
+        room.say("there is no alarm", Level.DONE)
+        return
+    room.push_screen(ReportSheet(f"alarms: {len(room.fleet.alarms)}", told))
+
+
 def _attach(room: "ControlRoomApp", screen: RoomScreen) -> None:
     if agent := screen.agent_here():
         room.attach(agent)
@@ -339,6 +350,7 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "interrupt": _interrupt,
     "forget": _forget,
     "explain": _explain,
+    "alarms": _alarms,
     "attach": _attach,
     "screen": _screen,
     "filter": _filter,

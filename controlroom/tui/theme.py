@@ -78,6 +78,8 @@ _PLAINER = str.maketrans(
         **dict.fromkeys("–─—↑↓", "-"),
         **dict.fromkeys("│▏", "|"),
         **dict.fromkeys("‹⌫←", "<"),
+        **dict.fromkeys("░", ":"),
+        **dict.fromkeys("┃", "]"),
         **dict.fromkeys("›»▸→", ">"),
         **dict.fromkeys("“”", '"'),
         **dict.fromkeys("▲", "!"),

@@ -62,6 +62,11 @@ class SmallEngine:
             self.fleet = reduce(self.fleet, event)
         self.wake()
 
+    def become(self, **changes: object) -> None:
+        """Change parts of the fleet, and tell everybody."""
+        self.fleet = replace(self.fleet, **changes)  # type: ignore[arg-type]
+        self.wake()
+
     def put(self, *agents: Agent) -> None:
         """Replace whole agents."""
         self.fleet = replace(self.fleet, agents={**self.fleet.agents, **{agent.id: agent for agent in agents}})

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
 from controlroom.domain.model import (
     Agent,
     Evidence,
@@ -132,6 +133,57 @@ def farm() -> Fleet:
     return Fleet(
         "room", {one.name: one for one in hosts}, {one.id: one for one in agents}, profiles, Limits(100 * MIB), MONEY
     )
+
+
+LADDER = (Rung(50, "notify"), Rung(80, "hold"), Rung(95, "stop"))
+HOUR = 60 * MINUTE
+_EVENING = NOW + 568 * MINUTE
+
+
+def budget(name: str, limit: int, spent: int | None, **changes: Any) -> Budget:
+    """One of the fleet's, in dollars, with the usual ladder."""
+    made = Budget(name, "fleet", name, "billed", limit, limit * 95 // 100, NOW - 14 * HOUR, _EVENING, spent)
+    return replace(made, rungs=LADDER, **changes)
+
+
+def window(name: str, used: int | None, resets: int = 148 * MINUTE, **changes: Any) -> Headroom:
+    made = Headroom("ann@example.org", name, "window", used, 100, NOW + resets, "stream", NOW - MINUTE)
+    return replace(made, **changes)
+
+
+def bucket(name: str, used: int | None, limit: int | None, **changes: Any) -> Headroom:
+    made = Headroom("key work", name, "bucket", used, limit, 0, "metering", NOW, measured=False)
+    return replace(made, **changes)
+
+
+def keyed(*found: Headroom) -> dict[str, Headroom]:
+    return {one.key: one for one in found}
+
+
+def watched() -> Fleet:
+    """The farm with budgets, limits and alarms."""
+    budgets = (
+        budget("day", 160_000_000, 98_200_000, reached=1, runs_out=NOW + 128 * MINUTE, granted=14_000_000),
+        budget("hour", 8_000_000, 3_100_000, granted=1_200_000),
+    )
+    limits = (
+        window("5 h", 63, shares={"vm1/docs-1": 410, "vm2/api-3": 220}),
+        window("week", 22, 75 * HOUR),
+        bucket("requests sonnet", 31, 50, buffer=45),
+        bucket("input sonnet", 1_200_000, 2_000_000),
+        bucket("output sonnet", 120_000, 400_000),
+    )
+    alarms = {
+        "budget day": Alarm("budget day is half gone: $98.20 of $160, at this rate it ends at 16:40", "notice", NOW),
+        "key vm1/docs-1": Alarm(
+            "docs-1 on vm1 pays with a key from its environment, not with its plan: unset ANTHROPIC_API_KEY there",
+            "warning",
+            NOW - 12 * MINUTE,
+            "vm1/docs-1",
+        ),
+    }
+    named = {one.name: one for one in budgets}
+    return replace(farm(), budgets=named, headroom=keyed(*limits), alarms=alarms)
 
 
 def thousand() -> Fleet:

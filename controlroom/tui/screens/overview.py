@@ -18,12 +18,16 @@ from controlroom.domain.views import host_rows
 from controlroom.tui.calm import CalmHosts
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.screens.sharing import Wishes, share
 from controlroom.tui.widgets.agents import AgentTable
+from controlroom.tui.widgets.alarms import AlarmLine
 from controlroom.tui.widgets.empty import no_agents
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.lines import set_lines
+from controlroom.tui.widgets.meters import Meters
 from controlroom.tui.widgets.pane import AgentPane
 from controlroom.tui.widgets.panes import PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
@@ -52,6 +56,7 @@ class Overview(RoomScreen):
     def compose(self) -> ComposeResult:
         """From the top; what is beside what follows from the width, in the style sheet."""
         yield Gauges(id="gauges")
+        yield Meters(id="meters")
         with Vertical(id="glance"):
             with Vertical(id="left"):
                 yield HostSummary(id="host-line")
@@ -61,6 +66,7 @@ class Overview(RoomScreen):
                 yield AgentTable(id="agents")
             yield Rule("panes", id="panes-rule")
             yield PaneGrid(id="panes")
+        yield AlarmLine(id="alarm-line")
         yield Says(id="says")
         yield FilterLine(id="filter")
         yield Keys(id="keys")
@@ -105,6 +111,8 @@ class Overview(RoomScreen):
     def see(self, picture: Picture) -> None:
         """Show this from now on."""
         self._seen = picture
+        self.query_one(Meters).show(picture, self.room.monotonic())
+        self.query_one(AlarmLine).show(picture)
         self._see_hosts(picture)
         self._see_agents(picture)
         self._arrange()
@@ -180,32 +188,27 @@ class Overview(RoomScreen):
         self.query_one("#panes-rule", Rule).show(title, f"{number}{len(grid.seats) if grid.many else ''}")
 
     def _arrange(self) -> None:
-        """Share the height out: hosts as many lines as they need and there is room for, the agents the rest."""
-        width, height = self.size
-        hosts = len(self.picture.fleet.hosts)
-        most = 0 if width < 60 or height < 16 else max(1, min(8, (height - 8) // 4))
-        lines = min(hosts, most)
-        self.query_one("#host-line").display = bool(hosts) and not lines and height >= 8
-        for part in ("#hosts-rule", "#hosts"):
-            self.query_one(part).display = bool(lines)
-        _set_height(self.query_one("#hosts"), max(1, lines))
-        unusual = self._sort is not Sort.NEED or self._group is not Group.NONE or bool(self.table.marked)
-        self.query_one("#agents-rule").display = (width >= 60 or unusual) and height >= 10
-        self._share_glance(lines)
-
-    def _share_glance(self, host_lines: int) -> None:
-        """Share table and panes out: side by side, one above the other, or one in the place of the other."""
-        width, height = self.size
-        left, stacked = self.query_one("#left"), 100 <= width < 160
-        left.display = not self.covered
-        self.grid.display = self.pane_shown
-        self.query_one("#panes-rule").display = self.covered and height >= 10
-        self.query_one("#glance").set_class(self.grid.many, "-many")
-        if stacked:
-            used = 4 + (host_lines + 1 if host_lines else 0)
-            wanted = max(4, len(self.table.rows) + 2)
-            most = (height - used) * (2 if self.grid.many else 3) // 6
-            _set_height(left, used - 3 + min(wanted, max(6, most)))
+        """Share the height out, and show what has a part of it."""
+        size, meters, left = self.size, self.query_one(Meters), self.query_one("#left")
+        arranged = self._sort is not Sort.NEED or self._group is not Group.NONE or bool(self.table.marked)
+        fleet, wanted = self.picture.fleet, meters.lines_wanted(*size)
+        many, rows = self.grid.many, len(self.table.rows)
+        wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged)
+        shares = share(size.width, size.height, wishes)
+        set_lines(meters, shares.meters)
+        set_lines(self.query_one("#hosts"), shares.hosts)
+        for part, shown in (
+            ("#alarm-line", shares.alarm),
+            ("#host-line", shares.host_line),
+            ("#hosts-rule", bool(shares.hosts)),
+            ("#agents-rule", shares.agents_rule),
+            ("#panes-rule", self.covered and size.height >= 10),
+        ):
+            self.query_one(part).display = shown
+        left.display, self.grid.display = not self.covered, self.pane_shown
+        self.query_one("#glance").set_class(many, "-many")
+        if shares.left:
+            set_lines(left, shares.left)
         else:
             left.styles.height = "1fr"
 
@@ -392,9 +395,3 @@ class Overview(RoomScreen):
     def _filtered(self, event: FilterLine.Changed) -> None:
         event.stop()
         self._arrange_anew()
-
-
-def _set_height(widget: object, lines: int) -> None:
-    styles = widget.styles  # type: ignore[attr-defined]
-    if styles.height is None or styles.height.value != lines or styles.height.unit.name != "CELLS":
-        styles.height = lines

@@ -143,6 +143,14 @@ def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
     return [(start, min(end, width))] if start < min(end, width) else []
 
 
+def set_lines(widget: Widget, lines: int) -> None:
+    """Give a widget so many lines; without any it is not shown."""
+    widget.display = lines > 0
+    height = widget.styles.height
+    if lines and (height is None or not height.is_cells or height.value != lines):
+        widget.styles.height = lines
+
+
 def _filled(line: Line, width: int, ground: Style) -> list[Segment]:
     rest = width - ink.length(line)
     padded = (*line, Segment(" " * rest)) if rest > 0 else line
