@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from controlroom.domain import model
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.words import nearest
+from controlroom.fleet import notify_settings
 from controlroom.fleet.home import Home, HomeProblem, check_private
 from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, HostTable, ProfileTable, RosterFile, Table
 from controlroom.meter.names import LOCAL
@@ -53,6 +54,8 @@ class Config:
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
         self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE)
+        self.outlets = notify_settings.outlets(file.notify)
+        """Who is told what happens while nobody looks."""
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
@@ -298,4 +301,6 @@ def _setting(table: type[Table], key: str) -> list[str]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return tomli_w.dumps({"x": value}).removeprefix("x = ").strip() if value != {} else "{}"

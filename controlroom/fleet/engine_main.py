@@ -28,6 +28,7 @@ from controlroom.fleet.launch import READY, REPORT, TAKEN
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.link import DIALS, Link
 from controlroom.fleet.lock import Taken, hold
+from controlroom.fleet.notify import Notifier, minute_of_day
 from controlroom.fleet.server import Server
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import Greet
@@ -111,7 +112,9 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     prices = partial(price_sheet.load, home)
     engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices)
     server = Server(engine, stopping.set)
+    notifier = Notifier(engine, settings.outlets, minute_of_day)
     engine.start()
+    notifier.start()
     await server.listen(home.socket, home.watch_socket)
     log.info("engine %s of room %s listens at %s", __version__, ledger.room, home.socket)
     if not report.in_background:
@@ -123,6 +126,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     log.info("the engine ends; agents live on")
     for path in (home.socket, home.watch_socket):
         path.unlink(missing_ok=True)
+    notifier.close()
     await server.close()
     await engine.close()
     logging.shutdown()

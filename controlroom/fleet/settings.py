@@ -3,21 +3,17 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from controlroom.fleet.address import parse_address
+from controlroom.fleet.notify_settings import NotifyTable
+from controlroom.fleet.tables import Table as Table
 from controlroom.meter.names import LOCAL, host_name_problem
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{43})?")
-
-
-class Table(BaseModel):
-    """A TOML table: no key but those it names, no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def _fingerprint(value: str) -> str:
@@ -60,6 +56,13 @@ def _profile_names(value: "dict[str, ProfileTable]") -> "dict[str, ProfileTable]
     for name in value:
         if not _PROFILE_NAME.fullmatch(name):
             raise ValueError(f"{ascii(name)[:60]} cannot name a profile: use 1 to 41 of A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _outlet_names(value: dict[str, NotifyTable]) -> dict[str, NotifyTable]:
+    for name in value:
+        if not _PROFILE_NAME.fullmatch(name):
+            raise ValueError(f"{ascii(name)[:60]} cannot name it: use 1 to 41 of A-Z a-z 0-9 . _ -")
     return value
 
 
@@ -135,6 +138,8 @@ class LimitsTable(Table):
 Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]
 Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
+Notify = Annotated[dict[str, NotifyTable], AfterValidator(_outlet_names)]
+
 
 class ConfigFile(Table):
     """All of config.toml."""
@@ -149,6 +154,7 @@ class ConfigFile(Table):
     )
     profiles: Profiles = Field({}, description="templates: `controlroom spawn NAME --profile PROFILE`")
     limits: LimitsTable = Field(default=LimitsTable(), description="what a spawn must leave untouched")
+    notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
 
 
 class RosterFile(Table):
@@ -157,5 +163,10 @@ class RosterFile(Table):
     hosts: Hosts = Field({}, description="machines reached over SSH")
 
 
-TABLES: dict[str, type[Table]] = {"hosts": HostTable, "profiles": ProfileTable, "limits": LimitsTable}
+TABLES: dict[str, type[Table]] = {
+    "hosts": HostTable,
+    "profiles": ProfileTable,
+    "limits": LimitsTable,
+    "notify": NotifyTable,
+}
 """The tables of config.toml by their key; `hosts` and `profiles` hold one for each name."""

@@ -1,0 +1,116 @@
+"""What has happened that somebody who is not looking wants to hear: made from two fleets, and true when it is told."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State
+
+KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
+"""What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or is
+back); a budget reached a rung; anything else that the room warns of."""
+
+LOST_FOR = 30_000
+"""Milliseconds that a host is away before that is news: links are cut and come back."""
+
+_BODY_LINES = 20
+_LINE = 200
+
+_WORDS = {
+    "question": ("asks", "ask"),
+    "failed": ("failed", "failed"),
+    "done": ("is done", "are done"),
+    "limited": ("met a limit", "met a limit"),
+    "paused": ("was paused", "were paused"),
+    "host": ("host is away", "hosts are away"),
+    "budget": ("budget", "budgets"),
+    "alarm": ("warning", "warnings"),
+}
+"""How one and several are called in a heading."""
+
+_STATES = {State.FAILED: "failed", State.DONE: "done", State.LIMITED: "limited", State.PAUSED: "paused"}
+
+
+@dataclass(frozen=True)
+class News:
+    """One thing that has happened. `at`: when it becomes news, UTC milliseconds of the engine's clock."""
+
+    kind: str
+    about: str
+    """Id of an agent, name of a host, or what an alarm is about."""
+    text: str
+    """One line, inert."""
+    at: int
+    mark: str = ""
+    """What must still be so when it is told: the id of a question, for one."""
+
+
+def happened(old: Fleet, new: Fleet, now: int, began: int) -> list[News]:
+    """Give the news between two fleets; what was so before the engine `began` to look is none."""
+    found: list[News] = []
+    if new.agents is not old.agents:
+        for key, agent in new.agents.items():
+            if (before := old.agents.get(key)) is not agent and not agent.adopted:
+                found += _of_agent(before, agent, now, began)
+    if new.hosts is not old.hosts:
+        for name, host in new.hosts.items():
+            if (known := old.hosts.get(name)) is not host and known is not None:
+                found += _of_host(known, host, now, began)
+    if new.alarms is not old.alarms:
+        found += [
+            News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now)
+            for about, alarm in new.alarms.items()
+            if old.alarms.get(about) != alarm and alarm.level != "notice"
+        ]
+    return found
+
+
+def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Iterator[News]:
+    asked = agent.question
+    if asked is not None and asked.asked >= began and (before is None or before.question != asked):
+        yield News("question", agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
+    same = before is not None and (before.state, before.epoch) == (agent.state, agent.epoch)
+    kind = _STATES.get(agent.state)
+    if kind is None or same or agent.since < began or agent.detail.startswith(("killed", "moved")):
+        return
+    detail = f": {agent.detail}" if agent.detail else ""
+    yield News(kind, agent.id, f"{agent.id} {agent.state}{detail}", now, f"{agent.epoch} {agent.state}")
+
+
+def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
+    if host.question is not None and host.question != before.question:
+        yield News("question", host.name, f"{host.name} asks: {host.question.title}", now, host.question.id)
+    away = (LinkState.LOST, LinkState.REFUSED)
+    if host.link in away and before.link not in away and host.since >= began:
+        reason = f": {host.reason}" if host.reason else ""
+        yield News("host", host.name, f"{host.name} {host.link}{reason}", now + LOST_FOR, "away")
+
+
+def still(fleet: Fleet, news: News) -> bool:
+    """Say whether news are true still: a question that was answered, a host that is back are told to nobody."""
+    if news.kind == "question":
+        questions = (question for name, question in fleet.questions() if name == news.about)
+        return any(question.id == news.mark for question in questions)
+    if news.kind == "host":
+        host = fleet.hosts.get(news.about)
+        return host is not None and host.link is not LinkState.UP
+    if news.kind in ("budget", "alarm"):
+        return news.about in fleet.alarms
+    agent = fleet.agents.get(news.about)
+    ended = agent is not None and agent.state in ENDED
+    return agent is not None and (ended or f"{agent.epoch} {agent.state}" == news.mark)
+
+
+def told(news: Sequence[News]) -> tuple[str, str]:
+    """Give a heading and a text for people: one piece of news is its own heading, several are counted."""
+    lines = [item.text[:_LINE] for item in news]
+    if len(news) == 1:
+        return lines[0], ""
+    more = [f"and {len(lines) - _BODY_LINES} more"] if len(lines) > _BODY_LINES else []
+    return ", ".join(_counted(news)), "\n".join(lines[:_BODY_LINES] + more)
+
+
+def _counted(news: Iterable[News]) -> Iterator[str]:
+    kinds = [item.kind for item in news]
+    for kind in KINDS:
+        if number := kinds.count(kind):
+            yield f"{number} {_WORDS[kind][number > 1]}"

@@ -1,0 +1,159 @@
+"""Tells people who are not looking: desktop, a command of theirs, a webhook, or whatever `apprise` knows.
+
+News are looked for twice a second at most, so that a busy fleet costs nothing. Each message is sent by a short process
+of its own, which has `SECONDS` to do it; addresses (they often hold a token) and texts reach it on stdin, not in argv.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from controlroom.domain.model import Fleet
+from controlroom.domain.news import News, happened, still, told
+from controlroom.domain.outlet import NEVER, Outlet, Wish
+from controlroom.meter.redact import redact
+
+log = logging.getLogger("controlroom.notify")
+
+LOOK = 0.5
+"""Seconds between two looks at a fleet that changes."""
+
+SECONDS = 30.0
+"""Seconds that sending one message may take."""
+
+SENDER = "controlroom.fleet.send_notice"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How one outlet reaches its people; one of the first three."""
+
+    desktop: bool = False
+    command: tuple[str, ...] = ()
+    url: str = field(default="", repr=False)
+    url_file: str = ""
+    """A file on this machine whose first line is the address."""
+
+
+class Room(Protocol):
+    """What notifying needs of the engine."""
+
+    fleet: Fleet
+    clock: Callable[[], int]
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever the fleet is another."""
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Have it called no more."""
+
+
+def minute_of_day(at: int) -> int:
+    """Give the minute of the day here at a time (UTC milliseconds)."""
+    here = datetime.fromtimestamp(at / 1000).astimezone()
+    return here.hour * 60 + here.minute
+
+
+class Notifier:
+    """Watches a room and sends what its outlets are for. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
+        self._room, self._began, self._seen = room, room.clock(), room.fleet
+        self._ways = {name: (way, Outlet(wish, minute)) for name, (way, wish) in ways.items()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.TimerHandle | None = None
+        self._telling: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to watch, when there is anybody to tell."""
+        if self._ways:
+            self._room.watch(self._changed)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._room.unwatch(self._changed)
+        for timer in (self._looking, self._telling):
+            if timer is not None:
+                timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def _changed(self) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        old, self._seen = self._seen, self._room.fleet
+        if news := happened(old, self._seen, self._room.clock(), self._began):
+            for _, outlet in self._ways.values():
+                outlet.offer(news)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Send what is due, and come back when more will be."""
+        now, fleet = self._room.clock(), self._room.fleet
+        for name, (way, outlet) in self._ways.items():
+            if items := outlet.take(now, lambda item: still(fleet, item)):
+                self._begin(name, way, items)
+        first = min((outlet.due_at(now) for _, outlet in self._ways.values()), default=NEVER)
+        if self._telling is not None:
+            self._telling.cancel()
+        self._telling = None
+        if first < NEVER:
+            wait = max(0.05, (first - now) / 1000)
+            self._telling = asyncio.get_running_loop().call_later(min(wait, 3600.0), self._tell)
+
+    def _begin(self, name: str, way: Way, items: Sequence[News]) -> None:
+        task = asyncio.get_running_loop().create_task(_send(name, way, items))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _send(name: str, way: Way, items: Sequence[News]) -> None:
+    """Send one message; that it cannot be sent is a line in the log."""
+    title, body = (redact(text) for text in told(items))
+    facts = [{"kind": item.kind, "about": item.about, "text": redact(item.text), "at": item.at} for item in items]
+    message: dict[str, object] = {"title": title, "body": body, "news": facts}
+    if way.command:
+        argv, given = list(way.command), message
+    else:
+        argv = [sys.executable, "-m", SENDER]
+        given = {**message, "desktop": way.desktop, "url": way.url, "url_file": way.url_file}
+    try:
+        problem = await asyncio.wait_for(_run(argv, json.dumps(given).encode()), SECONDS)
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    except TimeoutError:
+        problem = f"it took longer than {SECONDS:g} s"
+    if problem:
+        log.warning("notify.%s: a message could not be sent: %s", name, redact(problem)[:300])
+
+
+async def _run(argv: list[str], given: bytes) -> str:
+    """Run a program with something on its stdin; give what it complained of, "" when all is well."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _, complaint = await process.communicate(given)
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if not process.returncode:
+        return ""
+    lines = complaint.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit {process.returncode}"

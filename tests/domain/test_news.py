@@ -1,0 +1,151 @@
+"""What is told to somebody who is not looking: once, in time, never a flood, and only while it is so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.model import Fleet, LinkState, State
+from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
+from controlroom.domain.outlet import GATHER, NEVER, Outlet, Wish
+from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, question
+
+ALL = frozenset(KINDS)
+BEGAN = NOON - 60 * MINUTE
+
+
+def between(old: Fleet, new: Fleet, began: int = BEGAN) -> list[tuple[str, str]]:
+    return [(item.kind, item.text) for item in happened(old, new, NOON, began)]
+
+
+def test_a_question_is_news_once() -> None:
+    calm, asking = fleet(agent()), fleet(agent(state=State.WAITING, question=question()))
+    assert between(calm, asking) == [("question", "vm1/docs-1 asks: Bash: git push")]
+    assert between(asking, fleet(replace(asking.agents["vm1/docs-1"], detail="still"))) == []
+    assert between(asking, fleet(agent(state=State.WAITING, question=question("rm", "q2")))) == [
+        ("question", "vm1/docs-1 asks: Bash: rm")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "said"),
+    [
+        (State.FAILED, "exit 1", [("failed", "vm1/docs-1 failed: exit 1")]),
+        (State.DONE, "", [("done", "vm1/docs-1 done")]),
+        (State.DONE, "killed: by ann", []),
+        (State.PAUSED, "budget: $8 of $8", [("paused", "vm1/docs-1 paused: budget: $8 of $8")]),
+        (State.LIMITED, "5 h", [("limited", "vm1/docs-1 limited: 5 h")]),
+        (State.IDLE, "", []),
+    ],
+)
+def test_what_became_of_an_agent(state: State, detail: str, said: list[tuple[str, str]]) -> None:
+    assert between(fleet(agent()), fleet(agent(state=state, detail=detail))) == said
+
+
+def test_what_was_so_before_anybody_looked_is_no_news() -> None:
+    old = fleet(agent(state=State.FAILED, question=question()))
+    assert between(Fleet(hosts=old.hosts), old, began=NOON) == []
+    assert len(between(Fleet(hosts=old.hosts), old, began=BEGAN)) == 2
+
+
+def test_a_host_that_is_back_in_time_was_never_away() -> None:
+    here, away = fleet(hosts=(host(),)), fleet(hosts=(host(link=LinkState.LOST, since=NOON, reason="no answer"),))
+    (news,) = happened(here, away, NOON, BEGAN)
+    assert (news.kind, news.text, news.at) == ("host", "vm1 lost: no answer", NOON + LOST_FOR)
+    assert still(away, news)
+    assert not still(here, news)
+
+
+def test_alarms_of_budgets_are_a_kind_of_their_own() -> None:
+    calm = fleet()
+    loud = replace(calm, alarms={"budget day": Alarm("the day is at 80 %"), "ledger": Alarm("full", "danger")})
+    assert between(calm, loud) == [("budget", "the day is at 80 %"), ("alarm", "full")]
+    assert between(loud, loud) == []
+    assert between(calm, replace(calm, alarms={"x": Alarm("by the way", "notice")})) == []
+
+
+def test_one_piece_of_news_is_its_own_heading_and_many_are_counted() -> None:
+    one = News("question", "a", "a asks: git push", NOON)
+    assert told([one]) == ("a asks: git push", "")
+    heading, body = told([one, replace(one, about="b"), News("failed", "c", "c failed", NOON)])
+    assert heading == "2 ask, 1 failed"
+    assert body.split("\n") == ["a asks: git push", "a asks: git push", "c failed"]
+    _, long = told([replace(one, about=str(number)) for number in range(50)])
+    assert long.split("\n")[-1] == "and 30 more"
+
+
+# --------------------------------------------------------------------------- outlets
+
+
+def item(about: str = "vm1/a", at: int = NOON, kind: str = "question") -> News:
+    return News(kind, about, f"{about} {kind}", at)
+
+
+def minute(at: int) -> int:
+    return at // MINUTE % 1440
+
+
+def test_what_happens_together_is_one_message_and_the_next_one_waits() -> None:
+    outlet = Outlet(Wish(ALL, pause=30_000), minute)
+    assert outlet.due_at(NOON) == NEVER
+    outlet.offer([item("a")])
+    outlet.offer([item("b", NOON + 1_500)])
+    assert outlet.take(NOON + GATHER - 1, lambda _: True) == []
+    assert outlet.take(NOON + GATHER + 1_500, lambda _: True) == [item("a"), item("b", NOON + 1_500)]
+    outlet.offer([item("c", NOON + 4_000)])
+    assert outlet.due_at(NOON + 5_000) == NOON + GATHER + 1_500 + 30_000
+
+
+def test_what_is_no_longer_so_is_told_to_nobody_and_costs_no_pause() -> None:
+    outlet = Outlet(Wish(ALL), minute)
+    outlet.offer([item("a")])
+    assert outlet.take(NOON + GATHER, lambda _: False) == []
+    outlet.offer([item("b", NOON + 3_000)])
+    assert outlet.due_at(NOON + 3_000) == NOON + 3_000 + GATHER
+
+
+def test_only_what_it_is_for() -> None:
+    outlet = Outlet(Wish(frozenset({"failed"})), minute)
+    outlet.offer([item(), item("b", kind="failed")])
+    assert outlet.take(NOON + GATHER, lambda _: True) == [item("b", kind="failed")]
+
+
+@pytest.mark.parametrize("quiet", [(22 * 60, 7 * 60), (0, 7 * 60)])
+def test_at_night_it_is_quiet_but_for_what_is_wanted(quiet: tuple[int, int]) -> None:
+    three = NOON - NOON % (1440 * MINUTE) + 3 * 60 * MINUTE
+    seven = three + 4 * 60 * MINUTE
+    outlet = Outlet(Wish(ALL, 0, quiet, frozenset({"budget"})), minute)
+    outlet.offer([item("a", three), item("day", three, "budget")])
+    assert outlet.take(three + GATHER, lambda _: True) == [item("day", three, "budget")]
+    assert outlet.take(seven - 1, lambda _: True) == []
+    assert seven <= outlet.due_at(three) <= seven + GATHER
+    assert outlet.take(seven + GATHER, lambda _: True) == [item("a", three)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 600_000), st.sampled_from("abc"), st.sampled_from(KINDS)), max_size=60),
+    st.integers(0, 60_000),
+)
+def test_never_a_flood_and_nothing_is_lost(happenings: list[tuple[int, str, str]], pause: int) -> None:
+    outlet, sent = Outlet(Wish(ALL, pause), minute), []
+    clock = NOON
+    for at, about, kind in sorted(happenings):
+        while outlet.due_at(clock) <= NOON + at:
+            clock = max(clock, outlet.due_at(clock))
+            sent.append((clock, outlet.take(clock, lambda _: True)))
+        clock = NOON + at
+        outlet.offer([item(about, clock, kind)])
+    while outlet.due_at(clock) != NEVER:
+        clock = max(clock, outlet.due_at(clock))
+        sent.append((clock, outlet.take(clock, lambda _: True)))
+    times = [at for at, _ in sent]
+    assert all(later - earlier >= pause for earlier, later in pairwise(times))
+    assert {(news.kind, news.about) for _, items in sent for news in items} == {
+        (kind, about) for _, about, kind in happenings
+    }
+    assert all(items for _, items in sent)
