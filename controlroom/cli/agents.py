@@ -10,7 +10,8 @@ from controlroom.cli.many import several, to_all
 from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import intents
-from controlroom.domain.actions import BY_NAME, unavailable
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.availability import unavailable
 from controlroom.domain.decide import default_host
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.words import age

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from controlroom.domain import intents
-from controlroom.domain.actions import BY_NAME, unavailable
+from controlroom.domain.actions import BY_NAME
+from controlroom.domain.availability import unavailable
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Question
 

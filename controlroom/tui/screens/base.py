@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events, on
 from textual.screen import Screen
 
-from controlroom.domain.actions import Action, on_screen, unavailable
+from controlroom.domain.actions import Action, on_screen
+from controlroom.domain.availability import unavailable
 from controlroom.tui.painting import Painting
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.gauges import Gauges

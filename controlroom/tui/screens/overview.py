@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
-from controlroom.domain.actions import Action, unavailable
+from controlroom.domain.actions import Action
 from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
+from controlroom.domain.availability import unavailable
 from controlroom.domain.lively import lively
 from controlroom.domain.model import State
 from controlroom.domain.panes import Panes, Pick, pin
