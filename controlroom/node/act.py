@@ -4,20 +4,24 @@ import asyncio
 import contextlib
 import os
 import shutil
+from typing import Any
 
 from controlroom.meter.names import agent_name_problem
 from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.ending import end_by_force, find_runner, record_end, what_is_left
+from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
+from controlroom.node.outcome import Refused
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Refusal, Spawner, inherited
+from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
 
-Act = Spawn | Kill | Tell | Forget | Take
+Act = Spawn | Kill | Tell | Forget | Take | Grant
 
 END_DEADLINE = 12.0
 """Seconds that a runner may take to end its tree."""
@@ -37,6 +41,7 @@ class Actor:
 
     def __init__(self, place: Place, ownership: Ownership, spawner: Spawner, turns: Turns) -> None:
         self._place, self._ownership, self._spawner, self._turns = place, ownership, spawner, turns
+        self._sheets = PriceSheets(place.state)
 
     async def act(self, wanted: Act) -> Reply:
         """Do it and say what became of it. Never raises."""
@@ -51,18 +56,24 @@ class Actor:
                     if not reason:
                         await self._do(wanted)
             return Reply(wanted.id, "refused" if reason else "done", reason)
-        except Refusal as refusal:
+        except (Refusal, Refused) as refusal:
             return Reply(wanted.id, "refused", str(refusal))
         except (NoAnswer, OSError, RuntimeError, ValueError) as error:
             return Reply(wanted.id, "unknown", str(error) or type(error).__name__)
 
-    async def _do(self, wanted: Spawn | Kill | Tell | Forget) -> None:
+    async def keep(self, prices: Prices) -> str:
+        """Keep a price sheet for the grants that follow. Give why it could not be kept, "" when it has been."""
+        return self._ownership.refusal() or await self._sheets.keep(prices)
+
+    async def _do(self, wanted: Spawn | Kill | Tell | Forget | Grant) -> None:
         if isinstance(wanted, Spawn):
             await self._spawn(wanted)
         elif isinstance(wanted, Kill):
             await self._kill(wanted)
         elif isinstance(wanted, Tell):
             await self._tell(wanted)
+        elif isinstance(wanted, Grant):
+            await self._grant(wanted)
         else:
             await self._forget(wanted)
 
@@ -70,6 +81,8 @@ class Actor:
         known = epochs(self._place.state, wanted.name)
         wanted = inherited(wanted, known)
         self._spawner.check(wanted)
+        if wanted.grant:
+            await self._sheets.check(wanted.grant, now())
         if any(entry.epoch == wanted.epoch for entry in known):
             await self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
             return
@@ -96,10 +109,23 @@ class Actor:
             request |= {"question": wanted.question, "verdict": wanted.verdict}
         elif wanted.what not in ("message", "interrupt"):
             raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
+        await self._ask(entry, request)
+
+    async def _grant(self, wanted: Grant) -> None:
+        """Done only when the runner goes by it: what stands in its folder alone binds nobody."""
+        entry = self._entry(wanted.name, wanted.epoch)
+        if not is_live(_status(entry)):
+            raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) has ended")
+        await self._sheets.check(wanted, now())
+        await asyncio.to_thread(write_grant, entry.folder, wanted, now())
+        await self._ask(entry, {"do": "grant", "number": wanted.number})
+
+    async def _ask(self, entry: Entry, request: dict[str, Any]) -> None:
+        """Put a request to an agent's runner. Raises `Refusal` and `NoAnswer`."""
         try:
             reason = await ask(entry.folder, request, TELL_DEADLINE)
         except NoRunner:
-            raise Refusal(f"{wanted.name} is not running") from None
+            raise Refusal(f"{entry.name} is not running") from None
         if reason:
             raise Refusal(reason)
 

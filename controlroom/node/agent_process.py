@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from controlroom.node.outcome import Unfit
@@ -57,6 +57,20 @@ def find_program(name: str, path: str, home: str, cwd: str) -> str | None:
         name = os.path.join(home, name[2:])
     places = [os.path.join(cwd, name)] if "/" in name else [os.path.join(cwd, part, name) for part in path.split(":")]
     return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), None)
+
+
+def program_of(command: tuple[str, ...], environ: Mapping[str, str], cwd: str) -> str:
+    """Give the path of the program of a command, Claude's when there is none. Raises `Unfit` with what to do."""
+    wanted = command[0] if command else "claude"
+    program = find_program(wanted, environ["PATH"], environ["HOME"], cwd)
+    if program is None and not command:
+        raise Unfit(
+            "claude is not installed on this host: npm install -g @anthropic-ai/claude-code there, "
+            "or let the login shell's PATH reach it"
+        )
+    if program is None:
+        raise Unfit(f"{wanted} is not there on this host: install it, or give its path")
+    return program
 
 
 def start(argv: list[str], environ: dict[str, str], cwd: str, die_with_us: bool = True) -> Child:

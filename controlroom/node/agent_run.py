@@ -11,15 +11,19 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+from controlroom.meter.loose import whole
 from controlroom.meter.states import State
 from controlroom.node import agent_process, claude, environment, folder, outcome, process_tree
+from controlroom.node.agent_input import AgentInput, speakable
 from controlroom.node.control import Caller, ControlSocket
 from controlroom.node.interactive import Interactive
-from controlroom.node.outcome import Exit, Refused, Unfit
+from controlroom.node.outcome import Exit, Refused, Unpaid
 from controlroom.node.pane import Pane
 from controlroom.node.plan_windows import PlanWindows
 from controlroom.node.recorder import Recorder
+from controlroom.node.run_budget import RunBudget
 from controlroom.node.run_log import RunLog
+from controlroom.node.run_spend import RunSpend
 from controlroom.node.signals import signal_pipe
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
@@ -50,9 +54,10 @@ class AgentRun:
         self._conversation: claude.Conversation | None = None
         self._talk: claude.Conversation | Interactive | None = None
         self._pid = 0
-        self._inlet: agent_process.Inlet | None = None
+        self._inlet: AgentInput | None = None
         self._usage: UsageMeter | None = None
         self._windows: PlanWindows | None = None
+        self._budget = RunBudget(order.grant, metered=order.spec.kind != "command")
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
@@ -68,31 +73,20 @@ class AgentRun:
     # ------------------------------------------------------------------ start
 
     def start(self, login: dict[str, Any], task: str) -> None:
-        """Start the agent. Raises `Unfit` when it cannot be."""
+        """Start the agent. Raises `Unfit` when it cannot be, `Unpaid` when it must not be."""
         spec = self._order.spec
         environ = environment.build(login, spec, self._order.tag, folder.place("."))
         cwd = environment.working_folder(spec, environ["HOME"])
         environ["PWD"] = cwd
-        self._pid = self._launch(self._program(environ, cwd), environ, cwd)
+        billing = environment.billing(environ) if spec.kind != "command" else ""
+        if why := self._budget.begin(billing, time.monotonic(), _now()):
+            raise Unpaid(why)
+        self._pid = self._launch(agent_process.program_of(spec.command, environ, cwd), environ, cwd)
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        billing = environment.billing(environ) if self._talk else ""
-        self._windows = PlanWindows(environ) if billing == "plan" else None
+        self._windows = self._budget.windows = PlanWindows(environ) if billing == "plan" else None
         self._save(pid=self._pid, cwd=cwd, billing=billing)
-
-    def _program(self, environ: dict[str, str], cwd: str) -> str:
-        command = self._order.spec.command
-        wanted = command[0] if command else "claude"
-        program = agent_process.find_program(wanted, environ["PATH"], environ["HOME"], cwd)
-        if program is None and not command:
-            raise Unfit(
-                "claude is not installed on this host: npm install -g @anthropic-ai/claude-code there, "
-                "or let the login shell's PATH reach it"
-            )
-        if program is None:
-            raise Unfit(f"{wanted} is not there on this host: install it, or give its path")
-        return program
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
         """Start it with pipes; give its pid."""
@@ -100,13 +94,20 @@ class AgentRun:
         argv = [program, *spec.command[1:]]
         if spec.kind == "headless":
             self._talk = self._conversation = claude.Conversation(spec.resume, spec.model)
-            argv = claude.command_line(program, spec.command[1:], spec, claude.new_session(os.urandom(16)))
-            self._usage = UsageMeter(config_folder(environ), cwd)
+            session = claude.new_session(os.urandom(16))
+            argv = claude.command_line(program, spec.command[1:], spec, session)
+            self._meter(config_folder(environ), cwd, spec.resume or session)
         child = agent_process.start(argv, environ, cwd)
-        self._inlet = agent_process.Inlet(child.stdin)
+        self._inlet = AgentInput(self._selector, child.stdin, self._not_taken)
         self._recorder.listen(child.stdout, records.EVENT if self._conversation else records.OUT)
         self._recorder.listen(child.stderr, records.ERR)
         return child.pid
+
+    def _meter(self, config: str, cwd: str, session: str) -> None:
+        """Be ready to count what a session costs that is about to begin or to go on."""
+        self._usage = UsageMeter(config, cwd)
+        spend = RunSpend(config, cwd, session, _now())
+        self._budget.watch(spend, lambda: self._talk.session if self._talk else "", time.monotonic())
 
     def _give(self, task: str) -> None:
         if self._conversation:
@@ -114,7 +115,6 @@ class AgentRun:
         elif self._inlet:
             self._inlet.write(task.encode("utf-8", "surrogateescape"))
             self._inlet.close()
-            self._pour()
 
     # ------------------------------------------------------------------ the loop
 
@@ -129,6 +129,8 @@ class AgentRun:
         """Say for how long only the outside can want something."""
         now = time.monotonic()
         times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
+        if self._exit is None and not self._verdict:
+            times.append(self._budget.wakes_at)
         if self._usage:
             times.append(self._usage.wakes_at)
         if self._control.busy or self._status.unsaved:
@@ -145,6 +147,8 @@ class AgentRun:
             self._usage.due(self._talk.session, time.monotonic())
         if (close_at := self._may_close_at()) is not None and close_at <= _now():
             self._close_input()
+        if self._exit is None and not self._verdict and (why := self._budget.due(time.monotonic())):
+            self._wind_up(State.PAUSED, why)
         if self._time_up_at <= time.monotonic():
             self._time_is_up()
         if self._verdict and not (self._talk and self._talk.working):
@@ -186,31 +190,20 @@ class AgentRun:
             self._windows.hear(event, _now())
         if self._usage:
             self._usage.expect(time.monotonic())
+            self._budget.hear(event, time.monotonic())
 
     def _write(self, data: bytes) -> None:
         if data and self._inlet:
             self._inlet.write(data)
-            self._pour()
 
     def _close_input(self) -> None:
         if self._inlet and self._conversation:
             self._conversation.closed()
             self._inlet.close()
-            self._pour()
 
-    def _pour(self, _mask: int = 0) -> None:
-        """Give the agent what it takes now, and wait for it to take the rest."""
-        inlet = self._inlet
-        if inlet is None:
-            return
-        waited = inlet.end in self._selector.get_map()
-        if waited:
-            self._selector.unregister(inlet.end)
-        taken = inlet.flush()
-        if not taken and self._conversation and self._exit is None:
+    def _not_taken(self) -> None:
+        if self._conversation and self._exit is None:
             self._recorder.note("the agent has closed its input: what was sent last did not reach it")
-        if inlet.wants:
-            self._selector.register(inlet.end, selectors.EVENT_WRITE, self._pour)
 
     # ------------------------------------------------------------------ requests
 
@@ -230,11 +223,16 @@ class AgentRun:
     def _do(self, request: dict[str, Any], reply: Callable[[str], None]) -> None:
         """Do what is asked and reply now or later, or raise `Refused`."""
         what = request.get("do")
-        if what not in ("message", "answer", "interrupt"):
+        if what not in ("message", "answer", "interrupt", "grant"):
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
-        if self._ending or self._exit is not None:
+        if self._ending or self._verdict or self._exit is not None:
             raise Refused("it has ended; reassign it to go on")
-        self._tell(what, request, reply)
+        if what == "grant":
+            self._budget.take(whole(request.get("number")), time.monotonic(), _now())
+            self._save()
+            reply("")
+        else:
+            self._tell(what, request, reply)
 
     def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
         talk, words = self._conversation, _text(request, "text")
@@ -256,14 +254,17 @@ class AgentRun:
 
     def _time_is_up(self) -> None:
         """First stop the turn, so that Claude can write down where it stood; then end it."""
-        hours = f"{self._order.spec.max_hours:g} h"
         if self._verdict or self._exit is not None:
             self._time_up_at = _NEVER
             self._begin_ending()
-            return
-        self._verdict = (State.FAILED, f"stopped after {hours} (max_hours)")
+        else:
+            self._wind_up(State.FAILED, f"stopped after {self._order.spec.max_hours:g} h (max_hours)")
+
+    def _wind_up(self, state: State, words: str) -> None:
+        """End the agent for a reason of ours, and let it stop its turn before."""
+        self._verdict = (state, words)
         self._time_up_at = time.monotonic() + LAST_TURN_SECONDS
-        self._recorder.note(f"its time of {hours} is over: ending it")
+        self._recorder.note(f"ending it: {words}")
         if self._talk and self._talk.working:
             self._stop_turn()
 
@@ -284,15 +285,11 @@ class AgentRun:
             if os.WIFSTOPPED(status):
                 self._stopped(pid)
             elif pid == self._pid:
-                self._exit = outcome.from_status(status, self._starved())
+                self._exit = outcome.from_status(status, outcome.starved_since(self._oom_before))
                 self._begin_ending(GRACE)
 
     def _stopped(self, pid: int) -> None:
         """Take note that a child has been stopped by a signal."""
-
-    def _starved(self) -> bool:
-        now = outcome.oom_kills()
-        return now is not None and self._oom_before is not None and now > self._oom_before
 
     def _end(self, state: State, words: str) -> None:
         """End the agent for a reason of ours."""
@@ -326,13 +323,15 @@ class AgentRun:
         self._recorder.finish()
         if self._usage and self._talk:
             self._usage.look(self._talk.session)
+            self._budget.finish(time.monotonic())
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
         self._conclude(state, f"{detail} ({reason})" if reason else detail, reason)
 
     def _last_state(self) -> tuple[State, str]:
         if self._verdict:
-            return self._verdict
+            state, words = self._verdict
+            return state, (state is State.PAUSED and self._budget.over(time.monotonic())) or words
         ended = self._exit or Exit()
         if self._talk is None:
             failed = bool(ended.code or ended.signal)
@@ -342,11 +341,11 @@ class AgentRun:
         silent = self._talk.seen is None and complaint not in detail
         return state, f"{detail}: {complaint}" if state is State.FAILED and silent else detail
 
-    def give_up(self, words: str) -> None:
+    def give_up(self, words: str, state: State = State.FAILED) -> None:
         """It could not be started, or we can no longer run it: end what there is and say why."""
         left = process_tree.end(self._processes, PATIENCE)
         self._reap()
-        self._conclude(State.FAILED, words, process_tree.names(left))
+        self._conclude(state, words, process_tree.names(left))
 
     def _conclude(self, state: State, detail: str, reason: str) -> None:
         """Write the last word about the agent, answer who waits for it, and stop."""
@@ -366,6 +365,7 @@ class AgentRun:
         talk, before = self._talk, self._status.fields
         state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
+        changes.update(self._budget.fields(last=ending is not None))
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and dict(zip(("id", "tool", "text", "at"), question[:4], strict=True))
@@ -381,11 +381,6 @@ class AgentRun:
         if self._talk and (seen := self._talk.seen):
             found.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
         return found
-
-
-def speakable(task: str) -> str:
-    """Give a task as Claude can be told it: bytes that are no text become signs for that."""
-    return task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _text(request: dict[str, Any], name: str) -> str:

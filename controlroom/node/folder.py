@@ -2,12 +2,14 @@
 
     ~/.local/state/controlroom[/NAMESPACE]/        0700; $XDG_STATE_HOME is honoured
       owner.json                                   room id and epoch of the owner
+      prices-MARK.json                             a price sheet that grants go by (meter.sheet_file)
       agents/NAME.EPOCH/                           0700, files 0600
         spec.json       format version, name, epoch and the AgentSpec
         task.md         the task, as it was given
         environ.json    the login shell's environment; the runner reads it once and removes it
         status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
         log.000001 …    segments of records (wire.records)
+        grant.json      what it may spend (node.grant_file), when a budget binds it
         usage.jsonl     what each API message used (meter.usage), in the order it was seen
         limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
         control.sock    the runner's socket, while it lives
@@ -17,6 +19,7 @@ The control socket speaks JSON lines, one request and one reply a connection:
     {"do": "message", "text": …}                                   a user message for the agent
     {"do": "answer", "question": ID, "verdict": "allow" | "always" | "deny", "text": …}
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
+    {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
     {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
     -> {"ok": true} | {"ok": false, "reason": …}
 
@@ -29,8 +32,7 @@ import os
 from controlroom.meter.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
-USAGE = "usage.jsonl"
-LIMITS = "limits.json"
+USAGE, GRANT, LIMITS = "usage.jsonl", "grant.json", "limits.json"
 OWNER = "owner.json"
 
 TAG = "CONTROLROOM_AGENT"
@@ -50,6 +52,11 @@ def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -
 def agent_folder(state: str, name: str, epoch: int) -> str:
     """Give the folder of one epoch of an agent."""
     return os.path.join(state, "agents", f"{name}.{epoch}")
+
+
+def prices_file(mark: str) -> str:
+    """Name the file in the state folder that holds the price sheet of this mark."""
+    return f"prices-{mark}.json"
 
 
 def tag(namespace: str, name: str, epoch: int) -> str:

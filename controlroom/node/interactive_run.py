@@ -12,13 +12,13 @@ from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node import agent_process, claude
-from controlroom.node.agent_run import AgentRun, speakable
+from controlroom.node.agent_input import speakable
+from controlroom.node.agent_run import AgentRun
 from controlroom.node.interactive import Interactive
 from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.typed import ASKS, READY, Pressed, Typed, answer_key, as_text, offers
-from controlroom.node.usage_meter import UsageMeter
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -43,7 +43,7 @@ class InteractiveRun(AgentRun):
         session = spec.resume or claude.new_session(os.urandom(16))
         self._claude = self._talk = Interactive(session, spec.model, _now())
         self._transcript = Transcript(config_folder(environ), cwd)
-        self._usage = UsageMeter(config_folder(environ), cwd)
+        self._meter(config_folder(environ), cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         argv = claude.interactive_line(program, spec.command[1:], spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
@@ -106,6 +106,7 @@ class InteractiveRun(AgentRun):
         if said and self._usage:
             self._usage.expect(time.monotonic())
         for event, line in said:
+            self._budget.hear(event, time.monotonic())
             self._recorder.told(event, line)
             self._claude.hear(event, _now())
             for typed in self._typing:

@@ -15,6 +15,10 @@ class Unfit(Exception):
     """The agent cannot be started; the text says what is wrong, where, and what to do."""
 
 
+class Unpaid(Exception):
+    """The agent must not be started: no budget pays for it. The text says which."""
+
+
 class Exit(NamedTuple):
     """How the agent's own process ended: by itself with a code, or by a signal."""
 
@@ -44,6 +48,12 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def starved_since(before: int | None) -> bool:
+    """Say whether the kernel has killed for want of memory since `oom_kills` gave `before`."""
+    now = oom_kills()
+    return now is not None and before is not None and now > before
 
 
 def oom_kills(path: str = VMSTAT) -> int | None:

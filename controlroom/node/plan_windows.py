@@ -52,6 +52,12 @@ class PlanWindows:
         self._plan = text(usage.get("subscription_type"), _NAME_LIMIT) or self._plan
         self._take(from_usage(table(usage.get("rate_limits"))), "get_usage", now)
 
+    def used(self, name: str, now: int) -> float:
+        """Give how many per cent of a window are used; 0 when nothing is known of it, or it has begun anew since."""
+        window = self._windows.get(name, {})
+        over = 0 < window.get("resets", 0) <= now
+        return 0.0 if over else window.get("percent") or (100.0 if window.get("status") == "rejected" else 0.0)
+
     def _take(self, windows: Mapping[str, Window], source: str, now: int) -> None:
         for name, window in list(windows.items())[:_MOST_WINDOWS]:
             self._windows.pop(name, None)

@@ -14,7 +14,7 @@ from controlroom.meter.states import State
 from controlroom.node import agent_process, environment, folder, status_file
 from controlroom.node.agent_run import AgentRun
 from controlroom.node.interactive_run import InteractiveRun
-from controlroom.node.outcome import Unfit
+from controlroom.node.outcome import Unfit, Unpaid
 from controlroom.node.pane import NoPane, Pane
 from controlroom.node.run_log import RunLog
 from controlroom.node.spec import read_order
@@ -75,6 +75,8 @@ def _go(run: AgentRun, login: dict[str, Any], task: str) -> None:
         run.run()
     except Unfit as error:
         run.give_up(str(error))
+    except Unpaid as error:
+        run.give_up(str(error), State.PAUSED)
     except Exception as error:  # whatever it is: the agent must not run on unseen, and its state must be known
         run.give_up(f"its runner failed, please report this: {_where(error)}")
 

@@ -30,6 +30,7 @@ from controlroom.node.shell import LoginEnvironment, login_environment
 from controlroom.node.spawn import Spawner
 from controlroom.node.usage_feed import UsageFeed
 from controlroom.node.vigil import Vigil
+from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
 from controlroom.wire.messages import (
@@ -186,6 +187,12 @@ class Node:
             self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, Greet):
             raise PeerError("a second Greet")
+        else:
+            self._obey(message)
+
+    def _obey(self, message: Act | Prices) -> None:
+        if isinstance(message, Prices):
+            self._begin(self._keep(message), self._acts)
         elif len(self._acts) >= _ACTS:
             self._outbox.send(Reply(message.id, "refused", f"{_ACTS} requests are under way on this host already"))
         else:
@@ -195,6 +202,10 @@ class Node:
         reply = await self._actor.act(wanted)
         self._observer.look()
         self._outbox.send(reply)
+
+    async def _keep(self, prices: Prices) -> None:
+        if problem := await self._actor.keep(prices):
+            self._outbox.send(Notice(f"budgets cannot be kept to here: {problem}", level="error"))
 
     async def _inquire(self, asked: Inquiry) -> None:
         async with self._asking:

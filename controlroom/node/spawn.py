@@ -12,6 +12,7 @@ from controlroom.node.agents import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
 from controlroom.node.files import make_private, write_atomic
 from controlroom.node.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
+from controlroom.node.grants import write_grant
 from controlroom.node.host import now
 from controlroom.node.place import Place
 from controlroom.node.spec import KINDS
@@ -134,7 +135,10 @@ def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, 
         "boot": place.boot_id,
         "tmux": place.tmux.program,
         "spec": encode(wanted.spec),
+        "grant": wanted.grant.number if wanted.grant else 0,
     }
+    if wanted.grant:
+        write_grant(entry.folder, wanted.grant, now())
     write_atomic(os.path.join(entry.folder, TASK), wanted.task.encode("utf-8", "replace"))
     write_atomic(os.path.join(entry.folder, ENVIRON), to_line(dict(login)))
     write_atomic(os.path.join(entry.folder, SPEC), to_line(order))

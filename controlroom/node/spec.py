@@ -54,6 +54,8 @@ class Order(NamedTuple):
     spec: Spec
     tmux: str = ""
     """The path of the tmux that its session is in."""
+    grant: int = 0
+    """The number of the grant that it is started with (grant.json); 0: none."""
 
     @property
     def tag(self) -> str:
@@ -80,6 +82,7 @@ def read_order(data: bytes) -> Order:
         _fitting("started", value.get("started", 0), 0),
         _spec(value.get("spec")),
         _fitting("tmux", value.get("tmux", ""), ""),
+        _fitting("grant", value.get("grant", 0), 0),
     )
 
 

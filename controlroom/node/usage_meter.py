@@ -9,10 +9,9 @@ must stay small.
 import os
 from collections.abc import Iterator
 
-from controlroom.meter.usage import Damaged, Message, message_of, to_line
-from controlroom.node.files import open_regular
+from controlroom.meter.usage import Message, to_line
 from controlroom.node.folder import USAGE
-from controlroom.node.transcript import find_transcript
+from controlroom.node.session_files import Tail, session_files
 
 SOON = 0.25
 """Seconds from something said to a look, and from look to look while more may come."""
@@ -20,8 +19,6 @@ SOON = 0.25
 LATE = 2.0
 """Seconds after something was said in which its line may still be written."""
 
-_AT_ONCE = 4 * 1024 * 1024
-_MOST_FILES, _DEEPEST = 1000, 4
 _REMEMBERED = 256
 """Messages whose last numbers are remembered: a message's lines stand close together."""
 
@@ -36,7 +33,7 @@ class UsageMeter:
         """When to look next, on the clock of `expect`."""
         self._config, self._cwd = config, cwd
         self._until = 0.0
-        self._tails: dict[str, _Tail] = {}
+        self._tails: dict[str, Tail] = {}
         self._told: dict[tuple[str, str], Message] = {}
         self._torn = False
 
@@ -53,11 +50,8 @@ class UsageMeter:
 
     def look(self, session: str) -> None:
         """Read what has been added to the session's files. What cannot be read or written is tried again next time."""
-        transcript = find_transcript(self._config, self._cwd, session)
-        if not transcript:
-            return
-        for path in [transcript, *_subagents(transcript.removesuffix(".jsonl"))]:
-            tail = self._tails.setdefault(path, _Tail(path))
+        for path in session_files(self._config, self._cwd, session):
+            tail = self._tails.setdefault(path, Tail(path))
             while data := tail.next():
                 fresh = self._fresh(tail.messages(data))
                 if not self._write(b"".join(map(to_line, fresh))):
@@ -90,64 +84,3 @@ class UsageMeter:
             os.close(descriptor)
         self._torn = (self._torn and not written) or 0 < written < len(data)
         return written == len(data)
-
-
-class _Tail:
-    """One transcript, read piece by piece. A piece counts when it is `taken`; until then it is given again."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._offset = 0
-        self._skipping = False
-
-    def next(self) -> bytes:
-        """Give what has been added, up to its last newline, a few megabytes at most; nothing when there is none."""
-        try:
-            descriptor, size = open_regular(self._path)
-        except OSError:
-            return b""
-        try:
-            if size < self._offset:  # cut short: what it holds now is new
-                self._offset, self._skipping = 0, False
-            return self._whole(os.pread(descriptor, _AT_ONCE, self._offset))
-        except OSError:
-            return b""
-        finally:
-            os.close(descriptor)
-
-    def messages(self, data: bytes) -> Iterator[Message]:
-        """Give the messages in a piece; damaged lines are passed over."""
-        lines = data.split(b"\n")
-        for line in lines[1:] if self._skipping else lines:
-            try:
-                message = message_of(line)
-            except Damaged:
-                continue
-            if message is not None:
-                yield message
-
-    def taken(self, data: bytes) -> None:
-        """A piece is done with."""
-        self._skipping = not data.endswith(b"\n")
-        self._offset += len(data)
-
-    def _whole(self, data: bytes) -> bytes:
-        """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""
-        end = data.rfind(b"\n") + 1
-        return data[:end] if end or len(data) < _AT_ONCE else data
-
-
-def _subagents(folder: str, depth: int = 0) -> list[str]:
-    """Find the transcripts below a session's `subagents` folder."""
-    found: list[str] = []
-    where = os.path.join(folder, "subagents") if depth == 0 else folder
-    try:
-        entries = list(os.scandir(where))[:_MOST_FILES]
-    except OSError:
-        return found
-    for entry in entries:
-        if entry.name.endswith(".jsonl"):
-            found.append(entry.path)
-        elif depth < _DEEPEST and entry.is_dir(follow_symlinks=False):
-            found += _subagents(entry.path, depth + 1)
-    return found[:_MOST_FILES]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.figures import HostSeen as HostSeen
-from controlroom.wire.grants import Grant
+from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -357,7 +357,8 @@ class Notice:
     level: str = "warning"
 
 
-ToNode = Greet | Ping | Spawn | Kill | Tell | Forget | Take | Follow | Credit | Fetch | Inquiry | UsageOrder
+_Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
+ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | Inquiry | UsageOrder
 Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | Notice
 FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 

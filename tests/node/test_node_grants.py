@@ -1,0 +1,103 @@
+"""Grants through a real node, around the real Claude Code CLI: ceilings hold, whoever is there to see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from controlroom.fleet.list_prices import list_prices
+from controlroom.meter.sheet_file import to_value
+from controlroom.node.grants import mark_of
+from controlroom.wire.grants import Allowance, Grant, Prices
+from controlroom.wire.messages import AgentSeen, Reply, Spawn
+from controlroom.wire.spec import AgentSpec
+from tests.lab.messages_api.server import Api
+from tests.lab.world import World
+from tests.node.client import NodeClient
+
+SHEET = json.dumps(to_value(list_prices()), sort_keys=True, separators=(",", ":"))
+PRICES = Prices(mark_of(SHEET), SHEET)
+LATE = 60  # seconds that a loaded machine may take for anything
+
+WORK = '[[tool Read {"file_path":"notes.txt"}]]' * 40
+"""Forty messages; the first one costs $0.05, the others less."""
+ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
+"""One message, and then a question that waits."""
+
+
+@pytest.fixture
+def project(home: World, api: Api, claude_home: Callable[..., Path]) -> Path:
+    return claude_home(home.home, api)
+
+
+@pytest.fixture
+def node(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeClient]:
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with NodeClient() as client:
+        client.greet()
+        client.send(PRICES)
+        yield client
+
+
+def granted(name: str, number: int, epoch: int = 1, lasts: int = 0, id: int = 0, **ceilings: object) -> Grant:
+    """A grant that goes by the prices that were sent."""
+    return Grant(id, name, epoch, number, Allowance(**ceilings), lasts, PRICES.mark)  # type: ignore[arg-type]
+
+
+def spawn(node: NodeClient, task: str, grant: Grant | None, epoch: int = 1, **spec: str) -> Reply:
+    wanted = AgentSpec(cwd="project", permission_mode="default", model="claude-opus-5-5", **spec)  # type: ignore[arg-type]
+    return node.ask(lambda number: Spawn(number, "worker", epoch, wanted, task, 0, grant))
+
+
+def wait(node: NodeClient, state: str) -> AgentSeen:
+    return node.wait_agent("worker", lambda seen: seen.state == state, LATE)
+
+
+def test_a_ceiling_pauses_it_and_its_session_can_be_gone_on_with(node: NodeClient) -> None:
+    assert spawn(node, WORK, granted("worker", 1, billed=100_000)).outcome == "done"
+    seen = wait(node, "paused")
+    assert seen.detail == f"budget: ${seen.run_spent / 1e6:.2f} of $0.10 spent"
+    assert (seen.grant, seen.pid, seen.billing) == (1, 0, "api")
+    assert 100_000 <= seen.run_spent < 170_000
+    assert spawn(node, "[[text gone on]]", granted("worker", 2, 2, billed=100_000), 2, resume=seen.session).reason == ""
+    again = node.wait_agent("worker", lambda seen: seen.epoch == 2 and seen.state == "done", LATE)
+    assert (again.session, again.grant) == (seen.session, 2)
+    assert 0 < again.run_spent < 100_000
+
+
+def test_a_grant_binds_a_run_that_is_on_from_its_first_message_and_may_be_raised_and_lifted(node: NodeClient) -> None:
+    assert spawn(node, ASK, None).outcome == "done"
+    node.wait_agent("worker", lambda seen: seen.question, LATE)
+    assert node.ask(lambda number: granted("worker", 7, id=number, billed=1_000_000)).reason == ""
+    seen = node.wait_agent("worker", lambda seen: seen.grant == 7)
+    assert (seen.state, seen.run_spent > 40_000, seen.run_tokens > 10_000) == ("waiting", True, True)
+    assert node.ask(lambda number: granted("worker", 8, id=number)).reason == ""
+    assert node.ask(lambda number: granted("worker", 9, id=number, billed=seen.run_spent)).reason == ""
+    assert wait(node, "paused").grant == 9
+
+
+def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
+    assert spawn(node, ASK, granted("worker", 5, billed=1_000_000)).outcome == "done"
+    node.wait_agent("worker", lambda seen: seen.question, LATE)
+    ask = partial(granted, "worker", billed=1_000_000)
+    assert node.ask(lambda number: ask(5, id=number)).outcome == "done"
+    old = node.ask(lambda number: ask(4, id=number))
+    other = node.ask(lambda number: ask(5, id=number, tokens=1))
+    unpriced = node.ask(lambda number: replace(ask(6, id=number), prices="0" * 12))
+    negative = node.ask(lambda number: replace(ask(6, id=number), lasts=-1))
+    assert [(reply.outcome, reply.reason) for reply in (old, other, unpriced, negative)] == [
+        ("refused", "worker goes by a newer grant (5)"),
+        ("refused", "worker goes by another grant of the number 5"),
+        ("refused", "the price sheet '000000000000' that it goes by is not on this host"),
+        ("refused", "a grant has a number above 0 and amounts that are not negative"),
+    ]
+    assert wait(node, "waiting").grant == 5
+    assert node.kill("worker", 1).outcome == "done"
+    assert node.ask(lambda number: ask(6, id=number)).reason == "worker (epoch 1) has ended"
+    assert wait(node, "done").run_spent > 40_000
