@@ -17,8 +17,9 @@ from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
 from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient
+from tests.node.client import NodeClient, state_folder
 
 SHEET = json.dumps(to_value(list_prices()), sort_keys=True, separators=(",", ":"))
 PRICES = Prices(mark_of(SHEET), SHEET)
@@ -45,9 +46,9 @@ def node(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeClient]
         yield client
 
 
-def granted(name: str, number: int, epoch: int = 1, lasts: int = 0, id: int = 0, **ceilings: object) -> Grant:
+def granted(name: str, number: int, epoch: int = 1, lasts: int = 0, ask: int = 0, **ceilings: object) -> Grant:
     """A grant that goes by the prices that were sent."""
-    return Grant(id, name, epoch, number, Allowance(**ceilings), lasts, PRICES.mark)  # type: ignore[arg-type]
+    return Grant(ask, name, epoch, number, Allowance(**ceilings), lasts, PRICES.mark)  # type: ignore[arg-type]
 
 
 def spawn(node: NodeClient, task: str, grant: Grant | None, epoch: int = 1, **spec: str) -> Reply:
@@ -71,26 +72,27 @@ def test_a_ceiling_pauses_it_and_its_session_can_be_gone_on_with(node: NodeClien
     assert 0 < again.run_spent < 100_000
 
 
-def test_a_grant_binds_a_run_that_is_on_from_its_first_message_and_may_be_raised_and_lifted(node: NodeClient) -> None:
+def test_a_grant_binds_a_run_from_its_first_message_and_may_be_raised_and_lifted(node: NodeClient, home: World) -> None:
     assert spawn(node, ASK, None).outcome == "done"
     node.wait_agent("worker", lambda seen: seen.question, LATE)
-    assert node.ask(lambda number: granted("worker", 7, id=number, billed=1_000_000)).reason == ""
+    wait_for((state_folder(home.home) / "agents/worker.1/usage.jsonl").exists)
+    assert node.ask(lambda number: granted("worker", 7, ask=number, billed=1_000_000)).reason == ""
     seen = node.wait_agent("worker", lambda seen: seen.grant == 7)
     assert (seen.state, seen.run_spent > 40_000, seen.run_tokens > 10_000) == ("waiting", True, True)
-    assert node.ask(lambda number: granted("worker", 8, id=number)).reason == ""
-    assert node.ask(lambda number: granted("worker", 9, id=number, billed=seen.run_spent)).reason == ""
+    assert node.ask(lambda number: granted("worker", 8, ask=number)).reason == ""
+    assert node.ask(lambda number: granted("worker", 9, ask=number, billed=seen.run_spent)).reason == ""
     assert wait(node, "paused").grant == 9
 
 
 def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
     assert spawn(node, ASK, granted("worker", 5, billed=1_000_000)).outcome == "done"
     node.wait_agent("worker", lambda seen: seen.question, LATE)
-    ask = partial(granted, "worker", billed=1_000_000)
-    assert node.ask(lambda number: ask(5, id=number)).outcome == "done"
-    old = node.ask(lambda number: ask(4, id=number))
-    other = node.ask(lambda number: ask(5, id=number, tokens=1))
-    unpriced = node.ask(lambda number: replace(ask(6, id=number), prices="0" * 12))
-    negative = node.ask(lambda number: replace(ask(6, id=number), lasts=-1))
+    wanted = partial(granted, "worker", billed=1_000_000)
+    assert node.ask(lambda number: wanted(5, ask=number)).outcome == "done"
+    old = node.ask(lambda number: wanted(4, ask=number))
+    other = node.ask(lambda number: wanted(5, ask=number, tokens=1))
+    unpriced = node.ask(lambda number: replace(ask(6, ask=number), prices="0" * 12))
+    negative = node.ask(lambda number: replace(ask(6, ask=number), lasts=-1))
     assert [(reply.outcome, reply.reason) for reply in (old, other, unpriced, negative)] == [
         ("refused", "worker goes by a newer grant (5)"),
         ("refused", "worker goes by another grant of the number 5"),
@@ -99,5 +101,5 @@ def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
     ]
     assert wait(node, "waiting").grant == 5
     assert node.kill("worker", 1).outcome == "done"
-    assert node.ask(lambda number: ask(6, id=number)).reason == "worker (epoch 1) has ended"
+    assert node.ask(lambda number: wanted(6, ask=number)).reason == "worker (epoch 1) has ended"
     assert wait(node, "done").run_spent > 40_000
