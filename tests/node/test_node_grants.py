@@ -91,8 +91,8 @@ def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
     assert node.ask(lambda number: wanted(5, ask=number)).outcome == "done"
     old = node.ask(lambda number: wanted(4, ask=number))
     other = node.ask(lambda number: wanted(5, ask=number, tokens=1))
-    unpriced = node.ask(lambda number: replace(ask(6, ask=number), prices="0" * 12))
-    negative = node.ask(lambda number: replace(ask(6, ask=number), lasts=-1))
+    unpriced = node.ask(lambda number: replace(wanted(6, ask=number), prices="0" * 12))
+    negative = node.ask(lambda number: replace(wanted(6, ask=number), lasts=-1))
     assert [(reply.outcome, reply.reason) for reply in (old, other, unpriced, negative)] == [
         ("refused", "worker goes by a newer grant (5)"),
         ("refused", "worker goes by another grant of the number 5"),
