@@ -208,10 +208,7 @@ class Overview(RoomScreen):
             self.query_one(part).display = shown
         left.display, self.grid.display = not self.covered, self.pane_shown
         self.query_one("#glance").set_class(many, "-many")
-        if shares.left:
-            set_lines(left, shares.left)
-        else:
-            left.styles.height = "1fr"
+        left.styles.height = shares.left or "1fr"
 
     def on_resize(self, event: Resize) -> None:
         """The size is another one: arrange anew."""
