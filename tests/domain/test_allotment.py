@@ -1,0 +1,322 @@
+"""Sharing out: whatever happens between home and hosts, spent and given away stay below the stop line; nobody starves.
+
+A fleet is simulated: hosts that run on alone, links that are cut in either direction, engines that die between any two
+steps and know afterwards only what they wrote down, usage that comes late, twice and out of order, periods that end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controlroom.domain.allotment import FOREVER, MONEY, Given, Purse, Run, given_away, share_out
+from controlroom.domain.budget import BudgetRule
+from controlroom.domain.gauges import Rung
+
+STOP_ALL = (Rung(100, "pause"),)
+DAY = 1000
+"""How long a period of the simulation is."""
+
+
+@dataclass
+class Truth:
+    """What one run is, on its host."""
+
+    billing: str
+    number: int = 0
+    ceilings: dict[str, int | None] = field(default_factory=dict)
+    ends: int = 0
+    spent: int = 0
+    messages: list[tuple[int, int]] = field(default_factory=list)
+    """(when, how much), in order."""
+    shipped: int = 0
+    """How many of them home has booked."""
+    over: bool = False
+
+    def may(self, now: int) -> bool:
+        units = [unit for unit in ("billed", "covered") if {"billed": "plan", "covered": "api"}[unit] != self.billing]
+        tops = [self.ceilings[unit] for unit in [*units, "tokens"] if self.ceilings.get(unit) is not None]
+        return not self.over and self.number > 0 and now < self.ends and all(self.spent < (top or 0) for top in tops)
+
+
+@dataclass
+class Book:
+    """What home has written down."""
+
+    given: dict[str, list[Given]] = field(default_factory=dict)
+    booked: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    number: int = 0
+
+
+class World:
+    """Home, hosts, and what is under way between them."""
+
+    def __init__(self, rules: Sequence[BudgetRule], billings: Sequence[str]) -> None:
+        self.rules = rules
+        self.now = 5
+        self.hosts = {f"a{index}": Truth(billing) for index, billing in enumerate(billings)}
+        self.book = Book()
+        self.sent: list[tuple[str, Given]] = []
+        self.acks: list[tuple[str, int]] = []
+        self.cut: set[str] = set()
+        self.late: int = 0
+        """What was spent in this period that home counts as the one before: none, ever."""
+
+    @property
+    def began(self) -> int:
+        return self.now // DAY * DAY
+
+    def runs(self) -> list[Run]:
+        made = []
+        for name, truth in self.hosts.items():
+            grants = tuple(self.book.given.get(name, ()))
+            total = sum(amount for _, amount in self.book.booked.get(name, ()))
+            expired = bool(grants) and all(grant.ends and grant.ends <= self.now for grant in grants)
+            said = truth.spent if truth.over and name not in self.cut else None
+            made.append(
+                Run(
+                    "vm1",
+                    name,
+                    1,
+                    billing=truth.billing,
+                    booked=total,
+                    booked_tokens=total,
+                    grants=grants,
+                    ended=said is not None,
+                    said=said or 0,
+                    said_tokens=said or 0,
+                    until=max(grant.ends for grant in grants) if expired else FOREVER,
+                    asked=name not in self.cut and not expired,
+                    priority=len(name) + ord(name[-1]) % 3,
+                )
+            )
+        return made
+
+    def purses(self) -> list[Purse]:
+        return [Purse(rule, self.began, self.began + DAY, self.spent(rule, self.book.booked)) for rule in self.rules]
+
+    def spent(self, rule: BudgetRule, messages: dict[str, list[tuple[int, int]]]) -> int:
+        from controlroom.domain.budget import counts
+
+        return sum(
+            amount
+            for name, entries in messages.items()
+            for at, amount in entries
+            if at >= self.began and counts(rule.unit, self.hosts[name].billing)
+        )
+
+    # -- what may happen
+
+    def share(self, dies: str = "") -> None:
+        """One round of the engine, which may die before it has written, or before it has sent."""
+        runs = self.runs()
+        shares = share_out(self.purses(), runs, {run.key: self.began + DAY for run in runs})
+        if dies == "before writing":
+            return
+        fresh = []
+        for share in shares:
+            self.book.number += 1
+            given = Given(self.book.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
+            self.book.given.setdefault(share.run.name, []).append(given)
+            fresh.append((share.run.name, given))
+        if dies != "before sending":
+            self.sent += [(name, given) for name, given in fresh if name not in self.cut]
+
+    def arrive(self, index: int, again: bool) -> None:
+        if self.sent:
+            name, grant = self.sent[index % len(self.sent)]
+            if not again:
+                self.sent.pop(index % len(self.sent))
+            truth = self.hosts[name]
+            if grant.number >= truth.number and not truth.over:
+                truth.number, truth.ends = grant.number, grant.ends or FOREVER
+                truth.ceilings = {unit: grant.ceiling(unit) for unit in MONEY}
+                self.acks.append((name, grant.number))
+
+    def hear(self, index: int, lost: bool) -> None:
+        if self.acks:
+            name, number = self.acks.pop(index % len(self.acks))
+            if not lost:
+                self.book.given[name] = [given for given in self.book.given[name] if given.number >= number]
+
+    def work(self, index: int, most: int) -> None:
+        """An agent answers as many messages of one micro-dollar as its runner lets it, this many at the most."""
+        truth = list(self.hosts.values())[index % len(self.hosts)]
+        for _ in range(most):
+            if truth.may(self.now):
+                truth.messages.append((self.now, 1))
+                truth.spent += 1
+
+    def ship(self, index: int, most: int) -> None:
+        name = list(self.hosts)[index % len(self.hosts)]
+        truth = self.hosts[name]
+        if name not in self.cut:
+            self.book.booked[name] = truth.messages[: truth.shipped + most]
+            truth.shipped = len(self.book.booked[name])
+
+    def flip(self, index: int) -> None:
+        name = list(self.hosts)[index % len(self.hosts)]
+        self.cut ^= {name}
+        self.sent = [(other, grant) for other, grant in self.sent if other != name]
+
+    def pass_time(self, some: int) -> None:
+        self.now += some
+        self.sent = [(name, grant) for name, grant in self.sent if not grant.ends or grant.ends > self.now]
+
+    # -- what must be true
+
+    def check(self) -> None:
+        for rule, purse in zip(self.rules, self.purses(), strict=True):
+            away = given_away(purse, self.runs())
+            assert purse.spent + away <= rule.stop, f"home counts {purse.spent} + {away} of {rule.stop}"
+            true = self.spent(rule, {name: truth.messages for name, truth in self.hosts.items()})
+            assert true <= rule.stop, f"{true} of {rule.stop} was spent"
+
+
+Step = tuple[str, int, int]
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["share", "share", "dies", "arrive", "arrive", "hear", "work", "work", "ship", "flip", "time"]),
+        st.integers(0, 20),
+        st.integers(0, 30),
+    ),
+    max_size=60,
+)
+
+
+def play(world: World, step: Step) -> None:
+    kind, index, amount = step
+    match kind:
+        case "share":
+            world.share()
+        case "dies":
+            world.share("before writing" if amount % 2 else "before sending")
+        case "arrive":
+            world.arrive(index, again=amount % 4 == 0)
+        case "hear":
+            world.hear(index, lost=amount % 5 == 0)
+        case "work":
+            world.work(index, amount)
+        case "ship":
+            world.ship(index, amount)
+        case "flip":
+            world.flip(index)
+        case "time":
+            world.pass_time(amount * 20)
+
+
+def rule(name: str, limit: int, **more: object) -> BudgetRule:
+    return replace(BudgetRule(name, limit, rungs=STOP_ALL), **more)  # type: ignore[arg-type]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    steps,
+    st.lists(st.integers(1, 200), min_size=1, max_size=3),
+    st.lists(st.sampled_from(["api", "plan", ""]), min_size=1, max_size=5),
+    st.sampled_from(["priority", "all"]),
+)
+def test_nothing_that_happens_passes_a_stop_line(
+    played: list[Step], limits: list[int], billings: list[str], order: str
+) -> None:
+    units = ("billed", "tokens", "covered")
+    world = World([rule(f"b{i}", limit, unit=units[i], order=order) for i, limit in enumerate(limits)], billings)
+    for step in played:
+        play(world, step)
+        world.check()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 12), st.integers(200, 2000), st.sampled_from(["priority", "all"]), st.integers(1, 40))
+def test_who_works_gets_money_as_long_as_there_is_some(agents: int, limit: int, order: str, eager: int) -> None:
+    """All work, everything arrives: who cannot go on stops only when next to nothing is left, and nobody is far ahead."""
+    world = World([rule("day", limit, order=order)], ["api"] * agents)
+    spent, before, rounds = 0, -1, 0
+    while spent > before or rounds < 3:
+        rounds, before = rounds + 1, spent
+        world.share()
+        while world.sent:
+            world.arrive(0, again=False)
+        while world.acks:
+            world.hear(0, lost=False)
+        for index in range(agents):
+            world.work(index, eager)
+            world.ship(index, eager)
+        world.check()
+        spent = sum(truth.spent for truth in world.hosts.values())
+    assert spent >= limit - max(agents, 2) * max(2, 2 * rule("day", limit).least), f"{spent} of {limit} by {agents}"
+
+
+def sizes(grants: Sequence[int | None]) -> list[int]:
+    return [grant or 0 for grant in grants]
+
+
+def test_a_share_is_a_part_of_what_is_left_and_nobody_has_most_of_it() -> None:
+    runs = [Run("vm1", f"a{index}", 1, dearest=1) for index in range(50)]
+    shares = share_out([Purse(rule("day", 100_000), 0, DAY, 0)], runs, {})
+    assert sizes([share.billed for share in shares]) == [1000] * 50
+
+
+def test_the_first_of_many_leaves_enough_for_the_others() -> None:
+    purse, runs = Purse(rule("day", 8_000_000), 0, DAY, 0), list[Run]()
+    for index in range(12):
+        runs.append(Run("vm1", f"a{index}", 1))
+        (share,) = (share for share in share_out([purse], runs, {}) if share.run is runs[-1])
+        runs[-1] = replace(runs[-1], grants=(Given(index + 1, share.billed),))
+    assert min(sizes([run.grants[0].billed for run in runs])) > 100_000
+
+
+def test_who_comes_last_runs_dry_first() -> None:
+    purse = Purse(rule("day", 1000), 0, DAY, spent=975)
+    runs = [Run("vm1", name, 1, priority=priority) for name, priority in (("low", 0), ("mid", 5), ("high", 9))]
+    runs = [replace(run, grants=(Given(1, 0),)) for run in runs]
+    assert [share.run.name for share in share_out([purse], runs, {})] == ["high", "mid"]
+
+
+def test_a_run_that_no_budget_binds_any_more_is_let_free_once() -> None:
+    bound = Run("vm1", "a1", 1, grants=(Given(1, 500, ends=99),))
+    (share,) = share_out([], [bound], {bound.key: 99})
+    assert (share.billed, share.covered, share.tokens, share.ends) == (None, None, None, 0)
+    assert share_out([], [replace(bound, grants=(Given(2),))], {}) == []
+    assert share_out([], [Run("vm1", "a1", 1)], {}) == []
+
+
+def test_what_shrinks_is_taken_back_and_what_is_cut_goes_to_nothing() -> None:
+    run = Run("vm1", "a1", 1, booked=300, grants=(Given(1, 900),))
+    (share,) = share_out([Purse(rule("day", 1000), 0, DAY, 800)], [run], {})
+    assert share.billed == 400
+    (share,) = share_out([Purse(rule("day", 10_000), 0, DAY, 300, frozenset({"vm1/a1"}))], [run], {})
+    assert share.billed == 300
+
+
+def test_several_budgets_give_the_least_of_them() -> None:
+    run = Run("vm1", "a1", 1, profile="docs", dearest=1, dearest_tokens=1)
+    purses = [
+        Purse(rule("day", 64_000), 0, DAY, 0),
+        Purse(rule("docs", 32_000, scope="profile docs"), 0, DAY, 0),
+        Purse(rule("other", 1, scope="profile other"), 0, DAY, 0),
+        Purse(rule("tokens", 3_200, unit="tokens"), 0, DAY, 0),
+        Purse(rule("week", 85, unit="window", window="seven_day"), 0, DAY, 0),
+        Purse(rule("mine", 70, unit="window", window="seven_day", scope="agent vm1/a1"), 0, DAY, 0),
+    ]
+    (share,) = share_out(purses, [run], {run.key: 77})
+    assert (share.billed, share.covered, share.tokens) == (1000, None, 100)
+    assert (share.windows, share.ends) == ({"seven_day": 70}, 77)
+
+
+def test_an_agent_on_a_plan_is_not_bound_by_what_keys_pay() -> None:
+    purse = Purse(rule("day", 64_000), 0, DAY, 0)
+    assert share_out([purse], [Run("vm1", "a1", 1, billing="plan")], {}) == []
+    unknown = Run("vm1", "a1", 1, grants=(Given(1, 900),))
+    assert given_away(purse, [unknown]) == 900
+    assert given_away(purse, [replace(unknown, billing="plan")]) == 0
+
+
+def test_what_ended_counts_with_what_it_said_until_the_period_is_over() -> None:
+    purse = Purse(rule("day", 64_000), 100, 200, 0)
+    run = Run("vm1", "a1", 1, booked=50, grants=(Given(1, 900),), ended=True, said=70, until=150)
+    assert given_away(purse, [run]) == 20
+    assert given_away(replace(purse, began=150), [run]) == 0
