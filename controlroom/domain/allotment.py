@@ -5,8 +5,8 @@ one, the highest of those that may be in force counts. So what a budget has give
 between the highest of them and what is booked of that run; `spent + given away <= stop line` holds at every moment,
 because money is given only out of what is left after that.
 
-A share is a part of what is left (half of it, divided by all who run), and is topped up when half of it is used: nobody
-holds most of it, and nobody waits while there is some. What shrinks with it is taken back, so there is always some free.
+A share is a part of what is left (half of it, divided by all who run), and is topped up when half of it is used: so
+nobody holds most of it, and nobody waits while there is some. As what is left shrinks, shares are taken back in part.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

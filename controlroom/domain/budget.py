@@ -62,11 +62,10 @@ class BudgetRule:
 
 
 class Spend(NamedTuple):
-    """What one run (or what is not known to be one) has used in some span of time."""
+    """What one agent has used in some span of time."""
 
     host: str
     agent: str
-    epoch: int
     profile: str
     billing: str
     micro: int
@@ -81,7 +80,7 @@ def covers(scope: str, host: str, agent: str, profile: str) -> bool:
 
 
 def counts(unit: str, billing: str) -> bool:
-    """Say whether what such an agent spends counts in a unit; billing that is not known counts in both kinds of money."""
+    """Say whether what such an agent spends counts in a unit; what nobody knows the payer of counts in all of them."""
     return billing not in {"billed": (COVERED,), "covered": (BILLED,), "window": (BILLED,)}.get(unit, ())
 
 

@@ -214,6 +214,8 @@ class Profile:
     model: str = ""
     permission_mode: str = ""
     cwd: str = ""
+    priority: int = 0
+    """Who goes on when a budget runs dry: agents of a higher priority last longer."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,8 @@ class Limits:
 
     memory_per_agent: int = 400 * 1024 * 1024
     """Bytes that an agent is taken to need on its host; 0 switches the check off."""
+    cheaper: tuple[str, ...] = ("opus", "sonnet", "haiku")
+    """Models from dear to cheap, as parts of their names: what budgets that go cheaper go by."""
 
 
 @dataclass(frozen=True)

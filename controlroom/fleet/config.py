@@ -14,11 +14,22 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from controlroom.domain import model
+from controlroom.domain.budget import BudgetRule
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.words import nearest
 from controlroom.fleet import notify_settings
 from controlroom.fleet.home import Home, HomeProblem, check_private
-from controlroom.fleet.settings import TABLES, ConfigFile, FileCredential, HostTable, ProfileTable, RosterFile, Table
+from controlroom.fleet.money_settings import find_zone
+from controlroom.fleet.settings import (
+    SINGLE,
+    TABLES,
+    ConfigFile,
+    FileCredential,
+    HostTable,
+    ProfileTable,
+    RosterFile,
+    Table,
+)
 from controlroom.meter.names import LOCAL
 from controlroom.meter.redact import redact
 from controlroom.wire.spec import AgentSpec, Credential
@@ -43,7 +54,7 @@ class ConfigProblem(Exception):
 class Config:
     """The settings of a room, in the engine's terms."""
 
-    def __init__(self, file: ConfigFile, roster: RosterFile) -> None:
+    def __init__(self, file: ConfigFile, roster: RosterFile, budgets: dict[str, BudgetRule] | None = None) -> None:
         tables = {**file.hosts, **roster.hosts}
         here = {LOCAL: LOCAL} if file.local else {}
         self.hosts = {**here, **{name: table.address for name, table in tables.items()}}
@@ -53,9 +64,16 @@ class Config:
         """Hosts that only the user takes out, by hand."""
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
-        self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE)
+        self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper))
         self.outlets = notify_settings.outlets(file.notify)
         """Who is told what happens while nobody looks."""
+        self.budgets = budgets or {}
+        """By name."""
+        self.fixed_budgets = frozenset(file.budgets)
+        """Budgets that only the user changes, by hand."""
+        self.money = file.money
+        self.zone = find_zone(file.money.time_zone, os.environ.get("TZ", ""))
+        """Where the operator's days begin."""
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
@@ -70,7 +88,9 @@ def load(home: Home) -> Config:
     for name in roster.hosts:
         if name in file.hosts:
             raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
-    return Config(file, roster)
+    from controlroom.fleet.budget_file import rules  # it reads its file with what is here
+
+    return Config(file, roster, rules(home, file.budgets))
 
 
 def change_hosts(home: Home, intent: AddHost | RemoveHost) -> None:
@@ -105,12 +125,12 @@ def _listed(home: Home) -> dict[str, dict[str, str]]:
 
 def _write_roster(path: Path, hosts: dict[str, dict[str, str]]) -> None:
     try:
-        _replace(path, (_ROSTER_HEAD + tomli_w.dumps({"hosts": hosts} if hosts else {})).encode())
+        replace_file(path, (_ROSTER_HEAD + tomli_w.dumps({"hosts": hosts} if hosts else {})).encode())
     except OSError as error:
         raise ConfigProblem(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
     beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -244,7 +264,8 @@ def _description(root: type[Table], place: list[str]) -> str:
 
 
 def _profile(name: str, table: ProfileTable) -> model.Profile:
-    return model.Profile(name, table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd)
+    work = table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd
+    return model.Profile(name, *work, table.priority)
 
 
 def _spec(name: str, table: ProfileTable) -> AgentSpec:
@@ -289,7 +310,7 @@ def reference() -> str:
         if name not in TABLES:
             lines += [f"# {field.description}", f"# {name} = {_toml(field.default)}", ""]
     for name, table in TABLES.items():
-        lines += [f"# {ConfigFile.model_fields[name].description}", f"# [{name}{'' if name == 'limits' else '.NAME'}]"]
+        lines += [f"# {ConfigFile.model_fields[name].description}", f"# [{name}{'' if name in SINGLE else '.NAME'}]"]
         lines += [line for key in table.model_fields for line in _setting(table, key)] + [""]
     return "\n".join(lines)
 
@@ -303,4 +324,6 @@ def _setting(table: type[Table], key: str) -> list[str]:
 def _toml(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, Table):
+        return f"{{ {', '.join(f'{key} = {_toml(part)}' for key, part in value.model_dump().items())} }}"
     return tomli_w.dumps({"x": value}).removeprefix("x = ").strip() if value != {} else "{}"

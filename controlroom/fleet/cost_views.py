@@ -34,7 +34,7 @@ def costs(ledger: Ledger, by: str, since: int, until: int) -> tuple[CostRow, ...
     quarters = range(since // QUARTER, -(-until // QUARTER))
     if by == "time":
         return tuple(_row(values) for values in ledger.read(_OVER_TIME, (quarters.start, quarters.stop)))
-    parts = list(_parts(quarters))
+    parts = list(spans(quarters))
     bounds = [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
     rows = [_row(values) for values in ledger.read(_query(by, parts), bounds)]
     return tuple(sorted(rows, key=lambda row: (-row.micro, row.key)))
@@ -45,7 +45,7 @@ def plan_spend(ledger: Ledger, since: int, until: int) -> list[tuple[str, str, i
 
     Whole quarters of an hour count; times are UTC milliseconds. Raises `LedgerProblem`.
     """
-    parts = list(_parts(range(since // QUARTER, -(-until // QUARTER))))
+    parts = list(spans(range(since // QUARTER, -(-until // QUARTER))))
     bounds = [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
     rows = ledger.read(_PLAN.format(_each(parts)), bounds)
     return [(str(agent), str(model), int(pico)) for agent, model, pico in rows]
@@ -65,7 +65,7 @@ _MONEY = f"""select coalesce(sum(pico * (billing = '{BILLED}') * (quarter >= ?))
     from spend_times where quarter >= ?"""
 
 
-class _Part(NamedTuple):
+class Span(NamedTuple):
     """Rows of one table that lie in a span of time."""
 
     table: str
@@ -73,16 +73,16 @@ class _Part(NamedTuple):
     rows: range
 
 
-def _parts(quarters: range) -> Iterator[_Part]:
+def spans(quarters: range) -> Iterator[Span]:
     """Cut a span into whole days and the quarters before and after them."""
     a_day = DAY // QUARTER
     days = range(-(-quarters.start // a_day), quarters.stop // a_day)
     if not days:
-        yield _Part("spend", "quarter", quarters)
+        yield Span("spend", "quarter", quarters)
         return
-    yield _Part("spend", "quarter", range(quarters.start, days.start * a_day))
-    yield _Part("spend_days", "day", days)
-    yield _Part("spend", "quarter", range(days.stop * a_day, quarters.stop))
+    yield Span("spend", "quarter", range(quarters.start, days.start * a_day))
+    yield Span("spend_days", "day", days)
+    yield Span("spend", "quarter", range(days.stop * a_day, quarters.stop))
 
 
 _OVER_TIME = f"""select cast(quarter * {QUARTER} as text), billing, {_SUMMED}, sum(pico * unpriced) from spend_times
@@ -94,7 +94,7 @@ _PLAN = """select sources.host || '/' || sources.agent as grouped_by, models.nam
     group by grouped_by, models.name"""
 
 
-def _each(parts: list[_Part]) -> str:
+def _each(parts: list[Span]) -> str:
     """Sum up each part by what is summed by numbers."""
     return " union all ".join(
         f"select source, model, {_SUMMED}, sum(pico * unpriced) as odd from {part.table} "
@@ -103,7 +103,7 @@ def _each(parts: list[_Part]) -> str:
     )
 
 
-def _query(by: str, parts: list[_Part]) -> str:
+def _query(by: str, parts: list[Span]) -> str:
     """Sum up all parts by what their numbers stand for."""
     return (
         f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, sum(odd) from ({_each(parts)}) "

@@ -46,6 +46,7 @@ from controlroom.fleet.orders import (
 )
 from controlroom.fleet.spending import Spending
 from controlroom.fleet.translate import to_node
+from controlroom.fleet.treasury import Treasury
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, ToNode
@@ -92,6 +93,7 @@ class Engine:
         self._roster = asyncio.Lock()
         self.spending = Spending(self, ledger, self._books, prices)
         self.headroom = HeadroomDesk(self, ledger)
+        self.treasury = Treasury(self, ledger, config.budgets, config.zone)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
@@ -104,12 +106,14 @@ class Engine:
         for host, address in self._config.hosts.items():
             self._links.connect(host, address, self._config.fingerprints.get(host, ""))
         self.spending.start()
+        self.treasury.start()
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
         self.logs.close()
         self.spending.close()
         self.headroom.close()
+        self.treasury.close()
         await self.moves.close()
         await self._links.close(GOODBYE)
         await self._books.close()
@@ -127,6 +131,7 @@ class Engine:
         while True:
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
+            await self.treasury.wait_idle()
             await self._books.wait_written()
             waits: list[asyncio.Future[Any]] = [*self._links.ending, *self.moves.moving()]
             waits += [order.answer for order in self._orders.values() if not order.unsure]
@@ -263,6 +268,10 @@ class Engine:
             self.headroom.heard(counted)
         else:
             self.spending.used(host, counted)
+
+    def booked(self) -> None:
+        """What was used is booked."""
+        self.treasury.booked()
 
     def _reduce(self, event: events.Event) -> None:
         fleet = reduce(self.fleet, event)

@@ -49,6 +49,11 @@ class Home:
         return self.config_folder / "hosts.toml"
 
     @property
+    def budgets(self) -> Path:
+        """What `budget set` and `budget remove` write."""
+        return self.config_folder / "budgets.toml"
+
+    @property
     def prices(self) -> Path:
         """What the user knows better about prices; never written by us."""
         return self.config_folder / "prices.toml"

@@ -85,6 +85,8 @@ class KnownAgent:
     at: int
 
 
+Query = tuple[str, Sequence[int | str]]
+
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -154,6 +156,15 @@ class Ledger:
         try:
             with contextlib.closing(connect(self.path)) as database:
                 return database.execute(query, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerProblem(_sentence(self.path, error)) from None
+
+    def read_all(self, queries: Iterable[Query]) -> list[list[tuple[Any, ...]]]:
+        """Read what several queries find at one and the same moment; else as `read`."""
+        try:
+            with contextlib.closing(connect(self.path)) as database:
+                database.execute("begin")
+                return [database.execute(query, tuple(values)).fetchall() for query, values in queries]
         except sqlite3.Error as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 

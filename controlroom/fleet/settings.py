@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from controlroom.domain.budget import NAME as BUDGET_NAME
 from controlroom.fleet.address import parse_address
+from controlroom.fleet.money_settings import Budgets, BudgetTable, MoneyTable
 from controlroom.fleet.notify_settings import NotifyTable
 from controlroom.fleet.tables import Table as Table
 from controlroom.meter.names import LOCAL, host_name_problem
@@ -63,6 +65,13 @@ def _outlet_names(value: dict[str, NotifyTable]) -> dict[str, NotifyTable]:
     for name in value:
         if not _PROFILE_NAME.fullmatch(name):
             raise ValueError(f"{ascii(name)[:60]} cannot name it: use 1 to 41 of A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _budget_names(value: Budgets) -> Budgets:
+    for name in value:
+        if not BUDGET_NAME.fullmatch(name):
+            raise ValueError(f"{ascii(name)[:60]} cannot name a budget: use 1 to 41 of a-z 0-9 _ -")
     return value
 
 
@@ -125,6 +134,9 @@ class ProfileTable(Table):
     max_budget_usd: Annotated[str, BeforeValidator(_money)] = Field(
         "", description='US dollars Claude may spend in one run (headless), like "2.50"; empty: no limit'
     )
+    priority: int = Field(
+        0, ge=-1000, le=1000, description="who goes on when a budget runs dry: agents of a higher priority last longer"
+    )
 
 
 class LimitsTable(Table):
@@ -140,6 +152,8 @@ Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
 Notify = Annotated[dict[str, NotifyTable], AfterValidator(_outlet_names)]
 
+OwnBudgets = Annotated[Budgets, AfterValidator(_budget_names)]
+
 
 class ConfigFile(Table):
     """All of config.toml."""
@@ -154,6 +168,10 @@ class ConfigFile(Table):
     )
     profiles: Profiles = Field({}, description="templates: `controlroom spawn NAME --profile PROFILE`")
     limits: LimitsTable = Field(default=LimitsTable(), description="what a spawn must leave untouched")
+    money: MoneyTable = Field(default=MoneyTable.model_validate({}), description="what holds for all budgets")
+    budgets: OwnBudgets = Field(
+        {}, description="limits on what is spent; `controlroom budget set` writes its own to budgets.toml"
+    )
     notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
 
 
@@ -168,5 +186,9 @@ TABLES: dict[str, type[Table]] = {
     "profiles": ProfileTable,
     "limits": LimitsTable,
     "notify": NotifyTable,
+    "money": MoneyTable,
+    "budgets": BudgetTable,
 }
-"""The tables of config.toml by their key; `hosts` and `profiles` hold one for each name."""
+"""The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
+
+SINGLE = frozenset({"limits", "money"})

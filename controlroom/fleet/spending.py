@@ -41,6 +41,9 @@ class Room(Protocol):
     def send(self, host: str, message: UsageOrder) -> bool:
         """Send a host an order about usage; False when it cannot be reached."""
 
+    def booked(self) -> None:
+        """Something was booked: what it changes is to be looked at."""
+
 
 def hour_and_day(now: int) -> tuple[int, int, int]:
     """Say when the hour and the day began where we are, and how long the hour still is; all milliseconds, times UTC."""
@@ -124,6 +127,7 @@ class Spending:
         if problem := await self._books.booked([*statements, noted]):
             self._later(host, problem)
             return
+        self._room.booked()
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up(host)
 

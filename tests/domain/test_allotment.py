@@ -232,7 +232,7 @@ def test_nothing_that_happens_passes_a_stop_line(
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 12), st.integers(200, 2000), st.sampled_from(["priority", "all"]), st.integers(1, 40))
 def test_who_works_gets_money_as_long_as_there_is_some(agents: int, limit: int, order: str, eager: int) -> None:
-    """All work, everything arrives: who cannot go on stops only when next to nothing is left, and nobody is far ahead."""
+    """All work, everything arrives: who cannot go on stops only when next to nothing is left."""
     world = World([rule("day", limit, order=order)], ["api"] * agents)
     spent, before, rounds = 0, -1, 0
     while spent > before or rounds < 3:

@@ -11,7 +11,7 @@ import tomllib
 from controlroom.fleet import config
 from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.settings import HostTable, LimitsTable, ProfileTable
+from controlroom.fleet.settings import TABLES
 from controlroom.wire.spec import AgentSpec, Credential
 
 WHOLE = """
@@ -113,7 +113,7 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
     ("text", "words"),
     [
         ("profiels = 3", "profiels is not a setting: did you mean profiles?"),
-        ("zzz = 3", "zzz is not a setting: there are local, adopt, hosts, profiles, limits"),
+        ("zzz = 3", "zzz is not a setting: there are local, adopt, hosts, profiles, limits, money, budgets"),
         ('[profiles.a]\nmodle = "x"', "profiles.a.modle is not a setting: did you mean model?"),
         ("[limits]\nmemory = 1", "limits.memory is not a setting: there are memory_per_agent_mb"),
         ("local = 3", "local: found 3, expected true or false"),
@@ -140,6 +140,17 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
         ('[hosts.local]\naddress = "x"', "local is this machine"),
         ('[hosts.VM]\naddress = "x"', "'VM' cannot name a host"),
         ('[hosts.vm1]\naddress = "x"\nfingerprint = "MD5:00"', "hosts.vm1.fingerprint: expected SHA256:"),
+        ('[money]\ntime_zone = "Mars/Base"', "money.time_zone: 'Mars/Base' is no time zone"),
+        ("[money]\nalone = 0", 'money.alone: expected "period" or hours like 6'),
+        ("[budgets.day]", "budgets.day.limit is missing: dollars like"),
+        ('[budgets.day]\nlimit = "a lot"', 'budgets.day: expected dollars like "2.50"'),
+        ('[budgets.day]\nlimit = "0"', "budgets.day: a limit is more than nothing"),
+        ('[budgets.day]\nlimit = "5"\nperiod = "year"', "budgets.day.period: found \"year\", expected 'hour', 'day'"),
+        ('[budgets.day]\nlimit = "5"\nscope = "vm1"', "budgets.day.scope: 'vm1' is no scope: say fleet, host NAME"),
+        ('[budgets.day]\nlimit = "85"\nunit = "window"', "budgets.day: a budget of a plan's window says which"),
+        ('[budgets.day]\nlimit = "5"\nladder = [{ at = 120, do = "stop" }]', "ladder.0.at: found 120, expected 100 or"),
+        ('[budgets.day]\nlimit = "5"\nladder = [{ at = 20, do = "nap" }]', "budgets.day.ladder.0.do: found"),
+        ('[budgets."A b"]\nlimit = "5"', "'A b' cannot name a budget"),
         ("x = ", "is not TOML: Invalid value"),
         ("a = 1\na = 2", "is not TOML: Cannot overwrite a value"),
         (b"# \xff", "byte 2 is not UTF-8"),
@@ -214,14 +225,15 @@ def test_a_broken_roster_is_not_overwritten(place: Home) -> None:
 
 def test_the_reference_names_every_setting_and_is_a_config_once_uncommented(place: Home) -> None:
     text = config.reference()
-    for table in (HostTable, ProfileTable, LimitsTable):
+    for table in TABLES.values():
         for name, field in table.model_fields.items():
             assert f"# {name} = " in text
             assert field.description
             assert field.description in text
     settings = [line[2:] for line in text.splitlines() if line.startswith(("# [", "# ")) and _is_setting(line[2:])]
     tomllib.loads("\n".join(settings))
-    write(place, "\n".join(settings).replace('address = "…"', 'address = "vm1"').replace("NAME", "name"))
+    filled = "\n".join(settings).replace('address = "…"', 'address = "vm1"').replace('limit = "…"', 'limit = "8"')
+    write(place, filled.replace("NAME", "name"))
     assert config.load(place).spec("name").max_log_bytes == 1024**3
 
 
