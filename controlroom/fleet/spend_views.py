@@ -41,10 +41,7 @@ def read_sums(ledger: Ledger, moments: Collection[int], runs: Collection[RunKey]
     queries.append(_runs(wanted))
     *spends, dear, booked = ledger.read_all(queries)
     return Sums(
-        {
-            moment: tuple(map(_spend, rows))
-            for moment, rows in zip(moments, spends, strict=True)
-        },
+        {moment: tuple(map(_spend, rows)) for moment, rows in zip(moments, spends, strict=True)},
         dict.fromkeys(wanted, (0, 0)) | {(host, name, epoch): (micro(p), t) for host, name, epoch, p, t in booked},
         {model: micro(pico) for model, pico in dear},
     )
