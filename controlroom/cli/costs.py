@@ -71,11 +71,15 @@ def _table(rows: Sequence[CostRow], by: str, since: int) -> None:
         output.talk("≈ list price of what a plan covers or nobody says who pays: not a bill, and never part of a sum")
     if unpriced := sum(row.unpriced for row in rows):
         output.talk(f"{dollars(unpriced)} of it are models without a price, counted as the dearest: see prices.toml")
+    if estimated := sum(row.estimated for row in rows):
+        output.talk(f"~ {dollars(estimated)} of it are estimates: requests that were cut off")
+    if unattributed := sum(row.unattributed for row in rows):
+        output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
 
 
 def _cells(row: CostRow) -> tuple[str, ...]:
     rate = row.hit_rate
-    money = dollars(row.micro) if row.billing == BILLED else f"≈{dollars(row.micro)}"
+    money = f"{'' if row.billing == BILLED else '≈'}{'~' if row.estimated else ''}{dollars(row.micro)}"
     tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)
     share = percent(None if rate is None else 100 * rate)
     return (row.key or "–", _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share)

@@ -34,6 +34,10 @@ class CostRow:
     """Micro-dollars at list prices."""
     unpriced: int = 0
     """Micro-dollars among them of models without a price, counted as the dearest."""
+    estimated: int = 0
+    """Micro-dollars among them of requests that were cut off: what they used is not known for certain."""
+    unattributed: int = 0
+    """Micro-dollars among them that Claude reports and no message accounts for."""
 
     @property
     def hit_rate(self) -> float | None:
@@ -43,6 +47,8 @@ class CostRow:
 
 
 _SUMMED = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))
+
+_MONEY = ("micro", "unpriced", "estimated", "unattributed")
 
 
 def grouped(rows: Iterable[CostRow], key: Callable[[CostRow], str]) -> list[CostRow]:
@@ -70,10 +76,10 @@ def as_table(row: CostRow, by: str) -> Mapping[str, Any]:
     return {
         by: row.key or None,
         "billing": row.billing or None,
-        **{name: getattr(row, name) for name in _SUMMED if name not in ("micro", "unpriced")},
+        **{name: getattr(row, name) for name in _SUMMED if name not in _MONEY},
         "cache_hit_rate": None if rate is None else round(rate, 4),
         "list_price_usd": decimal(row.micro),
-        "unpriced_usd": decimal(row.unpriced),
+        **{f"{name}_usd": decimal(getattr(row, name)) for name in _MONEY[1:]},
     }
 
 

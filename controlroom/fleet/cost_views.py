@@ -6,7 +6,8 @@ from typing import NamedTuple
 from controlroom.domain.costs import BILLED, BY, CostRow
 from controlroom.domain.model import Money
 from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.usage_tables import DAY, QUARTER
+from controlroom.fleet.unattributed import HIDDEN
+from controlroom.fleet.usage_tables import DAY, ESTIMATED, QUARTER, UNPRICED
 from controlroom.meter.prices import micro
 
 _KEYS = {
@@ -19,6 +20,10 @@ _KEYS = {
 
 _SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
 _SUMMED = ", ".join(f"sum({column}) as {column}" for column in _SUMS)
+_KINDS = {"unpriced": UNPRICED, "estimated": ESTIMATED, "unattributed": HIDDEN}
+_ODDS = ", ".join(f"sum(pico * (odd & {flag} > 0)) as {kind}" for kind, flag in _KINDS.items())
+_ODDS_SUMMED = ", ".join(f"sum({kind})" for kind in _KINDS)
+_SPENT = "having sum(messages) > 0 or sum(pico) > 0"
 
 # ruff: noqa: S608 - only our own words go into these
 
@@ -85,8 +90,9 @@ def spans(quarters: range) -> Iterator[Span]:
     yield Span("spend", "quarter", range(days.stop * a_day, quarters.stop))
 
 
-_OVER_TIME = f"""select cast(quarter * {QUARTER} as text), billing, {_SUMMED}, sum(pico * unpriced) from spend_times
-    where quarter >= ? and quarter < ? group by quarter, billing having sum(messages) > 0 order by quarter, billing"""
+_OVER_TIME = f"""select cast(quarter * {QUARTER} as text), billing, {_SUMMED}, {_ODDS} from spend_times
+    where quarter >= ? and quarter < ? group by quarter, billing {_SPENT}
+    order by quarter, billing"""
 
 
 _PLAN = """select sources.host || '/' || sources.agent as grouped_by, models.name, sum(pico) from ({})
@@ -97,7 +103,7 @@ _PLAN = """select sources.host || '/' || sources.agent as grouped_by, models.nam
 def _each(parts: list[Span]) -> str:
     """Sum up each part by what is summed by numbers."""
     return " union all ".join(
-        f"select source, model, {_SUMMED}, sum(pico * unpriced) as odd from {part.table} "
+        f"select source, model, {_SUMMED}, {_ODDS} from {part.table} "
         f"where {part.column} >= ? and {part.column} < ? group by source, model"
         for part in parts
     )
@@ -106,13 +112,14 @@ def _each(parts: list[Span]) -> str:
 def _query(by: str, parts: list[Span]) -> str:
     """Sum up all parts by what their numbers stand for."""
     return (
-        f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, sum(odd) from ({_each(parts)}) "
+        f"select {_KEYS[by]} as grouped_by, sources.billing, {_SUMMED}, {_ODDS_SUMMED} from ({_each(parts)}) "
         "join sources on source = sources.id join models on model = models.id "
-        "group by grouped_by, sources.billing having sum(messages) > 0"
+        f"group by grouped_by, sources.billing {_SPENT}"
     )
 
 
 def _row(values: tuple[str | int, ...]) -> CostRow:
-    name, billing, *counts, pico, unpriced = values
-    whole = dict(zip(_SUMS, map(int, counts), strict=False))
-    return CostRow(str(name), str(billing), **whole, micro=micro(int(pico)), unpriced=micro(int(unpriced)))
+    name, billing, *counts = values
+    whole = dict(zip((*_SUMS, *_KINDS), map(int, counts), strict=True))
+    money = {kind: micro(whole.pop(kind)) for kind in _KINDS}
+    return CostRow(str(name), str(billing), micro=micro(whole.pop("pico")), **whole, **money)

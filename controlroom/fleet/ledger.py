@@ -20,7 +20,7 @@ from controlroom.fleet import grant_tables, usage_tables
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 3
+FORMAT = 4
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -46,7 +46,11 @@ _TABLES = (
 )
 """Format 1."""
 
-_STEPS: tuple[Sequence[str], ...] = (usage_tables.TABLES, (*usage_tables.RUNS, *grant_tables.TABLES))
+_STEPS: tuple[Sequence[str], ...] = (
+    usage_tables.TABLES,
+    (*usage_tables.RUNS, *grant_tables.TABLES),
+    usage_tables.REPORTS,
+)
 """What brings format n to n + 1, from 1 on."""
 
 

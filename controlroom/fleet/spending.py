@@ -122,7 +122,8 @@ class Spending:
         if used.damaged:
             log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
         bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
-        statements = book(self._source(host, place.name, place.epoch), bookings) if bookings else []
+        source = self._source(host, place.name, place.epoch)
+        statements = book(source, bookings, used.reports) if bookings or used.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
         if problem := await self._books.booked([*statements, noted]):
             self._later(host, problem)

@@ -4,8 +4,11 @@ import re
 from dataclasses import dataclass
 
 from controlroom.fleet.translate import Setting, short
+from controlroom.fleet.unattributed import RESERVED
 from controlroom.meter.names import agent_name_problem
-from controlroom.meter.usage import Damaged, Message, from_line
+from controlroom.meter.reports import Report
+from controlroom.meter.usage import Damaged, Message
+from controlroom.meter.usage_file import from_line
 from controlroom.wire.usage import UsagePlace, UsageSeen
 
 _MARK = re.compile(r"[0-9a-f]{0,12}")
@@ -14,11 +17,12 @@ _MODEL = 100
 
 @dataclass(frozen=True)
 class Used:
-    """A piece of an agent's usage file: its messages at times of ours, and how far it goes."""
+    """A piece of an agent's usage file: its messages and reports at times of ours, and how far it goes."""
 
     place: UsagePlace
     end: int
     messages: tuple[Message, ...]
+    reports: tuple[Report, ...] = ()
     damaged: int = 0
     """Lines that cannot be counted."""
 
@@ -30,12 +34,17 @@ def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
     if not fits or not 0 <= place.offset < seen.end < 2**53:
         return None
     messages: list[Message] = []
+    reports: list[Report] = []
     lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
     for line in lines:
         try:
-            message = from_line(line)
+            record = from_line(line)
         except Damaged:
             continue
-        at = setting.time(message.at) or setting.now
-        messages.append(message._replace(at=at, model=short(message.model, _MODEL)))
-    return Used(place, seen.end, tuple(messages), len(lines) - len(messages))
+        at = setting.time(record.at) or setting.now
+        if isinstance(record, Report):
+            reports.append(record._replace(at=at))
+        elif not record.id.startswith(RESERVED):
+            messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
+    damaged = len(lines) - len(messages) - len(reports)
+    return Used(place, seen.end, tuple(messages), tuple(reports), damaged)

@@ -3,6 +3,10 @@
 Shapes: transcripts of Claude Code 2.1.330, observed. It writes one `assistant` line per content block, all with the
 same `message.id`, `requestId` and final numbers; resumed, forked and copied transcripts repeat lines of others. So a
 message is named by (message id, request id), whatever file it stands in, and the last line that names it counts.
+
+A message that was interrupted has the numbers of its beginning and `isAbortedMidStream`; what it was billed nobody
+says. It is an estimate: its prompt, and the text that had come at three characters a token, which is what Claude Code
+itself adds to its total for it.
 """
 
 import json
@@ -19,6 +23,8 @@ LINE_LIMIT = 16 * 1024 * 1024
 
 _MARK = b'"usage"'
 _ID_LIMIT = 200
+_CHARACTERS = 3
+"""Of an interrupted message, to a token."""
 
 
 class Usage(NamedTuple):
@@ -49,16 +55,15 @@ class Message(NamedTuple):
     us: bool = False
     """Run in the United States only (`inference_geo`), which costs more."""
     batch: bool = False
+    estimated: bool = False
+    """It was cut off: what it used is not known for certain."""
+    run: str = ""
+    """The run of Claude that asked for it (`meter.reports`); empty: one that nothing is known of."""
 
     @property
     def key(self) -> tuple[str, str]:
         """What names it wherever it is met again."""
         return self.id, self.request
-
-
-_FORMAT = 1
-_FIELDS = ("format", "id", "request", "at", "model", "counts", "flags")
-_FLAGS = ("fast", "us", "batch")
 
 
 class Damaged(ValueError):
@@ -72,7 +77,7 @@ def message_of(line: bytes) -> Message | None:
     if len(line) > LINE_LIMIT:
         raise Damaged(f"a line of {len(line)} bytes")
     try:
-        entry = json.loads(line, parse_constant=_refused)
+        entry = json.loads(line, parse_constant=refused)
     except (ValueError, RecursionError) as error:
         raise Damaged(str(error)[:100]) from None
     message = entry.get("message") if isinstance(entry, dict) and entry.get("type") == "assistant" else None
@@ -83,69 +88,56 @@ def message_of(line: bytes) -> Message | None:
     return _message(entry, message)
 
 
-def to_line(message: Message) -> bytes:
-    """Write one line of a runner's usage.jsonl, newline included."""
-    flags = [name for name in _FLAGS if getattr(message, name)]
-    fields = (_FORMAT, message.id, message.request, message.at, message.model, list(message.usage), flags)
-    return json.dumps(dict(zip(_FIELDS, fields, strict=True)), separators=(",", ":")).encode() + b"\n"
-
-
-def from_line(line: bytes) -> Message:
-    """Read one line of usage.jsonl, without its newline. Raises `Damaged`."""
-    try:
-        version, message, request, at, model, counts, flags = (
-            json.loads(line, parse_constant=_refused)[name] for name in _FIELDS
-        )
-        if version != _FORMAT:
-            raise Damaged(f"it has format {ascii(version)[:20]}, this one reads {_FORMAT}")
-        names = {"id": message, "request": request, "model": model}
-        return Message(
-            _name(names, "id"),
-            _name(names, "request"),
-            _count({"at": at}, "at", 2**53),
-            _name(names, "model"),
-            Usage._make(_count({"count": count}, "count") for count in counts),
-            **{name: name in flags for name in _FLAGS},
-        )
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
-        raise Damaged(f"it is no usage: {error}"[:200]) from None
-
-
 def usage_of(value: dict[str, Any]) -> Usage:
     """Read the `usage` object of an API response. Raises `Damaged` naming the field that cannot be."""
     split = value.get("cache_creation")
     if isinstance(split, dict):
-        written_5m = _count(split, "ephemeral_5m_input_tokens")
-        written_1h = _count(split, "ephemeral_1h_input_tokens")
+        written_5m = count_in(split, "ephemeral_5m_input_tokens")
+        written_1h = count_in(split, "ephemeral_1h_input_tokens")
     else:  # an older writer gives the sum alone, and knew only the short cache
-        written_5m, written_1h = _count(value, "cache_creation_input_tokens"), 0
+        written_5m, written_1h = count_in(value, "cache_creation_input_tokens"), 0
     tools = value.get("server_tool_use")
     return Usage(
-        _count(value, "input_tokens"),
-        _count(value, "output_tokens"),
+        count_in(value, "input_tokens"),
+        count_in(value, "output_tokens"),
         written_5m,
         written_1h,
-        _count(value, "cache_read_input_tokens"),
-        _count(tools, "web_search_requests", MOST_SEARCHES) if isinstance(tools, dict) else 0,
+        count_in(value, "cache_read_input_tokens"),
+        count_in(tools, "web_search_requests", MOST_SEARCHES) if isinstance(tools, dict) else 0,
     )
 
 
 def _message(entry: dict[str, Any], message: dict[str, Any]) -> Message:
     usage = message["usage"]
+    cut_off = entry.get("isAbortedMidStream") is True
+    used = usage_of(usage)
+    if cut_off:
+        used = used._replace(output=max(used.output, min(_tokens_said(message.get("content")), MOST_TOKENS)))
     return Message(
-        _name(message, "id"),
-        _name(entry, "requestId"),
+        name_in(message, "id"),
+        name_in(entry, "requestId"),
         _time(entry.get("timestamp")),
-        _name(message, "model"),
-        usage_of(usage),
+        name_in(message, "model"),
+        used,
         fast=usage.get("speed") == "fast",
         us=usage.get("inference_geo") == "us",
         batch=usage.get("service_tier") == "batch",
+        estimated=cut_off,
     )
 
 
-def _name(table: dict[str, Any], field: str) -> str:
-    """Give a name; a request id may be missing behind a gateway, and then the message id alone must do."""
+def _tokens_said(content: object) -> int:
+    """Estimate the tokens of what an interrupted message has said."""
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    said = [word for block in blocks for word in (block.get("text"), block.get("thinking")) if isinstance(word, str)]
+    return (sum(map(len, said)) + _CHARACTERS // 2) // _CHARACTERS
+
+
+def name_in(table: dict[str, Any], field: str) -> str:
+    """Give a name out of JSON. Raises `Damaged`.
+
+    A request id may be missing behind a gateway, and then the message id alone must do.
+    """
     value = table.get(field)
     if isinstance(value, str) and len(value) <= _ID_LIMIT and (value or field == "request"):
         return value
@@ -154,7 +146,8 @@ def _name(table: dict[str, Any], field: str) -> str:
     raise Damaged(f"{field} is {ascii(value)[:60]}")
 
 
-def _count(table: dict[str, Any], field: str, most: int = MOST_TOKENS) -> int:
+def count_in(table: dict[str, Any], field: str, most: int = MOST_TOKENS) -> int:
+    """Give a number out of JSON that lies between 0 and `most`, 0 where there is none. Raises `Damaged`."""
     value = table.get(field, 0)
     if value is None:
         return 0
@@ -176,5 +169,6 @@ def _time(value: object) -> int:
     return max(0, at)
 
 
-def _refused(constant: str) -> Any:
+def refused(constant: str) -> Any:
+    """Raise `ValueError`: NaN and its kin are no numbers here (for `json.loads`)."""
     raise ValueError(f"{constant} is no number here")

@@ -105,8 +105,9 @@ class AgentRun:
 
     def _meter(self, config: str, cwd: str, session: str) -> None:
         """Be ready to count what a session costs that is about to begin or to go on."""
-        self._usage = UsageMeter(config, cwd)
-        spend = RunSpend(config, cwd, session, _now())
+        resumed = self._order.spec.resume
+        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
+        spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
         self._budget.watch(spend, lambda: self._talk.session if self._talk else "", time.monotonic())
 
     def _give(self, task: str) -> None:
@@ -189,7 +190,7 @@ class AgentRun:
         if self._windows:
             self._windows.hear(event, _now())
         if self._usage:
-            self._usage.expect(time.monotonic())
+            self._usage.hear(event, time.monotonic())
             self._budget.hear(event, time.monotonic())
 
     def _write(self, data: bytes) -> None:
@@ -322,7 +323,7 @@ class AgentRun:
         """Nothing of the agent runs any more, or cannot be ended: say what became of it, and stop."""
         self._recorder.finish()
         if self._usage and self._talk:
-            self._usage.look(self._talk.session)
+            self._usage.finish(self._talk.session)
             self._budget.finish(time.monotonic())
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""

@@ -8,6 +8,7 @@ dearest message so far. Read by the runner, which must stay small.
 import contextlib
 import os
 from array import array
+from collections.abc import Callable
 
 from controlroom.meter.prices import Sheet, micro
 from controlroom.meter.usage import Message
@@ -71,9 +72,14 @@ class Known:
 class RunSpend:
     """Counts one run. Made before its agent is started: what stands in its session's files then is not its own."""
 
-    def __init__(self, config: str, cwd: str, session: str, began: int) -> None:
-        """`session`: the one that the run begins or goes on with; `began`: UTC milliseconds, now."""
-        self._config, self._cwd, self._began = config, cwd, began
+    def __init__(
+        self, config: str, cwd: str, session: str, began: int, reported: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`session`: the one that the run begins or goes on with; `began`: UTC milliseconds, now.
+
+        `reported` gives what Claude itself says that the run has cost, in pico-dollars.
+        """
+        self._config, self._cwd, self._began, self._reported = config, cwd, began, reported
         self._before: dict[str, int] = {}
         """Bytes of each file that were there before."""
         self._joined: dict[str, bool] = {}
@@ -88,8 +94,8 @@ class RunSpend:
 
     @property
     def spent(self) -> int:
-        """Micro-dollars at list prices."""
-        return micro(self._pico)
+        """Micro-dollars at list prices: what is counted, or what Claude reports when that is more."""
+        return micro(max(self._pico, self._reported()))
 
     def price(self, sheet: Sheet) -> None:
         """Price by this sheet from now on; what could not be priced until now is counted anew."""

@@ -1,7 +1,8 @@
 """The files that one session of Claude writes, read by offset and never twice.
 
-`CONFIG/projects/SLUG/SESSION.jsonl` and `CONFIG/projects/SLUG/SESSION/subagents/**` (Claude Code 2.1.330, observed).
-The agent may write anything there: everything is bounded. Read by the runner, which must stay small.
+`CONFIG/projects/SLUG/SESSION.jsonl` and `CONFIG/projects/SLUG/SESSION/subagents/**` (Claude Code 2.1.330, observed: a
+line stands there within 0.3 seconds of its message). The agent may write anything there: everything is bounded. Read
+by the runner, which must stay small.
 """
 
 import os
@@ -18,7 +19,12 @@ _MOST_FILES, _DEEPEST = 1000, 4
 def session_files(config: str, cwd: str, session: str) -> list[str]:
     """Give the paths of a session's transcript and of those of its subagents; none while there is no transcript."""
     transcript = find_transcript(config, cwd, session)
-    return [transcript, *_subagents(transcript.removesuffix(".jsonl"))] if transcript else []
+    return files_of(transcript) if transcript else []
+
+
+def files_of(transcript: str) -> list[str]:
+    """Give the path of a transcript and of those of its subagents."""
+    return [transcript, *_subagents(transcript.removesuffix(".jsonl"))]
 
 
 class Tail:
@@ -46,7 +52,7 @@ class Tail:
         try:
             if size < self.offset:  # cut short: what it holds now is new
                 self.rewind()
-            data = self._whole(os.pread(descriptor, _AT_ONCE, self.offset))
+            data = self._whole(self._read(descriptor, size))
             self.readable = True
             return data
         except OSError:
@@ -60,20 +66,33 @@ class Tail:
 
     def placed(self, data: bytes) -> Iterator[tuple[int, Message | None]]:
         """Give the messages in a piece with the offset of their lines; None for a damaged line that speaks of one."""
-        start, lines = self.offset, data.split(b"\n")
-        for number, line in enumerate(lines):
+        for start, line in self.lines(data):
+            try:
+                if (message := message_of(line)) is not None:
+                    yield start, message
+            except Damaged:
+                yield start, None
+
+    def lines(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give the lines in a piece, each with its offset."""
+        start = self.offset
+        for number, line in enumerate(data.split(b"\n")):
             if number or not self._skipping:
-                try:
-                    if (message := message_of(line)) is not None:
-                        yield start, message
-                except Damaged:
-                    yield start, None
+                yield start, line
             start += len(line) + 1
 
     def taken(self, data: bytes) -> None:
         """A piece is done with."""
         self._skipping = not data.endswith(b"\n")
         self.offset += len(data)
+
+    def _read(self, descriptor: int, size: int) -> bytes:
+        """Read on; a hole in the file is passed over at once, however large it is, with the line that it is in."""
+        if self.offset < size and hasattr(os, "SEEK_DATA"):
+            start = os.lseek(descriptor, self.offset, os.SEEK_DATA)
+            self._skipping |= start > self.offset
+            self.offset = start
+        return os.pread(descriptor, _AT_ONCE, self.offset)
 
     def _whole(self, data: bytes) -> bytes:
         """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""

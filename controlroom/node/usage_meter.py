@@ -1,17 +1,19 @@
-"""What an agent's API messages use, out of its session's transcript and those of its subagents, into usage.jsonl.
+"""What an agent's API messages use and what its Claude reports, into usage.jsonl as it happens.
 
-`CONFIG/projects/SLUG/SESSION.jsonl` and `CONFIG/projects/SLUG/SESSION/subagents/**` (Claude Code 2.1.330, observed: a
-line stands there within 0.3 seconds of its message). Files are read by offset, once; a resumed session's older lines
-come again, and home knows them. The agent may write anything there: everything is bounded. Read by the runner, which
-must stay small.
+Read by the runner, which must stay small.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
-from controlroom.meter.usage import Message, to_line
+from controlroom.meter.loose import text
+from controlroom.meter.reports import Report, result_costs
+from controlroom.meter.usage import Message
+from controlroom.meter.usage_file import Record, to_line
 from controlroom.node.folder import USAGE
-from controlroom.node.session_files import Tail, session_files
+from controlroom.node.session_usage import A_LOOK, SessionUsage
+from controlroom.node.transcript import find_transcript
 
 SOON = 0.25
 """Seconds from something said to a look, and from look to look while more may come."""
@@ -21,6 +23,8 @@ LATE = 2.0
 
 _REMEMBERED = 256
 """Messages whose last numbers are remembered: a message's lines stand close together."""
+_MOST_SESSIONS = 1000
+_LAST_LOOKS = 20
 
 NEVER = float("inf")
 
@@ -28,43 +32,108 @@ NEVER = float("inf")
 class UsageMeter:
     """Reads one agent's transcripts and appends what is new to usage.jsonl in the current folder."""
 
-    def __init__(self, config: str, cwd: str) -> None:
+    def __init__(
+        self,
+        config: str,
+        cwd: str,
+        resumed: str = "",
+        *,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes],
+    ) -> None:
+        """`resumed`: the session that goes on; `clock` gives UTC ms."""
         self.wakes_at = NEVER
         """When to look next, on the clock of `expect`."""
-        self._config, self._cwd = config, cwd
+        self._config, self._cwd, self._clock, self._random = config, cwd, clock, random
         self._until = 0.0
-        self._tails: dict[str, Tail] = {}
+        self._looked = clock()
+        self._sessions: dict[str, SessionUsage] = {}
         self._told: dict[tuple[str, str], Message] = {}
+        self._owed: dict[str, Report] = {}
+        """By run: what could not be written yet."""
         self._torn = False
+        if resumed and (transcript := find_transcript(config, cwd, resumed)):
+            self._session(resumed).resume(transcript)
+
+    @property
+    def reported(self) -> int:
+        """Give what Claude says that this run has cost, in pico-dollars; 0: it has said nothing yet."""
+        return sum(session.reported for session in self._sessions.values())
 
     def expect(self, now: float) -> None:
         """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
         self._until = now + LATE
         self.wakes_at = min(self.wakes_at, now + SOON)
 
+    def hear(self, event: dict[str, Any], now: float) -> None:
+        """Take an event of a Claude without a terminal: something was said, and a result tells what it cost."""
+        self.expect(now)
+        costs = result_costs(event) if event.get("type") == "result" else None
+        if costs is not None:
+            self._reported(text(event.get("session_id"), 64), *costs)
+
     def due(self, session: str, now: float) -> None:
         """Look, when it is time."""
         if self.wakes_at <= now:
-            self.look(session)
-            self.wakes_at = now + SOON if now < self._until else NEVER
+            more = self.look(session)
+            self.wakes_at = now + SOON if more or now < self._until else NEVER
 
-    def look(self, session: str) -> None:
-        """Read what has been added to the session's files. What cannot be read or written is tried again next time."""
-        for path in session_files(self._config, self._cwd, session):
-            tail = self._tails.setdefault(path, Tail(path))
-            while data := tail.next():
-                fresh = self._fresh(tail.messages(data))
-                if not self._write(b"".join(map(to_line, fresh))):
-                    return
-                self._told.update((message.key, message) for message in fresh)
-                tail.taken(data)
+    def finish(self, session: str) -> None:
+        """Read the last of a session: its Claude has ended."""
+        for _ in range(_LAST_LOOKS):
+            if not self.look(session):
+                break
+
+    def look(self, session: str) -> bool:
+        """Read what has been added to the session's files; tell whether there is more than is read at once.
+
+        What cannot be read or written is tried again next time.
+        """
+        transcript, read = find_transcript(self._config, self._cwd, session), 0
+        for piece in self._session(session).pieces(transcript, self._clock()) if transcript else ():
+            read += piece.size
+            if self._take(piece.records):
+                piece.taken()
+        if self._owed:
+            self._take([])
+        self._looked = self._clock()
+        return read >= A_LOOK
+
+    def _reported(self, session: str, total: int, new: int) -> None:
+        """Note a session's total, and what of it is new since the last one (-1: it is not told)."""
+        known = self._session(session)
+        if new < 0:
+            self.look(session)
+        elif not known.reported:
+            known.began_with(max(0, total - new))
+        if report := known.report(total, self._clock()):
+            self._take([report])
+
+    def _session(self, session: str) -> SessionUsage:
+        """Give what is known of a session; a new one began after the last look. Too many are taken for one."""
+        if session not in self._sessions and len(self._sessions) >= _MOST_SESSIONS:
+            session = ""
+        known = self._sessions.get(session)
+        if known is None:
+            known = self._sessions[session] = SessionUsage(self._random(8).hex()[:15], self._looked)
+        return known
+
+    def _take(self, records: list[Record]) -> bool:
+        """Tell and write what is new among records; False when the disk does not take it."""
+        fresh = [record for record in records if self._is_new(record)]
+        self._owed.update((record.run, record) for record in fresh if isinstance(record, Report))
+        messages = [record for record in fresh if isinstance(record, Message)]
+        lines: list[Record] = [*messages, *self._owed.values()]
+        if not self._write(b"".join(map(to_line, lines))):
+            return False
+        self._owed.clear()
+        self._told.update((message.key, message) for message in messages)
         while len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
+        return True
 
-    def _fresh(self, messages: Iterator[Message]) -> list[Message]:
-        """Keep the last of each message, and only what has not been told so."""
-        newest = {message.key: message for message in messages}
-        return [message for message in newest.values() if self._told.get(message.key) != message]
+    def _is_new(self, record: Record) -> bool:
+        return isinstance(record, Report) or self._told.get(record.key) != record
 
     def _write(self, lines: bytes) -> bool:
         """Append to usage.jsonl; False when the disk does not take it."""

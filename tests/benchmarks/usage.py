@@ -62,8 +62,8 @@ def metering(megabytes: int, generator: random.Random) -> list[tuple[str, str, s
         folder = Path(name)
         size = transcript(folder, megabytes, generator).stat().st_size
         os.chdir(folder)
-        meter = UsageMeter(str(folder / ".claude"), "/p")
-        cold = cpu(lambda: meter.look(SESSION))
+        meter = UsageMeter(str(folder / ".claude"), "/p", clock=lambda: AT, random=os.urandom)
+        cold = cpu(lambda: meter.finish(SESSION))
         warm = cpu(lambda: look_often(meter)) / 1000
         os.chdir("/")
     return [

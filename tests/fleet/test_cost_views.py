@@ -10,8 +10,10 @@ import pytest
 from controlroom.domain.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.unattributed import UNATTRIBUTED
 from controlroom.fleet.usage_tables import DAY, QUARTER, Booking, Source, book
 from controlroom.meter.prices import Cost
+from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
 
 AT = 1_795_348_800_000
@@ -68,7 +70,8 @@ def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
     assert as_table(novel, "model") == {
         "model": "claude-novel-9", "billing": "plan", "messages": 1, "input": 5, "output": 10, "cache_write_5m": 1,
         "cache_write_1h": 2, "cache_read": 12, "web_searches": 1, "cache_hit_rate": 0.6,
-        "list_price_usd": "0.000900", "unpriced_usd": "0.000900",
+        "list_price_usd": "0.000900", "unpriced_usd": "0.000900", "estimated_usd": "0.000000",
+        "unattributed_usd": "0.000000",
     }  # fmt: skip
 
 
@@ -82,6 +85,22 @@ def test_what_is_billed_and_what_a_plan_covers_are_never_summed(ledger: Ledger) 
 def test_what_sums_are_not_kept_by_is_refused(ledger: Ledger, by: str) -> None:
     with pytest.raises(ValueError, match=", ".join(BY)):
         costs(ledger, by, *FOREVER)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_estimates_and_what_no_message_accounts_for_are_told_apart(ledger: Ledger, by: str) -> None:
+    cut_off = booking(7, 30)
+    mine = [booking(8, 20), Booking(cut_off.message._replace(estimated=True), cut_off.cost, AT)]
+    claimed = [Booking(one.message._replace(run="a" * 15), *one[1:]) for one in mine]
+    ledger.booked(book(API, claimed, [Report("a" * 15, 175 * MICRO, AT)])).result(10)
+    (whole,) = (row for row in totals(costs(ledger, by, *FOREVER)) if row.billing == BILLED)
+    assert (whole.messages, whole.micro, whole.estimated, whole.unattributed) == (4, 325, 30, 125)
+
+
+def test_what_no_message_accounts_for_is_a_model_of_its_own(ledger: Ledger) -> None:
+    ledger.booked(book(API, [], [Report("a" * 15, 70 * MICRO, AT)])).result(10)
+    (row,) = (row for row in costs(ledger, "model", *FOREVER) if row.key == UNATTRIBUTED)
+    assert row == CostRow(UNATTRIBUTED, BILLED, micro=70, unattributed=70)
 
 
 @pytest.mark.parametrize("by", BY)

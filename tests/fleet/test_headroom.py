@@ -11,7 +11,8 @@ from controlroom.domain.headroom import DAY, HOUR
 from controlroom.fleet import headroom
 from controlroom.fleet.limits_seen import read_limits
 from controlroom.fleet.translate import Setting
-from controlroom.meter.usage import Message, Usage, to_line
+from controlroom.meter.usage import Message, Usage
+from controlroom.meter.usage_file import to_line
 from controlroom.wire.limits import LimitsSeen, WindowSeen
 from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room

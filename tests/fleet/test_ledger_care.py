@@ -43,7 +43,7 @@ def test_a_ledger_that_is_well_has_nothing_wrong(ledger: Ledger) -> None:
         ("update spend set pico = pico + 1", "spend lacks 1 of its quarters"),
         ("update spend_days set input = 0", "spend_days lacks 1 of its days"),
         ("delete from spend", "spend lacks 1 of its quarters"),
-        ("insert into spend_days select day + 1, source, model, unpriced, 1,1,1,1,1,1,1,1 from spend_days",
+        ("insert into spend_days select day + 1, source, model, odd, 1,1,1,1,1,1,1,1 from spend_days",
          "spend_days has too much for 1 of its days"),
         ("update spend_times set messages = 9", "the sums over time say 9 messages, there are 2"),
     ],

@@ -47,8 +47,8 @@ def write(home: Home, text: str) -> None:
     home.prices.chmod(0o600)
 
 
-def cost(sheet: Sheet, model: str, *counts: int, **how: bool) -> Fraction:
-    message = Message("m", "r", NOW, model, Usage(*counts), **how)
+def cost(sheet: Sheet, model: str, *counts: int, fast: bool = False, us: bool = False, batch: bool = False) -> Fraction:
+    message = Message("m", "r", NOW, model, Usage(*counts), fast, us, batch)
     return Fraction(sheet.cost(message).pico, DOLLAR)
 
 

@@ -14,7 +14,8 @@ from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.spending import hour_and_day
 from controlroom.fleet.translate import Setting
 from controlroom.fleet.usage_seen import read_usage
-from controlroom.meter.usage import Message, Usage, to_line
+from controlroom.meter.usage import Message, Usage
+from controlroom.meter.usage_file import to_line
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen

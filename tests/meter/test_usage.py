@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.meter.usage import Damaged, Message, Usage, from_line, message_of, to_line
+from controlroom.meter.reports import MOST_REPORTED, Report
+from controlroom.meter.usage import Damaged, Message, Usage, message_of
+from controlroom.meter.usage_file import Record, from_line, to_line
 
 
 def line(usage: Any = None, **more: Any) -> bytes:
@@ -117,14 +119,30 @@ messages = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from(("", "0123456789abcde")),
 )
+reports = st.builds(Report, st.just("f" * 15), st.integers(0, MOST_REPORTED), st.integers(0, 2**53))
 
 
-@given(messages)
-def test_a_runners_line_is_read_as_it_was_written(message: Message) -> None:
-    written = to_line(message)
+@given(messages | reports)
+def test_a_runners_line_is_read_as_it_was_written(record: Record) -> None:
+    written = to_line(record)
     assert written.count(b"\n") == 1
-    assert from_line(written[:-1]) == message
+    assert from_line(written[:-1]) == record
+
+
+def test_lines_of_earlier_runners_are_read() -> None:
+    said = b'{"format":1,"id":"m","request":"r","at":1,"model":"x","counts":[1,2,3,4,5,6],"flags":["us"]}'
+    assert from_line(said) == Message("m", "r", 1, "x", Usage(1, 2, 3, 4, 5, 6), us=True)
+
+
+def test_a_message_that_was_cut_off_is_estimated_from_what_it_has_said() -> None:
+    said = [{"type": "text", "text": "x" * 100}, {"type": "thinking", "thinking": "y" * 102}, "z", {"text": 7}]
+    cut = line({"input_tokens": 3, "output_tokens": 1}, message={"content": said}, isAbortedMidStream=True)
+    counted = message_of(cut)
+    assert counted is not None
+    assert (counted.estimated, counted.usage) == (True, Usage(3, 67))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +153,12 @@ def test_a_runners_line_is_read_as_it_was_written(message: Message) -> None:
         b"{}",
         b"7",
         b"[" * 100_000,
-        to_line(Message("m", "r", 1, "x", Usage())).replace(b'"format":1', b'"format":9'),
+        to_line(Message("m", "r", 1, "x", Usage())).replace(b'"format":2', b'"format":9'),
+        to_line(Message("m", "r", 1, "x", Usage(), run="0" * 15)).replace(b'"run":"0', b'"run":"x'),
+        to_line(Report("0" * 15, 5, 1)).replace(b'"reported":5', b'"reported":-5'),
+        to_line(Report("0" * 15, 5, 1)).replace(b'"reported":5', b'"reported":NaN'),
+        to_line(Report("0" * 15, 5, 1)).replace(b'"reported":5', b'"reported":1e99'),
+        to_line(Report("0" * 15, 5, 1)).replace(b'"run":', b'"ran":'),
         to_line(Message("m", "r", 1, "x", Usage())).replace(b'"at":1', b'"at":NaN'),
         to_line(Message("m", "r", 1, "x", Usage())).replace(b"[0,", b"[-1,", 1),
         to_line(Message("m", "r", 1, "x", Usage())).replace(b"[0,", b"[", 1).replace(b'"m"', b'""'),

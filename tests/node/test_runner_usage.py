@@ -8,7 +8,11 @@ import pytest
 
 from controlroom.fleet.list_prices import list_prices
 from controlroom.meter.prices import micro
-from controlroom.meter.usage import Message, from_line
+from controlroom.meter.reports import Report
+from controlroom.meter.usage import Message
+from controlroom.meter.usage_file import Record, from_line
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
 from tests.node.agent_under_test import Agent, MakeAgent
 from tests.node.test_runner_claude import agent as claude_agent
 
@@ -20,16 +24,25 @@ SUBAGENT = json.dumps(
 )
 
 
+def records(run: Agent) -> list[Record]:
+    """What the runner wrote."""
+    return [from_line(line) for line in (run.folder / "usage.jsonl").read_bytes().split(b"\n")[:-1]]
+
+
 def metered(run: Agent) -> dict[tuple[str, str], Message]:
     """What the runner wrote of each message last."""
-    said = (run.folder / "usage.jsonl").read_bytes().split(b"\n")[:-1]
-    return {message.key: message for message in map(from_line, said)}
+    return {record.key: record for record in records(run) if isinstance(record, Message)}
+
+
+def reported(run: Agent) -> int:
+    """What the runner says Claude says this run has cost, in micro-dollars."""
+    return micro(max(record.pico for record in records(run) if isinstance(record, Report)))
 
 
 def ours(run: Agent) -> int:
-    """What we make of it, in micro-dollars."""
+    """What we make of it, in micro-dollars; without what a run before has asked for."""
     sheet = list_prices()
-    costs = [sheet.cost(message) for message in metered(run).values()]
+    costs = [sheet.cost(message) for message in metered(run).values() if message.run]
     assert all(cost.priced for cost in costs)
     return micro(sum(cost.pico for cost in costs))
 
@@ -54,10 +67,36 @@ def test_what_is_metered_is_what_claude_bills(agent: MakeAgent, task: str, model
     run = agent(task, model=model)
     assert run.finish(60).state == "done"
     assert theirs(run) > 0
-    assert ours(run) == theirs(run)
+    assert ours(run) == theirs(run) == reported(run)
 
 
 def test_a_subagents_messages_are_among_them(agent: MakeAgent) -> None:
     run = agent(f"[[tool Agent {SUBAGENT}]] [[text all seen]]")
     run.finish(60)
     assert len(metered(run)) >= 3
+
+
+def test_a_session_that_goes_on_and_one_that_forks_cost_what_they_add(agent: MakeAgent) -> None:
+    first = agent("[[text hello]]")
+    session = first.finish(60).session
+    second = agent("[[text again]]", resume=session)
+    second.finish(60)
+    assert ours(second) == reported(second) == theirs(second) - theirs(first)
+    fork = agent("[[text aside]]", resume=session, command=("claude", "--fork-session"))
+    assert fork.finish(60).session != session
+    assert ours(fork) == reported(fork) == theirs(fork) - theirs(second)
+    assert {message.run == "" for message in metered(fork).values()} == {True, False}
+
+
+def test_a_turn_that_was_interrupted_is_an_estimate_and_is_claudes_own(agent: MakeAgent, api: Api) -> None:
+    run = agent(f"[[slow 0.2 60]] [[text {'lorem ipsum ' * 60}]]")
+    run.until(lambda seen: seen.state == "working")
+    wait_for(lambda: api.requests(main=True), 20, "a request")
+    wait_for(lambda: api.state.deltas > 3, 20, "some of the answer")
+    assert run.ask(do="interrupt") == ""
+    run.until(lambda seen: seen.detail == "interrupted")
+    assert run.ask(do="end") == ""
+    run.finish(60)
+    (message,) = metered(run).values()
+    assert message.estimated
+    assert ours(run) == theirs(run) == reported(run)

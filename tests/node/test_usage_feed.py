@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.meter.usage import Message, Usage, from_line, to_line
+from controlroom.meter.usage import Message, Usage
+from controlroom.meter.usage_file import Record, from_line, to_line
 from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -44,7 +45,7 @@ class Books:
 
     def __init__(self, node: NodeClient) -> None:
         self.node = node
-        self.booked: list[Message] = []
+        self.booked: list[Record] = []
         self.places: dict[tuple[str, int], UsagePlace] = {}
         self.answered = 0
 

@@ -6,14 +6,20 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from controlroom.meter.usage import Message, from_line
+from controlroom.meter.reports import Report
+from controlroom.meter.usage import Message
+from controlroom.meter.usage_file import Record, from_line
 from controlroom.node.transcript import find_transcript
 from controlroom.node.usage_meter import LATE, NEVER, SOON, UsageMeter
 
 SESSION = "11111111-2222-4333-8444-555555555555"
+FORK = "99999999-2222-4333-8444-555555555555"
+BEGAN = 1_795_323_600_000
+RUN, NEXT_RUN = "0101010101010101"[:15], "0202020202020202"[:15]
 
 
 class Claude:
@@ -31,8 +37,12 @@ class Claude:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def meter(self) -> UsageMeter:
-        return UsageMeter(str(self.config), str(self.cwd))
+    def meter(self, resumed: str = "", began: int = BEGAN) -> UsageMeter:
+        lots = (bytes([number] * 8) for number in range(1, 255))
+        clock = iter(range(began, 2**53))
+        return UsageMeter(
+            str(self.config), str(self.cwd), resumed, clock=lambda: next(clock), random=lambda _: next(lots)
+        )
 
 
 @pytest.fixture
@@ -42,10 +52,10 @@ def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claude:
     return Claude(tmp_path)
 
 
-def line(number: int, output: int = 10) -> bytes:
+def line(number: int, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> bytes:
     usage = {"input_tokens": 3, "output_tokens": output}
     message = {"id": f"msg_{number}", "model": "claude-opus-5-5", "usage": usage}
-    entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": "2026-11-22T05:00:00Z", "message": message}
+    entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": at, "message": message}
     return json.dumps(entry).encode() + b"\n"
 
 
@@ -54,10 +64,35 @@ def say(path: Path, *lines: bytes) -> None:
         file.write(b"".join(lines))
 
 
-def told() -> list[Message]:
+def written() -> list[Record]:
     """What usage.jsonl says, line by line."""
     path = Path("usage.jsonl")
     return [from_line(said) for said in path.read_bytes().split(b"\n") if said] if path.exists() else []
+
+
+def told() -> list[Message]:
+    """The messages in usage.jsonl."""
+    return [record for record in written() if isinstance(record, Message)]
+
+
+def reports() -> list[tuple[str, int]]:
+    """What usage.jsonl says that runs have cost, in micro-dollars."""
+    return [(record.run, record.pico // 10**6) for record in written() if isinstance(record, Report)]
+
+
+def result(total: float, new: float, session: str = SESSION) -> dict[str, Any]:
+    """An event at the end of a turn, as Claude Code gives it."""
+    models = {"claude-opus-5-5": {"costUSD": new}}
+    return {
+        "type": "result",
+        "session_id": session,
+        "total_cost_usd": total,
+        "model_usage_since_last_result": models,
+    }
+
+
+def total(dollars: float) -> bytes:
+    return json.dumps({"type": "cost-state", "totalCostUSD": dollars}, separators=(",", ":")).encode() + b"\n"
 
 
 def names(messages: Sequence[Message]) -> list[tuple[str, int]]:
@@ -168,3 +203,90 @@ def test_a_disk_that_takes_nothing_is_tried_again(claude: Claude) -> None:
     Path("usage.jsonl").unlink()
     meter.look(SESSION)
     assert names(told()) == [("msg_1", 10)]
+
+
+def test_a_run_is_told_with_its_messages_and_what_it_reports(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1))
+    say(claude.subagent("agent-a.jsonl"), line(2))
+    meter.hear(result(0.5, 0.5), 1.0)
+    meter.look(SESSION)
+    meter.hear(result(0.75, 0.25), 2.0)
+    meter.hear(result(0.75, 0), 3.0)
+    assert reports() == [(RUN, 500_000), (RUN, 750_000)]
+    assert [message.run for message in told()] == [RUN, RUN]
+
+
+def test_what_stood_in_a_resumed_session_is_not_this_runs(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    say(claude.subagent("agent-a.jsonl"), line(2))
+    meter = claude.meter(resumed=SESSION, began=0)
+    say(claude.transcript, line(3))
+    say(claude.subagent("agent-b.jsonl"), line(4))
+    meter.look(SESSION)
+    assert {message.id: message.run for message in told()} == {"msg_1": "", "msg_2": "", "msg_3": RUN, "msg_4": RUN}
+    meter.hear(result(0.75, 0.25), 1.0)
+    say(claude.transcript, total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 250_000), (RUN, 300_000)]
+
+
+def test_a_fork_begins_with_what_is_its_parents(claude: Claude) -> None:
+    meter = claude.meter(resumed=SESSION)
+    copy = line(1, at="2026-11-22T04:59:59Z")
+    say(claude.transcript.with_name(f"{FORK}.jsonl"), copy, copy, line(2), line(3, at="2026-11-22T04:59:59Z"))
+    meter.hear(result(0.75, 0.25, FORK), 1.0)
+    meter.look(FORK)
+    assert [message.run for message in told()] == ["", RUN, RUN]
+    assert reports() == [(RUN, 250_000)]
+
+
+def test_a_fork_on_a_terminal_reports_nothing_that_its_parent_may_have_cost(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1, at="2026-11-22T04:59:59Z"), line(2), total(0.75))
+    meter.look(SESSION)
+    assert reports() == []
+
+
+def test_a_session_after_another_is_a_run_of_its_own(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1), total(0.5))
+    meter.look(SESSION)
+    say(claude.transcript.with_name(f"{FORK}.jsonl"), line(2, at="2026-11-22T05:00:01Z"), total(0.25))
+    meter.look(FORK)
+    assert reports() == [(RUN, 500_000), (NEXT_RUN, 250_000)]
+    assert [message.run for message in told()] == [RUN, NEXT_RUN]
+
+
+def test_a_claude_that_does_not_tell_what_is_new_is_not_taken_for_dearer_than_it_was(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    meter = claude.meter(resumed=SESSION)
+    meter.hear({"type": "result", "session_id": SESSION, "total_cost_usd": 0.75}, 1.0)
+    assert reports() == [(RUN, 250_000)]
+
+
+def test_a_report_that_the_disk_does_not_take_is_written_later(claude: Claude) -> None:
+    meter = claude.meter()
+    Path("usage.jsonl").symlink_to("/dev/full")
+    meter.hear(result(0.5, 0.5), 1.0)
+    Path("usage.jsonl").unlink()
+    meter.look(SESSION)
+    assert reports() == [(RUN, 500_000)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1.0, 1e300, "1", None])
+def test_a_report_that_cannot_be_is_none(claude: Claude, value: Any) -> None:
+    meter = claude.meter()
+    meter.hear(result(value, 0.5), 1.0)
+    assert reports() == []
+
+
+def test_holes_of_a_terabyte_are_passed_over(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1))
+    with open(claude.transcript, "r+b") as file:
+        file.truncate(2**40)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + line(2))
+    meter.finish(SESSION)
+    assert names(told()) == [("msg_1", 10), ("msg_2", 10)]

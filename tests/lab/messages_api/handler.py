@@ -208,6 +208,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, data in stream.first_half(whole) if broken else whole:
             self.send_event(name, data)
             if name == "content_block_delta":
+                self.state.deltas += 1
                 time.sleep(step["chunk_delay"])
         if step["kind"] == "midstream":
             self.send_event(

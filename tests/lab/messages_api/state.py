@@ -30,6 +30,7 @@ class State:
             self.queue: list[Json] = []
             self.requests: list[Json] = []
             self.count = 0
+            self.deltas = 0  # pieces of streamed answers that were sent
             self.failed: Counter[str] = Counter()  # failing steps already served
             self.cache: dict[tuple[str, str, str], int] = {}  # tokens that a session has cached
             self.used: Counter[str] = Counter()

@@ -1,0 +1,128 @@
+"""What one run of Claude adds to one session: the usage of its messages, and what it reports to have cost.
+
+A resumed session's files go on where they ended; a fork's begin with copies of its parent's messages, which keep their
+times and bear the fork's session id (Claude Code 2.1.330, observed): what stood there before, or is older than the
+run, is another's. Read by the runner, which must stay small.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from controlroom.meter.reports import Report, transcript_total
+from controlroom.meter.usage import Damaged, Message, message_of
+from controlroom.meter.usage_file import Record
+from controlroom.node.session_files import Tail, files_of
+
+A_LOOK = 64 * 1024 * 1024
+"""Bytes read in one look, a piece more or less; the next one goes on."""
+
+
+class SessionUsage:
+    """One run's part of one session. `run` names it, `since` is when it began (UTC ms)."""
+
+    def __init__(self, run: str, since: int) -> None:
+        self.run = run
+        self.reported = 0
+        """Pico-dollars that the run has cost by Claude's own account."""
+        self._since = since
+        self._files: dict[str, _File] = {}
+        self._had: int | None = None
+        """What the session had cost when the run began; None: not known."""
+        self._inherits = False
+        """Whether messages of others stand in it."""
+
+    def resume(self, transcript: str) -> None:
+        """Take what stands in the session's files by now as that of earlier runs."""
+        for path in files_of(transcript):
+            with contextlib.suppress(OSError):
+                self._files[path] = _File(path, os.stat(path, follow_symlinks=False).st_size)
+        self._had = 0
+
+    def began_with(self, pico: int) -> None:
+        """Note what the session had cost when the run began, as Claude tells it elsewhere."""
+        self._had = pico
+
+    def report(self, total: int, at: int) -> Report | None:
+        """Take a total of the session; give what the run is known to have cost when that is more than was known."""
+        had = 0 if self._had is None and not self._inherits else self._had
+        if had is None or total - had <= self.reported:
+            return None
+        self.reported = total - had
+        return Report(self.run, self.reported, at)
+
+    def pieces(self, transcript: str, now: int) -> Iterator["Piece"]:
+        """Give what has been added, piece by piece. What is not `taken` at once comes again."""
+        left = A_LOOK
+        for path in files_of(transcript):
+            file = self._files.setdefault(path, _File(path))
+            while left > 0 and (data := file.next()):
+                left -= len(data)
+                piece = Piece(file.tail, data, list(self._records(file, data, now, main=path == transcript)))
+                yield piece
+                if not piece.is_taken:
+                    return
+
+    def _records(self, file: "_File", data: bytes, now: int, *, main: bool) -> Iterator[Record]:
+        """Read the lines of a piece: the last of each message, damaged ones passed over."""
+        newest: dict[tuple[str, str], Message] = {}
+        for offset, line in file.tail.lines(data):
+            old = offset < file.older
+            if main and (total := transcript_total(line)) is not None:
+                yield from self._totalled(total, now, old=old or (self._inherits and not file.begun))
+                continue
+            try:
+                message = message_of(line)
+            except Damaged:
+                continue
+            if message is not None:
+                newest[message.key] = self._attributed(message, file, old=old)
+        yield from newest.values()
+
+    def _totalled(self, total: int, now: int, *, old: bool) -> Iterator[Report]:
+        """Take a total that stands in the transcript; an old one is what the run began with."""
+        if old:
+            self._had = total
+        elif report := self.report(total, now):
+            yield report
+
+    def _attributed(self, message: Message, file: "_File", *, old: bool) -> Message:
+        """Say whose a message is: copies stand before what the run adds itself."""
+        if not old and (file.begun or message.at >= self._since or not message.at):
+            file.begun = True
+            return message._replace(run=self.run)
+        self._inherits = True
+        return message
+
+
+class Piece:
+    """What stands in a few megabytes of a transcript. It counts when it is `taken`."""
+
+    def __init__(self, tail: Tail, data: bytes, records: list[Record]) -> None:
+        self.records = records
+        self.size = len(data)
+        self.is_taken = False
+        self._tail, self._data = tail, data
+
+    def taken(self) -> None:
+        """It is done with."""
+        self.is_taken = True
+        self._tail.taken(self._data)
+
+
+class _File:
+    """One transcript. `older`: bytes that were there before the run began."""
+
+    def __init__(self, path: str, older: int = 0) -> None:
+        self.tail = Tail(path)
+        self.older = older
+        self.begun = False
+        """Whether something that the run has added was met."""
+
+    def next(self) -> bytes:
+        """Give what has been added; in a file that has been cut short nothing stood there before."""
+        offset = self.tail.offset
+        data = self.tail.next()
+        if self.tail.offset < offset:
+            self.older = 0
+        return data
