@@ -34,9 +34,10 @@ def _rate(text: str) -> float:
 
 def _whole(most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:12]) <= most:
+        value = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+        if not 1 <= value <= most:
             raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most:,}, not {ascii(text)[:40]}")
-        return int(text)
+        return value
 
     return read
 
@@ -47,22 +48,14 @@ _agents, _tokens, _throughput = _whole(100_000), _whole(10_000_000), _whole(10**
 
 def plan(parser: argparse.ArgumentParser) -> None:
     """Take how far to look back, and what to compare it with."""
-    parser.add_argument("--days", metavar="N", type=_days, default=30, help="the last N days of use (default 30)")
-    parser.add_argument(
-        "--can-wait", metavar="PERCENT", type=_share, default=1.0, help="how much could wait for a batch (default 100)"
+    add = parser.add_argument
+    add("--days", metavar="N", type=_days, default=30, help="the last N days of use (default 30)")
+    add("--can-wait", metavar="PERCENT", type=_share, default=1.0, help="what could wait for a batch (default 100)")
+    add(
+        "--cache-hit", metavar="PERCENT", type=_share, help="what better caching would reach (default: your best or 90)"
     )
-    parser.add_argument(
-        "--cache-hit",
-        metavar="PERCENT",
-        type=_share,
-        help="what better caching would reach (default: your best, or 90)",
-    )
-    parser.add_argument(
-        "--committed", metavar="DOLLARS", type=_dollars, default=0, help="an offer: dollars an hour for one unit"
-    )
-    parser.add_argument(
-        "--tokens-per-minute", metavar="N", type=_throughput, default=0, help="tokens a minute that such a unit holds"
-    )
+    add("--committed", metavar="DOLLARS", type=_dollars, default=0, help="an offer: dollars an hour for one unit")
+    add("--tokens-per-minute", metavar="N", type=_throughput, default=0, help="tokens a minute that such a unit holds")
     status(parser)
 
 

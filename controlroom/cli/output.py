@@ -110,15 +110,14 @@ def note(text: str) -> None:
         talk(line)
 
 
-def noted_table(
-    head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], right: frozenset[int], wide: int
-) -> None:
-    """Write rows with a note each: in a last column, or below its row on a terminal of less than `wide` columns."""
-    from controlroom.cli.columns import lined_up, wrapped
+def noted_table(head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], right: frozenset[int]) -> None:
+    """Write rows with a note each: in a last column where a terminal has room for it, else below its row."""
+    from controlroom.cli.columns import cells, lined_up, wrapped
 
     room = width()
-    if room is None or room >= wide:
-        table([(*head, ""), *((*row, note) for row, note in rows)], right)
+    whole = lined_up([(*head, ""), *((*row, note) for row, note in rows)], right, None)
+    if room is None or max(map(cells, whole)) <= room:
+        data("\n".join(whole))
         return
     lines = lined_up([head, *(row for row, _ in rows)], right, room)
     data(lines[0])

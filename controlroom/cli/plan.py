@@ -12,9 +12,6 @@ from controlroom.domain.costs import BILLED, COVERED
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client
 
-WIDE = 100
-"""Columns from which notes stand beside their row; below, they stand under it."""
-
 _WHOSE = {
     BILLED: "what keys paid",
     COVERED: "what plans covered (≈ list price)",
@@ -65,7 +62,7 @@ def _part(part: Part, days: float) -> None:
         f"{count(part.messages)} messages, {count(round(part.mean))} tokens a minute, {count(part.peak)} at the peak"
     )
     output.data("")
-    output.noted_table(("WAY", "A MONTH", "OF NOW"), list(_rows(part, sign)), right=frozenset((1, 2)), wide=WIDE)
+    output.noted_table(("WAY", "A MONTH", "OF NOW"), list(_rows(part, sign)), right=frozenset((1, 2)))
     output.data("")
     output.paragraph(_verdict(part, sign))
     output.data("")
