@@ -244,7 +244,7 @@ def _found(place: list[str], value: object) -> str:
 
 
 def _table(root: type[Table], place: list[str]) -> type[Table]:
-    """Find the table that the key path `place` names; names of the user's own and places in a list are one step each."""
+    """Find the table that the key path `place` names; own names and places in a list are a step each."""
     kind: Any = root
     for part in place:
         if isinstance(kind, type) and issubclass(kind, Table):
