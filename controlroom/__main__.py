@@ -20,10 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
 
-def _screen(watching: bool) -> int:
+def _screen(watching: bool, theme: str) -> int:
+    from controlroom.fleet.home import find_home
+    from controlroom.fleet.screen_config import screen_settings
     from controlroom.tui.run import run as run_screen
 
-    return run_screen(watching)
+    return run_screen(screen_settings(find_home(os.environ)), watching, theme)
 
 
 def _engine() -> int:

@@ -33,7 +33,10 @@ _STATES = {
 
 def keys() -> str:
     """The table of keys."""
-    rows = [f"| `{action.key}` | {action.where.replace(' ', ', ')} | {action.help} |" for action in ACTIONS]
+    rows = [
+        f"| `{action.key or f': {action.name}'}` | {action.where.replace(' ', ', ')} | {action.help} |"
+        for action in ACTIONS
+    ]
     return "\n".join(["| key | where | what it does |", "|---|---|---|", *rows])
 
 

@@ -29,6 +29,11 @@ def attach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--read-only", action="store_true", help="look, and let nothing be typed")
 
 
+def watch(parser: argparse.ArgumentParser) -> None:
+    """Take the colours of the screen."""
+    parser.add_argument("--theme", metavar="NAME", default="", help="the colours of the screen, like paper")
+
+
 def agents(parser: argparse.ArgumentParser) -> None:
     """Take agents, by name or by pattern."""
     parser.add_argument("agent", metavar="AGENT", nargs="+", help="a name, HOST/NAME, or a pattern in quotes: 'vm1/*'")

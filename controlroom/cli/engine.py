@@ -31,7 +31,7 @@ async def _running(client: object, args: argparse.Namespace) -> int:
 
 def watch(args: argparse.Namespace, starters: Starters) -> int:
     """Open the screen for a watcher."""
-    return starters.screen(True)
+    return starters.screen(True, args.theme)
 
 
 def stop(args: argparse.Namespace, starters: Starters) -> int:

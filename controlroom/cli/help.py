@@ -28,7 +28,7 @@ def overview() -> str:
     """Give the text of `controlroom --help`."""
     return "\n".join(
         (
-            "usage: controlroom                    open the screen",
+            "usage: controlroom [--theme NAME]     open the screen",
             "       controlroom VERB ...           the same from a shell: stdout is data, stderr is talk",
             "       controlroom VERB --help        what a verb takes, with examples",
             "",

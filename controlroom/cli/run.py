@@ -30,8 +30,11 @@ def run(argv: Sequence[str], starters: Starters) -> int:
 
 
 def _dispatch(words: list[str], starters: Starters) -> int:
+    theme, words = _theme(words)
     if not words:
-        return starters.screen(False)
+        return starters.screen(False, theme)
+    if theme:
+        raise Stop(Exit.USAGE, "--theme is for the screen: controlroom --theme NAME, or controlroom watch --theme NAME")
     if words[0] == "--complete":
         from controlroom.cli.completions import answer
 
@@ -44,6 +47,17 @@ def _dispatch(words: list[str], starters: Starters) -> int:
     if words[0] == "help":
         words = [*words[1:], "--help"]
     return _run_verb(words, starters)
+
+
+def _theme(words: list[str]) -> tuple[str, list[str]]:
+    """Take the theme of the screen off the front of a command line; "" is none."""
+    if words and words[0].startswith("--theme="):
+        words = ["--theme", words[0].removeprefix("--theme="), *words[1:]]
+    if not words or words[0] != "--theme":
+        return "", words
+    if len(words) < 2 or not words[1]:
+        raise Stop(Exit.USAGE, "--theme wants a name: controlroom --theme paper")
+    return words[1], words[2:]
 
 
 def _show_help() -> int:

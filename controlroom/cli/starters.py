@@ -40,8 +40,8 @@ class Beginnings(Protocol):
 class Starters(NamedTuple):
     """Each runs to its end and gives an exit code; none is imported before it is called."""
 
-    screen: Callable[[bool], int]
-    """The TUI, on this terminal; True: to look and nothing else."""
+    screen: Callable[[bool, str], int]
+    """The TUI, on this terminal; True: to look and nothing else; in the colours of this theme, where one is named."""
     engine: Callable[[], int]
     """The engine of this room, in this process."""
     demo: Callable[[int, bool], int]

@@ -9,7 +9,7 @@ class Action:
 
     name: str
     key: str
-    """The key on the screen: one plain character, or `enter`, `space`, `backspace`."""
+    """The key on the screen: one plain character, or `enter`, `space`. Empty: it is found in the palette."""
     title: str
     """One or two words, for the footer."""
     help: str
@@ -301,6 +301,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("group", "u", "group", "Group the agents by host, state or profile, or not.", "overview", footer=15),
     Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
+    ),
+    Action(
+        "theme",
+        "",
+        "theme",
+        "Choose the colours: each theme is shown as you come to it, Enter keeps it.",
+        "anywhere",
     ),
     Action("help", "?", "help", "Explain the screen you are on.", "anywhere", footer=21),
     Action(

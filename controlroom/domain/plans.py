@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from controlroom.domain.tiers import Tiers
-from controlroom.domain.use import Requests
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,3 @@ class Offers:
     as_of: str
     plans: tuple[Plan, ...] = ()
     tiers: Tiers = field(default_factory=Tiers)
-    ladder: tuple[str, ...] = ()
-    """Today's models, for `what if a cheaper one did it`; in no order."""
-    typical: Requests | None = None
-    """What requests are like where none has been measured."""

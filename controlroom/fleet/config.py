@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import tomli_w
-import tomllib
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -18,7 +17,7 @@ from controlroom.domain.budget import BudgetRule
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.words import nearest
 from controlroom.fleet import notify_settings
-from controlroom.fleet.home import Home, HomeProblem, check_private
+from controlroom.fleet.home import Home
 from controlroom.fleet.money_settings import find_zone
 from controlroom.fleet.settings import (
     SINGLE,
@@ -30,13 +29,13 @@ from controlroom.fleet.settings import (
     RosterFile,
     Table,
 )
+from controlroom.fleet.toml_file import ConfigProblem as ConfigProblem
+from controlroom.fleet.toml_file import parsed
 from controlroom.meter.names import LOCAL
 from controlroom.meter.redact import redact
 from controlroom.wire.spec import AgentSpec, Credential
 
 _MEBIBYTE = 1024 * 1024
-MAX_FILE = 4 * _MEBIBYTE
-"""Bytes of a config file at most."""
 
 _ROSTER_HEAD = """\
 # Written by `controlroom host add` and `controlroom host remove`: what you write here by hand may be lost.
@@ -45,10 +44,6 @@ _ROSTER_HEAD = """\
 """
 
 F = TypeVar("F", bound=Table)
-
-
-class ConfigProblem(Exception):
-    """The config is wrong; the text names file and key, what stands there and what was expected."""
 
 
 class Config:
@@ -155,7 +150,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def read(path: Path, kind: type[F]) -> F:
     """Read a TOML file of ours as `kind`; a missing one is an empty one. Raises `ConfigProblem` with one sentence."""
-    return _checked(str(path), kind, _parsed(path))
+    return _checked(str(path), kind, parsed(path))
 
 
 def _checked(where: str, kind: type[F], values: dict[str, Any]) -> F:
@@ -167,26 +162,6 @@ def _checked(where: str, kind: type[F], values: dict[str, Any]) -> F:
         others = len({details["loc"][:3] for details in more} - {first["loc"][:3]})
         also = f" ({others} more after this one)" if others else ""
         raise ConfigProblem(redact(f"{where}: {_problem(first, kind)}{also}")) from None
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        check_private(path)
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:
-            raise ConfigProblem(f"{path}: {MAX_FILE} bytes are the most that a config may have")
-        return tomllib.loads(data.decode())
-    except FileNotFoundError:
-        return {}
-    except HomeProblem as problem:
-        raise ConfigProblem(str(problem)) from None
-    except OSError as error:
-        raise ConfigProblem(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigProblem(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
 
 
 def _problem(error: ErrorDetails, root: type[Table]) -> str:
@@ -244,16 +219,14 @@ def _found(place: list[str], value: object) -> str:
 
 
 def _table(root: type[Table], place: list[str]) -> type[Table]:
-    """Find the table that the key path `place` names; own names and places in a list are a step each."""
+    """Find the table that the key path `place` names; names of the user's own (of hosts, …) are one step each."""
     kind: Any = root
     for part in place:
         if isinstance(kind, type) and issubclass(kind, Table):
             field = kind.model_fields.get(part)
             kind = field.annotation if field else root
-            if type(None) in get_args(kind):
-                kind = get_args(kind)[0]
         else:
-            kind = (root, *get_args(kind))[-1]
+            kind = (*get_args(kind), root, root)[1]
     return kind if isinstance(kind, type) and issubclass(kind, Table) else root
 
 

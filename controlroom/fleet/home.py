@@ -64,9 +64,14 @@ class Home:
         return self.config_folder / "plans.toml"
 
     @property
-    def machines(self) -> Path:
-        """What the user knows better about the prices of machines; never written by us."""
-        return self.config_folder / "machines.toml"
+    def themes(self) -> Path:
+        """The user's own themes."""
+        return self.config_folder / "themes"
+
+    @property
+    def screen(self) -> Path:
+        """What a screen on this machine remembers of itself."""
+        return self.state_folder / "screen.json"
 
     @property
     def ledger(self) -> Path:

@@ -163,6 +163,12 @@ class ConfigFile(Table):
         True,
         description="whether tmux sessions and Claudes that others started on the hosts are shown",
     )
+    theme: str = Field(
+        "",
+        max_length=60,
+        description="the colours of the screen: a theme of the program, or NAME for themes/NAME.toml beside this file; "
+        "empty: by the terminal",
+    )
     hosts: Hosts = Field(
         {}, description="machines reached over SSH; `controlroom host add` writes its own to hosts.toml"
     )

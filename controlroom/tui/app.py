@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeGuard
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import WorkerFailed
@@ -17,6 +16,7 @@ from textual.worker import WorkerFailed
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
+from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.logbook import LogBook
@@ -24,7 +24,8 @@ from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
-from controlroom.tui.theme import Glyphs, Palette
+from controlroom.tui.theme import Glyphs
+from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
 
@@ -48,7 +49,7 @@ def utc_now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ControlRoomApp(App[None]):
+class ControlRoomApp(DressedApp):
     """The control room's screen. It holds no truth: all it knows came from the engine a moment ago."""
 
     CSS_PATH = Path(__file__).parent / "controlroom.tcss"
@@ -65,6 +66,7 @@ class ControlRoomApp(App[None]):
         connect: Connect,
         *,
         theme_file: theme.ThemeFile | None = None,
+        wardrobe: Wardrobe | None = None,
         glyphs: Glyphs = theme.RICH_GLYPHS,
         now: Callable[[], int] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -75,11 +77,9 @@ class ControlRoomApp(App[None]):
 
         `read_only`: what to show until the engine says what we may do.
         """
-        file = theme_file or theme.find(theme.DEFAULT)
-        self.palette: Palette = theme.palette(file, glyphs)
-        super().__init__()
-        self.register_theme(theme.textual_theme(file))
-        self.theme = file.name
+        super().__init__(theme_file, wardrobe, glyphs)
+        self.troubles: list[str] = []
+        """What is wrong with the settings, in sentences that are said when the screen is there."""
         self._connect_engine = connect
         self._now = now
         self.monotonic = monotonic
@@ -110,6 +110,8 @@ class ControlRoomApp(App[None]):
     def on_ready(self) -> None:
         """The first frame is painted: now reach for the engine, and let the minutes go by."""
         self.on_start()
+        if self.troubles:
+            self.say(" ".join(self.troubles), Level.DANGER)
         self._next_tick()
         self.call_after_refresh(self.work, self._keep_connected())
 
@@ -250,6 +252,12 @@ class ControlRoomApp(App[None]):
         if screen is not None:
             with self.batch_update():
                 screen.news(picture)
+
+    def see_anew(self) -> None:
+        """Draw what is looked at, all of it."""
+        screen = self._looked_at()
+        if screen is not None:
+            screen.see(self.picture)
 
     def _looked_at(self) -> RoomScreen | None:
         """Give the screen on top, also where a sheet lies over it; None while it is being made or taken apart."""

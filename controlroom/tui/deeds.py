@@ -171,6 +171,12 @@ def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
     room.push_screen(PaletteScreen(screen))
 
 
+def _theme(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.themes import ThemeSheet
+
+    room.push_screen(ThemeSheet())
+
+
 # --------------------------------------------------------------------------- arranging the overview
 
 
@@ -370,6 +376,7 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "sort": _overview(Overview.turn_sort),
     "group": _overview(Overview.turn_group),
     "palette": _palette,
+    "theme": _theme,
     "help": _help,
     "back": _back,
 }

@@ -7,15 +7,23 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
+from rich.console import Console
+
+from controlroom.domain.screen import ScreenSettings
 from controlroom.tui import theme
 from controlroom.tui.app import FRAME, ControlRoomApp
 from controlroom.tui.source import Source
+from controlroom.tui.theme import Depth, ThemeError
+from controlroom.tui.wardrobe import Wardrobe
 
 _GRACE = 1.0
 """Seconds that leaving may take after a signal; a terminal that is gone must not hold us."""
 _USAGE = 2
+_DUMB = (
+    "this terminal can print lines and nothing more (TERM={}), and the screen needs one that can be drawn on; "
+    "see: controlroom status. If it can, say what it is: TERM=xterm-256color controlroom"
+)
 
 
 async def reach_engine(start: bool) -> Source:
@@ -32,21 +40,38 @@ async def watch_engine(start: bool) -> Source:
     return await Client.connect(start=False, role="watch", pace=FRAME)
 
 
-def run(watching: bool = False, environment: Mapping[str, str] = os.environ) -> int:
+def run(
+    settings: ScreenSettings,
+    watching: bool = False,
+    theme_name: str = "",
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Run the screen on this terminal; gives the exit code. What went wrong in it is raised here, after it is closed.
 
     `watching`: to look and nothing else, whatever is pressed.
 
-    `CONTROLROOM_THEME` names a theme, `CONTROLROOM_GLYPHS=ascii` asks for signs that every font has.
+    `theme_name` comes from the command line; `CONTROLROOM_THEME` names a theme too, `CONTROLROOM_GLYPHS=ascii` asks
+    for signs that every font has, `NO_COLOR` for no colours.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _complain("the screen needs a terminal; for scripts there is: controlroom status")
+    depth = colours_of(environment)
+    if depth is None:
+        return _complain(_DUMB.format(environment.get("TERM", "")))
+    wardrobe = Wardrobe(settings, depth)
     try:
-        file = theme.find(environment.get("CONTROLROOM_THEME") or theme.DEFAULT, *theme_folders(environment))
-    except theme.ThemeError as error:
+        file, trouble = (wardrobe.find(theme_name), "") if theme_name else wardrobe.first(environment)
+    except ThemeError as error:
         return _complain(str(error))
-    connect = watch_engine if watching else reach_engine
-    return show(ControlRoomApp(connect, theme_file=file, glyphs=_glyphs(environment), read_only=watching))
+    app = ControlRoomApp(
+        watch_engine if watching else reach_engine,
+        theme_file=file,
+        wardrobe=wardrobe,
+        glyphs=_glyphs(environment),
+        read_only=watching,
+    )
+    app.troubles = [words for words in (settings.problem, trouble) if words]
+    return show(app)
 
 
 def show(app: ControlRoomApp) -> int:
@@ -60,11 +85,32 @@ def show(app: ControlRoomApp) -> int:
     return app.return_code or 0
 
 
-def theme_folders(environment: Mapping[str, str]) -> list[Path]:
-    """Give the folders where users put themes of their own: beside the room's config."""
-    room = environment.get("CONTROLROOM_HOME")
-    config = environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return [Path(room) / "themes" if room else Path(config) / "controlroom" / "themes"]
+def colours_of(environment: Mapping[str, str]) -> Depth | None:
+    """Say with how many colours to draw on this terminal; None: it can do nothing but print lines.
+
+    TERM and COLORTERM say it, as Rich 15 understands them; NO_COLOR (https://no-color.org) and a terminal that has
+    fewer than eight colours mean none.
+    """
+    forced = environment.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    system = Console(force_terminal=True, color_system=forced, _environ=environment).color_system  # type: ignore[arg-type]
+    if system is None:
+        return None
+    if environment.get("NO_COLOR") or (forced == "auto" and _has_no_colours(environment)):
+        return Depth.NONE
+    return Depth.SIXTEEN if system == "standard" else Depth.MANY
+
+
+def _has_no_colours(environment: Mapping[str, str]) -> bool:
+    """Ask terminfo, where there is one that knows the terminal: Rich takes every terminal for one of 16 colours."""
+    try:
+        import curses
+
+        curses.setupterm(environment.get("TERM", ""), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        return curses.tigetnum("colors") < 8 and not environment.get("COLORTERM")
+    except (ImportError, OSError, ValueError):
+        return False
+    except curses.error:
+        return False
 
 
 def _glyphs(environment: Mapping[str, str]) -> theme.Glyphs:

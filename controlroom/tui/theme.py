@@ -1,47 +1,39 @@
-"""Colours and glyphs: a theme file becomes a Textual theme and a palette of ready styles.
+"""Colours and glyphs: a theme file becomes a Textual theme and a palette of styles, for as many colours as there are.
 
-The format is explained in `themes/dusk.toml`. Nothing is drawn dim: mosh drops it.
+Nothing is drawn dim: mosh drops it. Without colours what colour says is said by bold and reverse.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import tomllib
 from rich.color import Color
+from rich.segment import Segment
 from rich.style import Style
 from textual.theme import Theme
 
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.views import ASCII_GLYPHS, GLYPHS
+from controlroom.tui import ink
+from controlroom.tui.colours import of_sixteen
+from controlroom.tui.ink import Line
+from controlroom.tui.theme_file import DEFAULT, SIXTEEN, ThemeError, ThemeFile, find, names
 
-DEFAULT = "dusk"
-
-_HEX = re.compile(r"#[0-9a-fA-F]{6}")
-_COLOURS = ("background", "panel", "chosen", "rule", "text", "strong", "quiet", "accent", "bar")
-_ALARMS = ("note", "warn", "danger")
-_LOG = ("say", "tool", "result", "think", "input")
-
-
-class ThemeError(Exception):
-    """A theme file is not as it should be; the text names file, key and what was expected."""
+__all__ = [
+    "DEFAULT", "PLAIN_GLYPHS", "RICH_GLYPHS", "SIXTEEN", "Depth", "Glyphs", "Palette", "ThemeError", "ThemeFile",
+    "find", "names", "palette", "run_style", "textual_theme",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ThemeFile:
-    """What one theme file says. Colours are `#rrggbb`."""
+class Depth(IntEnum):
+    """How many colours are drawn with."""
 
-    name: str
-    title: str
-    dark: bool
-    colours: Mapping[str, str]
-    alarms: Mapping[str, str]
-    log: Mapping[str, str]
-    terminal: tuple[str, ...]
-    """Sixteen colours for programs that ask for colours by number."""
+    NONE = 0
+    SIXTEEN = 16
+    MANY = 256
+    """256, or all there are: themes are such that both are read as well."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +138,7 @@ class Palette:
     """The background of the page; lies under every line."""
     panel: Style
     chosen: Style
+    """What is laid under the chosen row, or over it where it has a colour of text of its own, or none at all."""
     found: Style
     """What a filter found."""
     states: Mapping[State, Style]
@@ -153,69 +146,21 @@ class Palette:
     kinds: Mapping[str, Style]
     terminal: tuple[str, ...]
     glyphs: Glyphs = field(default=RICH_GLYPHS)
+    depth: Depth = Depth.MANY
+
+    def selected(self, drawn: Line, width: int) -> Line:
+        """Give a line as the chosen one, as wide as that."""
+        drawn = (*drawn, Segment(" " * max(0, width - ink.length(drawn))))
+        if self.chosen.color is None and not self.chosen.reverse:
+            return ink.over(drawn, self.chosen)
+        return tuple(Segment(part.text, (part.style or Style.null()) + self.chosen) for part in drawn)
 
 
-def folder() -> Path:
-    """Find the themes that came with the program: beside the package in a wheel, beside its folder in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "themes"
-    return inside if inside.is_dir() else package.parent / "themes"
-
-
-def names(*folders: Path) -> list[str]:
-    """Name the themes there are, in the program's own folder and in `folders`."""
-    return sorted({path.stem for place in (folder(), *folders) for path in place.glob("*.toml")})
-
-
-def find(name: str, *folders: Path) -> ThemeFile:
-    """Read the theme `name` from `folders` or from the program's own. Raises `ThemeError`."""
-    for place in (*folders, folder()):
-        path = place / f"{name}.toml"
-        if re.fullmatch(r"[\w-]{1,40}", name) and path.is_file():
-            return read(path)
-    raise ThemeError(f"there is no theme {ascii(name)[:60]}; there are {', '.join(names(*folders))}")
-
-
-def read(path: Path) -> ThemeFile:
-    """Read one theme file. Raises `ThemeError`."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ThemeError(f"{path}: cannot be read as a theme: {error}") from None
-    return ThemeFile(
-        path.stem,
-        str(table.get("title", path.stem)),
-        table.get("dark") is not False,
-        _table(path, table, "colours", _COLOURS),
-        _table(path, table, "alarms", _ALARMS),
-        _table(path, table, "log", _LOG),
-        _sixteen(path, table),
-    )
-
-
-def _table(path: Path, whole: Mapping[str, Any], name: str, wanted: tuple[str, ...]) -> dict[str, str]:
-    part = whole.get(name)
-    if not isinstance(part, dict):
-        raise ThemeError(f"{path}: the table [{name}] is missing")
-    return {key: _colour(path, f"{name}.{key}", part.get(key)) for key in wanted}
-
-
-def _sixteen(path: Path, whole: Mapping[str, Any]) -> tuple[str, ...]:
-    part = whole.get("terminal")
-    colours = part.get("colours") if isinstance(part, dict) else None
-    if not isinstance(colours, list) or len(colours) != 16:
-        raise ThemeError(f"{path}: terminal.colours must be a list of 16 colours")
-    return tuple(_colour(path, f"terminal.colours[{index}]", colour) for index, colour in enumerate(colours))
-
-
-def _colour(path: Path, key: str, value: object) -> str:
-    if isinstance(value, str) and _HEX.fullmatch(value):
-        return value
-    raise ThemeError(f'{path}: {key} must be a colour like "#7fb4e6", not {ascii(value)[:40]}')
-
-
-def textual_theme(file: ThemeFile) -> Theme:
+def textual_theme(file: ThemeFile, depth: Depth = Depth.MANY) -> Theme:
     """Give the Textual theme for the few ready-made widgets (text fields) and for the style sheet."""
+    if depth is Depth.NONE:
+        return _colourless(file)
+    file = fitted(file, depth)
     colours, alarms = file.colours, file.alarms
     return Theme(
         name=file.name,
@@ -237,16 +182,55 @@ def textual_theme(file: ThemeFile) -> Theme:
             "input-cursor-background": colours["text"],
             "input-cursor-foreground": colours["background"],
             "input-selection-background": colours["chosen"],
+            "input-selection-foreground": colours.get("chosen_text", colours["text"]),
         },
     )
 
 
-def palette(file: ThemeFile, glyphs: Glyphs = RICH_GLYPHS) -> Palette:
-    """Make the styles of a theme."""
-    plain = {name: Style(color=colour) for name, colour in {**file.colours, **file.alarms}.items()}
-    bold = {name: Style(color=colour, bold=True) for name, colour in {**file.colours, **file.alarms}.items()}
-    page = Style(color=file.colours["text"], bgcolor=file.colours["background"])
-    return Palette(
+def _colourless(file: ThemeFile) -> Theme:
+    """All is drawn in the terminal's own two colours; the cursor of a text field is the reverse of them."""
+    own = "ansi_default"
+    variables = dict.fromkeys(_OF_ANSI, own) | {"input-cursor-text-style": "reverse"}
+    return Theme(
+        file.name, own, own, own, own, own, own, own, own, own, own, own, dark=file.dark, variables=variables, ansi=True
+    )
+
+
+_OF_ANSI = (
+    "rule", "chosen", "quiet", "ansi-background", "ansi-foreground", "border", "border-blurred",
+    "block-cursor-foreground", "block-cursor-background", "input-cursor-background", "input-cursor-foreground",
+    "input-selection-background", "input-selection-foreground", "screen-selection-background",
+    "screen-selection-foreground",
+)  # fmt: skip
+"""Variables that a theme without colours has to name: Textual 8.2 makes them for the others."""
+
+
+def fitted(file: ThemeFile, depth: Depth) -> ThemeFile:
+    """Give a theme for so many colours: where there are sixteen, those that are most like it and can be read."""
+    if depth is not Depth.SIXTEEN:
+        return file
+    ground = "#000000" if file.dark else "#ffffff"
+
+    def fit(colours: Mapping[str, str]) -> dict[str, str]:
+        return {name: of_sixteen(colour, [ground]) for name, colour in colours.items()}
+
+    apart: dict[str, str] = {}
+    for name in ("accent", "danger", "warn", "note"):
+        apart[name] = of_sixteen({**file.colours, **file.alarms}[name], [ground], apart.values())
+    grounds = {"background": ground, "panel": ground, "chosen": "#aaaaaa", "chosen_text": "#000000"}
+    rule = "#555555" if file.dark else "#aaaaaa"
+    colours = {**fit(file.colours), **grounds, "accent": apart.pop("accent"), "rule": rule}
+    terminal = tuple(of_sixteen(colour, [ground]) for colour in file.terminal)
+    return replace(file, colours=colours, alarms=apart, log=fit(file.log), terminal=terminal)
+
+
+def palette(file: ThemeFile, glyphs: Glyphs = RICH_GLYPHS, depth: Depth = Depth.MANY) -> Palette:
+    """Make the styles of a theme, for so many colours."""
+    file = fitted(file, depth)
+    colours = {**file.colours, **file.alarms}
+    plain = {name: Style(color=colour) for name, colour in colours.items()}
+    bold = {name: Style(color=colour, bold=_may_be_bold(file, depth, name)) for name, colour in colours.items()}
+    made = Palette(
         text=plain["text"],
         strong=bold["strong"],
         quiet=plain["quiet"],
@@ -257,16 +241,42 @@ def palette(file: ThemeFile, glyphs: Glyphs = RICH_GLYPHS) -> Palette:
         note=plain["note"],
         warn=bold["warn"],
         danger=bold["danger"],
-        page=page,
-        panel=Style(color=file.colours["text"], bgcolor=file.colours["panel"]),
-        chosen=Style(bgcolor=file.colours["chosen"]),
-        found=Style(color=file.colours["background"], bgcolor=file.alarms["warn"]),
+        page=Style(color=colours["text"], bgcolor=colours["background"]),
+        panel=Style(color=colours["text"], bgcolor=colours["panel"]),
+        chosen=_chosen(file, depth),
+        found=Style(color=colours["background"], bgcolor=colours["warn"], bold=False),
         states=_state_styles(plain, bold),
         links=_link_styles(plain, bold),
         kinds=_kind_styles(file, plain, bold),
         terminal=file.terminal,
         glyphs=glyphs,
+        depth=depth,
     )
+    return made if depth else _without_colour(made)
+
+
+def _may_be_bold(file: ThemeFile, depth: Depth, name: str) -> bool | None:
+    """Many terminals of sixteen colours draw bold as bright, which nobody can read on a light ground."""
+    return True if depth is not Depth.SIXTEEN or file.dark or name == "strong" else None
+
+
+def _chosen(file: ThemeFile, depth: Depth) -> Style:
+    text = file.colours.get("chosen_text")
+    bold = False if depth is Depth.SIXTEEN else None
+    return Style(color=text, bgcolor=file.colours["chosen"], bold=bold if text else None)
+
+
+def _without_colour(made: Palette) -> Palette:
+    """Bold says what matters, reverse what is chosen or was found."""
+
+    def bare(styles: Mapping[Any, Style]) -> dict[Any, Style]:
+        return {name: style.without_color for name, style in styles.items()}
+
+    own = {each.name: getattr(made, each.name) for each in fields(made)}
+    plain: dict[str, Any] = {name: style.without_color for name, style in own.items() if isinstance(style, Style)}
+    plain["chosen"] = Style(reverse=True)
+    plain["found"] = Style(reverse=True, underline=True)
+    return replace(made, **plain, states=bare(made.states), links=bare(made.links), kinds=bare(made.kinds))
 
 
 def _state_styles(plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[State, Style]:

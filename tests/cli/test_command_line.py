@@ -32,7 +32,7 @@ class Called(list[object]):
 
     def starters(self, reports: Path = Path("/nonexistent")) -> Starters:
         return Starters(
-            screen=lambda watching: self._note(("screen", watching), 0),
+            screen=lambda watching, theme: self._note(("screen", watching, theme), 0),
             engine=lambda: self._note("engine", 3),
             demo=lambda agents, hold: self._note(("demo", agents, hold), 0),
             reports=lambda: reports,
@@ -53,8 +53,13 @@ def called() -> Called:
 @pytest.mark.parametrize(
     ("words", "started", "code"),
     [
-        ([], [("screen", False)], 0),
-        (["watch"], [("screen", True)], 0),
+        ([], [("screen", False, "")], 0),
+        (["--theme", "paper"], [("screen", False, "paper")], 0),
+        (["--theme=paper"], [("screen", False, "paper")], 0),
+        (["--theme"], [], 2),
+        (["--theme", "paper", "status"], [], 2),
+        (["watch"], [("screen", True, "")], 0),
+        (["watch", "--theme", "paper"], [("screen", True, "paper")], 0),
         (["engine", "--foreground"], ["engine"], 3),
         (["demo"], [("demo", 8, False)], 0),
         (["demo", "--agents", "20", "--hold"], [("demo", 20, True)], 0),
@@ -170,8 +175,8 @@ def test_version() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "controlroom 0.1.0\n", "")
 
 
-def failing(error: BaseException) -> Callable[[bool], int]:
-    def fail(watching: bool) -> int:
+def failing(error: BaseException) -> Callable[[bool, str], int]:
+    def fail(watching: bool, theme: str) -> int:
         raise error
 
     return fail

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timezone
 from typing import TypeVar
@@ -14,6 +14,7 @@ from controlroom.domain.model import Fleet
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.wardrobe import Wardrobe
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -96,6 +97,8 @@ async def room(
     theme_name: str = theme.DEFAULT,
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
     read_only: bool = False,
+    wardrobe: Wardrobe | None = None,
+    troubles: Sequence[str] = (),
 ) -> AsyncIterator[Room]:
     """Open the app at a size and wait until it shows the fleet."""
     clock = Clock()
@@ -103,12 +106,14 @@ async def room(
     app = ControlRoomApp(
         engine.connect,
         theme_file=theme.find(theme_name),
+        wardrobe=wardrobe,
         glyphs=glyphs,
         now=clock,
         monotonic=clock.monotonic,
         zone=timezone.utc,
         read_only=read_only,
     )
+    app.troubles = list(troubles)
     async with app.run_test(size=size) as pilot:
         opened = Room(app, engine, clock, pilot)
         if engine.running and engine.starting.is_set():

@@ -8,13 +8,15 @@ Its clock stands at 14:32:00, so that no minute passes while somebody counts byt
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import replace
 from datetime import timezone
 
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.run import _glyphs, show
+from controlroom.tui.run import _glyphs, colours_of, show
+from controlroom.tui.wardrobe import Wardrobe
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 
@@ -22,8 +24,6 @@ from tests.tui.engine import SmallEngine
 def main(how: str) -> int:
     """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there; `thousand`:
     a thousand agents on twenty hosts, fifty of which change ten times a second."""
-    import os
-
     fleet = scenes.thousand() if how == "thousand" else scenes.farm()
     engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
     if how == "late":
@@ -53,7 +53,18 @@ class Crashing(ControlRoomApp):
     """The app, with a mistake in it when that is wanted."""
 
     def __init__(self, engine: SmallEngine, crash: bool, glyphs: theme.Glyphs) -> None:
-        super().__init__(engine.connect, glyphs=glyphs, now=lambda: scenes.NOW, zone=timezone.utc)
+        depth = colours_of(os.environ)
+        assert depth is not None
+        wardrobe = Wardrobe(None, depth)
+        file, _ = wardrobe.first(os.environ)
+        super().__init__(
+            engine.connect,
+            theme_file=file,
+            wardrobe=wardrobe,
+            glyphs=glyphs,
+            now=lambda: scenes.NOW,
+            zone=timezone.utc,
+        )
         self._crash = crash
 
     def on_mount(self) -> None:

@@ -15,7 +15,7 @@ from tests.tui import scenes
 from tests.tui.room import Room, room
 
 KEYS = [
-    *sorted({action.key for action in ACTIONS} - {"q"}),
+    *sorted({action.key for action in ACTIONS} - {"q", ""}),
     *"jkobewq<>1379 ",
     "down",
     "up",

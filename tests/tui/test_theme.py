@@ -1,76 +1,43 @@
-"""Themes are data that can be read: in 16 million colours, in 256, and told apart in 16."""
+"""Theme files: what they must say, what is told about a wrong one, where they lie; and which one is worn."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from rich.color import Color, ColorSystem
 
 from controlroom.domain.loglines import KINDS
 from controlroom.domain.model import LinkState, State
-from controlroom.tui import theme
-from controlroom.tui.run import theme_folders
+from controlroom.domain.screen import ScreenSettings
+from controlroom.tui import theme, theme_file
+from controlroom.tui.theme import Depth
+from controlroom.tui.wardrobe import Wardrobe
 
 NAMES = theme.names()
 
 
-def luminance(colour: Color) -> float:
-    parts = [part / 255 for part in colour.get_truecolor()]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+def settings(tmp_path: Path, configured: str = "") -> ScreenSettings:
+    return ScreenSettings(tmp_path / "themes", tmp_path / "screen.json", configured)
 
 
-def contrast(one: Color, other: Color) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def read_on(file: theme.ThemeFile) -> list[tuple[str, str, str]]:
-    """Every text colour with every ground it may stand on."""
-    texts = {name: file.colours[name] for name in ("text", "strong", "quiet", "accent")} | dict(file.alarms)
-    found = [(name, colour, ground) for name, colour in texts.items() for ground in ("background", "panel", "chosen")]
-    found += [(f"log.{name}", colour, "background") for name, colour in file.log.items()]
-    return found + [(f"terminal {at}", colour, "background") for at, colour in enumerate(file.terminal)]
-
-
-def test_there_is_a_dark_one_and_a_light_one() -> None:
+def test_there_is_one_for_everybody() -> None:
+    assert {"dusk", "paper", "contrast", "clear", "sixteen"} <= set(NAMES)
     assert {theme.find(name).dark for name in NAMES} == {True, False}
-    assert theme.DEFAULT in NAMES
 
 
+@pytest.mark.parametrize("depth", Depth)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_text_can_be_read_on_its_ground(name: str) -> None:
-    file = theme.find(name)
-    for what, colour, ground in read_on(file):
-        ratio = contrast(Color.parse(colour), Color.parse(file.colours[ground]))
-        assert ratio >= 4.5, f"{what} on {ground}: {ratio:.1f}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_text_can_be_read_in_256_colours(name: str) -> None:
-    file = theme.find(name)
-    for what, colour, ground in read_on(file):
-        shown, on = (Color.parse(c).downgrade(ColorSystem.EIGHT_BIT) for c in (colour, file.colours[ground]))
-        assert contrast(shown, on) >= 4.0, f"{what} on {ground}: {contrast(shown, on):.1f}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_text_vanishes_in_16_colours(name: str) -> None:
-    file = theme.find(name)
-    for what, colour, ground in read_on(file):
-        if ground == "background":
-            shown, on = (Color.parse(c).downgrade(ColorSystem.STANDARD) for c in (colour, file.colours[ground]))
-            assert shown.number != on.number, what
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_there_is_a_style_for_everything(name: str) -> None:
-    made = theme.palette(theme.find(name))
+def test_there_is_a_style_for_everything(name: str, depth: Depth) -> None:
+    made = theme.palette(theme.find(name), depth=depth)
     assert set(made.states) == set(State)
     assert set(made.links) == set(LinkState)
     assert set(made.kinds) == set(KINDS)
-    assert not any(style.dim for style in (*made.states.values(), *made.kinds.values(), made.quiet, made.rule))
+    styles = (*made.states.values(), *made.kinds.values(), made.quiet, made.rule, made.text, made.page, made.chosen)
+    assert not any(style.dim for style in styles)
+    assert any(style.color for style in styles) is (depth is not Depth.NONE)
 
 
 @pytest.mark.parametrize("glyphs", [theme.RICH_GLYPHS, theme.PLAIN_GLYPHS])
@@ -83,33 +50,120 @@ def test_every_state_has_a_sign_of_one_cell(glyphs: theme.Glyphs) -> None:
 
 
 def whole() -> str:
-    return (theme.folder() / f"{theme.DEFAULT}.toml").read_text()
+    return (theme_file.folder() / f"{theme.DEFAULT}.toml").read_text()
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name = ", "cannot be read as a theme"),
-        ("name = 'x'", "the table [colours] is missing"),
-        (whole().replace('"#f2837b"', '"red"'), 'alarms.danger must be a colour like "#7fb4e6", not'),
-        (whole().replace("[terminal]", "[terminals]"), "terminal.colours must be a list of 16 colours"),
+        ("name = ", "is not TOML"),
+        ("title = 'x'", 'the table [colours] is missing; with like = "dusk" it is taken from there'),
+        ("titel = 'x'", "titel is not a setting of a theme: did you mean title?"),
+        ("colours = 3", "colours: found 3, expected a table [colours]"),
+        ("like = 'nope'", "like: found 'nope', expected one of"),
+        ("like = 'dusk'\ntitle = 3", "title: found 3, expected a text"),
+        ("like = 'dusk'\ndark = 'yes'", "dark: found 'yes', expected true or false"),
+        (
+            "like = 'dusk'\n[alarms]\ndangr = 1",
+            "alarms.dangr is not a setting of a theme: did you mean danger?",
+        ),
+        ("like = 'dusk'\n[terminal]\ncolours = ['#ff0000']", "terminal.colours: found a list of 1, expected a list"),
+        (whole().replace('"#f2837b"', '"red"'), "alarms.danger: found 'red', expected a colour like"),
+        (whole().replace('danger = "', 'warm = "'), "alarms.warm is not a setting of a theme: did you mean warn?"),
+        (whole().replace('danger = "#f2837b"', ""), "alarms.danger is missing: expected a colour like"),
+        (whole().replace("[terminal]", "[terminals]"), "terminals is not a setting of a theme"),
+        ("\x00", "is not TOML"),
+        ("x" * 70_000, "65536 bytes are the most"),
     ],
 )
 def test_a_wrong_file_gets_one_clear_message(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(theme.ThemeError) as caught:
         theme.find("mine", tmp_path)
-    assert str(tmp_path / "mine.toml") in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "mine.toml"))
     assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_gets_one_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"title = '\xff'")
+    with pytest.raises(theme.ThemeError, match="byte 9 is not UTF-8"):
+        theme.find("mine", tmp_path)
 
 
 def test_an_unknown_theme_names_those_there_are() -> None:
-    with pytest.raises(theme.ThemeError, match="there is no theme 'nope'; there are dusk, paper"):
-        theme.find("nope")
+    with pytest.raises(theme.ThemeError, match=r"there is no theme 'papre'.*mean paper.* there are .*dusk.*paper"):
+        theme.find("papre")
 
 
-def test_a_theme_of_ones_own_lies_beside_the_config(tmp_path: Path) -> None:
-    [folder] = theme_folders({"CONTROLROOM_HOME": str(tmp_path)})
-    folder.mkdir()
-    (folder / "mine.toml").write_text(whole().replace('"#7fb4e6"      #', '"#ffffff"      #'))
-    assert theme.find("mine", folder).colours["accent"] == "#ffffff"
+def test_a_theme_of_ones_own_says_what_is_other_than_in_one_of_ours(tmp_path: Path) -> None:
+    wanted = settings(tmp_path)
+    wanted.themes.mkdir()
+    (wanted.themes / "mine.toml").write_text('like = "paper"\ntitle = "Mine"\n[colours]\naccent = "#AA0055"\n')
+    mine = Wardrobe(wanted).find("mine")
+    assert (mine.title, mine.dark, mine.colours["accent"]) == ("Mine", False, "#aa0055")
+    assert mine.alarms == theme.find("paper").alarms
+    assert "mine" in Wardrobe(wanted).names()
+
+
+# --------------------------------------------------------------------------- which one is worn
+
+
+def test_the_first_that_is_named_is_worn(tmp_path: Path) -> None:
+    bare, configured = Wardrobe(settings(tmp_path)), Wardrobe(settings(tmp_path, "paper"))
+    assert bare.first({})[0].name == "dusk"
+    assert configured.first({})[0].name == "paper"
+    assert configured.keep("clear")
+    assert configured.first({})[0].name == "clear"
+    assert configured.first({"CONTROLROOM_THEME": "contrast"})[0].name == "contrast"
+
+
+def test_what_was_chosen_holds_until_the_config_says_another(tmp_path: Path) -> None:
+    assert Wardrobe(settings(tmp_path, "paper")).keep("clear")
+    assert Wardrobe(settings(tmp_path, "paper")).first({})[0].name == "clear"
+    assert Wardrobe(settings(tmp_path, "contrast")).first({})[0].name == "contrast"
+    assert (tmp_path / "screen.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"theme": 3}', '{"theme": {"name": "gone", "instead_of": ""}}'])
+def test_a_memory_that_cannot_be_used_is_forgotten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "screen.json").write_text(text)
+    assert Wardrobe(settings(tmp_path)).first({})[0].name == "dusk"
+    assert Wardrobe(settings(tmp_path)).keep("paper")
+    assert json.loads((tmp_path / "screen.json").read_text())["theme"]["name"] == "paper"
+
+
+def test_a_wrong_theme_leaves_the_default_and_a_sentence(tmp_path: Path) -> None:
+    file, trouble = Wardrobe(settings(tmp_path, "nope")).first({})
+    assert file.name == "dusk"
+    assert trouble.startswith("there is no theme 'nope'")
+    assert trouble.endswith("Until then it is drawn as dusk.")
+
+
+def test_a_poor_terminal_gets_the_poor_theme_unless_one_is_named(tmp_path: Path) -> None:
+    assert Wardrobe(settings(tmp_path), Depth.SIXTEEN).first({})[0].name == "sixteen"
+    assert Wardrobe(settings(tmp_path, "paper"), Depth.SIXTEEN).first({})[0].name == "paper"
+
+
+@pytest.mark.parametrize(
+    ("environment", "depth"),
+    [
+        ({"TERM": "xterm-256color"}, Depth.MANY),
+        ({"TERM": "tmux-256color"}, Depth.MANY),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, Depth.MANY),
+        ({"TERM": "xterm-16color"}, Depth.SIXTEEN),
+        ({"TERM": "linux"}, Depth.SIXTEEN),
+        ({"TERM": "screen"}, Depth.SIXTEEN),
+        ({"TERM": "vt100"}, Depth.NONE),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, Depth.NONE),
+        ({"TERM": "xterm-256color", "NO_COLOR": ""}, Depth.MANY),
+        ({"TERM": "dumb"}, None),
+        ({"TERM": "vt100", "TEXTUAL_COLOR_SYSTEM": "256"}, Depth.MANY),
+    ],
+)
+def test_the_terminal_says_how_many_colours_it_has(environment: dict[str, str], depth: Depth | None) -> None:
+    """In a process of its own: terminfo is read once in each."""
+    code = "import json, sys; from controlroom.tui.run import colours_of; print(colours_of(json.loads(sys.argv[1])))"
+    argv = [sys.executable, "-c", code, json.dumps(environment)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == str(depth)

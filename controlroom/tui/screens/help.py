@@ -57,7 +57,7 @@ class HelpText(Lines):
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
         for action in sorted(on_screen(self._where, watching=self.room.picture.read_only), key=ACTIONS.index):
-            drawn += self._entry(KEY_WORDS.get(action.key, action.key), action.help, width)
+            drawn += self._entry(KEY_WORDS.get(action.key, action.key) or f": {action.name}", action.help, width)
         drawn += [(), ink.line(("  moving", palette.quiet))]
         for motion in self._motions:
             if motion.help:

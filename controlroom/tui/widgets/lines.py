@@ -61,7 +61,7 @@ class Lines(Widget):
         width, height = self.size
         if not self.is_attached or width <= 0 or height <= 0:
             return
-        canvas = (width, height, self.ground(), self.palette.glyphs.plain)
+        canvas = (width, height, self.ground(), self.palette)
         if canvas != self._canvas:
             self._canvas, self._built, self._drawn = canvas, (), ()
             self._strips.clear()

@@ -176,7 +176,8 @@ class AgentPane(Vertical):
     def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
         """Show this agent from now on."""
         state = picture.fleet.state_of(agent) if agent else None
-        shown = (agent, state, book, picture.now, picture.zone, self.tag, self.size, self.made)
+        palette = cast("ControlRoomApp", self.app).palette
+        shown = (agent, state, book, picture.now, picture.zone, self.tag, self.size, self.made, palette)
         self._picture, self.agent, self._book = picture, agent, book
         if self.made and shown != self._shown:
             self._shown = shown

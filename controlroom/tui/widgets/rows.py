@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
@@ -134,11 +133,7 @@ class Rows(Lines, Generic[Row]):
 
     def _draw_row(self, row: Row, width: int, chosen: bool) -> Sequence[Line]:
         lines = [self.draw(row, width, chosen), *self.draw_more(row, width)]
-        return [self._marked(line, width) for line in lines] if chosen else lines
-
-    def _marked(self, drawn: Line, width: int) -> Line:
-        rest = max(0, width - ink.length(drawn))
-        return ink.over((*drawn, Segment(" " * rest)), self.palette.chosen)
+        return [self.palette.selected(line, width) for line in lines] if chosen else lines
 
     def _bring_into_view(self, place: int, room: int) -> None:
         last_top = max(0, len(self.rows) - room)

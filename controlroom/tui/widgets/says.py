@@ -34,8 +34,8 @@ class Says(Lines):
         self._timer: Timer | None = None
 
     def ground(self) -> Style:
-        """It stands out by its background."""
-        return self.palette.page + self.palette.chosen
+        """It stands on the page, and out by its background."""
+        return self.palette.page
 
     def say(self, text: str, level: Level, seconds: float) -> None:
         """Say `text` for so long; an empty text takes back what was said."""
@@ -68,7 +68,7 @@ class Says(Lines):
             ink.line((f" {sign} " if index == 0 else "   ", style), (part, palette.strong))
             for index, part in enumerate(words)
         ]
-        return drawn[:height]
+        return [palette.selected(line, width) for line in drawn[:height]]
 
     def on_click(self, event: events.Click) -> None:
         """A tap takes it away."""

@@ -1,0 +1,45 @@
+"""An app that wears a theme, and can change it while it is looked at."""
+
+from textual.app import App
+from textual.filter import NoColor
+
+from controlroom.tui import theme
+from controlroom.tui.theme import Depth, Glyphs, Palette
+from controlroom.tui.theme_file import ThemeFile
+from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.widgets.lines import Lines
+
+
+class DressedApp(App[None]):
+    """Holds the palette that everything is drawn with."""
+
+    def __init__(self, file: ThemeFile | None, wardrobe: Wardrobe | None, glyphs: Glyphs) -> None:
+        """Begin in the colours of `file`, or in the default ones."""
+        self.wardrobe = wardrobe or Wardrobe()
+        colourless = self.wardrobe.depth is Depth.NONE
+        super().__init__(ansi_color=True if colourless else None)
+        if colourless and not self.no_color:
+            self._filters.append(NoColor())
+        self._glyphs = glyphs
+        self.wear(file or theme.find(theme.DEFAULT))
+
+    def wear(self, file: ThemeFile) -> None:
+        """Draw everything in these colours from now on."""
+        depth = self.wardrobe.depth
+        self.worn = file
+        """The theme that is worn."""
+        self.palette: Palette = theme.palette(file, self._glyphs, depth)
+        """Its styles."""
+        self.register_theme(theme.textual_theme(file, depth))
+        self.theme = file.name
+        if self.is_running:
+            self._paint_all()
+
+    def _paint_all(self) -> None:
+        for screen in self.screen_stack:
+            for lines in screen.query(Lines):
+                lines.redraw()
+        self.see_anew()
+
+    def see_anew(self) -> None:
+        """Everything on show is to be drawn again."""

@@ -1,0 +1,180 @@
+"""The themes in a sheet: the screen above it wears each one as the cursor comes to it, until one is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.screens.base import plain_key
+from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.theme_file import ThemeError, ThemeFile
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rows import Rows
+from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.says import Level
+
+_MOST = 9
+_AROUND = 8
+"""Lines that are not the list: what is left of the screen to see the theme on, the heading, the keys."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A theme to choose. `trouble`: why it cannot be worn."""
+
+    name: str
+    file: ThemeFile | None
+    trouble: str = ""
+
+
+class Offers(Rows[Offer]):
+    """The themes, one a row."""
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def name_of(self, row: Offer) -> str:
+        """Its name."""
+        return row.name
+
+    def draw(self, row: Offer, width: int, chosen: bool) -> Line:
+        """Name and title; or what is wrong with it."""
+        palette = self.palette
+        mark = (f"{palette.glyphs.cursor if chosen else ' '} ", palette.accent)
+        wide = 12 if width < 60 else 18
+        name = (ink.left(row.name, wide) + " ", palette.strong if row.file else palette.quiet)
+        words = (row.file.title, palette.text) if row.file else ("cannot be worn", palette.danger)
+        return ink.clip(ink.line(mark, name, words), width)
+
+
+class Trouble(Lines):
+    """What is wrong with a file, on as many lines as that needs; nothing is wrong: none."""
+
+    DEFAULT_CSS = "Trouble { display: none; }"
+    words = ""
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def tell_of(self, words: str) -> None:
+        """Say this from now on."""
+        self.words = words
+        self.display = bool(words)
+        self.styles.height = len(self._lines(self.app.size.width))
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The words."""
+        return self._lines(width)
+
+    def _lines(self, width: int) -> list[Line]:
+        return [ink.line((f"  {part}", self.palette.danger)) for part in ink.wrap(self.words, max(8, width - 4))]
+
+
+class ThemeSheet(Sheet):
+    """Move to see one, Enter to keep it, back to leave things as they were."""
+
+    def __init__(self, chosen: str = "") -> None:
+        super().__init__()
+        self._first = chosen
+        self._before: ThemeFile | None = None
+
+    def compose(self) -> ComposeResult:
+        """Heading, themes, keys."""
+        with Vertical(classes="sheet"):
+            yield Rule("theme", id="heading")
+            yield Offers(id="offers")
+            yield Trouble(id="trouble")
+            yield Choices([("Enter", "keep it"), ("q", "as it was"), ("j k", "down, up")])
+
+    @property
+    def offers(self) -> Offers:
+        """The list."""
+        return self.query_one(Offers)
+
+    def on_mount(self) -> None:
+        """Offer what there is, beginning with the one that is worn."""
+        self._before = self.room.worn
+        rows = [self._offer(name) for name in self.room.wardrobe.names()]
+        self._fit(len(rows))
+        self.offers.show(rows)
+        self.offers.choose(self._before.name)
+        if self._first:
+            self.offers.choose(self._first)
+
+    def _offer(self, name: str) -> Offer:
+        try:
+            return Offer(name, self.room.wardrobe.find(name))
+        except ThemeError as error:
+            return Offer(name, None, str(error))
+
+    def _fit(self, rows: int) -> None:
+        self.offers.styles.height = max(1, min(rows, _MOST, self.app.size.height - _AROUND))
+
+    def on_resize(self) -> None:
+        """The height is another one."""
+        self._fit(len(self.offers.rows))
+
+    @property
+    def _chosen(self) -> Offer | None:
+        return next((row for row in self.offers.rows if row.name == self.offers.chosen), None)
+
+    @on(Rows.Chosen)
+    def _try_on(self, event: Rows.Chosen) -> None:
+        event.stop()
+        offer = self._chosen
+        if offer is not None and offer.file is not None:
+            self.room.wear(offer.file)
+        self.query_one(Trouble).tell_of(offer.trouble if offer else "")
+
+    @on(Rows.Tapped)
+    def _tapped(self, event: Rows.Tapped) -> None:
+        """A second tap keeps it."""
+        event.stop()
+        if event.again:
+            self._keep()
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, keep, or go back."""
+        event.stop()
+        key = plain_key(event)
+        moves = {"j": 1, "down": 1, "space": 1, "k": -1, "up": -1}
+        if key in moves:
+            self.offers.move(moves[key])
+        elif key in set("123456789"):
+            self.offers.choose_number(int(key))
+        elif key == "enter":
+            self._keep()
+        elif key in ("q", "backspace", "escape"):
+            self._leave()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key; on the last one it moves on, and round."""
+        if event.key == "Enter":
+            self._keep()
+        elif event.key == "q":
+            self._leave()
+        else:
+            last = self.offers.rows[-1].name == self.offers.chosen
+            self.offers.move(-len(self.offers.rows) if last else 1)
+
+    def _keep(self) -> None:
+        offer = self._chosen
+        if offer is None or offer.file is None:
+            return
+        remembered = self.room.wardrobe.keep(offer.name)
+        self.dismiss()
+        words = "" if remembered else ", until you leave"
+        self.room.call_later(self.room.say, f"theme {offer.name}{words}", Level.DONE)
+
+    def _leave(self) -> None:
+        if self._before is not None:
+            self.room.wear(self._before)
+        self.dismiss()

@@ -1,0 +1,199 @@
+"""What is drawn can be read: every cell of real screens, in every theme, in all colours, in 256 and in 16.
+
+WCAG 2.2 level AA: text 4.5 to 1. Lines and bars are no text: the filled part of a bar must be seen (3 to 1), and the
+lines that separate meanings must be there at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.color import Color, ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual.filter import ANSIToTruecolor
+
+from controlroom.domain.model import LinkState
+from controlroom.tui import theme
+from controlroom.tui.colours import READABLE, SEEN, SIXTEEN, contrast
+from controlroom.tui.theme import Depth
+from controlroom.tui.wardrobe import Wardrobe
+from tests.tui import scenes
+from tests.tui.room import Room, room
+
+NAMES = theme.names()
+LINES = set("─│╴╶┌┐└┘├┤┬┴┼▏▕▌·")
+BARS = {chr(code) for code in range(0x2580, 0x25A0)}
+FAINT = 1.3
+"""Contrast of a line that separates meanings, at least."""
+
+Round = Callable[[str], str]
+
+
+def as_it_is(colour: str) -> str:
+    return colour
+
+
+def by_rich(colour: str) -> str:
+    """What we send to a terminal of 256 colours: Rich rounds."""
+    return Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor().hex
+
+
+def by_tmux(colour: str) -> str:
+    """What tmux 3.3a sends to a terminal of 256 colours when it was sent all of them (colour.c, colour_find_rgb)."""
+    parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    cube = [(0, 95, 135, 175, 215, 255)[0 if v < 48 else 1 if v < 114 else (v - 35) // 40] for v in parts]
+    average = sum(parts) // 3
+    grey = 8 + 10 * (23 if average > 238 else max(0, (average - 3) // 10))
+    apart = [sum((a - b) ** 2 for a, b in zip(parts, other, strict=True)) for other in (cube, [grey] * 3)]
+    chosen = cube if apart[0] <= apart[1] else [grey] * 3
+    return "#{:02x}{:02x}{:02x}".format(*chosen)
+
+
+def by_sixteen(colour: str) -> str:
+    """What we send to a terminal of 16 colours, as Rich reckons it looks."""
+    number = Color.parse(colour).downgrade(ColorSystem.STANDARD).number
+    assert number is not None
+    return SIXTEEN[number]
+
+
+def bold_as_bright(colour: str) -> str:
+    """What many terminals of 16 colours make of bold."""
+    rounded = by_sixteen(colour)
+    return SIXTEEN[SIXTEEN.index(rounded) % 8 + 8]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Characters of one look, and where they stand."""
+
+    text: str
+    style: Style
+    place: str
+
+
+@asynccontextmanager
+async def drawn(name: str, depth: Depth, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Room]:
+    farm = scenes.farm()
+    hosts = [
+        replace(farm.hosts["vm2"], question=scenes.permission("host key", "SHA256:abc\nIs that its key?", id_="q-9")),
+        scenes.host("away", 97, 7.9, link=LinkState.LOST, reason="no route to host"),
+        scenes.host("new", 50, 4.0, link=LinkState.REFUSED, reason="wants a key that is not ours"),
+    ]
+    fleet = replace(farm, hosts={**farm.hosts, **{host.name: host for host in hosts}})
+    wardrobe = Wardrobe(None, depth)
+    async with room(fleet, scenes.logs(fleet), size, theme_name=name, wardrobe=wardrobe) as here:
+        yield here
+
+
+def cells(here: Room, place: str) -> Iterator[Cell]:
+    """Everything on the screen that is not blank."""
+    filters = [each for each in here.app.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+    for y, strip in enumerate(here.app.screen._compositor.render_strips()):
+        for each in filters:
+            strip = strip.apply_filter(each, here.app.background_colors[1])
+        for segment in strip:
+            yield from parts(segment, f"{place}, line {y + 1}")
+
+
+def parts(segment: Segment, place: str) -> Iterator[Cell]:
+    """Letters, bars and lines of a segment, apart."""
+    kinds = ("".join(sign for sign in segment.text if kind(sign) == wanted) for wanted in ("text", "bar", "line"))
+    for text in kinds:
+        if text:
+            yield Cell(text, segment.style or Style.null(), place)
+
+
+def kind(sign: str) -> str:
+    return "" if sign.isspace() else "line" if sign in LINES else "bar" if sign in BARS else "text"
+
+
+LEAST = {"text": READABLE, "bar": SEEN, "line": FAINT}
+
+
+def hard(cell: Cell, rounded: Round) -> str:
+    """Why a cell cannot be read, or nothing."""
+    style = cell.style
+    assert not style.dim, f"{cell.place}: {cell.text!r} is dim, which mosh drops"
+    assert style.color, f"{cell.place}: {cell.text!r} has no colour"
+    assert style.bgcolor, f"{cell.place}: {cell.text!r} has no ground"
+    text, ground = (rounded(colour.get_truecolor().hex) for colour in (style.color, style.bgcolor))
+    if style.reverse:
+        text, ground = ground, text
+    ratio, wanted = contrast(text, ground), LEAST[kind(cell.text[0])]
+    return "" if ratio >= wanted else f"{cell.place}: {cell.text[:30]!r} {text} on {ground}: {ratio:.2f}"
+
+
+TOUR = (
+    ("overview", ()),
+    ("marked", ("asterisk", "j")),
+    ("many", ("x",)),
+    ("filter", ("q", "asterisk", "slash", "d", "o")),
+    ("found nothing", ("z", "z")),
+    ("form", ("backspace", "backspace", "backspace", "backspace", "backspace", "s")),
+    ("help", ("escape", "question_mark")),
+    ("palette", ("q", "colon")),
+    ("theme", ("t", "h", "e", "m", "e", "enter")),
+    ("kill", ("q", "x")),
+    ("question", ("q", "enter")),
+    ("log searched", ("slash", "t", "e", "s", "t", "enter")),
+    ("explain", ("q", "e")),
+    ("hosts", ("q", "q", "h")),
+    ("host asks", ("n",)),
+    ("said", ("m",)),
+)
+
+
+async def look(here: Room) -> list[Cell]:
+    """Go everywhere and take down what stands there, each look once."""
+    seen: dict[tuple[str, Style], Cell] = {}
+    for place, keys in TOUR:
+        here.clock.pass_(1)
+        await here.pilot.press(*keys)
+        await here.settle()
+        for cell in cells(here, place):
+            seen.setdefault((kind(cell.text[0]), cell.style), cell)
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_cell_can_be_read(name: str) -> None:
+    async with drawn(name, Depth.MANY) as here:
+        looks = await look(here)
+    assert len(looks) > 25, "the tour has seen something"
+    for rounded in (as_it_is, by_rich, by_tmux):
+        wrong = [f"{rounded.__name__} {why}" for cell in looks if (why := hard(cell, rounded))]
+        assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_cell_can_be_read_in_sixteen_colours(name: str) -> None:
+    async with drawn(name, Depth.SIXTEEN) as here:
+        looks = await look(here)
+    wrong = [why for cell in looks if (why := hard(cell, by_sixteen))]
+    bold = [cell for cell in looks if cell.style.bold and cell.style.color]
+    wrong += [
+        f"bold as bright, {cell.place}: {cell.text!r}"
+        for cell in bold
+        if cell.style.bgcolor and kind(cell.text[0]) == "text" and bright(cell) < READABLE
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def bright(cell: Cell) -> float:
+    assert cell.style.color
+    assert cell.style.bgcolor
+    ground = by_sixteen(cell.style.bgcolor.get_truecolor().hex)
+    text = cell.style.color.get_truecolor().hex
+    return contrast(text if cell.style.reverse else bold_as_bright(text), ground)
+
+
+def test_what_cannot_be_read_is_found() -> None:
+    grey = Cell("word", Style.parse("#777777 on #000000"), "here")
+    assert not hard(grey, as_it_is)
+    assert "3.66" in hard(replace(grey, style=Style.parse("#666666 on #000000")), as_it_is)
+    assert by_tmux("#11161d") == "#121212"
+    assert by_rich("#000000") == "#000000"
