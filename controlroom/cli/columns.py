@@ -1,5 +1,6 @@
 """Columns that line up, counted in terminal cells: wide characters take two, combining marks none."""
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -24,6 +25,13 @@ def cut(text: str, room: int) -> str:
             break
         kept += character
     return kept + "…" if room > 0 else ""
+
+
+def wrapped(text: str, room: int | None, first: str = "", then: str = "") -> list[str]:
+    """Break text between words into lines of `room` characters, None for no bound; `first` and `then` begin them."""
+    if room is None:
+        return [first + text]
+    return textwrap.wrap(text, max(20, room), initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
 
 
 def lined_up(rows: Sequence[Sequence[str]], right: frozenset[int], room: int | None) -> list[str]:

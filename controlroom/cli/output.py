@@ -94,6 +94,39 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
         data(line)
 
 
+def paragraph(text: str) -> None:
+    """Write text to stdout, broken between words where a terminal ends."""
+    from controlroom.cli.columns import wrapped
+
+    for line in wrapped(text, width()):
+        data(line)
+
+
+def note(text: str) -> None:
+    """Tell the person something that belongs to the data above, on stderr, as one of several."""
+    from controlroom.cli.columns import wrapped
+
+    for line in wrapped(text, width(), first="- ", then="  "):
+        talk(line)
+
+
+def noted_table(head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], right: frozenset[int]) -> None:
+    """Write rows with a note each: in a last column where a terminal has room for it, else below its row."""
+    from controlroom.cli.columns import cells, lined_up, wrapped
+
+    room = width()
+    whole = lined_up([(*head, ""), *((*row, note) for row, note in rows)], right, None)
+    if room is None or max(map(cells, whole)) <= room:
+        data("\n".join(whole))
+        return
+    lines = lined_up([head, *(row for row, _ in rows)], right, room)
+    data(lines[0])
+    for line, (_, note) in zip(lines[1:], rows, strict=True):
+        data(line)
+        for more in wrapped(note, room, first="    ", then="    ") if note else ():
+            data(more)
+
+
 def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")) -> bool:
     """Ask the person on the terminal; only the wanted answers (without anything said, y or yes) are a yes."""
     from controlroom.domain.shown import shown

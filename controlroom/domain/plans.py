@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controlroom.domain.tiers import Tiers
+from controlroom.domain.use import Requests
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,7 @@ class Offers:
     as_of: str
     plans: tuple[Plan, ...] = ()
     tiers: Tiers = field(default_factory=Tiers)
+    ladder: tuple[str, ...] = ()
+    """Today's models, for `what if a cheaper one did it`; in no order."""
+    typical: Requests | None = None
+    """What requests are like where none has been measured."""

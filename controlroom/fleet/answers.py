@@ -5,8 +5,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain.model import Fleet, LogPlace
+from controlroom.fleet.advice_questions import AskComparison, AskEstimate
+from controlroom.fleet.advisor import compared, estimated
 from controlroom.fleet.checkup import check_up
 from controlroom.fleet.cost_views import costs
+from controlroom.fleet.home import Home
 from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.ledger_care import back_up, check
@@ -46,6 +49,7 @@ class Engine(Protocol):
     logs: LogDesk
     ledger: Ledger
     clock: Callable[[], int]
+    home: Home
 
     def new_id(self) -> int:
         """Give a number for a request."""
@@ -67,6 +71,10 @@ async def answer(engine: Engine, asked: Question) -> Answer:
             return await _costs(engine.ledger, asked)
         case AskAudit():
             return await _audit(engine.ledger, asked)
+        case AskComparison():
+            return await asyncio.to_thread(compared, engine.home, engine.ledger, asked, engine.clock())
+        case AskEstimate():
+            return await asyncio.to_thread(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case CheckLedger() | BackUpLedger():
             return await _tend(engine.ledger, asked)
 

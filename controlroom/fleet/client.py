@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from controlroom import __version__
+from controlroom.domain.comparison import Terms
+from controlroom.domain.estimate import Wish
 from controlroom.domain.intents import Intent
 from controlroom.domain.loglines import Matches
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
+from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.launch import PATIENCE
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.lock import is_held
+from controlroom.fleet.offline import estimate_offline
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
     CHECKING,
@@ -62,8 +66,8 @@ from controlroom.fleet.reach_engine import EngineUnavailable, NoEngine, NotAllow
 from controlroom.wire.lines import PeerError
 
 __all__ = [
-    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "LogPage", "NoAttachment", "NoEngine", "NotAllowed",
-    "Outcome",
+    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
+    "NotAllowed", "Outcome", "estimate_offline",
 ]  # fmt: skip
 
 GRACE = 10.0
@@ -219,6 +223,16 @@ class Client:
         """Ask what was spent from one moment up to another (UTC milliseconds), grouped by one of `domain.costs.BY`."""
         request = AskCosts(self._new_id(), by, since, until)
         return await self._ask(request.id, request, Costs, 30.0)
+
+    async def compare(self, days: int, terms: Terms) -> Compared:
+        """Ask what the use of the last days would cost in other ways."""
+        request = AskComparison(self._new_id(), days, terms)
+        return await self._ask(request.id, request, Compared, 60.0)
+
+    async def estimate(self, wish: Wish) -> Estimated:
+        """Ask what such a fleet would need."""
+        request = AskEstimate(self._new_id(), wish)
+        return await self._ask(request.id, request, Estimated, 60.0)
 
     async def audit(self, count: int = 100, text: str = "") -> Audit:
         """Read the newest lines of the audit, those that contain `text`."""

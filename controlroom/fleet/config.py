@@ -219,14 +219,16 @@ def _found(place: list[str], value: object) -> str:
 
 
 def _table(root: type[Table], place: list[str]) -> type[Table]:
-    """Find the table that the key path `place` names; names of the user's own (of hosts, …) are one step each."""
+    """Find the table that the key path `place` names; own names and places in a list are a step each."""
     kind: Any = root
     for part in place:
         if isinstance(kind, type) and issubclass(kind, Table):
             field = kind.model_fields.get(part)
             kind = field.annotation if field else root
+            if type(None) in get_args(kind):
+                kind = get_args(kind)[0]
         else:
-            kind = (*get_args(kind), root, root)[1]
+            kind = (root, *get_args(kind))[-1]
     return kind if isinstance(kind, type) and issubclass(kind, Table) else root
 
 

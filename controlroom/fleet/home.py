@@ -74,6 +74,11 @@ class Home:
         return self.state_folder / "screen.json"
 
     @property
+    def machines(self) -> Path:
+        """What the user knows better about the prices of machines; never written by us."""
+        return self.config_folder / "machines.toml"
+
+    @property
     def ledger(self) -> Path:
         """The engine's SQLite file."""
         return self.state_folder / "ledger.db"

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import tomllib
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from controlroom.domain.plans import Offers, Plan
 from controlroom.domain.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.use import Requests
 from controlroom.domain.words import nearest
 from controlroom.fleet.config import ConfigProblem, read
 from controlroom.fleet.home import Home
 from controlroom.fleet.settings import Table
+from controlroom.meter.usage import MOST_TOKENS
 
 SHIPPED = Path(__file__).parent / "data" / "plans.toml"
 
@@ -67,10 +69,29 @@ class ClassTable(Table):
     unsure: str = Field("", description="what of it is not certain")
 
 
+class TypicalTable(Table):
+    """What a request is like where none has been measured."""
+
+    model: str = Field(min_length=1, max_length=200, description="the model that is taken where none is said")
+    prompt: list[int] = Field(min_length=3, max_length=3, description="tokens of a prompt: low, middle, high")
+    output: list[int] = Field(min_length=3, max_length=3, description="tokens of an answer: low, middle, high")
+    cache_hit: float = Field(ge=0, le=1, description="which share of the prompts comes out of the cache")
+    source: str = Field("assumed", description="where these figures come from")
+
+    @field_validator("prompt", "output")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if not 0 <= value[0] <= value[1] <= value[2] <= MOST_TOKENS:
+            raise ValueError(f"expected three numbers of tokens, the smallest first, up to {MOST_TOKENS}")
+        return value
+
+
 class PlansFile(Table):
     """All of plans.toml."""
 
     as_of: date | None = Field(None, description="the day of which these figures are")
+    ladder: list[str] = Field([], description="today's models, that work could be given to instead")
+    typical: TypicalTable | None = Field(None, description="what a request is like where none has been measured")
     plans: dict[str, PlanTable] = Field(default_factory=dict)
     tiers: dict[str, TierTable] = Field(default_factory=dict)
     classes: dict[str, ClassTable] = Field(default_factory=dict)
@@ -97,6 +118,8 @@ def load_offers(home: Home) -> Offers:
             tuple(Tier(key, table.name, _micro(table.spend_cap)) for key, table in tiers.items()),
             tuple(_class(key, table) for key, table in {**theirs, **_without(ours.classes, theirs)}.items()),
         ),
+        tuple(own.ladder or ours.ladder),
+        _typical(own.typical or ours.typical),
     )
 
 
@@ -130,6 +153,12 @@ def _plan(key: str, table: PlanTable) -> Plan:
         table.seats_from,
         table.unsure,
     )
+
+
+def _typical(table: TypicalTable | None) -> Requests | None:
+    if table is None:
+        return None
+    return Requests(table.model, tuple(table.prompt), tuple(table.output), table.cache_hit, source=table.source)
 
 
 def _class(key: str, table: ClassTable) -> ModelClass:

@@ -14,6 +14,7 @@ from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
+from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -170,7 +171,10 @@ class StopEngine:
 
 
 # What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
-Question = FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
+Question = (
+    FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
+    | AskComparison | AskEstimate
+)  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
 Request = Hello | Watch | Submit | FollowLogs | Question | StopEngine
@@ -301,7 +305,7 @@ class LedgerTended:
     """Why it could not be done."""
 
 
-Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended
+Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated
 Told = Welcome | Unwelcome | FleetNews | Answer
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}

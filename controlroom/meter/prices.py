@@ -115,17 +115,26 @@ class Sheet:
     def cost(self, message: Message) -> Cost:
         """Price one message at its own time."""
         price = self.find(message.model, message.at)
-        tokens = _tokens(price or self.dearest(message.at), message.usage)
-        whole = tokens * self._factor(message) // (_PER_MILLE**4)
-        searches = message.usage.web_searches * self.web_search * self.factors.discount // _PER_MILLE
-        return Cost(whole + searches, price is not None)
+        known = price or self.dearest(message.at)
+        long = message.usage.prompt > known.long_over
+        how = {"fast": message.fast, "us": message.us, "batch": message.batch}
+        return Cost(self.total(known, message.usage, long=long, **how), price is not None)
 
-    def _factor(self, message: Message) -> int:
+    def total(self, price: Price, usage: Usage, *, long: bool, fast: bool, us: bool, batch: bool) -> int:
+        """Give the pico-dollars of one message at a price, or of the sums of many that are alike in all of this.
+
+        `long`: each prompt is beyond the limit of that price, where it has one.
+        """
+        rates = price.long if price.long is not None and long else price.rates
+        whole = rates.of(usage) * self._factor(fast, us, batch) // (_PER_MILLE**4)
+        return whole + usage.web_searches * self.web_search * self.factors.discount // _PER_MILLE
+
+    def _factor(self, fast: bool, us: bool, batch: bool) -> int:
         factors = self.factors
         return (
-            (factors.batch if message.batch else _PER_MILLE)
-            * (factors.fast if message.fast and not message.batch else _PER_MILLE)
-            * (factors.us if message.us else _PER_MILLE)
+            (factors.batch if batch else _PER_MILLE)
+            * (factors.fast if fast and not batch else _PER_MILLE)
+            * (factors.us if us else _PER_MILLE)
             * factors.discount
         )
 
@@ -142,11 +151,6 @@ class Sheet:
 def micro(pico: int) -> int:
     """Round pico-dollars to micro-dollars, half up."""
     return (pico + DOLLAR // 2_000_000) // (DOLLAR // 1_000_000)
-
-
-def _tokens(price: Price, usage: Usage) -> int:
-    is_long = price.long is not None and usage.prompt > price.long_over
-    return (price.long if price.long is not None and is_long else price.rates).of(usage)
 
 
 def bare_name(name: str) -> str:

@@ -1,5 +1,6 @@
 """Verbs that look, and change nothing."""
 
+from controlroom.cli import advice_arguments as advice
 from controlroom.cli import arguments as take
 from controlroom.cli.verbs.verb import Verb
 
@@ -35,6 +36,34 @@ VERBS: tuple[Verb, ...] = (
         ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
         "limits:limits",
         take.status,
+    ),
+    Verb(
+        "plan",
+        "look",
+        "[--days N] [--can-wait PERCENT] [--cache-hit PERCENT]\n"
+        "       [--committed DOLLARS --tokens-per-minute N] [--json]",
+        "Compare what was really used with other ways to pay for it and to do it.",
+        "Pay per use, each plan, throughput that somebody offers by the hour, a batch, better caching, cheaper models: "
+        "what a month costs, where it breaks even, and everything that was taken for granted. What keys pay and what "
+        "plans cover are compared apart. A plans.toml beside config.toml says what you know better.",
+        ("controlroom plan", "controlroom plan --days 7 --committed 12.50 --tokens-per-minute 200000"),
+        "plan:plan",
+        advice.plan,
+    ),
+    Verb(
+        "estimate",
+        "look",
+        "--agents N --hours H --requests-per-hour R [--model M] [--days D]\n"
+        "       [--input-tokens N] [--output-tokens N] [--cache-hit PERCENT] [--offline] [--json]",
+        "Estimate what a fleet would need: dollars, a tier of the API, machines.",
+        "Low, mid and high come from what was measured here for that model; where nothing was, from assumed figures, "
+        "and it says so. Prices of machines are as old as they say; machines.toml beside config.toml says yours.",
+        (
+            "controlroom estimate --agents 10 --hours 8 --requests-per-hour 60",
+            "controlroom estimate --agents 40 --hours 24 --requests-per-hour 120 --model claude-haiku-5-5 --offline",
+        ),
+        "estimate:estimate",
+        advice.estimate,
     ),
     Verb(
         "logs",

@@ -1,0 +1,93 @@
+"""Advice out of what this room has measured, the price sheet and the data files. All of it blocks: call it in a thread.
+
+The engine answers with it; without an engine it works from the data files alone (`offline`).
+"""
+
+import os
+import time
+from collections.abc import Iterable
+
+from controlroom.domain.comparison import compare
+from controlroom.domain.estimate import Estimate, Memory, Wish, estimate
+from controlroom.domain.model import LIVE, Agent, Fleet
+from controlroom.domain.use import Requests
+from controlroom.fleet import config
+from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet.home import Home, HomeProblem, find_home
+from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.machines import load_machines
+from controlroom.fleet.offers import load_offers
+from controlroom.fleet.price_sheet import load
+from controlroom.fleet.use_views import requests, use
+
+MOST = 2**62
+"""Micro-dollars that an answer can hold."""
+
+
+def compared(home: Home, ledger: Ledger, asked: AskComparison, now: int) -> Compared:
+    """Compare the use of the last days before `now` with its alternatives."""
+    try:
+        sheet, offers = load(home), load_offers(home)
+        limits = [price.long_over for price in sheet.prices if price.long_over]
+        found = use(ledger, max(1, asked.days), now, limits)
+    except (ConfigProblem, LedgerProblem) as problem:
+        return Compared(asked.id, reason=str(problem))
+    return Compared(asked.id, compare(found, sheet, offers, asked.terms))
+
+
+def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
+    """Estimate what a fleet needs, by what was measured here."""
+    try:
+        known = requests(ledger, asked.wish.model, now) or requests(ledger, "", now)
+        found = _estimate(home, asked.wish, known, measured_memory(fleet), now)
+    except (ConfigProblem, LedgerProblem) as problem:
+        return Estimated(asked.id, reason=str(problem))
+    return _bounded(asked.id, found)
+
+
+def offline(wish: Wish) -> Estimated:
+    """Estimate it from the data files and the config of the room that the environment names, without an engine."""
+    try:
+        home = find_home(os.environ)
+        limits = config.load(home).limits
+        memory = Memory(limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
+        return _bounded(0, _estimate(home, wish, None, memory, time.time_ns() // 1_000_000))
+    except (ConfigProblem, HomeProblem) as problem:
+        return Estimated(0, reason=str(problem))
+
+
+def measured_memory(fleet: Fleet) -> Memory:
+    """Say what an agent needs: three quarters of those that run now need no more; else what the config says."""
+    sizes = sorted(_sizes(fleet.agents.values()))
+    if sizes:
+        return Memory(
+            sizes[-(-len(sizes) * 3 // 4) - 1], f"measured: three quarters of {len(sizes)} that run now need no more"
+        )
+    return Memory(fleet.limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
+
+
+_UNCHECKED = 400 * 1024 * 1024
+"""Bytes of an agent where the config has its check switched off."""
+
+_OF_CONFIG = "as limits.memory_per_agent_mb has it, for none was measured"
+
+
+def _sizes(agents: Iterable[Agent]) -> Iterable[int]:
+    for agent in agents:
+        if agent.rss and agent.state in LIVE and agent.kind != "command":
+            yield agent.rss
+
+
+def _estimate(home: Home, wish: Wish, known: Requests | None, memory: Memory, now: int) -> Estimate:
+    offers = load_offers(home)
+    usual = known or offers.typical
+    if usual is None:
+        raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")
+    return estimate(wish, usual, load(home), offers, load_machines(home), memory, now)
+
+
+def _bounded(request: int, found: Estimate) -> Estimated:
+    if max(case.month for case in found.cases) >= MOST:
+        return Estimated(request, reason="that is more money than can be counted here: ask for less")
+    return Estimated(request, found)

@@ -1,0 +1,136 @@
+"""What advice is worked out from, read out of a real ledger with real bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.domain.comparison import Terms, compare
+from controlroom.domain.use import DAY, MINUTE, Alike, Use
+from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.use_views import ENOUGH, requests, use
+from controlroom.meter.usage import Message, Usage
+from tests.domain.offers import NOON, OFFERS, SHEET
+
+WORK = Source("vm1", "api-1", "work", "/project", "api")
+DOCS = Source("vm2", "docs-1", "docs", "/docs", "plan")
+LIMITS = (100_000,)
+
+
+def message(number: int, usage: Usage, model: str = "claude-opus-5-5", ago: int = 0, **how: bool) -> Booking:
+    at = NOON - 1 - ago
+    found = Message(f"msg_{number}", f"req_{number}", at, model, usage, **how)
+    return Booking(found, SHEET.cost(found), at)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    yield opened
+    opened.close()
+
+
+def booked(ledger: Ledger, source: Source, *bookings: Booking) -> None:
+    ledger.booked(book(source, bookings)).result(10)
+
+
+def seen(ledger: Ledger, days: int = 30) -> Use:
+    return use(ledger, days, NOON, LIMITS)
+
+
+def test_messages_that_are_alike_are_summed_and_others_are_not(ledger: Ledger) -> None:
+    booked(
+        ledger,
+        WORK,
+        message(1, Usage(10, 1, 2, 3, 4, 5)),
+        message(2, Usage(20, 1, 2, 3, 4, 0), ago=DAY),
+        message(3, Usage(10, 1), fast=True, us=True),
+        message(4, Usage(10, 1), batch=True),
+        message(5, Usage(60_000, 1, 0, 0, 40_000)),
+        message(6, Usage(60_000, 1, 0, 0, 40_001)),
+        message(7, Usage(1, 1), "novel-9"),
+    )
+    booked(ledger, DOCS, message(8, Usage(10, 1)))
+    found = {(one.model, one.billing, one.fast, one.us, one.batch, one.over): one for one in seen(ledger).groups}
+    assert len(found) == 6
+    plain = found["claude-opus-5-5", "api", False, False, False, 0]
+    assert (plain.messages, plain.usage) == (3, Usage(60_030, 3, 4, 6, 40_008, 5))
+    assert found["claude-opus-5-5", "api", False, False, False, 100_000].usage.cache_read == 40_001
+    assert found["novel-9", "api", False, False, False, 0].unpriced
+    assert found["claude-opus-5-5", "plan", False, False, False, 0].messages == 1
+    assert found["claude-opus-5-5", "api", True, True, False, 0].messages == 1
+
+
+def test_sums_priced_anew_are_what_was_booked(ledger: Ledger) -> None:
+    """Whatever the messages were: at unchanged prices the comparison's own price is the ledger's."""
+    usages = [
+        Usage(n * 7919 % 90_000, n * 13 % 5000, n * 17 % 900, n * 5 % 70, n * 7907 % 80_000, n % 3) for n in range(200)
+    ]
+    models = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "novel-9")
+    each = [
+        message(n, usage, models[n % 4], ago=n * 3_600_000, fast=n % 5 == 0, us=n % 7 == 0, batch=n % 11 == 0)
+        for n, usage in enumerate(usages)
+    ]
+    booked(ledger, WORK, *each)
+    (part,) = compare(seen(ledger), SHEET, OFFERS, Terms()).parts
+    span = max(DAY, NOON - min(one.at for one in each))
+    assert part.spent == round(sum(one.cost.pico for one in each) / 1e6)
+    assert part.month == pytest.approx(part.spent * 30 * DAY / span, abs=4)
+
+
+def test_it_begins_with_the_first_use_unless_there_was_some_before(ledger: Ledger) -> None:
+    booked(ledger, WORK, message(1, Usage(10, 1), ago=7 * DAY - 1))
+    assert (seen(ledger).days, seen(ledger).asked_days) == (7, 30)
+    assert seen(ledger, 5).groups == ()
+    booked(ledger, WORK, message(2, Usage(10, 1), ago=50 * DAY))
+    assert seen(ledger).days == 30
+    assert [one.messages for one in seen(ledger).groups] == [1]
+    assert [one.messages for one in seen(ledger, 60).groups] == [2]
+
+
+def test_nothing_used_is_no_use(ledger: Ledger) -> None:
+    assert seen(ledger) == Use(NOON - 30 * DAY, NOON, 30)
+    assert requests(ledger, "", NOON) is None
+
+
+def test_the_busiest_minute_counts_what_is_not_read_from_the_cache(ledger: Ledger) -> None:
+    booked(ledger, WORK, *(message(n, Usage(100, 10, 5, 5, 9_999), ago=n * MINUTE // 3) for n in range(9)))
+    booked(ledger, DOCS, message(99, Usage(7, 0)))
+    assert seen(ledger).peaks == {"api": 3 * 120, "plan": 7}
+
+
+def test_a_profile_needs_enough_messages_for_a_hit_rate(ledger: Ledger) -> None:
+    booked(ledger, WORK, *(message(n, Usage(20, 1, 0, 0, 80)) for n in range(ENOUGH)))
+    booked(ledger, DOCS, *(message(1000 + n, Usage(1, 1, 0, 0, 99)) for n in range(ENOUGH - 1)))
+    assert seen(ledger).hit_rates == {"work": 0.8}
+    booked(ledger, DOCS._replace(billing="api"), message(2000, Usage(1, 1, 0, 0, 99)))
+    assert seen(ledger).hit_rates == {"work": 0.8, "docs": 0.99}, "whoever paid"
+
+
+def test_how_large_requests_are_in_quartiles(ledger: Ledger) -> None:
+    booked(ledger, WORK, *(message(n, Usage(n, 10 * n, n, 2 * n, 6 * n)) for n in range(1, 101)))
+    booked(ledger, WORK, *(message(1000 + n, Usage(5, 5), "claude-haiku-5-5") for n in range(7)))
+    found = requests(ledger, "", NOON)
+    assert found is not None
+    assert (found.model, found.messages) == ("claude-opus-5-5", 100)
+    assert (found.prompts, found.outputs) == ((250, 500, 750), (250, 500, 750))
+    assert (found.hit_rate, found.written_5m, found.written_1h) == (0.6, 0.25, 0.5)
+    assert (found.mean_prompt, found.mean_output) == (505, 505)
+    assert found.source == "measured: 100 requests of the last 30 days"
+    haiku = requests(ledger, "claude-haiku-5-5", NOON)
+    assert haiku is not None
+    assert (haiku.prompts, haiku.hit_rate, haiku.messages) == ((5, 5, 5), 0.0, 7)
+    assert requests(ledger, "claude-fable-5-2", NOON) is None
+
+
+def alike_of(ledger: Ledger, model: str) -> Alike:
+    return next(one for one in seen(ledger).groups if one.model == model)
+
+
+def test_a_line_that_comes_again_dearer_counts_once(ledger: Ledger) -> None:
+    for output in (1, 400, 30):
+        booked(ledger, WORK, message(1, Usage(10, output)))
+    assert alike_of(ledger, "claude-opus-5-5").usage == Usage(10, 400)
