@@ -282,7 +282,7 @@ class _Bench:
             return
         yield _measured(use)
         yield f"prices: {self._sheet.source or 'of the sheet'}; plans and models as of {self._offers.as_of}"
-        yield from self._prices_moved()
+        yield from self._oddities()
         yield "plans: no reading of what one holds: windows are in per cent, and nobody publishes their tokens"
         yield "batch: an answer within a day; Claude Code itself cannot use it, programs of your own can"
         yield f"better caching: the same prompts and answers, {self._whose_hit_rate()}"
@@ -295,10 +295,13 @@ class _Bench:
                 "for the mean means that peaks wait or are refused"
             )
 
-    def _prices_moved(self) -> Iterator[str]:
+    def _oddities(self) -> Iterator[str]:
         use = self._use
         for billing in sorted({group.billing for group in use.groups}):
             groups = tuple(group for group in use.groups if group.billing == billing)
+            hidden = booked(tuple(group for group in groups if not any(group.usage)))
+            if hidden:
+                yield f"{dollars(hidden)} came without tokens (what Claude reports beyond its messages): kept as booked"
             then, now = booked(groups), micro(sum(self._pico(group) for group in groups))
             if abs(then - now) > max(then, now) // 200:
                 yield f"prices have changed since: what was booked as {dollars(then)} is {dollars(now)} at today's"

@@ -6,6 +6,7 @@ from controlroom.domain.costs import CostRow
 from controlroom.domain.use import DAY, MINUTE, Alike, Requests, Use
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.unattributed import HIDDEN
 from controlroom.fleet.usage_tables import BATCH, FAST, UNPRICED, US
 from controlroom.meter.usage import Usage
 
@@ -33,7 +34,8 @@ def use(ledger: Ledger, asked_days: int, until: int, limits: Sequence[int]) -> U
     known_before = first is not None and first * DAY < asked
     bounds = sorted(set(limits))
     over = " + ".join(f"({_PROMPT} > {bound:d})" for bound in bounds) or "0"
-    grouped = f"select name, billing, flags, {over} as beyond, count(*), {_SUMS}, sum(pico), min(at) {_FROM} "
+    sums = f"sum(flags & {HIDDEN} = 0), {_SUMS}, sum(pico), min(at)"
+    grouped = f"select name, billing, flags, {over} as beyond, {sums} {_FROM} "
     rows = ledger.read(f"{grouped} group by name, billing, flags, beyond order by sum(pico) desc, name", (asked, until))
     tokens = f"select billing, sum({_PROMPT} - cache_read + output) as tokens {_FROM} group by billing, at / {MINUTE}"
     peaks = ledger.read(f"select billing, max(tokens) from ({tokens}) group by billing", (asked, until))

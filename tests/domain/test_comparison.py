@@ -157,6 +157,7 @@ def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:
     found = compare(use(novel, hidden), SHEET, OFFERS, Terms())
     assert months(found)["list"] == 11 * DOLLAR
     assert any("no price for novel-9" in sentence for sentence in found.said)
+    assert any(sentence.startswith("$3.00 came without tokens") for sentence in found.said)
 
 
 def test_moved_prices_are_said() -> None:

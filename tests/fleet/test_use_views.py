@@ -12,6 +12,7 @@ from controlroom.domain.use import DAY, MINUTE, Alike, Use
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import Booking, Source, book
 from controlroom.fleet.use_views import ENOUGH, requests, use
+from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
 from tests.domain.offers import NOON, OFFERS, SHEET
 
@@ -20,9 +21,18 @@ DOCS = Source("vm2", "docs-1", "docs", "/docs", "plan")
 LIMITS = (100_000,)
 
 
-def message(number: int, usage: Usage, model: str = "claude-opus-5-5", ago: int = 0, **how: bool) -> Booking:
+def message(
+    number: int,
+    usage: Usage,
+    model: str = "claude-opus-5-5",
+    ago: int = 0,
+    *,
+    fast: bool = False,
+    us: bool = False,
+    batch: bool = False,
+) -> Booking:
     at = NOON - 1 - ago
-    found = Message(f"msg_{number}", f"req_{number}", at, model, usage, **how)
+    found = Message(f"msg_{number}", f"req_{number}", at, model, usage, fast=fast, us=us, batch=batch)
     return Booking(found, SHEET.cost(found), at)
 
 
@@ -134,3 +144,15 @@ def test_a_line_that_comes_again_dearer_counts_once(ledger: Ledger) -> None:
     for output in (1, 400, 30):
         booked(ledger, WORK, message(1, Usage(10, output)))
     assert alike_of(ledger, "claude-opus-5-5").usage == Usage(10, 400)
+
+
+def test_what_claude_reports_beyond_its_messages_is_part_of_it_and_no_message(ledger: Ledger) -> None:
+    one = message(1, Usage(10, 1))
+    run = one._replace(message=one.message._replace(run="a" * 15))
+    ledger.booked(book(WORK, [run], [Report("a" * 15, 3 * one.cost.pico, one.at)])).result(10)
+    plain, hidden = sorted(seen(ledger).groups, key=lambda each: each.model)
+    assert (plain.messages, plain.pico) == (1, one.cost.pico)
+    assert (hidden.model, hidden.messages, hidden.usage) == ("unattributed", 0, Usage())
+    assert hidden.pico == 2 * one.cost.pico
+    (part,) = compare(seen(ledger), SHEET, OFFERS, Terms()).parts
+    assert part.month == pytest.approx(30 * 3 * one.cost.pico / 1e6, abs=1)
