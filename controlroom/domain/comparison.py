@@ -11,13 +11,16 @@ from typing import Any
 
 from controlroom.domain.costs import BILLED, decimal
 from controlroom.domain.plans import Offers, Plan
-from controlroom.domain.use import DAY, MINUTE, Alike, Use, booked, fresh
+from controlroom.domain.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
 from controlroom.domain.words import dollars, percent
 from controlroom.meter.prices import Price, Sheet, micro
 from controlroom.meter.usage import Usage
 
 MONTH = 30 * DAY
 """A month is 30 days here; milliseconds."""
+
+ENOUGH_USED = 5
+"""Per cent of a plan's week that must be used before they say what all of it holds: they come as whole numbers."""
 
 GOOD_HIT_RATE = 0.9
 """What better caching is taken to reach where no profile of one's own does better than the whole."""
@@ -284,6 +287,8 @@ class _Bench:
         yield f"prices: {self._sheet.source or 'of the sheet'}; plans and models as of {self._offers.as_of}"
         yield from self._oddities()
         yield "plans: no reading of what one holds: windows are in per cent, and nobody publishes their tokens"
+        for week in use.weeks:
+            yield _held(week)
         yield "batch: an answer within a day; Claude Code itself cannot use it, programs of your own can"
         yield f"better caching: the same prompts and answers, {self._whose_hit_rate()}"
         yield "cheaper models: the same tokens; a smaller model may need more turns, or fail"
@@ -324,6 +329,17 @@ def _measured(use: Use) -> str:
     if use.days < use.asked_days:
         return f"{days} days measured of the {use.asked_days} asked for; a month is 30 days at this rate"
     return f"{days} days measured; a month is 30 days at this rate"
+
+
+def _held(week: Week) -> str:
+    """Say what a plan of the user's own holds, by what was metered while it was used."""
+    if week.used < ENOUGH_USED or not week.spent:
+        return f"{week.account}: {week.used} % of its week is used: too little of it metered here to say what it holds"
+    whole = week.spent * 100 // week.used
+    return (
+        f"{week.account}: {week.used} % of its week is used, with ≈{dollars(week.spent)} of it metered here: a week "
+        f"of it holds about ≈{dollars(whole)}, a month ≈{dollars(whole * 30 // 7)}; more if others use it, too"
+    )
 
 
 def _pays(plan: Plan, seats: int, month: int) -> str:

@@ -33,6 +33,17 @@ class Alike:
 
 
 @dataclass(frozen=True)
+class Week:
+    """The week of one plan's login, as far as it is used: the only measure there is of what a plan holds."""
+
+    account: str
+    used: int
+    """Per cent of its window, as Claude last said."""
+    spent: int
+    """Micro-dollars at list prices that agents of this room have used of it since it began."""
+
+
+@dataclass(frozen=True)
 class Use:
     """All use between two moments."""
 
@@ -45,6 +56,9 @@ class Use:
     """By billing: tokens of the busiest minute, without those read from the cache."""
     hit_rates: Mapping[str, float] = field(default_factory=dict)
     """By profile: which share of its prompts came out of the cache (0 to 1); of profiles with enough messages."""
+
+    weeks: tuple[Week, ...] = ()
+    """Of every login whose week has been read."""
 
     @property
     def span(self) -> int:

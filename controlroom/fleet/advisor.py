@@ -5,35 +5,42 @@ The engine answers with it; without an engine it works from the data files alone
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from controlroom.domain.comparison import compare
 from controlroom.domain.estimate import Estimate, Memory, Wish, estimate
+from controlroom.domain.headroom import window_name
 from controlroom.domain.model import LIVE, Agent, Fleet
-from controlroom.domain.use import Requests
+from controlroom.domain.use import DAY, Requests, Week
 from controlroom.fleet import config
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet.cost_views import plan_spend
 from controlroom.fleet.home import Home, HomeProblem, find_home
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
 from controlroom.fleet.price_sheet import load
 from controlroom.fleet.use_views import requests, use
+from controlroom.meter.prices import micro
+
+_WEEK = window_name("seven_day")
 
 MOST = 2**62
 """Micro-dollars that an answer can hold."""
 
 
-def compared(home: Home, ledger: Ledger, asked: AskComparison, now: int) -> Compared:
+def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now: int) -> Compared:
     """Compare the use of the last days before `now` with its alternatives."""
     try:
         sheet, offers = load(home), load_offers(home)
         limits = [price.long_over for price in sheet.prices if price.long_over]
         found = use(ledger, max(1, asked.days), now, limits)
+        weeks = tuple(weeks_of(fleet, ledger, now))
     except (ConfigProblem, LedgerProblem) as problem:
         return Compared(asked.id, reason=str(problem))
-    return Compared(asked.id, compare(found, sheet, offers, asked.terms))
+    return Compared(asked.id, compare(replace(found, weeks=weeks), sheet, offers, asked.terms))
 
 
 def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
@@ -57,12 +64,22 @@ def offline(wish: Wish) -> Estimated:
         return Estimated(0, reason=str(problem))
 
 
+def weeks_of(fleet: Fleet, ledger: Ledger, now: int) -> Iterator[Week]:
+    """Give the week of every login that has been read, with what its agents here have used since it began."""
+    for gauge in fleet.headroom.values():
+        if gauge.kind == "window" and gauge.name == _WEEK and gauge.used is not None and gauge.resets > now:
+            spent = plan_spend(ledger, gauge.resets - 7 * DAY, now)
+            here = sum(pico for agent, _, pico in spent if agent in gauge.shares)
+            yield Week(gauge.account, gauge.used, micro(here))
+
+
 def measured_memory(fleet: Fleet) -> Memory:
     """Say what an agent needs: three quarters of those that run now need no more; else what the config says."""
     sizes = sorted(_sizes(fleet.agents.values()))
     if sizes:
         return Memory(
-            sizes[-(-len(sizes) * 3 // 4) - 1], f"measured: three quarters of {len(sizes)} that run now need no more"
+            sizes[-(-len(sizes) * 3 // 4) - 1],
+            f"measured: three quarters of the {len(sizes)} that run now need no more",
         )
     return Memory(fleet.limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
 

@@ -72,7 +72,7 @@ async def answer(engine: Engine, asked: Question) -> Answer:
         case AskAudit():
             return await _audit(engine.ledger, asked)
         case AskComparison():
-            return await asyncio.to_thread(compared, engine.home, engine.ledger, asked, engine.clock())
+            return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case AskEstimate():
             return await asyncio.to_thread(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case CheckLedger() | BackUpLedger():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.comparison import Comparison, Part, Terms, Way, as_table, cached, compare
-from controlroom.domain.use import DAY, Alike, Use
+from controlroom.domain.use import DAY, Alike, Use, Week
 from controlroom.meter.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
@@ -149,6 +151,17 @@ def test_a_plan_says_from_where_on_it_pays() -> None:
     assert ways(part)["plan:pro"].note == "pays from $20.00 of use on; yours is $42.00; $17.00 paid yearly"
     assert part.cheapest().key == "plan:pro"
     assert part.cheapest(sure=True).key == "list"
+
+
+def test_what_an_own_plan_holds_is_worked_out_of_its_week() -> None:
+    group = alike("claude-sonnet-5-5", Usage(MTOK), "plan")
+    weeks = (Week("ann", 40, 28 * DOLLAR), Week("bob", 4, 28 * DOLLAR), Week("cid", 50, 0))
+    found = compare(replace(use(group), weeks=weeks), SHEET, OFFERS, Terms()).said
+    assert (
+        "ann: 40 % of its week is used, with ≈$28.00 of it metered here: a week of it holds about ≈$70.00, "
+        "a month ≈$300.00; more if others use it, too"
+    ) in found
+    assert [sentence[:3] for sentence in found if "too little of it" in sentence] == ["bob", "cid"]
 
 
 def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:

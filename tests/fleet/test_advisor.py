@@ -1,0 +1,72 @@
+"""What the advisor takes from the fleet: memory of agents that run, weeks of plans that have been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controlroom.domain.gauges import Headroom
+from controlroom.domain.model import Agent, Fleet, Limits, State
+from controlroom.domain.use import DAY, Week
+from controlroom.fleet.advisor import measured_memory, weeks_of
+from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.meter.prices import DOLLAR, Cost
+from controlroom.meter.usage import Message, Usage
+from tests.domain.offers import NOON
+
+MIB = 1024**2
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    yield opened
+    opened.close()
+
+
+def agent(name: str, rss: int | None, kind: str = "headless", state: State = State.WORKING) -> Agent:
+    return Agent("vm1", name, 1, kind, state, NOON, rss=rss)
+
+
+def fleet(*agents: Agent, gauges: tuple[Headroom, ...] = ()) -> Fleet:
+    return Fleet(
+        agents={one.id: one for one in agents},
+        limits=Limits(700 * MIB),
+        headroom={gauge.key: gauge for gauge in gauges},
+    )
+
+
+def test_an_agent_needs_what_three_quarters_of_those_that_run_need() -> None:
+    running = [agent(f"a{n}", n * 100 * MIB) for n in range(1, 5)]
+    others = (
+        agent("make", 9000 * MIB, "command"),
+        agent("done", 9000 * MIB, state=State.DONE),
+        agent("new", None, state=State.STARTING),
+    )
+    found = measured_memory(fleet(*running, *others))
+    assert found.bytes == 300 * MIB
+    assert found.source == "measured: three quarters of the 4 that run now need no more"
+    assert measured_memory(fleet(*others)).bytes == 700 * MIB
+    assert "limits.memory_per_agent_mb" in measured_memory(fleet()).source
+
+
+def test_a_week_counts_what_its_agents_used_of_plans_since_it_began(ledger: Ledger) -> None:
+    for number, (name, billing, ago) in enumerate(
+        [("a1", "plan", DAY), ("a1", "plan", 6 * DAY), ("a1", "api", DAY), ("a2", "plan", DAY), ("a1", "plan", 0)]
+    ):
+        at = NOON - ago - 60_000
+        message = Message(f"msg_{number}", "r", at, "claude-opus-5-5", Usage(1))
+        ledger.booked(book(Source("vm1", name, "", "", billing), [Booking(message, Cost(DOLLAR, True), at)])).result(10)
+    week = Headroom("ann", "week", "window", 40, 100, NOON + 2 * DAY, shares={"vm1/a1": 1000})
+    gauges = (
+        week,
+        replace(week, name="week Opus"),
+        replace(week, name="5 h"),
+        replace(week, account="bob", used=None),
+        replace(week, account="cid", resets=NOON),
+    )
+    assert list(weeks_of(fleet(gauges=gauges), ledger, NOON)) == [Week("ann", 40, 2_000_000)]
