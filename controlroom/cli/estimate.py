@@ -112,12 +112,12 @@ def _holds(fit: TierFit) -> str:
 
 
 def _machines(found: Estimate) -> None:
-    rows: list[tuple[str, ...]] = [("A MONTH", "MACHINES", "HOLDS EACH")]
+    rows: list[tuple[str, ...]] = [("A MONTH", "EACH", "MACHINES")]
     for one in cheapest(found.housings):
         machine = one.machine
         money = dollars(one.month).replace("$", _SIGNS[machine.currency])
-        rows.append((money, f"{one.machines} × {machine.provider} {machine.name}", f"{one.each} agents"))
+        rows.append((money, f"{one.each}", f"{one.machines} × {machine.provider} {machine.name}"))
     if len(rows) == 1:
         output.data("no machine that is known holds even one such agent (see machines.toml)")
     else:
-        output.table(rows, right=frozenset((0,)))
+        output.table(rows, right=frozenset((0, 1)))

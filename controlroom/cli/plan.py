@@ -69,7 +69,11 @@ def _part(part: Part, days: float) -> None:
 
 
 def _rows(part: Part, sign: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    before = ""
     for way in part.ways:
+        if before and way.kind != before:
+            yield ("", "", ""), ""
+        before = way.kind
         share = percent(100 * way.month / part.month if part.month else None)
         yield (way.name, _money(way, sign), share), way.note
 

@@ -347,6 +347,8 @@ def _pays(plan: Plan, seats: int, month: int) -> str:
     text = f"pays from {dollars(seats)} of use on; yours is {dollars(month)}"
     if plan.month_paid_yearly is not None:
         text += f"; {dollars(plan.month_paid_yearly * plan.seats_from)} paid yearly"
+    if plan.api_credit:
+        text += f"; {dollars(plan.api_credit)} of the API with it, not for Claude Code"
     return text + (f"; unsure: {plan.unsure}" if plan.unsure else "")
 
 

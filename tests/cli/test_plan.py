@@ -82,7 +82,7 @@ def test_an_estimate_names_the_tier_that_holds(
     assert ["mid", "50k", "500", "50k", "5.0k", "$3,168"] in [line.split() for line in lines]
     assert "Start  1 %  5 %  2 %  1267%  no: spend" in lines
     assert "Scale holds even the high case: at most 1 % of a ceiling and 3 % of its spend" in lines
-    assert " €26.97  3 × Cloud small  4 agents" in lines
+    assert " €26.97     4  3 × Cloud small" in lines
     assert "- Cloud: prices of some day" in talk
 
 
