@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controlroom.cli.exits import MEANINGS
 from controlroom.cli.verbs import VERBS
-from controlroom.domain.actions import ACTIONS
+from controlroom.domain.keymap import DEFAULT, shown
 from controlroom.domain.model import State
 from controlroom.domain.views import GLYPHS, ORDER
 from controlroom.fleet.config import reference
@@ -34,10 +34,14 @@ _STATES = {
 def keys() -> str:
     """The table of keys."""
     rows = [
-        f"| `{action.key or f': {action.name}'}` | {action.where.replace(' ', ', ')} | {action.help} |"
-        for action in ACTIONS
+        f"| `{DEFAULT.shown(action.name)}` | {action.name} | {action.where.replace(' ', ', ')} | {action.help} |"
+        for action in DEFAULT.actions
     ]
-    return "\n".join(["| key | where | what it does |", "|---|---|---|", *rows])
+    rows += [
+        f"| `{'` `'.join(map(shown, motion.keys))}` | {motion.name} | {motion.where} | {motion.help} |"
+        for motion in DEFAULT.motions
+    ]
+    return "\n".join(["| key | name in `[keys]` | where | what it does |", "|---|---|---|---|", *rows])
 
 
 def states() -> str:

@@ -9,11 +9,13 @@ class Action:
 
     name: str
     key: str
-    """The key on the screen: one plain character, or `enter`, `space`. Empty: it is found in the palette."""
+    """The key on the screen, unless the config names another: one plain character, or `enter`, `space`.
+
+    Empty: it is found in the palette."""
     title: str
     """One or two words, for the footer."""
     help: str
-    """A sentence, for the help screen and the palette."""
+    """A sentence, for the help screen and the palette. `{name}` stands for the key of another action."""
     where: str = "overview agent"
     """The screens it belongs to: overview, agent, hosts, anywhere."""
     needs: str = ""
@@ -30,11 +32,22 @@ class Action:
     """It can be done to all marked agents at once; what is ended or answered is listed first."""
     footer: int = 0
     """Place in the footer, 1 first; 0: not there."""
+    more_keys: tuple[str, ...] = ()
+    """Other keys that do the same."""
 
     @property
     def looks(self) -> bool:
         """Whether a watcher has it, too."""
         return not (self.changes or self.operators)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that does it, the one that is shown first."""
+        return (self.key, *self.more_keys) if self.key else ()
+
+    def stands_on(self, screen: str) -> bool:
+        """Say whether it can be done on a screen."""
+        return self.where == "anywhere" or screen in self.where.split()
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -192,8 +205,8 @@ ACTIONS: tuple[Action, ...] = (
         "search",
         "/",
         "search",
-        "Find a text in the whole log, on its host; re: begins a regular expression. Then , and . lead from match to "
-        "match.",
+        "Find a text in the whole log, on its host; re: begins a regular expression. Then {match_older} and "
+        "{match_newer} lead from match to match.",
         "agent",
         footer=9,
         verb="logs AGENT --grep TEXT",
@@ -204,7 +217,7 @@ ACTIONS: tuple[Action, ...] = (
         "hosts",
         "h",
         "hosts",
-        "The hosts: figures, links, questions; add one with a.",
+        "The hosts: figures, links, questions; add one with {host_add}.",
         "overview",
         verb="host list",
         footer=10,
@@ -317,12 +330,3 @@ ACTIONS: tuple[Action, ...] = (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 
-
-def on_screen(screen: str, *, watching: bool = False) -> list[Action]:
-    """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last.
-
-    `watching`: only what a watcher has.
-    """
-    here = [action for action in ACTIONS if screen in action.where.split() or action.where == "anywhere"]
-    here = [action for action in here if action.looks or not watching]
-    return sorted(here, key=lambda action: action.footer or 99)

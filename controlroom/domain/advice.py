@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controlroom.domain.actions import BY_NAME
+from controlroom.domain.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.words import since
 
@@ -19,11 +20,19 @@ QUIET = 10 * 60_000
 
 @dataclass(frozen=True)
 class Step:
-    """Something that can be done now. `key` is that of the screen, `command` that of the shell; either may be empty."""
+    """Something that can be done now, as an action of the screen and a command of the shell; either may be empty."""
 
     words: str
-    key: str = ""
+    action: str = ""
     command: str = ""
+
+    def key(self, keys: Keymap) -> str:
+        """Give the key, or keys, that do it on the screen; "" where there are none."""
+        known = keys.by_name.get(self.action)
+        if known is None:
+            return ""
+        way = keys.shown(known.name)
+        return way if known.where != "hosts" else f"{keys.shown('hosts')} {way}"
 
 
 def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
@@ -46,8 +55,7 @@ def _step(action: str, words: str, target: str, more: str = "") -> Step:
     if known is None:
         return Step(words)
     verb = known.verb.replace("AGENT", target).replace("NAME", target)
-    key = known.key if known.where != "hosts" else f"{BY_NAME['hosts'].key} {known.key}"
-    return Step(words, key, f"controlroom {verb}{more}" if verb else "")
+    return Step(words, action, f"controlroom {verb}{more}" if verb else "")
 
 
 def _adopted(agent: Agent) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from controlroom.domain.advice import Step, steps
 from controlroom.domain.endings import exit_words
+from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import ENDED, LIVE, Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.views import iso
 from controlroom.domain.words import age, ago, since
@@ -191,10 +192,10 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
 # --------------------------------------------------------------------------- for people, for scripts
 
 
-def lines(told: Explanation, now: int, clock: Callable[[int], str], *, keys: bool = False) -> list[Line]:
+def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap | None = None) -> list[Line]:
     """Write an explanation for people. `clock` gives a time of day from UTC milliseconds, as the reader counts it.
 
-    `keys`: name the keys of the screen where there are some, instead of commands.
+    `keys`: name these keys of the screen where there are some, instead of commands.
     """
     heard = "heard" if told.state is State.LOST else "since"
     when = f", {heard} {clock(told.since)} ({ago(now - told.since)})" if told.since else ""
@@ -217,8 +218,9 @@ def _view_words(view: SourceView, now: int) -> str:
     return f"{view.source}{value}, {ago(now - view.at)}; {verdict}"
 
 
-def _step_words(step: Step, keys: bool) -> str:
-    way = f"key {step.key}" if keys and step.key else step.command
+def _step_words(step: Step, keys: Keymap | None) -> str:
+    key = step.key(keys) if keys else ""
+    way = f"key {key}" if key else step.command
     return f"{step.words}  [{way}]" if way else step.words
 
 
@@ -247,6 +249,7 @@ def record(told: Explanation) -> dict[str, Any]:
         "stale": told.stale,
         "notes": dict(told.notes),
         "steps": [
-            {"words": step.words, "key": step.key or None, "command": step.command or None} for step in told.steps
+            {"words": step.words, "key": step.key(DEFAULT) or None, "command": step.command or None}
+            for step in told.steps
         ],
     }

@@ -284,11 +284,12 @@ def reference() -> str:
         "",
     ]
     for name, field in ConfigFile.model_fields.items():
-        if name not in TABLES:
+        if name not in TABLES and name != "keys":
             lines += [f"# {field.description}", f"# {name} = {_toml(field.default)}", ""]
     for name, table in TABLES.items():
         lines += [f"# {ConfigFile.model_fields[name].description}", f"# [{name}{'' if name in SINGLE else '.NAME'}]"]
         lines += [line for key in table.model_fields for line in _setting(table, key)] + [""]
+    lines += [f"# {ConfigFile.model_fields['keys'].description}", "# [keys]", '# kill = "x"', ""]
     return "\n".join(lines)
 
 

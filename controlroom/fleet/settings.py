@@ -45,6 +45,13 @@ def _money(value: object) -> str:
     return text
 
 
+def _keys(value: object) -> object:
+    """Take a key or several. What they may be the screen says: a wrong one must not keep an engine from its work."""
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(key, str) for key in value)):
+        return value
+    raise ValueError('expected a key like "x", or several: ["x", "+"]')
+
+
 def _host_names(value: "dict[str, HostTable]") -> "dict[str, HostTable]":
     for name in value:
         if name == LOCAL:
@@ -147,6 +154,7 @@ class LimitsTable(Table):
     )
 
 
+Keys = Annotated[str | list[str], BeforeValidator(_keys)]
 Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]
 Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
@@ -168,6 +176,9 @@ class ConfigFile(Table):
         max_length=60,
         description="the colours of the screen: a theme of the program, or NAME for themes/NAME.toml beside this file; "
         "empty: by the terminal",
+    )
+    keys: dict[str, Keys] = Field(
+        {}, description="other keys of the screen, by the names that its table of keys has: a key, or several"
     )
     hosts: Hosts = Field(
         {}, description="machines reached over SSH; `controlroom host add` writes its own to hosts.toml"

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from controlroom.domain.intents import Intent
+from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
 from controlroom.tui.dressed import DressedApp
@@ -67,6 +68,7 @@ class ControlRoomApp(DressedApp):
         *,
         theme_file: theme.ThemeFile | None = None,
         wardrobe: Wardrobe | None = None,
+        keys: Keymap = DEFAULT,
         glyphs: Glyphs = theme.RICH_GLYPHS,
         now: Callable[[], int] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -78,6 +80,7 @@ class ControlRoomApp(DressedApp):
         `read_only`: what to show until the engine says what we may do.
         """
         super().__init__(theme_file, wardrobe, glyphs)
+        self.keys = keys
         self.troubles: list[str] = []
         """What is wrong with the settings, in sentences that are said when the screen is there."""
         self._connect_engine = connect

@@ -138,7 +138,7 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
     if agent := _agent(room, screen):
         now = room.picture.now
         told = explain(room.fleet, agent, now)
-        shown = lines(told, now, room.picture.clock, keys=True)
+        shown = lines(told, now, room.picture.clock, room.keys)
         room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
 
 
@@ -318,7 +318,7 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
 
         room.push_screen(SecretForm(panel.subject, question))
     elif verdict != "deny" and wants_words(question) and not words:
-        room.say("it wants an answer: the number of a choice, or m and words")
+        room.say(f"it wants an answer: the number of a choice, or {room.keys.shown('message')} and words")
     else:
         answer = intents.AnswerQuestion(panel.subject, question.id, verdict, words)
         room.order(answer, _answered(room, panel.subject, question, verdict))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
+from controlroom.domain.keymap import DEFAULT, Keymap, KeyProblem, remapped
 from controlroom.domain.screen import ScreenSettings
 from controlroom.tui import theme
 from controlroom.tui.app import FRAME, ControlRoomApp
@@ -63,14 +64,16 @@ def run(
         file, trouble = (wardrobe.find(theme_name), "") if theme_name else wardrobe.first(environment)
     except ThemeError as error:
         return _complain(str(error))
+    keys, wrong = _keys(settings)
     app = ControlRoomApp(
         watch_engine if watching else reach_engine,
         theme_file=file,
         wardrobe=wardrobe,
+        keys=keys,
         glyphs=_glyphs(environment),
         read_only=watching,
     )
-    app.troubles = [words for words in (settings.problem, trouble) if words]
+    app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
     return show(app)
 
 
@@ -111,6 +114,14 @@ def _has_no_colours(environment: Mapping[str, str]) -> bool:
         return False
     except curses.error:
         return False
+
+
+def _keys(settings: ScreenSettings) -> tuple[Keymap, str]:
+    """Give the keys that hold, and what is wrong with those of the config, in a sentence."""
+    try:
+        return remapped(settings.keys or {}), ""
+    except KeyProblem as problem:
+        return DEFAULT, f"{settings.source}: {problem}. Until then all keys are what they were."
 
 
 def _glyphs(environment: Mapping[str, str]) -> theme.Glyphs:

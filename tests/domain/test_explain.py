@@ -12,6 +12,7 @@ from controlroom.cli.verbs import find
 from controlroom.domain import explain as why
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.endings import exit_words
+from controlroom.domain.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
@@ -192,4 +193,4 @@ def test_every_agent_can_be_explained_and_every_step_is_a_verb_that_there_is(one
 
 def test_keys_are_those_of_the_table() -> None:
     found = told(agent(state=State.IDLE))
-    assert found.steps[0].key == BY_NAME["message"].key
+    assert found.steps[0].key(DEFAULT) == BY_NAME["message"].key

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from controlroom.domain import actions, availability, views, words
+from controlroom.domain import actions, availability, keymap, views, words
 from controlroom.domain.model import Evidence, Fleet, LinkState, Money, Pending, State
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
 
@@ -108,13 +108,13 @@ def test_history_is_right_aligned_and_bounded() -> None:
 
 def test_every_action_has_its_own_key_on_each_screen() -> None:
     for screen in ("overview", "agent", "hosts"):
-        keys = [action.key for action in actions.on_screen(screen)]
+        keys = [action.key for action in keymap.DEFAULT.on_screen(screen)]
         assert len(keys) == len(set(keys)), (screen, keys)
 
 
 def test_no_two_keys_differ_only_by_case() -> None:
     for screen in ("overview", "agent", "hosts"):
-        keys = [action.key.lower() for action in actions.on_screen(screen)]
+        keys = [action.key.lower() for action in keymap.DEFAULT.on_screen(screen)]
         assert len(keys) == len(set(keys))
 
 

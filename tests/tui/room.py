@@ -10,6 +10,7 @@ from typing import TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
@@ -99,6 +100,7 @@ async def room(
     read_only: bool = False,
     wardrobe: Wardrobe | None = None,
     troubles: Sequence[str] = (),
+    keys: Keymap = DEFAULT,
 ) -> AsyncIterator[Room]:
     """Open the app at a size and wait until it shows the fleet."""
     clock = Clock()
@@ -107,6 +109,7 @@ async def room(
         engine.connect,
         theme_file=theme.find(theme_name),
         wardrobe=wardrobe,
+        keys=keys,
         glyphs=glyphs,
         now=clock,
         monotonic=clock.monotonic,

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.actions import ACTIONS, on_screen
+from controlroom.domain.actions import ACTIONS
 from controlroom.domain.intents import (
     AnswerQuestion,
     ForgetAgent,
     KillAgent,
 )
+from controlroom.domain.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
@@ -262,7 +263,8 @@ async def test_the_palette_holds_every_action_of_the_screen_greyed_with_its_reas
     async with room(scenes.farm(), size=WIDE) as here:
         await here.press(":")
         names = {find.name for find in here.screen(PaletteScreen)._finds}
-        assert names >= {f"action {action.name}" for action in on_screen("overview") if action.name != "palette"}
+        here_done = {action.name for action in DEFAULT.on_screen("overview")} - {"palette"}
+        assert names >= {f"action {name}" for name in here_done}
         assert names >= {f"agent {agent}" for agent in here.engine.fleet.agents}
         assert names >= {f"host {host}" for host in here.engine.fleet.hosts}
         await here.write("remove an ended")
@@ -275,7 +277,7 @@ async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -
         await here.press(*keys, "?")
         here.screen(HelpScreen)
         shown = " ".join(here.text().split())
-        for action in on_screen(where):
+        for action in DEFAULT.on_screen(where):
             assert action.help in shown
         await here.press("?")
         assert not isinstance(here.app.screen, HelpScreen)

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.actions import ACTIONS, on_screen
+from controlroom.domain.actions import ACTIONS
+from controlroom.domain.keymap import DEFAULT
 from controlroom.domain.model import Fleet, Question
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
@@ -76,7 +77,7 @@ async def test_help_and_palette_name_only_what_looks(where: str) -> None:
         helped = here.text()
         await here.press("q", ":")
         found = here.screen(PaletteScreen)._finds
-        for action in on_screen(where):
+        for action in DEFAULT.on_screen(where):
             assert (action.help[:40] in helped) == action.looks, action.name
         names = {find.name for find in found}
         assert not names & {f"action {action.name}" for action in ACTS}

@@ -103,19 +103,15 @@ class AgentScreen(RoomScreen):
         ]
         return [
             *answers,
-            Motion("j down", "A line down.", lambda: log.scroll_rows(1)),
-            Motion("k up", "A line up.", lambda: log.scroll_rows(-1)),
-            Motion("space pagedown", "More of a long question; else a page down.", self._page_down),
-            Motion(
-                "b pageup",
-                "A page up, as a tap near the top does; near the bottom: down.",
-                lambda: log.scroll_pages(-1),
-            ),
-            Motion("o home", "The first line of this run; again: of the run before.", log.to_start),
-            Motion("l end", "The end: follow what comes.", log.to_end),
-            Motion("w", "Break long lines, or cut them.", log.toggle_wrap),
-            Motion("> right", "Where lines are cut: to the right.", lambda: log.pan(1)),
-            Motion("< left", "Where lines are cut: to the left.", lambda: log.pan(-1)),
+            self.motion("down", lambda: log.scroll_rows(1)),
+            self.motion("up", lambda: log.scroll_rows(-1)),
+            self.motion("page_down", self._page_down),
+            self.motion("page_up", lambda: log.scroll_pages(-1)),
+            self.motion("first", log.to_start),
+            self.motion("last", log.to_end),
+            self.motion("wrap", log.toggle_wrap),
+            self.motion("right", lambda: log.pan(1)),
+            self.motion("left", lambda: log.pan(-1)),
         ]
 
     def _answer(self, number: int) -> None:
@@ -158,7 +154,7 @@ class AgentScreen(RoomScreen):
         """Go to the next older match (1) or the next newer one (-1)."""
         hunt = self.hunt
         if hunt is None or not hunt.begun:
-            self.room.say("search first: / and a text")
+            self.room.say(f"search first: {self.room.keys.shown('search')} and a text")
         elif hit := hunt.choose(step):
             hunt.eager = False
             self.log_view.go_to(hit.place)

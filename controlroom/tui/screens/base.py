@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events, on
 from textual.screen import Screen
 
-from controlroom.domain.actions import Action, on_screen
+from controlroom.domain.actions import Action
 from controlroom.domain.availability import unavailable
 from controlroom.tui.painting import Painting
 from controlroom.tui.picture import Picture
@@ -120,9 +120,14 @@ class RoomScreen(Screen[None]):
 
     # ------------------------------------------------------------------ keys
 
+    def motion(self, name: str, do: Callable[[], None]) -> Motion:
+        """Say what a motion of the table does here."""
+        known = self.room.keys.motion(self.where, name)
+        return Motion(" ".join(known.keys), known.help, do)
+
     def actions(self) -> list[Action]:
         """Give what can be done here."""
-        return on_screen(self.where, watching=self.picture.read_only)
+        return self.room.keys.on_screen(self.where, watching=self.picture.read_only)
 
     def items(self) -> list[Item]:
         """Give the footer."""
@@ -144,8 +149,9 @@ class RoomScreen(Screen[None]):
         """Turn a key into a motion or an action; says whether it is one."""
         key = plain_key(event)
         motion = self._motions().get(key) or self._motions().get(event.key)
-        named = {action.key: action for action in (*on_screen(self.where), *self.actions())}
-        action = named.get("q" if key in ("backspace", "escape") else key)
+        known = (*self.room.keys.on_screen(self.where), *self.actions())
+        named = {key: action for action in known for key in action.keys}
+        action = self.room.keys["back"] if key in ("backspace", "escape") else named.get(key)
         held = self.room.held(key)
         if motion is not None:
             if not (held and motion.decides):

@@ -6,13 +6,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.actions import ACTIONS, on_screen
+from controlroom.domain.keymap import shown
 from controlroom.domain.model import State
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import Motion, plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.widgets.keys import KEY_WORDS
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rule import Rule
 
@@ -56,11 +55,12 @@ class HelpText(Lines):
 
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
-        for action in sorted(on_screen(self._where, watching=self.room.picture.read_only), key=ACTIONS.index):
-            drawn += self._entry(KEY_WORDS.get(action.key, action.key) or f": {action.name}", action.help, width)
+        keys = self.room.keys
+        for action in sorted(keys.on_screen(self._where, watching=self.room.picture.read_only), key=keys.actions.index):
+            drawn += self._entry(" ".join(map(shown, action.keys)) or keys.shown(action.name), action.help, width)
         drawn += [(), ink.line(("  moving", palette.quiet))]
         for motion in self._motions:
-            if motion.help:
+            if motion.help and motion.keys:
                 drawn += self._entry(_keys(motion.keys), motion.help, width)
         drawn += [(), ink.line(("  states", palette.quiet))]
         for state, words in _STATES:

@@ -39,7 +39,7 @@ class HostsScreen(RoomScreen):
             yield Rule("hosts", id="hosts-rule")
             yield HostFigures(id="all-hosts")
             yield Rule(id="host-rule")
-            yield QuestionPanel(("allow", "deny"), id="question")
+            yield QuestionPanel(("allow", "deny"), where="hosts", id="question")
             yield HostFacts(id="facts")
         yield Says(id="says")
         yield Keys(id="keys")
@@ -59,7 +59,8 @@ class HostsScreen(RoomScreen):
         if self.room.screen is self:
             self.room.read_logs({})
         palette, table = self.room.palette, self.table
-        adds = () if picture.read_only else (("a", palette.key), (" adds one: user@address", palette.quiet))
+        key = self.room.keys.shown("host_add")
+        adds = () if picture.read_only else ((key, palette.key), (" adds one: user@address", palette.quiet))
         table.empty_lines = [ink.line(("  No hosts yet. ", palette.strong), *adds)]
         table.show(host_rows(picture.fleet, picture.now))
         if self._first:
@@ -125,9 +126,9 @@ class HostsScreen(RoomScreen):
         table = self.table
         numbers = [Motion(str(number), "", partial(self._choose_number, number)) for number in range(1, 10)]
         return [
-            Motion("j down", "Next host.", lambda: table.move(1)),
-            Motion("k up", "Host before.", lambda: table.move(-1)),
-            Motion("space pagedown", "More of a long question, or of what is known of a host.", self._more),
+            self.motion("down", lambda: table.move(1)),
+            self.motion("up", lambda: table.move(-1)),
+            self.motion("page_down", self._more),
             *numbers,
         ]
 

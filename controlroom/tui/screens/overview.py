@@ -143,7 +143,7 @@ class Overview(RoomScreen):
         wanted = self.query_one(FilterLine).text
         self.arranged = self._arranged(picture, Arrangement(self._sort, self._group, wanted))
         cells = max(20, self.table.size.width - 4)
-        self.table.empty_lines = no_agents(self.room.palette, picture, wanted, cells)
+        self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
         limited = (
             agent for agent in picture.fleet.agents.values() if agent.limited_until and agent.state is State.LIMITED
         )
@@ -326,12 +326,12 @@ class Overview(RoomScreen):
         """Keys that move the cursor and the chosen pane's log."""
         far = len(self.table.rows)
         moves = [
-            Motion("j down", "Next agent.", partial(self._move, 1)),
-            Motion("k up", "Agent before.", partial(self._move, -1)),
-            Motion("< home", "First agent.", partial(self._move, -far)),
-            Motion("l end >", "Last agent.", partial(self._move, far)),
-            Motion(". pagedown", "More of the question or log in the pane.", self._page_down),
-            Motion(", pageup b", "Earlier lines of the log in the pane.", self._page_up),
+            self.motion("down", partial(self._move, 1)),
+            self.motion("up", partial(self._move, -1)),
+            self.motion("first", partial(self._move, -far)),
+            self.motion("last", partial(self._move, far)),
+            self.motion("page_down", self._page_down),
+            self.motion("page_up", self._page_up),
             Motion(
                 "1",
                 "The pane with that number, up to 9 (0: the tenth); with one pane, that row.",

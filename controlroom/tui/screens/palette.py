@@ -7,7 +7,8 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.actions import ACTIONS, Action
+from controlroom.domain.actions import Action
+from controlroom.domain.keymap import shown
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
 from controlroom.tui.deeds import do, open_agent, open_hosts
@@ -15,7 +16,6 @@ from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Sheet
 from controlroom.tui.widgets.filter import TypeLine
-from controlroom.tui.widgets.keys import KEY_WORDS
 from controlroom.tui.widgets.rows import Rows
 
 
@@ -81,7 +81,8 @@ class PaletteScreen(Sheet):
         """Gather everything there is."""
         room = self.room
         here = {action.name for action in self._screen.actions()}
-        self._finds = [self._action(action) for action in ACTIONS if action.name in here and action.name != "palette"]
+        actions = (action for action in room.keys.actions if action.name in here and action.name != "palette")
+        self._finds = [self._action(action) for action in actions]
         self._finds += [
             Find(
                 f"agent {row.id}",
@@ -102,7 +103,7 @@ class PaletteScreen(Sheet):
 
     def _action(self, action: Action) -> Find:
         reason = self._screen.reason_against(action) or ""
-        key = KEY_WORDS.get(action.key, action.key)
+        key = shown(action.key)
         return Find(f"action {action.name}", key, action.title, action.help, reason, lambda: do(self.room, action.name))
 
     @on(TypeLine.Changed)

@@ -1,32 +1,37 @@
 """What stands where agents would stand when there is none to show."""
 
+from typing import TYPE_CHECKING
+
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import size
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Engine, Picture
-from controlroom.tui.theme import Palette
+
+if TYPE_CHECKING:
+    from controlroom.tui.app import ControlRoomApp
 
 _SHOWN = 3
 """Machines that are described."""
 
 
-def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> list[Line]:
+def no_agents(room: "ControlRoomApp", picture: Picture, wanted: str, cells: int) -> list[Line]:
     """Say what to do next. `wanted`: the filter; `cells`: the width there is."""
-    fleet = picture.fleet
+    fleet, palette, keys = picture.fleet, room.palette, room.keys.shown
     quiet, key = palette.quiet, palette.key
+    add = ((keys("hosts"), key), (" then ", quiet), (keys("host_add"), key))
     if picture.engine is not Engine.HERE and not picture.known:
         words = picture.reason or "starting the engine…"
         return [(), *(ink.line((f"  {part}", quiet)) for part in ink.wrap(words, cells))]
     if wanted:
-        return [(), ink.line(("  no agent has that.  ", quiet), ("/", key), (" changes the filter", quiet))]
+        return [(), ink.line(("  no agent has that.  ", quiet), (keys("filter"), key), (" changes the filter", quiet))]
     if picture.read_only:
         return [(), ink.line((f"  No {'agents' if fleet.hosts else 'hosts'} yet.", palette.strong))]
     if not fleet.hosts:
         return [
             (),
             ink.line(("  No hosts yet.", palette.strong)),
-            ink.line(("  Press ", quiet), ("h", key), (" then ", quiet), ("a", key), (" to add one,", quiet)),
+            ink.line(("  Press ", quiet), *add, (" to add one,", quiet)),
             ink.line(("  or: controlroom host add user@address", quiet)),
         ]
     return [
@@ -34,9 +39,9 @@ def no_agents(palette: Palette, picture: Picture, wanted: str, cells: int) -> li
         ink.line(("  No agents yet.", palette.strong)),
         *(ink.line((ink.cut(f"  {words}", cells), quiet)) for words in _machines(fleet)),
         (),
-        ink.line(("  Press ", quiet), ("s", key), (" to start one: write its task,", quiet)),
-        ink.line(("  then Enter. ", quiet), ("?", key), (" explains every key.", quiet)),
-        ink.line(("  ", quiet), ("h", key), (" then ", quiet), ("a", key), (" adds another machine;", quiet)),
+        ink.line(("  Press ", quiet), (keys("spawn"), key), (" to start one: write its task,", quiet)),
+        ink.line(("  then Enter. ", quiet), (keys("help"), key), (" explains every key.", quiet)),
+        ink.line(("  ", quiet), *add, (" adds another machine;", quiet)),
         ink.line(("  in a shell: controlroom init", quiet)),
         (),
         ink.line(("  tmux sessions and Claudes that you", quiet)),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.style import Style
 
+from controlroom.domain.keymap import shown
 from controlroom.domain.model import ENDED, Host, HostSample
 from controlroom.domain.views import HostRow, host_row
 from controlroom.domain.words import history, percent, since, size
@@ -62,7 +63,8 @@ class HostFacts(Lines):
         below = len(lines) - self._top - height
         if below <= 0:
             return lines[self._top :]
-        more = self._fact("", (f"Space: {below + 1} more", palette.key))
+        key = shown(self.room.keys.motion("hosts", "page_down").keys[0])
+        more = self._fact("", (f"{key}: {below + 1} more", palette.key))
         return [*lines[self._top : self._top + height - 1], more]
 
     def _said(self, label: str, words: str, width: int, style: Style | None = None) -> list[Line]:

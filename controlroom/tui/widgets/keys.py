@@ -8,14 +8,13 @@ from textual import events
 from textual.message import Message
 
 from controlroom.domain.actions import Action
+from controlroom.domain.keymap import shown
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 LAST = 20
 """Places from here on stand at the end and are never left out."""
-
-KEY_WORDS = {"enter": "Enter", "space": "Space", "backspace": "⌫"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Item:
     @property
     def key(self) -> str:
         """The key as it is shown."""
-        return KEY_WORDS.get(self.action.key, self.action.key)
+        return shown(self.action.key)
 
     @property
     def cells(self) -> int:

@@ -155,8 +155,8 @@ class AgentPane(Vertical):
             yield Head(id="head")
         else:
             yield Rule(id="pane-rule")
-        more = "Space" if self._full else "."
-        yield QuestionPanel(("allow", "always", "deny", "message"), more=more, id="question")
+        where = "agent" if self._full else "overview"
+        yield QuestionPanel(("allow", "always", "deny", "message"), where=where, id="question")
         if self._full:
             yield Rule(id="pane-rule")
         view = LogView(id="log")

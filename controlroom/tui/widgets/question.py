@@ -7,7 +7,8 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.actions import BY_NAME, Action
+from controlroom.domain.actions import Action
+from controlroom.domain.keymap import shown
 from controlroom.domain.many import wants_words
 from controlroom.domain.model import Question
 from controlroom.domain.words import age
@@ -44,13 +45,13 @@ class QuestionPanel(Lines):
             super().__init__()
             self.action_name = name
 
-    def __init__(self, answers: Sequence[str], *, more: str = "Space", id: str | None = None) -> None:  # noqa: A002
-        """`answers` are actions by name; `more` is the key that shows the next part of a long question."""
+    def __init__(self, answers: Sequence[str], *, where: str, id: str | None = None) -> None:  # noqa: A002
+        """`answers` are actions by name; `where` is the screen it stands on, as the table of keys calls it."""
         super().__init__(id=id)
-        self.more = more
+        self._where = where
         self.question: Question | None = None
         self.subject = ""
-        self._answers = [BY_NAME[name] for name in answers]
+        self._answers = answers
         self._now = 0
         self._most = 10
         self._top = 0
@@ -63,6 +64,11 @@ class QuestionPanel(Lines):
     def ground(self) -> Style:
         """A question is a panel."""
         return self.palette.panel
+
+    @property
+    def more(self) -> str:
+        """The key that shows the next part of a long question."""
+        return shown(self.room.keys.motion(self._where, "page_down").keys[0])
 
     @property
     def read(self) -> bool:
@@ -138,14 +144,16 @@ class QuestionPanel(Lines):
         if offered := choices(self.question):
             runs += [(f" 1-{offered}" if offered > 1 else " 1", palette.key), (" choose ", palette.text)]
             at = sum(ink.width(text) for text, _ in runs)
-        for action in self._answers:
+        for name in self._answers:
+            action = self.room.keys[name]
             title = self._title_of(action, width)
             if not title:
                 continue
-            text = f" {action.key} {title} "
+            key = self.room.keys.shown(name)
+            text = f" {key} {title} "
             self._places.append((at, at + len(text), action.name))
             at += len(text)
-            runs += [(f" {action.key}", palette.key), (f" {title} ", palette.text)]
+            runs += [(f" {key}", palette.key), (f" {title} ", palette.text)]
         return ink.line(*runs)
 
     def _title_of(self, action: Action, width: int) -> str:
