@@ -80,7 +80,12 @@ def message_of(line: bytes) -> Message | None:
         entry = json.loads(line, parse_constant=refused)
     except (ValueError, RecursionError) as error:
         raise Damaged(str(error)[:100]) from None
-    message = entry.get("message") if isinstance(entry, dict) and entry.get("type") == "assistant" else None
+    return message_in(entry) if isinstance(entry, dict) else None
+
+
+def message_in(entry: dict[str, Any]) -> Message | None:
+    """Read what a transcript line says; None: it is no answered request. Raises `Damaged`."""
+    message = entry.get("message") if entry.get("type") == "assistant" else None
     if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
         return None
     if message.get("model") == "<synthetic>":

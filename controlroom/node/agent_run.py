@@ -17,18 +17,14 @@ from controlroom.node import agent_process, claude, environment, folder, outcome
 from controlroom.node.agent_input import AgentInput, speakable
 from controlroom.node.control import Caller, ControlSocket
 from controlroom.node.interactive import Interactive
+from controlroom.node.money import Money
 from controlroom.node.outcome import Exit, Refused, Unpaid
 from controlroom.node.pane import Pane
-from controlroom.node.plan_windows import PlanWindows
 from controlroom.node.recorder import Recorder
-from controlroom.node.run_budget import RunBudget
 from controlroom.node.run_log import RunLog
-from controlroom.node.run_spend import RunSpend
 from controlroom.node.signals import signal_pipe
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
-from controlroom.node.transcript import config_folder
-from controlroom.node.usage_meter import UsageMeter
 from controlroom.wire import records
 
 PATIENCE = 5.0
@@ -55,9 +51,7 @@ class AgentRun:
         self._talk: claude.Conversation | Interactive | None = None
         self._pid = 0
         self._inlet: AgentInput | None = None
-        self._usage: UsageMeter | None = None
-        self._windows: PlanWindows | None = None
-        self._budget = RunBudget(order.grant, metered=order.spec.kind != "command")
+        self._money = Money(order, lambda: self._talk.session if self._talk else "")
         self._exit: Exit | None = None
         self._verdict: tuple[State, str] | None = None
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
@@ -78,15 +72,13 @@ class AgentRun:
         environ = environment.build(login, spec, self._order.tag, folder.place("."))
         cwd = environment.working_folder(spec, environ["HOME"])
         environ["PWD"] = cwd
-        billing = environment.billing(environ) if spec.kind != "command" else ""
-        if why := self._budget.begin(billing, time.monotonic(), _now()):
+        if why := self._money.begin(environ):
             raise Unpaid(why)
         self._pid = self._launch(agent_process.program_of(spec.command, environ, cwd), environ, cwd)
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        self._windows = self._budget.windows = PlanWindows(environ) if billing == "plan" else None
-        self._save(pid=self._pid, cwd=cwd, billing=billing)
+        self._save(pid=self._pid, cwd=cwd, billing=self._money.billing)
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
         """Start it with pipes; give its pid."""
@@ -96,22 +88,16 @@ class AgentRun:
             self._talk = self._conversation = claude.Conversation(spec.resume, spec.model)
             session = claude.new_session(os.urandom(16))
             argv = claude.command_line(program, spec.command[1:], spec, session)
-            self._meter(config_folder(environ), cwd, spec.resume or session)
+            self._money.watch(environ, cwd, spec.resume or session)
         child = agent_process.start(argv, environ, cwd)
         self._inlet = AgentInput(self._selector, child.stdin, self._not_taken)
         self._recorder.listen(child.stdout, records.EVENT if self._conversation else records.OUT)
         self._recorder.listen(child.stderr, records.ERR)
         return child.pid
 
-    def _meter(self, config: str, cwd: str, session: str) -> None:
-        """Be ready to count what a session costs that is about to begin or to go on."""
-        resumed = self._order.spec.resume
-        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
-        spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
-        self._budget.watch(spend, lambda: self._talk.session if self._talk else "", time.monotonic())
-
     def _give(self, task: str) -> None:
         if self._conversation:
+            self._write(self._money.question(first=True))
             self._write(self._conversation.begin(speakable(task)))
         elif self._inlet:
             self._inlet.write(task.encode("utf-8", "surrogateescape"))
@@ -130,10 +116,7 @@ class AgentRun:
         """Say for how long only the outside can want something."""
         now = time.monotonic()
         times = [*self._recorder.wakes_at(), self._time_up_at, self._ending_at if self._ending else _NEVER]
-        if self._exit is None and not self._verdict:
-            times.append(self._budget.wakes_at)
-        if self._usage:
-            times.append(self._usage.wakes_at)
+        times.append(self._money.wakes_at(ending=self._ends))
         if self._control.busy or self._status.unsaved:
             times.append(now + 1.0)
         if (close_at := self._may_close_at()) is not None:
@@ -144,12 +127,12 @@ class AgentRun:
     def _due(self) -> None:
         self._recorder.due()
         self._control.hang_up_late()
-        if self._usage and self._talk:
-            self._usage.due(self._talk.session, time.monotonic())
         if (close_at := self._may_close_at()) is not None and close_at <= _now():
             self._close_input()
-        if self._exit is None and not self._verdict and (why := self._budget.due(time.monotonic())):
+        if (why := self._money.due(ending=self._ends)) and self._may_close_at() is None:
             self._wind_up(State.PAUSED, why)
+        if self._conversation and self._conversation.working and not self._ends:
+            self._write(self._money.question())
         if self._time_up_at <= time.monotonic():
             self._time_is_up()
         if self._verdict and not (self._talk and self._talk.working):
@@ -158,6 +141,11 @@ class AgentRun:
             self._go_on_ending()
         if not self._finished:
             self._save()
+
+    @property
+    def _ends(self) -> bool:
+        """Say whether it has ended, or we have begun to end it."""
+        return self._exit is not None or self._verdict is not None or self._ending is not None
 
     def _may_close_at(self) -> int | None:
         return self._conversation.may_close_at if self._conversation and self._exit is None else None
@@ -187,11 +175,7 @@ class AgentRun:
     def _hear(self, event: dict[str, Any]) -> None:
         if self._conversation:
             self._write(self._conversation.feed(event, _now()))
-        if self._windows:
-            self._windows.hear(event, _now())
-        if self._usage:
-            self._usage.hear(event, time.monotonic())
-            self._budget.hear(event, time.monotonic())
+        self._money.hear(event)
 
     def _write(self, data: bytes) -> None:
         if data and self._inlet:
@@ -226,10 +210,10 @@ class AgentRun:
         what = request.get("do")
         if what not in ("message", "answer", "interrupt", "grant"):
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
-        if self._ending or self._verdict or self._exit is not None:
+        if self._ends:
             raise Refused("it has ended; reassign it to go on")
         if what == "grant":
-            self._budget.take(whole(request.get("number")), time.monotonic(), _now())
+            self._money.take(whole(request.get("number")))
             self._save()
             reply("")
         else:
@@ -322,9 +306,7 @@ class AgentRun:
     def _finish(self, left: list[process_tree.Process]) -> None:
         """Nothing of the agent runs any more, or cannot be ended: say what became of it, and stop."""
         self._recorder.finish()
-        if self._usage and self._talk:
-            self._usage.finish(self._talk.session)
-            self._budget.finish(time.monotonic())
+        self._money.finish()
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
         self._conclude(state, f"{detail} ({reason})" if reason else detail, reason)
@@ -332,7 +314,7 @@ class AgentRun:
     def _last_state(self) -> tuple[State, str]:
         if self._verdict:
             state, words = self._verdict
-            return state, (state is State.PAUSED and self._budget.over(time.monotonic())) or words
+            return state, (state is State.PAUSED and self._money.over()) or words
         ended = self._exit or Exit()
         if self._talk is None:
             failed = bool(ended.code or ended.signal)
@@ -366,7 +348,7 @@ class AgentRun:
         talk, before = self._talk, self._status.fields
         state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
-        changes.update(self._budget.fields(last=ending is not None))
+        changes.update(self._money.fields(last=ending is not None))
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and dict(zip(("id", "tool", "text", "at"), question[:4], strict=True))

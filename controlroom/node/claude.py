@@ -21,6 +21,7 @@ from controlroom.meter.speech import asked, limit_name, retry_words
 from controlroom.meter.states import State
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
+from controlroom.node.usage_question import is_answer
 
 SETTLE = 3_000
 """Milliseconds without a new turn after which the work is taken to be over, when there may be more to come."""
@@ -282,7 +283,7 @@ class Conversation:
             self._settled(now, "control_cancel_request")
 
     def _responds(self, event: dict[str, Any], _now: int) -> None:
-        if table(event.get("response")).get("subtype") == "error":
+        if table(event.get("response")).get("subtype") == "error" and not is_answer(event):
             self._interrupting = False
 
     def _result(self, event: dict[str, Any], now: int) -> None:

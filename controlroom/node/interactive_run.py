@@ -43,7 +43,7 @@ class InteractiveRun(AgentRun):
         session = spec.resume or claude.new_session(os.urandom(16))
         self._claude = self._talk = Interactive(session, spec.model, _now())
         self._transcript = Transcript(config_folder(environ), cwd)
-        self._meter(config_folder(environ), cwd, session)
+        self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         argv = claude.interactive_line(program, spec.command[1:], spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
@@ -103,10 +103,8 @@ class InteractiveRun(AgentRun):
 
     def _hear_all(self) -> bool:
         said = self._transcript.read()
-        if said and self._usage:
-            self._usage.expect(time.monotonic())
         for event, line in said:
-            self._budget.hear(event, time.monotonic())
+            self._money.hear(event)
             self._recorder.told(event, line)
             self._claude.hear(event, _now())
             for typed in self._typing:

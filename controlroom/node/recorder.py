@@ -12,6 +12,7 @@ from typing import Any
 from controlroom.meter.speech import Line, record_lines, speak
 from controlroom.node.pane import Pane
 from controlroom.node.run_log import EVENT_LINE, LineCutter, Piece, RunLog, kept_event, packed
+from controlroom.node.usage_question import is_answer
 from controlroom.wire import records
 from controlroom.wire.lines import PeerError, from_line
 
@@ -127,7 +128,9 @@ class Recorder:
             event = _event(piece) if stream == records.EVENT else None
             if event is not None and event.get("subtype") == _PULSE:
                 continue
-            if event is not None:
+            if event is not None and is_answer(event):
+                self._hear(event)
+            elif event is not None:
                 kept.append((records.EVENT, Piece(kept_event(event, piece.body), True)))
                 events.append(event)
             else:

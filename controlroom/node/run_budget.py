@@ -107,6 +107,11 @@ class RunBudget:
             self._spend.price(sheet)
 
     @property
+    def money(self) -> bool:
+        """Say whether a ceiling is money."""
+        return self.binds and self._terms is not None and self._terms.money
+
+    @property
     def binds(self) -> bool:
         """Say whether there is something that the agent must not do."""
         return self._metered and self._terms is not None and self._terms.binds
@@ -115,7 +120,10 @@ class RunBudget:
 
     def hear(self, event: dict[str, Any], now: float) -> None:
         """Take what the agent has said: what it cost may be written down soon."""
-        self._talked |= event.get("type") == "assistant"
+        if event.get("type") == "assistant":
+            self._talked = True
+            if self._spend and self.binds:
+                self._spend.heard(event)
         self._talk_until = now + LATE
         if self.binds:
             self.wakes_at = min(self.wakes_at, now + SOON)
@@ -124,28 +132,30 @@ class RunBudget:
 
     def due(self, now: float) -> str:
         """Look, when it is time; give why the agent must stop, "" while it may go on."""
-        if self.wakes_at > now or not self.binds:
+        if self.wakes_at > now:
             return ""
         self._count(now)
         return self.over(now)
 
     def finish(self, now: float) -> None:
         """The agent has ended: count what is left to be counted."""
-        if self.binds:
+        if self._terms is not None:
             self._count(now)
             while self._spend and self._spend.behind:
                 self._count(now)
 
     def _count(self, now: float) -> None:
         spend = self._spend
-        if spend is None or not self.binds:
+        if spend is None:
+            self.wakes_at = NEVER
             return
         hidden = spend.count(self._session())
         if not hidden and self._talked and not spend.found:
             hidden = "the transcript of its session"
         self._blind_since = min(self._blind_since, now) if hidden else NEVER
         self._why_blind = hidden
-        self.wakes_at = now + (0.0 if spend.behind else SOON if now < self._talk_until else BEAT)
+        pause = SOON if now < self._talk_until else BEAT
+        self.wakes_at = now if spend.behind else now + pause if self.binds else NEVER
 
     def fields(self, *, last: bool = False) -> dict[str, int]:
         """Give what the status is to say, when there is something new or it is the `last` time."""

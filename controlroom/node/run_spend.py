@@ -9,9 +9,10 @@ import contextlib
 import os
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 from controlroom.meter.prices import Sheet, micro
-from controlroom.meter.usage import Message
+from controlroom.meter.usage import Damaged, Message, message_in
 from controlroom.node.session_files import Tail, session_files
 
 AT_ONCE = 4
@@ -49,6 +50,11 @@ class Known:
         if 3 * self._size > 2 * len(self._names):
             self._grow()
         return max(0, pico - before[0]), max(0, tokens - before[1])
+
+    @property
+    def size_in_bytes(self) -> int:
+        """Give the memory that it takes."""
+        return 3 * 8 * len(self._names)
 
     def _slot(self, name: int) -> int:
         mask = len(self._names) - 1
@@ -129,6 +135,16 @@ class RunSpend:
     def found(self) -> bool:
         """Say whether there is a transcript to count from."""
         return any(self._files.values())
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """Take an `assistant` event of the stream: its prompt is known before the transcript tells what it cost.
+
+        Claude Code 2.1.330, observed: subagents' messages come, too, `request_id` is the transcript's `requestId`, and
+        the numbers are those of the message's beginning.
+        """
+        with contextlib.suppress(Damaged):
+            if event.get("request_id") and (message := message_in({**event, "requestId": event["request_id"]})):
+                self._take(message, there=False, older=False)
 
     def _read(self, path: str, tail: Tail, most: int, *, older: bool) -> int:
         """Count what has been added to one file, `most` pieces of it; give how many there were."""

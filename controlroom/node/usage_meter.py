@@ -72,6 +72,13 @@ class UsageMeter:
         if costs is not None:
             self._reported(text(event.get("session_id"), 64), *costs)
 
+    def total(self, session: str, pico: int, *, began: bool) -> None:
+        """Take what Claude answers that a session has cost; `began`: that was before this run of it did anything."""
+        if began:
+            self._session(session).began_with(pico)
+        else:
+            self._reported(session, pico, -1)
+
     def due(self, session: str, now: float) -> None:
         """Look, when it is time."""
         if self.wakes_at <= now:

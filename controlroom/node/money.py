@@ -1,0 +1,119 @@
+"""The money of one run: metered for home, told by Claude itself, held to its grant; and the windows of its plan.
+
+A plain command has none of it. Read by the runner, which must stay small.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controlroom.node import environment, usage_question
+from controlroom.node.plan_windows import PlanWindows
+from controlroom.node.run_budget import NEVER, RunBudget
+from controlroom.node.run_spend import RunSpend
+from controlroom.node.spec import Order
+from controlroom.node.transcript import config_folder
+from controlroom.node.usage_meter import UsageMeter
+
+ASKS = 5.0
+"""Seconds between two questions to a Claude at work what its session has cost, while a grant binds its money."""
+
+
+class Money:
+    """Everything that a runner knows and does about money. Times are those of the runner's two clocks, read here."""
+
+    def __init__(self, order: Order, session: Callable[[], str]) -> None:
+        """`session` gives the session of the agent, "" while it is not known."""
+        self.billing = ""
+        """Who pays (`environment.billing`); "" for what is not Claude."""
+        self._order, self._session = order, session
+        self._metered = order.spec.kind != "command"
+        self._budget = RunBudget(order.grant, metered=self._metered)
+        self._usage: UsageMeter | None = None
+        self._windows: PlanWindows | None = None
+        self._first = ""
+        self._asked = 0
+        self._asks_at = 0.0
+
+    # ------------------------------------------------------------------ the beginning
+
+    def begin(self, environ: Mapping[str, str]) -> str:
+        """Take the grant that the run begins with; give why it must not begin, "" when it may."""
+        self.billing = environment.billing(environ) if self._metered else ""
+        self._windows = self._budget.windows = PlanWindows(environ) if self.billing == "plan" else None
+        return self._budget.begin(self.billing, time.monotonic(), _now())
+
+    def watch(self, environ: Mapping[str, str], cwd: str, session: str) -> None:
+        """Be ready to count what a session costs that is about to begin or to go on."""
+        config, resumed = config_folder(environ), self._order.spec.resume
+        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
+        self._first = session
+        spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
+        self._budget.watch(spend, lambda: self._session() or session, time.monotonic())
+
+    # ------------------------------------------------------------------ while it runs
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the agent, or a line of its transcript."""
+        now = time.monotonic()
+        if self._usage and (answer := usage_question.answer(event)):
+            self._answered(self._usage, *answer)
+        if self._windows:
+            self._windows.hear(event, _now())
+        if self._usage:
+            self._usage.hear(event, now)
+            self._budget.hear(event, now)
+
+    def question(self, *, first: bool = False) -> bytes:
+        """Give the question what its session has cost, when it is time to put it to Claude; mostly nothing.
+
+        The `first` one comes before the first message. Only where a key pays: for a plan Claude would look through all
+        of its transcripts to answer, and ask its API.
+        """
+        now = time.monotonic()
+        if self.billing != "api" or not self._budget.money or now < self._asks_at:
+            return b""
+        self._asked += 0 if first else 1
+        self._asks_at = now + ASKS
+        return usage_question.line(self._asked)
+
+    def _answered(self, usage: UsageMeter, number: int, pico: int) -> None:
+        """Take the answer; number 0, before the first message, is what the session had cost before the run."""
+        usage.total(self._session() or self._first, pico, began=number == 0)
+
+    def take(self, number: int) -> None:
+        """Go by the grant that has been written. Raises `Refused`."""
+        self._budget.take(number, time.monotonic(), _now())
+
+    def wakes_at(self, *, ending: bool) -> float:
+        """Give the monotonic time at which `due` has something to do."""
+        times = [self._usage.wakes_at if self._usage else NEVER, NEVER if ending else self._budget.wakes_at]
+        return min(times)
+
+    def due(self, *, ending: bool) -> str:
+        """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already."""
+        now = time.monotonic()
+        if self._usage:
+            self._usage.due(self._session(), now)
+        return "" if ending else self._budget.due(now)
+
+    # ------------------------------------------------------------------ the end
+
+    def finish(self) -> None:
+        """The agent has ended: count what is left to be counted."""
+        if self._usage:
+            self._usage.finish(self._session())
+            self._budget.finish(time.monotonic())
+
+    def over(self) -> str:
+        """Say in words why nothing more may be spent; "" while something may."""
+        return self._budget.over(time.monotonic())
+
+    def fields(self, *, last: bool) -> dict[str, int]:
+        """Give what the status is to say, when there is something new or it is the `last` time."""
+        return self._budget.fields(last=last)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,183 @@
+"""What a run has spent: each message once, at its dearest; nothing that others have spent; nothing that is hidden."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.meter.prices import micro
+from controlroom.node import run_spend
+from controlroom.node.run_spend import Known, RunSpend
+from tests.node.prices import CENT, SIMPLE
+from tests.node.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line
+
+__all__ = ["claude"]
+
+BEFORE, LATER = "2026-11-22T04:00:00Z", "2026-11-22T09:00:00Z"
+DOLLARS = 1_000_000
+
+
+def spend(claude: Claude, session: str = SESSION, sheet: Any = SIMPLE) -> RunSpend:
+    made = RunSpend(str(claude.config), str(claude.cwd), session, BEGAN)
+    if sheet:
+        made.price(sheet)
+    return made
+
+
+def cents(run: RunSpend, session: str = SESSION) -> float:
+    run.count(session)
+    return run.spent / 10_000
+
+
+def add(path: Path, *lines: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(b"".join(lines))
+
+
+def test_each_message_counts_once_at_its_dearest_wherever_it_stands(claude: Claude) -> None:
+    run = spend(claude)
+    add(claude.transcript, line(1, 10), line(1, 10), line(2, 5))
+    assert cents(run) == 15
+    add(claude.transcript, line(2, 7), line(1, 3))
+    add(claude.subagent("agent-a.jsonl"), line(3, 100), line(1, 10))
+    add(claude.subagent("deeper", "agent-b.jsonl"), line(4, 1000))
+    assert cents(run) == 10 + 7 + 100 + 1000
+    assert run.tokens == 10 + 7 + 100 + 1000 + 4 * 3
+    assert not run.behind
+
+
+def test_what_stood_there_before_is_of_others_whenever_it_comes_again(claude: Claude) -> None:
+    add(claude.transcript, line(1, 1000, LATER), b'{"type":"assistant","message":{"usage":{')
+    add(claude.subagent("agent-a.jsonl"), line(2, 1000))
+    run = spend(claude)
+    assert cents(run) == 0
+    add(claude.transcript, b"\n", line(3, 5, BEFORE), line(1, 2000), line(2, 1000))
+    add(claude.subagent("agent-b.jsonl"), line(4, 6, BEFORE), line(1, 1000))
+    assert cents(run) == 11
+
+
+def test_a_session_that_is_gone_over_to_brings_what_is_older_and_not_what_is_new(claude: Claude) -> None:
+    other = claude.transcript.with_name(f"{FORK}.jsonl")
+    add(claude.transcript, line(1, 5))
+    run = spend(claude)
+    add(claude.transcript, line(2, 7, BEFORE))
+    assert cents(run) == 7
+    add(other, line(3, 1000, BEFORE), line(4, 11, LATER))
+    assert cents(run, FORK) == 18
+    add(other, line(5, 2, BEFORE))
+    add(claude.transcript, line(6, 3))
+    assert cents(run, FORK) == 23
+
+
+def test_a_transcript_that_is_cut_short_and_written_anew_hides_nothing(claude: Claude) -> None:
+    add(claude.transcript, *(line(number, 1000) for number in range(10)))
+    run = spend(claude)
+    add(claude.transcript, line(20, 5))
+    assert cents(run) == 5
+    claude.transcript.write_bytes(line(21, 7))
+    assert cents(run) == 12
+
+
+def test_a_damaged_line_costs_as_much_as_the_dearest_message(claude: Claude) -> None:
+    run = spend(claude)
+    add(claude.transcript, line(1, 5), line(2, 50), line(3, 1).replace(b'"output_tokens": 1', b'"output_tokens": NaN'))
+    add(claude.transcript, b'{"usage": "a word about \\u0022usage\\u0022"}\n')
+    assert cents(run) == 105
+
+
+def test_the_stream_tells_of_a_message_before_its_transcript_does(claude: Claude) -> None:
+    run = spend(claude)
+    event = {**json.loads(line(1, 1)), "request_id": "req_1"}
+    del event["requestId"]
+    for _ in range(2):
+        run.heard(event)
+    run.heard({**event, "message": {**event["message"], "model": "<synthetic>"}})
+    run.heard({**event, "message": {**event["message"], "usage": {"output_tokens": float("nan")}}})
+    run.heard({**event, "message": "hello"})
+    assert cents(run) == 1
+    add(claude.transcript, line(1, 30))
+    assert cents(run) == 30
+
+
+@pytest.mark.parametrize("hide", ["unlink", "symlink", "folder"])
+def test_a_file_that_cannot_be_read_any_more_is_named(claude: Claude, hide: str) -> None:
+    run = spend(claude)
+    assert (run.count(SESSION), run.found) == ("", False)
+    agent = claude.subagent("agent-a.jsonl")
+    add(claude.transcript, line(1, 5))
+    add(agent, line(2, 5))
+    assert (run.count(SESSION), run.found) == ("", True)
+    agent.unlink()
+    if hide == "symlink":
+        agent.symlink_to(claude.transcript)
+    elif hide == "folder":
+        agent.mkdir()
+    assert run.count(SESSION) == str(agent)
+    assert run.spent == 10 * DOLLARS // 100
+
+
+def test_without_prices_it_counts_tokens_and_prices_all_of_it_when_they_come(claude: Claude) -> None:
+    run = spend(claude, sheet=None)
+    add(claude.transcript, line(1, 10))
+    assert (cents(run), run.tokens) == (0, 13)
+    run.price(SIMPLE)
+    assert run.behind
+    assert (cents(run), run.tokens, run.behind) == (10, 13, False)
+    run.price(SIMPLE)
+    assert cents(run) == 10
+
+
+def test_a_long_transcript_is_read_in_steps(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_spend, "AT_ONCE", 1)
+    run = spend(claude)
+    add(claude.transcript, line(1, 1))
+    add(claude.subagent("agent-a.jsonl"), line(2, 1))
+    assert (cents(run), run.behind) == (1, True)
+    assert (cents(run), run.behind) == (2, True)
+    assert (cents(run), run.behind) == (2, False)
+
+
+def test_what_claude_reports_counts_when_it_is_more(claude: Claude) -> None:
+    reports = iter([5 * CENT, 5 * CENT, 90 * CENT])
+    run = RunSpend(str(claude.config), str(claude.cwd), SESSION, BEGAN, lambda: next(reports))
+    run.price(SIMPLE)
+    add(claude.transcript, line(1, 10))
+    assert [cents(run), cents(run), cents(run)] == [10, 10, 90]
+
+
+# -- the table of what is known
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2**62), st.integers(0, 2**40)), max_size=200))
+def test_the_sum_is_that_of_the_dearest_of_each_in_any_order(said: list[tuple[int, int, int]]) -> None:
+    known = Known()
+    parts = [known.more((f"m{number}", ""), pico, tokens) for number, pico, tokens in said]
+    for place in (1, 2):
+        best: dict[int, int] = {}
+        for row in said:
+            best[row[0]] = max(best.get(row[0], 0), row[place])
+        assert sum(part[place - 1] for part in parts) == sum(best.values())
+
+
+def test_a_hundred_thousand_messages_take_a_few_megabytes() -> None:
+    known, dice = Known(), random.Random(1)
+    keys = [(f"msg_{dice.getrandbits(80):x}", f"req_{number}") for number in range(100_000)]
+    assert sum(known.more(key, 3, 1)[0] for key in keys) == 300_000
+    assert sum(known.more(key, 4, 1)[0] for key in reversed(keys)) == 100_000
+    assert known.size_in_bytes <= 7 * 1024 * 1024
+
+
+def test_beyond_the_bound_everything_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_spend, "MOST_MESSAGES", 3)
+    known = Known()
+    assert [known.more((str(number % 4), ""), 1, 1)[0] for number in range(8)] == [1, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_cent_is_a_cent() -> None:
+    assert micro(CENT) == 10_000
