@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +58,10 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     made = Room(tmp_path)
     monkeypatch.chdir(made.folder)
-    yield made
+    return made
 
 
 @pytest.mark.parametrize(
@@ -188,13 +187,14 @@ def test_old_ones_are_refused_and_the_same_one_changes_nothing(room: Room) -> No
     assert room.after(budget, 5) == "budget: $0.05 of $0.05 spent"
 
 
+WRONG: list[dict[str, Any]] = [
+    {"number": "9"}, {"billed": -1}, {"billed": 1.5}, {"tokens": True}, {"windows": []}, {"windows": {"x": None}},
+    {"windows": {"x" * 200: 1}}, {"until": None}, {"lasts": 2**60}, {"prices": 7}, {"billed": 10**400},
+    {"billed": float("nan")},
+]  # fmt: skip
 BAD = [
     b"", b"[]", b"{", b"[" * 100_000, b'{"format":1}', b'{"format":2,"number":9}', b"\xff" * 10, b" " * 100_000,
-    *(json.dumps({**Terms(9)._asdict(), "format": 1, **wrong}).encode() for wrong in (
-        {"number": "9"}, {"billed": -1}, {"billed": 1.5}, {"tokens": True}, {"windows": []}, {"windows": {"x": None}},
-        {"windows": {"x" * 200: 1}}, {"until": None}, {"lasts": 2**60}, {"prices": 7}, {"billed": 10**400},
-        {"billed": float("nan")},
-    )),
+    *(json.dumps({**Terms(9)._asdict(), "format": 1, **wrong}).encode() for wrong in WRONG),
 ]  # fmt: skip
 
 
