@@ -121,7 +121,7 @@ def _message(entry: dict[str, Any], message: dict[str, Any]) -> Message:
     return Message(
         name_in(message, "id"),
         name_in(entry, "requestId"),
-        _time(entry.get("timestamp")),
+        moment(entry.get("timestamp")),
         name_in(message, "model"),
         used,
         fast=usage.get("speed") == "fast",
@@ -161,7 +161,7 @@ def count_in(table: dict[str, Any], field: str, most: int = MOST_TOKENS) -> int:
     return value
 
 
-def _time(value: object) -> int:
+def moment(value: object) -> int:
     """Read an ISO 8601 time as UTC milliseconds."""
     if not isinstance(value, str):
         return 0

@@ -12,6 +12,8 @@ from controlroom.meter.reports import Report, result_costs
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, to_line
 from controlroom.node.folder import USAGE
+from controlroom.node.in_flight import in_flight
+from controlroom.node.session_files import session_files
 from controlroom.node.session_usage import A_LOOK, SessionUsage
 from controlroom.node.transcript import find_transcript
 
@@ -54,6 +56,7 @@ class UsageMeter:
         self._torn = False
         if resumed and (transcript := find_transcript(config, cwd, resumed)):
             self._session(resumed).resume(transcript)
+            self._estimate(resumed)
 
     @property
     def reported(self) -> int:
@@ -86,10 +89,11 @@ class UsageMeter:
             self.wakes_at = now + SOON if more or now < self._until else NEVER
 
     def finish(self, session: str) -> None:
-        """Read the last of a session: its Claude has ended."""
+        """Read the last of a session, and estimate what nobody will tell: its Claude has ended."""
         for _ in range(_LAST_LOOKS):
             if not self.look(session):
                 break
+        self._estimate(session)
 
     def look(self, session: str) -> bool:
         """Read what has been added to the session's files; tell whether there is more than is read at once.
@@ -105,6 +109,11 @@ class UsageMeter:
             self._take([])
         self._looked = self._clock()
         return read >= A_LOOK
+
+    def _estimate(self, session: str) -> None:
+        """Book the requests that were under way when the session's Claude ended."""
+        files = session_files(self._config, self._cwd, session)
+        self._take([message for path in files if (message := in_flight(path))])
 
     def _reported(self, session: str, total: int, new: int) -> None:
         """Note a session's total, and what of it is new since the last one (-1: it is not told)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -100,3 +102,17 @@ def test_a_turn_that_was_interrupted_is_an_estimate_and_is_claudes_own(agent: Ma
     (message,) = metered(run).values()
     assert message.estimated
     assert ours(run) == theirs(run) == reported(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_request_that_was_under_way_at_the_end_is_an_estimate(
+    agent: MakeAgent, api: Api, number: signal.Signals
+) -> None:
+    run = agent(f"[[tool Read {{}}]] [[slow 0.2 200]] [[text {'lorem ipsum ' * 60}]]")
+    wait_for(lambda: api.state.deltas > 12, 20, "some of the answer")
+    os.kill(run.seen().pid, number)
+    run.finish(60)
+    answered, under_way = sorted(metered(run).values(), key=lambda message: message.estimated)
+    assert (answered.estimated, under_way.estimated, under_way.run) == (False, True, "")
+    assert 0 < under_way.usage.prompt - answered.usage.prompt - answered.usage.output < 1000
+    assert under_way.model == answered.model
