@@ -12,6 +12,8 @@ from tests.end_to_end.room import Room
 from tests.end_to_end.test_first_light import room as a_room
 from tests.end_to_end.test_first_light import vm1 as a_vm1
 from tests.lab.host import Host
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
 room, vm1 = a_room, a_vm1
@@ -42,6 +44,34 @@ def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     room.run("forget", "docs-1", "--yes")
     (row,) = csv.DictReader(io.StringIO(room.run("costs", "--by", "day", "--csv")))
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}", "the bill stays when the agent is gone"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.usefixtures("vm1")
+def test_what_claude_reports_beyond_its_transcript_is_a_row_of_its_own(room: Room, api: Api) -> None:
+    """A thought that is interrupted stands in no transcript."""
+    task = f"[[slow 0.2 100]] [[think {'hmm, well, ' * 100}]] [[text thought]]"
+    room.run("spawn", "deep-1", "--host", "vm1", "--cwd", "project", "--task", task)
+    wait_for(lambda: api.state.deltas > 3, 30, "the beginning of a thought")
+    room.run("interrupt", "deep-1")
+    room.wait_for_state("deep-1", "idle")
+    theirs = billed(room, "deep-1")
+    assert theirs > 0
+    room.wait_until("it is metered", lambda _: room.agent("deep-1")["spent_micro_usd"] == theirs)
+    (row,) = json.loads(room.run("costs", "--by", "model", "--json"))
+    assert (row["model"], row["messages"], row["output"]) == ("unattributed", 0, 0)
+    assert row["list_price_usd"] == row["unattributed_usd"] == f"{theirs / 1_000_000:.6f}"
+
+    room.run("send", "deep-1", "[[text thought]]")
+    room.wait_for_state("deep-1", "done", "idle")
+    room.wait_until("more is spent", lambda _: billed(room, "deep-1") > theirs)
+    more = billed(room, "deep-1")
+    room.wait_until("it is metered", lambda _: room.agent("deep-1")["spent_micro_usd"] == more)
+    rows = {row["model"]: row for row in json.loads(room.run("costs", "--by", "model", "--json"))}
+    assert len(rows) == 2
+    assert rows["unattributed"]["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
+    assert "unattributed" in room.run("costs", "--by", "model")
+    assert room.run("ledger", "check") == ""
 
 
 def test_who_did_what_is_kept_and_the_ledger_is_whole(room: Room, home: World) -> None:
