@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
 from controlroom.cli.starters import AtBoot, Beginnings, Starters
@@ -12,12 +13,13 @@ from controlroom.cli.starters import AtBoot, Beginnings, Starters
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from controlroom.fleet.reach_engine import Way
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
-    return run(
-        sys.argv[1:] if argv is None else argv, Starters(_screen, _engine, _demo, _reports, _at_boot, _beginnings)
-    )
+    starters = Starters(_screen, _engine, _demo, _reports, _at_boot, _beginnings, _bridge)
+    return run(sys.argv[1:] if argv is None else argv, starters)
 
 
 def _screen(watching: bool, theme: str) -> int:
@@ -25,7 +27,36 @@ def _screen(watching: bool, theme: str) -> int:
     from controlroom.fleet.screen_config import screen_settings
     from controlroom.tui.run import run as run_screen
 
-    return run_screen(screen_settings(find_home(os.environ)), watching, theme)
+    way = _way(watching) if output.is_terminal(sys.stdout) else None
+    return run_screen(screen_settings(find_home(os.environ)), watching, theme, way=way)
+
+
+def _way(watching: bool) -> "Way | None":
+    """Where the engine is on another machine: connect before the screen is drawn, as ssh may have something to ask."""
+    from controlroom.fleet.home import HomeProblem, engine_place, find_home
+
+    try:
+        if not (place := engine_place(find_home(os.environ), os.environ)):
+            return None
+    except HomeProblem as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
+    from controlroom.fleet.away import Away, parsed
+    from controlroom.fleet.reach_engine import EngineUnavailable
+
+    try:
+        address = parsed(place)
+        output.talk(f"connecting to {address}…")
+        way = Away(address, ask=True)
+        way.dial_ahead(watching=watching)
+    except EngineUnavailable as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
+    return way
+
+
+def _bridge(*, read_only: bool, start: bool) -> int:
+    from controlroom.fleet.bridge import run as run_bridge
+
+    return run_bridge(read_only=read_only, start=start)
 
 
 def _engine() -> int:

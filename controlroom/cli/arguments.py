@@ -169,6 +169,12 @@ def engine(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--uninstall", action="store_true", help="have this machine start it no more")
 
 
+def bridge(parser: argparse.ArgumentParser) -> None:
+    """Take what the other end may do."""
+    parser.add_argument("--read-only", action="store_true", help="nothing that comes in can change anything")
+    parser.add_argument("--no-start", action="store_true", help="start no engine where none runs")
+
+
 def demo(parser: argparse.ArgumentParser) -> None:
     """Take the size of the demo."""
     parser.add_argument("--agents", metavar="N", type=_count, default=8, help="how many (default 8, at most 60)")

@@ -1,9 +1,11 @@
 """The verbs for the room itself: its engine, and the demo."""
 
 import argparse
+import os
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.homes import AT
 from controlroom.cli.starters import Starters
 from controlroom.cli.stopping import stopped
 
@@ -34,15 +36,21 @@ def watch(args: argparse.Namespace, starters: Starters) -> int:
     return starters.screen(True, args.theme)
 
 
+def bridge(args: argparse.Namespace, starters: Starters) -> int:
+    """Join stdin and stdout to the engine."""
+    return starters.bridge(read_only=args.read_only, start=not args.no_start)
+
+
 def stop(args: argparse.Namespace, starters: Starters) -> int:
     """Stop the engine; that none runs is fine, too."""
     import asyncio
 
+    away = os.environ.get(AT, "local") != "local"
     if not asyncio.run(stopped()):
-        output.talk("no engine runs here")
+        output.talk(f"no engine runs {'there' if away else 'here'}")
         return Exit.DONE
     again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
-    output.talk(f"the engine has stopped; agents live on{again if starters.at_boot().how() else ''}")
+    output.talk(f"the engine has stopped; agents live on{again if not away and starters.at_boot().how() else ''}")
     return Exit.DONE
 
 

@@ -42,6 +42,7 @@ def overview() -> str:
             "  controlroom host add me@vm1.example.com",
             "",
             "AGENT is a name where that is unique, else HOST/NAME.",
+            "--home USER@ADDRESS, with any verb or none, attaches to the engine of that machine, over ssh.",
             "CONTROLROOM_HOME=DIR keeps a room of its own in DIR: config, engine, and agents on every host.",
             "NO_COLOR=1 switches colours off.",
             "",

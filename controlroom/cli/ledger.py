@@ -5,7 +5,7 @@ import os
 import time
 
 from controlroom.cli import output
-from controlroom.cli.exits import Exit
+from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
@@ -25,7 +25,7 @@ def check(args: argparse.Namespace, starters: Starters) -> int:
 
 def backup(args: argparse.Namespace, starters: Starters) -> int:
     """Copy the ledger."""
-    args.file = os.path.abspath(os.path.expanduser(args.file))
+    args.whole = os.path.abspath(os.path.expanduser(args.file))
     return with_room(_backup, args)
 
 
@@ -63,7 +63,9 @@ async def _check(client: Client, args: argparse.Namespace) -> int:
 
 
 async def _backup(client: Client, args: argparse.Namespace) -> int:
-    answer = await client.back_up_ledger(args.file)
+    if client.where and not os.path.isabs(args.file):
+        raise Stop(Exit.USAGE, f"the copy is made on {client.where}: give it a whole path there")
+    answer = await client.back_up_ledger(args.whole)
     if answer.reason:
         return _refused(answer.reason)
     output.data("\n".join(answer.lines))

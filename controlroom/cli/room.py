@@ -28,7 +28,7 @@ def with_room(verb: Verb, args: argparse.Namespace, *, start: bool = True) -> in
 
 async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
     try:
-        client = await Client.connect(start=start, role="cli")
+        client = await Client.connect(start=start, role="cli", ask=output.person_is_there())
         try:
             return await verb(client, args)
         finally:

@@ -1,5 +1,6 @@
 """From a command line to an exit code. Whatever happens, a person gets a sentence and never a traceback."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -7,6 +8,7 @@ from controlroom import __version__
 from controlroom.cli import output
 from controlroom.cli.arguments import TEXT_MARK
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.homes import take_home
 from controlroom.cli.starters import Starters
 
 TEXT_OPTION = "--task=" + TEXT_MARK
@@ -30,6 +32,8 @@ def run(argv: Sequence[str], starters: Starters) -> int:
 
 
 def _dispatch(words: list[str], starters: Starters) -> int:
+    if words[:1] != ["--complete"]:
+        words = take_home(words, os.environ)
     theme, words = _theme(words)
     if not words:
         return starters.screen(False, theme)

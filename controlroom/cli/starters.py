@@ -37,6 +37,13 @@ class Beginnings(Protocol):
         """Name the hosts that ~/.ssh/config knows."""
 
 
+class Bridge(Protocol):
+    """Joins stdin and stdout to the engine's socket, until either ends; gives the exit code."""
+
+    def __call__(self, *, read_only: bool, start: bool) -> int:
+        """`read_only`: to the socket where nobody can change anything; `start`: an engine where none runs."""
+
+
 class Starters(NamedTuple):
     """Each runs to its end and gives an exit code; none is imported before it is called."""
 
@@ -52,3 +59,5 @@ class Starters(NamedTuple):
     """How this room's engine is started with the machine."""
     beginnings: Callable[[], Beginnings]
     """What this room begins with."""
+    bridge: Bridge
+    """The way in for a front end on another machine."""

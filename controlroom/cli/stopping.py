@@ -1,5 +1,6 @@
 """Ending the engine of this room, whoever wants it."""
 
+from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 
 
@@ -8,7 +9,7 @@ async def stopped() -> bool:
     from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
 
     try:
-        client = await Client.connect(start=False, role="stop")
+        client = await Client.connect(start=False, role="stop", ask=output.person_is_there())
     except NoEngine:
         return False
     except EngineUnavailable as problem:

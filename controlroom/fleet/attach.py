@@ -135,7 +135,7 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str]) -> list[str]:
         address = parse_address(host.address)
     except ValueError as error:
         raise NoAttachment(str(error)) from None
-    ssh = [_program("ssh", "apt-get install openssh-client"), *_own_config()]
+    ssh = [_program("ssh", "apt-get install openssh-client"), *own_config()]
     options = {
         "UserKnownHostsFile": _known_hosts(ssh, address, home),
         "StrictHostKeyChecking": "yes",
@@ -144,16 +144,17 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str]) -> list[str]:
         "ConnectTimeout": "15", "ServerAliveInterval": "5", "ServerAliveCountMax": "3",
     }  # fmt: skip
     given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return [*ssh, "-tt", *given, *_target(address), _remote(words)]
+    return [*ssh, "-tt", *given, *target(address), _remote(words)]
 
 
-def _target(address: Address) -> list[str]:
+def target(address: Address) -> list[str]:
+    """Give ssh's words for an address."""
     user = ["-l", address.user] if address.user else []
     port = ["-p", str(address.port)] if address.port else []
     return [*user, *port, "--", address.host]
 
 
-def _own_config() -> list[str]:
+def own_config() -> list[str]:
     """Follow $HOME as the engine does, where it is not the account's: ssh itself looks only there."""
     config = Path("~/.ssh/config").expanduser()
     account = pwd.getpwuid(os.getuid()).pw_dir
@@ -164,7 +165,7 @@ def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
     """Name the files that ssh would look into, and the room's own one."""
     try:
         done = subprocess.run(
-            [*ssh, "-G", *_target(address)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_CONFIG_SECONDS,
+            [*ssh, "-G", *target(address)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_CONFIG_SECONDS,
             check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -19,11 +19,11 @@ from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.attach import Attachment, NoAttachment, attachment
+from controlroom.fleet.away import Away, parsed
 from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
-from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.home import Home, HomeProblem, engine_place, find_home
 from controlroom.fleet.launch import PATIENCE
 from controlroom.fleet.lines import Lines
-from controlroom.fleet.lock import is_held
 from controlroom.fleet.offline import estimate_offline
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
@@ -62,18 +62,16 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.fleet.reach_engine import EngineUnavailable, NoEngine, NotAllowed, reach, stubborn, user
+from controlroom.fleet.reach_engine import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, user
 from controlroom.wire.lines import PeerError
 
 __all__ = [
     "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
-    "NotAllowed", "Outcome", "estimate_offline",
+    "NotAllowed", "Outcome", "Way", "estimate_offline",
 ]  # fmt: skip
 
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
-
-_ENDED = STOPPED
 
 T = TypeVar("T", bound=Answer)
 
@@ -90,13 +88,22 @@ class Outcome:
     """`op`, `agent` and `epoch`, where there are such."""
 
 
+def way_to(home: Home, environ: Mapping[str, str], *, ask: bool = False) -> Way:
+    """Give the way to the engine of a room; `ask`: ssh may ask on this terminal. Raises `EngineUnavailable`."""
+    try:
+        place = engine_place(home, environ)
+    except HomeProblem as problem:
+        raise EngineUnavailable(str(problem)) from None
+    return Away(parsed(place), ask=ask) if place else Here(home, environ)
+
+
 class Client:
     """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone.
 
     What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
     """
 
-    def __init__(self, home: Home, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+    def __init__(self, home: Home, way: Way, stream: Stream) -> None:
         self.fleet = Fleet()
         """The newest fleet."""
         self.revision = 0
@@ -106,39 +113,56 @@ class Client:
         self.read_only = False
         """Whether the engine does nothing for us but show what there is."""
         self._home, self._role = home, ""
-        self._lines = Lines(incoming, MAX_NEWS)
-        self._outgoing = outgoing
+        self._way = way
+        self._lines, self._outgoing = Lines(stream[0], MAX_NEWS), stream[1]
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._pages = PageQueue()
         self._followed: dict[str, int] = {}
         self._news = asyncio.Event()
         self._returned = -1
-        self._gone = _ENDED
+        self._gone = STOPPED
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, *, start: bool = True, role: str = "tui", pace: float = 0.0) -> "Client":
+    async def connect(
+        cls,
+        *,
+        start: bool = True,
+        role: str = "tui",
+        pace: float = 0.0,
+        ask: bool = False,
+        way: Way | None = None,
+    ) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
 
         `role`: tui, cli, watch (at the watchers' socket, where nobody can change anything, and no engine is started),
         or stop (may only stop an engine, of whatever version).
-        `pace`: seconds between two pieces of news at least.
+        `pace`: seconds between two pieces of news at least. `ask`: ssh, if that is the way, may ask on this terminal.
+        `way`: instead of the one that the environment names.
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
         """
         home = find_home(os.environ)
+        way = way or way_to(home, os.environ, ask=ask)
         end = asyncio.get_running_loop().time() + PATIENCE
         while True:
-            client = cls(home, *await reach(home, end, start=start, watching=role == "watch"))
+            client = cls(home, way, await way.open(end, start=start, watching=role == "watch"))
             try:
                 if await client._greet(role, pace):
                     return client
+                if problem := await way.broken():
+                    raise problem
                 if asyncio.get_running_loop().time() > end:
-                    raise EngineUnavailable(stubborn(home))
+                    raise EngineUnavailable(way.stubborn())
             except BaseException:
                 await client.close()
                 raise
             await client.close()
+
+    @property
+    def where(self) -> str:
+        """The machine that the engine is on, as one gives it to ssh; "" is this one."""
+        return self._way.where
 
     async def changed(self) -> Fleet:
         """Wait for a fleet newer than the last one that was returned here; what lies between is skipped."""
@@ -212,6 +236,8 @@ class Client:
 
     async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
         """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
+        if isinstance(self._way, Away):
+            return await asyncio.to_thread(self._way.attachment, agent, read_only=read_only)
         return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)
 
     async def check(self, host: str) -> HostChecked:
@@ -256,12 +282,11 @@ class Client:
             async with asyncio.timeout(PATIENCE):
                 while self.connected:
                     await self._news.wait()
-                if self._gone != _ENDED:
+                if self._gone != STOPPED:
                     raise EngineUnavailable(self._gone)
-                while is_held(self._home.lock):  # noqa: ASYNC110 - another process lets go of it
-                    await asyncio.sleep(0.02)
+                await self._way.gone()
         except TimeoutError:
-            raise EngineUnavailable(stubborn(self._home)) from None
+            raise EngineUnavailable(self._way.stubborn()) from None
 
     async def close(self) -> None:
         """Leave; the engine goes on."""
@@ -272,6 +297,7 @@ class Client:
         self._outgoing.close()
         with contextlib.suppress(OSError):
             await self._outgoing.wait_closed()
+        await self._way.left()
 
     # ----------------------------------------------------------------------- talking
 
@@ -285,7 +311,7 @@ class Client:
                 self._outgoing.writelines(map(pack, wishes))
                 answers = [await self._told() for _ in wishes]
         except TimeoutError:
-            raise EngineUnavailable(stubborn(self._home)) from None
+            raise EngineUnavailable(self._way.stubborn()) from None
         if isinstance(answers[0], Unwelcome):
             raise EngineUnavailable(answers[0].reason)
         if None in answers:
@@ -306,6 +332,8 @@ class Client:
         try:
             while (told := await self._told()) is not None:
                 self._take(told)
+            if self._gone == STOPPED and not self.stopped and (problem := await self._way.broken()):
+                self._gone = str(problem)
         finally:
             self._lose()
 
@@ -354,7 +382,7 @@ class Client:
             async with asyncio.timeout(deadline + GRACE):
                 answered = await answer
         except TimeoutError:
-            raise EngineUnavailable(stubborn(self._home)) from None
+            raise EngineUnavailable(self._way.stubborn()) from None
         finally:
             del self._answers[number]
             answer.cancel()

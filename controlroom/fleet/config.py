@@ -57,6 +57,8 @@ class Config:
         self.fingerprints = {name: table.fingerprint for name, table in tables.items() if table.fingerprint}
         self.fixed = frozenset({*here, *file.hosts})
         """Hosts that only the user takes out, by hand."""
+        self.home = file.home
+        """Where the room's engine is, "" for this machine."""
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
         self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper))

@@ -96,6 +96,8 @@ def _run(home: Home, report: _Report) -> None:
     os.chdir("/")
     try:
         settings = config.load(home)
+        if settings.home:
+            raise ConfigProblem(f"{home.config}: home: the engine of this room is on {settings.home}: none starts here")
         price_sheet.check(home)
         ledger = Ledger(home.ledger, secrets.token_hex(16))
         _log_to(home.log)

@@ -142,6 +142,33 @@ def find_home(environ: Mapping[str, str]) -> Home:
     return Home(config, state, _runtime_folder(environ))
 
 
+AT = "CONTROLROOM_AT"
+"""Names the machine that the engine is on, as `--home` does; `local` is this one, whatever the config says."""
+
+
+def engine_place(home: Home, environ: Mapping[str, str]) -> str:
+    """Name the machine that the room's engine is on, as environment or config has it; "" is this one.
+
+    What else is wrong with the config the engine says. Raises `HomeProblem`.
+    """
+    named = environ.get(AT) or _configured(home.config)
+    return "" if named == "local" else named
+
+
+def _configured(config: Path) -> str:
+    try:
+        data = config.read_bytes()
+        if b"home" not in data:
+            return ""
+        check_private(config)
+        import tomllib
+
+        named = tomllib.loads(data.decode()).get("home", "")
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return named if isinstance(named, str) else ""
+
+
 def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
     """Read an XDG variable; a relative one is to be ignored (XDG Base Directory Specification)."""
     value = environ.get(name, "")

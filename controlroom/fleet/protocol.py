@@ -48,7 +48,17 @@ class Hello:
     version: str
     role: str
     user: str = ""
-    """Who sits there, for the audit."""
+    """Who sits there, for the audit: the name of an account, and where it was logged in from when that is known."""
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """Before `Hello`: this front end is at the other end of an SSH link, and a bridge passes on what it says."""
+
+    version: str
+    """Of the bridge, which is installed where the engine is."""
+    origin: str = ""
+    """The address that sshd says it comes from."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +187,7 @@ Question = (
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
-Request = Hello | Watch | Submit | FollowLogs | Question | StopEngine
+Request = Bridged | Hello | Watch | Submit | FollowLogs | Question | StopEngine
 
 # --------------------------------------------------------------------------- engine -> front end
 

@@ -8,7 +8,6 @@ larger patches, and one that has stopped costs nothing but what it has asked for
 
 import asyncio
 import contextlib
-import getpass
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -21,10 +20,12 @@ from controlroom.fleet.answers import Engine, answer
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
+from controlroom.fleet.people import other_version, who
 from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
     Answered,
+    Bridged,
     FleetNews,
     FollowLogs,
     Hello,
@@ -93,6 +94,7 @@ class Reader:
         self._outgoing = outgoing
         self._task = asyncio.current_task()
         self._role = ""
+        self._bridge: Bridged | None = None
         self._who = ""
         self._watching = False
         self._held: Fleet | None = None
@@ -156,20 +158,29 @@ class Reader:
     # ----------------------------------------------------------------------- what it says
 
     async def _greet(self) -> bool:
-        async with asyncio.timeout(GREETING):
-            line = await self._lines.next()
-        if line is None:
+        hello = await self._first()
+        if isinstance(hello, Bridged):
+            self._bridge = hello
+            hello = await self._first()
+        if hello is None:
             return False
-        hello = read_request(line)
-        if not isinstance(hello, Hello) or hello.role not in self._rights.roles:
+        if not isinstance(hello, Hello):
             raise PeerError("it did not say hello first")
         if hello.version != __version__ and hello.role != "stop":
-            await self._send(Unwelcome(other_version(hello.version)))
+            await self._send(Unwelcome(other_version(hello.version, self._bridge)))
             return False
+        if hello.role not in self._rights.roles:
+            raise PeerError("it did not say hello first")
         self._role = hello.role
-        self._who = f"{hello.user or getpass.getuser()} ({hello.role})"
+        self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
         await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name))
         return True
+
+    async def _first(self) -> Request | None:
+        """Read one of the first lines, which are to come soon."""
+        async with asyncio.timeout(GREETING):
+            line = await self._lines.next()
+        return None if line is None else read_request(line)
 
     async def _take(self, request: Request) -> None:
         match request:
@@ -318,11 +329,3 @@ class Reader:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*work, return_exceptions=True)
-
-
-def other_version(front_end: str) -> str:
-    """Say that engine and front end do not fit, and what to do."""
-    return (
-        f"an engine of version {__version__} runs here, and this is version {ascii(front_end)[1:20].rstrip(chr(39))}: "
-        "run `controlroom stop` to let a new engine start (agents live on)"
-    )

@@ -31,6 +31,12 @@ def _address(value: str) -> str:
     return value
 
 
+def _home(value: str) -> str:
+    if value:
+        parse_address(value)
+    return value
+
+
 def _variables(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not _VARIABLE.fullmatch(name):
@@ -166,6 +172,10 @@ OwnBudgets = Annotated[Budgets, AfterValidator(_budget_names)]
 class ConfigFile(Table):
     """All of config.toml."""
 
+    home: Annotated[str, AfterValidator(_home)] = Field(
+        "",
+        description="where the room's engine is when it is not here: user@address, reached over SSH, as --home says it",
+    )
     local: bool = Field(True, description="whether this machine is one of the hosts")
     adopt: bool = Field(
         True,

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -14,9 +15,12 @@ from controlroom.domain.keymap import DEFAULT, Keymap, KeyProblem, remapped
 from controlroom.domain.screen import ScreenSettings
 from controlroom.tui import theme
 from controlroom.tui.app import FRAME, ControlRoomApp
-from controlroom.tui.source import Source
+from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Depth, ThemeError
 from controlroom.tui.wardrobe import Wardrobe
+
+if TYPE_CHECKING:
+    from controlroom.fleet.client import Way
 
 _GRACE = 1.0
 """Seconds that leaving may take after a signal; a terminal that is gone must not hold us."""
@@ -27,18 +31,16 @@ _DUMB = (
 )
 
 
-async def reach_engine(start: bool) -> Source:
-    """Reach the engine of this room. Loads its client only now: a frame is painted."""
-    from controlroom.fleet.client import Client
+def reaching(watching: bool, way: "Way | None") -> Connect:
+    """Give what reaches the engine of this room; `watching`: where it lets nobody do anything but look."""
 
-    return await Client.connect(start=start, role="tui", pace=FRAME)
+    async def reach_engine(start: bool) -> Source:
+        """Load the client only now: a frame is painted."""
+        from controlroom.fleet.client import Client
 
+        return await Client.connect(start=start, role="watch" if watching else "tui", pace=FRAME, way=way)
 
-async def watch_engine(start: bool) -> Source:
-    """Reach the engine where it lets nobody do anything but look; it is never started."""
-    from controlroom.fleet.client import Client
-
-    return await Client.connect(start=False, role="watch", pace=FRAME)
+    return reach_engine
 
 
 def run(
@@ -46,10 +48,11 @@ def run(
     watching: bool = False,
     theme_name: str = "",
     environment: Mapping[str, str] = os.environ,
+    way: "Way | None" = None,
 ) -> int:
     """Run the screen on this terminal; gives the exit code. What went wrong in it is raised here, after it is closed.
 
-    `watching`: to look and nothing else, whatever is pressed.
+    `watching`: to look and nothing else, whatever is pressed. `way`: to the engine, where it is on another machine.
 
     `theme_name` comes from the command line; `CONTROLROOM_THEME` names a theme too, `CONTROLROOM_GLYPHS=ascii` asks
     for signs that every font has, `NO_COLOR` for no colours.
@@ -66,7 +69,7 @@ def run(
         return _complain(str(error))
     keys, wrong = _keys(settings)
     app = ControlRoomApp(
-        watch_engine if watching else reach_engine,
+        reaching(watching, way),
         theme_file=file,
         wardrobe=wardrobe,
         keys=keys,

@@ -23,6 +23,10 @@ def no_boot() -> AtBoot:
     raise AssertionError("nobody asked for that")
 
 
+def no_bridge(*, read_only: bool, start: bool) -> int:
+    raise AssertionError("nobody asked for that")
+
+
 def no_beginnings() -> Beginnings:
     raise AssertionError("nobody asked for that")
 
@@ -38,6 +42,7 @@ class Called(list[object]):
             reports=lambda: reports,
             at_boot=no_boot,
             beginnings=no_beginnings,
+            bridge=lambda *, read_only, start: self._note(("bridge", read_only, start), 0),
         )
 
     def _note(self, what: object, code: int) -> int:
@@ -60,6 +65,9 @@ def called() -> Called:
         (["--theme", "paper", "status"], [], 2),
         (["watch"], [("screen", True, "")], 0),
         (["watch", "--theme", "paper"], [("screen", True, "paper")], 0),
+        (["bridge"], [("bridge", False, True)], 0),
+        (["bridge", "--no-start"], [("bridge", False, False)], 0),
+        (["bridge", "--read-only"], [("bridge", True, True)], 0),
         (["engine", "--foreground"], ["engine"], 3),
         (["demo"], [("demo", 8, False)], 0),
         (["demo", "--agents", "20", "--hold"], [("demo", 20, True)], 0),
@@ -185,7 +193,9 @@ def failing(error: BaseException) -> Callable[[bool, str], int]:
 def test_our_own_mistake_is_a_sentence_and_a_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "new" / "room"
     error = RuntimeError("key sk-ant-api03-secret \x1b[2J")
-    starters = Starters(failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_beginnings)
+    starters = Starters(
+        failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_beginnings, no_bridge
+    )
     assert main([], starters) == Exit.UNEXPECTED
     said = capsys.readouterr()
     (report,) = folder.iterdir()
@@ -206,13 +216,17 @@ def test_a_report_finds_another_place(capsys: pytest.CaptureFixture[str], monkey
     def no_folder() -> Path:
         raise problem
 
-    starters = Starters(failing(ValueError("x")), lambda: 0, lambda agents, hold: 0, no_folder, no_boot, no_beginnings)
+    starters = Starters(
+        failing(ValueError("x")), lambda: 0, lambda agents, hold: 0, no_folder, no_boot, no_beginnings, no_bridge
+    )
     assert main([], starters) == Exit.UNEXPECTED
     assert "it could not be written anywhere" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    starters = Starters(failing(KeyboardInterrupt()), lambda: 0, lambda agents, hold: 0, Path, no_boot, no_beginnings)
+    starters = Starters(
+        failing(KeyboardInterrupt()), lambda: 0, lambda agents, hold: 0, Path, no_boot, no_beginnings, no_bridge
+    )
     assert main([], starters) == Exit.INTERRUPTED
     assert capsys.readouterr() == ("", "")
 

@@ -81,4 +81,15 @@ VERBS: tuple[Verb, ...] = (
         "engine:demo",
         take.demo,
     ),
+    Verb(
+        "bridge",
+        "room",
+        "[--read-only] [--no-start]",
+        "Join stdin and stdout to the engine, for a front end on another machine.",
+        "--home USER@ADDRESS runs it there by itself. As the forced command of a key, bridge --read-only is all that "
+        "a watcher gets: nothing that comes in can change anything, and no engine is started.",
+        ("controlroom bridge", "controlroom bridge --read-only"),
+        "engine:bridge",
+        take.bridge,
+    ),
 )
