@@ -142,6 +142,17 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
         room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
 
 
+def _costs(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    from controlroom.tui.screens.costs import CostsScreen
+
+    room.push_screen(CostsScreen())
+
+
+def _costs_screen(turn: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
+    """Turn the Costs screen to something else."""
+    return lambda _room, screen: getattr(screen, turn)()
+
+
 def _alarms(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.domain.alarms import lines
     from controlroom.tui.screens.report import ReportSheet
@@ -356,6 +367,9 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "interrupt": _interrupt,
     "forget": _forget,
     "explain": _explain,
+    "costs": _costs,
+    "costs_limits": _costs_screen("turn_full"),
+    "costs_by": _costs_screen("turn_by"),
     "alarms": _alarms,
     "attach": _attach,
     "screen": _screen,

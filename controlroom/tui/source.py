@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from controlroom.domain.checkup import Check
+from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
 from controlroom.domain.loglines import Matches, ScreenLine
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
@@ -112,6 +113,18 @@ class HostChecked(Protocol):
         """Why the host's own part is missing, in a sentence."""
 
 
+class Spent(Protocol):
+    """What was spent."""
+
+    @property
+    def rows(self) -> tuple[CostRow, ...]:
+        """Sums by what was asked for, and by who pays."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing."""
+
+
 class Source(Protocol):
     """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
 
@@ -169,6 +182,9 @@ class Source(Protocol):
 
     async def check(self, host: str) -> HostChecked:
         """See whether a host has all that agents need."""
+
+    async def costs(self, by: str, since: int, until: int) -> Spent:
+        """Ask what was spent between two moments (UTC ms), by one of `domain.costs.BY`."""
 
     async def stop_engine(self) -> object:
         """Stop the engine; agents live on."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
 from controlroom.domain.checkup import HostCheck, checks, link_check
+from controlroom.domain.costs import CostRow
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
-from controlroom.fleet.protocol import HostChecked
+from controlroom.fleet.protocol import Costs, HostChecked
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -28,6 +29,10 @@ class SmallEngine:
         self.terminals: dict[str, bytes] = {}
         """What stands on the terminals that there are."""
         self.now = now
+        self.spent: dict[str, list[CostRow]] = {}
+        """What the ledger says, by what it is asked for."""
+        self.ledger_problem = ""
+        self.costs_asked: list[tuple[str, int, int]] = []
         self.asked: list[intents.Intent] = []
         """Every intent, in order, refused ones too."""
         self.effects: list[intents.Effect] = []
@@ -177,6 +182,12 @@ class SmallClient:
     async def check(self, host: str) -> HostChecked:
         self._alive()
         return self.engine.check(host)
+
+    async def costs(self, by: str, since: int, until: int) -> Costs:
+        self._alive()
+        self.engine.costs_asked.append((by, since, until))
+        await asyncio.sleep(0)
+        return Costs(1, tuple(self.engine.spent.get(by, ())), self.engine.ledger_problem)
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         self._alive()

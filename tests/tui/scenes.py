@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from controlroom.domain.costs import CostRow, grouped
 from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
 from controlroom.domain.model import (
     Agent,
@@ -184,6 +186,36 @@ def watched() -> Fleet:
     }
     named = {one.name: one for one in budgets}
     return replace(farm(), budgets=named, headroom=keyed(*limits), alarms=alarms)
+
+
+def spent(fleet: Fleet) -> dict[str, list[CostRow]]:
+    """What a ledger would say of the fleet's day: most is billed, what runs on mini is covered."""
+    agents = [one for one in fleet.agents.values() if one.spent and one.kind != "command"]
+    rows = [_used(one.id, one.billing, one.spent or 0) for one in agents]
+    rows.append(_used("vm2/gone-1", "api", 640_000))
+    rows.append(_used("mini/nightly", "plan", 1_250_000))
+    rows.append(_used("vm2/infra", "plan", 90_000))
+    of = {one.id: one for one in agents}
+
+    def by(key: Callable[[str], str]) -> list[CostRow]:
+        return grouped(rows, lambda row: key(row.key))
+
+    hours = [3, 5, 8, 21, 34, 55, 42, 60, 38, 44, 61, 70, 25, 9]
+    time = [_used(str(NOW - NOW % HOUR - (13 - at) * HOUR), "api", share * 180_000) for at, share in enumerate(hours)]
+    time.append(_used(str(NOW - 3 * HOUR), "plan", 1_250_000))
+    return {
+        "agent": rows,
+        "host": by(lambda key: key.partition("/")[0]),
+        "profile": by(lambda key: of[key].profile if key in of else ""),
+        "model": by(lambda key: of[key].model if key in of else "claude-sonnet-5-5"),
+        "time": time,
+    }
+
+
+def _used(key: str, billing: str, micro: int) -> CostRow:
+    return CostRow(
+        key, billing, micro // 9_000, micro // 50, micro // 70, micro // 40, micro // 900, micro * 3, 2, micro
+    )
 
 
 def thousand() -> Fleet:

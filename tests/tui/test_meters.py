@@ -22,10 +22,15 @@ from tests.tui.scenes import MINUTE, NOW, budget, keyed, window
 SIZES = [(45, 20), (60, 30), (80, 24), (100, 30), (120, 40), (160, 42), (200, 50)]
 
 
-def lines(here: Room) -> list[str]:
-    """Give the lines of gauges as they stand on the screen."""
+def standing(here: Room) -> list[str]:
     region = here.app.screen.query_one(Meters).region
     return here.text().splitlines()[region.y : region.bottom]
+
+
+async def lines(here: Room) -> list[str]:
+    """Give the lines of gauges once they have been painted."""
+    await here.until(lambda: all(standing(here) or [""]), "gauges to be painted")
+    return standing(here)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +55,13 @@ def lines(here: Room) -> list[str]:
 )
 async def test_the_gauges_on_a_phone_and_on_a_workstation(size: tuple[int, int], expected: list[str]) -> None:
     async with room(scenes.watched(), size=size) as here:
-        assert lines(here) == expected
+        assert await lines(here) == expected
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_words_are_whole_and_figures_line_up_at_every_size(size: tuple[int, int]) -> None:
     async with room(scenes.watched(), size=size) as here:
-        drawn = lines(here)
+        drawn = await lines(here)
         assert 1 <= len(drawn) <= 3
         assert all("…" not in line for line in drawn)
         assert "61 %" in drawn[0]
@@ -75,15 +80,15 @@ async def test_without_budgets_and_limits_there_is_no_line() -> None:
 async def test_no_reading_is_said_and_signs_are_plain_where_they_must_be() -> None:
     fleet = replace(scenes.farm(), headroom=keyed(window("5 h", None), window("week", 22)))
     async with room(fleet, size=(80, 24), glyphs=theme.PLAIN_GLYPHS) as here:
-        assert "no reading" in lines(here)[0]
-        assert "22 %" in lines(here)[1]
+        assert "no reading" in (await lines(here))[0]
+        assert "22 %" in (await lines(here))[1]
         assert here.text().isascii() or "翻" in here.text()
 
 
 async def test_levels_have_words_and_colours() -> None:
     stopped = budget("day", 160_000_000, 155_000_000, reached=3)
     async with room(replace(scenes.farm(), budgets={"day": stopped}), size=(120, 40)) as here:
-        assert lines(here)[0].endswith("97 %  stopped")
+        assert (await lines(here))[0].endswith("97 %  stopped")
         palette = here.app.palette
         strip = here.app.screen._compositor.render_strips()[1]
         red = {part.text.strip() for part in strip if part.style and part.style.color == palette.danger.color}
@@ -93,7 +98,7 @@ async def test_levels_have_words_and_colours() -> None:
 
 async def test_figures_rest_on_a_phone_but_alarms_do_not() -> None:
     async with room(scenes.watched(), size=(45, 20)) as here:
-        before = lines(here)
+        before = await lines(here)
 
         async def spend(spent: int, reached: int) -> None:
             day = replace(here.engine.fleet.budgets["day"], spent=spent, reached=reached)
@@ -103,15 +108,15 @@ async def test_figures_rest_on_a_phone_but_alarms_do_not() -> None:
 
         here.engine.become(headroom={})
         await spend(99_000_000, 1)
-        assert "$99/160" in lines(here)[0]
-        before = lines(here)
+        assert "$99/160" in (await lines(here))[0]
+        before = await lines(here)
         await spend(103_000_000, 1)
-        assert lines(here) == before
+        assert await lines(here) == before
         await spend(130_000_000, 2)
-        assert "$130/160" in lines(here)[0]
+        assert "$130/160" in (await lines(here))[0]
         here.clock.pass_(16)
         await spend(131_000_000, 2)
-        assert "$131/160" in lines(here)[0]
+        assert "$131/160" in (await lines(here))[0]
 
 
 async def test_between_ticks_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def _measured(column: Sequence[Gauge], amounts: str, when: bool, note: bool) -> 
 _VARIANTS = (("both", True, True), ("both", True, False), ("short", True, False), ("short", False, False))
 
 
-def _words_for(column: Sequence[Gauge], width: int, brief: bool = False) -> _Words:
+def words_for(column: Sequence[Gauge], width: int, brief: bool = False) -> _Words:
     """Choose the words for a column: as many as leave room for the bars. `brief`: amounts are short in any case."""
     chosen = _measured(column, "", False, False)
     for variant in reversed(_VARIANTS[2:] if brief else _VARIANTS):
@@ -171,7 +171,7 @@ class Meters(Lines):
         cells_each = width // max(2 if width < 150 else 3, len(shared))
         drawn = [
             [draw(self.palette, gauge, words, cells_each - 1) for gauge in column]
-            for column, words in ((column, _words_for(column, cells_each - 1)) for column in shared)
+            for column, words in ((column, words_for(column, cells_each - 1)) for column in shared)
         ]
         return [
             _beside([column[row] if row < len(column) else () for column in drawn], cells_each)
@@ -180,7 +180,7 @@ class Meters(Lines):
 
     def _row(self, row: Sequence[Gauge], width: int) -> Line:
         each = width // len(row)
-        words = [_words_for([gauge], each - 1, brief=True) for gauge in row]
+        words = [words_for([gauge], each - 1, brief=True) for gauge in row]
         drawn = [draw(self.palette, gauge, said, each - 1) for gauge, said in zip(row, words, strict=True)]
         return _beside(drawn, each)
 

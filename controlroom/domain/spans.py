@@ -1,0 +1,204 @@
+"""What was spent in a span of time, as rows to look at: one a key, billed and covered side by side.
+
+Micro-dollars at list prices; times are UTC milliseconds. What keys pay and what plans cover is never summed: whoever
+pays for a row is not known counts as covered, which nobody was billed for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from enum import Enum
+
+from controlroom.domain.costs import BILLED, CostRow, added
+from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.domain.views import short_model
+from controlroom.domain.words import dollars
+
+HOUR = 3_600_000
+_QUARTER = 900_000
+"""Sums over time are of quarters of an hour."""
+_SHORTEST = 6 * 60_000
+"""Milliseconds of work below which a cost per hour says nothing."""
+_MOST_EMPTY = 48
+"""Rows over time that are shown though nothing was spent in some."""
+
+
+class Span(str, Enum):
+    """What can be looked at, up to now."""
+
+    TODAY = "today"
+    WEEK = "week"
+    MONTH = "month"
+    THIRTY = "30 days"
+
+    def __str__(self) -> str:
+        return self.value
+
+    def since(self, now: int, zone: tzinfo | None) -> int:
+        """Say when it began: today, this week (Monday) and this month where `zone` is (None: this machine's)."""
+        here = datetime.fromtimestamp(now / 1000, zone)
+        if self is Span.THIRTY:
+            return now - 30 * 24 * HOUR
+        days = {Span.WEEK: here.weekday(), Span.MONTH: here.day - 1}.get(self, 0)
+        first = (here - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return round(first.timestamp() * 1000)
+
+
+class By(str, Enum):
+    """What rows can be grouped by."""
+
+    AGENT = "agent"
+    PROFILE = "profile"
+    HOST = "host"
+    MODEL = "model"
+    HOUR = "hour"
+    DAY = "day"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def asked(self) -> str:
+        """What the engine is asked for (`domain.costs.BY`)."""
+        return "time" if self in (By.HOUR, By.DAY) else self.value
+
+
+_NOTHING = CostRow("", "")
+
+
+@dataclass(frozen=True)
+class SpendRow:
+    """What one key has used."""
+
+    key: str
+    """What it is grouped by, as the ledger says; empty: not known."""
+    name: str
+    where: str = ""
+    """An agent's host."""
+    billed: int | None = None
+    """Micro-dollars that keys pay; None: none of its messages was paid by a key."""
+    covered: int | None = None
+    all: CostRow = _NOTHING
+    """Tokens and messages, whoever paid; its money is of no use."""
+    hours: float | None = None
+    """Agent-hours; None: not known."""
+
+    @property
+    def dearest(self) -> int:
+        """Order rows: the larger of the two, because they are not summed."""
+        return max(self.billed or 0, self.covered or 0)
+
+    @property
+    def per_hour(self) -> str:
+        """Say what an agent-hour has cost: `$1.42`; nothing when hours, or whose they were, are not known."""
+        if not self.hours or self.hours * HOUR < _SHORTEST or (self.billed is None) == (self.covered is None):
+            return ""
+        each = round(self.dearest / self.hours)
+        return dollars(each) if self.covered is None else f"≈{dollars(each)}"
+
+
+def spend_rows(
+    found: Sequence[CostRow], by: By, since: int, now: int, zone: tzinfo | None, fleet: Fleet
+) -> list[SpendRow]:
+    """Give the rows of one grouping: dearest first; those over time newest first, short spans without gaps."""
+    if by in (By.HOUR, By.DAY):
+        return _over_time(found, by, since, now, zone)
+    rows = [_named(row, by, since, now, fleet) for row in _merged((row.key, row) for row in found)]
+    return sorted(rows, key=lambda row: (-row.dearest, row.key))
+
+
+def total(rows: Iterable[SpendRow]) -> SpendRow:
+    """Sum rows up; hours are known where those of all are."""
+    whole = SpendRow("", "all", hours=0.0)
+    for row in rows:
+        whole = replace(
+            whole,
+            billed=_sum(whole.billed, row.billed),
+            covered=_sum(whole.covered, row.covered),
+            all=added(whole.all, row.all),
+            hours=None if whole.hours is None or row.hours is None else whole.hours + row.hours,
+        )
+    return whole
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else one + other
+
+
+def _merged(found: Iterable[tuple[str, CostRow]]) -> list[SpendRow]:
+    """Put what has the same key together, whoever paid for it."""
+    rows: dict[str, SpendRow] = {}
+    for key, row in found:
+        billed, covered = (row.micro, None) if row.billing == BILLED else (None, row.micro)
+        one = SpendRow(key, key, "", billed, covered, replace(row, key=key))
+        rows[key] = total((rows[key], one)) if key in rows else one
+        rows[key] = replace(rows[key], key=key, name=key, hours=None)
+    return list(rows.values())
+
+
+# --------------------------------------------------------------------------- names and hours
+
+
+def _named(row: SpendRow, by: By, since: int, now: int, fleet: Fleet) -> SpendRow:
+    if by is By.AGENT:
+        host, _, name = row.key.partition("/")
+        agent = fleet.agents.get(row.key)
+        hours = hours_of(fleet, agent, since, now) if agent else None
+        return replace(row, name=name or "not known", where=host, hours=hours)
+    if by is By.MODEL:
+        return replace(row, name=short_model(row.key) or "not known")
+    return replace(row, name=row.key or ("no profile" if by is By.PROFILE else "not known"))
+
+
+def hours_of(fleet: Fleet, agent: Agent, since: int, now: int) -> float | None:
+    """Say how many hours of a span an agent ran; None: not known, as when an earlier run of it may lie in the span."""
+    if not agent.started or (agent.epoch > 1 and agent.started > since):
+        return None
+    host = fleet.hosts.get(agent.host)
+    seen = now if fleet.reachable(agent) else host.seen if host else 0
+    ended = agent.ended if agent.state in ENDED else min(now, seen)
+    if not ended:
+        return None
+    return max(0, ended - max(since, agent.started)) / HOUR
+
+
+# --------------------------------------------------------------------------- over time
+
+
+def _over_time(found: Sequence[CostRow], by: By, since: int, now: int, zone: tzinfo | None) -> list[SpendRow]:
+    rows = {row.key: row for row in _merged((_moment(int(row.key), by, zone), row) for row in found)}
+    first = min((int(row.key) for row in found), default=now)
+    labels = dict.fromkeys(
+        _moment(at, by, zone) for at in range(max(since, first) // _QUARTER * _QUARTER, now, _QUARTER)
+    )
+    shown = [*dict.fromkeys((*rows, *labels))] if len(labels) <= _MOST_EMPTY else list(rows)
+    today = _moment(now, By.DAY, zone)
+    named = [replace(rows.get(key, SpendRow(key, key)), name=_label(key, by, today)) for key in shown]
+    return sorted(named, key=lambda row: row.key, reverse=True)
+
+
+def _moment(at: int, by: By, zone: tzinfo | None) -> str:
+    """Name the hour or day of a moment so that names are in the order of time."""
+    return datetime.fromtimestamp(at / 1000, zone).strftime("%Y-%m-%d %H:00" if by is By.HOUR else "%Y-%m-%d")
+
+
+def _label(key: str, by: By, today: str) -> str:
+    day, _, hour = key.partition(" ")
+    if by is By.HOUR and day == today:
+        return hour
+    written = datetime.fromisoformat(day).strftime("%a %d %b")
+    return f"{written} {hour}".rstrip()
+
+
+def history(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None, short: bool) -> list[int]:
+    """Give what was spent in each hour (`short`) or day of a span, oldest first: what keys paid, else what is covered.
+
+    The two are not summed: where anything was billed, that alone is shown.
+    """
+    by = By.HOUR if short else By.DAY
+    billed = [row for row in found if row.billing == BILLED]
+    sums: Mapping[str, int] = {
+        row.key: row.dearest for row in _merged((_moment(int(row.key), by, zone), row) for row in billed or found)
+    }
+    moments = dict.fromkeys(_moment(at, by, zone) for at in range(since // _QUARTER * _QUARTER, now, _QUARTER))
+    return [sums.get(moment, 0) for moment in moments]

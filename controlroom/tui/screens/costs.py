@@ -1,0 +1,282 @@
+"""What was spent, by whom and when, and what is left of budgets and limits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
+
+from controlroom.domain.actions import Action
+from controlroom.domain.costs import CostRow
+from controlroom.domain.spans import By, Span, SpendRow, history, spend_rows, total
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.source import Source
+from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.limits import LimitsInFull
+from controlroom.tui.widgets.lines import set_lines
+from controlroom.tui.widgets.rows import Rows
+from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.spend import SpendSummary, SpendTable
+from controlroom.tui.widgets.tabs import Tabs
+
+_SPANS = {"1": Span.TODAY, "2": Span.WEEK, "3": Span.MONTH, "4": Span.THIRTY}
+_BY = {"a": By.AGENT, "p": By.PROFILE, "h": By.HOST, "m": By.MODEL, "u": By.HOUR, "d": By.DAY}
+_KEY_OF = {by: key for key, by in _BY.items()} | {span: key for key, span in _SPANS.items()}
+
+
+class CostsScreen(RoomScreen):
+    """The ledger is asked when it opens, when something else is wanted, and when a minute has passed."""
+
+    where = "costs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.span, self.by = Span.TODAY, By.AGENT
+        self.full = False
+        """Whether budgets and limits have the screen for themselves."""
+        self._found: dict[str, Sequence[CostRow]] = {}
+        """What the ledger said of this span, by what was asked for."""
+        self._asked: set[str] = set()
+        self._asked_at = 0
+        self._since = self._until = 0
+        """What the answers are about, UTC milliseconds."""
+        self._problem = ""
+        self._seen = Picture()
+
+    def on_mount(self) -> None:
+        """Borders, too, are of the set of signs that is asked for."""
+        self.set_class(self.room.palette.glyphs.plain, "-plain")
+        super().on_mount()
+
+    def compose(self) -> ComposeResult:
+        """Tabs and sums, then the table and the limits, under or beside each other."""
+        tabs = [(key, str(span)) for key, span in _SPANS.items()], [(key, str(by)) for key, by in _BY.items()]
+        yield Gauges(id="gauges")
+        yield Rule("costs", id="costs-rule")
+        yield Tabs(tabs, id="tabs")
+        yield SpendSummary(id="summary")
+        with Horizontal(id="spent"):
+            with Vertical(id="spent-left"):
+                yield Rule(id="spent-rule")
+                yield SpendTable(id="spend")
+            with Vertical(id="limits-side"):
+                yield LimitsInFull(id="limits")
+        yield Says(id="says")
+        yield Keys(id="keys")
+
+    @property
+    def table(self) -> SpendTable:
+        """The rows."""
+        return self.query_one(SpendTable)
+
+    # ------------------------------------------------------------------ asking
+
+    def _ask(self) -> None:
+        """Ask for what is not known yet of what is shown; all of it once a minute."""
+        source, now = self.room.source, self.picture.now
+        if source is None:
+            return
+        if now != self._asked_at:
+            self._asked_at, self._asked = now, set()
+        wanted = {By.AGENT.asked, By.HOUR.asked, self.by.asked} - self._asked
+        if wanted:
+            self._asked |= wanted
+            self.room.work(self._fetch(source, self.span, sorted(wanted), now))
+
+    async def _fetch(self, source: Source, span: Span, wanted: Sequence[str], now: int) -> None:
+        since = span.since(now, self.picture.zone)
+        for by in wanted:
+            answer = await source.costs(by, since, now)
+            if span is not self.span:
+                return
+            self._problem = answer.reason
+            if not answer.reason:
+                self._found[by] = answer.rows
+                self._since, self._until = since, now
+        self._show_spent()
+
+    def turn_span(self, span: Span) -> None:
+        """Look at another span."""
+        if span is not self.span:
+            self.span, self._found, self._asked_at = span, {}, 0
+            self.see(self.picture)
+
+    def turn_by(self, by: By | None = None) -> None:
+        """Group by something else; None: the next thing."""
+        each = list(By)
+        self.by = by or each[(each.index(self.by) + 1) % len(each)]
+        self.see(self.picture)
+
+    def turn_full(self) -> None:
+        """Give budgets and limits the screen, or take it back."""
+        self.full = not self.full
+        self.see(self.picture)
+
+    # ------------------------------------------------------------------ showing
+
+    def see(self, picture: Picture) -> None:
+        """Show this from now on."""
+        if self.room.looks_at(self):
+            self.room.read_logs({})
+            self._ask()
+        self._seen = picture
+        self.query_one(LimitsInFull).show(picture, "j" if self.full else "l")
+        self._show_spent()
+        super().see(picture)
+
+    def news(self, picture: Picture) -> None:
+        """Sums do not change with the fleet: only budgets, limits and another minute are looked at."""
+        before, fleet = self._seen, picture.fleet
+        same = fleet.budgets is before.fleet.budgets and fleet.headroom is before.fleet.headroom
+        if same and replace(before, fleet=fleet) == picture:
+            self._seen = picture
+            super().see(picture)
+        else:
+            self.see(picture)
+
+    def _show_spent(self) -> None:
+        picture, table = self.picture, self.table
+        if not self.is_attached:
+            return
+        self.query_one(Tabs).show((_KEY_OF[self.span], _KEY_OF[self.by]))
+        rows = self._rows(self.by)
+        past = self._found.get(By.HOUR.asked, ())
+        short = self.span is Span.TODAY
+        drawn = history(past, self._since, self._until, picture.zone, short) if past else []
+        agents = self._rows(By.AGENT)
+        self.query_one(SpendSummary).show(None if agents is None else total(agents), drawn, "hour" if short else "day")
+        table.by, table.empty_lines = self.by, self._nothing(rows)
+        table.show(rows or [])
+        count = f"{len(rows)}" if rows else ""
+        self.query_one("#spent-rule", Rule).show(f"by {self.by}", count)
+        self._say_age()
+        self._share_out()
+        self.show_keys()
+
+    def _rows(self, by: By) -> list[SpendRow] | None:
+        found = self._found.get(by.asked)
+        if found is None:
+            return None
+        return spend_rows(found, by, self._since, self._until, self.picture.zone, self.picture.fleet)
+
+    def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:
+        palette = self.room.palette
+        if self._problem:
+            return [ink.line((f"  {self._problem}", palette.danger))]
+        if rows is None:
+            return [ink.line(("  asking the ledger…" if self.room.source else "  no reading", palette.quiet))]
+        words = f"  Nothing was spent: {self.span}. Agents that run Claude are metered by themselves."
+        return [ink.line((words, palette.quiet))]
+
+    def _say_age(self) -> None:
+        unpriced = sum(row.all.unpriced for row in self._rows(By.AGENT) or ())
+        words = f"as of {self.picture.clock(self._until)}" if self._found else ""
+        style = None
+        if self._found and self.picture.engine is not Engine.HERE:
+            style = self.room.palette.warn
+        elif unpriced:
+            words, style = "some models have no price: counted as the dearest", self.room.palette.note
+        self.query_one("#costs-rule", Rule).show("costs", words, style)
+
+    def _share_out(self) -> None:
+        """Limits stand beside the table, or under it; where there is no room for both they have the screen in turn."""
+        width, height = self.size
+        limits, side, left = self.query_one(LimitsInFull), self.query_one("#limits-side"), self.query_one("#spent-left")
+        beside, under = width >= 160, 100 <= width < 160 and height >= 30
+        left.display, side.display = not self.full, self.full or beside or under
+        left.styles.width = "60%" if beside and not self.full else "100%"
+        side.styles.width = "1fr" if beside else "100%"
+        most = min(limits.lines_wanted(width), height * 2 // 5)
+        side.styles.height = most if under and not self.full else "1fr"
+        self.query_one("#spent").styles.layout = "horizontal" if beside else "vertical"
+        tabs, summary = self.query_one(Tabs), self.query_one(SpendSummary)
+        set_lines(tabs, tabs.lines_wanted(width) if not self.full and height >= 10 else 0)
+        set_lines(summary, 0 if self.full else summary.lines_wanted(width) if height >= 16 else 1)
+        self.query_one("#costs-rule").display = not self.full and height >= 12
+        self.query_one("#spent-rule").display = height >= 14
+
+    def on_resize(self, event: Resize) -> None:
+        """The size is another one."""
+        self.call_after_refresh(self.see, self.picture)
+
+    # ------------------------------------------------------------------ doing
+
+    def agent_here(self) -> str | None:
+        """The agent under the cursor, where rows are agents."""
+        row = self._row()
+        return row.key if row is not None and self.by is By.AGENT and row.key in self.picture.fleet.agents else None
+
+    def _row(self) -> SpendRow | None:
+        table = self.table
+        return table.rows[table.place()] if table.rows and not self.full else None
+
+    def reason_against(self, action: Action) -> str | None:
+        """Only agents that are still there can be opened."""
+        if action.name != "open" or self.agent_here():
+            return super().reason_against(action)
+        row = self._row()
+        if self.by is not By.AGENT or row is None:
+            return "rows of agents can be opened: a shows them"
+        return f"{row.name} is no longer there"
+
+    def items(self) -> list[Item]:
+        """What `l` leads to depends on what is shown."""
+        titles = {"costs_limits": "costs"} if self.full else {}
+        left_out = {"open", "costs_by"} if self.full else {"next"} if self.size.width < 60 else set()
+        shown = [item for item in super().items() if item.action.name not in left_out]
+        return [replace(item, title=titles.get(item.action.name, item.title)) for item in shown]
+
+    def step_back(self) -> bool:
+        """From the limits to the costs, before leaving."""
+        if not self.full:
+            return False
+        self.turn_full()
+        return True
+
+    def motions(self) -> list[Motion]:
+        """Keys that choose what is looked at, and move the cursor."""
+        spans = [Motion(key, f"What was spent: {span}.", partial(self.turn_span, span)) for key, span in _SPANS.items()]
+        groups = [Motion(key, f"By {by}.", partial(self.turn_by, by)) for key, by in _BY.items()]
+        page = max(1, self.table.size.height - 2)
+        return [
+            Motion("j down", "Next row, or line.", partial(self._move, 1)),
+            Motion("k up", "Row or line before.", partial(self._move, -1)),
+            Motion("space pagedown", "A page on.", partial(self._move, page)),
+            Motion("pageup", "A page back.", partial(self._move, -page)),
+            *spans,
+            *groups,
+        ]
+
+    def _move(self, rows: int) -> None:
+        if self.full:
+            self.query_one(LimitsInFull).move(rows)
+        else:
+            self.table.move(rows)
+
+    @on(Tabs.Taken)
+    def _tab_taken(self, event: Tabs.Taken) -> None:
+        event.stop()
+        if event.key in _SPANS:
+            self.turn_span(_SPANS[event.key])
+        else:
+            self.turn_by(_BY[event.key])
+
+    @on(Rows.Chosen)
+    def _chosen(self, event: Rows.Chosen) -> None:
+        event.stop()
+        self.show_keys()
+
+    @on(Rows.Tapped)
+    def _tapped_row(self, event: Rows.Tapped) -> None:
+        """A second tap on an agent opens it."""
+        event.stop()
+        if event.again and self.agent_here():
+            self.room.do("open")

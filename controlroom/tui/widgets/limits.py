@@ -1,0 +1,113 @@
+"""Budgets and limits in full: each with its gauge and all there is to say about it."""
+
+from collections.abc import Sequence
+
+from textual import events
+
+from controlroom.domain.bars import Gauge, gauges
+from controlroom.domain.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.picture import Picture
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.meters import draw, words_for
+
+_INDENT = 7
+
+
+def packed(facts: Sequence[str], cells: int) -> list[str]:
+    """Put facts on lines, several where they fit, one broken only where it does not fit alone."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and ink.width(lines[-1]) + ink.width(fact) + 3 <= cells:
+            lines[-1] += f" · {fact}"
+        else:
+            lines += ink.wrap(fact, cells)
+    return lines
+
+
+def _apart(limits: Sequence[Gauge], width: int) -> list[list[Gauge]]:
+    """Line all bars up where there is room; else only those of one kind, so that all words fit."""
+    if width >= 60 or not limits:
+        return [list(limits)]
+    return [group for kind in ("window", "bucket") if (group := [one for one in limits if one.group == kind])]
+
+
+class LimitsInFull(Lines):
+    """Budgets, then limits; what does not fit is turned to."""
+
+    DEFAULT_CSS = "LimitsInFull { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._picture = Picture()
+        self._top = 0
+        self._more = ""
+
+    def show(self, picture: Picture, more: str) -> None:
+        """Show this from now on; the key `more` leads to what does not fit."""
+        self._picture, self._more = picture, more
+        self.redraw()
+
+    def lines_wanted(self, width: int) -> int:
+        """Give the lines that show all of it."""
+        return len(self._all(width))
+
+    def move(self, rows: int) -> None:
+        """Move by lines."""
+        self._top += rows
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The part that fits."""
+        lines = self._all(width)
+        self._top = max(0, min(self._top, len(lines) - height))
+        below = len(lines) - self._top - height
+        shown = lines[self._top : self._top + height]
+        if below > 0:
+            shown[-1] = ink.line((f"   … {below + 1} more lines: {self._more}", self.palette.quiet))
+        return shown
+
+    def _all(self, width: int) -> list[Line]:
+        picture = self._picture
+        fleet, now, clock = picture.fleet, picture.now, picture.clock
+        known = {f"budget {one.name}": budget_facts(one, now, clock) for one in fleet.budgets.values()}
+        known |= {f"limit {one.key}": limit_facts(one, now, clock) for one in fleet.headroom.values()}
+        found = gauges(fleet, now, clock)
+        budgets = [gauge for gauge in found if gauge.group == "budget"]
+        limits = [gauge for gauge in found if gauge.group != "budget"]
+        return [
+            *self._heading("budgets", width),
+            *self._part(budgets, known, width, NO_BUDGET),
+            *self._heading("limits", width),
+            *(line for group in _apart(limits, width) for line in self._part(group, known, width, NO_LIMIT)),
+        ]
+
+    def _heading(self, title: str, width: int) -> list[Line]:
+        palette, sign = self.palette, self.palette.glyphs.rule
+        rest = sign * max(0, width - len(title) - 3)
+        return [ink.line((f"{sign} ", palette.rule), (f"{title} ", palette.quiet), (rest, palette.rule))]
+
+    def _part(self, found: Sequence[Gauge], known: dict[str, list[str]], width: int, none: str) -> list[Line]:
+        if not found:
+            return [ink.line((f" {part}", self.palette.quiet)) for part in ink.wrap(none, max(8, width - 2))]
+        words, drawn = words_for(found, width - 1, brief=width < 60), list[Line]()
+        for gauge in found:
+            drawn.append(draw(self.palette, gauge, words, width - 1))
+            drawn += self._facts(known.get(gauge.name, []), width)
+        return drawn
+
+    def _facts(self, facts: Sequence[str], width: int) -> list[Line]:
+        indent = 2 if width < 60 else _INDENT
+        lines = packed(facts, max(8, width - indent - 1))
+        return [ink.line((" " * indent + part, self.palette.quiet)) for part in lines]
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(-3)

@@ -1,0 +1,233 @@
+"""What was spent: a table with a bar a row, and the sum of it above."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from controlroom.domain.bars import cells
+from controlroom.domain.spans import By, SpendRow
+from controlroom.domain.words import count, dollars, history, percent
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rows import Rows
+
+Run = tuple[str, Style | None]
+
+_TOKENS = ("in", "out", "write", "read")
+_LONGEST = 40
+"""Cells of a bar at most."""
+
+
+def money(row: SpendRow, covered: bool) -> str:
+    """Write what keys paid, or what is covered; nothing where there is none of it."""
+    micro = row.covered if covered else row.billed
+    return "" if micro is None else f"{'≈' * covered}{dollars(micro)}"
+
+
+def hits(row: SpendRow) -> str:
+    """Write the share of prompts that came out of the cache."""
+    rate = row.all.hit_rate
+    return "" if rate is None else percent(100 * rate)
+
+
+def tokens(row: SpendRow) -> tuple[str, str, str, str]:
+    """Write tokens by kind: input that was not cached, output, written to the cache, read from it."""
+    used = row.all
+    if not used.messages:
+        return "", "", "", ""
+    return (
+        count(used.input),
+        count(used.output),
+        count(used.cache_write_5m + used.cache_write_1h),
+        count(used.cache_read),
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Cells of each column; 0: it is not there."""
+
+    name: int
+    where: int
+    billed: int
+    covered: int
+    bars: int
+    """Cells of one bar; there are two where both kinds of money are shown and there is room."""
+    both: bool
+    hits: int
+    per_hour: int
+    messages: int
+    tokens: int
+
+
+class SpendTable(Rows[SpendRow]):
+    """One key a row."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.by = By.AGENT
+        self.empty_lines: Sequence[Line] = ()
+        self._columns = _Columns(0, 0, 0, 0, 0, False, 0, 0, 0, 0)
+        self._top_money = 1
+
+    def name_of(self, row: SpendRow) -> str:
+        """Its key, and what it is grouped by."""
+        return f"{self.by} {row.key}"
+
+    def lends(self, row: SpendRow) -> object:
+        """Columns are as wide as the widest, bars as long as the dearest."""
+        return self._columns, self._top_money
+
+    def empty(self, width: int) -> Sequence[Line]:
+        """What the screen found to say."""
+        return self.empty_lines
+
+    def begin(self, width: int, height: int) -> Sequence[Line]:
+        """Measure the columns; name them where there is room."""
+        self._top_money = max([1, *(row.dearest for row in self.rows)])
+        self._columns = columns = self._measured(width)
+        if width < 60 or height < 4:
+            return ()
+        one = columns.bars + 1 if columns.bars else 0
+        titles = [ink.left(f"  {self.by}", columns.name + columns.where + 3)]
+        titles += [ink.right("billed", columns.billed) + " " * (one + 1)] * bool(columns.billed)
+        titles += [
+            ink.right("covered", columns.covered) + " " * (one * (columns.both or not columns.billed) + 1)
+        ] * bool(columns.covered)
+        titles += [ink.right("hits", columns.hits)] * bool(columns.hits)
+        titles += [ink.right("an hour", columns.per_hour)] * bool(columns.per_hour)
+        titles += [ink.right("msgs", columns.messages)] * bool(columns.messages)
+        titles += [ink.right(kind, columns.tokens) for kind in _TOKENS] * bool(columns.tokens)
+        return (ink.line(("".join(titles), self.palette.quiet)),)
+
+    def _measured(self, width: int) -> _Columns:
+        """Give each column its width: names and money first, bars what is left."""
+
+        def widest(words: Sequence[str], least: int = 0) -> int:
+            longest = max(map(ink.width, words), default=0)
+            return max(longest, least) if longest else 0
+
+        titled = width >= 60
+        name = min(widest([row.name for row in self.rows], 8), 14 if width < 60 else 28)
+        where = min(widest([row.where for row in self.rows]), 6 if width < 60 else 14)
+        billed = widest([money(row, False) for row in self.rows], 6 * titled)
+        covered = widest([money(row, True) for row in self.rows], 7 * titled)
+        rated = any(row.per_hour for row in self.rows)
+        columns = _Columns(
+            name,
+            where,
+            billed,
+            covered,
+            0,
+            bool(billed and covered) and width >= 90,
+            5,
+            9 * (rated and width >= 80),
+            7 * (width >= 100),
+            7 * (width >= 116),
+        )
+        used = 3 + name + where + (billed + 1) * bool(billed) + (covered + 1) * bool(covered)
+        used += columns.hits + columns.per_hour + columns.messages + 4 * columns.tokens
+        bars = (width - used - 1) // (2 if columns.both else 1) - 1
+        bars = max(0, min(_LONGEST, bars))
+        return _Columns(name, where, billed, covered, bars if bars >= 4 else 0, *tuple(vars(columns).values())[5:])
+
+    def draw(self, row: SpendRow, width: int, chosen: bool) -> Line:
+        """Draw one row."""
+        palette, columns = self.palette, self._columns
+        runs: list[Run] = [
+            (palette.glyphs.cursor if chosen else " ", palette.accent),
+            (f" {ink.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
+            (f" {ink.left(row.where, columns.where)}" if columns.where else " ", palette.quiet),
+        ]
+        if columns.billed:
+            runs.append((ink.right(money(row, False), columns.billed) + " ", palette.text))
+            if columns.both or not columns.covered:
+                runs += self._bar(row.billed if columns.both else row.dearest)
+        if columns.covered:
+            runs.append((ink.right(money(row, True), columns.covered) + " ", palette.text))
+            runs += self._bar(row.covered if columns.both else row.dearest)
+        quiet = [(hits(row), columns.hits), (row.per_hour, columns.per_hour)]
+        quiet += [(count(row.all.messages) if row.all.messages else "", columns.messages)]
+        quiet += [(kind, columns.tokens) for kind in tokens(row)]
+        runs += [(ink.right(words, wide), palette.text) for words, wide in quiet if wide]
+        return ink.line(*runs)
+
+    def _bar(self, micro: int | None) -> list[Run]:
+        if not self._columns.bars:
+            return []
+        palette = self.palette
+        if not micro:
+            return [(" " * (self._columns.bars + 1), None)]
+        drawn = cells(micro / self._top_money, 0.0, None, self._columns.bars)
+        return [*((signs, palette.bar if kind == "used" else palette.rule) for kind, signs in drawn), (" ", None)]
+
+
+class SpendSummary(Lines):
+    """The sum of a span: money by who pays, tokens by kind, the share of the cache, what an agent-hour costs."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._whole: SpendRow | None = None
+        self._past: Sequence[int] = ()
+        self._each = ""
+
+    def show(self, whole: SpendRow | None, past: Sequence[int], each: str) -> None:
+        """Show this from now on. `past`: what was spent in each `each` (`hour`, `day`), oldest first."""
+        self._whole, self._past, self._each = whole, past, each
+        self.redraw()
+
+    def lines_wanted(self, width: int) -> int:
+        """Give the lines that show all of it."""
+        return len(self.build(width, 0))
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Money first; what does not fit into one line goes to the next."""
+        palette, whole = self.palette, self._whole
+        if whole is None:
+            return (ink.line((" asking the ledger…", palette.quiet)),)
+        parts = [self._money(whole), self._tokens(whole), self._rates(whole)]
+        lines, line = list[Line](), ink.line((" ", None))
+        for part in parts:
+            if ink.length(line) > 1 and ink.length(line) + ink.length(part) > width:
+                lines.append(line)
+                line = ink.line((" ", None))
+            line = (*line, *part)
+        lines.append(line)
+        room = width - max(map(ink.length, lines[:1])) - 12
+        if room >= 12 and any(self._past):
+            lines[0] = ink.spread(lines[0], self._history(room), width)
+        return lines
+
+    def _history(self, room: int) -> Line:
+        palette, past = self.palette, list(self._past)[-room:]
+        drawn = history(past, len(past), max([1, *past]))
+        return ink.line((f"by {self._each} ", palette.quiet), (f"{drawn} ", palette.bar))
+
+    def _money(self, whole: SpendRow) -> Line:
+        palette = self.palette
+        if whole.billed is None and whole.covered is None:
+            return ink.line(("nothing was spent   ", palette.quiet))
+        runs: list[Run] = []
+        if whole.billed is not None:
+            runs += [(money(whole, False), palette.strong), (" billed   ", palette.quiet)]
+        if whole.covered is not None:
+            runs += [(money(whole, True), palette.strong), (" covered   ", palette.quiet)]
+        return ink.line(*runs)
+
+    def _tokens(self, whole: SpendRow) -> Line:
+        runs: list[Run] = []
+        for kind, words in zip(_TOKENS, tokens(whole), strict=True):
+            runs += [(f"{kind} ", self.palette.quiet), (f"{words}  ", self.palette.text)] if words else []
+        return ink.line(*runs)
+
+    def _rates(self, whole: SpendRow) -> Line:
+        palette, runs = self.palette, list[Run]()
+        if words := hits(whole):
+            runs += [("hits ", palette.quiet), (f"{words}  ", palette.text)]
+        if whole.all.messages:
+            runs += [(count(whole.all.messages), palette.text), (" msgs  ", palette.quiet)]
+        if whole.per_hour:
+            runs += [(whole.per_hour, palette.text), (" an agent-hour  ", palette.quiet)]
+        return ink.line(*runs)

@@ -1,0 +1,79 @@
+"""One line of things to choose from, one of which is chosen; each has its key and can be tapped."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from controlroom.tui import ink
+from controlroom.tui.ink import Line
+from controlroom.tui.widgets.lines import Lines
+
+Tab = tuple[str, str]
+"""Its key, and its words."""
+
+
+class Tabs(Lines):
+    """`[agent] host model`: the chosen one stands in brackets, keys are marked in the words that hold them."""
+
+    class Taken(Message):
+        """One was tapped."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, groups: Sequence[Sequence[Tab]], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._groups = groups
+        self._chosen: Sequence[str] = ()
+        self._places: list[tuple[int, int, int, str]] = []
+
+    def show(self, chosen: Sequence[str]) -> None:
+        """Show these keys' tabs as the chosen ones."""
+        self._chosen = chosen
+        self.redraw()
+
+    def lines_wanted(self, width: int) -> int:
+        """One for all groups, or one each."""
+        return 1 if sum(map(_cells, self._groups)) + 4 <= width else len(self._groups)
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The groups, beside each other where they fit."""
+        self._places = []
+        if self.lines_wanted(width) > 1:
+            return [ink.line(*self._group(group, row, 0)) for row, group in enumerate(self._groups)]
+        runs: list[tuple[str, Style | None]] = []
+        at = 0
+        for group in self._groups:
+            drawn = [*self._group(group, 0, at), ("   ", None)]
+            at += sum(ink.width(text) for text, _ in drawn)
+            runs += drawn
+        return (ink.line(*runs),)
+
+    def _group(self, group: Sequence[Tab], row: int, at: int) -> list[tuple[str, Style | None]]:
+        palette, runs = self.palette, list[tuple[str, Style | None]]()
+        for key, words in group:
+            chosen = key in self._chosen
+            before, mark, after = words.partition(key) if key in words else (f"{key} ", "", words)
+            cells = ink.width(before + mark + after) + 2
+            self._places.append((row, at, at + cells, key))
+            at += cells
+            style = palette.strong if chosen else palette.text
+            inner = [(before, style), (mark, palette.key), (after, style)]
+            if key not in words:
+                inner = [(before, palette.key), (after, style)]
+            runs += [("[" if chosen else " ", palette.accent), *inner, ("]" if chosen else " ", palette.accent)]
+        return runs
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose what was tapped."""
+        event.stop()
+        for row, start, end, key in self._places:
+            if row == event.y and start <= event.x < end:
+                self.post_message(self.Taken(key).set_sender(self))
+
+
+def _cells(group: Sequence[Tab]) -> int:
+    return sum(ink.width(words) + 2 + (2 if key not in words else 0) for key, words in group)

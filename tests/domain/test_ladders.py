@@ -1,0 +1,62 @@
+"""Sentences about budgets and limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlroom.domain.ladders import budget_facts, forecast, ladder, limit_facts
+from tests.domain.test_bars import clock
+from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
+
+DAY = budget(
+    "day", 160_000_000, 98_200_000, reached=1, runs_out=NOW + 128 * MINUTE, granted=14_000_000, overshoot=800_000
+)
+
+
+def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> None:
+    assert budget_facts(DAY, NOW, clock) == [
+        "the whole fleet",
+        "at this rate it ends at 16:40",
+        "new at 00:00",
+        "✓ 50 % tell, 80 % hold new work, 95 % stop",
+        "$14 granted to running agents",
+        "at most $0.80 over the stop line",
+    ]
+    dry = budget_facts(replace(DAY, dry_run=True, scope="host vm1", granted=0, overshoot=None, ends=0), NOW, clock)
+    assert dry == [
+        "host vm1",
+        "at this rate it ends at 16:40",
+        "dry run: its ladder only says what it would do",
+        "✓ 50 % tell, 80 % hold new work, 95 % stop",
+    ]
+
+
+def test_forecasts() -> None:
+    assert forecast(replace(DAY, runs_out=None), NOW, clock) == ""
+    assert forecast(replace(DAY, spent=None), NOW, clock) == "no reading yet"
+    assert forecast(replace(DAY, spent=160_000_000), NOW, clock) == "all of it is gone"
+
+
+def test_ladders() -> None:
+    assert ladder(replace(DAY, reached=3)) == "✓ 50 % tell, ✓ 80 % hold new work, ✓ 95 % stop"
+    assert ladder(replace(DAY, reached=0)) == "50 % tell, 80 % hold new work, 95 % stop"
+    assert ladder(replace(DAY, rungs=())) == "no ladder: nothing is done when it is gone"
+
+
+def test_a_limit_says_what_is_left_where_that_is_from_and_who_used_it() -> None:
+    five = window("5 h", 63, shares={"vm1/docs-1": 410, "vm2/api-3": 220})
+    assert limit_facts(five, NOW, clock) == [
+        "ann@example.org",
+        "37 % left",
+        "read 1m ago",
+        "stream",
+        "vm1/docs-1 41 %, vm2/api-3 22 %",
+    ]
+    requests = bucket("requests sonnet", 31, 50, buffer=45)
+    assert limit_facts(requests, NOW, clock) == [
+        "key work",
+        "14 left of what you allow",
+        "read just now",
+        "worked out from metering",
+    ]
+    assert limit_facts(window("5 h", None, at=NOW - HOUR), NOW, clock) == ["ann@example.org", "stream"]

@@ -1,0 +1,265 @@
+"""The Costs screen: what was spent, by whom and when; budgets and limits in full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.model import Fleet
+from controlroom.domain.spans import By, Span
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.costs import CostsScreen
+from controlroom.tui.screens.overview import Overview
+from controlroom.tui.widgets.limits import LimitsInFull, packed
+from tests.tui import scenes
+from tests.tui.engine import SmallEngine
+from tests.tui.room import Clock, Room, room
+from tests.tui.scenes import HOUR, MINUTE, NOW
+
+PHONE, WIDE = (45, 20), (200, 50)
+SIZES = [PHONE, (60, 30), (80, 24), (120, 40), (160, 42), WIDE]
+
+
+def ledger(fleet: Fleet, problem: str = "") -> SmallEngine:
+    engine = SmallEngine(fleet, None, Clock())
+    engine.spent, engine.ledger_problem = scenes.spent(fleet), problem
+    return engine
+
+
+def row(here: Room, name: str) -> str:
+    return next(line for line in here.text().splitlines() if name in line.split()[:2])
+
+
+async def opened(here: Room) -> CostsScreen:
+    await here.press("c")
+    screen = here.screen(CostsScreen)
+    await here.until(lambda: screen.table.rows, "the ledger's answer")
+    return screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_size_says_who_spent_what(size: tuple[int, int]) -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=size, engine=ledger(fleet)) as here:
+        await opened(here)
+        text = here.text()
+        for words in ("$84.28 billed", "≈$1.34 covered", "read 257M", "hits 98 %", "9.5k msgs", "[1 today]", "[agent]"):
+            assert words in text, words
+        assert "$55.55" in row(here, "old-8")
+        assert "█" in row(here, "old-8")
+        assert "$0.20" in row(here, "infra")
+        assert "≈$0.09" in row(here, "infra")
+        assert "$85.62" not in text  # the two are never summed
+        assert "l limits" in text.splitlines()[-1]
+
+
+async def test_a_wide_screen_has_every_column_in_line() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=WIDE, engine=ledger(fleet)) as here:
+        await opened(here)
+        header = next(line for line in here.text().splitlines() if "an hour" in line)
+        shown = row(here, "api-3")
+        for title, figure in (
+            ("an hour", "$1.33"),
+            ("msgs", "174"),
+            ("out", "22k"),
+            ("write", "41k"),
+            ("read", "4.7M"),
+        ):
+            assert header.index(f" {title}") + len(title) == shown.index(f" {figure}") + len(figure), title
+        assert "by hour ▁" in here.text()
+        limits = here.app.screen.query_one(LimitsInFull).region
+        assert limits.x > here.screen(CostsScreen).table.region.right - 1
+        assert "at this rate it ends at 16:40" in here.text()
+
+
+async def test_an_hour_costs_what_is_known_only() -> None:
+    fleet = scenes.farm()
+    agents = dict(fleet.agents)
+    agents["vm2/api-3"] = replace(agents["vm2/api-3"], epoch=2)
+    async with room(
+        replace(fleet, agents=agents), size=(120, 40), engine=ledger(replace(fleet, agents=agents))
+    ) as here:
+        await opened(here)
+        assert "$1.54" in row(here, "test-4")
+        assert row(here, "api-3").count("$") == 1  # an earlier run may have spent it
+        assert row(here, "gone-1").count("$") == 1
+        assert "agent-hour" not in here.text()
+
+
+@pytest.mark.parametrize(
+    ("key", "by", "name", "money"),
+    [
+        ("h", By.HOST, "mini", "≈$1.25"),
+        ("p", By.PROFILE, "default", "$83.64"),
+        ("m", By.MODEL, "sonnet-5.5", "$83.67"),
+        ("u", By.HOUR, "12:00", "$12.60"),
+        ("d", By.DAY, "Sun", "$85.50"),
+    ],
+)
+async def test_other_groups_are_a_key_away(key: str, by: By, name: str, money: str) -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=(80, 24), engine=ledger(fleet)) as here:
+        screen = await opened(here)
+        await here.press(key)
+        assert screen.by is by
+        await here.until(lambda: f"by {by}" in here.text() and name in here.text())
+        assert money in row(here, name)
+        assert f"[{by}]" in here.text()
+
+
+async def test_b_turns_groups_and_tabs_can_be_tapped() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=PHONE, engine=ledger(fleet)) as here:
+        screen = await opened(here)
+        await here.press("b")
+        assert screen.by is By.PROFILE
+        for words, wanted in (("model", By.MODEL), ("hour", By.HOUR)):
+            lines = here.text().splitlines()
+            y = next(index for index, line in enumerate(lines) if "profile" in line and "host" in line)
+            await here.pilot.click(offset=(lines[y].index(words) + 1, y))
+            await here.settle()
+            assert screen.by is wanted
+        await here.pilot.click(offset=(here.text().splitlines()[2].index("week"), 2))
+        await here.settle()
+        assert screen.span is Span.WEEK
+
+
+async def test_the_ledger_is_asked_when_it_must_be_and_not_more() -> None:
+    fleet = scenes.watched()
+    engine = ledger(fleet)
+    async with room(fleet, size=(80, 24), engine=engine) as here:
+        assert engine.costs_asked == []
+        await opened(here)
+        midnight = NOW - 14 * HOUR - 32 * MINUTE
+        asked = {("agent", midnight, NOW), ("time", midnight, NOW)}
+        assert set(engine.costs_asked) == asked
+        assert len(engine.costs_asked) == 2
+        engine.put(replace(fleet.agents["vm2/api-3"], last_line="something new"))
+        engine.become(money=None)
+        await here.until(lambda: here.app.picture.fleet is engine.fleet)
+        await here.press("u", "d", "a", "l", "l")
+        assert len(engine.costs_asked) == 2
+        await here.press("h", "a", "h")
+        assert engine.costs_asked[2:] == [("host", midnight, NOW)]
+        here.clock.now = NOW + MINUTE
+        here.app.tick()
+        await here.until(lambda: len(engine.costs_asked) == 6)
+        assert {by for by, _, _ in engine.costs_asked[3:]} == {"agent", "time", "host"}
+        await here.press("3")
+        await here.until(lambda: len(engine.costs_asked) == 9)
+        assert {since for _, since, _ in engine.costs_asked[6:]} == {midnight - 21 * 24 * HOUR}
+        await here.press("q")
+        here.screen(Overview)
+        here.app.tick()
+        await here.settle()
+        assert len(engine.costs_asked) == 9
+
+
+async def test_enter_opens_an_agent_and_says_why_not() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=PHONE, engine=ledger(fleet)) as here:
+        screen = await opened(here)
+        screen.table.choose("agent vm2/gone-1")
+        await here.press("enter")
+        assert here.said() == "gone-1 is no longer there"
+        screen.table.choose("agent vm2/api-3")
+        await here.press("enter")
+        assert here.screen(AgentScreen).agent_here() == "vm2/api-3"
+        await here.press("q", "h", "enter")
+        assert here.said() == "rows of agents can be opened: a shows them"
+
+
+async def test_a_tap_chooses_a_row_and_a_second_one_opens_it() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=PHONE, engine=ledger(fleet)) as here:
+        await opened(here)
+        y = here.text().splitlines().index(row(here, "test-4"))
+        await here.pilot.click(offset=(5, y))
+        await here.settle()
+        here.screen(CostsScreen)
+        await here.pilot.click(offset=(5, y))
+        await here.settle()
+        here.screen(AgentScreen)
+
+
+@pytest.mark.parametrize("size", [PHONE, (80, 24), (120, 40), WIDE])
+async def test_l_gives_budgets_and_limits_the_screen(size: tuple[int, int]) -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=size, engine=ledger(fleet)) as here:
+        await opened(here)
+        await here.press("l")
+        seen = here.text()
+        for _ in range(12):
+            await here.press("j")
+            seen += here.text()
+        for words in (
+            "at this rate it ends at 16:40",
+            "✓ 50 % tell, 80 % hold new work, 95 % stop",
+            "$14 granted to running agents",
+            "37 % left",
+            "vm1/docs-1 41 %, vm2/api-3 22 %",
+            "worked out from metering",
+            "14 left of what you allow",
+        ):
+            assert words in seen, words
+        assert "old-8" not in here.text()
+        await here.press("q")
+        assert "old-8" in here.text()
+        here.screen(CostsScreen)
+
+
+async def test_budgets_that_change_show_at_once() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=(120, 40), engine=ledger(fleet)) as here:
+        await opened(here)
+        day = replace(fleet.budgets["day"], spent=153_000_000, reached=3)
+        here.engine.become(budgets={"day": day})
+        await here.until(lambda: "stopped" in here.text())
+        assert "✓ 95 % stop" in here.text()
+
+
+async def test_a_ledger_that_cannot_say_and_one_with_nothing_in_it() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, size=(80, 24), engine=ledger(fleet, "the ledger cannot be read: disk full")) as here:
+        await here.press("c")
+        await here.until(lambda: "the ledger cannot be read: disk full" in here.text())
+    async with room(fleet, size=(80, 24)) as here:
+        await here.press("c")
+        await here.until(lambda: "Nothing was spent: today" in here.text())
+        assert "nothing was spent" in here.text()
+
+
+async def test_models_without_a_price_are_said() -> None:
+    fleet = scenes.farm()
+    engine = ledger(fleet)
+    engine.spent["agent"] = [replace(engine.spent["agent"][0], unpriced=5)]
+    async with room(fleet, size=(80, 24), engine=engine) as here:
+        await opened(here)
+        assert "some models have no price: counted as the dearest" in here.text()
+
+
+async def test_when_the_engine_goes_what_is_known_stays_with_its_age() -> None:
+    fleet = scenes.watched()
+    engine = ledger(fleet)
+    async with room(fleet, size=(80, 24), engine=engine) as here:
+        await opened(here)
+        asked = len(engine.costs_asked)
+        engine.stop()
+        await here.until(lambda: "no engine" in here.text())
+        here.clock.now = NOW + 5 * MINUTE
+        here.app.tick()
+        await here.settle()
+        assert "14:37" in here.text().splitlines()[0]
+        assert "as of 14:32" in here.text()
+        assert "$55.55" in row(here, "old-8")
+        assert len(engine.costs_asked) == asked
+        engine.running = True
+        await here.until(lambda: "as of 14:37" in here.text())
+
+
+def test_facts_are_packed_and_not_broken() -> None:
+    assert packed(["ab", "cd", "efgh"], 7) == ["ab · cd", "efgh"]
+    assert packed(["one two three"], 7) == ["one two", "three"]
+    assert packed([], 7) == []
