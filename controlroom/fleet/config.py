@@ -72,6 +72,8 @@ class Config:
         self.zone = find_zone(file.money.time_zone, os.environ.get("TZ", ""))
         """Where the operator's days begin."""
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
+        self.plan, self.api = file.plan, file.api
+        """What limits are held against, as it stands in the file."""
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
     def spec(self, profile: str) -> AgentSpec:
@@ -171,6 +173,8 @@ def _problem(error: ErrorDetails, root: type[Table]) -> str:
     if "credential" in place[:3]:
         place = place[:3]
         return f'{".".join(place)}: expected "plan", {{ file = "…" }} or {{ command = ["…", "…"] }}'
+    if place[0] == "api" and place[1:2] in (["admin_key"], ["key"]):
+        return f'{".".join(place[:2])}: expected {{ file = "…" }} or {{ command = ["…", "…"] }}'
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
         known = list(_table(root, place[:-1]).model_fields)
@@ -297,7 +301,8 @@ def reference() -> str:
 
 def _setting(table: type[Table], key: str) -> list[str]:
     field = table.model_fields[key]
-    default = '"…"' if field.is_required() else '"plan"' if field.default is None else _toml(field.default)
+    secret = '"plan"' if key == "credential" else '{ file = "…" }'
+    default = '"…"' if field.is_required() else secret if field.default is None else _toml(field.default)
     return [f"#   {field.description}", f"# {key} = {default}"]
 
 

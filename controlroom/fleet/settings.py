@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from controlroom.domain.budget import NAME as BUDGET_NAME
 from controlroom.fleet.address import parse_address
+from controlroom.fleet.limit_settings import ApiTable, PlanTable
 from controlroom.fleet.money_settings import Budgets, BudgetTable, MoneyTable
 from controlroom.fleet.notify_settings import NotifyTable
 from controlroom.fleet.tables import Table as Table
@@ -200,6 +201,8 @@ class ConfigFile(Table):
         {}, description="limits on what is spent; `controlroom budget set` writes its own to budgets.toml"
     )
     notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
+    plan: PlanTable = Field(default=PlanTable(), description="the plan that logins have")
+    api: ApiTable = Field(default=ApiTable(), description="what the API lets through, for agents that use a key")
 
 
 class RosterFile(Table):
@@ -215,7 +218,9 @@ TABLES: dict[str, type[Table]] = {
     "notify": NotifyTable,
     "money": MoneyTable,
     "budgets": BudgetTable,
+    "plan": PlanTable,
+    "api": ApiTable,
 }
 """The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
 
-SINGLE = frozenset({"limits", "money"})
+SINGLE = frozenset({"limits", "money", "plan", "api"})

@@ -35,6 +35,15 @@ CONFIG: Json = {
         "overage_disabled_reason": "org_level_disabled",
         "fallback_percentage": 0.5,
     },
+    "ceilings": {  # what the Rate Limits API says, by model: limiter type -> value
+        "claude-opus-5-5": {
+            "requests_per_minute": 4000,
+            "input_tokens_per_minute_cache_aware": 2000000,
+            "output_tokens_per_minute": 400000,
+            "tool_uses_per_second": 10,
+        },
+        "claude-sonnet-4-6": {"requests_per_minute": 50, "input_tokens_per_minute": 30000},
+    },
     "other_status": 404,  # answer to unknown paths
     "require_key": None,  # 401 unless x-api-key or the bearer token is this
 }

@@ -10,7 +10,7 @@ import zlib
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlparse
 
-from tests.lab.messages_api import stream
+from tests.lab.messages_api import limits, stream
 from tests.lab.messages_api.defaults import ERRORS, MODELS, Json
 from tests.lab.messages_api.request import Request
 from tests.lab.messages_api.state import State
@@ -109,6 +109,9 @@ class Handler(BaseHTTPRequestHandler):
     def other(self, path: str, body: Json) -> None:
         """Everything but messages."""
         status, answer = 200, self.known(path)
+        if answer is not None and path.startswith("/v1/organizations/") and not self.authorised():
+            status, (kind, message) = 401, ERRORS[401]
+            answer = {"type": "error", "error": {"type": kind, "message": message}}
         if answer is None:
             status = self.state.config["other_status"]
             error = {"type": "not_found_error", "message": "Not found"}
@@ -123,6 +126,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/v1/models":
             data = [model(name) for name in MODELS]
             return {"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+        if path == "/v1/organizations/rate_limits":
+            return limits.organization(self.state.config["ceilings"])
         return model(path.rpartition("/")[2]) if path.startswith("/v1/models/") else None
 
     def count_tokens(self, body: Json) -> None:

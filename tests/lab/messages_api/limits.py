@@ -59,3 +59,25 @@ def headers(config: Json, used: dict[str, int], status: int) -> dict[str, str]:
         **(bucket_headers(config, used, status) if family in ("api", "both") else {}),
         **(window_headers(config["unified"], status) if family in ("unified", "both") else {}),
     }
+
+
+def organization(ceilings: Json) -> Json:
+    """GET /v1/organizations/rate_limits as of 2026-10-21: an entry for each class of models, and one of another kind."""
+    entries = [
+        {
+            "type": "rate_limit",
+            "id": f"rl_{number}",
+            "group": {"type": "model_group", "id": f"rlg_{number}", "display_name": model},
+            "models": [model],
+            "limits": [{"type": kind, "value": value} for kind, value in limits.items()],
+        }
+        for number, (model, limits) in enumerate(ceilings.items())
+    ]
+    batch = {
+        "type": "rate_limit",
+        "id": "rl_batch",
+        "group": {"type": "batch", "id": "rlg_batch", "display_name": "Batches"},
+        "models": None,
+        "limits": [{"type": "enqueued_batch_requests", "value": 200_000}],
+    }
+    return {"data": [*entries, batch], "has_more": False, "next_page": None}
