@@ -162,6 +162,7 @@ def _gauge(
     of: str, kind: str, model: str, weights: list[Weight], read: HeadersRead | None, ruling: Ruling, now: int
 ) -> Headroom:
     taken = [(one.at, int(getattr(one, kind))) for one in weights]
+    limit: int | None
     if read is not None and now - read.at < LOOKED_BACK:
         since = [pair for pair in taken if pair[0] > read.at]
         if not since and now - read.at < MINUTE:

@@ -139,6 +139,12 @@ def window_gauge(reading: Reading, buffer: int | None, shares: Mapping[str, int]
     )
 
 
+def credit_gauge(credit: int, billed: int, resets: int, source: str, now: int) -> Headroom:
+    """Make the gauge of a plan's monthly API credit, in micro-dollars: worked out from what keys were billed here."""
+    limit = ("API", "credit", "credit")
+    return Headroom(*limit, billed, credit, resets, source, now - now % MINUTE, measured=False)
+
+
 def unread(account: str) -> Headroom:
     """Make a gauge for a login of which nothing has been read; its source says where a reading would come from."""
     return Headroom(account, UNREAD, "window", source="comes with its agents' next answer")

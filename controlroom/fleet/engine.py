@@ -24,6 +24,7 @@ from controlroom.fleet.headroom import HeadroomDesk
 from controlroom.fleet.home import Home
 from controlroom.fleet.inquiries import Answer, Inquiries
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.limit_rules import load_rules
 from controlroom.fleet.limits_seen import LoginSeen
 from controlroom.fleet.link import HostLink
 from controlroom.fleet.links import Links
@@ -92,7 +93,7 @@ class Engine:
         self._last_id = ledger.last_op
         self._roster = asyncio.Lock()
         self.spending = Spending(self, ledger, self._books, prices)
-        self.headroom = HeadroomDesk(self, ledger)
+        self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
         self.treasury = Treasury(self, ledger, config.budgets, config.zone)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
@@ -106,6 +107,7 @@ class Engine:
         for host, address in self._config.hosts.items():
             self._links.connect(host, address, self._config.fingerprints.get(host, ""))
         self.spending.start()
+        self.headroom.start()
         self.treasury.start()
 
     async def close(self) -> None:
@@ -268,6 +270,7 @@ class Engine:
             self.headroom.heard(counted)
         else:
             self.spending.used(host, counted)
+            self.headroom.used(host, counted)
 
     def booked(self) -> None:
         """What was used is booked."""

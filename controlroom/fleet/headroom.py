@@ -6,11 +6,13 @@ that is done less often. Times are UTC milliseconds.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from controlroom.domain import events
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.buckets import buffer_of
+from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.headroom import (
     Reading,
     Readings,
@@ -21,18 +23,26 @@ from controlroom.domain.headroom import (
     unread,
     window_gauge,
 )
+from controlroom.domain.limit_alarms import alarms
 from controlroom.domain.model import LIVE, Fleet
+from controlroom.fleet.api_limits import ApiLimits
 from controlroom.fleet.cost_views import plan_spend
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.limit_rules import LimitRules
+from controlroom.fleet.limit_settings import ApiTable
 from controlroom.fleet.limits_seen import LoginSeen
+from controlroom.fleet.usage_seen import Used
 
 log = logging.getLogger("controlroom.headroom")
 
 SOON = 0.2
 """Seconds in which news are gathered."""
 
-SHARED = 15_000
+SHARED = 10_000
 """Milliseconds for which it is not asked again who used a window."""
+
+FLOW = 5.0
+"""Seconds between two looks at buckets that are being refilled."""
 
 TICK = 60.0
 """Seconds after which everything is looked at again though nothing was heard."""
@@ -53,8 +63,9 @@ class Room(Protocol):
 class HeadroomDesk:
     """Keeps the gauges of all limits. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger) -> None:
-        self._room, self._ledger = room, ledger
+    def __init__(self, room: Room, ledger: Ledger, rules: LimitRules, api: ApiTable) -> None:
+        self._room, self._ledger, self._rules = room, ledger, rules
+        self._api = ApiLimits(room, ledger, rules, api, self.stir)
         self._readings: Readings = {}
         self._logins: dict[str, str] = {}
         """Agent id -> account."""
@@ -63,9 +74,18 @@ class HeadroomDesk:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._again = False
+        self._flows = self._stale = False
+        """Buckets are being refilled; windows were used by more than is shown."""
+        self._alarms: dict[str, Alarm] = {}
+
+    def start(self) -> None:
+        """Begin to look at what can be known without hosts."""
+        self._api.start()
+        self.stir()
 
     def close(self) -> None:
         """Do nothing more."""
+        self._api.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -85,6 +105,12 @@ class HeadroomDesk:
         self._readings = taken(self._readings, login.readings)
         self.stir()
 
+    def used(self, host: str, used: Used) -> None:
+        """A host says what an agent has used."""
+        self._api.used(host, used)
+        self._stale = True
+        self._look_in(min(FLOW, self._left()))
+
     def stir(self) -> None:
         """Something has changed: look at everything soon."""
         if not self._again:
@@ -95,6 +121,10 @@ class HeadroomDesk:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _left(self) -> float:
+        """Say how many seconds it is to the next look."""
+        return TICK if self._timer is None else max(0.0, self._timer.when() - asyncio.get_running_loop().time())
 
     def _look(self) -> None:
         if self._task is not None:
@@ -109,19 +139,35 @@ class HeadroomDesk:
         if not task.cancelled():
             if error := task.exception():
                 log.error("headroom cannot be told", exc_info=error)
-            self._look_in(SOON if self._again else TICK)
+            self._look_in(SOON if self._again else FLOW if self._flows or self._stale else TICK)
 
     async def _tell(self) -> None:
         now = self._room.clock()
-        gauges = [*(await self._windows(now))]
+        gauges = [*(await self._windows(now)), *(await self._api.gauges(now))]
+        self._flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
         self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
+        self._warn(alarms(gauges, self._alarms, now, clock) | self._api.alarms)
+
+    def _warn(self, found: dict[str, Alarm]) -> None:
+        """Tell alarms that are new, and that others are over."""
+        for about in self._alarms.keys() | found.keys():
+            if self._alarms.get(about) != found.get(about):
+                self._room.happened(events.Alarmed(about, found.get(about)))
+        self._alarms = found
 
     # ----------------------------------------------------------------------- windows of plans
 
     async def _windows(self, now: int) -> list[Headroom]:
         readings = lasting(self._readings, now)
         await self._share(readings, now)
-        gauges = [window_gauge(reading, None, self._shares.get(reading.key, (0, {}))[1]) for reading in readings]
+        gauges = [
+            window_gauge(
+                reading,
+                buffer_of(self._rules.windows, reading.window, 100),
+                self._shares.get(reading.key, (0, {}))[1],
+            )
+            for reading in readings
+        ]
         agents = self._room.fleet.agents
         self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
         used = {account for agent, account in self._logins.items() if agents[agent].state in LIVE}
@@ -129,14 +175,15 @@ class HeadroomDesk:
 
     async def _share(self, readings: list[Reading], now: int) -> None:
         """Read anew who used the windows, where that was not done just now."""
-        for reading in readings:
-            if reading.began and self._shares.get(reading.key, (0, {}))[0] + SHARED <= now:
-                try:
-                    spend = await asyncio.to_thread(plan_spend, self._ledger, reading.began, now)
-                except LedgerProblem as problem:
-                    log.error("who used %s of %s cannot be read: %s", reading.window, reading.account, problem)
-                    continue
-                self._shares[reading.key] = now, self._parts(reading, spend)
+        late = [one for one in readings if one.began and self._shares.get(one.key, (0, {}))[0] + SHARED <= now]
+        self._stale = self._stale and len(late) < sum(1 for one in readings if one.began)
+        for reading in late:
+            try:
+                spend = await asyncio.to_thread(plan_spend, self._ledger, reading.began, now)
+            except LedgerProblem as problem:
+                log.error("who used %s of %s cannot be read: %s", reading.window, reading.account, problem)
+                continue
+            self._shares[reading.key] = now, self._parts(reading, spend)
 
     def _parts(self, reading: Reading, spend: Spend) -> Mapping[str, int]:
         parts: dict[str, int] = {}
@@ -144,3 +191,9 @@ class HeadroomDesk:
             if self._logins.get(agent) == reading.account and model_of(reading.window) in model:
                 parts[agent] = parts.get(agent, 0) + pico
         return per_mille(parts)
+
+
+def clock(at: int) -> str:
+    """Write a time as it stands on the operator's wall, with the day where it is another one than today."""
+    then, today = time.localtime(at / 1000), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%a %H:%M", then)

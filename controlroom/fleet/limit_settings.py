@@ -1,4 +1,4 @@
-"""The tables [api] and [plan] of config.toml: what limits are held against, and where the operator wants them to end."""
+"""The tables [api] and [plan] of config.toml: what limits are held against, and where they should end."""
 
 import re
 from collections.abc import Mapping
@@ -76,46 +76,46 @@ class ApiTable(Table):
     """What the API lets through in a minute, for agents that use a key."""
 
     tier: str = Field(
-        "", description="the organisation's tier, start, build, scale or one of plans.toml; empty: unknown"
+        default="", description="the organisation's tier, start, build, scale or one of plans.toml; empty: unknown"
     )
     ceilings: dict[str, CeilingsTable] = Field(
-        {},
+        default={},
         description="ceilings a minute of your own, by model class: "
         "{ opus-5-5 = { requests = 50, input = 30000, output = 8000 } }",
     )
     buffer: Annotated[Mapping[str, str], BeforeValidator(_bucket_buffer)] = Field(
-        {},
+        default={},
         description='where you want them to end: "90%", or { requests = 45, input = "90%" }; an alarm is raised there',
     )
     admin_key: Secret | None = Field(
-        None,
+        default=None,
         description='reads ceilings from the Rate Limits API once a day: { file = "…" } or { command = ["…"] } on this '
         "machine that gives an admin key",
     )
     probe: bool = Field(
-        False,
+        default=False,
         description="whether to send a message of one token every five minutes for each model at work, to read what is "
         "left from its headers; it needs a key, and costs less than a cent an hour",
     )
-    key: Secret | None = Field(None, description='the key of the probe: { file = "…" } or { command = ["…"] }')
+    key: Secret | None = Field(default=None, description='the key of the probe: { file = "…" } or { command = ["…"] }')
     credit_usd: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1_000_000,
         allow_inf_nan=False,
         description="US dollars of API credit that come with a plan each month; 0: what plans.toml says of [plan] name",
     )
     url: Annotated[str, AfterValidator(_url)] = Field(
-        "", description="where the API is, for admin_key and probe; empty: https://api.anthropic.com"
+        default="", description="where the API is, for admin_key and probe; empty: https://api.anthropic.com"
     )
 
 
 class PlanTable(Table):
     """The plan that logins have."""
 
-    name: str = Field("", description="pro, max, ultra, … or one of plans.toml: for its monthly API credit")
+    name: str = Field(default="", description="pro, max, ultra, … or one of plans.toml: for its monthly API credit")
     buffer: Annotated[Mapping[str, str], BeforeValidator(_window_buffer)] = Field(
-        {},
-        description='where you want its windows to end: "90%", or { five_hour = "90%", seven_day = "85%" }; an alarm is '
-        "raised there",
+        default={},
+        description='where you want its windows to end: "90%", or { five_hour = "90%", seven_day = "85%" }; an alarm '
+        "is raised there",
     )
