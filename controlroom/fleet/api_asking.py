@@ -36,7 +36,11 @@ class Unasked(Exception):
 
 async def ceilings(secret: Secret, url: str) -> dict[str, dict[str, int]]:
     """Read the organisation's ceilings: model -> kind -> a minute. Raises `Unasked`."""
-    said = await _ask(secret, {"url": url})
+    return read_ceilings(await _ask(secret, {"url": url}))
+
+
+def read_ceilings(said: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Read what was said of ceilings; what cannot be is left out. Raises `Unasked` when nothing is left."""
     found: dict[str, dict[str, int]] = {}
     for model, limits in table(said.get("ceilings")).items():
         known = {kind: value for kind, value in table(limits).items() if kind in KINDS and _count(value)}

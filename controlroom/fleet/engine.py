@@ -320,6 +320,7 @@ class Engine:
             self.logs.host_up(event.host)
             self.spending.host_up(event.host)
         self._books.observed(event.host, self.fleet.agents_on(event.host))
+        self.headroom.observed()
 
     def _lose(self, host: str) -> None:
         """The link is gone: what was on its way may or may not have arrived."""

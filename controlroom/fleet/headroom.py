@@ -31,6 +31,7 @@ from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.limit_rules import LimitRules
 from controlroom.fleet.limit_settings import ApiTable
 from controlroom.fleet.limits_seen import LoginSeen
+from controlroom.fleet.rounds import Rounds
 from controlroom.fleet.usage_seen import Used
 
 log = logging.getLogger("controlroom.headroom")
@@ -71,12 +72,10 @@ class HeadroomDesk:
         """Agent id -> account."""
         self._shares: dict[tuple[str, str], tuple[int, Mapping[str, int]]] = {}
         """By window: when it was read who used it, and who did."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._again = False
-        self._flows = self._stale = False
-        """Buckets are being refilled; windows were used by more than is shown."""
+        self._stale = False
+        """Windows were used by more than is shown."""
         self._alarms: dict[str, Alarm] = {}
+        self._rounds = Rounds(self._tell, "headroom", TICK)
 
     def start(self) -> None:
         """Begin to look at what can be known without hosts."""
@@ -86,18 +85,11 @@ class HeadroomDesk:
     def close(self) -> None:
         """Do nothing more."""
         self._api.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        self._rounds.close()
 
     async def wait_idle(self) -> None:
         """Wait until what was heard is told."""
-        while self._again or self._task is not None:
-            if self._task is not None:
-                await asyncio.wait([self._task])
-            else:
-                await asyncio.sleep(SOON)
+        await self._rounds.wait_idle(SOON)
 
     def heard(self, login: LoginSeen) -> None:
         """A host says how far the windows of an agent's login are used."""
@@ -109,44 +101,24 @@ class HeadroomDesk:
         """A host says what an agent has used."""
         self._api.used(host, used)
         self._stale = True
-        self._look_in(min(FLOW, self._left()))
+        self.observed()
+
+    def observed(self) -> None:
+        """Agents have changed: there may be other models at work, or none."""
+        self._rounds.want(FLOW)
 
     def stir(self) -> None:
         """Something has changed: look at everything soon."""
-        if not self._again:
-            self._again = True
-            self._look_in(SOON)
+        self._rounds.want(SOON)
 
-    def _look_in(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
-
-    def _left(self) -> float:
-        """Say how many seconds it is to the next look."""
-        return TICK if self._timer is None else max(0.0, self._timer.when() - asyncio.get_running_loop().time())
-
-    def _look(self) -> None:
-        if self._task is not None:
-            self._look_in(SOON)
-            return
-        self._again = False
-        self._task = asyncio.get_running_loop().create_task(self._tell(), name="headroom")
-        self._task.add_done_callback(self._told)
-
-    def _told(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
-        if not task.cancelled():
-            if error := task.exception():
-                log.error("headroom cannot be told", exc_info=error)
-            self._look_in(SOON if self._again else FLOW if self._flows or self._stale else TICK)
-
-    async def _tell(self) -> None:
+    async def _tell(self) -> float:
+        """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
         now = self._room.clock()
         gauges = [*(await self._windows(now)), *(await self._api.gauges(now))]
-        self._flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
         self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
         self._warn(alarms(gauges, self._alarms, now, clock) | self._api.alarms)
+        flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
+        return FLOW if flows or self._stale else TICK
 
     def _warn(self, found: dict[str, Alarm]) -> None:
         """Tell alarms that are new, and that others are over."""

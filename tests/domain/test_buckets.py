@@ -149,8 +149,8 @@ def test_memory_is_bounded() -> None:
 # -- alarms
 
 
-def window(used: int, **more: int) -> Headroom:
-    return Headroom("ann@example.org", "5 h", "window", used, 100, **{"resets": NOW, "buffer": 90, **more})
+def window(used: int) -> Headroom:
+    return Headroom("ann@example.org", "5 h", "window", used, 100, resets=NOW, buffer=90)
 
 
 def told(one: Headroom, known: dict[str, Alarm], at: int = NOW) -> dict[str, Alarm]:

@@ -22,11 +22,13 @@ Limit = dict[str, Any]
 
 
 @pytest.fixture
-def on_plan(home: World) -> None:
-    """A profile that uses the login of the host's user."""
-    config = home.directory / "room" / "config.toml"
-    config.parent.mkdir(mode=0o700, exist_ok=True)
-    config.write_text('[profiles.mine]\ncredential = "plan"\ncwd = "project"\n')
+def configured(home: World) -> None:
+    """A profile that uses the login of the host's user, and a tier for those that use keys."""
+    home.room.mkdir(mode=0o700, exist_ok=True)
+    config = home.room / "config.toml"
+    config.write_text(
+        '[profiles.mine]\ncredential = "plan"\ncwd = "project"\n[api]\ntier = "start"\nbuffer = { requests = 900 }\n'
+    )
     config.chmod(0o600)
 
 
@@ -36,7 +38,7 @@ def limits(room: Room) -> dict[str, Limit]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.usefixtures("on_plan")
+@pytest.mark.usefixtures("configured")
 def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api) -> None:
     assert room.run("limits") == ""
     log_in(vm1.home, MAIL)
@@ -63,3 +65,23 @@ def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api)
     room.run("stop")
     room.run("status")
     wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 37, 20, "its host tells it again")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.usefixtures("configured")
+def test_buckets_of_the_api_from_transcript_to_table(room: Room, vm1: Host) -> None:
+    task = "[[text one]] [[hang 60]]"
+    words = ("--cwd", "project", "--model", "claude-opus-5-5", "--task", task)
+    room.run("spawn", "api-1", "--host", "vm1", *words)
+    room.wait_for_state("api-1", "working")
+
+    def counted() -> Limit:
+        found = limits(room)["API output opus-5-5"]
+        assert found["used"] is not None
+        return found
+
+    found = wait_for(counted, 40, "what it uses is counted")
+    assert (found["of"], found["unit"], found["measured"]) == (400_000, "per_minute", False)
+    requests = limits(room)["API requests opus-5-5"]
+    assert (requests["of"], requests["buffer"], requests["source"]) == (1000, 900, "metering, tier Start")
+    room.run("kill", "api-1", "--yes")

@@ -31,8 +31,9 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "[--json]",
         "Show what every limit leaves.",
-        "Windows of plans, for each login across all hosts, as Claude last said. A window that nobody has named may "
-        "not exist: it is not shown as empty. ~ is worked out, not read.",
+        "Windows of plans, for each login across all hosts, as Claude last said: one that nobody has named may not "
+        "exist, and is not shown as empty. What keys used of the API in the last minute, by model class, against the "
+        "ceilings of [api] in config.toml. ~ is worked out here, not read.",
         ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
         "limits:limits",
         take.status,

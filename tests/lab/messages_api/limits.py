@@ -62,7 +62,7 @@ def headers(config: Json, used: dict[str, int], status: int) -> dict[str, str]:
 
 
 def organization(ceilings: Json) -> Json:
-    """GET /v1/organizations/rate_limits as of 2026-10-21: an entry for each class of models, and one of another kind."""
+    """GET /v1/organizations/rate_limits as of 2026-10-21: an entry for each class of models, and one for batches."""
     entries = [
         {
             "type": "rate_limit",
