@@ -24,6 +24,7 @@ from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for_async
 from tests.lab.world import World
 
 OPUS = "claude-opus-5-5"
@@ -47,8 +48,8 @@ async def test_ceilings_come_from_the_rate_limits_api(api: Api, key: SecretFile)
         OPUS: {"requests": 4000, "input": 2_000_000, "output": 400_000},
         "claude-sonnet-4-6": {"requests": 50, "input": 30_000},
     }
-    (asked,) = api.requests("/v1/organizations/rate_limits")
-    assert "group_type=model_group" in asked["path"]
+    (sent,) = api.requests("/v1/organizations/rate_limits")
+    assert "group_type=model_group" in sent["path"]
 
 
 async def test_a_key_that_is_refused_is_said_and_not_shown(api: Api, key: SecretFile) -> None:
@@ -202,6 +203,11 @@ def gauge(here: Room, name: str) -> Headroom | None:
     return here.engine.fleet.headroom.get(f"API {name}")
 
 
+async def asked(true: Callable[[], object]) -> None:
+    """Wait for what needs a process with the package."""
+    await wait_for_async(true, 60, "the API was asked")
+
+
 def used(here: Room, name: str) -> int | None:
     found = gauge(here, name)
     return found.used if found else None
@@ -257,7 +263,7 @@ async def test_agents_on_plans_fill_no_bucket(open_room: OpenRoom) -> None:
 async def test_ceilings_of_the_api_take_the_tiers_place(open_room: OpenRoom, api: Api, key: SecretFile) -> None:
     config = f'{TIER}admin_key = {{ file = "{key.file}" }}\nurl = "{api.url}"\n'
     async with open_room(WithKey(), config) as here:
-        await here.until(lambda: (found := gauge(here, "requests opus-5-5")) and found.limit == 4000)
+        await asked(lambda: (found := gauge(here, "requests opus-5-5")) and found.limit == 4000)
         found = gauge(here, "requests opus-5-5")
         assert found is not None
         assert found.source == "metering, Rate Limits API"
@@ -276,7 +282,7 @@ async def test_a_probe_reads_only_while_something_runs_with_a_key(
         host.agents["a1"] = seen("a1", billing="api", state="working", model=OPUS)
         for channel in tuple(host.channels):
             host.tell_all(channel)
-        await here.until(lambda: (found := gauge(here, "requests opus-5-5")) and found.source == "headers")
+        await asked(lambda: (found := gauge(here, "requests opus-5-5")) and found.source == "headers")
         found = gauge(here, "requests opus-5-5")
         assert found is not None
         assert (found.limit, found.measured, found.at) == (4000, True, NOON)
