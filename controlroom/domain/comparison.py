@@ -172,7 +172,7 @@ class _Bench:
         month = self._month(pico)
         paid = [
             Way("list", "pay per use", "pay", month, True),
-            *self._plans(month),
+            *self._plans(month, billing),
             *self._committed(tokens, peak, month),
         ]
         ways = [*sorted(paid, key=_order), *sorted(self._changes(groups, month), key=_order)]
@@ -203,14 +203,14 @@ class _Bench:
 
     # ----------------------------------------------------------------------- other ways to pay
 
-    def _plans(self, month: int) -> Iterator[Way]:
+    def _plans(self, month: int, billing: str) -> Iterator[Way]:
         for plan in self._offers.plans:
             seats = plan.month * plan.seats_from
             name = plan.name if plan.seats_from == 1 else f"{plan.name} × {plan.seats_from}"
             if plan.usage_billed:
                 yield Way(f"plan:{plan.key}", f"{name} + use", "pay", seats + month, True, "never below pay per use")
             else:
-                yield Way(f"plan:{plan.key}", name, "pay", seats, None, _pays(plan, seats, month), fixed=True)
+                yield Way(f"plan:{plan.key}", name, "pay", seats, None, _pays(plan, seats, month, billing), fixed=True)
 
     def _committed(self, tokens: int, peak: int, month: int) -> Iterator[Way]:
         """Price an offer of throughput: as many units as the mean needs, and as many as the peak does."""
@@ -342,9 +342,10 @@ def _held(week: Week) -> str:
     )
 
 
-def _pays(plan: Plan, seats: int, month: int) -> str:
+def _pays(plan: Plan, seats: int, month: int, billing: str) -> str:
     """Say where a plan breaks even, by the list price of what is used."""
-    text = f"pays from {dollars(seats)} of use on; yours is {dollars(month)}"
+    sign = "" if billing == BILLED else "≈"
+    text = f"pays from {dollars(seats)} of use on; yours is {sign}{dollars(month)}"
     if plan.month_paid_yearly is not None:
         text += f"; {dollars(plan.month_paid_yearly * plan.seats_from)} paid yearly"
     if plan.api_credit:

@@ -30,17 +30,22 @@ _WEEK = window_name("seven_day")
 MOST = 2**62
 """Micro-dollars that an answer can hold."""
 
+_TOO_MUCH = "that is more money than can be counted here: ask for less"
+
 
 def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now: int) -> Compared:
     """Compare the use of the last days before `now` with its alternatives."""
     try:
         sheet, offers = load(home), load_offers(home)
         limits = [price.long_over for price in sheet.prices if price.long_over]
-        found = use(ledger, max(1, asked.days), now, limits)
+        used = use(ledger, max(1, asked.days), now, limits)
         weeks = tuple(weeks_of(fleet, ledger, now))
     except (ConfigProblem, LedgerProblem) as problem:
         return Compared(asked.id, reason=str(problem))
-    return Compared(asked.id, compare(replace(found, weeks=weeks), sheet, offers, asked.terms))
+    found = compare(replace(used, weeks=weeks), sheet, offers, asked.terms)
+    if any(way.month >= MOST for part in found.parts for way in part.ways):
+        return Compared(asked.id, reason=_TOO_MUCH)
+    return Compared(asked.id, found)
 
 
 def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
@@ -105,6 +110,6 @@ def _estimate(home: Home, wish: Wish, known: Requests | None, memory: Memory, no
 
 
 def _bounded(request: int, found: Estimate) -> Estimated:
-    if max(case.month for case in found.cases) >= MOST:
-        return Estimated(request, reason="that is more money than can be counted here: ask for less")
+    if max(found.mean or 0, *(case.month for case in found.cases)) >= MOST:
+        return Estimated(request, reason=_TOO_MUCH)
     return Estimated(request, found)

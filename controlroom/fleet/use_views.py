@@ -57,13 +57,13 @@ def requests(ledger: Ledger, model: str, until: int, days: int = 30) -> Requests
     """
     when = until - days * DAY, until
     if not model:
-        most = ledger.read(f"select name {_FROM} group by name order by count(*) desc, name limit 1", when)
-        model = str(most[0][0]) if most else ""
+        rows = sorted(costs(ledger, "model", *when), key=lambda row: (-row.messages, row.key))
+        model = rows[0].key if rows else ""
     columns = f"{_PROMPT}, cache_read, cache_write_5m, cache_write_1h, output"
-    rows = ledger.read(f"select {columns} {_FROM} and name = ? and {_PROMPT} > 0 limit {SAMPLE}", (*when, model))
-    if not rows:
+    found = ledger.read(f"select {columns} {_FROM} and name = ? and {_PROMPT} > 0 limit {SAMPLE}", (*when, model))
+    if not found:
         return None
-    prompts, reads, written_5m, written_1h, outputs = zip(*rows, strict=True)
+    prompts, reads, written_5m, written_1h, outputs = zip(*found, strict=True)
     unread = sum(prompts) - sum(reads)
     return Requests(
         model,
@@ -72,10 +72,10 @@ def requests(ledger: Ledger, model: str, until: int, days: int = 30) -> Requests
         sum(reads) / sum(prompts),
         sum(written_5m) / unread if unread else 0.0,
         sum(written_1h) / unread if unread else 0.0,
-        sum(prompts) / len(rows),
-        sum(outputs) / len(rows),
-        len(rows),
-        f"measured: {len(rows):,} requests of the last {days} days",
+        sum(prompts) / len(found),
+        sum(outputs) / len(found),
+        len(found),
+        f"measured: {len(found):,} requests of the last {days} days",
     )
 
 

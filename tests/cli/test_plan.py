@@ -67,6 +67,7 @@ def test_what_keys_paid_wears_no_sign_and_what_plans_covered_does(
     assert next(line for line in plans.splitlines() if line.startswith("Pro ")).split()[1] == "$20.00", "a real price"
     assert "cheapest to pay: Pro, $20.00 a month, if it holds this use (no reading)" in keys
     assert "what certainly holds: pay per use, ≈$42.00" in plans
+    assert "pays from $20.00 of use on; yours is ≈$42.00" in plans
     assert "- 30 days measured; a month is 30 days at this rate" in talk
     assert len(talk.splitlines()) == len(COMPARISON.said)
 

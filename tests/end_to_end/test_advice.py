@@ -99,6 +99,12 @@ def test_nothing_used_yet_is_said_and_an_estimate_still_answers(room: Room) -> N
     assert room.run("stop") == "", "no engine was started for it"
 
 
+def test_more_than_can_be_counted_is_refused(room: Room) -> None:
+    much = ("--agents", "100000", "--hours", "24", "--requests-per-hour", "100000", "--input-tokens", "10000000")
+    for more in ((), ("--offline",)):
+        assert "more money than can be counted" in room.run("estimate", *much, *more, expect=1)
+
+
 def test_a_wrong_file_of_the_users_is_a_sentence(room: Room) -> None:
     place = find_home(os.environ)
     for path in (place.plans, place.machines):

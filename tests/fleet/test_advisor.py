@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from controlroom.domain.comparison import Terms
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import Agent, Fleet, Limits, State
 from controlroom.domain.use import DAY, Week
-from controlroom.fleet.advisor import measured_memory, weeks_of
+from controlroom.fleet.advice_questions import AskComparison, Compared
+from controlroom.fleet.advisor import compared, measured_memory, weeks_of
+from controlroom.fleet.home import find_home
 from controlroom.fleet.ledger import Ledger
+from controlroom.fleet.protocol import pack, read_told
 from controlroom.fleet.usage_tables import Booking, Source, book
 from controlroom.meter.prices import DOLLAR, Cost
 from controlroom.meter.usage import Message, Usage
 from tests.domain.offers import NOON
+from tests.lab.world import World
 
 MIB = 1024**2
 
@@ -70,3 +76,18 @@ def test_a_week_counts_what_its_agents_used_of_plans_since_it_began(ledger: Ledg
         replace(week, account="cid", resets=NOON),
     )
     assert list(weeks_of(fleet(gauges=gauges), ledger, NOON)) == [Week("ann", 40, 2_000_000)]
+
+
+def test_more_money_than_can_be_counted_is_a_reason(home: World, ledger: Ledger) -> None:
+    place = find_home(os.environ)
+    place.prepare()
+    message = Message("msg", "r", NOON - 1, "claude-opus-5-5", Usage(90_000_000))
+    ledger.booked(book(Source("vm1", "a1", "", "", "api"), [Booking(message, Cost(DOLLAR, True), NOON - 1)])).result(10)
+    asked = AskComparison(7, 30, Terms(committed=10**12, tokens_per_minute=1))
+    assert compared(place, ledger, fleet(), asked, NOON) == Compared(
+        7, reason="that is more money than can be counted here: ask for less"
+    )
+    fine = compared(place, ledger, fleet(), replace(asked, terms=Terms()), NOON)
+    told = read_told(pack(fine))
+    assert told == fine, "it survives its journey"
+    assert fine.comparison is not None

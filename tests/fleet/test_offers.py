@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from controlroom.domain.plans import Offers
 from controlroom.domain.tiers import Ceilings
+from controlroom.domain.use import Requests
 from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
+from tests.documents import README
 from tests.lab.world import World
 
 
@@ -118,6 +122,11 @@ def test_what_the_user_knows_better_takes_the_place_of_ours(room_home: Home) -> 
             "classes.opus-5.ceilings.strat: there is no such tier: did you mean start?",
         ),
         (
+            '[typical]\nmodel = "m"\nprompt = [3, 2, 9]\noutput = [1, 2, 3]\ncache_hit = 0.5',
+            "typical.prompt: expected three numbers of tokens, the smallest first",
+        ),
+        ('[typical]\nmodel = "m"', "typical.prompt is missing: tokens of a prompt"),
+        (
             '[classes."opus-5".ceilings]\nstart = { requests = 0, input = 1, output = 1 }',
             "classes.opus-5.ceilings.start.requests: found 0, expected 1 or more",
         ),
@@ -130,6 +139,40 @@ def test_a_wrong_file_is_told_in_a_sentence(room_home: Home, own: str, said: str
         offers(room_home, own)
     assert str(room_home.plans) in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_what_work_could_be_given_to_and_what_is_usual(room_home: Home) -> None:
+    ours = load_offers(room_home)
+    assert ours.ladder == ("claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
+    assert ours.typical is not None
+    assert (ours.typical.prompts, ours.typical.hit_rate, ours.typical.messages) == ((12_000, 50_000, 100_000), 0.95, 0)
+    own = offers(
+        room_home,
+        """
+        ladder = ["claude-opus-5-5"]
+        [typical]
+        model = "claude-opus-5-5"
+        prompt = [1, 2, 3]
+        output = [4, 5, 6]
+        cache_hit = 0.5
+        """,
+    )
+    assert own.ladder == ("claude-opus-5-5",)
+    assert own.typical == Requests("claude-opus-5-5", (1, 2, 3), (4, 5, 6), 0.5, source="assumed")
+
+
+@pytest.mark.parametrize("name", ["plans.toml", "machines.toml"])
+def test_what_the_readme_shows_can_be_used(room_home: Home, name: str) -> None:
+    (shown,) = re.findall(rf"^# {re.escape(name)}\n(.*?)(?=^#|^```)", README.read_text(), re.MULTILINE | re.DOTALL)
+    path = room_home.config_folder / name
+    path.write_text(shown)
+    path.chmod(0o600)
+    if name == "plans.toml":
+        assert load_offers(room_home).tiers.ceilings("ours", "claude-sonnet-5-5") == Ceilings(
+            20_000, 40_000_000, 8_000_000
+        )
+    else:
+        assert "Cellar" in {machine.provider for machine in load_machines(room_home).machines}
 
 
 def test_every_ceiling_is_of_a_tier_that_there_is(room_home: Home) -> None:
