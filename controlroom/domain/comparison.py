@@ -304,12 +304,13 @@ class _Bench:
         use = self._use
         for billing in sorted({group.billing for group in use.groups}):
             groups = tuple(group for group in use.groups if group.billing == billing)
+            sign = _sign(billing)
             hidden = booked(tuple(group for group in groups if not any(group.usage)))
             if hidden:
-                yield f"{dollars(hidden)} came without tokens (what Claude reports beyond its messages): kept as booked"
+                yield f"{sign}{dollars(hidden)} came without tokens (what Claude says beyond messages): kept as booked"
             then, now = booked(groups), micro(sum(self._pico(group) for group in groups))
             if abs(then - now) > max(then, now) // 200:
-                yield f"prices have changed since: what was booked as {dollars(then)} is {dollars(now)} at today's"
+                yield f"prices have changed: booked as {sign}{dollars(then)} is {sign}{dollars(now)} at today's"
         odd = sorted({group.model for group in use.groups if group.unpriced})
         if odd:
             yield f"no price for {', '.join(odd)}: counted as the dearest (see prices.toml)"
@@ -344,13 +345,17 @@ def _held(week: Week) -> str:
 
 def _pays(plan: Plan, seats: int, month: int, billing: str) -> str:
     """Say where a plan breaks even, by the list price of what is used."""
-    sign = "" if billing == BILLED else "≈"
-    text = f"pays from {dollars(seats)} of use on; yours is {sign}{dollars(month)}"
+    text = f"pays from {dollars(seats)} of use on; yours is {_sign(billing)}{dollars(month)}"
     if plan.month_paid_yearly is not None:
         text += f"; {dollars(plan.month_paid_yearly * plan.seats_from)} paid yearly"
     if plan.api_credit:
         text += f"; {dollars(plan.api_credit)} of the API with it, not for Claude Code"
     return text + (f"; unsure: {plan.unsure}" if plan.unsure else "")
+
+
+def _sign(billing: str) -> str:
+    """Mark what is worth so much, and not billed."""
+    return "" if billing == BILLED else "≈"
 
 
 def _hit_rate(groups: tuple[Alike, ...]) -> float:

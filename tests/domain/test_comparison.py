@@ -51,6 +51,8 @@ def test_twelve_billion_in_and_six_out_on_sonnet() -> None:
     assert found["batch"] == 42_000 * DOLLAR
     assert found["cheaper"] == found["most:claude-haiku-5-5"] == 4_200 * DOLLAR
     assert found["cache"] == 84_000 * DOLLAR
+    some = months(compare(use(TWELVE_AND_SIX), SHEET, OFFERS, Terms(can_wait=0.25)))
+    assert some["batch"] == 73_500 * DOLLAR
     assert "most:claude-sonnet-5-5" not in found
     assert found["plan:max"] == 100 * DOLLAR
     assert found["plan:team"] == 125 * DOLLAR
@@ -178,6 +180,8 @@ def test_moved_prices_are_said() -> None:
     found = compare(use(dear), SHEET, OFFERS, Terms())
     assert (only(found).spent, only(found).month) == (3 * DOLLAR, 2 * DOLLAR)
     assert any("booked as $3.00 is $2.00 at today's" in sentence for sentence in found.said)
+    covered = compare(use(replace(dear, billing="plan")), SHEET, OFFERS, Terms())
+    assert any("booked as ≈$3.00 is ≈$2.00 at today's" in sentence for sentence in covered.said)
 
 
 def test_nothing_used_is_nothing_compared() -> None:

@@ -92,6 +92,8 @@ def test_what_the_user_knows_better_takes_the_place_of_ours(room_home: Home) -> 
         name = "Our contract"
         [classes."haiku-5-5".ceilings]
         ours = { requests = 7, input = 8, output = 9 }
+        [classes.fable]
+        models = ["claude-fable-6"]
         [classes.mine]
         models = ["claude-novel-9", "claude-opus-5"]
         ceilings.ours = { requests = 1, input = 2, output = 3 }
@@ -107,6 +109,8 @@ def test_what_the_user_knows_better_takes_the_place_of_ours(room_home: Home) -> 
     assert found.tiers.ceilings("ours", "claude-novel-9") == Ceilings(1, 2, 3)
     assert found.tiers.ceilings("ours", "claude-opus-5") == Ceilings(1, 2, 3)
     assert found.tiers.ceilings("start", "claude-opus-5-5") == Ceilings(1000, 2_000_000, 400_000)
+    assert found.tiers.ceilings("start", "claude-fable-6") == Ceilings(1000, 500_000, 100_000)
+    assert found.tiers.class_of("claude-fable-5") is None
     assert found.as_of == "2026-11-22, and plans.toml of 2026-12-24"
 
 
