@@ -13,7 +13,7 @@ from controlroom.domain.costs import BILLED, decimal
 from controlroom.domain.plans import Offers, Plan
 from controlroom.domain.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
 from controlroom.domain.words import dollars, percent
-from controlroom.meter.prices import Price, Sheet, micro
+from controlroom.meter.prices import Price, Sheet, bare_name, micro
 from controlroom.meter.usage import Usage
 
 MONTH = 30 * DAY
@@ -292,6 +292,9 @@ class _Bench:
         yield "batch: an answer within a day; Claude Code itself cannot use it, programs of your own can"
         yield f"better caching: the same prompts and answers, {self._whose_hit_rate()}"
         yield "cheaper models: the same tokens; a smaller model may need more turns, or fail"
+        terse = sorted({bare_name(group.model) for group in use.groups} & set(self._offers.terse))
+        if terse:
+            yield f"cheaper models: about 30 % more tokens than said where {', '.join(terse)} gives way to a later one"
         if any(group.fast for group in use.groups):
             yield "cheaper models and batch: at normal speed, where fast mode was used"
         if self._terms.committed:

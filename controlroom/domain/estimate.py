@@ -185,7 +185,7 @@ def _said(
             f"; unsure: {known.unsure}" if known.unsure else ""
         )
     yield f"memory: {size(memory.bytes)} an agent, {memory.source}; {size(market.reserve)} of each machine kept free"
-    yield "machines: so many agents each, by memory alone; what processors their own work needs is not counted"
+    yield "machines: so many agents each by memory alone, their processors are not counted; prices change often"
     yield from market.notes
 
 

@@ -34,5 +34,7 @@ class Offers:
     tiers: Tiers = field(default_factory=Tiers)
     ladder: tuple[str, ...] = ()
     """Today's models, for `what if a cheaper one did it`; in no order."""
+    terse: tuple[str, ...] = ()
+    """Models that count fewer tokens for the same text than today's."""
     typical: Requests | None = None
     """What requests are like where none has been measured."""

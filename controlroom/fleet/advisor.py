@@ -12,6 +12,7 @@ from controlroom.domain.comparison import compare
 from controlroom.domain.estimate import Estimate, Memory, Wish, estimate
 from controlroom.domain.headroom import window_name
 from controlroom.domain.model import LIVE, Agent, Fleet
+from controlroom.domain.plans import Offers
 from controlroom.domain.use import DAY, Requests, Week
 from controlroom.fleet import config
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
@@ -51,8 +52,10 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
 def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
     """Estimate what a fleet needs, by what was measured here."""
     try:
-        known = requests(ledger, asked.wish.model, now) or requests(ledger, "", now)
-        found = _estimate(home, asked.wish, known, measured_memory(fleet), now)
+        offers = load_offers(home)
+        wish = _named(asked.wish, offers)
+        known = requests(ledger, wish.model, now) or requests(ledger, "", now)
+        found = _estimate(home, wish, offers, known, measured_memory(fleet), now)
     except (ConfigProblem, LedgerProblem) as problem:
         return Estimated(asked.id, reason=str(problem))
     return _bounded(asked.id, found)
@@ -64,7 +67,8 @@ def offline(wish: Wish) -> Estimated:
         home = find_home(os.environ)
         limits = config.load(home).limits
         memory = Memory(limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
-        return _bounded(0, _estimate(home, wish, None, memory, time.time_ns() // 1_000_000))
+        offers = load_offers(home)
+        return _bounded(0, _estimate(home, _named(wish, offers), offers, None, memory, time.time_ns() // 1_000_000))
     except (ConfigProblem, HomeProblem) as problem:
         return Estimated(0, reason=str(problem))
 
@@ -101,8 +105,13 @@ def _sizes(agents: Iterable[Agent]) -> Iterable[int]:
             yield agent.rss
 
 
-def _estimate(home: Home, wish: Wish, known: Requests | None, memory: Memory, now: int) -> Estimate:
-    offers = load_offers(home)
+def _named(wish: Wish, offers: Offers) -> Wish:
+    """Take `opus`, as Claude Code does, for today's model of that name."""
+    names = (name for name in offers.ladder if wish.model and wish.model.lower() in name.split("-"))
+    return replace(wish, model=next(names, wish.model))
+
+
+def _estimate(home: Home, wish: Wish, offers: Offers, known: Requests | None, memory: Memory, now: int) -> Estimate:
     usual = known or offers.typical
     if usual is None:
         raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")

@@ -91,6 +91,7 @@ class PlansFile(Table):
 
     as_of: date | None = Field(None, description="the day of which these figures are")
     ladder: list[str] = Field([], description="today's models, that work could be given to instead")
+    terse: list[str] = Field([], description="models that count fewer tokens for the same text than today's")
     typical: TypicalTable | None = Field(None, description="what a request is like where none has been measured")
     plans: dict[str, PlanTable] = Field(default_factory=dict)
     tiers: dict[str, TierTable] = Field(default_factory=dict)
@@ -119,6 +120,7 @@ def load_offers(home: Home) -> Offers:
             tuple(_class(key, table) for key, table in {**theirs, **_without(ours.classes, theirs)}.items()),
         ),
         tuple(own.ladder or ours.ladder),
+        tuple(own.terse or ours.terse),
         _typical(own.typical or ours.typical),
     )
 

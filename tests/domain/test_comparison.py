@@ -184,6 +184,14 @@ def test_moved_prices_are_said() -> None:
     assert any("booked as ≈$3.00 is ≈$2.00 at today's" in sentence for sentence in covered.said)
 
 
+def test_models_that_count_fewer_tokens_are_named() -> None:
+    old = Alike("claude-opus-4-6-20260205", "api", 1, Usage(MTOK), 5 * DOLLAR * MICRO)
+    offers = replace(OFFERS, terse=("claude-opus-4-6", "claude-sonnet-4-6"))
+    said = compare(use(old), SHEET, offers, Terms()).said
+    assert "cheaper models: about 30 % more tokens than said where claude-opus-4-6 gives way to a later one" in said
+    assert not any("30 %" in sentence for sentence in compare(use(TWELVE_AND_SIX), SHEET, offers, Terms()).said)
+
+
 def test_nothing_used_is_nothing_compared() -> None:
     assert compare(use(), SHEET, OFFERS, Terms()) == Comparison(30, 30.0)
 

@@ -93,6 +93,7 @@ def test_nothing_used_yet_is_said_and_an_estimate_still_answers(room: Room) -> N
     assert room.run("plan") == ""
     usual = verb(room, "estimate", *WISH)
     assert any("assumed" in sentence for sentence in usual["assumptions"])
+    assert verb(room, "estimate", *WISH, "--model", "haiku")["model"] == "claude-haiku-5-5"
     room.run("stop")
     offline = verb(room, "estimate", *WISH, "--offline")
     assert offline == usual
@@ -110,7 +111,8 @@ def test_a_wrong_file_of_the_users_is_a_sentence(room: Room) -> None:
     for path in (place.plans, place.machines):
         path.write_text("surprise = 1")
         path.chmod(0o600)
-    assert f"{place.plans}: surprise is not a setting" in room.run("plan", expect=1)
+    assert f"{place.plans}: surprise is not a setting" in room.run("plan", expect=3), "no engine starts with it"
+    assert f"{place.plans}: surprise is not a setting" in room.run("estimate", *WISH, expect=1)
     place.plans.unlink()
     assert f"{place.machines}: surprise is not a setting" in room.run("estimate", *WISH, expect=1)
     assert f"{place.machines}: surprise is not a setting" in room.run("estimate", *WISH, "--offline", expect=1)
