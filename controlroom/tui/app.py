@@ -17,6 +17,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
+from controlroom.tui.burst import Burst
 from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
@@ -26,6 +27,7 @@ from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Glyphs
+from controlroom.tui.touch import Touch
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
@@ -37,10 +39,6 @@ _SHORTEST = 0.02
 """Seconds between two pictures at least, whoever gives them."""
 _PHONE_FRAME = 0.5
 """The same on a phone: every packet wakes its radio."""
-_HELD = 0.3
-"""Seconds within which the same key again is taken for one that is held down."""
-_STARTLE = 0.4
-"""Seconds that something must have been on show, unless a key brought it there, before a key may answer it."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.3, 5.0
 """Seconds between two attempts to reach the engine."""
 
@@ -74,10 +72,11 @@ class ControlRoomApp(DressedApp):
         monotonic: Callable[[], float] = time.monotonic,
         zone: tzinfo | None = None,
         read_only: bool = False,
+        hold_keys: bool = False,
     ) -> None:
         """`connect` reaches the engine; `now` (UTC ms), `monotonic` (s) and `zone` are the clocks to go by.
 
-        `read_only`: what to show until the engine says what we may do.
+        `read_only`: what to show until the engine says what we may do. `hold_keys`: tell a paste from keys.
         """
         super().__init__(theme_file, wardrobe, glyphs)
         self.keys = keys
@@ -94,11 +93,11 @@ class ControlRoomApp(DressedApp):
         """Called once when the loop runs."""
         self._over = False
         self._typed_ahead: list[events.Key] = []
+        self._burst = Burst(self._pressed, self._pasted, self.set_timer) if hold_keys else None
         self.keys_wait = False
         """Whether somebody is on the way to another screen: keys are for that one."""
         self._hurry = asyncio.Event()
-        self._key = ""
-        self._key_at = self._key_before = -1000.0
+        self.touch = Touch(monotonic)
         self.drafts: dict[str, str] = {}
         """Texts that somebody began to write and left."""
         self._reader = Reader(self.work, self._log_grown, monotonic)
@@ -327,12 +326,28 @@ class ControlRoomApp(DressedApp):
 
         Textual queues keys at whatever is on top when they come, though one of them may be about to change that.
         """
-        if not isinstance(event, events.Key) or event.is_forwarded:
-            await super().on_event(event)
-        elif self.keys_wait or not getattr(self.screen, "made", True):
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self._burst is None:
+                await self._pressed(event)
+            else:
+                self._burst.take(event)
+            return
+        if self._burst is not None and isinstance(event, (events.Paste, events.MouseEvent)):
+            await self._burst.give()
+        await super().on_event(event)
+
+    async def _pressed(self, event: events.Key) -> None:
+        if self.keys_wait or not getattr(self.screen, "made", True):
             self._typed_ahead.append(event)
         elif not (self._listens(self.screen) and not event.key.startswith("ctrl+") and self.screen.take_key(event)):
             await super().on_event(event)
+
+    async def _pasted(self, text: str) -> None:
+        """A paste has come as keys: text for a field, and nothing where keys are commands."""
+        if self.screen.focused is not None:
+            await super().on_event(events.Paste(text))
+        else:
+            self.say(f"that looked like a paste ({len(text)} characters): nothing was done", Level.DANGER)
 
     @staticmethod
     def _listens(screen: Screen[Any]) -> TypeGuard[RoomScreen]:
@@ -342,27 +357,13 @@ class ControlRoomApp(DressedApp):
         """A screen is ready: it gets what was typed while it was made."""
         typed, self._typed_ahead = self._typed_ahead, []
         for event in typed:
-            await self.on_event(event)
+            await self._pressed(event)
 
     def do(self, name: str) -> None:
         """Do an action of the table on the screen that is on top, or say why not."""
         from controlroom.tui.deeds import do
 
         do(self, name)
-
-    def held(self, key: str) -> bool:
-        """Take note of a key; says whether it is the same as before, held down: such a key decides nothing."""
-        now = self.monotonic()
-        held = key == self._key and now - self._key_at < _HELD
-        self._key, self._key_at, self._key_before = key, now, self._key_at
-        return held
-
-    def startled(self, shown_at: float | None) -> bool:
-        """Say whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
-        if shown_at is None:
-            return True
-        by_hand = self._key_before >= shown_at - _STARTLE
-        return not by_hand and self.monotonic() - shown_at < _STARTLE
 
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""

@@ -319,7 +319,7 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
     question = panel.question if panel is not None else None
     if panel is None or question is None:
         _open(room, screen)
-    elif room.startled(panel.shown_at):
+    elif room.touch.startled(panel.shown_at):
         room.say("that has just appeared: look, then press again")
     elif verdict != "deny" and not panel.read:
         panel.turn()

@@ -75,6 +75,7 @@ def run(
         keys=keys,
         glyphs=_glyphs(environment),
         read_only=watching,
+        hold_keys=True,
     )
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
     return show(app)

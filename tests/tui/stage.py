@@ -64,6 +64,7 @@ class Crashing(ControlRoomApp):
             glyphs=glyphs,
             now=lambda: scenes.NOW,
             zone=timezone.utc,
+            hold_keys=True,
         )
         self._crash = crash
 

@@ -209,16 +209,34 @@ def test_wide_characters_keep_the_columns_of_the_table(stage: Stage) -> None:
 def test_what_is_typed_ahead_goes_where_it_was_meant(stage: Stage) -> None:
     terminal = stage(size=(120, 40))
     terminal.wait_for_text("docs-1")
-    terminal.type("/vm2 working")  # one burst, as a phone on a thin link sends it
+    terminal.type("/vm2 wo")  # a few at once, as a phone on a thin link sends them
+    terminal.wait_for_text("/ vm2 wo")
+    terminal.type("rking")
     terminal.wait_for_text("2 of 12 with “vm2 working”", "/ vm2 working")
     terminal.keys("Enter")
     settled(terminal)
-    terminal.type("snew task; x")
+    terminal.type("snew ta")
+    terminal.wait_for_text("spawn an agent", "new ta")
+    terminal.type("sk; x")
     terminal.wait_for_text("spawn an agent", "new task; x")
     terminal.keys("Escape")
     terminal.wait_until_gone("spawn an agent")
-    terminal.type(":web-2\rq")
+    terminal.type(":web-2\r")
+    settled(terminal)
+    terminal.type("q")
     terminal.wait_for_text("2 of 12 with “vm2 working”", "q show all")
+
+
+def test_a_paste_without_markers_fires_no_keys(stage: Stage) -> None:
+    terminal = stage(size=(120, 40))
+    terminal.wait_for_text("docs-1")
+    terminal.type("x docs-1\ny\nyes, push it all\n")
+    terminal.wait_for_text("that looked like a paste (28 characters): nothing was done")
+    assert "Kill" not in terminal.screen()
+    terminal.type("s")
+    terminal.wait_for_text("spawn an agent")
+    terminal.type("line one\nline two\n")
+    terminal.wait_for_text("line one", "line two", "spawn an agent")
 
 
 def test_a_kill_typed_ahead_of_its_question_does_nothing(stage: Stage) -> None:

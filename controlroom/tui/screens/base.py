@@ -152,7 +152,7 @@ class RoomScreen(Screen[None]):
         known = (*self.room.keys.on_screen(self.where), *self.actions())
         named = {key: action for action in known for key in action.keys}
         action = self.room.keys["back"] if key in ("backspace", "escape") else named.get(key)
-        held = self.room.held(key)
+        held = self.room.touch.held(key)
         if motion is not None:
             if not (held and motion.decides):
                 motion.do()
