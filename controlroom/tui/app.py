@@ -6,28 +6,28 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.worker import WorkerFailed
 
 from controlroom.domain.intents import Intent
 from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
-from controlroom.tui.burst import Burst
+from controlroom.tui.calm import LINE_PACE, NARROW, CalmLines
 from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
+from controlroom.tui.keyed import KeyedApp
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Glyphs
-from controlroom.tui.touch import Touch
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
@@ -48,7 +48,7 @@ def utc_now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ControlRoomApp(DressedApp):
+class ControlRoomApp(KeyedApp, DressedApp):
     """The control room's screen. It holds no truth: all it knows came from the engine a moment ago."""
 
     CSS_PATH = Path(__file__).parent / "controlroom.tcss"
@@ -80,6 +80,7 @@ class ControlRoomApp(DressedApp):
         """
         super().__init__(theme_file, wardrobe, glyphs)
         self.keys = keys
+        self.keys_begin(monotonic, hold_keys)
         self.troubles: list[str] = []
         """What is wrong with the settings, in sentences that are said when the screen is there."""
         self._connect_engine = connect
@@ -92,12 +93,9 @@ class ControlRoomApp(DressedApp):
         self.on_start: Callable[[], None] = lambda: None
         """Called once when the loop runs."""
         self._over = False
-        self._typed_ahead: list[events.Key] = []
-        self._burst = Burst(self._pressed, self._pasted, self.set_timer) if hold_keys else None
-        self.keys_wait = False
-        """Whether somebody is on the way to another screen: keys are for that one."""
         self._hurry = asyncio.Event()
-        self.touch = Touch(monotonic)
+        self._calm = CalmLines()
+        self._calm_due: Timer | None = None
         self.drafts: dict[str, str] = {}
         """Texts that somebody began to write and left."""
         self._reader = Reader(self.work, self._log_grown, monotonic)
@@ -211,13 +209,25 @@ class ControlRoomApp(DressedApp):
 
     async def _pictures(self, source: Source) -> None:
         while source.connected:
-            self._see(replace(self.picture, fleet=source.fleet, known=True))
+            self._see(replace(self.picture, fleet=self._calmed(source.fleet), known=True))
             await asyncio.sleep(self._frame)
             await source.changed()
 
+    def _calmed(self, fleet: Fleet) -> Fleet:
+        """Give the fleet as calm as a phone wants it; what is held back comes in its time, if nothing else does."""
+        calm = self._calm.shown(fleet, self.size.width, self.monotonic())
+        if self._calm.late and self._calm_due is None:
+            self._calm_due = self.set_timer(LINE_PACE, self._see_late)
+        return calm
+
+    def _see_late(self) -> None:
+        self._calm_due = None
+        if self.source is not None:
+            self._see(replace(self.picture, fleet=self._calmed(self.source.fleet)))
+
     @property
     def _frame(self) -> float:
-        return _PHONE_FRAME if self.size.width < 60 else _SHORTEST
+        return _PHONE_FRAME if self.size.width < NARROW else _SHORTEST
 
     @property
     def paint_pause(self) -> float:
@@ -320,44 +330,6 @@ class ControlRoomApp(DressedApp):
         return self.picture.fleet
 
     # ------------------------------------------------------------------ what keys do
-
-    async def on_event(self, event: events.Event) -> None:
-        """Give keys to the screens one by one, so that what is typed ahead goes where it was meant.
-
-        Textual queues keys at whatever is on top when they come, though one of them may be about to change that.
-        """
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            if self._burst is None:
-                await self._pressed(event)
-            else:
-                self._burst.take(event)
-            return
-        if self._burst is not None and isinstance(event, (events.Paste, events.MouseEvent)):
-            await self._burst.give()
-        await super().on_event(event)
-
-    async def _pressed(self, event: events.Key) -> None:
-        if self.keys_wait or not getattr(self.screen, "made", True):
-            self._typed_ahead.append(event)
-        elif not (self._listens(self.screen) and not event.key.startswith("ctrl+") and self.screen.take_key(event)):
-            await super().on_event(event)
-
-    async def _pasted(self, text: str) -> None:
-        """A paste has come as keys: text for a field, and nothing where keys are commands."""
-        if self.screen.focused is not None:
-            await super().on_event(events.Paste(text))
-        else:
-            self.say(f"that looked like a paste ({len(text)} characters): nothing was done", Level.DANGER)
-
-    @staticmethod
-    def _listens(screen: Screen[Any]) -> TypeGuard[RoomScreen]:
-        return isinstance(screen, RoomScreen) and screen.focused is None
-
-    async def screen_made(self) -> None:
-        """A screen is ready: it gets what was typed while it was made."""
-        typed, self._typed_ahead = self._typed_ahead, []
-        for event in typed:
-            await self._pressed(event)
 
     def do(self, name: str) -> None:
         """Do an action of the table on the screen that is on top, or say why not."""

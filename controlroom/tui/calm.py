@@ -5,10 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain.bars import Gauge
+from controlroom.domain.model import Agent, Fleet, moved
 from controlroom.domain.views import HostRow
 
 _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 """Columns -> seconds between two readings of CPU and memory on show: each one wakes a phone's radio."""
+
+NARROW = 60
+"""Columns below which it is a phone."""
 
 _NO_FIGURES: dict[str, Any] = {
     "cpu_percent": None,
@@ -44,6 +48,45 @@ class CalmHosts:
             self._known, self._at, self._shown = known, now, rows
         self.late = rows != self._shown
         return self._shown
+
+
+LINE_PACE = 5.0
+"""Seconds that the text of an agent's row stays on a phone."""
+
+
+class CalmLines:
+    """Agents whose newest lines stay for a while where each one wakes a phone's radio; a new state brings its line."""
+
+    def __init__(self) -> None:
+        self.late = False
+        """Whether there are newer lines than those on show."""
+        self._held: dict[str, tuple[Agent, Agent, float]] = {}
+        """Id -> what is known, what is shown, since when its line is."""
+
+    def shown(self, fleet: Fleet, width: int, now: float) -> Fleet:
+        """Give the fleet to show on so many columns; `now` counts seconds."""
+        self.late = False
+        if width >= NARROW:
+            self._held.clear()
+            return fleet
+        held = {key: self._hold(key, agent, now) for key, agent in fleet.agents.items()}
+        self._held = held
+        if not self.late:
+            return fleet
+        return replace(fleet, agents={key: shown for key, (_, shown, _) in held.items()})
+
+    def _hold(self, key: str, agent: Agent, now: float) -> tuple[Agent, Agent, float]:
+        known = self._held.get(key)
+        if known is None:
+            return agent, agent, now
+        before, shown, since = known
+        same = (agent.state, agent.epoch) == (before.state, before.epoch)
+        if shown.last_line == agent.last_line or not same or now - since >= LINE_PACE:
+            return agent, agent, since if shown.last_line == agent.last_line else now
+        self.late = True
+        if before is agent:
+            return known
+        return agent, moved(agent, last_line=shown.last_line, last_line_at=shown.last_line_at), since
 
 
 class CalmGauges:
