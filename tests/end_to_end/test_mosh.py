@@ -28,9 +28,9 @@ def phone(home: World, room: Room, need: Callable[..., str], tmp_path: Path) -> 
     need("mosh-server", package="mosh")
     sessions: list[MoshSession] = []
 
-    def open_phone(**way: float) -> MoshSession:
+    def open_phone(delay: float = 0.0, loss: float = 0.0) -> MoshSession:
         folder = tmp_path / f"phone{len(sessions)}"
-        sessions.append(MoshSession(folder, [sys.executable, "-m", "controlroom"], PHONE, **way))
+        sessions.append(MoshSession(folder, [sys.executable, "-m", "controlroom"], PHONE, delay=delay, loss=loss))
         return sessions[-1]
 
     yield open_phone
