@@ -31,6 +31,7 @@ from controlroom.fleet.settings import (
 )
 from controlroom.fleet.toml_file import ConfigProblem as ConfigProblem
 from controlroom.fleet.toml_file import parsed
+from controlroom.fleet.veil import Withheld
 from controlroom.meter.names import LOCAL
 from controlroom.meter.redact import redact
 from controlroom.wire.spec import AgentSpec, Credential
@@ -62,6 +63,8 @@ class Config:
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
         self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper))
+        self.withheld = Withheld(tasks=not file.watch.tasks, logs=not file.watch.logs)
+        """What watchers do not get to see."""
         self.outlets = notify_settings.outlets(file.notify)
         """Who is told what happens while nobody looks."""
         self.budgets = budgets or {}

@@ -208,10 +208,8 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        if reason := self._rights.refuses(asked):
-            await self._refuse(asked.id, reason)
-        else:
-            self._tell(await answer(self._engine, asked))
+        told = self._rights.instead(asked) or await answer(self._engine, asked)
+        self._tell(self._rights.page(told) if isinstance(told, Page) else told)
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
         asked = await operator.submit(request.intent, self._who)
@@ -236,7 +234,7 @@ class Reader:
         self._tell(Answered(number, "refused", reason))
 
     def _follow(self, request: FollowLogs) -> None:
-        wanted = {log.agent: log.place for log in request.logs[:MAX_FOLLOWED]}
+        wanted = {log.agent: log.place for log in self._rights.followed(request.logs[:MAX_FOLLOWED])}
         for agent in self._pages.agents() - set(wanted):
             self._pages.drop(agent)
         self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
@@ -268,7 +266,7 @@ class Reader:
 
     async def _send_in_time(self) -> None:
         """Send what it lacks and the records that wait, a little later than the first of it came."""
-        lacks = self._watching and self._held is not self._engine.fleet
+        lacks = self._watching and self._held is not self._rights.fleet(self._engine.fleet)
         if not lacks and not self._pages:
             return
         loop = asyncio.get_running_loop()
@@ -280,13 +278,13 @@ class Reader:
         await self._send_news()
         while self._pages and not self._answers:
             page = self._pages.pop()
-            await self._send(page_for(self._followed[page.agent], page))
+            await self._send(page_for(self._followed[page.agent], self._rights.page(page)))
         self._next_news = loop.time() + self._pace
         if self._pages:
             self._wake.set()
 
     async def _send_news(self) -> None:
-        fleet, revision = self._engine.fleet, self._engine.revision
+        fleet, revision = self._rights.fleet(self._engine.fleet), self._engine.revision
         if not self._watching or self._held is fleet:
             return
         patch = snapshot(fleet) if self._held is None else diff(self._held, fleet)

@@ -8,17 +8,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from controlroom.domain.intents import Intent
+from controlroom.domain.model import Fleet
 from controlroom.fleet.orders import Asked
 from controlroom.fleet.protocol import (
     ALL,
     LOOK,
+    Answer,
+    Answered,
     AskAudit,
     AskCosts,
     FetchLog,
     LookAtScreen,
+    Page,
     Question,
     SearchLog,
+    Wanted,
 )
+from controlroom.fleet.veil import Veil
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 
@@ -42,22 +48,49 @@ class Operator:
     open_requests = 64
     """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
 
-    def refuses(self, question: Question) -> str:
-        """Say why a question is not answered; "": it is."""
-        return ""
+    def instead(self, question: Question) -> Answer | None:
+        """Give what is told instead of an answer: nothing, it is answered."""
+        return None
+
+    def fleet(self, fleet: Fleet) -> Fleet:
+        """Give the fleet as it is shown."""
+        return fleet
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return logs
+
+    def page(self, page: Page) -> Page:
+        """Give records of a log as they are shown."""
+        return page
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """May look."""
+    """May look, at what the veil leaves."""
 
+    veil: Veil
     name = LOOK
     roles = ("tui", "cli", "watch")
     open_requests = 8
 
-    def refuses(self, question: Question) -> str:
-        """Say why a question is not answered; "": it is."""
-        return "" if isinstance(question, MAY_ASK) else LOOK_ONLY
+    def instead(self, question: Question) -> Answer | None:
+        """Give what is told instead of an answer; None: it is answered."""
+        if not isinstance(question, MAY_ASK):
+            return Answered(question.id, "refused", LOOK_ONLY)
+        return self.veil.instead(question)
+
+    def fleet(self, fleet: Fleet) -> Fleet:
+        """Give the fleet as it is shown."""
+        return self.veil.fleet(fleet)
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return self.veil.followed(logs)
+
+    def page(self, page: Page) -> Page:
+        """Give records of a log as they are shown."""
+        return self.veil.page(page)
 
 
 Rights = Operator | Watcher

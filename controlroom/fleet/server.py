@@ -16,17 +16,21 @@ from controlroom.fleet.engine import Engine
 from controlroom.fleet.protocol import Unwelcome, pack
 from controlroom.fleet.reader import Reader
 from controlroom.fleet.rights import Operator, Rights, Watcher
+from controlroom.fleet.veil import Veil, Withheld
 
 MAX_READERS = 200
 """Front ends at once at either socket: however many watch, operators get in."""
 
 
 class Server:
-    """Listens for front ends. `stop` is called when one of them asks for the engine to end."""
+    """Listens for front ends. `stop` is called when an operator asks for the engine to end.
 
-    def __init__(self, engine: Engine, stop: Callable[[], None]) -> None:
+    `withheld`: what watchers do not get to see.
+    """
+
+    def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
         self._engine = engine
-        self._doors: tuple[Rights, Rights] = (Operator(engine.submit, stop), Watcher())
+        self._doors: tuple[Rights, Rights] = (Operator(engine.submit, stop), Watcher(Veil(withheld)))
         self._readers: dict[Reader, Rights] = {}
         self._servers: list[asyncio.Server] = []
 

@@ -162,6 +162,15 @@ class LimitsTable(Table):
 
 
 Keys = Annotated[str | list[str], BeforeValidator(_keys)]
+
+
+class WatchTable(Table):
+    """What watchers get to see."""
+
+    tasks: bool = Field(True, description="what people tell agents: their tasks, and messages to them")
+    logs: bool = Field(True, description="what agents say: logs, last lines, screens, the text of their questions")
+
+
 Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]
 Profiles = Annotated[dict[str, ProfileTable], AfterValidator(_profile_names)]
 
@@ -200,6 +209,7 @@ class ConfigFile(Table):
     budgets: OwnBudgets = Field(
         {}, description="limits on what is spent; `controlroom budget set` writes its own to budgets.toml"
     )
+    watch: WatchTable = Field(default=WatchTable.model_validate({}), description="what watchers get to see")
     notify: Notify = Field({}, description="who is told what happens while nobody looks, and how")
     plan: PlanTable = Field(default=PlanTable(), description="the plan that logins have")
     api: ApiTable = Field(default=ApiTable(), description="what the API lets through, for agents that use a key")
@@ -215,6 +225,7 @@ TABLES: dict[str, type[Table]] = {
     "hosts": HostTable,
     "profiles": ProfileTable,
     "limits": LimitsTable,
+    "watch": WatchTable,
     "notify": NotifyTable,
     "money": MoneyTable,
     "budgets": BudgetTable,
@@ -223,4 +234,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """The tables of config.toml by their key; all but those in `SINGLE` hold one for each name."""
 
-SINGLE = frozenset({"limits", "money", "plan", "api"})
+SINGLE = frozenset({"limits", "money", "plan", "api", "watch"})

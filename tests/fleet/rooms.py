@@ -41,7 +41,7 @@ class Room:
         self.ledger = Ledger(home.ledger, "room-1", opener)
         self.engine = Engine(home, config.load(home), self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
         self.stopped = asyncio.Event()
-        self.server = Server(self.engine, self.stopped.set)
+        self.server = Server(self.engine, self.stopped.set, config.load(home).withheld)
 
     def open_link(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
         scripted = self.hosts.setdefault(host, ScriptedHost(host))

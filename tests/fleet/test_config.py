@@ -113,7 +113,7 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
     ("text", "words"),
     [
         ("profiels = 3", "profiels is not a setting: did you mean profiles?"),
-        ("zzz = 3", "zzz is not a setting: there are local, adopt, "),
+        ("zzz = 3", "zzz is not a setting: there are home, local, adopt, "),
         ('[profiles.a]\nmodle = "x"', "profiles.a.modle is not a setting: did you mean model?"),
         ("[limits]\nmemory = 1", "limits.memory is not a setting: there are memory_per_agent_mb"),
         ("local = 3", "local: found 3, expected true or false"),

@@ -343,6 +343,6 @@ def test_a_conversation_holds_nothing_that_acts() -> None:
     acts = {"submit", "stop", "happened", "carry_out", "send"}
     from controlroom.fleet import reader, rights
 
-    assert not acts & set(dir(rights.Watcher()))
+    assert not acts & set(dir(rights.Watcher))
     assert acts & {field.name for field in dataclasses.fields(Operator)} == {"submit", "stop"}
     assert not acts & set(dir(reader.Seen))
