@@ -118,7 +118,12 @@ class Actor:
             raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) has ended")
         await self._sheets.check(wanted, now())
         await asyncio.to_thread(write_grant, entry.folder, wanted, now())
-        await self._ask(entry, {"do": "grant", "number": wanted.number})
+        try:
+            await self._ask(entry, {"do": "grant", "number": wanted.number})
+        except Refusal as refusal:
+            if "does not know" not in str(refusal):
+                raise
+            raise Refusal(f"the runner of {wanted.name} is an older one that keeps to no budget: reassign it") from None
 
     async def _ask(self, entry: Entry, request: dict[str, Any]) -> None:
         """Put a request to an agent's runner. Raises `Refusal` and `NoAnswer`."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from controlroom.meter.prices import Sheet
 from controlroom.meter.sheet_file import from_value
+from controlroom.meter.speech import limit_name
 from controlroom.node import grant_file
 from controlroom.node.files import read_regular
 from controlroom.node.folder import GRANT, prices_file
@@ -192,7 +193,7 @@ class RunBudget:
             return f"budget: {tokens:,} of {terms.tokens:,} tokens used"
         for name, most in terms.windows.items():
             if self.windows and (used := self.windows.used(name, round(time.time() * 1000))) >= most:
-                return f"budget: {used:.0f} % of {name} used, and it may go up to {most} %"
+                return f"budget: {used:.0f} % of its plan's {_window(name)} used, of {most} % that it may use"
         return ""
 
     def _too_late(self, terms: Terms, now: float) -> str:
@@ -208,6 +209,11 @@ def _read_sheet(mark: str) -> Sheet:
         return from_value(json.loads(read_regular(os.path.join(_STATE_FOLDER, prices_file(mark)), _SHEET_LIMIT)))
     except (OSError, ValueError, RecursionError):
         raise BadGrant(f"what it spends cannot be metered: the prices {ascii(mark)[:40]} cannot be read") from None
+
+
+def _window(name: str) -> str:
+    known = limit_name(name)
+    return name.replace("_", " ") if known == "limit" else known
 
 
 def _dollars(micro: int) -> str:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controlroom.fleet.list_prices import list_prices
 from controlroom.meter.sheet_file import to_value
-from controlroom.node.grants import mark_of
+from controlroom.node.folder import prices_file
+from controlroom.node.grants import KEPT, mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
-from controlroom.wire.spec import AgentSpec
+from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -51,7 +53,7 @@ def granted(name: str, number: int, epoch: int = 1, lasts: int = 0, ask: int = 0
     return Grant(ask, name, epoch, number, Allowance(**ceilings), lasts, PRICES.mark)  # type: ignore[arg-type]
 
 
-def spawn(node: NodeClient, task: str, grant: Grant | None, epoch: int = 1, **spec: str) -> Reply:
+def spawn(node: NodeClient, task: str, grant: Grant | None, epoch: int = 1, **spec: object) -> Reply:
     wanted = AgentSpec(cwd="project", permission_mode="default", model="claude-opus-5-5", **spec)  # type: ignore[arg-type]
     return node.ask(lambda number: Spawn(number, "worker", epoch, wanted, task, 0, grant))
 
@@ -103,3 +105,64 @@ def test_old_other_and_double_grants_change_nothing(node: NodeClient) -> None:
     assert node.kill("worker", 1).outcome == "done"
     assert node.ask(lambda number: wanted(6, ask=number)).reason == "worker (epoch 1) has ended"
     assert wait(node, "done").run_spent > 40_000
+
+
+def test_it_holds_with_the_node_killed_and_the_next_node_says_so(node: NodeClient, home: World, api: Api) -> None:
+    api.configure(first_delay=0.5)
+    assert spawn(node, WORK, granted("worker", 1, billed=70_000)).outcome == "done"
+    node.process.kill()
+    status = state_folder(home.home) / "agents/worker.1/status.json"
+    wait_for(lambda: json.loads(status.read_bytes())["state"] == "paused", LATE)
+    with NodeClient() as another:
+        another.greet()
+        seen = another.agents()["worker"]
+        assert (seen.state, seen.detail[:9], seen.grant) == ("paused", "budget: $", 1)
+        assert spawn(another, WORK, granted("worker", 2, 2, billed=1), 2, resume=seen.session).reason == ""
+        again = another.wait_agent("worker", lambda seen: seen.epoch == 2 and seen.ended, LATE)
+        assert (again.session, again.state) == (seen.session, "paused")
+
+
+def test_an_agent_on_its_terminal_is_paused_too_and_goes_on(node: NodeClient) -> None:
+    assert spawn(node, WORK, granted("worker", 1, billed=70_000), kind="interactive").outcome == "done"
+    seen = wait(node, "paused")
+    assert (seen.detail[:9], seen.grant, seen.pid) == ("budget: $", 1, 0)
+    assert seen.run_spent >= 70_000
+    more = granted("worker", 2, 2, billed=70_000)
+    assert spawn(node, "[[text gone on]]", more, 2, resume=seen.session, kind="interactive").outcome == "done"
+    again = node.wait_agent("worker", lambda seen: seen.epoch == 2 and seen.state == "idle", LATE)
+    assert again.session == seen.session
+    assert node.kill("worker", 2).outcome == "done"
+    ended = node.wait_agent("worker", lambda seen: seen.state == "done", LATE)
+    assert 0 < ended.run_spent < 70_000
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "words"),
+    [
+        ({"covered": 30_000, "billed": 1}, "budget: ≈$"),
+        ({"windows": {"five_hour": 85}}, "budget: 90 % of its plan's 5-hour limit used, of 85 % that it may use"),
+    ],
+)
+def test_a_plan_is_bound_by_what_it_covers_and_by_its_windows(
+    node: NodeClient, home: World, api: Api, ceilings: dict[str, Any], words: str
+) -> None:
+    api.configure(ratelimit="unified", unified={"5h_utilization": 0.9}, first_delay=0.3)
+    (home.home / "token").write_text("sk-ant-oat01-fake")
+    login = Credential(file="token")
+    assert spawn(node, WORK, granted("worker", 1, **ceilings), credential=login).outcome == "done"
+    seen = wait(node, "paused")
+    assert (seen.detail.startswith(words), seen.billing, seen.run_spent > 0) == (True, "plan", True)
+
+
+def test_sheets_that_nobody_goes_by_are_removed_and_false_ones_not_kept(node: NodeClient, home: World) -> None:
+    assert spawn(node, ASK, granted("worker", 1, billed=1_000_000)).outcome == "done"
+    others = [json.dumps({**json.loads(SHEET), "source": f"of day {day}"}) for day in range(6)]
+    node.send(*(Prices(mark_of(text), text) for text in others), Prices("0" * 12, SHEET), Prices(mark_of("{}"), "{}"))
+    wait_for(lambda: len(node.notices()) == 2)
+    assert node.ask(lambda number: granted("worker", 2, ask=number, billed=2_000_000)).outcome == "done"
+    kept = list(state_folder(home.home).glob("prices-*.json"))
+    assert {prices_file(PRICES.mark), prices_file(mark_of(others[-1]))} < {path.name for path in kept}
+    assert (len(kept), {path.stat().st_mode & 0o777 for path in kept}) == (KEPT + 1, {0o600})
+    bad, worse = node.notices()
+    assert bad == "budgets cannot be kept to here: the price sheet '000000000000' did not arrive as it was sent"
+    assert worse.startswith(f"budgets cannot be kept to here: the price sheet {mark_of('{}')} cannot be kept: it is no")

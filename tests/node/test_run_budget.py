@@ -113,7 +113,7 @@ def test_a_window_of_the_plan_binds_until_it_begins_anew(room: Room) -> None:
     assert room.after(budget, 5) == ""
     info["unifiedWindows"]["five_hour"]["utilization"] = 0.855
     budget.windows.hear({"type": "rate_limit_event", "rate_limit_info": info}, room.wall)
-    assert room.after(budget, 5) == "budget: 86 % of five_hour used, and it may go up to 85 %"
+    assert room.after(budget, 5) == "budget: 86 % of its plan's 5-hour limit used, of 85 % that it may use"
     info["unifiedWindows"]["five_hour"]["resetsAt"] = 1
     budget.windows.hear({"type": "rate_limit_event", "rate_limit_info": info}, room.wall)
     assert room.after(budget, 5) == ""
