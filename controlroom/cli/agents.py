@@ -12,8 +12,8 @@ from controlroom.cli.starters import Starters
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.availability import unavailable
-from controlroom.domain.decide import default_host
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.preconditions import default_host
 from controlroom.domain.words import age
 from controlroom.fleet.client import Client
 

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable
 
 from controlroom.cli.exits import Exit, Stop
-from controlroom.domain.decide import MAX_TASK
 from controlroom.domain.model import Agent, Fleet, Host
+from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.words import nearest
 
 

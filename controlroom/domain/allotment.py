@@ -71,6 +71,8 @@ class Run:
     """When it could spend for the last time: when it ended, or its last grant did."""
     asked: bool = True
     """Whether it can be given something now: it runs, and its host can be reached."""
+    again: bool = False
+    """Whether its newest grant may have been lost on the way."""
     dearest: int | None = None
     """Micro-dollars of the dearest message of its model lately."""
     dearest_tokens: int | None = None
@@ -138,10 +140,10 @@ class Share:
     """When the grant is to end; 0: never."""
 
     @property
-    def left(self) -> int | None:
-        """The least that it leaves in any unit; None: nothing bounds it."""
+    def dry(self) -> bool:
+        """Whether it leaves nothing to spend in some unit."""
         tops = {"billed": self.billed, "covered": self.covered, "tokens": self.tokens}
-        return min((top - self.run.gone(unit) for unit, top in tops.items() if top is not None), default=None)
+        return any(top is not None and top <= self.run.gone(unit) for unit, top in tops.items())
 
 
 def given_away(purse: Purse, runs: Iterable[Run]) -> int:
@@ -195,7 +197,7 @@ class _Desk:
         tops = {unit: self._top(run, unit, [p for p in purses if p.rule.unit == unit]) for unit in MONEY}
         windows = _windows(purses)
         ends = ends if purses else 0
-        if newest is not None and not _differs(newest, tops, windows, ends):
+        if newest is not None and not run.again and not _differs(newest, tops, windows, ends):
             return None
         self._take(run, tops)
         return Share(run, tops["billed"], tops["covered"], tops["tokens"], windows, ends)

@@ -110,7 +110,7 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
     if state is State.LOST:
         known = f"it was {agent.state}" + (f" ({agent.detail})" if agent.detail else "")
         return f"Control Room itself: {agent.host} cannot be asked. When last heard, {known}."
-    if agent.pending and agent.pending.verb in ("spawn", "reassign") and agent.state is State.STARTING:
+    if agent.pending and agent.pending.verb in ("spawn", "reassign", "resume") and agent.state is State.STARTING:
         return "the order: it was given, and its host has not shown the agent yet."
     if decider is not None:
         return f"{source_words(decider.source)}: {decider.value or decider.state}"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from controlroom.domain.budget import BudgetRule
+
 
 @dataclass(frozen=True)
 class SpawnAgent:
@@ -39,6 +41,16 @@ class ReassignAgent:
     """Go on in the same Claude session (`--continue`)."""
     host: str = ""
     """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
+
+
+@dataclass(frozen=True)
+class ResumeAgent:
+    """Have an agent that a budget has paused go on in its Claude session."""
+
+    agent: str
+    epoch: int
+    task: str
+    """What it is told."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,30 @@ class TakeHost:
     name: str
 
 
+@dataclass(frozen=True)
+class SetBudget:
+    """Have a budget as this says, from now on; one of the same name becomes it."""
+
+    rule: BudgetRule
+
+    @property
+    def name(self) -> str:
+        """The budget's name."""
+        return self.rule.name
+
+
+@dataclass(frozen=True)
+class RemoveBudget:
+    """Have a budget no longer; what it had paused goes on."""
+
+    name: str
+
+
 Intent = (
     SpawnAgent
     | KillAgent
     | ReassignAgent
+    | ResumeAgent
     | SendMessage
     | AnswerQuestion
     | InterruptAgent
@@ -114,6 +146,8 @@ Intent = (
     | AddHost
     | RemoveHost
     | TakeHost
+    | SetBudget
+    | RemoveBudget
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world

@@ -133,7 +133,7 @@ class Pending:
 
     op: int
     verb: str
-    """`spawn`, `kill`, `reassign`, `move`, `forget`."""
+    """`spawn`, `kill`, `reassign`, `resume`, `move`, `forget`."""
     since: int
     who: str = ""
     """Who ordered it, and from where."""
@@ -216,6 +216,8 @@ class Profile:
     cwd: str = ""
     priority: int = 0
     """Who goes on when a budget runs dry: agents of a higher priority last longer."""
+    billing: str = ""
+    """Who will pay, when the profile says so: `plan`."""
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:
 
 def _awaited(agent: Agent) -> bool:
     """A spawn or reassign that is on its way: the host need not know of it yet."""
-    return agent.pending is not None and agent.pending.verb in ("spawn", "reassign")
+    return agent.pending is not None and agent.pending.verb in ("spawn", "reassign", "resume")
 
 
 def _observed(known: Agent | None, seen: Agent) -> Agent:

@@ -6,7 +6,7 @@ Nothing here waits for the disk; who must wait is given a future.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from controlroom.domain.audit import AuditLine
@@ -39,11 +39,11 @@ class Bookkeeper:
         known = self._ledger.agents
         return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in known]
 
-    def ordered(self, order: Order, agent: KnownAgent | None) -> Written:
-        """Write an order, and the agent that should exist from now on."""
+    def ordered(self, order: Order, agent: KnownAgent | None, more: Sequence[Statement] = ()) -> Written:
+        """Write an order, and the agent that should exist from now on, with `more` that is to be true with it."""
         if agent is not None:
             self._recorded[agent.host, agent.name] = agent.epoch
-        return self._note(self._ledger.ordered(order, agent))
+        return self._note(self._ledger.ordered(order, agent, more))
 
     def concluded(self, order: Order, conclusion: Conclusion) -> None:
         """Write what became of an order, and audit it."""

@@ -19,6 +19,7 @@ from controlroom.domain.words import nearest
 from controlroom.fleet import notify_settings
 from controlroom.fleet.home import Home
 from controlroom.fleet.money_settings import find_zone
+from controlroom.fleet.purses import Purses
 from controlroom.fleet.settings import (
     SINGLE,
     TABLES,
@@ -78,6 +79,11 @@ class Config:
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
+
+    def purses(self) -> Purses:
+        """Give the budgets to begin with."""
+        alone = self.money.alone
+        return Purses(self.budgets, self.zone, None if isinstance(alone, str) else alone)
 
     def spec(self, profile: str) -> AgentSpec:
         """Give how to run an agent of `profile`, environment and credential included; "" is no profile."""
@@ -251,7 +257,7 @@ def _description(root: type[Table], place: list[str]) -> str:
 
 def _profile(name: str, table: ProfileTable) -> model.Profile:
     work = table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd
-    return model.Profile(name, *work, table.priority)
+    return model.Profile(name, *work, table.priority, "plan" if table.credential == "plan" else "")
 
 
 def _spec(name: str, table: ProfileTable) -> AgentSpec:

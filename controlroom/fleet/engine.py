@@ -12,13 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.domain.reduce import reduce
-from controlroom.fleet import config as settings
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.channel import HostRefuses
-from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.config import Config
 from controlroom.fleet.counted import Counted
 from controlroom.fleet.headroom import HeadroomDesk
 from controlroom.fleet.home import Home
@@ -45,12 +44,13 @@ from controlroom.fleet.orders import (
     to_record,
     verb_of,
 )
+from controlroom.fleet.roster import CHANGES, Roster
 from controlroom.fleet.spending import Spending
 from controlroom.fleet.translate import to_node
 from controlroom.fleet.treasury import Treasury
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
-from controlroom.wire.messages import LogChunk, Reply, ToNode
+from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode
 
 log = logging.getLogger("controlroom.engine")
 
@@ -91,10 +91,10 @@ class Engine:
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
         self._last_id = ledger.last_op
-        self._roster = asyncio.Lock()
         self.spending = Spending(self, ledger, self._books, prices)
         self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
-        self.treasury = Treasury(self, ledger, config.budgets, config.zone)
+        self.treasury = Treasury(self, ledger, self._books, config.purses(), lambda: self.headroom.logins)
+        self._roster = Roster(self, config, self._books, self._links)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
@@ -145,13 +145,18 @@ class Engine:
 
     async def submit(self, intent: intents.Intent, who: str) -> Asked:
         """Decide an intent now. What it asks of a host is on its way when this returns."""
-        if isinstance(intent, (intents.AddHost, intents.RemoveHost)):
-            async with self._roster:
-                return await self._change_roster(intent, who)
+        if isinstance(intent, CHANGES):
+            return await self._roster.change(intent, who)
         op, at = self.new_id(), self.clock()
         decision = decide(self.fleet, intent, op, at)
         if isinstance(decision, Refused):
-            return self._refuse(intent, decision.reason, who)
+            return self.refuse(intent, decision.reason, who)
+        for effect in decision.effects:
+            if no_money := self.treasury.refusal(effect):
+                return self.refuse(intent, no_money, who)
+        if decision.note:
+            about = getattr(intent, "agent", "") or target_of(intent)
+            self._books.audited(who, verb_of(intent), about, 0, Conclusion("done", decision.note))
         was = self.fleet
         for event in decision.events:
             self.happened(signed(event, who))
@@ -162,7 +167,8 @@ class Engine:
             asked = await self.carry_out(effect, verb_of(intent), op, who, was)
         return asked
 
-    def _refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+        """Refuse an intent, and audit that."""
         refused = Conclusion("refused", redact(reason))
         self._books.audited(who, verb_of(intent), target_of(intent), getattr(intent, "epoch", 0), refused)
         return Asked(refused.reason)
@@ -178,10 +184,17 @@ class Engine:
         answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
         order.before = was.agents.get(order.agent) if verb in STARTS else None
-        known = to_known(effect, record.at) if isinstance(effect, intents.SpawnOn) else None
-        written = self._books.ordered(record, known)
-        if known is None or await self._on_disk(written, order):
-            self._send_order(order, to_node(effect, op, self._config.spec(getattr(effect, "profile", ""))))
+        message = to_node(effect, op, self._config.spec(getattr(effect, "profile", "")))
+        if isinstance(effect, intents.SpawnOn) and isinstance(message, Spawn):
+            grant, statements = self.treasury.first(effect)
+            written = self._books.ordered(record, to_known(effect, record.at), statements)
+            if await self._on_disk(written, order):
+                if grant is not None:
+                    self.treasury.sends(effect.host)
+                self._send_order(order, replace(message, grant=grant))
+        else:
+            self._books.ordered(record, None)
+            self._send_order(order, message)
         return Asked("", op, order.agent, record.epoch, answer)
 
     async def _on_disk(self, written: Written, order: InFlight) -> bool:
@@ -203,31 +216,6 @@ class Engine:
         host = order.record.host
         if not order.unsure:
             self._conclude(order, Conclusion("unknown", f"{host} did not answer within {PATIENCE:g} s: look again"))
-
-    async def _change_roster(self, intent: intents.AddHost | intents.RemoveHost, who: str) -> Asked:
-        """Add or remove a host: first in hosts.toml, then here."""
-        if isinstance(intent, intents.RemoveHost) and intent.name in self._config.fixed:
-            return self._refuse(intent, f"{intent.name} is a host by {self.home.config}: take it out there", who)
-        op = self.new_id()
-        decision = decide(self.fleet, intent, op, self.clock())
-        if isinstance(decision, Refused):
-            return self._refuse(intent, decision.reason, who)
-        try:
-            await asyncio.to_thread(settings.change_hosts, self.home, intent)
-        except ConfigProblem as problem:
-            return self._refuse(intent, str(problem), who)
-        self._apply_roster(decision)
-        self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done"))
-        return Asked(op=op)
-
-    def _apply_roster(self, decision: Decision) -> None:
-        for event in decision.events:
-            self.happened(event)
-        for effect in decision.effects:
-            if isinstance(effect, intents.ConnectTo):
-                self._links.connect(effect.host, effect.address, effect.fingerprint)
-            elif isinstance(effect, intents.DisconnectFrom):
-                self._disconnect(effect.host)
 
     # ----------------------------------------------------------------------- what happened (the links' sink)
 
@@ -255,6 +243,8 @@ class Engine:
         if order is not None and order.record.host == host:
             outcome = reply.outcome if reply.outcome in ("done", "refused") else "unknown"
             self._conclude(order, Conclusion(outcome, reply.reason))
+        elif order is None:
+            self.treasury.replied(host, reply)
 
     def chunk(self, host: str, chunk: LogChunk) -> None:
         """New records of a followed log."""
@@ -275,6 +265,10 @@ class Engine:
     def booked(self) -> None:
         """What was used is booked."""
         self.treasury.booked()
+
+    def priced(self, sheet: Sheet) -> None:
+        """The price sheet is read."""
+        self.treasury.priced(sheet)
 
     def _reduce(self, event: events.Event) -> None:
         fleet = reduce(self.fleet, event)
@@ -325,6 +319,7 @@ class Engine:
     def _lose(self, host: str) -> None:
         """The link is gone: what was on its way may or may not have arrived."""
         self.inquiries.host_down(host)
+        self.treasury.host_down(host)
         for order in self._orders.values():
             if order.record.host == host:
                 order.unsure = True
@@ -346,6 +341,8 @@ class Engine:
         self._reduce(events.Concluded(record.op, order.agent, told.outcome, told.reason, at))
         if told.outcome != "done" and order.before is not None:
             self._reduce(events.AgentsObserved(record.host, (order.before,), at))
+        if record.verb in STARTS and told.outcome == "refused":
+            self.treasury.never_began((record.host, record.agent, record.epoch))
         if record.verb == "host take" and told.outcome == "done":
             self._own(record.host, at)
         self._books.concluded(record, told)
@@ -372,7 +369,8 @@ class Engine:
 
     # ----------------------------------------------------------------------- links
 
-    def _disconnect(self, host: str) -> None:
+    def disconnect(self, host: str) -> None:
+        """Give up a host that is no longer in the room."""
         self._links.disconnect(host)
         self._met.pop(host, None)
         self._lose(host)

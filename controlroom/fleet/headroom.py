@@ -91,6 +91,11 @@ class HeadroomDesk:
         """Wait until what was heard is told."""
         await self._rounds.wait_idle(SOON)
 
+    @property
+    def logins(self) -> Mapping[str, str]:
+        """Which account each agent is known to use, by its id."""
+        return self._logins
+
     def heard(self, login: LoginSeen) -> None:
         """A host says how far the windows of an agent's login are used."""
         self._logins[login.agent] = login.account

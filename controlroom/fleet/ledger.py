@@ -127,9 +127,14 @@ class Ledger:
         self._queue.put(None)
         self._thread.join(2 * BUSY)
 
-    def ordered(self, order: Order, agent: KnownAgent | None = None) -> "Future[None]":
-        """Write an order, with the agent that should exist from now on. The future raises `LedgerProblem`."""
-        statements = [_insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))]
+    def ordered(
+        self, order: Order, agent: KnownAgent | None = None, more: Sequence[Statement] = ()
+    ) -> "Future[None]":
+        """Write an order, with the agent that should exist from now on and `more` that is to be true with it.
+
+        The future raises `LedgerProblem`.
+        """
+        statements = [*more, _insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))]
         if agent is not None:
             statements.append(_insert("agents", _values(agent)))
         return self._put(statements)

@@ -16,7 +16,9 @@ from controlroom.domain.intents import (
     GiveSecret,
     Intent,
     KillOn,
+    RemoveBudget,
     RemoveHost,
+    SetBudget,
     SpawnOn,
     TakeHost,
     TakeOn,
@@ -30,10 +32,10 @@ from controlroom.fleet.translate import NodeEffect, short
 if TYPE_CHECKING:
     from controlroom.fleet.link import HostLink
 
-ROWS = frozenset({"spawn", "reassign", "kill", "forget"})
+ROWS = frozenset({"spawn", "reassign", "resume", "kill", "forget"})
 """Verbs whose order shows in the agent's row."""
 
-STARTS = frozenset({"spawn", "reassign"})
+STARTS = frozenset({"spawn", "reassign", "resume"})
 """Verbs that begin a new epoch."""
 
 PATIENCE = 180.0
@@ -98,7 +100,8 @@ def answered(link: "HostLink", effect: TrustKey | GiveSecret) -> str:
 
 def verb_of(intent: Intent) -> str:
     """`SpawnAgent` -> spawn, `AddHost` -> host add."""
-    verbs = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
+    verbs: dict[type, str] = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
+    verbs |= {SetBudget: "budget set", RemoveBudget: "budget remove"}
     name = type(intent).__name__
     return (
         verbs.get(type(intent)) or name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()
@@ -140,7 +143,7 @@ def looked(order: InFlight, fleet: Fleet, agents: Mapping[str, Agent]) -> Conclu
     """Say what became of an order, from what its host has now (`agents` by name; it has no others)."""
     record = order.record
     seen = agents.get(record.agent)
-    if record.verb in ("spawn", "reassign"):
+    if record.verb in STARTS:
         return _looked_for_start(order, seen)
     if record.verb == "host take":
         host = fleet.hosts.get(record.host)

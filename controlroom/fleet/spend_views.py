@@ -7,7 +7,8 @@ from typing import Any
 from controlroom.domain.budget import Spend
 from controlroom.fleet.cost_views import spans as spans_of
 from controlroom.fleet.ledger import Ledger, Query
-from controlroom.fleet.usage_tables import DAY, QUARTER
+from controlroom.fleet.unattributed import HIDDEN
+from controlroom.fleet.usage_tables import DAY, ESTIMATED, QUARTER
 from controlroom.meter.prices import micro
 
 RunKey = tuple[str, str, int]
@@ -67,8 +68,9 @@ def _since(moment: int, now: int) -> Query:
 
 
 def _runs(wanted: Sequence[RunKey]) -> Query:
+    """What is booked of runs as their runners count it, who know neither estimates nor what Claude does unseen."""
     places = ", ".join(["(?, ?, ?)"] * len(wanted)) or "(null, null, null)"
     query = f"""with wanted(host, agent, epoch) as (values {places})
         select host, agent, epoch, sum(pico), sum({_TOKENS}) from wanted join sources using (host, agent, epoch)
-        join spend_days on source = id group by host, agent, epoch"""
+        join spend_days on source = id where odd & {HIDDEN | ESTIMATED} = 0 group by host, agent, epoch"""
     return query, [value for key in wanted for value in key]

@@ -44,6 +44,9 @@ class Room(Protocol):
     def booked(self) -> None:
         """Something was booked: what it changes is to be looked at."""
 
+    def priced(self, sheet: Sheet) -> None:
+        """The price sheet is read."""
+
 
 def hour_and_day(now: int) -> tuple[int, int, int]:
     """Say when the hour and the day began where we are, and how long the hour still is; all milliseconds, times UTC."""
@@ -98,6 +101,7 @@ class Spending:
     async def _read_sheet(self) -> None:
         try:
             self._sheet = await asyncio.to_thread(self._load)
+            self._room.priced(self._sheet)
         except ConfigProblem as problem:
             log.error("nothing is metered: %s", problem)
             asyncio.get_running_loop().call_later(AGAIN, self.start)

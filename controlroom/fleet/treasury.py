@@ -1,23 +1,32 @@
 """The desk that keeps budgets: what is gone of each, what running agents may still spend, and what follows from it.
 
 It looks again whenever something was booked or an agent has changed, gathered for a moment, and when a period ends.
-What it holds of the ledger is one moment's sums; what has been granted since is added to them. Times: UTC milliseconds.
+What it holds of the ledger is one moment's sums; what has been granted since is added to them. A grant is counted, then
+written, then sent, in this order, so that no crash between them gives away more than is known. Times: UTC milliseconds.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
-from datetime import tzinfo
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
-from controlroom.domain import budget, events
+from controlroom.domain import events
+from controlroom.domain.allotment import Purse, Run, Share, share_out
 from controlroom.domain.budget import BudgetRule
-from controlroom.domain.gauges import Budget
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Fleet
-from controlroom.domain.periods import period
+from controlroom.fleet.bookkeeper import Bookkeeper
+from controlroom.fleet.grant_book import GrantBook
+from controlroom.fleet.grant_mail import GrantMail
+from controlroom.fleet.grant_tables import GRANTS, NUMBER, GrantRow, granted
 from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.spend_views import Sums, read_sums
+from controlroom.fleet.purses import Purses
+from controlroom.fleet.spend_views import RunKey, Sums, read_sums
+from controlroom.fleet.usage_tables import Statement
+from controlroom.meter.prices import Sheet
+from controlroom.wire.grants import Grant, GrantOrder
+from controlroom.wire.messages import Reply
 
 log = logging.getLogger("controlroom.treasury")
 
@@ -40,23 +49,38 @@ class Room(Protocol):
     def happened(self, event: events.Event) -> None:
         """Take an event."""
 
+    def send(self, host: str, message: GrantOrder) -> bool:
+        """Send a host something about grants; False when it cannot be reached."""
 
-@dataclass(frozen=True)
-class Span:
-    """When a budget's period began and ends."""
+    def new_id(self) -> int:
+        """Give a number for a request."""
 
-    began: int
-    ends: int
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the fleet."""
 
 
 class Treasury:
     """Keeps the budgets of a room. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, rules: Mapping[str, BudgetRule], zone: tzinfo) -> None:
-        self._room, self._ledger, self._rules, self._zone = room, ledger, dict(rules), zone
+    def __init__(
+        self,
+        room: Room,
+        ledger: Ledger,
+        books: Bookkeeper,
+        purses: Purses,
+        logins: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
+        self._room, self._ledger, self._books, self.purses, self._logins = room, ledger, books, purses, logins
+        rows, numbers = ledger.read_all([(GRANTS, ()), (NUMBER, ())])
+        number = max((int(row[0] or 0) for row in numbers), default=0)
+        self._grants = GrantBook((GrantRow(*row) for row in rows), number)
+        self._mail = GrantMail(room)
         self._sums = Sums()
         self._stale = True
         """The ledger holds more than the sums."""
+        self._seen: object = None
+        self._noticing: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking = False
         self._again = False
@@ -65,19 +89,25 @@ class Treasury:
 
     def start(self) -> None:
         """Begin to look."""
+        self._room.watch(self._changed)
+        self._catch_up()
+        self._tell()
         self.booked()
 
     def close(self) -> None:
         """Do nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._noticing):
+            if timer is not None:
+                timer.cancel()
         for task in self._tasks:
             task.cancel()
 
     async def wait_idle(self) -> None:
-        """Wait until what has happened has been looked at."""
-        while self._looking or self._again:
-            await asyncio.wait(self._tasks) if self._tasks else await asyncio.sleep(SOON)
+        """Wait until what has happened has been looked at, and hosts have answered."""
+        while self._looking or self._again or self._noticing or self._mail.open:  # noqa: ASYNC110 - in tests
+            await asyncio.sleep(SOON / 4)
+
+    # ----------------------------------------------------------------------- what happens
 
     def booked(self) -> None:
         """Something was booked."""
@@ -86,14 +116,107 @@ class Treasury:
 
     def ruled(self, rules: Mapping[str, BudgetRule]) -> None:
         """These are the budgets from now on."""
-        self._rules = dict(rules)
+        self.purses.rules = dict(rules)
+        self._catch_up()
+        self._tell()
         self.booked()
+
+    def priced(self, sheet: Sheet) -> None:
+        """These are the prices that grants go by."""
+        self._mail.price(sheet)
+        self.stir()
 
     def stir(self) -> None:
         """Something may have changed: look soon."""
         if not self._again:
             self._again = True
             self._look_in(SOON)
+
+    def replied(self, host: str, reply: Reply) -> None:
+        """A host answers: a run goes by its grant, or does not."""
+        answered = self._mail.answered(host, reply)
+        if answered is not None and reply.outcome == "done":
+            self._write(self._grants.goes_by(*answered))
+            self.stir()
+
+    def host_down(self, host: str) -> None:
+        """The link to a host is lost: what was on its way may or may not have arrived."""
+        self._mail.host_down(host)
+        self.stir()
+
+    def _changed(self) -> None:
+        if self._noticing is None and not self._again and (self.purses.rules or self._grants.keys):
+            self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
+
+    def _notice(self) -> None:
+        """Look if anything has changed that matters here; lines and loads change all the time."""
+        self._noticing = None
+        seen = _what_matters(self._room.fleet)
+        if seen != self._seen:
+            self._seen = seen
+            self._again = True
+            self._look_in(0.0)
+
+    # ----------------------------------------------------------------------- runs that begin
+
+    def refusal(self, effect: Effect) -> str | None:
+        """Say why there is no money for what would begin, or None."""
+        start = effect.start if isinstance(effect, MoveOn) else effect
+        if not isinstance(start, SpawnOn):
+            return None
+        purses, runs, new = self._with(start)
+        bound = [purse for purse in purses if purse.holds(new)]
+        if bound and not self._mail.priced:
+            return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
+        share = self._share(purses, runs, new)
+        return self.purses.refusal(bound, runs, self._room.clock()) if share is not None and share.dry else None
+
+    def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
+        """Give the first grant of a run that is to begin, and what is to be written before it is sent."""
+        purses, runs, new = self._with(start)
+        share = self._share(purses, runs, new)
+        if share is None:
+            return None, []
+        row = self._row(share)
+        self._grants.add([row])
+        self._tell()
+        return self._mail.grant(row, self._room.clock()), granted([row])
+
+    def sends(self, host: str) -> None:
+        """A run is about to begin on a host: it needs the prices first."""
+        self._mail.announce(host)
+
+    def never_began(self, run: RunKey) -> None:
+        """A run did not begin, for certain: what it was granted is there again."""
+        self._write(self._grants.settle(run))
+        self.stir()
+
+    def _with(self, start: SpawnOn) -> tuple[list[Purse], list[Run], Run]:
+        """Give the purses, and all runs with one that would begin, and that one."""
+        self._catch_up()
+        key = (start.host, start.name, start.epoch)
+        dearest = self._sums.dearest.get(start.model)
+        profile = self._room.fleet.profiles.get(start.profile)
+        billing, rank = (profile.billing, profile.priority) if profile else ("", 0)
+        new = Run(*key, start.profile, billing, rank, dearest=dearest)
+        runs = [run for run in self._runs() if run.key != key]
+        if start.kind == "command":
+            return [], runs, new
+        return self.purses.binding(self._sums, self._room.fleet, self._room.clock()), [*runs, new], new
+
+    def _catch_up(self) -> None:
+        """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
+        now = self._room.clock()
+        moments = self.purses.moments(now)
+        if not moments <= set(self._sums.since):
+            try:
+                self._sums = read_sums(self._ledger, moments, {run.key for run in self._runs()}, now)
+            except LedgerProblem as problem:
+                log.error("budgets cannot be looked at: %s", problem)
+
+    def _share(self, purses: list[Purse], runs: list[Run], new: Run) -> Share | None:
+        ends = {new.key: self.purses.ends(new, purses, self._room.clock())}
+        return next((share for share in share_out(purses, runs, ends) if share.run is new), None)
 
     # ----------------------------------------------------------------------- looking
 
@@ -117,44 +240,86 @@ class Treasury:
 
     async def _look_through(self) -> None:
         try:
-            now = self._room.clock()
-            spans = self._spans(now)
-            moments = {span.began for span in spans.values()}
-            if self._stale or not moments <= set(self._sums.since):
-                self._stale = False
-                self._sums = await asyncio.to_thread(read_sums, self._ledger, moments, (), now)
-            self._tell(spans)
-            ends = min((span.ends for span in spans.values()), default=0)
-            self._look_in(max(SOON, min(TICK, (ends - now) / 1000 if ends else TICK)))
+            await self._read()
+            await self._share_out()
+            self._look_in(max(SOON, min(TICK, self.purses.next_end(self._room.clock()) / 1000)))
         except LedgerProblem as problem:
-            log.error("budgets cannot be looked at: %s", problem)
+            self._complain(str(problem))
             self._stale = True
             self._look_in(AGAIN)
         finally:
             self._looking = False
 
-    def _spans(self, now: int) -> dict[str, Span]:
-        return {
-            name: Span(*period(rule.period, now, self._zone))
-            for name, rule in self._rules.items()
-            if rule.unit != "window"
-        }
+    async def _read(self) -> None:
+        """Have the sums of the ledger as they are, of all periods and all runs."""
+        now = self._room.clock()
+        self._mail.tidy(now)
+        self._write(self._grants.observe(self._room.fleet, now))
+        moments = self.purses.moments(now)
+        wanted = {run.key for run in self._runs()}
+        if self._stale or not moments <= set(self._sums.since) or not wanted <= set(self._sums.runs):
+            self._stale = False
+            self._sums = await asyncio.to_thread(read_sums, self._ledger, moments, wanted, now)
 
-    def _tell(self, spans: Mapping[str, Span]) -> None:
+    async def _share_out(self) -> None:
+        """Grant what is to be granted now: count it, write it, send it."""
+        now, runs = self._room.clock(), self._runs()
+        for run in runs:
+            if self.purses.is_settled(run, now):
+                self._write(self._grants.settle(run.key))
+        shares: Iterable[Share] = ()
+        if self._mail.priced:
+            purses = self.purses.binding(self._sums, self._room.fleet, now)
+            shares = share_out(purses, runs, {run.key: self.purses.ends(run, purses, now) for run in runs})
+        rows = [self._row(share) for share in shares]
+        self._grants.add(rows)
+        self._tell()
+        if not rows:
+            return
+        if problem := await self._books.booked(granted(rows)):
+            self._grants.drop(rows)
+            raise LedgerProblem(problem)
+        for row in rows:
+            self._mail.send(row, self._room.clock())
+        self._room.happened(events.Alarmed("ledger", None))
+
+    def _runs(self) -> list[Run]:
+        now = self._room.clock()
+        runs = self._grants.runs(self._room.fleet, self._sums, self._logins(), now)
+        return [self._mail.doubted(run, self._grants, now) for run in runs]
+
+    def _row(self, share: Share) -> GrantRow:
+        self._grants.number += 1
+        return self._mail.row(self._grants.number, share, self._room.clock())
+
+    def _tell(self) -> None:
         """Show the budgets as they stand."""
-        shown = {name: self._standing(rule, spans.get(name, Span(0, 0))) for name, rule in self._rules.items()}
+        shown = self.purses.shown(self._sums, self._runs(), self._room.fleet, self._room.clock())
         self._room.happened(events.BudgetsSeen(shown))
 
-    def _standing(self, rule: BudgetRule, span: Span) -> Budget:
-        spends = self._sums.since.get(span.began)
-        gone = None if spends is None or rule.unit == "window" else budget.spent(rule, spends)
-        made = Budget(
-            rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, span.began, span.ends
-        )
-        reached = budget.reached(rule, gone or 0)
-        return replace(made, spent=gone, rungs=rule.rungs, reached=reached, dry_run=rule.dry_run)
+    def _complain(self, problem: str) -> None:
+        """Say that nothing can be granted; what runs goes on with what it has."""
+        log.error("nothing can be granted: %s", problem)
+        text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
+        known = self._room.fleet.alarms.get("ledger")
+        since = known.since if known else self._room.clock()
+        self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
+
+    def _write(self, statements: list[Statement]) -> None:
+        if statements:
+            self._books.booked(statements)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="treasury")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _what_matters(fleet: Fleet) -> object:
+    """Give what follows of a fleet can be changed by: compared, not looked into."""
+    agents = [
+        (one.id, one.epoch, one.state, one.billing, one.grant, one.pending is None, one.profile, one.model)
+        for one in fleet.agents.values()
+    ]
+    hosts = [(host.name, host.link, host.facts is None or host.facts.owned) for host in fleet.hosts.values()]
+    return agents, hosts, fleet.headroom, fleet.profiles

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of, check_profile, host_of, read_text, task_text, typed
-from controlroom.domain.decide import MAX_TASK
+from controlroom.domain.preconditions import MAX_TASK
 from tests.domain.worlds import agent, fleet, host
 
 TWO = fleet(agent("docs-1", "vm1"), agent("docs-1", "vm2"), agent("api-3", "vm2"), hosts=(host("vm1"), host("vm2")))

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.decide import MAX_TASK, Decision, Refused, decide
+from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.events import HostAdded, Ordered
 from controlroom.domain.model import Fleet, Limits, LinkState, Pending, Profile, State
+from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
 

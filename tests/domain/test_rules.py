@@ -25,6 +25,7 @@ wishes = st.one_of(
     ),
     st.builds(intents.KillAgent, ids | texts, epochs | st.just(0)),
     st.builds(intents.ReassignAgent, ids | texts, epochs | st.just(0), texts, st.booleans()),
+    st.builds(intents.ResumeAgent, ids | texts, epochs | st.just(0), texts),
     st.builds(intents.SendMessage, ids | texts, epochs | st.just(0), texts),
     st.builds(intents.InterruptAgent, ids | texts, epochs | st.just(0)),
     st.builds(intents.ForgetAgent, ids | texts, epochs | st.just(0)),

@@ -1,26 +1,29 @@
-"""The treasury: what is gone of each budget is shown as soon as it is booked, in the operator's day."""
+"""The treasury: what is gone of each budget is shown as soon as it is booked; what agents may spend stays below it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.budget import LADDER
+from controlroom.domain.budget import LADDER, BudgetRule
+from controlroom.domain.gauges import Budget, Rung
+from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.fleet.home import find_home
+from controlroom.fleet.orders import Conclusion
+from tests.fleet.granted import CENT, Payer, running
 from tests.fleet.rooms import Room, room
-from tests.fleet.scripted import NOON
+from tests.fleet.scripted import NOON, ScriptedHost
 from tests.fleet.test_spending import Spender, message
 from tests.lab.world import World
 
 HOUR = 3_600_000
-CONFIG = """local = false
-[hosts.vm1]
-address = "ann@vm1"
-[money]
-time_zone = "Asia/Kathmandu"
+DOLLAR = 1_000_000
+HEAD = 'local = false\n[hosts.vm1]\naddress = "ann@vm1"\n[money]\ntime_zone = "Asia/Kathmandu"\n'
+THREE = """
 [budgets.day]
 limit = "200"
 [budgets.docs]
@@ -33,40 +36,226 @@ limit = "4M"
 unit = "tokens"
 period = "hour"
 """
+DAY = '[budgets.day]\nlimit = "10"\nladder = [{ at = 100, do = "pause" }]\n'
 
 
-@pytest.fixture
-def host() -> Spender:
-    return Spender()
-
-
-@pytest.fixture
-async def here(home: World, host: Spender) -> AsyncIterator[Room]:
+@asynccontextmanager
+async def budgeted(host: ScriptedHost, config: str) -> AsyncIterator[Room]:
+    """A room with these budgets."""
     place = find_home(os.environ)
     place.prepare()
-    place.config.write_text(CONFIG)
+    place.config.write_text(HEAD + config)
     place.config.chmod(0o600)
     async with room(host) as made:
         yield made
 
 
-async def test_what_is_gone_of_each_budget_is_shown(here: Room, host: Spender) -> None:
-    await here.until(lambda: here.engine.fleet.budgets.get("day") and here.engine.fleet.budgets["day"].spent)
-    day, docs, tokens = (here.engine.fleet.budgets[name] for name in ("day", "docs", "tokens"))
-    assert (day.spent, day.limit, day.stop, day.reached) == (40_000_000, 200_000_000, 190_000_000, 0)
-    assert day.ends - day.began == 24 * HOUR
-    assert (day.began + 5 * HOUR + HOUR * 3 // 4) % (24 * HOUR) == 0
-    assert day.rungs == LADDER
-    assert (docs.spent, docs.ends - docs.began) == (0, 7 * 24 * HOUR)
-    assert (tokens.spent, tokens.limit, tokens.percent) == (2_000_000, 4_000_000, 50.0)
-    host.agents["a1"] = replace(host.agents["a1"], billing="plan")
-    host.show()
-    await here.until(lambda: here.agent("vm1/a1").billing == "plan")
-    host.use(message(3), message(4, at=NOON - 2 * HOUR), message(5, at=NOON - 20 * HOUR))
-    await here.until(lambda: here.engine.fleet.budgets["docs"].spent == 60_000_000)
-    assert here.engine.fleet.budgets["day"].spent == 40_000_000
-    assert here.engine.fleet.budgets["tokens"].spent == 3_000_000
-    assert here.engine.fleet.budgets["tokens"].reached == 1
-    here.now += HOUR
-    host.use(message(6))
-    await here.until(lambda: here.engine.fleet.budgets["tokens"].spent == 0)
+def budget(here: Room, name: str = "day") -> Budget:
+    return here.engine.fleet.budgets[name]
+
+
+async def spawn(here: Room, name: str, profile: str = "") -> Conclusion:
+    return await here.order(SpawnAgent(name, "write", host="vm1", profile=profile))
+
+
+async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
+    host = Spender()
+    async with budgeted(host, THREE) as here:
+        await here.until(lambda: budget(here).spent)
+        day, docs, tokens = (budget(here, name) for name in ("day", "docs", "tokens"))
+        assert (day.spent, day.limit, day.stop, day.reached) == (40_000_000, 200_000_000, 190_000_000, 0)
+        assert day.ends - day.began == 24 * HOUR
+        assert (day.began + 5 * HOUR + HOUR * 3 // 4) % (24 * HOUR) == 0
+        assert day.rungs == LADDER
+        assert (docs.spent, docs.ends - docs.began) == (0, 7 * 24 * HOUR)
+        assert (tokens.spent, tokens.limit, tokens.percent) == (2_000_000, 4_000_000, 50.0)
+        host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").billing == "plan")
+        host.use(message(3), message(4, at=NOON - 2 * HOUR), message(5, at=NOON - 20 * HOUR))
+        await here.until(lambda: budget(here, "docs").spent == 60_000_000)
+        assert budget(here).spent == 40_000_000
+        assert (budget(here, "tokens").spent, budget(here, "tokens").reached) == (3_000_000, 1)
+        here.now += HOUR
+        host.use(message(6))
+        await here.until(lambda: budget(here, "tokens").spent == 0)
+
+
+async def test_a_run_begins_with_a_grant_that_was_written_before(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        grant = host.runners["a1", 1].grant
+        assert grant is not None
+        assert host.prices[0].mark == grant.prices
+        assert 0 < (grant.allowance.billed or 0) <= 5 * DOLLAR
+        assert 0 < grant.lasts < budget(here).ends - NOON
+        assert here.ledger.read("select number, agent, epoch, billed from grants") == [
+            (grant.number, "a1", 1, grant.allowance.billed)
+        ]
+        assert budget(here).granted == grant.allowance.billed
+
+
+async def test_an_agent_goes_on_as_long_as_there_is_money_and_not_longer(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        for name in ("a1", "a2", "a3"):
+            assert await spawn(here, name) == Conclusion("done")
+        for _ in range(200):
+            worked = [host.work(name) for name in host.agents]
+            await here.until(lambda: budget(here).spent == host.spent)
+            await here.engine.wait_idle()
+            shown = budget(here)
+            assert (shown.spent or 0) + shown.granted <= shown.stop
+            if not any(worked):
+                break
+        assert 9 * DOLLAR <= host.spent <= 10 * DOLLAR
+        assert {agent.state for agent in host.agents.values()} == {"paused"}
+        assert len(host.grants) < 60
+        for number in range(4, 40):
+            if (refused := await spawn(here, f"a{number}")).outcome == "refused":
+                break
+            while host.work(f"a{number}"):
+                await here.until(lambda: budget(here).spent == host.spent)
+            await here.engine.wait_idle()
+        assert "budget day (fleet)" in refused.reason
+        assert 9_900_000 <= host.spent <= 10_100_000
+
+
+async def test_agents_that_ran_before_are_granted_something_and_let_free_again(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    async with budgeted(host, "") as here:
+        host.work("a1", 100 * CENT)
+        rule = BudgetRule("new", 20 * DOLLAR, rungs=(Rung(50, "notify"), Rung(100, "pause")))
+        assert await here.order(SetBudget(rule)) == Conclusion("done")
+        await here.until(lambda: host.grants)
+        assert DOLLAR < (host.grants[0].allowance.billed or 0) <= 11 * DOLLAR
+        assert 'limit = "20"' in here.home.budgets.read_text()
+        assert await here.order(RemoveBudget("new")) == Conclusion("done")
+        await here.until(lambda: host.grants[-1].allowance.billed is None and host.grants[-1].lasts == 0)
+        assert "limit" not in here.home.budgets.read_text()
+        verbs = [line.verb for line in here.ledger.audit(10)]
+        assert verbs[-2:] == ["budget set", "budget remove"]
+
+
+async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_granted(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as first:
+        for number in range(8):
+            assert await spawn(first, f"a{number}") == Conclusion("done")
+        await first.engine.wait_idle()
+        before = budget(first).granted
+    host.reachable = False
+    async with room(host, up=False) as second:
+        await second.until(lambda: budget(second).granted == before)
+        host.reachable = True
+        await second.up()
+        await second.engine.wait_idle()
+        assert budget(second).granted <= before
+        newest = max(grant.number for grant in host.grants) if host.grants else 8
+        assert second.engine.treasury._grants.number >= newest
+
+
+async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        await here.engine.wait_idle()
+        host.deaf = True
+        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
+        await here.until(lambda: len(orders_of(host)) == 1)
+        assert budget(here).granted > DOLLAR // 4, "till its runner says so, it may spend what it was given before"
+        host.cut()
+        host.deaf = False
+        await here.until(lambda: host.grants and (host.grants[-1].allowance.billed or 0) <= DOLLAR // 4)
+        await here.until(lambda: budget(here).granted <= DOLLAR // 4)
+
+
+async def test_an_answer_that_is_lost_is_made_up_for_by_looking(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        host.mute = True
+        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
+        await here.until(lambda: budget(here).granted <= DOLLAR // 4)
+
+
+async def test_a_run_that_ended_gives_back_what_it_did_not_spend(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        host.work("a1")
+        await here.until(lambda: budget(here).spent == 10 * CENT)
+        assert await here.order(KillAgent("vm1/a1", 1)) == Conclusion("done")
+        await here.until(lambda: budget(here).granted == 0)
+        await here.until(lambda: here.ledger.read("select * from grants") == [])
+        assert await here.order(ReassignAgent("vm1/a1", 1, "again")) == Conclusion("done")
+        grant = host.runners["a1", 2].grant
+        assert grant is not None
+        assert (grant.allowance.billed or 0) > 0
+
+
+async def test_a_spawn_that_was_refused_leaves_nothing_granted(home: World) -> None:
+    class Unwilling(Payer):
+        def order(self, channel: object, message: object) -> None:
+            super(Payer, self).order(channel, message)  # type: ignore[arg-type]
+
+        def act(self, message: object) -> object:  # type: ignore[override]
+            from controlroom.wire.messages import Reply
+
+            return Reply(getattr(message, "id", 0), "refused", "the disk of vm1 is full")
+
+    async with budgeted(Unwilling(), DAY) as here:
+        assert (await spawn(here, "a1")).outcome == "refused"
+        await here.until(lambda: budget(here).granted == 0)
+        await here.until(lambda: here.ledger.read("select * from grants") == [])
+
+
+async def test_where_no_budget_is_there_is_no_grant(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, '[budgets.tell]\nlimit = "1"\nladder = [{ at = 50, do = "notify" }]\n') as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        assert host.runners["a1", 1].grant is None
+        host.work("a1", 200 * CENT)
+        await here.until(lambda: budget(here, "tell").reached == 1)
+        assert host.work("a1")
+        assert host.grants == []
+
+
+async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        host.clock = lambda: here.now
+        assert await spawn(here, "a1") == Conclusion("done")
+        for _ in range(10):
+            assert host.work("a1")
+            await here.until(lambda: budget(here).spent == host.spent)
+            await here.engine.wait_idle()
+        was = budget(here)
+        here.now = was.ends - 100_000
+        here.engine.treasury.stir()
+        await here.until(lambda: host.grants and host.grants[-1].lasts > 20 * HOUR)
+        here.now = was.ends + 1
+        here.engine.treasury.stir()
+        await here.until(lambda: budget(here).began == was.ends)
+        assert budget(here).spent == 0
+        assert budget(here).granted > 0
+        assert host.work("a1")
+        await here.until(lambda: budget(here).spent == 10 * CENT)
+
+
+@pytest.mark.parametrize("words", ["", "day"])
+async def test_a_budget_of_the_users_own_file_is_not_changed(home: World, words: str) -> None:
+    async with budgeted(Payer(), DAY) as here:
+        wanted = RemoveBudget("day") if words else SetBudget(BudgetRule("day", DOLLAR))
+        refused = await here.order(wanted)
+        assert refused.outcome == "refused"
+        assert "day is a budget by" in refused.reason
+        assert (await here.order(RemoveBudget("days"))).reason == "there is no budget 'days': did you mean day?"
+
+
+def orders_of(host: Payer) -> list[object]:
+    from controlroom.wire.grants import Grant
+
+    return [message for message in host.heard if isinstance(message, Grant)]

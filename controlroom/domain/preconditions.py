@@ -1,0 +1,156 @@
+"""What several decisions ask before they are made. Each raises `No` with a reason that a person can act on."""
+
+from typing import Any
+
+from controlroom.domain.intents import SpawnOn
+from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.words import ago, nearest, since
+
+KINDS = ("headless", "interactive", "command")
+"""Kinds of agents that can be spawned."""
+
+MAX_TASK = 1024 * 1024
+"""Bytes of a task or message at most."""
+
+
+class No(Exception):
+    """Leaves a decision early; the text is the reason."""
+
+
+def default_host(fleet: Fleet) -> str:
+    """Name the host of a spawn that names none. Raises nothing: an empty name is refused later, in words."""
+    if LOCAL in fleet.hosts:
+        return LOCAL
+    return next(iter(fleet.hosts)) if len(fleet.hosts) == 1 else ""
+
+
+def host_named(fleet: Fleet, name: str) -> Host:
+    """Give a host by its name. Raises `No`."""
+    host = fleet.hosts.get(name)
+    if host is not None:
+        return host
+    if not fleet.hosts:
+        raise No("there is no host yet: controlroom host add user@address")
+    if not name:
+        raise No(f"which host? say --host with one of {', '.join(sorted(fleet.hosts))}")
+    raise No(f"there is no host {ascii(name)[:60]}{nearest(name, fleet.hosts)}; see controlroom host list")
+
+
+def linked(host: Host, now: int) -> Host:
+    """See that a host can be asked. Raises `No`."""
+    if host.link is not LinkState.UP:
+        because = f" ({host.reason})" if host.reason else ""
+        raise No(f"{host.name} cannot be asked: {host.link} {since(now - host.since)}{because}")
+    return host
+
+
+def reachable(fleet: Fleet, name: str, now: int) -> Host:
+    """Give a host that can be asked, and is ours to act on. Raises `No`."""
+    host = linked(host_named(fleet, name), now)
+    if host.facts and not host.facts.owned:
+        raise No(f"{host.name} belongs to another control room: look, or take it with controlroom host take {name}")
+    return host
+
+
+def known_agent(fleet: Fleet, agent_id: str) -> Agent:
+    """Give an agent of ours by its id. Raises `No`."""
+    agent = fleet.agents.get(agent_id)
+    if agent is None:
+        raise No(f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status")
+    if agent.adopted:
+        raise No(not_ours(agent))
+    return agent
+
+
+def not_ours(agent: Agent) -> str:
+    """Say why nothing can be done to an agent that others started."""
+    return (
+        f"{agent.id} was started by somebody else: Control Room shows it, and does not touch it. "
+        "Attach to it, or end it where it was started"
+    )
+
+
+def current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
+    """Give an agent that is still the one that was meant. Raises `No`."""
+    agent = known_agent(fleet, agent_id)
+    if agent.epoch != epoch:
+        raise No(f"{agent.id} was started anew meanwhile (epoch {agent.epoch}, not {epoch}): look again")
+    return agent
+
+
+def running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
+    """Give an agent that runs, and can be asked. Raises `No`."""
+    agent = current(fleet, agent_id, epoch, now)
+    reachable(fleet, agent.host, now)
+    if agent.state in ENDED:
+        raise No(f"{agent.id} has ended ({ended_words(agent, now)}): reassign it to go on")
+    not_pending(agent, now)
+    return agent
+
+
+def not_pending(agent: Agent, now: int) -> None:
+    """See that nothing is on its way about an agent. Raises `No`."""
+    if agent.pending:
+        raise No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.since)}")
+
+
+def profile_named(fleet: Fleet, name: str) -> Any:
+    """Give a profile, None for no name. Raises `No`."""
+    if name and name not in fleet.profiles:
+        known = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
+        raise No(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or known}")
+    return fleet.profiles.get(name)
+
+
+def check_work(kind: str, command: tuple[str, ...], task: str) -> None:
+    """See that work can be done as it is described. Raises `No`."""
+    if kind not in KINDS:
+        raise No(f"there is no kind {ascii(kind)[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    if kind == "command" and not command:
+        raise No("kind command needs a command: put it after --, or into the profile")
+    check_task(kind, task)
+
+
+def check_task(kind: str, task: str) -> None:
+    """See that there is a task where one is needed, and not too much of it. Raises `No`."""
+    if kind == "headless" and not task.strip():
+        raise No("the task is empty: say --task or --task-file")
+    check_size("the task", task)
+
+
+def check_size(what: str, text: str) -> None:
+    """See that a text can be sent. Raises `No`."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_TASK:
+        raise No(f"{what} is {size} bytes; {MAX_TASK} are the most: put it into a file that the agent reads")
+
+
+def starting(effect: SpawnOn, now: int) -> Agent:
+    """The row of an agent that was ordered but not seen yet."""
+    return Agent(
+        effect.host,
+        effect.name,
+        effect.epoch,
+        effect.kind,
+        State.STARTING,
+        now,
+        profile=effect.profile,
+        model=effect.model,
+        cwd=effect.cwd,
+        task=shown_task(effect.task),
+    )
+
+
+def shown_task(task: str) -> str:
+    """Give what a row shows of a task."""
+    return " ".join(task.split())[:200]
+
+
+def state_words(fleet: Fleet, agent: Agent, now: int) -> str:
+    """Say an agent's state, and since when."""
+    return f"{fleet.state_of(agent)} {since(now - agent.since)}"
+
+
+def ended_words(agent: Agent, now: int) -> str:
+    """Say how an agent ended, and when."""
+    return f"{agent.detail or agent.state}, {ago(now - agent.since)}"

@@ -1,0 +1,106 @@
+"""What operators change of the room itself, its hosts and its budgets: first in a file of ours, then here."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Refused, decide
+from controlroom.domain.model import Fleet
+from controlroom.fleet import budget_file
+from controlroom.fleet import config as settings
+from controlroom.fleet.bookkeeper import Bookkeeper
+from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.home import Home
+from controlroom.fleet.links import Links
+from controlroom.fleet.orders import Asked, Conclusion, verb_of
+from controlroom.fleet.treasury import Treasury
+
+Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
+
+CHANGES = (intents.AddHost, intents.RemoveHost, intents.SetBudget, intents.RemoveBudget)
+
+
+class Room(Protocol):
+    """What changing it needs of the engine."""
+
+    fleet: Fleet
+    clock: Callable[[], int]
+    home: Home
+    treasury: Treasury
+
+    def new_id(self) -> int:
+        """Give a number for an order."""
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+        """Refuse an intent, and audit that."""
+
+    def disconnect(self, host: str) -> None:
+        """Give up a host."""
+
+
+class Roster:
+    """Changes hosts and budgets, one at a time."""
+
+    def __init__(self, room: Room, config: Config, books: Bookkeeper, links: Links) -> None:
+        self._room, self._config, self._books, self._links = room, config, books, links
+        self._turn = asyncio.Lock()
+
+    async def change(self, intent: Change, who: str) -> Asked:
+        """Do what an intent wants of the room, or refuse it."""
+        async with self._turn:
+            op = self._room.new_id()
+            if fixed := self._fixed(intent):
+                return self._room.refuse(intent, fixed, who)
+            decision = decide(self._room.fleet, intent, op, self._room.clock())
+            if isinstance(decision, Refused):
+                return self._room.refuse(intent, decision.reason, who)
+            try:
+                await asyncio.to_thread(self._keep, intent)
+            except ConfigProblem as problem:
+                return self._room.refuse(intent, str(problem), who)
+            for event in decision.events:
+                self._room.happened(event)
+            for effect in decision.effects:
+                self._carry_out(effect)
+            self._rule(intent)
+            told = intent.rule.words if isinstance(intent, intents.SetBudget) else ""
+            self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done", told))
+            return Asked(op=op)
+
+    def _fixed(self, intent: Change) -> str:
+        """Say why only the user may change it, by hand."""
+        place, name = self._room.home.config, intent.name
+        if isinstance(intent, intents.RemoveHost) and name in self._config.fixed:
+            return f"{name} is a host by {place}: take it out there"
+        budgets = isinstance(intent, (intents.SetBudget, intents.RemoveBudget))
+        if budgets and name in self._config.fixed_budgets:
+            return f"{name} is a budget by {place}: change it there, then run: controlroom stop"
+        return ""
+
+    def _keep(self, intent: Change) -> None:
+        home = self._room.home
+        match intent:
+            case intents.SetBudget():
+                budget_file.keep(home, intent.rule)
+            case intents.RemoveBudget():
+                budget_file.drop(home, intent.name)
+            case _:
+                settings.change_hosts(home, intent)
+
+    def _carry_out(self, effect: intents.Effect) -> None:
+        if isinstance(effect, intents.ConnectTo):
+            self._links.connect(effect.host, effect.address, effect.fingerprint)
+        elif isinstance(effect, intents.DisconnectFrom):
+            self._room.disconnect(effect.host)
+
+    def _rule(self, intent: Change) -> None:
+        rules = dict(self._room.treasury.purses.rules)
+        if isinstance(intent, intents.SetBudget):
+            self._room.treasury.ruled({**rules, intent.name: intent.rule})
+        elif isinstance(intent, intents.RemoveBudget):
+            rules.pop(intent.name, None)
+            self._room.treasury.ruled(rules)
