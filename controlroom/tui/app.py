@@ -58,6 +58,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "leave", show=False, priority=True),
         Binding("ctrl+p", "find", "all", show=False),
+        Binding("ctrl+z", "suspend_process", "stop", show=False, priority=True),
     ]
 
     def __init__(
@@ -110,6 +111,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
     def on_ready(self) -> None:
         """The first frame is painted: now reach for the engine, and let the minutes go by."""
         self.on_start()
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # after Ctrl-Z and fg
         if self.troubles:
             self.say(" ".join(self.troubles), Level.DANGER)
         self._next_tick()

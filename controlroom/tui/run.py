@@ -1,11 +1,8 @@
 """The way in and out: the app on this terminal, and the terminal as it was when the app is over, whatever ended it."""
 
-import asyncio
 import gc
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +12,7 @@ from controlroom.domain.keymap import DEFAULT, Keymap, KeyProblem, remapped
 from controlroom.domain.screen import ScreenSettings
 from controlroom.tui import theme
 from controlroom.tui.app import FRAME, ControlRoomApp
+from controlroom.tui.leaving import Kept, Leaving
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Depth, ThemeError
 from controlroom.tui.wardrobe import Wardrobe
@@ -22,8 +20,6 @@ from controlroom.tui.wardrobe import Wardrobe
 if TYPE_CHECKING:
     from controlroom.fleet.client import Way
 
-_GRACE = 1.0
-"""Seconds that leaving may take after a signal; a terminal that is gone must not hold us."""
 _USAGE = 2
 _DUMB = (
     "this terminal can print lines and nothing more (TERM={}), and the screen needs one that can be drawn on; "
@@ -57,7 +53,7 @@ def run(
     `theme_name` comes from the command line; `CONTROLROOM_THEME` names a theme too, `CONTROLROOM_GLYPHS=ascii` asks
     for signs that every font has, `NO_COLOR` for no colours.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return _complain("the screen needs a terminal; for scripts there is: controlroom status")
     depth = colours_of(environment)
     if depth is None:
@@ -83,10 +79,21 @@ def run(
 
 def show(app: ControlRoomApp) -> int:
     """Run an app on this terminal; gives the exit code, raises what went wrong in it."""
-    app.on_start = lambda: _leave_on_signals(app)
+    kept = Kept()
+    leaving, begun = Leaving(app, kept), app.on_start
+
+    def begin() -> None:
+        leaving.running()
+        begun()
+
+    app.on_start = begin
     gc.freeze()  # what was loaded stays: to look through it for garbage takes 20 ms each time
     gc.set_threshold(10_000)
-    app.run()
+    try:
+        app.run()
+    except BaseException:
+        kept.give_back()
+        raise
     if app.mistake is not None:
         raise app.mistake
     return app.return_code or 0
@@ -133,19 +140,6 @@ def _glyphs(environment: Mapping[str, str]) -> theme.Glyphs:
     asked = environment.get("CONTROLROOM_GLYPHS", "")
     speaks = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return theme.PLAIN_GLYPHS if asked == "ascii" or not speaks else theme.RICH_GLYPHS
-
-
-def _leave_on_signals(app: ControlRoomApp) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _leave, app, 128 + number)
-
-
-def _leave(app: ControlRoomApp, code: int) -> None:
-    last_resort = threading.Timer(_GRACE, os._exit, (code,))
-    last_resort.daemon = True
-    last_resort.start()
-    app.exit(return_code=code)
 
 
 def _complain(sentence: str) -> int:

@@ -1,6 +1,6 @@
 """The app on a real terminal, with an engine in its own process: what tests and benchmarks of bytes run on.
 
-    python -m tests.tui.stage [crash | late | thousand]
+    python -m tests.tui.stage [crash | early | hung | late | stuck | thousand]
 
 Its clock stands at 14:32:00, so that no minute passes while somebody counts bytes.
 """
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import time
 from dataclasses import replace
 from datetime import timezone
+
+from textual import events
 
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
@@ -23,14 +27,13 @@ from tests.tui.engine import SmallEngine
 
 def main(how: str) -> int:
     """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there; `thousand`:
-    a thousand agents on twenty hosts, fifty of which change ten times a second."""
+    a thousand agents on twenty hosts, fifty of which change ten times a second; `early`: be told to end while it
+    starts; `stuck`: never come to the end of ending; `hung`: do nothing more after F9."""
     fleet = scenes.thousand() if how == "thousand" else scenes.farm()
     engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
     if how == "late":
         engine.starting = asyncio.Event()
-    app = Crashing(engine, how == "crash", _glyphs(os.environ))
-    if how == "thousand":
-        app.on_start = lambda: app.work(restless(engine))
+    app = Staged(engine, how, _glyphs(os.environ))
     try:
         return show(app)
     except ZeroDivisionError as mistake:
@@ -49,10 +52,10 @@ async def restless(engine: SmallEngine) -> None:
         engine.put(*(replace(agent, last_line=f"line {said}", cpu_percent=float(said % 90)) for agent in loud))
 
 
-class Crashing(ControlRoomApp):
+class Staged(ControlRoomApp):
     """The app, with a mistake in it when that is wanted."""
 
-    def __init__(self, engine: SmallEngine, crash: bool, glyphs: theme.Glyphs) -> None:
+    def __init__(self, engine: SmallEngine, how: str, glyphs: theme.Glyphs) -> None:
         depth = colours_of(os.environ)
         assert depth is not None
         wardrobe = Wardrobe(None, depth)
@@ -66,15 +69,31 @@ class Crashing(ControlRoomApp):
             zone=timezone.utc,
             hold_keys=True,
         )
-        self._crash = crash
+        self._how = how
+        if how == "thousand":
+            self.on_start = lambda: self.work(restless(engine))
 
     def on_mount(self) -> None:
-        if self._crash:
+        if self._how == "early":
+            os.kill(os.getpid(), signal.SIGTERM)
+        if self._how == "crash":
             self.set_timer(0.3, self._mistake)
 
     def _mistake(self) -> None:
         secret = "sk-ant-a-secret-value"
         raise ZeroDivisionError(len(secret) // 0)
+
+    async def _close_all(self) -> None:
+        if self._how == "stuck":
+            await asyncio.sleep(600)
+        await super()._close_all()
+
+    async def on_event(self, event: events.Event) -> None:
+        if self._how == "hung" and isinstance(event, events.Key) and event.key == "f9":
+            os.write(1, b"\x1b[H hung ")
+            while True:
+                time.sleep(0.1)  # noqa: ASYNC251 - that is the mistake
+        await super().on_event(event)
 
 
 if __name__ == "__main__":

@@ -2,64 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
-
-ROOT = Path(__file__).parent.parent.parent
-STAGE = f"{sys.executable} -m tests.tui.stage"
-
-
-class Stage:
-    """Opens terminals, and closes them when the test is over."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: list[Terminal] = []
-
-    def __call__(
-        self, how: str = "", size: tuple[int, int] = (120, 40), env: Mapping[str, str] | None = None
-    ) -> Terminal:
-        command = f"{STAGE} {how}; code=$?; stty -a; echo left with $code; sleep 600"
-        terminal = Terminal(self._folder / str(len(self._open)), command, *size, env=env, cwd=ROOT)
-        self._open.append(terminal)
-        return terminal
-
-    def close(self) -> None:
-        for terminal in self._open:
-            terminal.close()
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    opened = Stage(tmp_path)
-    yield opened
-    opened.close()
-
-
-def settled(terminal: Terminal) -> int:
-    """Wait until nothing more is written; gives how many bytes there were."""
-
-    def still() -> int:
-        before = len(terminal.raw())
-        time.sleep(0.4)
-        assert before == len(terminal.raw())
-        return before
-
-    return wait_for(still, 20, "the screen to come to rest")
-
-
-def app_of(terminal: Terminal) -> int:
-    return next(child.pid for child in psutil.Process(terminal.pid()).children())
+from tests.tui.terminals import Stage, settled
 
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40), (200, 50)])
@@ -110,58 +58,6 @@ def test_a_step_of_the_cursor_paints_a_few_rows_only(stage: Stage) -> None:
     terminal.keys("j")
     after = wait_for(lambda: settled(terminal) > before and settled(terminal), 10)
     assert after - before < 700
-
-
-def assert_restored(terminal: Terminal, code: int) -> None:
-    screen = terminal.wait_for_text(f"left with {code}")
-    assert {"icanon", "echo", "isig", "icrnl", "ixon"} <= set(screen.split())
-    assert terminal.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").split() == [
-        "0",
-        "1",
-        "0",
-    ]
-    for end in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?7h"):
-        assert end in terminal.raw()
-
-
-def test_q_leaves_the_terminal_as_it_was(stage: Stage) -> None:
-    terminal = stage()
-    terminal.wait_for_text("docs-1")
-    terminal.keys("q")
-    assert_restored(terminal, 0)
-
-
-def test_ctrl_c_leaves_too(stage: Stage) -> None:
-    terminal = stage()
-    terminal.wait_for_text("docs-1")
-    terminal.keys("s")
-    terminal.wait_for_text("spawn an agent")
-    terminal.keys("C-c")
-    assert_restored(terminal, 0)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_the_terminal_as_it_was(stage: Stage, number: signal.Signals) -> None:
-    terminal = stage()
-    terminal.wait_for_text("docs-1")
-    os.kill(app_of(terminal), number)
-    assert_restored(terminal, 128 + number)
-
-
-def test_a_mistake_of_our_own_leaves_the_terminal_and_a_sentence(stage: Stage) -> None:
-    terminal = stage("crash")
-    terminal.wait_for_text("one sentence: ZeroDivisionError")
-    assert_restored(terminal, 70)
-    assert b"Traceback" not in terminal.raw()
-    assert b"sk-ant-" not in terminal.raw()
-
-
-def test_a_terminal_that_goes_away_takes_the_app_with_it(stage: Stage) -> None:
-    terminal = stage()
-    terminal.wait_for_text("docs-1")
-    app = app_of(terminal)
-    terminal.tmux("kill-pane")
-    wait_for(lambda: not psutil.pid_exists(app), 5, "the app to end")
 
 
 def test_a_resize_storm_ends_in_the_right_picture(stage: Stage) -> None:

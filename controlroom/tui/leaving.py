@@ -1,0 +1,81 @@
+"""The terminal as it was when the screen is over, whatever ended it: a key, a signal, a mistake of our own.
+
+Textual gives the terminal back where it ends in order. What is here does it where that takes too long or never began.
+Nobody can do it after SIGKILL: `reset` does, typed blindly.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import termios
+import threading
+from functools import partial
+from types import FrameType
+from typing import Any, Protocol
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+"""What ends the screen in order. Ctrl-C and Ctrl-\\ are keys there; these come from elsewhere."""
+_GRACE = 1.0
+"""Seconds that leaving may take after a signal; a terminal that is gone must not hold us."""
+_LAST = 0.5
+"""Seconds for the very last words to a terminal that may be gone."""
+_IN, _OUT = 0, 1
+"""Where the terminal is. Textual puts something else in the place of sys.stdout while it runs."""
+_OFF = "".join(f"\x1b[?{mode}l" for mode in (1000, 1002, 1003, 1004, 1006, 1015, 1016, 2004, 2048))
+_USUAL = f"\x1b[0m{_OFF}\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h"
+"""Mouse, focus, paste and size reports off, lines wrapped, the main screen and its cursor back (xterm's ctlseqs)."""
+
+
+class Leaver(Protocol):
+    """What is left: an app."""
+
+    def exit(self, *, return_code: int) -> None:
+        """Leave in order."""
+
+
+class Kept:
+    """A terminal as it was."""
+
+    def __init__(self) -> None:
+        self._attributes: list[Any] | None = None
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            self._attributes = termios.tcgetattr(_IN)
+
+    def give_back(self) -> None:
+        """Make the terminal what it was; one that is gone is no error."""
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            if self._attributes is not None:
+                termios.tcsetattr(_IN, termios.TCSANOW, self._attributes)
+            os.write(_OUT, _USUAL.encode())
+
+
+class Leaving:
+    """Leaves an app when a signal comes."""
+
+    def __init__(self, app: Leaver, kept: Kept) -> None:
+        self._app, self._kept = app, kept
+        self._loop: asyncio.AbstractEventLoop | None = None
+        for number in SIGNALS:
+            signal.signal(number, self._told)
+
+    def running(self) -> None:
+        """The app runs: from now on it can be asked to leave."""
+        self._loop = asyncio.get_running_loop()
+        signal.signal(signal.SIGINT, self._told)  # asyncio has put its own there meanwhile
+
+    def _told(self, number: int, _frame: FrameType | None) -> None:
+        code = 128 + number
+        last_resort = threading.Timer(_GRACE, self._at_once, (code,))
+        last_resort.daemon = True
+        last_resort.start()
+        if self._loop is None:
+            raise SystemExit(code)
+        with contextlib.suppress(RuntimeError):  # it is over already
+            self._loop.call_soon_threadsafe(partial(self._app.exit, return_code=code))
+
+    def _at_once(self, code: int) -> None:
+        last_words = threading.Thread(target=self._kept.give_back, daemon=True)
+        last_words.start()
+        last_words.join(_LAST)
+        os._exit(code)
