@@ -74,7 +74,10 @@ def run(
         hold_keys=True,
     )
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
-    return show(app)
+    code = show(app)
+    for words in app.troubles:
+        _complain(words)  # it stood on the screen for a moment only
+    return code
 
 
 def show(app: ControlRoomApp) -> int:
