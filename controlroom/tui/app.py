@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import WorkerFailed
 
+from controlroom.domain.absence import happened
 from controlroom.domain.intents import Intent
 from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
@@ -23,6 +24,7 @@ from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.keyed import KeyedApp
 from controlroom.tui.logbook import LogBook
+from controlroom.tui.looks import Looks
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
@@ -95,6 +97,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         """Called once when the loop runs."""
         self._over = False
         self._hurry = asyncio.Event()
+        self._looks = Looks(self.wardrobe.memory)
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
         self.drafts: dict[str, str] = {}
@@ -289,6 +292,16 @@ class ControlRoomApp(KeyedApp, DressedApp):
         self._over = True
         await super()._close_all()
 
+    def touched(self) -> None:
+        """Somebody is here."""
+        if self.picture.known:
+            self._looks.touched(self.picture.fleet, self._now())
+
+    def absence(self, picture: Picture) -> tuple[str, str]:
+        """Say since when nobody had looked, and what has happened since; nothing when somebody was here."""
+        before = self._looks.before(picture.now) if picture.known else None
+        return (picture.clock(before.at), happened(picture.fleet, before, picture.now)) if before else ("", "")
+
     def read_logs(self, wanted: Mapping[str, int]) -> None:
         """Follow these logs from now on: agent id -> epoch."""
         self._reader.show(wanted)
@@ -341,6 +354,8 @@ class ControlRoomApp(KeyedApp, DressedApp):
 
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""
+        if self.picture.known:
+            self._looks.leave(self.picture.fleet, self._now())
         self.exit()
 
     def action_find(self) -> None:

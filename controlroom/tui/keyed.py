@@ -30,11 +30,16 @@ class KeyedApp(App[None]):
         """Say something on the screen that is on top."""
         raise NotImplementedError
 
+    def touched(self) -> None:
+        """Somebody is here: they pressed or tapped something."""
+
     async def on_event(self, event: events.Event) -> None:
         """Give keys to the screens one by one, so that what is typed ahead goes where it was meant.
 
         Textual queues keys at whatever is on top when they come, though one of them may be about to change that.
         """
+        if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
+            self.touched()
         if isinstance(event, events.Key) and not event.is_forwarded:
             if self._burst is None:
                 await self._pressed(event)

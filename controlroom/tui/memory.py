@@ -4,8 +4,11 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from controlroom.domain.absence import Look
 
 _MOST = 64 * 1024
 """Bytes of it at most."""
@@ -27,6 +30,18 @@ class Memory:
     def remember_theme(self, name: str, configured: str) -> bool:
         """Remember the theme chosen instead of the one that the config names; says whether that could be done."""
         return self._write({**self._read(), "theme": {"name": name, "instead_of": configured}})
+
+    def looked(self) -> Look | None:
+        """Give when somebody looked last; None: nobody ever has."""
+        known = self._read().get("looked")
+        names = ("at", "billed", "covered")
+        figures = [int(known[name]) for name in names if type(known.get(name)) is int] if type(known) is dict else []
+        fit = len(figures) == len(names) and all(0 <= figure < 2**53 for figure in figures)
+        return Look(*figures) if fit else None
+
+    def remember_look(self, look: Look) -> bool:
+        """Remember that somebody looks; says whether that could be done."""
+        return self._write({**self._read(), "looked": asdict(look)})
 
     def _read(self) -> dict[str, Any]:
         try:

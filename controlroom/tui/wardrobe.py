@@ -25,6 +25,11 @@ class Wardrobe:
     def _folders(self) -> list[Path]:
         return [self._settings.themes] if self._settings else []
 
+    @property
+    def memory(self) -> Memory | None:
+        """What the screen remembers; None: nothing."""
+        return Memory(self._settings.memory) if self._settings else None
+
     def names(self) -> list[str]:
         """Name the themes there are; the program's default first."""
         return sorted(names(*self._folders), key=lambda name: (name != DEFAULT, name))

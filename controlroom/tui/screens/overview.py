@@ -20,6 +20,7 @@ from controlroom.tui.calm import CalmHosts
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.screens.sharing import Wishes, share
+from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.alarms import AlarmLine
 from controlroom.tui.widgets.empty import no_agents
@@ -58,6 +59,7 @@ class Overview(RoomScreen):
         """From the top; what is beside what follows from the width, in the style sheet."""
         yield Gauges(id="gauges")
         yield Meters(id="meters")
+        yield AbsenceLine(id="absence")
         with Vertical(id="glance"):
             with Vertical(id="left"):
                 yield HostSummary(id="host-line")
@@ -114,6 +116,7 @@ class Overview(RoomScreen):
         self._seen = picture
         self.query_one(Meters).show(picture, self.room.monotonic())
         self.query_one(AlarmLine).show(picture)
+        self.query_one(AbsenceLine).show(*self.room.absence(picture))
         self._see_hosts(picture)
         self._see_agents(picture)
         self._arrange()
