@@ -12,7 +12,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, hosts."""
+    """The screen: overview, agent, hosts, costs."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -38,4 +38,14 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("down", "hosts", ("j", "down"), "Next host."),
     Motion("up", "hosts", ("k", "up"), "Host before."),
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),
+    Motion("down", "costs", ("j", "down"), "Next row, or line."),
+    Motion("up", "costs", ("k", "up"), "Row or line before."),
+    Motion("page_down", "costs", ("space", "pagedown"), "A page on."),
+    Motion("page_up", "costs", ("pageup",), "A page back."),
+    Motion("by_agent", "costs", ("a",), "What each agent has spent."),
+    Motion("by_profile", "costs", ("p",), "What agents of each profile have spent."),
+    Motion("by_host", "costs", ("h",), "What was spent on each host."),
+    Motion("by_model", "costs", ("m",), "What each model has cost."),
+    Motion("by_hour", "costs", ("u",), "What was spent in each hour."),
+    Motion("by_day", "costs", ("d",), "What was spent on each day."),
 )

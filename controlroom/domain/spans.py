@@ -78,6 +78,8 @@ class SpendRow:
     billed: int | None = None
     """Micro-dollars that keys pay; None: none of its messages was paid by a key."""
     covered: int | None = None
+    about: tuple[bool, bool] = (False, False)
+    """Whether a part of what is billed, and of what is covered, is an estimate."""
     all: CostRow = _NOTHING
     """Tokens and messages, whoever paid; its money is of no use."""
     hours: float | None = None
@@ -95,6 +97,19 @@ class SpendRow:
             return ""
         each = round(self.dearest / self.hours)
         return dollars(each) if self.covered is None else f"≈{dollars(each)}"
+
+
+def remarks(whole: CostRow) -> list[str]:
+    """Say what there is to know about a sum: what of it is an estimate, and what nothing accounts for."""
+    return [
+        f"{dollars(micro)} {words}"
+        for micro, words in (
+            (whole.unattributed, "unattributed: Claude reports it, no message accounts for it"),
+            (whole.estimated, "estimated (~): requests that were cut off"),
+            (whole.unpriced, "without a price: counted as the dearest"),
+        )
+        if micro
+    ]
 
 
 def spend_rows(
@@ -115,6 +130,7 @@ def total(rows: Iterable[SpendRow]) -> SpendRow:
             whole,
             billed=_sum(whole.billed, row.billed),
             covered=_sum(whole.covered, row.covered),
+            about=(whole.about[0] or row.about[0], whole.about[1] or row.about[1]),
             all=added(whole.all, row.all),
             hours=None if whole.hours is None or row.hours is None else whole.hours + row.hours,
         )
@@ -129,8 +145,10 @@ def _merged(found: Iterable[tuple[str, CostRow]]) -> list[SpendRow]:
     """Put what has the same key together, whoever paid for it."""
     rows: dict[str, SpendRow] = {}
     for key, row in found:
-        billed, covered = (row.micro, None) if row.billing == BILLED else (None, row.micro)
-        one = SpendRow(key, key, "", billed, covered, replace(row, key=key))
+        paid, guessed = row.billing == BILLED, bool(row.estimated)
+        billed, covered = (row.micro, None) if paid else (None, row.micro)
+        about = guessed and paid, guessed and not paid
+        one = SpendRow(key, key, billed=billed, covered=covered, about=about, all=replace(row, key=key))
         rows[key] = total((rows[key], one)) if key in rows else one
         rows[key] = replace(rows[key], key=key, name=key, hours=None)
     return list(rows.values())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.keymap import remapped
 from controlroom.domain.model import Fleet
 from controlroom.domain.spans import By, Span
 from controlroom.tui.screens.agent import AgentScreen
@@ -231,13 +232,50 @@ async def test_a_ledger_that_cannot_say_and_one_with_nothing_in_it() -> None:
         assert "nothing was spent" in here.text()
 
 
-async def test_models_without_a_price_are_said() -> None:
+@pytest.mark.parametrize("size", [PHONE, (120, 40)])
+async def test_what_is_not_certain_is_said(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
     engine = ledger(fleet)
-    engine.spent["agent"] = [replace(engine.spent["agent"][0], unpriced=5)]
-    async with room(fleet, size=(80, 24), engine=engine) as here:
+    rows = engine.spent["agent"]
+    at = next(index for index, one in enumerate(rows) if one.key == "vm2/api-3")
+    rows[at] = replace(rows[at], unpriced=50_000, estimated=120_000, unattributed=200_000)
+    async with room(fleet, size=size, engine=engine) as here:
         await opened(here)
-        assert "some models have no price: counted as the dearest" in here.text()
+        assert "~$1.57" in row(here, "api-3")
+        assert "~$84.28 billed" in here.text()
+        said = " ".join(here.text().split())
+        assert "$0.20 unattributed: Claude reports it, no message accounts for it" in said
+        assert "$0.12 estimated (~): requests that were cut off" in said
+        assert "$0.05 without a price" in said
+
+
+async def test_where_there_is_room_it_is_shown_when_it_was_spent_too() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=WIDE, engine=ledger(fleet)) as here:
+        screen = await opened(here)
+        assert "$12.60" in row(here, "12:00")
+        assert "$1.57" in row(here, "api-3")
+        await here.press("u")
+        assert screen.table.chosen == "hour 2026-11-22 14:00"
+        assert "$1.57" in row(here, "api-3")
+    engine = ledger(scenes.thousand())
+    async with room(engine.fleet, size=WIDE, engine=engine) as here:
+        await opened(here)
+        assert "12:00" not in here.text()  # a thousand agents leave none
+
+
+async def test_keys_that_are_other_ones_are_named() -> None:
+    fleet = scenes.watched()
+    keys = remapped({"by_agent": "+", "costs_limits": "%", "alarms": "&", "by_host": ""})
+    async with room(fleet, size=(120, 40), engine=ledger(fleet), keys=keys) as here:
+        assert "& all" in here.text()
+        screen = await opened(here)
+        assert "[+ agent]" in here.text()
+        assert "more lines: %" in here.text()
+        await here.press("d", "+")
+        assert screen.by is By.AGENT
+        await here.press("h")
+        assert screen.by is By.AGENT
 
 
 async def test_when_the_engine_goes_what_is_known_stays_with_its_age() -> None:

@@ -11,6 +11,7 @@ from textual.events import Resize
 
 from controlroom.domain.actions import Action
 from controlroom.domain.costs import CostRow
+from controlroom.domain.keymap import shown
 from controlroom.domain.spans import By, Span, SpendRow, history, spend_rows, total
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
@@ -25,11 +26,11 @@ from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.says import Says
 from controlroom.tui.widgets.spend import SpendSummary, SpendTable
-from controlroom.tui.widgets.tabs import Tabs
+from controlroom.tui.widgets.tabs import Tab, Tabs
 
-_SPANS = {"1": Span.TODAY, "2": Span.WEEK, "3": Span.MONTH, "4": Span.THIRTY}
-_BY = {"a": By.AGENT, "p": By.PROFILE, "h": By.HOST, "m": By.MODEL, "u": By.HOUR, "d": By.DAY}
-_KEY_OF = {by: key for key, by in _BY.items()} | {span: key for key, span in _SPANS.items()}
+_SPANS = {str(number): span for number, span in enumerate(Span, 1)}
+_ROWS = 8
+"""Lines that a second table must have to be worth showing."""
 
 
 class CostsScreen(RoomScreen):
@@ -58,15 +59,16 @@ class CostsScreen(RoomScreen):
 
     def compose(self) -> ComposeResult:
         """Tabs and sums, then the table and the limits, under or beside each other."""
-        tabs = [(key, str(span)) for key, span in _SPANS.items()], [(key, str(by)) for key, by in _BY.items()]
         yield Gauges(id="gauges")
         yield Rule("costs", id="costs-rule")
-        yield Tabs(tabs, id="tabs")
+        yield Tabs(id="tabs")
         yield SpendSummary(id="summary")
         with Horizontal(id="spent"):
             with Vertical(id="spent-left"):
                 yield Rule(id="spent-rule")
                 yield SpendTable(id="spend")
+                yield Rule(id="other-rule")
+                yield SpendTable(cursor=False, id="other")
             with Vertical(id="limits-side"):
                 yield LimitsInFull(id="limits")
         yield Says(id="says")
@@ -75,7 +77,7 @@ class CostsScreen(RoomScreen):
     @property
     def table(self) -> SpendTable:
         """The rows."""
-        return self.query_one(SpendTable)
+        return self.query_one("#spend", SpendTable)
 
     # ------------------------------------------------------------------ asking
 
@@ -128,7 +130,8 @@ class CostsScreen(RoomScreen):
             self.room.read_logs({})
             self._ask()
         self._seen = picture
-        self.query_one(LimitsInFull).show(picture, "j" if self.full else "l")
+        down = shown(self.room.keys.motion(self.where, "down").keys[0])
+        self.query_one(LimitsInFull).show(picture, down if self.full else self.room.keys.shown("costs_limits"))
         self._show_spent()
         super().see(picture)
 
@@ -146,7 +149,7 @@ class CostsScreen(RoomScreen):
         picture, table = self.picture, self.table
         if not self.is_attached:
             return
-        self.query_one(Tabs).show((_KEY_OF[self.span], _KEY_OF[self.by]))
+        self.query_one(Tabs).show(self._tabs(), (str(self.span), str(self.by)))
         rows = self._rows(self.by)
         past = self._found.get(By.HOUR.asked, ())
         short = self.span is Span.TODAY
@@ -155,11 +158,26 @@ class CostsScreen(RoomScreen):
         self.query_one(SpendSummary).show(None if agents is None else total(agents), drawn, "hour" if short else "day")
         table.by, table.empty_lines = self.by, self._nothing(rows)
         table.show(rows or [])
-        count = f"{len(rows)}" if rows else ""
-        self.query_one("#spent-rule", Rule).show(f"by {self.by}", count)
+        self.query_one("#spent-rule", Rule).show(f"by {self.by}", str(len(rows)) if rows else "")
+        self._show_other()
         self._say_age()
         self._share_out()
         self.show_keys()
+
+    def _show_other(self) -> None:
+        """Show when it was spent beside who spent it, where there is room for both."""
+        other = By.AGENT if self.by in (By.HOUR, By.DAY) else By.HOUR if self.span is Span.TODAY else By.DAY
+        table = self.query_one("#other", SpendTable)
+        table.by = other
+        table.show(self._rows(other) or [])
+        self.query_one("#other-rule", Rule).show(f"by {other}")
+
+    def _tabs(self) -> tuple[list[Tab], list[Tab]]:
+        groups = [(str(by), self._key(by), str(by)) for by in By]
+        return [(str(span), key, str(span)) for key, span in _SPANS.items()], groups
+
+    def _key(self, by: By) -> str:
+        return shown("".join(self.room.keys.motion(self.where, f"by_{by}").keys[:1]))
 
     def _rows(self, by: By) -> list[SpendRow] | None:
         found = self._found.get(by.asked)
@@ -177,14 +195,9 @@ class CostsScreen(RoomScreen):
         return [ink.line((words, palette.quiet))]
 
     def _say_age(self) -> None:
-        unpriced = sum(row.all.unpriced for row in self._rows(By.AGENT) or ())
         words = f"as of {self.picture.clock(self._until)}" if self._found else ""
-        style = None
-        if self._found and self.picture.engine is not Engine.HERE:
-            style = self.room.palette.warn
-        elif unpriced:
-            words, style = "some models have no price: counted as the dearest", self.room.palette.note
-        self.query_one("#costs-rule", Rule).show("costs", words, style)
+        old = bool(self._found) and self.picture.engine is not Engine.HERE
+        self.query_one("#costs-rule", Rule).show("costs", words, self.room.palette.warn if old else None)
 
     def _share_out(self) -> None:
         """Limits stand beside the table, or under it; where there is no room for both they have the screen in turn."""
@@ -197,11 +210,22 @@ class CostsScreen(RoomScreen):
         most = min(limits.lines_wanted(width), height * 2 // 5)
         side.styles.height = most if under and not self.full else "1fr"
         self.query_one("#spent").styles.layout = "horizontal" if beside else "vertical"
+        self._share_left(beside, height)
         tabs, summary = self.query_one(Tabs), self.query_one(SpendSummary)
         set_lines(tabs, tabs.lines_wanted(width) if not self.full and height >= 10 else 0)
         set_lines(summary, 0 if self.full else summary.lines_wanted(width) if height >= 16 else 1)
         self.query_one("#costs-rule").display = not self.full and height >= 12
         self.query_one("#spent-rule").display = height >= 14
+
+    def _share_left(self, wide: bool, height: int) -> None:
+        """Give the second table what the first one leaves, if that is enough."""
+        other, table = self.query_one("#other", SpendTable), self.table
+        least = min(_ROWS, len(other.rows) + 1)
+        left = height - 7 - max(len(table.rows) + 1, _ROWS)
+        both = wide and bool(other.rows) and left >= least
+        table.styles.height = max(len(table.rows) + 1, _ROWS) if both else "1fr"
+        for part in ("#other-rule", "#other"):
+            self.query_one(part).display = both
 
     def on_resize(self, event: Resize) -> None:
         """The size is another one."""
@@ -224,7 +248,7 @@ class CostsScreen(RoomScreen):
             return super().reason_against(action)
         row = self._row()
         if self.by is not By.AGENT or row is None:
-            return "rows of agents can be opened: a shows them"
+            return f"rows of agents can be opened: {self._key(By.AGENT)} shows them"
         return f"{row.name} is no longer there"
 
     def items(self) -> list[Item]:
@@ -244,15 +268,14 @@ class CostsScreen(RoomScreen):
     def motions(self) -> list[Motion]:
         """Keys that choose what is looked at, and move the cursor."""
         spans = [Motion(key, f"What was spent: {span}.", partial(self.turn_span, span)) for key, span in _SPANS.items()]
-        groups = [Motion(key, f"By {by}.", partial(self.turn_by, by)) for key, by in _BY.items()]
         page = max(1, self.table.size.height - 2)
         return [
-            Motion("j down", "Next row, or line.", partial(self._move, 1)),
-            Motion("k up", "Row or line before.", partial(self._move, -1)),
-            Motion("space pagedown", "A page on.", partial(self._move, page)),
-            Motion("pageup", "A page back.", partial(self._move, -page)),
+            self.motion("down", partial(self._move, 1)),
+            self.motion("up", partial(self._move, -1)),
+            self.motion("page_down", partial(self._move, page)),
+            self.motion("page_up", partial(self._move, -page)),
+            *(self.motion(f"by_{by}", partial(self.turn_by, by)) for by in By),
             *spans,
-            *groups,
         ]
 
     def _move(self, rows: int) -> None:
@@ -264,10 +287,10 @@ class CostsScreen(RoomScreen):
     @on(Tabs.Taken)
     def _tab_taken(self, event: Tabs.Taken) -> None:
         event.stop()
-        if event.key in _SPANS:
-            self.turn_span(_SPANS[event.key])
+        if event.tab_name in map(str, Span):
+            self.turn_span(Span(event.tab_name))
         else:
-            self.turn_by(_BY[event.key])
+            self.turn_by(By(event.tab_name))
 
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:

@@ -35,7 +35,9 @@ class AlarmLine(Lines):
         words = "alarm" if len(alarms) == 1 else f"{len(alarms)} alarms"
         since = age(self._picture.since(first.since)) if first.since and width >= 60 else ""
         end = ink.line(
-            (f" {since} ", palette.quiet), ("w", palette.key), (" all " if width >= 60 else " ", palette.text)
+            (f" {since} ", palette.quiet),
+            (self.room.keys.shown("alarms"), palette.key),
+            (" all " if width >= 60 else " ", palette.text),
         )
         return (ink.spread(ink.line((f" {words}  ", style), (first.text, palette.text)), end, width),)
 

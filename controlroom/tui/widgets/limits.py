@@ -51,7 +51,7 @@ class LimitsInFull(Lines):
 
     def lines_wanted(self, width: int) -> int:
         """Give the lines that show all of it."""
-        return len(self._all(width))
+        return sum(map(len, self._paragraphs(width)))
 
     def move(self, rows: int) -> None:
         """Move by lines."""
@@ -60,7 +60,10 @@ class LimitsInFull(Lines):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits."""
-        lines = self._all(width)
+        paragraphs = self._paragraphs(width)
+        lines = [line for paragraph in paragraphs for line in paragraph]
+        if len(lines) + len(paragraphs) <= height:
+            lines = [line for paragraph in paragraphs for line in (*paragraph, *[()] * (len(paragraph) > 1))]
         self._top = max(0, min(self._top, len(lines) - height))
         below = len(lines) - self._top - height
         shown = lines[self._top : self._top + height]
@@ -68,7 +71,8 @@ class LimitsInFull(Lines):
             shown[-1] = ink.line((f"   … {below + 1} more lines: {self._more}", self.palette.quiet))
         return shown
 
-    def _all(self, width: int) -> list[Line]:
+    def _paragraphs(self, width: int) -> list[list[Line]]:
+        """Headings, and each gauge with all there is to say about it."""
         picture = self._picture
         fleet, now, clock = picture.fleet, picture.now, picture.clock
         known = {f"budget {one.name}": budget_facts(one, now, clock) for one in fleet.budgets.values()}
@@ -77,10 +81,10 @@ class LimitsInFull(Lines):
         budgets = [gauge for gauge in found if gauge.group == "budget"]
         limits = [gauge for gauge in found if gauge.group != "budget"]
         return [
-            *self._heading("budgets", width),
+            self._heading("budgets", width),
             *self._part(budgets, known, width, NO_BUDGET),
-            *self._heading("limits", width),
-            *(line for group in _apart(limits, width) for line in self._part(group, known, width, NO_LIMIT)),
+            self._heading("limits", width),
+            *(part for group in _apart(limits, width) for part in self._part(group, known, width, NO_LIMIT)),
         ]
 
     def _heading(self, title: str, width: int) -> list[Line]:
@@ -88,14 +92,13 @@ class LimitsInFull(Lines):
         rest = sign * max(0, width - len(title) - 3)
         return [ink.line((f"{sign} ", palette.rule), (f"{title} ", palette.quiet), (rest, palette.rule))]
 
-    def _part(self, found: Sequence[Gauge], known: dict[str, list[str]], width: int, none: str) -> list[Line]:
+    def _part(self, found: Sequence[Gauge], known: dict[str, list[str]], width: int, none: str) -> list[list[Line]]:
         if not found:
-            return [ink.line((f" {part}", self.palette.quiet)) for part in ink.wrap(none, max(8, width - 2))]
-        words, drawn = words_for(found, width - 1, brief=width < 60), list[Line]()
-        for gauge in found:
-            drawn.append(draw(self.palette, gauge, words, width - 1))
-            drawn += self._facts(known.get(gauge.name, []), width)
-        return drawn
+            return [[ink.line((f" {part}", self.palette.quiet)) for part in ink.wrap(none, max(8, width - 2))]]
+        words = words_for(found, width - 1, brief=width < 60)
+        facts = [self._facts(known.get(gauge.name, []), width) for gauge in found]
+        drawn = [draw(self.palette, gauge, words, width - 1) for gauge in found]
+        return [[line, *said] for line, said in zip(drawn, facts, strict=True)]
 
     def _facts(self, facts: Sequence[str], width: int) -> list[Line]:
         indent = 2 if width < 60 else _INDENT

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from controlroom.domain.bars import cells
-from controlroom.domain.spans import By, SpendRow
+from controlroom.domain.spans import By, SpendRow, remarks
 from controlroom.domain.words import count, dollars, history, percent
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.widgets.limits import packed
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 
@@ -23,7 +24,7 @@ _LONGEST = 40
 def money(row: SpendRow, covered: bool) -> str:
     """Write what keys paid, or what is covered; nothing where there is none of it."""
     micro = row.covered if covered else row.billed
-    return "" if micro is None else f"{'≈' * covered}{dollars(micro)}"
+    return "" if micro is None else f"{'≈' * covered}{'~' * row.about[covered]}{dollars(micro)}"
 
 
 def hits(row: SpendRow) -> str:
@@ -65,8 +66,9 @@ class _Columns:
 class SpendTable(Rows[SpendRow]):
     """One key a row."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    def __init__(self, *, cursor: bool = True, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
+        self._cursor = cursor
         self.by = By.AGENT
         self.empty_lines: Sequence[Line] = ()
         self._columns = _Columns(0, 0, 0, 0, 0, False, 0, 0, 0, 0)
@@ -83,6 +85,9 @@ class SpendTable(Rows[SpendRow]):
     def empty(self, width: int) -> Sequence[Line]:
         """What the screen found to say."""
         return self.empty_lines
+
+    def _draw_row(self, row: SpendRow, width: int, chosen: bool) -> Sequence[Line]:
+        return super()._draw_row(row, width, chosen and self._cursor)
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Measure the columns; name them where there is room."""
@@ -195,6 +200,7 @@ class SpendSummary(Lines):
                 line = ink.line((" ", None))
             line = (*line, *part)
         lines.append(line)
+        lines += [ink.line((f" {words}", palette.note)) for words in packed(remarks(whole.all), width - 2)]
         room = width - max(map(ink.length, lines[:1])) - 12
         if room >= 12 and any(self._past):
             lines[0] = ink.spread(lines[0], self._history(room), width)

@@ -10,8 +10,8 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
-Tab = tuple[str, str]
-"""Its key, and its words."""
+Tab = tuple[str, str, str]
+"""What it is called, its key as it is shown, and its words."""
 
 
 class Tabs(Lines):
@@ -20,19 +20,19 @@ class Tabs(Lines):
     class Taken(Message):
         """One was tapped."""
 
-        def __init__(self, key: str) -> None:
+        def __init__(self, name: str) -> None:
             super().__init__()
-            self.key = key
+            self.tab_name = name
 
-    def __init__(self, groups: Sequence[Sequence[Tab]], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._groups = groups
+        self._groups: Sequence[Sequence[Tab]] = ()
         self._chosen: Sequence[str] = ()
         self._places: list[tuple[int, int, int, str]] = []
 
-    def show(self, chosen: Sequence[str]) -> None:
-        """Show these keys' tabs as the chosen ones."""
-        self._chosen = chosen
+    def show(self, groups: Sequence[Sequence[Tab]], chosen: Sequence[str]) -> None:
+        """Show these from now on; `chosen` names one of each group."""
+        self._groups, self._chosen = groups, chosen
         self.redraw()
 
     def lines_wanted(self, width: int) -> int:
@@ -54,26 +54,26 @@ class Tabs(Lines):
 
     def _group(self, group: Sequence[Tab], row: int, at: int) -> list[tuple[str, Style | None]]:
         palette, runs = self.palette, list[tuple[str, Style | None]]()
-        for key, words in group:
-            chosen = key in self._chosen
-            before, mark, after = words.partition(key) if key in words else (f"{key} ", "", words)
-            cells = ink.width(before + mark + after) + 2
-            self._places.append((row, at, at + cells, key))
-            at += cells
+        for name, key, words in group:
+            chosen = name in self._chosen
             style = palette.strong if chosen else palette.text
-            inner = [(before, style), (mark, palette.key), (after, style)]
-            if key not in words:
-                inner = [(before, palette.key), (after, style)]
+            before, mark, after = words.partition(key) if key and key in words else ("", key, f" {words}" * bool(key))
+            inner = [(before, style), (mark, palette.key), (after if key else words, style)]
+            cells = sum(ink.width(part) for part, _ in inner) + 2
+            self._places.append((row, at, at + cells, name))
+            at += cells
             runs += [("[" if chosen else " ", palette.accent), *inner, ("]" if chosen else " ", palette.accent)]
         return runs
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was tapped."""
         event.stop()
-        for row, start, end, key in self._places:
+        for row, start, end, name in self._places:
             if row == event.y and start <= event.x < end:
-                self.post_message(self.Taken(key).set_sender(self))
+                self.tell(self.Taken(name))
 
 
 def _cells(group: Sequence[Tab]) -> int:
-    return sum(ink.width(words) + 2 + (2 if key not in words else 0) for key, words in group)
+    return sum(
+        ink.width(words) + 2 + (ink.width(key) + 1) * (bool(key) and key not in words) for _, key, words in group
+    )
