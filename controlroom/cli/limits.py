@@ -16,6 +16,9 @@ from controlroom.domain.limits import LimitRow, in_order, record, row
 from controlroom.fleet.client import Client
 
 _HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")
+_SHORT = {"requests": "req", "input": "in", "output": "out"}
+_NARROW = 60
+"""Columns below which names of buckets are shortened, so that what is left and when it is whole still has room."""
 _HEARD = 1.0
 """Seconds that hosts which have just connected may take to say how far their plans are used."""
 
@@ -41,8 +44,9 @@ async def _limits(client: Client, args: argparse.Namespace) -> int:
 
 def table(found: Sequence[Headroom], now: int) -> None:
     """Print limits under their accounts; `now`: UTC milliseconds."""
-    rows = [_cells(_HEAD), *(_cells(row(one, now, clock)) for one in found)]
-    head, *lines = lined_up(rows, frozenset(range(1, 4)), output.width())
+    narrow = (output.width() or _NARROW) < _NARROW
+    rows = [_cells(_HEAD), *(_cells(row(one, now, clock), narrow=narrow) for one in found)]
+    head, *lines = lined_up(rows, frozenset((1, 2, 4)), output.width())
     output.data(head)
     drawn = iter(lines)
     for account, ones in groupby(found, lambda one: one.account):
@@ -51,13 +55,14 @@ def table(found: Sequence[Headroom], now: int) -> None:
             output.data(next(drawn))
 
 
-def _cells(written: LimitRow) -> tuple[str, ...]:
+def _cells(written: LimitRow, *, narrow: bool = False) -> tuple[str, ...]:
+    name, _, rest = written.name.partition(" ")
     return (
-        f"  {written.name}",
+        f"  {_SHORT[name]} {rest}" if narrow and name in _SHORT else f"  {written.name}",
         written.used,
-        written.limit,
         written.left,
         written.resets,
+        written.limit,
         written.age,
         written.source,
         written.who,

@@ -24,7 +24,7 @@ from controlroom.domain.headroom import (
     window_gauge,
 )
 from controlroom.domain.limit_alarms import alarms
-from controlroom.domain.model import LIVE, Fleet
+from controlroom.domain.model import LIVE, Fleet, State
 from controlroom.fleet.api_limits import ApiLimits
 from controlroom.fleet.cost_views import plan_spend
 from controlroom.fleet.ledger import Ledger, LedgerProblem
@@ -33,6 +33,7 @@ from controlroom.fleet.limit_settings import ApiTable
 from controlroom.fleet.limits_seen import LoginSeen
 from controlroom.fleet.rounds import Rounds
 from controlroom.fleet.usage_seen import Used
+from controlroom.wire.messages import Tell
 
 log = logging.getLogger("controlroom.headroom")
 
@@ -44,6 +45,9 @@ SHARED = 10_000
 
 FLOW = 5.0
 """Seconds between two looks at buckets that are being refilled."""
+
+ASKED = 300_000
+"""Milliseconds between two questions to the agents of a login how far its windows are used: each may ask the API."""
 
 TICK = 60.0
 """Seconds after which everything is looked at again though nothing was heard."""
@@ -60,6 +64,12 @@ class Room(Protocol):
     def happened(self, event: events.Event) -> None:
         """Take an event."""
 
+    def send(self, host: str, message: Tell) -> bool:
+        """Send a host a message; False when it cannot be reached."""
+
+    def new_id(self) -> int:
+        """Give a number for a request."""
+
 
 class HeadroomDesk:
     """Keeps the gauges of all limits. All methods are called on the event loop."""
@@ -74,6 +84,8 @@ class HeadroomDesk:
         """By window: when it was read who used it, and who did."""
         self._stale = False
         """Windows were used by more than is shown."""
+        self._asked: dict[str, int] = {}
+        """By account: when its agents were asked."""
         self._alarms: dict[str, Alarm] = {}
         self._rounds = Rounds(self._tell, "headroom", TICK)
 
@@ -148,7 +160,21 @@ class HeadroomDesk:
         agents = self._room.fleet.agents
         self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
         used = {account for agent, account in self._logins.items() if agents[agent].state in LIVE}
+        for account in used:
+            self._ask(account, max((one.at for one in readings if one.account == account), default=0), now)
         return gauges + [unread(account) for account in sorted(used - {reading.account for reading in readings})]
+
+    def _ask(self, account: str, read: int, now: int) -> None:
+        """Have an agent that works ask how far its login's windows are used, when nobody has said for a while."""
+        if now - max(read, self._asked.get(account, 0)) < ASKED:
+            return
+        fleet = self._room.fleet
+        for key in (key for key, whose in self._logins.items() if whose == account):
+            agent = fleet.agents[key]
+            fits = agent.kind == "headless" and fleet.state_of(agent) is State.WORKING
+            if fits and self._room.send(agent.host, Tell(self._room.new_id(), agent.name, agent.epoch, "usage")):
+                self._asked[account] = now
+                return
 
     async def _share(self, readings: list[Reading], now: int) -> None:
         """Read anew who used the windows, where that was not done just now."""

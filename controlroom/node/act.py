@@ -107,7 +107,7 @@ class Actor:
         request = {"do": wanted.what, "text": wanted.text}
         if wanted.what == "answer":
             request |= {"question": wanted.question, "verdict": wanted.verdict}
-        elif wanted.what not in ("message", "interrupt"):
+        elif wanted.what not in ("message", "interrupt", "usage"):
             raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
         await self._ask(entry, request)
 

@@ -208,13 +208,18 @@ class AgentRun:
     def _do(self, request: dict[str, Any], reply: Callable[[str], None]) -> None:
         """Do what is asked and reply now or later, or raise `Refused`."""
         what = request.get("do")
-        if what not in ("message", "answer", "interrupt", "grant"):
+        if what not in ("message", "answer", "interrupt", "grant", "usage"):
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
         if self._ends:
             raise Refused("it has ended; reassign it to go on")
         if what == "grant":
             self._money.take(whole(request.get("number")))
             self._save()
+            reply("")
+        elif what == "usage":
+            if self._conversation is None:
+                raise Refused("only a headless Claude can be asked what is used of its plan")
+            self._write(self._conversation.asking(self._money.plan_question()))
             reply("")
         else:
             self._tell(what, request, reply)

@@ -155,6 +155,12 @@ class Conversation:
         self._interrupting = True
         return _line({"type": "control_request", "request_id": request, "request": {"subtype": "interrupt"}})
 
+    def asking(self, line: bytes) -> bytes:
+        """Put a question of the runner's own. Raises `Refused` when it takes nothing more."""
+        if self._closed:
+            raise Refused("it has finished its task and is ending")
+        return line
+
     def answer(self, question: str, verdict: str, words: str, now: int) -> bytes:
         """Answer an open question. Raises `Refused` when it is not open, or the verdict says nothing to it."""
         open_one = self._questions.get(question)

@@ -11,6 +11,8 @@
         log.000001 …    segments of records (wire.records)
         grant.json      what it may spend (node.grant_file), when a budget binds it
         usage.jsonl     what each API message used (meter.usage), in the order it was seen
+        status_line.json   what an interactive Claude last told its status line (status_line)
+        settings.json   what an interactive Claude is given as --settings
         limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
         control.sock    the runner's socket, while it lives
 
@@ -20,6 +22,7 @@ The control socket speaks JSON lines, one request and one reply a connection:
     {"do": "answer", "question": ID, "verdict": "allow" | "always" | "deny", "text": …}
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
     {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
+    {"do": "usage"}                                                ask Claude how far its plan is used
     {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
     -> {"ok": true} | {"ok": false, "reason": …}
 
@@ -33,6 +36,7 @@ from controlroom.meter.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
 USAGE, GRANT, LIMITS = "usage.jsonl", "grant.json", "limits.json"
+STATUS_LINE, SETTINGS = "status_line.json", "settings.json"
 OWNER = "owner.json"
 
 TAG = "CONTROLROOM_AGENT"

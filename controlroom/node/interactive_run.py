@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from controlroom.meter.states import State
-from controlroom.node import agent_process, claude
+from controlroom.node import agent_process, claude, status_line
 from controlroom.node.agent_input import speakable
 from controlroom.node.agent_run import AgentRun
 from controlroom.node.interactive import Interactive
 from controlroom.node.keys import Keys
 from controlroom.node.outcome import Refused
+from controlroom.node.status_line import StatusLine
 from controlroom.node.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.typed import ASKS, READY, Pressed, Typed, answer_key, as_text, offers
 
@@ -45,9 +46,12 @@ class InteractiveRun(AgentRun):
         self._transcript = Transcript(config_folder(environ), cwd)
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
-        argv = claude.interactive_line(program, spec.command[1:], spec, session)
+        more = spec.command[1:]
+        more += tuple(status_line.arguments(environ, cwd, more)) if self._money.billing == "plan" else ()
+        argv = claude.interactive_line(program, more, spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
         self._file = SessionFile(config_folder(environ), pid)
+        self._status_line = StatusLine()
         self._typing: list[Typed] = []
         self._pressed: Pressed | None = None
         self._looks_at = self._searches_at = 0.0
@@ -93,6 +97,8 @@ class InteractiveRun(AgentRun):
             self._searches_at = now + _SEARCH
             self._file.search()
         self._claude.look(file, _now())
+        if told := self._status_line.read():
+            self._money.told(told)
         if self._claude.session != before[1]:
             self._transcript.follow(self._claude.session, _iso(time.time() - 5))
         heard = self._hear_all()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controlroom.node import environment, usage_question
+from controlroom.node.outcome import Refused
 from controlroom.node.plan_windows import PlanWindows
 from controlroom.node.run_budget import NEVER, RunBudget
 from controlroom.node.run_spend import RunSpend
@@ -77,6 +78,17 @@ class Money:
         self._asked += 0 if first else 1
         self._asks_at = now + ASKS
         return usage_question.line(self._asked)
+
+    def plan_question(self) -> bytes:
+        """Give the question how far the windows of its plan are used. Raises `Refused` when a key pays."""
+        if self._windows is None:
+            raise Refused("a key pays for it: there is no plan to ask about")
+        return self._windows.question()
+
+    def told(self, status_line: dict[str, Any]) -> None:
+        """Take what Claude has told its status line."""
+        if self._windows:
+            self._windows.told(status_line, _now())
 
     def _answered(self, usage: UsageMeter, number: int, pico: int) -> None:
         """Take the answer; number 0, before the first message, is what the session had cost before the run."""

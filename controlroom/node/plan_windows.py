@@ -25,6 +25,7 @@ MOST_PERCENT = 1000.0
 _MOST_WINDOWS = 32
 _NAME_LIMIT, _CONFIG_LIMIT = 60, 16 * 1024 * 1024
 _FAR = 10**14
+_QUESTION = "windows"
 _STATUSES = ("allowed", "allowed_warning", "rejected")
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
 _ACCOUNT = b'"oauthAccount"'
@@ -46,11 +47,24 @@ class PlanWindows:
         """Take an event of the stream."""
         if event.get("type") == "rate_limit_event":
             self._take(from_event(table(event.get("rate_limit_info"))), "stream", now)
+        response = table(event.get("response")) if event.get("type") == "control_response" else {}
+        if response.get("request_id") == _QUESTION:
+            self.answered(table(response.get("response")), now)
+
+    @staticmethod
+    def question() -> bytes:
+        """Give the question that the stream answers with all windows there are."""
+        request = {"type": "control_request", "request_id": _QUESTION, "request": {"subtype": "get_usage"}}
+        return json.dumps(request).encode() + b"\n"
 
     def answered(self, usage: Mapping[str, Any], now: int) -> None:
         """Take the answer to `get_usage`."""
         self._plan = text(usage.get("subscription_type"), _NAME_LIMIT) or self._plan
         self._take(from_usage(table(usage.get("rate_limits"))), "get_usage", now)
+
+    def told(self, status_line: Mapping[str, Any], now: int) -> None:
+        """Take what Claude tells its status line."""
+        self._take(from_usage(table(status_line.get("rate_limits"))), "status line", now)
 
     def used(self, name: str, now: int) -> float:
         """Give how many per cent of a window are used; 0 when nothing is known of it, or it has begun anew since."""

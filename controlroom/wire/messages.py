@@ -69,13 +69,13 @@ class Kill:
 
 @dataclass(frozen=True)
 class Tell:
-    """Something for a running agent: a message, an answer to its question, or an interrupt."""
+    """Something for a running agent: a message, an answer to its question, an interrupt; or how its plan stands."""
 
     id: int
     name: str
     epoch: int
     what: str
-    """`message`, `answer` or `interrupt`."""
+    """`message`, `answer`, `interrupt`, or `usage` (of a headless one; it comes home as `LimitsSeen`)."""
     text: str = ""
     question: str = ""
     """The id of the question that the answer was shown for; refused when it is no longer open."""

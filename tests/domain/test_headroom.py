@@ -138,6 +138,13 @@ def test_what_is_left_ends_where_the_buffer_begins() -> None:
     assert limits.left(Headroom("api", "x", "bucket", 60, 50)) == 0
 
 
+def test_those_who_used_most_are_named() -> None:
+    shares = {f"v/{number}": 200 for number in range(5)}
+    assert limits.row(Headroom("a", "week", "window", 9, 100, shares=shares), NOW, str).who == (
+        "v/0 20 %, v/1 20 %, v/2 20 %, 2 more"
+    )
+
+
 def test_limits_are_in_an_order_that_stays() -> None:
     names = ["week Opus", "5 h", "input opus-5", "week", "requests haiku"]
     kinds = ["window", "window", "bucket", "window", "bucket"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from controlroom.fleet.translate import Setting
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
 from controlroom.wire.limits import LimitsSeen, WindowSeen
+from controlroom.wire.messages import Tell
 from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
@@ -106,6 +108,31 @@ async def test_the_gauges_reach_front_ends_and_outlive_a_link(here: Room, hosts:
     hosts[0].cut()
     await here.up("vm1")
     assert gauges(here)[f"{ANN} 5 h"].used == 30
+
+
+async def test_a_quiet_login_is_asked_about_and_not_too_often(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
+    for host in hosts:
+        host.agents["a1"] = replace(host.agents["a1"], state="working", kind="headless", pid=7)
+        for channel in tuple(host.channels):
+            host.tell_all(channel)
+    await here.until(lambda: here.agent("vm2/a1").pid == 7)
+    for host in hosts:
+        host.limits(five_hours(30))
+    await here.until(lambda: gauges(here))
+    assert not asked(*hosts)
+    here.now += headroom.ASKED
+    for _ in range(3):
+        hosts[0].limits(five_hours(30), WindowSeen("seven_day", NOON, 1, NOON + DAY))
+        await here.until(lambda: len(asked(*hosts)) == 1)
+        await here.engine.wait_idle()
+    hosts[0].limits(five_hours(31, here.now + 60_000))
+    here.now += 60_000
+    await here.engine.wait_idle()
+    assert len(asked(*hosts)) == 1, "it was asked just now"
+
+
+def asked(*hosts: OnPlan) -> list[Tell]:
+    return [message for host in hosts for message in host.heard if isinstance(message, Tell)]
 
 
 async def test_a_window_ends_though_nobody_speaks(

@@ -1,0 +1,80 @@
+"""How far a plan is used, told by the real Claude Code CLI with the login of a plan: its status line, and asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controlroom.node.agents import Entry
+from controlroom.node.limits_feed import read_limits
+from controlroom.wire.limits import LimitsSeen
+from controlroom.wire.messages import Spawn, Tell
+from controlroom.wire.spec import AgentSpec, Credential
+from tests.lab.claude import log_in
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient
+from tests.node.test_interactive_claude import LATE, screen
+
+MAIL = "ann@example.org"
+
+
+@pytest.fixture
+def node(
+    home: World, api: Api, claude_home: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[NodeClient]:
+    claude_home(home.home, api)
+    log_in(home.home, MAIL)
+    api.configure(ratelimit="unified", unified={"5h_utilization": 0.37, "7d_utilization": 0.61})
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def spawn(node: NodeClient, kind: str, task: str) -> None:
+    spec = AgentSpec(kind=kind, cwd="project", permission_mode="default", credential=Credential(plan=True))
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, task, 0)).outcome == "done"
+
+
+def told(home: World, source: str) -> LimitsSeen:
+    """What its runner keeps for home, once this source has spoken."""
+    entry = Entry("talk", 1, str(home.home / ".local/state/controlroom/agents/talk.1"))
+
+    def heard() -> LimitsSeen:
+        seen = read_limits(entry)
+        assert seen
+        assert source in {window.source for window in seen.windows}, seen
+        return seen
+
+    return wait_for(heard, LATE, f"{source} tells the windows")
+
+
+def windows(seen: LimitsSeen) -> dict[str, float | None]:
+    return {window.name: window.percent for window in seen.windows}
+
+
+def test_an_interactive_agent_tells_through_its_status_line(node: NodeClient, home: World) -> None:
+    settings = home.home / ".claude" / "settings.json"
+    mine = {"statusLine": {"type": "command", "command": "echo my own line"}}
+    settings.write_text(json.dumps(mine))
+    spawn(node, "interactive", "[[text hello]]")
+    seen = told(home, "status line")
+    assert (seen.account, windows(seen)) == (MAIL, {"five_hour": 37.0, "seven_day": 61.0})
+    assert all(window.resets for window in seen.windows)
+    wait_for(lambda: "my own line" in screen(), LATE, "the user's own line is on the screen")
+    assert json.loads(settings.read_text()) == mine
+
+
+def test_a_headless_agent_is_asked(node: NodeClient, home: World, api: Api) -> None:
+    spawn(node, "headless", '[[tool Bash {"command":"touch made.txt"}]][[text made]]')
+    node.wait_agent("talk", lambda seen: seen.state == "waiting", LATE)
+    assert windows(told(home, "stream")) == {"five_hour": 37.0, "seven_day": 61.0}
+    assert node.ask(lambda number: Tell(number, "talk", 1, "usage")).outcome == "done"
+    seen = told(home, "get_usage")
+    assert (seen.plan, windows(seen)) == ("max", {"five_hour": 37.0, "seven_day": 61.0})
