@@ -5,13 +5,12 @@ keys pay and what plans cover are compared apart, never together. Money is micro
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
-from controlroom.domain.costs import BILLED, decimal
+from controlroom.domain.costs import BILLED, COVERED
 from controlroom.domain.plans import Offers, Plan
 from controlroom.domain.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
+from controlroom.domain.ways import Comparison, Part, Terms, Way
 from controlroom.domain.words import dollars, percent
 from controlroom.meter.prices import Price, Sheet, bare_name, micro
 from controlroom.meter.usage import Usage
@@ -26,114 +25,12 @@ GOOD_HIT_RATE = 0.9
 """What better caching is taken to reach where no profile of one's own does better than the whole."""
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What is to be compared, as its user says it."""
-
-    can_wait: float = 1.0
-    """Which share of the use could wait for a batch (0 to 1)."""
-    hit_rate: float | None = None
-    """The cache hit rate that better caching would reach (0 to 1); None: the best profile's, or `GOOD_HIT_RATE`."""
-    committed: int = 0
-    """Micro-dollars an hour of one unit of committed throughput that somebody offers; 0: there is no offer."""
-    tokens_per_minute: int = 0
-    """Tokens a minute that one unit of it holds."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to pay for the use, or to do it."""
-
-    key: str
-    """`list`, `plan:max`, `committed:peak`; `batch`, `cache`, `cheaper`, `most:claude-sonnet-5-5`."""
-    name: str
-    kind: str
-    """`pay` (the same use, paid otherwise) or `change` (paid by use, done otherwise)."""
-    month: int
-    """Micro-dollars a month."""
-    holds: bool | None = None
-    """Whether it carries this use; None: nobody has told us."""
-    note: str = ""
-    """Where it breaks even, and what it takes for granted."""
-    fixed: bool = False
-    """Whether it costs the same however much is used: it then pays when use at list prices comes to more."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The use that one kind of account pays for, and its ways."""
-
-    billing: str
-    messages: int
-    spent: int
-    """What was booked in the measured time."""
-    month: int
-    """What a month costs by use: today's list prices, at the measured rate."""
-    mean: float = 0.0
-    """Tokens a minute, without those read from the cache, round the clock."""
-    peak: int = 0
-    """Those of the busiest minute."""
-    ways: tuple[Way, ...] = ()
-    """The cheapest first, those of kind `pay` before those of kind `change`."""
-
-    def cheapest(self, *, sure: bool = False) -> Way:
-        """Give the cheapest way to pay; `sure`: among those that certainly hold."""
-        ways = [way for way in self.ways if way.kind == "pay" and way.holds is not False and (way.holds or not sure)]
-        return min(ways, key=lambda way: way.month)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All of it."""
-
-    asked_days: int
-    days: float
-    """Measured days that it is worked out from."""
-    parts: tuple[Part, ...] = ()
-    said: tuple[str, ...] = ()
-    """Everything that was taken for granted, a sentence each."""
-
-
 def compare(use: Use, sheet: Sheet, offers: Offers, terms: Terms) -> Comparison:
     """Work it all out, at the prices of the moment at which the use ends."""
     bench = _Bench(use, sheet, offers, terms)
     billings = sorted({group.billing for group in use.groups}, key=lambda name: (name != BILLED, not name, name))
     parts = tuple(bench.part(billing) for billing in billings)
     return Comparison(use.asked_days, use.days, parts, tuple(bench.said()))
-
-
-def as_table(found: Comparison) -> dict[str, Any]:
-    """Give it for scripts: dollars as decimal texts."""
-    return {
-        "asked_days": found.asked_days,
-        "measured_days": round(found.days, 3),
-        "parts": [_part_table(part) for part in found.parts],
-        "assumptions": list(found.said),
-    }
-
-
-def _part_table(part: Part) -> dict[str, Any]:
-    return {
-        "billing": part.billing or None,
-        "messages": part.messages,
-        "booked_usd": decimal(part.spent),
-        "month_usd": decimal(part.month),
-        "tokens_per_minute": {"mean": round(part.mean, 3), "peak": part.peak},
-        "cheapest": part.cheapest().key,
-        "cheapest_that_holds": part.cheapest(sure=True).key,
-        "ways": [
-            {
-                "way": way.key,
-                "name": way.name,
-                "kind": way.kind,
-                "month_usd": decimal(way.month),
-                "break_even_usd": decimal(way.month) if way.fixed else None,
-                "holds": way.holds,
-                "note": way.note,
-            }
-            for way in part.ways
-        ],
-    }
 
 
 def cached(usage: Usage, hit_rate: float) -> Usage:
@@ -205,12 +102,21 @@ class _Bench:
 
     def _plans(self, month: int, billing: str) -> Iterator[Way]:
         for plan in self._offers.plans:
-            seats = plan.month * plan.seats_from
-            name = plan.name if plan.seats_from == 1 else f"{plan.name} × {plan.seats_from}"
+            own = plan.key == self._use.own_plan and billing == COVERED
+            number = max(plan.seats_from, self._use.logins if own else 1)
+            seats = plan.month * number
+            name = plan.name if number == 1 else f"{plan.name} × {number}"
             if plan.usage_billed:
                 yield Way(f"plan:{plan.key}", f"{name} + use", "pay", seats + month, True, "never below pay per use")
             else:
-                yield Way(f"plan:{plan.key}", name, "pay", seats, None, _pays(plan, seats, month, billing), fixed=True)
+                holds, note = self._carried() if own else (None, "")
+                note += _pays(plan, number, month, billing)
+                yield Way(f"plan:{plan.key}", name, "pay", seats, holds, note, fixed=True)
+
+    def _carried(self) -> tuple[bool | None, str]:
+        """Say whether the user's own plan carried what it covered."""
+        full = [week.account for week in self._use.weeks if week.used >= 100]
+        return (None, f"yours, used up by {full[0]}; ") if full else (True, "yours, it carried this; ")
 
     def _committed(self, tokens: int, peak: int, month: int) -> Iterator[Way]:
         """Price an offer of throughput: as many units as the mean needs, and as many as the peak does."""
@@ -346,13 +252,13 @@ def _held(week: Week) -> str:
     )
 
 
-def _pays(plan: Plan, seats: int, month: int, billing: str) -> str:
-    """Say where a plan breaks even, by the list price of what is used."""
-    text = f"pays from {dollars(seats)} of use on; yours is {_sign(billing)}{dollars(month)}"
+def _pays(plan: Plan, number: int, month: int, billing: str) -> str:
+    """Say where so many of a plan break even, by the list price of what is used."""
+    text = f"pays from {dollars(plan.month * number)} of use on; yours is {_sign(billing)}{dollars(month)}"
     if plan.month_paid_yearly is not None:
-        text += f"; {dollars(plan.month_paid_yearly * plan.seats_from)} paid yearly"
+        text += f"; {dollars(plan.month_paid_yearly * number)} paid yearly"
     if plan.api_credit:
-        text += f"; {dollars(plan.api_credit)} of the API with it, not for Claude Code"
+        text += f"; {dollars(plan.api_credit * number)} of the API with it, not for Claude Code"
     return text + (f"; unsure: {plan.unsure}" if plan.unsure else "")
 
 

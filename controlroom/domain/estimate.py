@@ -51,6 +51,18 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of the world for an estimate."""
+
+    sheet: Sheet
+    offers: Offers
+    market: Market
+    memory: Memory
+    yours: tuple[Tier, Ceilings | None] | None = None
+    """The room's own tier with its ceilings; None: nobody has said which it has."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One size of requests, and what comes of it."""
 
@@ -96,29 +108,21 @@ class Estimate:
     """Everything that was taken for granted, a sentence each."""
 
 
-def estimate(
-    wish: Wish, usual: Requests, sheet: Sheet, offers: Offers, market: Market, memory: Memory, at: int
-) -> Estimate:
+def estimate(wish: Wish, usual: Requests, known: Known, at: int) -> Estimate:
     """Work it all out, at the prices of the moment `at` (UTC milliseconds)."""
-    model = wish.model or usual.model
-    price = sheet.find(model, at)
-    known = price or sheet.dearest(at)
+    model, sheet = wish.model or usual.model, known.sheet
+    price = sheet.find(model, at) or sheet.dearest(at)
     minute = Fraction(wish.agents) * Fraction(wish.per_hour) / 60
-    month = Fraction(wish.agents) * Fraction(wish.per_hour) * Fraction(wish.hours) * wish.days
+    month = 60 * minute * Fraction(wish.hours) * wish.days
     hit_rate = usual.hit_rate if wish.hit_rate is None else wish.hit_rate
-    sizes = [
-        (wish.prompt or prompt, output if wish.output is None else wish.output)
-        for prompt, output in zip(usual.prompts, usual.outputs, strict=True)
-    ]
-    usages = [_usage(prompt, output, hit_rate, usual) for prompt, output in sizes]
-    cases = tuple(
-        _case(name, usage, minute, _month(sheet, known, usage, month))
-        for name, usage in zip(CASES, usages, strict=True)
-    )
+    usages = [_usage(prompt, output, wish, usual) for prompt, output in zip(usual.prompts, usual.outputs, strict=True)]
+    months = [_month(sheet, price, usage, month) for usage in usages]
+    cases = tuple(_case(name, usage, minute, each) for name, usage, each in zip(CASES, usages, months, strict=True))
     mean = None
     if usual.mean_prompt is not None and usual.mean_output is not None:
-        whole = wish.prompt or round(usual.mean_prompt), usual.mean_output if wish.output is None else wish.output
-        mean = _month(sheet, known, _usage(whole[0], round(whole[1]), hit_rate, usual), month)
+        whole = _usage(round(usual.mean_prompt), round(usual.mean_output), wish, usual)
+        mean = _month(sheet, price, whole, month)
+    memory = known.memory.bytes
     return Estimate(
         model,
         float(minute),
@@ -126,21 +130,21 @@ def estimate(
         hit_rate,
         cases,
         mean,
-        tuple(
-            _fit(tier, offers.tiers.ceilings(tier.key, model), float(minute), cases[-1]) for tier in offers.tiers.tiers
-        ),
-        memory.bytes,
-        housings(market, wish.agents, memory.bytes),
-        tuple(_said(wish, usual, offers, market, memory, price is not None, sheet.source)),
+        tuple(_fits(known, model, float(minute), cases[-1])),
+        memory,
+        housings(known.market, wish.agents, memory),
+        tuple(_said(wish, usual, known, at)),
     )
 
 
-def _usage(prompt: int, output: int, hit_rate: float, usual: Requests) -> Usage:
-    """Split a prompt as those that were seen."""
-    read = int(prompt * hit_rate)
+def _usage(prompt: int, output: int, wish: Wish, usual: Requests) -> Usage:
+    """Split a prompt as those that were seen, or are wished for."""
+    prompt = wish.prompt or prompt
+    read = int(prompt * (usual.hit_rate if wish.hit_rate is None else wish.hit_rate))
     unread = prompt - read
     written_5m, written_1h = int(unread * usual.written_5m), int(unread * usual.written_1h)
-    return Usage(unread - written_5m - written_1h, output, written_5m, written_1h, read)
+    answer = output if wish.output is None else wish.output
+    return Usage(unread - written_5m - written_1h, answer, written_5m, written_1h, read)
 
 
 def _case(name: str, usage: Usage, minute: Fraction, month: int) -> Case:
@@ -151,6 +155,14 @@ def _case(name: str, usage: Usage, minute: Fraction, month: int) -> Case:
 def _month(sheet: Sheet, price: Price, usage: Usage, requests: Fraction) -> int:
     pico = sheet.total(price, usage, long=usage.prompt > price.long_over, fast=False, us=False, batch=False)
     return micro(round(pico * requests))
+
+
+def _fits(known: Known, model: str, requests: float, case: Case) -> Iterator[TierFit]:
+    """Hold it against the room's own tier, where that is known, then against all there are."""
+    if known.yours:
+        yield _fit(*known.yours, requests, case)
+    for tier in known.offers.tiers.tiers:
+        yield _fit(tier, known.offers.tiers.ceilings(tier.key, model), requests, case)
 
 
 def _fit(tier: Tier, ceilings: Ceilings | None, requests: float, case: Case) -> TierFit:
@@ -166,27 +178,30 @@ def _fit(tier: Tier, ceilings: Ceilings | None, requests: float, case: Case) -> 
     return TierFit(tier.key, tier.name, of_requests, of_input, of_output, spend, holds)
 
 
-def _said(
-    wish: Wish, usual: Requests, offers: Offers, market: Market, memory: Memory, priced: bool, source: str
-) -> Iterator[str]:
+def _said(wish: Wish, usual: Requests, known: Known, at: int) -> Iterator[str]:
     model = wish.model or usual.model
     if not wish.model:
         yield f"model: {model}, {'the one used most' if usual.messages else 'the usual one'}; say another with --model"
-    if not priced:
+    if known.sheet.find(model, at) is None:
         yield f"no price for {model}: counted as the dearest (see prices.toml)"
     yield from _sizes(wish, usual, model)
-    yield f"a month is {wish.days} days of {wish.hours:g} hours; prices: {source or 'of the sheet'}, nothing as a batch"
+    source = known.sheet.source or "of the sheet"
+    yield f"a month is {wish.days} days of {wish.hours:g} hours; prices: {source}, nothing as a batch"
     yield "the pace is taken as even: bursts are higher, and a tier may be enforced over shorter spans than a minute"
-    known = offers.tiers.class_of(model)
-    if known is None or not known.ceilings:
+    yield from _ceilings(known.offers, model)
+    memory, kept = known.memory, size(known.market.reserve)
+    yield f"memory: {size(memory.bytes)} an agent, {memory.source}; {kept} of each machine kept free"
+    yield "machines: so many agents each by memory alone, their processors are not counted; prices change often"
+    yield from known.market.notes
+
+
+def _ceilings(offers: Offers, model: str) -> Iterator[str]:
+    found = offers.tiers.class_of(model)
+    if found is None or not found.ceilings:
         yield f"no reading of the tiers' ceilings for {model}: nobody has published them (see plans.toml)"
     else:
-        yield f"tiers as of {offers.as_of}, for the high case: cache reads do not count" + (
-            f"; unsure: {known.unsure}" if known.unsure else ""
-        )
-    yield f"memory: {size(memory.bytes)} an agent, {memory.source}; {size(market.reserve)} of each machine kept free"
-    yield "machines: so many agents each by memory alone, their processors are not counted; prices change often"
-    yield from market.notes
+        unsure = f"; unsure: {found.unsure}" if found.unsure else ""
+        yield f"tiers as of {offers.as_of}, for the high case: cache reads do not count{unsure}"
 
 
 def _sizes(wish: Wish, usual: Requests, model: str) -> Iterator[str]:

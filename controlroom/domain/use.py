@@ -59,6 +59,10 @@ class Use:
 
     weeks: tuple[Week, ...] = ()
     """Of every login whose week has been read."""
+    own_plan: str = ""
+    """The key of the plan that the room's logins have; empty: nobody has said."""
+    logins: int = 1
+    """How many logins there are."""
 
     @property
     def span(self) -> int:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from controlroom.domain.comparison import Comparison, Terms
 from controlroom.domain.estimate import Estimate, Wish
+from controlroom.domain.ways import Comparison, Terms
 
 
 @dataclass(frozen=True)

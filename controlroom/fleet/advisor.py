@@ -8,18 +8,21 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from controlroom.domain.buckets import Ruling
 from controlroom.domain.comparison import compare
-from controlroom.domain.estimate import Estimate, Memory, Wish, estimate
+from controlroom.domain.estimate import Estimate, Known, Memory, Wish, estimate
 from controlroom.domain.headroom import window_name
 from controlroom.domain.model import LIVE, Agent, Fleet
 from controlroom.domain.plans import Offers
+from controlroom.domain.tiers import Ceilings, Tier
 from controlroom.domain.use import DAY, Requests, Week
 from controlroom.fleet import config
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
-from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet.config import Config, ConfigProblem
 from controlroom.fleet.cost_views import plan_spend
 from controlroom.fleet.home import Home, HomeProblem, find_home
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.limit_rules import load_rules
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
 from controlroom.fleet.price_sheet import load
@@ -40,10 +43,12 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
         sheet, offers = load(home), load_offers(home)
         limits = [price.long_over for price in sheet.prices if price.long_over]
         used = use(ledger, max(1, asked.days), now, limits)
-        weeks = tuple(weeks_of(fleet, ledger, now))
+        weeks, own = tuple(weeks_of(fleet, ledger, now)), config.load(home).plan.name
     except (ConfigProblem, LedgerProblem) as problem:
         return Compared(asked.id, reason=str(problem))
-    found = compare(replace(used, weeks=weeks), sheet, offers, asked.terms)
+    logins = {gauge.account for gauge in fleet.headroom.values() if gauge.kind == "window"}
+    whole = replace(used, weeks=weeks, own_plan=own, logins=max(1, len(logins)))
+    found = compare(whole, sheet, offers, asked.terms)
     if any(way.month >= MOST for part in found.parts for way in part.ways):
         return Compared(asked.id, reason=_TOO_MUCH)
     return Compared(asked.id, found)
@@ -52,10 +57,9 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
 def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
     """Estimate what a fleet needs, by what was measured here."""
     try:
-        offers = load_offers(home)
-        wish = _named(asked.wish, offers)
+        wish = _named(asked.wish, load_offers(home))
         known = requests(ledger, wish.model, now) or requests(ledger, "", now)
-        found = _estimate(home, wish, offers, known, measured_memory(fleet), now)
+        found = _estimate(home, config.load(home), wish, known, measured_memory(fleet), now)
     except (ConfigProblem, LedgerProblem) as problem:
         return Estimated(asked.id, reason=str(problem))
     return _bounded(asked.id, found)
@@ -65,10 +69,10 @@ def offline(wish: Wish) -> Estimated:
     """Estimate it from the data files and the config of the room that the environment names, without an engine."""
     try:
         home = find_home(os.environ)
-        limits = config.load(home).limits
-        memory = Memory(limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
-        offers = load_offers(home)
-        return _bounded(0, _estimate(home, _named(wish, offers), offers, None, memory, time.time_ns() // 1_000_000))
+        settings = config.load(home)
+        memory = Memory(settings.limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
+        named = _named(wish, load_offers(home))
+        return _bounded(0, _estimate(home, settings, named, None, memory, time.time_ns() // 1_000_000))
     except (ConfigProblem, HomeProblem) as problem:
         return Estimated(0, reason=str(problem))
 
@@ -111,11 +115,24 @@ def _named(wish: Wish, offers: Offers) -> Wish:
     return replace(wish, model=next(names, wish.model))
 
 
-def _estimate(home: Home, wish: Wish, offers: Offers, known: Requests | None, memory: Memory, now: int) -> Estimate:
+def _estimate(home: Home, settings: Config, wish: Wish, known: Requests | None, memory: Memory, now: int) -> Estimate:
+    offers = load_offers(home)
     usual = known or offers.typical
     if usual is None:
         raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")
-    return estimate(wish, usual, load(home), offers, load_machines(home), memory, now)
+    yours = _yours(load_rules(home, settings).ruling, wish.model or usual.model)
+    return estimate(wish, usual, Known(load(home), offers, load_machines(home), memory, yours), now)
+
+
+def _yours(ruling: Ruling, model: str) -> tuple[Tier, Ceilings | None] | None:
+    """Give the room's own tier as the config says it, with ceilings of its own; None: it says nothing."""
+    tier = ruling.tiers.tier(ruling.tier)
+    told = [ruling.ceiling(ruling.class_of(model), model, kind)[0] for kind in ("requests", "input", "output")]
+    known = [most for most in told if most is not None]
+    if tier is None and not known:
+        return None
+    ceilings = Ceilings(*known) if len(known) == len(told) else None
+    return Tier("yours", "yours", tier.spend_cap if tier else None), ceilings
 
 
 def _bounded(request: int, found: Estimate) -> Estimated:

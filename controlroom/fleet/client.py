@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from controlroom import __version__
-from controlroom.domain.comparison import Terms
 from controlroom.domain.estimate import Wish
 from controlroom.domain.intents import Intent
 from controlroom.domain.loglines import Matches
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
+from controlroom.domain.ways import Terms
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.away import Away, parsed

@@ -11,10 +11,11 @@ from controlroom.cli import estimate as estimate_verb
 from controlroom.cli import output, plan
 from controlroom.cli.advice_arguments import estimate as estimate_arguments
 from controlroom.cli.advice_arguments import plan as plan_arguments
-from controlroom.domain.comparison import Terms, compare
-from controlroom.domain.estimate import Memory, Wish, estimate
+from controlroom.domain.comparison import compare
+from controlroom.domain.estimate import Known, Memory, Wish, estimate
 from controlroom.domain.machines import Machine, Market
 from controlroom.domain.use import Alike, Requests, Use
+from controlroom.domain.ways import Terms
 from controlroom.meter.usage import Usage
 from tests.domain.offers import MICRO, NOON, OFFERS, SHEET
 
@@ -26,7 +27,7 @@ GROUPS = tuple(
 )
 COMPARISON = compare(Use(NOON - 30 * 86_400_000, NOON, 30, GROUPS), SHEET, OFFERS, Terms())
 WISH = Wish(10, 8, 60)
-ESTIMATE = estimate(WISH, USUAL, SHEET, OFFERS, MARKET, Memory(GIB, "measured"), NOON)
+ESTIMATE = estimate(WISH, USUAL, Known(SHEET, OFFERS, MARKET, Memory(GIB, "measured")), NOON)
 
 Read = Callable[[], tuple[list[str], str]]
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.comparison import Comparison, Part, Terms, Way, as_table, cached, compare
+from controlroom.domain.comparison import cached, compare
 from controlroom.domain.use import DAY, Alike, Use, Week
+from controlroom.domain.ways import Comparison, Part, Terms, Way, as_table
 from controlroom.meter.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
@@ -164,6 +165,21 @@ def test_what_an_own_plan_holds_is_worked_out_of_its_week() -> None:
         "a month ≈$300.00; more if others use it, too"
     ) in found
     assert [sentence[:3] for sentence in found if "too little of it" in sentence] == ["bob", "cid"]
+
+
+def test_a_plan_of_ones_own_carried_what_it_covered() -> None:
+    groups = [alike("claude-sonnet-5-5", Usage(150 * MTOK), billing) for billing in ("plan", "api")]
+    mine = replace(use(*groups), own_plan="max", logins=2)
+    keys, plans = compare(mine, SHEET, OFFERS, Terms()).parts
+    own = ways(plans)["plan:max"]
+    assert (own.name, own.month, own.holds) == ("Max × 2", 200 * DOLLAR, True)
+    assert own.note == "yours, it carried this; pays from $200.00 of use on; yours is ≈$300.00"
+    assert plans.cheapest(sure=True).key == "plan:max"
+    assert (ways(keys)["plan:max"].month, ways(keys)["plan:max"].holds) == (100 * DOLLAR, None)
+    full = replace(mine, weeks=(Week("ann", 100, DOLLAR),))
+    own = ways(compare(full, SHEET, OFFERS, Terms()).parts[1])["plan:max"]
+    assert own.holds is None
+    assert own.note.startswith("yours, used up by ann; pays from")
 
 
 def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:

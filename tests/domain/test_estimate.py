@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.estimate import Case, Estimate, Memory, TierFit, Wish, as_table, estimate
+from controlroom.domain.estimate import Case, Estimate, Known, Memory, TierFit, Wish, as_table, estimate
 from controlroom.domain.machines import Machine, Market, cheapest, housings
+from controlroom.domain.tiers import Ceilings, Tier
 from controlroom.domain.use import Requests
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
@@ -28,8 +29,11 @@ HALF = Memory(GIB // 2, "said")
 USUAL = Requests("claude-sonnet-5-5", (10_000, 50_000, 100_000), (100, 500, 1000), 0.9, source="assumed")
 
 
-def asked(wish: Wish, usual: Requests = USUAL) -> Estimate:
-    return estimate(wish, usual, SHEET, OFFERS, MARKET, HALF, NOON)
+KNOWN = Known(SHEET, OFFERS, MARKET, HALF)
+
+
+def asked(wish: Wish, usual: Requests = USUAL, yours: tuple[Tier, Ceilings | None] | None = None) -> Estimate:
+    return estimate(wish, usual, replace(KNOWN, yours=yours), NOON)
 
 
 def case(found: Estimate, name: str) -> Case:
@@ -88,6 +92,17 @@ def test_ceilings_that_nobody_told_are_no_reading() -> None:
     assert (start.requests, start.input, start.output, start.holds) == (None, None, None, None)
     assert any("no reading of the tiers' ceilings for claude-haiku-5-5" in sentence for sentence in found.said)
     assert tier(asked(Wish(10_000, 24, 1, "claude-haiku-5-5")), "start").holds is False, "its spend is beyond"
+
+
+def test_the_rooms_own_tier_comes_first() -> None:
+    own = Tier("yours", "yours", 5000 * MICRO)
+    tight = asked(Wish(10, 8, 60), yours=(own, Ceilings(20, 100_000, 20_000)))
+    first = tight.tiers[0]
+    assert (first.key, first.requests, first.input, first.output) == ("yours", 0.5, 1.0, 0.5)
+    assert first.holds is False, "$6,336 are more than $5,000"
+    assert asked(Wish(1, 8, 60), yours=(own, Ceilings(20, 100_000, 20_000))).tiers[0].holds
+    assert asked(Wish(1, 8, 60), yours=(own, None)).tiers[0].holds is None
+    assert [fit.key for fit in tight.tiers[1:]] == [fit.key for fit in asked(Wish(10, 8, 60)).tiers]
 
 
 def test_measured_requests_bring_their_mean_and_say_how_many_they_are() -> None:

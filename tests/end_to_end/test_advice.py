@@ -19,6 +19,12 @@ from tests.end_to_end.room import Room
 from tests.lab.world import World
 
 DAY = 86_400_000
+CONFIG = """
+local = false
+limits = { memory_per_agent_mb = 1024 }
+api = { tier = "build" }
+plan = { name = "max" }
+"""
 WISH = ("--agents", "10", "--hours", "8", "--requests-per-hour", "60")
 
 
@@ -26,7 +32,7 @@ WISH = ("--agents", "10", "--hours", "8", "--requests-per-hour", "60")
 def room(home: World) -> Iterator[Room]:
     place = find_home(os.environ)
     place.prepare()
-    place.config.write_text("local = false\nlimits = { memory_per_agent_mb = 1024 }\n")
+    place.config.write_text(CONFIG)
     place.config.chmod(0o600)
     yield Room()
     Room().run("stop")
@@ -66,6 +72,10 @@ def test_real_use_is_compared_with_its_alternatives(room: Room) -> None:
     assert float(ways["batch"]["month_usd"]) == pytest.approx(1500 * one, rel=0.001)
     assert (ways["plan:ultra"]["month_usd"], ways["plan:ultra"]["break_even_usd"]) == ("200.000000", "200.000000")
     assert ways["committed:peak"]["month_usd"] == "720.000000"
+    (own,) = [
+        way for way in plans["ways"] if way["holds"] and way["way"].startswith("plan:") and "yours, it" in way["note"]
+    ]
+    assert (own["way"], own["month_usd"]) == ("plan:max", "100.000000")
     assert keys["cheapest"] == "plan:pro"
     assert keys["cheapest_that_holds"] == "list"
 
@@ -85,7 +95,9 @@ def test_an_estimate_goes_by_what_was_measured(room: Room) -> None:
     assert found["mean_month_usd"] == "6192.000000"
     assert "requests: measured: 1,100 requests of the last 30 days" in found["assumptions"]
     assert found["memory_per_agent"] == 1024**3
-    assert {tier["tier"]: tier["holds"] for tier in found["tiers"]} == {"start": False, "build": False, "scale": True}
+    assert {tier["tier"]: tier["holds"] for tier in found["tiers"]} == {
+        "yours": False, "start": False, "build": False, "scale": True,
+    }  # fmt: skip
 
 
 def test_nothing_used_yet_is_said_and_an_estimate_still_answers(room: Room) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain.comparison import Terms
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import Agent, Fleet, Limits, State
 from controlroom.domain.use import DAY, Week
+from controlroom.domain.ways import Terms
 from controlroom.fleet.advice_questions import AskComparison, Compared
 from controlroom.fleet.advisor import compared, measured_memory, weeks_of
 from controlroom.fleet.home import find_home

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain.comparison import Terms, compare
+from controlroom.domain.comparison import compare
 from controlroom.domain.use import DAY, MINUTE, Alike, Use
+from controlroom.domain.ways import Terms
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import Booking, Source, book
 from controlroom.fleet.use_views import ENOUGH, requests, use
