@@ -17,6 +17,8 @@ class ScreenSettings:
     """The theme that the config names; empty: none."""
     keys: Mapping[str, object] | None = None
     """The table [keys] of the config: action -> key, or keys."""
+    bell: bool = True
+    """Whether the terminal rings when something is asked, and its title says how much."""
     source: str = "config.toml"
     """The path of the config, for sentences about it."""
     problem: str = ""

@@ -127,9 +127,7 @@ class Ledger:
         self._queue.put(None)
         self._thread.join(2 * BUSY)
 
-    def ordered(
-        self, order: Order, agent: KnownAgent | None = None, more: Sequence[Statement] = ()
-    ) -> "Future[None]":
+    def ordered(self, order: Order, agent: KnownAgent | None = None, more: Sequence[Statement] = ()) -> "Future[None]":
         """Write an order, with the agent that should exist from now on and `more` that is to be true with it.
 
         The future raises `LedgerProblem`.

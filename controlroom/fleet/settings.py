@@ -197,6 +197,9 @@ class ConfigFile(Table):
         description="the colours of the screen: a theme of the program, or NAME for themes/NAME.toml beside this file; "
         "empty: by the terminal",
     )
+    bell: bool = Field(
+        True, description="whether the terminal rings when something is asked, and its title says how much"
+    )
     keys: dict[str, Keys] = Field(
         {}, description="other keys of the screen, by the names that its table of keys has: a key, or several"
     )

@@ -19,6 +19,7 @@ from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
 from controlroom.tui.calm import LINE_PACE, NARROW, CalmLines
+from controlroom.tui.doorbell import Doorbell
 from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
@@ -97,6 +98,8 @@ class ControlRoomApp(KeyedApp, DressedApp):
         """Called once when the loop runs."""
         self._over = False
         self._hurry = asyncio.Event()
+        self.doorbell: Doorbell | None = None
+        """What rings, if anything does."""
         self._looks = Looks(self.wardrobe.memory)
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
@@ -264,6 +267,9 @@ class ControlRoomApp(KeyedApp, DressedApp):
     # ------------------------------------------------------------------ what the screens see
 
     def _see(self, picture: Picture) -> None:
+        said = self.doorbell.hear(picture.fleet, self.monotonic()) if self.doorbell and picture.known else ""
+        if said and self._driver and not self.is_headless:
+            self._driver.write(said)
         self.picture = picture
         screen = self._looked_at()
         if screen is not None:

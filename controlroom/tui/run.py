@@ -3,7 +3,8 @@
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from controlroom.domain.keymap import DEFAULT, Keymap, KeyProblem, remapped
 from controlroom.domain.screen import ScreenSettings
 from controlroom.tui import theme
 from controlroom.tui.app import FRAME, ControlRoomApp
+from controlroom.tui.doorbell import GIVE_BACK, KEEP_TITLE, Doorbell
 from controlroom.tui.leaving import Kept, Leaving
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Depth, ThemeError
@@ -73,11 +75,24 @@ def run(
         read_only=watching,
         hold_keys=True,
     )
+    app.doorbell = Doorbell() if settings.bell else None
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
-    code = show(app)
+    with _own_title(settings.bell):
+        code = show(app)
     for words in app.troubles:
         _complain(words)  # it stood on the screen for a moment only
     return code
+
+
+@contextmanager
+def _own_title(wanted: bool) -> Iterator[None]:
+    """Put a title of ours on top of the terminal's own, and take it away in the end."""
+    try:
+        print(KEEP_TITLE * wanted, end="", flush=True)  # noqa: T201 - it is the terminal's, not a person's
+        yield
+    finally:
+        with suppress(OSError):  # the terminal may be gone
+            print(GIVE_BACK * wanted, end="", flush=True)  # noqa: T201
 
 
 def show(app: ControlRoomApp) -> int:

@@ -57,8 +57,6 @@ def test_a_terminal_that_goes_away_takes_the_app_with_it(stage: Stage) -> None:
     wait_for(lambda: not psutil.pid_exists(app), 5, "the app to end")
 
 
-
-
 @pytest.mark.parametrize("how", ["stuck", "hung"])
 def test_a_screen_that_cannot_end_in_order_ends_all_the_same(stage: Stage, how: str) -> None:
     """`stuck`: closing takes for ever; `hung`: its loop does something else for ever."""
