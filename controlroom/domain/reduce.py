@@ -174,7 +174,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         rss=known.rss,
         cpu_percent=known.cpu_percent,
         processes=known.processes,
-        spent=known.spent,
+        spent=None if seen.adopted and seen.session != known.session else known.spent,
         last_line=known.last_line,
         last_line_at=known.last_line_at,
     )

@@ -5,7 +5,9 @@ of use. The sheet may take a moment to be read: until then nothing is asked for,
 """
 
 import asyncio
+import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,7 +19,8 @@ from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.cost_views import money
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.usage_seen import Used
-from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, read_places, read_up_to
+from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
+from controlroom.meter.names import is_adopted_name
 from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
 
@@ -55,6 +58,11 @@ def hour_and_day(now: int) -> tuple[int, int, int]:
     day = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
     began = round(hour.timestamp() * 1000)
     return began, round(day.timestamp() * 1000), began + HOUR - now
+
+
+def number_of(session: str) -> int:
+    """Name a session by a number: what tells runs of an agent of others apart."""
+    return int(hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:7], 16) + 1
 
 
 class Spending:
@@ -118,7 +126,11 @@ class Spending:
         except LedgerProblem as problem:
             self._later(host, str(problem))
             return
-        self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows)))
+        here = {agent.name for agent in self._room.fleet.agents_on(host)}
+        lost = {name for name, *_ in rows if is_adopted_name(name) and name not in here}
+        if lost:  # their transcripts are read anew if they are still there
+            self._books.booked([forgotten(host, name) for name in lost])
+        self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
         self._sum_up(host)
 
     async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
@@ -126,7 +138,7 @@ class Spending:
         if used.damaged:
             log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
         bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
-        source = self._source(host, place.name, place.epoch)
+        source = self._source(host, used)
         statements = book(source, bookings, used.reports) if bookings or used.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
         if problem := await self._books.booked([*statements, noted]):
@@ -136,9 +148,10 @@ class Spending:
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up(host)
 
-    def _source(self, host: str, name: str, epoch: int) -> Source:
+    def _source(self, host: str, used: Used) -> Source:
+        name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
         agent = self._room.fleet.agents.get(f"{host}/{name}")
-        if agent is None:
+        if agent is None or (agent.adopted and agent.session != used.session):
             return Source(host, name, "", "", "", epoch)
         return Source(host, name, agent.profile, agent.cwd, agent.billing, epoch)
 
@@ -170,7 +183,12 @@ class Spending:
 
     async def _sum_up_host(self, host: str) -> None:
         rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
-        self._room.happened(events.SpendingSeen(host, {f"{host}/{name}": micro(pico) for name, pico in rows}))
+        spent: Counter[str] = Counter()
+        for name, epoch, pico in rows:
+            agent = self._room.fleet.agents.get(f"{host}/{name}")
+            if agent and (not agent.adopted or epoch == number_of(agent.session)):
+                spent[agent.id] += pico
+        self._room.happened(events.SpendingSeen(host, {key: micro(pico) for key, pico in spent.items()}))
 
     async def _count_money(self) -> None:
         """Sum up the hour and the day, now and when another hour begins."""

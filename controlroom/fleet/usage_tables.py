@@ -206,13 +206,18 @@ def _dearest(bookings: Sequence[Booking]) -> list[tuple[int, str, int]]:
 _DEAREST = """insert into dearest values (?, ?, ?)
     on conflict do update set pico = excluded.pico where excluded.pico > dearest.pico"""
 
-TOTALS = "select agent, sum(pico) from sources join spend_days on source = id where host = ? group by agent"
-"""What each agent of a host has cost in all, at list prices, in pico-dollars."""
+TOTALS = "select agent, epoch, sum(pico) from sources join spend_days on source = id where host = ? group by 1, 2"
+"""What each run of each agent of a host has cost in all, at list prices, in pico-dollars."""
 
 
 def read_places(host: str) -> tuple[str, tuple[str]]:
     """Give the query for how much of each usage file of a host has been booked: agent, epoch, offset, mark."""
     return "select agent, epoch, offset, mark from usage_read where host = ?", (host,)
+
+
+def forgotten(host: str, agent: str) -> Statement:
+    """Forget how much of an agent's files has been booked."""
+    return "delete from usage_read where host = ? and agent = ?", (host, agent)
 
 
 def read_up_to(host: str, agent: str, epoch: int, offset: int, mark: str) -> Statement:

@@ -4,13 +4,10 @@ They are looked at and never touched. A Claude in a session is one agent, named 
 one is listed as well. What carries an agent's tag, or descends from what does, is some room's agent, and is left out.
 """
 
+import hashlib
 import os
-import re
 import time
-import unicodedata
-from collections.abc import Container
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple
 
 from controlroom.meter.names import ADOPTED
@@ -19,6 +16,7 @@ from controlroom.meter.states import State
 from controlroom.node import processes
 from controlroom.node.evidence import Said
 from controlroom.node.foreign_claude import NAMES, Session, SessionFile, Transcript, find_transcript, is_claude
+from controlroom.node.foreign_names import adopted_name
 from controlroom.node.foreign_tmux import SOCKET, ForeignPane, ForeignTmux
 from controlroom.node.loads import Member
 from controlroom.node.processes import TICKS, Look, Process, marks_of
@@ -49,6 +47,20 @@ _SHELLS = frozenset(b"sh bash zsh fish dash ksh mksh ash tcsh csh nu xonsh pwsh 
 
 Key = tuple[int, int, bytes]
 """A process that runs one program: pid, start, what it calls itself."""
+
+
+class Running(NamedTuple):
+    """A Claude of others at work on a session."""
+
+    name: str
+    """The agent's."""
+    session: str
+    run: str
+    """Names this process and session for ever (`meter.reports`)."""
+    began: int
+    """UTC ms."""
+    transcript: str
+    busy: bool
 
 
 class Spot(NamedTuple):
@@ -106,6 +118,15 @@ class _Agent:
         if state is not self.state or not self.since:
             self.state, self.since = state, since
 
+    def running(self) -> Running | None:
+        """Say which session it is at work on; None while there is no transcript of it."""
+        if not self.session or not self.session.id or not self.transcript:
+            return None
+        session, path = self.session.id, self.transcript.path
+        run = hashlib.sha256(f"{session} {self.key}".encode()).hexdigest()[:15]
+        busy = self.state is not State.IDLE
+        return Running(self.name, session, run, self.created, path, busy) if session in path else None
+
     def seen(self) -> AgentSeen:
         """Say what is known of it."""
         said = self.said.items()
@@ -158,6 +179,10 @@ class Foreign:
     def seen(self) -> tuple[AgentSeen, ...]:
         """Say what is known of each."""
         return tuple(agent.seen() for agent in sorted(self._agents.values(), key=lambda agent: agent.name))
+
+    def running(self) -> list[Running]:
+        """Give the Claudes that are at work on a session."""
+        return [running for agent in self._agents.values() if (running := agent.running())]
 
     def members(self) -> list[Member]:
         """The agents whose processes are to be counted."""
@@ -302,15 +327,6 @@ class Foreign:
                 agent.transcript, agent.transcripts = Transcript(path), agent.transcripts + 1
         if agent.transcript:
             agent.transcript.read()
-
-
-def adopted_name(called: str, taken: Container[str]) -> str:
-    """Name an agent that others started after what they call it, unlike all that are `taken`: `~work`, `~work-2`."""
-    letters = unicodedata.normalize("NFKD", called[:200].lower())
-    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    plain = re.sub(r"[^a-z0-9_-]+", "-", letters).strip("-")[:32] or "unnamed"
-    numbers = (f"~{plain}-{number}" if number > 1 else f"~{plain}" for number in count(1))
-    return next(name for name in numbers if name not in taken)
 
 
 def _name(agents: list[_Agent]) -> None:

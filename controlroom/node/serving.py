@@ -19,6 +19,7 @@ from controlroom.node.follow import Follower
 from controlroom.node.foreign import Foreign
 from controlroom.node.foreign_logs import ForeignLogs
 from controlroom.node.foreign_tmux import ForeignTmux
+from controlroom.node.foreign_usage import ForeignUsage
 from controlroom.node.inquire import Inquirer
 from controlroom.node.last_lines import LastLines
 from controlroom.node.loads import Loads
@@ -124,6 +125,7 @@ class Node:
         self._asking = asyncio.Semaphore(_INQUIRIES)
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
+        self._foreign_usage = ForeignUsage()
         self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
         self._look = processes.Look(())
         self._look_due = 0.0
@@ -183,6 +185,7 @@ class Node:
             self._fetch(message)
         elif isinstance(message, UsageOrder):
             self._usage.take(message)
+            self._foreign_usage.take(message)
         elif isinstance(message, Inquiry):
             self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, Greet):
@@ -310,6 +313,8 @@ class Node:
                 self._outbox.foreign(seen)
             if lines := foreign.lines():
                 self._outbox.lines(lines)
+            for piece in await asyncio.to_thread(self._foreign_usage.look, foreign.running(), host.now()):
+                self._outbox.send(piece)
             if self._foreign_logs and self._outbox.idle:
                 self._foreign_logs.look()
 

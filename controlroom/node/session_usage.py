@@ -7,15 +7,27 @@ run, is another's. Read by the runner, which must stay small.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from controlroom.meter.reports import Report, transcript_total
 from controlroom.meter.usage import Damaged, Message, message_of
-from controlroom.meter.usage_file import Record
+from controlroom.meter.usage_file import Record, to_line
 from controlroom.node.session_files import Tail, files_of
+
+A_PART = 48 * 1024
+"""Bytes of records that make a part, one record more or less."""
 
 A_LOOK = 64 * 1024 * 1024
 """Bytes read in one look, a piece more or less; the next one goes on."""
+
+
+class Part(NamedTuple):
+    """Records of one file, up to where in it, and whether there is more to be read already."""
+
+    records: list[Record]
+    end: int
+    more: bool
 
 
 class SessionUsage:
@@ -58,33 +70,53 @@ class SessionUsage:
             file = self._files.setdefault(path, _File(path))
             while left > 0 and (data := file.next()):
                 left -= len(data)
-                piece = Piece(file.tail, data, list(self._records(file, data, now, main=path == transcript)))
+                records = (self._record(file, *line, now, main=path == transcript) for line in file.tail.lines(data))
+                piece = Piece(file.tail, data, latest(records))
                 yield piece
                 if not piece.is_taken:
                     return
 
-    def _records(self, file: "_File", data: bytes, now: int, *, main: bool) -> Iterator[Record]:
-        """Read the lines of a piece: the last of each message, damaged ones passed over."""
-        newest: dict[tuple[str, str], Message] = {}
-        for offset, line in file.tail.lines(data):
-            old = offset < file.older
-            if main and (total := transcript_total(line)) is not None:
-                yield from self._totalled(total, now, old=old or (self._inherits and not file.begun))
-                continue
-            try:
-                message = message_of(line)
-            except Damaged:
-                continue
-            if message is not None:
-                newest[message.key] = self._attributed(message, file, old=old)
-        yield from newest.values()
+    def part(self, path: str, start: int, now: int, *, main: bool) -> Part:
+        """Give the records that stand from `start` on, some `A_PART` bytes of them.
 
-    def _totalled(self, total: int, now: int, *, old: bool) -> Iterator[Report]:
+        A file is read from its beginning on all the same, for what stands there says what belongs to whom.
+        """
+        file = self._files.setdefault(path, _File(path))
+        if file.tail.offset > start:
+            file.tail.rewind()
+            file.begun = False
+        found, size, left = [], 0, A_LOOK
+        while left > 0 and size < A_PART and (data := file.next()):
+            end = file.tail.offset + len(data)
+            for offset, line in file.tail.lines(data):
+                record = self._record(file, offset, line, now, main=main)
+                if record and offset >= start:
+                    found.append(record)
+                    size += len(to_line(record))
+                if size >= A_PART:
+                    end = min(end, offset + len(line) + 1)
+                    break
+            left -= len(data)
+            file.tail.taken(data[: end - file.tail.offset])
+        return Part(latest(found), file.tail.offset, more=left <= 0 or size >= A_PART)
+
+    def _record(self, file: "_File", offset: int, line: bytes, now: int, *, main: bool) -> Record | None:
+        """Read one line; None for one that is damaged, or speaks of something else."""
+        old = offset < file.older
+        if main and (total := transcript_total(line)) is not None:
+            return self._totalled(total, now, old=old or (self._inherits and not file.begun))
+        try:
+            message = message_of(line)
+        except Damaged:
+            return None
+        return self._attributed(message, file, old=old) if message else None
+
+    def _totalled(self, total: int, now: int, *, old: bool) -> Report | None:
         """Take a total that stands in the transcript; an old one is what the run began with."""
         if old:
             self._had = total
-        elif report := self.report(total, now):
-            yield report
+            return None
+        return self.report(total, now)
 
     def _attributed(self, message: Message, file: "_File", *, old: bool) -> Message:
         """Say whose a message is: copies stand before what the run adds itself."""
@@ -93,6 +125,15 @@ class SessionUsage:
             return message._replace(run=self.run)
         self._inherits = True
         return message
+
+
+def latest(records: Iterable[Record | None]) -> list[Record]:
+    """Keep the last of each message, and every report."""
+    kept: dict[object, Record] = {}
+    for record in records:
+        if record is not None:
+            kept[record.key if isinstance(record, Message) else record] = record
+    return list(kept.values())
 
 
 class Piece:

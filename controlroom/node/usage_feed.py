@@ -96,12 +96,12 @@ def _piece(entry: Entry, booked: UsagePlace | None) -> UsageSeen | None:
 
 
 def _place(entry: Entry, descriptor: int, size: int, booked: UsagePlace | None) -> UsagePlace:
-    mark = _mark(descriptor)
+    mark = mark_of(descriptor)
     same = booked is not None and booked.mark == mark and booked.offset <= size
     return UsagePlace(entry.name, entry.epoch, booked.offset if booked and same else 0, mark)
 
 
-def _mark(descriptor: int) -> str:
+def mark_of(descriptor: int) -> str:
     """Name a file by its first line, once that is whole."""
     head = os.pread(descriptor, _HEAD, 0)
     line = head.partition(b"\n")[0] if b"\n" in head else head if len(head) == _HEAD else b""

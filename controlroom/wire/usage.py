@@ -2,6 +2,9 @@
 
 A node sends whole lines of `usage.jsonl` (`meter.usage`) of every epoch it has; home says from where on, and, once a
 piece is safely booked, that the next may come. Sent twice does no harm: home knows each message.
+
+Agents that others started have no such file. Of each of their transcripts the node sends the lines that a runner would
+have written: the place is then one in the transcript, and the epoch is a number that names that file.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ USAGE_OPEN = 16
 
 @dataclass(frozen=True)
 class UsagePlace:
-    """How much of one epoch's usage file is booked, in bytes."""
+    """How much of one epoch's usage file is booked, in bytes; or of a transcript of an agent of others."""
 
     name: str
     epoch: int
@@ -45,6 +48,8 @@ class UsageSeen:
     place: UsagePlace
     end: int
     data: str
+    session: str = ""
+    """Of an agent of others: the session of its Claude."""
 
 
 UsageOrder = SendUsage | UsageBooked

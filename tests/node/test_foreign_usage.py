@@ -1,0 +1,228 @@
+"""What the Claudes of others use: read once while they are at work, sent as it is booked, the same for every node."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from controlroom.meter.reports import Report
+from controlroom.meter.usage import Message
+from controlroom.meter.usage_file import Record, from_line
+from controlroom.node.foreign import Running
+from controlroom.node.foreign_usage import ForeignUsage
+from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
+from tests.lab.world import World
+from tests.node.client import NodeClient
+from tests.node.test_foreign import SESSION, say, session, tmux
+from tests.node.test_foreign import claude_program as a_claude_program
+from tests.node.test_usage_feed import Books
+from tests.node.test_usage_meter import BEGAN, line, total
+
+claude_program = a_claude_program
+RUN, NEXT = "a" * 15, "b" * 15
+EARLIER = "2026-11-22T04:00:00Z"
+
+
+class Session:
+    """A session of somebody, and home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{SESSION}.jsonl"
+        self.usage = ForeignUsage()
+        self.booked: dict[tuple[str, int], UsagePlace] = {}
+        self.records: list[Record] = []
+
+    def add(self, *lines: bytes, inside: str = "") -> None:
+        path = self.path.with_suffix("") / inside if inside else self.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab") as file:
+            file.write(b"".join(lines))
+
+    def running(self, *, busy: bool = True, run: str = RUN, name: str = "~work", began: int = BEGAN) -> Running:
+        return Running(name, SESSION, run, began, str(self.path), busy)
+
+    def ask(self) -> None:
+        """Home asks, from what it has booked on."""
+        self.usage.take(SendUsage(tuple(self.booked.values())))
+
+    def look(self, *running: Running) -> list[UsageSeen]:
+        """Look once, and book what comes."""
+        pieces = self.usage.look(list(running), BEGAN)
+        for piece in pieces:
+            assert piece.session == SESSION
+            assert 0 <= piece.place.offset < piece.end
+            self.records += [from_line(said.encode()) for said in piece.data.splitlines()]
+            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
+            self.booked[place.name, place.epoch] = place
+            self.usage.take(UsageBooked(place))
+        return pieces
+
+    def settle(self, *running: Running) -> None:
+        """Look until nothing more comes."""
+        while self.look(*running):
+            pass
+
+    def told(self) -> list[tuple[str, str]]:
+        """Messages, each with its run."""
+        return [(record.id, record.run) for record in self.records if isinstance(record, Message)]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Session:
+    return Session(tmp_path)
+
+
+def test_a_session_counts_from_its_beginning_and_as_it_goes_on(work: Session) -> None:
+    work.add(line(1, at=EARLIER), total(0.5), line(2))
+    work.add(line(3), inside="subagents/agent-a.jsonl")
+    work.ask()
+    work.settle(work.running())
+    assert sorted(work.told()) == [("msg_1", ""), ("msg_2", RUN), ("msg_3", RUN)]
+    work.add(line(4), total(0.75))
+    work.settle(work.running())
+    assert work.told()[3:] == [("msg_4", RUN)]
+    assert [record for record in work.records if isinstance(record, Report)] == [Report(RUN, 250_000 * 10**6, BEGAN)]
+
+
+def test_nothing_is_read_before_home_asks_nor_of_what_nobody_is_at_work_on(work: Session) -> None:
+    work.add(line(1))
+    assert work.look(work.running()) == []
+    work.ask()
+    assert work.look() == []
+
+
+def test_another_node_goes_on_where_home_is(work: Session) -> None:
+    work.add(line(1, at=EARLIER), total(0.5), line(2))
+    work.ask()
+    work.settle(work.running())
+    work.usage = ForeignUsage()
+    work.add(line(3), total(1.25))
+    work.ask()
+    work.settle(work.running())
+    assert work.told() == [("msg_1", ""), ("msg_2", RUN), ("msg_3", RUN)]
+    assert Report(RUN, 750_000 * 10**6, BEGAN) in work.records
+
+
+def test_a_file_that_is_another_one_is_read_anew(work: Session) -> None:
+    work.add(line(1), line(2))
+    work.ask()
+    work.settle(work.running())
+    work.path.write_bytes(line(7))
+    work.settle(work.running())
+    assert work.told()[2:] == [("msg_7", RUN)]
+
+
+def test_a_great_deal_comes_in_pieces_one_at_a_time(work: Session) -> None:
+    work.add(*(line(number) for number in range(2000)))
+    work.ask()
+    first = work.look(work.running())
+    assert len(first) == 1
+    assert len(first[0].data) < 64 * 1024
+    assert len(work.usage.look([work.running()], BEGAN)) == 1
+    assert work.usage.look([work.running()], BEGAN) == [], "the one before is not booked"
+    work.ask()
+    work.settle(work.running())
+    assert {name for name, _ in work.told()} == {f"msg_{number}" for number in range(2000)}
+
+
+def test_an_idle_session_is_left_alone_until_its_file_changes(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running(busy=False))
+    work.add(line(2), inside="subagents/agent-a.jsonl")
+    assert work.look(work.running(busy=False)) == []
+    work.add(b"{}\n")
+    work.settle(work.running(busy=False))
+    assert [name for name, _ in work.told()] == ["msg_1", "msg_2"]
+
+
+def asked(number: int) -> bytes:
+    request = {"type": "api-request", "id": f"asked-{number}", "params": {"model": "claude-opus-5-5"}}
+    return json.dumps(request, separators=(",", ":")).encode() + b"\n"
+
+
+def test_the_last_of_one_that_ended_is_read_and_what_was_under_way_is_estimated_once(work: Session) -> None:
+    work.add(line(1))
+    work.ask()
+    work.settle(work.running())
+    work.add(line(2), asked(3))
+    work.settle()
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN), ("asked-3", "")]
+    work.add(line(4))
+    work.settle()
+    assert len(work.told()) == 3
+
+
+def test_one_that_goes_on_with_a_session_is_another_run(work: Session) -> None:
+    work.add(line(1), asked(2))
+    work.ask()
+    work.settle(work.running())
+    later = work.running(run=NEXT, began=BEGAN + 1000)
+    work.add(line(3, at="2026-11-22T05:00:02Z"))
+    work.settle(later)
+    assert work.told() == [("msg_1", RUN), ("msg_3", NEXT)]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "symlink", "folder", "damaged", "hole"])
+def test_what_is_no_transcript_costs_nothing(work: Session, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "elsewhere").write_bytes(line(9))
+    if kind == "fifo":
+        os.mkfifo(work.path)
+    elif kind == "folder":
+        work.path.mkdir()
+    elif kind == "symlink":
+        work.path.symlink_to(tmp_path / "elsewhere")
+    elif kind == "damaged":
+        work.add(b'{"usage":NaN}\n', b'"usage"' * 100_000, b"\n", b"\0" * 5_000_000)
+    else:
+        work.add(b"")
+        os.truncate(work.path, 2**40)
+    work.ask()
+    work.settle(work.running())
+    work.settle()
+    assert work.records == []
+
+
+@pytest.fixture
+def node(home: World) -> Iterator[NodeClient]:
+    with NodeClient() as client:
+        client.greet()
+        yield client
+
+
+def test_a_claude_in_somebodys_tmux_is_metered_under_its_name(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    slug = "".join(letter if letter.isalnum() else "-" for letter in str(home.home))
+    transcript = home.home / ".claude" / "projects" / slug / f"{SESSION}.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_bytes(line(1) + line(2))
+    node.send(SendUsage())
+    pid = session("work", f"exec {claude_program} 600")
+    say(home, pid, "busy")
+    books = Books(node)
+    books.wait(2)
+    assert {name for name, _ in books.places} == {"~work"}
+    with open(transcript, "ab") as file:
+        file.write(line(3))
+    books.wait(3)
+    tmux("kill-session", "-t", "=work")
+
+
+def names(pieces: Sequence[UsageSeen]) -> set[str]:
+    return {piece.place.name for piece in pieces}
+
+
+def test_a_terminal_of_the_same_name_is_another_session(work: Session, tmp_path: Path) -> None:
+    other = Running("~work", SESSION.replace("1", "2"), NEXT, BEGAN, str(tmp_path / "x.jsonl"), busy=True)
+    other = other._replace(transcript=str(tmp_path / f"{other.session}.jsonl"))
+    work.add(line(1))
+    Path(other.transcript).write_bytes(line(2))
+    work.ask()
+    pieces = work.usage.look([work.running(), other], BEGAN)
+    assert names(pieces) == {"~work"}
+    assert len({(piece.place.epoch, piece.session) for piece in pieces}) == 2
