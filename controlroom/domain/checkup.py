@@ -46,6 +46,7 @@ class HostCheck:
     logged_in: bool | None = None
     login: str = ""
     login_problem: str = ""
+    stray_key: str = ""
     git: str = ""
     environment_problem: str = ""
     disk_free: int | None = None
@@ -175,6 +176,10 @@ _LOGINS = {
 def _login(found: HostCheck, profiles: bool) -> Check:
     method, _, plan = found.login.partition(" ")
     words = _LOGINS.get(method, found.login) + (f", {plan}" if plan else "")
+    if found.logged_in and found.stray_key:
+        beside = f"a plan's login, but {found.stray_key} goes before it: agents are billed by use"
+        unset = 'unset it there, or let profiles say credential = "plan"'
+        return Check("login", Verdict.WARN, beside, "take it out of there" if " in " in found.stray_key else unset)
     if found.logged_in:
         return Check("login", Verdict.OK, words)
     mend = "run claude auth login there, as the user that agents run as; or use a profile with a credential"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.domain import stray
 from controlroom.domain.advice import Step, steps
 from controlroom.domain.endings import exit_words
 from controlroom.domain.keymap import DEFAULT, Keymap
@@ -62,7 +63,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known: (`order` | `asks` | `until` | `ended` | `denied` | `line`, a sentence)."""
+    """More that is known: (`order` | `asks` | `until` | `ended` | `denied` | `key` | `line`, a sentence)."""
     steps: tuple[Step, ...]
 
 
@@ -185,6 +186,8 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
     if agent.denied:
         yield "denied", f"{agent.denied} things that it wanted to do were not allowed"
+    if billed := stray.words(agent):
+        yield "key", f"it {billed}"
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import events
+from controlroom.domain import events, stray
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
 
 HISTORY = 60
@@ -141,7 +141,7 @@ def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
         missing = agent.name in event.gone or (event.complete and agent.id not in present)
         if missing and not _awaited(agent) and not agent.adopted:
             agents.pop(agent.id, None)
-    return replace(fleet, agents=agents)
+    return stray.watched(replace(fleet, agents=agents), event.host, theirs)
 
 
 def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:
@@ -152,7 +152,7 @@ def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:
     if here == seen:
         return fleet
     others = {key: agent for key, agent in fleet.agents.items() if key not in here}
-    return replace(fleet, agents=others | seen)
+    return stray.watched(replace(fleet, agents=others | seen), event.host, seen.values())
 
 
 def _awaited(agent: Agent) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from controlroom.meter.loose import whole
 from controlroom.meter.states import State
-from controlroom.node import agent_process, claude, environment, folder, outcome, process_tree
+from controlroom.node import agent_process, claude, environment, folder, outcome, payer, process_tree
 from controlroom.node.agent_input import AgentInput, speakable
 from controlroom.node.control import Caller, ControlSocket
 from controlroom.node.interactive import Interactive
@@ -78,7 +78,8 @@ class AgentRun:
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        self._save(pid=self._pid, cwd=cwd, billing=self._money.billing)
+        stray = payer.stray(environ, cwd, login, spec) if self._talk else ""
+        self._save(pid=self._pid, cwd=cwd, billing=self._money.billing, stray_key=stray[:200])
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
         """Start it with pipes; give its pid."""

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from controlroom.node import host
+from controlroom.node import host, payer
 from controlroom.node.agent_process import find_program
 from controlroom.node.figures import Figures
 from controlroom.node.place import Place
@@ -42,6 +42,7 @@ def checked(number: int, place: Place, login: LoginEnvironment) -> Checked:
         git=_version_of("git", environ).removeprefix("git version "),
         environment_problem=login.problem,
         **_claude(environ),
+        stray_key=payer.stray(environ, environ["HOME"])[:_TEXT],
         **_disk_and_memory(place.state),
         **_sshd(),
         **_kernel(),

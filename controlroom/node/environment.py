@@ -13,6 +13,7 @@ from controlroom.meter.redact import redact
 from controlroom.node import folder
 from controlroom.node.agent_process import find_program, printed
 from controlroom.node.outcome import Unfit, from_status
+from controlroom.node.payer import KEYS, PLAN_TOKEN
 from controlroom.node.spec import Credential, Spec
 
 CREDENTIAL_SECONDS = 30.0
@@ -30,9 +31,6 @@ _NESTED = frozenset(
         "AI_AGENT", "CLAUDE_EFFORT", "TMUX", "TMUX_PANE", "SHLVL", "_", "OLDPWD",
     }
 )  # fmt: skip
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-_OTHER_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
-_OAUTH = "CLAUDE_CODE_OAUTH_TOKEN"
 _OAUTH_PREFIX = "sk-ant-oat"
 
 
@@ -56,16 +54,6 @@ def build(login: Mapping[str, object], spec: Spec, tag: str, place: str) -> dict
         environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(spec.max_output_tokens)
     environ[folder.TAG], environ[folder.PLACE] = tag, place
     return environ
-
-
-def billing(environ: Mapping[str, str]) -> str:
-    """Say who pays for Claude's messages in this environment: `api` (a key or a gateway's token) or `plan`.
-
-    A key goes before a login, and a token before both (Claude Code 2.1.330, observed; its `apiKeySource` says `none`
-    for a token, as for a login).
-    """
-    elsewhere = any(environ.get(name, "0") not in ("", "0", "false") for name in _OTHER_CLOUDS)
-    return "api" if elsewhere or any(environ.get(name) for name in _KEYS) else "plan"
 
 
 def login_environment() -> dict[str, object]:
@@ -112,7 +100,7 @@ def read_env_file(path: str) -> dict[str, str]:
 
 def _log_in(environ: dict[str, str], credential: Credential) -> None:
     if credential.plan:
-        for name in _KEYS:
+        for name in KEYS:
             environ.pop(name, None)
         return
     secret = ""
@@ -122,10 +110,10 @@ def _log_in(environ: dict[str, str], credential: Credential) -> None:
         secret = _from_command(credential.command, environ)
     else:
         return
-    for name in (*_KEYS, _OAUTH):
+    for name in (*KEYS, PLAN_TOKEN):
         environ.pop(name, None)
     value = _checked(secret, "file" if credential.file else "command")
-    environ[_OAUTH if value.startswith(_OAUTH_PREFIX) else "ANTHROPIC_API_KEY"] = value
+    environ[PLAN_TOKEN if value.startswith(_OAUTH_PREFIX) else "ANTHROPIC_API_KEY"] = value
 
 
 def _checked(secret: str, source: str) -> str:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from controlroom.meter.names import ADOPTED
 from controlroom.meter.redact import redact
 from controlroom.meter.states import State
-from controlroom.node import processes
+from controlroom.node import payer, processes
 from controlroom.node.evidence import Said
-from controlroom.node.foreign_claude import NAMES, Session, SessionFile, Transcript, find_transcript, is_claude
+from controlroom.node.foreign_claude import NAMES, Running, Session, SessionFile, Transcript, find_transcript, is_claude
 from controlroom.node.foreign_names import adopted_name
 from controlroom.node.foreign_tmux import SOCKET, ForeignPane, ForeignTmux
 from controlroom.node.loads import Member
@@ -47,20 +47,6 @@ _SHELLS = frozenset(b"sh bash zsh fish dash ksh mksh ash tcsh csh nu xonsh pwsh 
 
 Key = tuple[int, int, bytes]
 """A process that runs one program: pid, start, what it calls itself."""
-
-
-class Running(NamedTuple):
-    """A Claude of others at work on a session."""
-
-    name: str
-    """The agent's."""
-    session: str
-    run: str
-    """Names this process and session for ever (`meter.reports`)."""
-    began: int
-    """UTC ms."""
-    transcript: str
-    busy: bool
 
 
 class Spot(NamedTuple):
@@ -101,6 +87,8 @@ class _Agent:
     detail: str = ""
     cwd: str = ""
     named_after: str | None = None
+    billing: str = ""
+    stray_key: str = ""
     told: str | None = None
     """The line that was told last."""
     said: dict[str, tuple[Said, int]] = field(default_factory=dict)
@@ -147,6 +135,8 @@ class _Agent:
             ),
             place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
             pane=self.pane.id if self.pane else "",
+            billing=self.billing,
+            stray_key=self.stray_key,
         )
 
 
@@ -310,7 +300,9 @@ class Foreign:
             agent.become(State.UNKNOWN, agent.created, "only its process is seen: it has no session file")
         else:
             agent.become(session.state, session.since or _now(), _told(session))
-        agent.cwd = (session.cwd if session else "") or processes.folder(agent.pid)
+        before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
+        if agent.cwd != before and (environ := processes.environment(agent.pid)):
+            agent.billing, agent.stray_key = payer.billing(environ, agent.cwd), payer.stray(environ, agent.cwd)[:200]
         agent.hear("session file", Said(session.state.value, session.words) if session else None)
         agent.hear("process", Said("", f"process {agent.pid} lives"))
         agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None)

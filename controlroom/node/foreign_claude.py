@@ -61,6 +61,20 @@ class Session(NamedTuple):
     """UTC ms; 0: it does not say."""
 
 
+class Running(NamedTuple):
+    """A Claude of others at work on a session."""
+
+    name: str
+    """The agent's."""
+    session: str
+    run: str
+    """Names this process and session for ever (`meter.reports`)."""
+    began: int
+    """UTC ms."""
+    transcript: str
+    busy: bool
+
+
 class SessionFile:
     """The session file of one process."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from controlroom.meter.usage_file import to_line
 from controlroom.node.agents import signature
 from controlroom.node.files import open_regular
-from controlroom.node.foreign import Running
+from controlroom.node.foreign_claude import Running
 from controlroom.node.in_flight import in_flight
 from controlroom.node.session_files import files_of
 from controlroom.node.session_usage import SessionUsage

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controlroom.node import environment, usage_question
+from controlroom.node import payer, usage_question
 from controlroom.node.outcome import Refused
 from controlroom.node.plan_windows import PlanWindows
 from controlroom.node.run_budget import NEVER, RunBudget
@@ -27,7 +27,7 @@ class Money:
     def __init__(self, order: Order, session: Callable[[], str]) -> None:
         """`session` gives the session of the agent, "" while it is not known."""
         self.billing = ""
-        """Who pays (`environment.billing`); "" for what is not Claude."""
+        """Who pays (`payer.billing`); "" for what is not Claude."""
         self._order, self._session = order, session
         self._metered = order.spec.kind != "command"
         self._budget = RunBudget(order.grant, metered=self._metered)
@@ -40,8 +40,11 @@ class Money:
     # ------------------------------------------------------------------ the beginning
 
     def begin(self, environ: Mapping[str, str]) -> str:
-        """Take the grant that the run begins with; give why it must not begin, "" when it may."""
-        self.billing = environment.billing(environ) if self._metered else ""
+        """Take the grant that the run begins with; give why it must not begin, "" when it may.
+
+        `environ` is the agent's, with the folder that it works in as PWD.
+        """
+        self.billing = payer.billing(environ, environ["PWD"]) if self._metered else ""
         self._windows = self._budget.windows = PlanWindows(environ) if self.billing == "plan" else None
         return self._budget.begin(self.billing, time.monotonic(), _now())
 

@@ -68,7 +68,7 @@ class RunBudget:
     def begin(self, billing: str, now: float, clock: int) -> str:
         """Read what the run begins with (`clock`: UTC milliseconds); give why it must not begin, "" when it may.
 
-        `billing`: who pays for it (`environment.billing`).
+        `billing`: who pays for it (`payer.billing`).
         """
         self._billing = billing
         try:

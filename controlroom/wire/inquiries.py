@@ -138,6 +138,8 @@ class Checked:
     login: str = ""
     """How, in Claude's words (`claude.ai`, `api_key`, `oauth_token`, `none`), and the plan after a blank."""
     login_problem: str = ""
+    stray_key: str = ""
+    """What goes before the login of a plan that is there, too: the name of a variable or setting."""
     git: str = ""
     environment_problem: str = ""
     """What is wrong with the login shell."""

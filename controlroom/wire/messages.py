@@ -236,6 +236,7 @@ class AgentSeen:
     denied: int = 0
     billing: str = ""
     """Who pays for its messages: `api` or `plan`, "" for what is not Claude."""
+    stray_key: str = ""  # what moves it off its host's plan though nothing asks for it, by name
     grant: int = 0
     """The number of the grant that its runner goes by; 0: none."""
     run_spent: int = 0

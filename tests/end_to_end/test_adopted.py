@@ -1,5 +1,6 @@
 """What others started is there at the first start: agents that somebody runs in tmux, real Claude Code among them."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,10 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert one["session"] != two["session"]
     room.wait_until("the model", lambda status: others(status)["~agent-2"]["model"] == "claude-sonnet-5-5")
     room.wait_until("memory", lambda status: (others(status)["~agent-1"]["rss_bytes"] or 0) > 50_000_000)
+    room.wait_until("its cost", lambda status: (others(status)["~agent-2"]["spent_micro_usd"] or 0) > 10_000)
+    assert others(room.status())["~agent-2"]["billing"] == "api"
+    (row,) = json.loads(room.run("costs", "--by", "agent", "--json"))
+    assert (row["agent"], row["billing"], row["messages"]) == ("local/~agent-2", "api", 1)
     assert "touch made.txt" in room.run("logs", "~agent-2")
     said = room.run("explain", "~agent-2")
     assert "adopted (tmux Agent 2)" in said

@@ -16,6 +16,7 @@ from controlroom.fleet.translate import Setting
 from controlroom.fleet.usage_seen import read_usage
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
+from controlroom.wire import messages as wire
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
@@ -145,6 +146,50 @@ def test_a_models_name_is_inert() -> None:
     assert "\x1b" not in used.messages[0].model
 
 
+THEIRS = seen("~work", epoch=0, kind="adopted", session="11111111-2222", cwd="/theirs", billing="plan")
+
+
+async def test_what_an_agent_of_others_has_cost_is_that_of_its_session(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent)
+    (channel,) = host.channels
+    channel.say(wire.ForeignSeen((THEIRS,)))
+    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    place = UsagePlace("~work", 77, 0, "a1b2")
+    channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
+    channel.say(UsageSeen(replace(place, epoch=78), 900, lines(message(8)), session=THEIRS.session))
+    await here.until(lambda: here.agent("vm1/~work").spent == 40_000_000)
+    assert replace(place, offset=900) in host.booked
+    rows = here.ledger.read("select distinct agent, folder, billing from sources where agent like '~%'")
+    assert rows == [("~work", "/theirs", "plan")]
+
+    channel.say(wire.ForeignSeen((replace(THEIRS, session="22222222-2222"),)))
+    await here.until(lambda: here.agent("vm1/~work").spent is None)
+    channel.say(UsageSeen(replace(place, epoch=79), 900, lines(message(9)), session="22222222-2222"))
+    await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
+    assert here.ledger.read("select sum(messages) from spend") == [(5,)], "the bill of the first one stays"
+
+
+async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work_on_them(
+    here: Room, host: Spender
+) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent)
+    (channel,) = host.channels
+    channel.say(wire.ForeignSeen((THEIRS,)))
+    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    place = UsagePlace("~work", 77, 0, "a1b2")
+    channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
+    await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
+    host.cut()
+    await here.until(lambda: len(host.asked) == 2)
+    assert replace(place, offset=900) in host.asked[-1].places
+    (channel,) = host.channels
+    channel.say(wire.ForeignSeen(()))
+    await here.until(lambda: "vm1/~work" not in here.engine.fleet.agents)
+    host.cut()
+    await here.until(lambda: len(host.asked) == 3)
+    assert [one.name for one in host.asked[-1].places] == ["a1"]
+
+
 BAD_PLACES: Sequence[UsageSeen] = (
     UsageSeen(UsagePlace("../x", 1, 0), 9, ""),
     UsageSeen(UsagePlace("a1", 0, 0), 9, ""),
@@ -153,6 +198,10 @@ BAD_PLACES: Sequence[UsageSeen] = (
     UsageSeen(UsagePlace("a1", 1, -1), 9, ""),
     UsageSeen(UsagePlace("a1", 1, 0), 2**60, ""),
     UsageSeen(UsagePlace("a1", 1, 0, "'; drop table"), 9, ""),
+    UsageSeen(UsagePlace("~work", 1, 0), 9, ""),
+    UsageSeen(UsagePlace("~work", 1, 0), 9, "", session="../../etc"),
+    UsageSeen(UsagePlace("~work", 0, 0), 9, "", session="11111111-2222"),
+    UsageSeen(UsagePlace("~Work", 1, 0), 9, "", session="11111111-2222"),
 )
 
 

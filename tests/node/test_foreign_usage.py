@@ -12,7 +12,7 @@ import pytest
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, from_line
-from controlroom.node.foreign import Running
+from controlroom.node.foreign_claude import Running
 from controlroom.node.foreign_usage import ForeignUsage
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.world import World

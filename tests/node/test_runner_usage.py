@@ -13,8 +13,11 @@ from controlroom.meter.prices import micro
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, from_line
+from controlroom.wire.spec import Credential
+from tests.lab.claude import TOKEN, log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
+from tests.lab.world import World
 from tests.node.agent_under_test import Agent, MakeAgent
 from tests.node.test_runner_claude import agent as claude_agent
 
@@ -116,3 +119,18 @@ def test_a_request_that_was_under_way_at_the_end_is_an_estimate(
     assert (answered.estimated, under_way.estimated, under_way.run) == (False, True, "")
     assert 0 < under_way.usage.prompt - answered.usage.prompt - answered.usage.output < 1000
     assert under_way.model == answered.model
+
+
+def test_a_key_of_the_login_shell_moves_it_off_its_plan(agent: MakeAgent, home: World) -> None:
+    strayed = agent("[[text hello]]")
+    assert strayed.finish(60).stray_key == "", "there is no plan"
+    log_in(home.home, "ann@example.org")
+    strayed = agent("[[text hello]]")
+    seen = strayed.finish(60)
+    assert (seen.billing, seen.stray_key) == ("api", "ANTHROPIC_AUTH_TOKEN of the login shell")
+    assert TOKEN not in (strayed.folder / "status.json").read_text()
+    meant = agent("[[text hello]]", env={"ANTHROPIC_API_KEY": "sk-ant-api03-mine"}, without=("ANTHROPIC_AUTH_TOKEN",))
+    assert meant.finish(60).stray_key == ""
+    planned = agent("[[text hello]]", credential=Credential(plan=True))
+    seen = planned.finish(60)
+    assert (seen.billing, seen.stray_key) == ("plan", "")

@@ -1,0 +1,54 @@
+"""A key that strayed: an alarm for as long as its agent runs, told by explain and by the check of the host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlroom.domain import checkup, events
+from controlroom.domain.checkup import HostCheck, Verdict
+from controlroom.domain.explain import explain
+from controlroom.domain.model import State
+from controlroom.domain.reduce import reduce
+from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
+
+STRAY = replace(agent("docs-1"), stray_key="ANTHROPIC_API_KEY of the login shell", billing="api", started=NOON - MINUTE)
+
+
+def seen(*agents: object) -> events.AgentsObserved:
+    return events.AgentsObserved("vm1", agents, complete=True, at=NOON)  # type: ignore[arg-type]
+
+
+def test_it_is_an_alarm_until_its_agent_has_ended() -> None:
+    before = fleet(hosts=(host("vm1"),))
+    told = reduce(before, seen(STRAY, agent("docs-2")))
+    ((about, alarm),) = told.alarms.items()
+    assert (about, alarm.agent, alarm.since) == ("key vm1/docs-1", "vm1/docs-1", NOON - MINUTE)
+    assert "ANTHROPIC_API_KEY" in alarm.text
+    assert "billed" in alarm.text
+    assert reduce(told, seen(STRAY, agent("docs-2"))).alarms is told.alarms
+    assert not reduce(told, seen(replace(STRAY, state=State.DONE))).alarms
+    assert not reduce(told, seen(replace(STRAY, stray_key=""))).alarms
+    assert not reduce(told, seen()).alarms
+
+
+def test_agents_of_others_raise_it_as_well() -> None:
+    theirs = replace(STRAY, name="~work", kind="adopted", epoch=0)
+    told = reduce(fleet(hosts=(host("vm1"),)), events.ForeignObserved("vm1", (theirs,), NOON))
+    assert set(told.alarms) == {"key vm1/~work"}
+    assert "profile" not in told.alarms["key vm1/~work"].text
+    assert not reduce(told, events.ForeignObserved("vm1", (), NOON)).alarms
+
+
+def test_explain_says_it() -> None:
+    world = reduce(fleet(hosts=(host("vm1"),)), seen(STRAY))
+    notes = dict(explain(world, world.agents["vm1/docs-1"], NOON).notes)
+    assert notes["key"].startswith("it uses ANTHROPIC_API_KEY of the login shell and not the plan of vm1")
+
+
+def test_the_check_of_a_host_says_it() -> None:
+    found = HostCheck(logged_in=True, login="api_key", stray_key="apiKeyHelper in ~/.claude/settings.json")
+    checks = checkup.checks(fleet(hosts=(host("vm1"),)), host("vm1"), found, NOON)
+    (login,) = (one for one in checks if one.name == "login")
+    assert login.verdict is Verdict.WARN
+    assert "apiKeyHelper in ~/.claude/settings.json goes before it" in login.found
+    assert login.mend == "take it out of there"
