@@ -11,6 +11,7 @@ from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.ending import end_by_force, find_runner, record_end, what_is_left
+from controlroom.node.folder import GRANT
 from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
 from controlroom.node.outcome import Refused
@@ -117,7 +118,10 @@ class Actor:
         if not is_live(_status(entry)):
             raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) has ended")
         await self._sheets.check(wanted, now())
-        await asyncio.to_thread(write_grant, entry.folder, wanted, now())
+        try:
+            await asyncio.to_thread(write_grant, entry.folder, wanted, now())
+        except OSError as error:
+            raise Refusal(f"{GRANT} of {wanted.name} cannot be written: {error.strerror}") from None
         try:
             await self._ask(entry, {"do": "grant", "number": wanted.number})
         except Refusal as refusal:

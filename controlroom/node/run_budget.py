@@ -5,6 +5,10 @@ ends them (a ceiling, or their time and `GRACE` more, in which a renewal may sti
 anything that keeps the runner from counting, after `BLIND` seconds: money that cannot be metered is not spent. A time
 is turned into one on a clock that never jumps as soon as it is read.
 
+A message is paid by then that has crossed the line, and one that is in flight at that moment: so the overshoot is one
+message of the agent and of each of its subagents. Of an agent on a terminal, what stands in no transcript (titles, the
+checks of its automatic mode) is known only when it ends.
+
 An agent runs as the same user as its runner. What it does to grant.json after the start changes nothing, and a
 transcript that it hides, moves or cuts short is noticed; an agent that attacks the runner itself is out of reach.
 A plain command is not metered, and nothing here binds it. Read by the runner, which must stay small.
@@ -42,11 +46,19 @@ _STATE_FOLDER = os.path.join(os.pardir, os.pardir)
 _SHEET_LIMIT = 4 * 1024 * 1024
 
 
+def _since_boot() -> float:
+    """Give seconds since the machine was booted, its sleep included where the system counts it (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class RunBudget:
     """The terms of one run, and how far they are used up. Times are seconds on a clock that never jumps."""
 
-    def __init__(self, expected: int, *, metered: bool) -> None:
-        """`expected`: the grant that the run was started with, 0: none; not `metered`: nothing binds it."""
+    def __init__(self, expected: int, *, metered: bool, since_boot: Callable[[], float] = _since_boot) -> None:
+        """`expected`: the grant that the run was started with, 0: none; not `metered`: nothing binds it.
+
+        `since_boot` gives seconds and goes on while the machine sleeps: a grant's time does, too.
+        """
         self.wakes_at = NEVER
         self.windows: PlanWindows | None = None
         """What is known of the plan that pays for it."""
@@ -56,7 +68,9 @@ class RunBudget:
         self._spend: RunSpend | None = None
         self._session: Callable[[], str] = str
         self._billing = ""
+        self._since_boot = since_boot
         self._ends_at = NEVER
+        """When the terms end, by `since_boot`."""
         self._talk_until = 0.0
         self._talked = False
         self._blind_since = NEVER
@@ -72,7 +86,7 @@ class RunBudget:
         """
         self._billing = billing
         try:
-            self._go_by(self._expected, now, clock)
+            self._go_by(self._expected, clock)
         except BadGrant as error:
             return f"budget: {error}" if self._metered else ""
         return self.over(now)
@@ -90,12 +104,12 @@ class RunBudget:
             raise Refused(f"it goes by a newer grant ({self._terms.number})")
         if self._terms is None or number > self._terms.number:
             try:
-                self._go_by(number, now, clock)
+                self._go_by(number, clock)
             except BadGrant as error:
                 raise Refused(str(error)) from None
             self._count(now)
 
-    def _go_by(self, number: int, now: float, clock: int) -> None:
+    def _go_by(self, number: int, clock: int) -> None:
         terms = grant_file.read(GRANT)
         if terms is None and not number:
             return
@@ -103,7 +117,8 @@ class RunBudget:
             raise BadGrant("grant.json is not the one that was given")
         sheet = _read_sheet(terms.prices) if terms.money else None
         self._terms, self._sheet = terms, sheet or self._sheet
-        self._ends_at = now + min(terms.until - clock, terms.lasts) / 1000 if terms.until else NEVER
+        lasts = min(terms.until - clock, terms.lasts) / 1000 if terms.until else NEVER
+        self._ends_at = self._since_boot() + lasts
         if sheet and self._spend:
             self._spend.price(sheet)
 
@@ -124,7 +139,7 @@ class RunBudget:
         if event.get("type") == "assistant":
             self._talked = True
             if self._spend and self.binds:
-                self._spend.heard(event)
+                self._spend.heard(event, now)
         self._talk_until = now + LATE
         if self.binds:
             self.wakes_at = min(self.wakes_at, now + SOON)
@@ -150,13 +165,19 @@ class RunBudget:
         if spend is None:
             self.wakes_at = NEVER
             return
-        hidden = spend.count(self._session())
-        if not hidden and self._talked and not spend.found:
-            hidden = "the transcript of its session"
-        self._blind_since = min(self._blind_since, now) if hidden else NEVER
-        self._why_blind = hidden
+        self._why_blind = self._trouble(spend, spend.count(self._session()), now)
+        self._blind_since = min(self._blind_since, now) if self._why_blind else NEVER
         pause = SOON if now < self._talk_until else BEAT
         self.wakes_at = now if spend.behind else now + pause if self.binds else NEVER
+
+    def _trouble(self, spend: RunSpend, hidden: str, now: float) -> str:
+        """Say why it is not known what the agent spends, "" when it is. `hidden`: a file that cannot be read."""
+        if hidden:
+            return f"{hidden} cannot be read"
+        if self._talked and not spend.found:
+            return "its session has no transcript"
+        missing = spend.missing(now - BLIND)
+        return f"{missing} of its messages do not stand in its transcript" if missing else ""
 
     def fields(self, *, last: bool = False) -> dict[str, int]:
         """Give what the status is to say, when there is something new or it is the `last` time."""
@@ -197,10 +218,10 @@ class RunBudget:
         return ""
 
     def _too_late(self, terms: Terms, now: float) -> str:
-        if now >= self._ends_at + GRACE:
+        if self._since_boot() >= self._ends_at + GRACE:
             return f"budget: its allowance ended at {_hour(terms.until)} and nobody renewed it"
         if now >= self._blind_since + BLIND:
-            return f"budget: what it spends cannot be metered: {self._why_blind} cannot be read"
+            return f"budget: what it spends cannot be metered: {self._why_blind}"
         return ""
 
 

@@ -21,9 +21,16 @@ AT_ONCE = 4
 MOST_MESSAGES = 1_000_000
 """Messages that are known again; beyond them every one counts anew."""
 
+MOST_OWED = 3
+"""How many messages of the stream a transcript may lack at its end: one that was cut off might not get there."""
+
+_OWED, _TOLD = 1000, 256
 _LEAST, _MASK = 1024, 2**64 - 1
 _NOT_OURS = 2**63
 """Pico-dollars and tokens of a message that stood there before: nothing is dearer."""
+
+
+Key = tuple[str, str]
 
 
 class Known:
@@ -36,7 +43,7 @@ class Known:
         self._size = 0
         self._make(_LEAST)
 
-    def more(self, key: tuple[str, str], pico: int, tokens: int) -> tuple[int, int]:
+    def more(self, key: Key, pico: int, tokens: int) -> tuple[int, int]:
         """Take the numbers of a message; give by how much they are more than what is counted of it already."""
         if self._size >= MOST_MESSAGES:
             return pico, tokens
@@ -94,6 +101,10 @@ class RunSpend:
         self._known = Known()
         self._sheet: Sheet | None = None
         self._pico, self._dearest, self.tokens = 0, 0, 0
+        self._owed: dict[Key, float] = {}
+        """Messages that were heard and do not stand in a transcript yet, and when they were heard."""
+        self._told: dict[Key, None] = {}
+        """Messages that a transcript has told of last."""
         self.behind = True
         """Whether there is something yet to be read."""
         self._join(session, older=True)
@@ -136,15 +147,25 @@ class RunSpend:
         """Say whether there is a transcript to count from."""
         return any(self._files.values())
 
-    def heard(self, event: dict[str, Any]) -> None:
+    def heard(self, event: dict[str, Any], now: float) -> None:
         """Take an `assistant` event of the stream: its prompt is known before the transcript tells what it cost.
 
-        Claude Code 2.1.330, observed: subagents' messages come, too, `request_id` is the transcript's `requestId`, and
-        the numbers are those of the message's beginning.
+        `now`: seconds on a clock that never jumps. Claude Code 2.1.330, observed: subagents' messages come, too,
+        `request_id` is the transcript's `requestId`, and the numbers are those of the message's beginning.
         """
         with contextlib.suppress(Damaged):
             if event.get("request_id") and (message := message_in({**event, "requestId": event["request_id"]})):
-                self._take(message, there=False, older=False)
+                self._count_in(message)
+                if message.key not in self._told and len(self._owed) < _OWED:
+                    self._owed.setdefault(message.key, now)
+
+    def missing(self, since: float) -> int:
+        """Say how many messages were heard before `since`, and nothing later, that stands in a transcript.
+
+        0 while that may be chance: a few that were cut off.
+        """
+        missing = sum(1 for at in self._owed.values() if at < since)
+        return missing if missing >= MOST_OWED else 0
 
     def _read(self, path: str, tail: Tail, most: int, *, older: bool) -> int:
         """Count what has been added to one file, `most` pieces of it; give how many there were."""
@@ -177,6 +198,14 @@ class RunSpend:
         if there and (older or message.at < self._began):
             self._known.more(message.key, _NOT_OURS, _NOT_OURS)
             return
+        if (heard := self._owed.get(message.key)) is not None:  # and what was heard before it will not come any more
+            self._owed = {key: at for key, at in self._owed.items() if at > heard}
+        self._told[message.key] = None
+        if len(self._told) > _TOLD:
+            del self._told[next(iter(self._told))]
+        self._count_in(message)
+
+    def _count_in(self, message: Message) -> None:
         pico = min(self._sheet.cost(message).pico, _NOT_OURS) if self._sheet else 0
         pico, tokens = self._known.more(message.key, pico, message.usage.prompt + message.usage.output)
         self._pico += pico

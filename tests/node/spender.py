@@ -3,7 +3,7 @@
     python spender.py '{"pace": 0.2, "output": 100, "subagents": 1}'  [what Claude Code would be given]
 
 It sends message after message until it is interrupted, and writes each into its transcript as late as Claude Code
-does. `truth` is a file that gets a line for each message that begins, which is then paid, and for an interrupt.
+does. `truth` is a file that gets a line with its time for each message that begins and ends, and for an interrupt.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ PLAN: dict[str, Any] = {
     "subagents": 0,
     "stubborn": False,  # obeys no interrupt and no TERM
     "transcript": True,
+    "tells": 10**6,  # messages that the transcript has
+    "hidden": 0.0,  # dollars that stand in no transcript
     "truth": "",
     **json.loads(sys.argv[1]),
 }
@@ -32,7 +34,7 @@ SESSION = next(word for flag, word in zip(sys.argv, sys.argv[1:], strict=False) 
 CONFIG = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
 SLUG = "".join(letter if letter.isalnum() else "-" for letter in os.path.realpath(os.getcwd()))
 MAIN = CONFIG / "projects" / SLUG / f"{SESSION}.jsonl"
-STOP = threading.Event()
+STOP, STARTED = threading.Event(), threading.Event()
 LOCK = threading.Lock()
 
 
@@ -52,20 +54,21 @@ def add(path: Path, text: str) -> None:
 
 def note(what: str) -> None:
     if PLAN["truth"]:
-        add(Path(PLAN["truth"]), what)
+        add(Path(PLAN["truth"]), f"{what} {time.time():.3f}")
 
 
 def message(name: str, number: int, path: Path) -> None:
     """Send one message."""
     note("begun")
     (STOP.wait if not PLAN["stubborn"] else time.sleep)(PLAN["pace"])
+    note("paid")
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     head = {"id": f"msg_{name}_{number}", "model": "claude-opus-5-5", "content": [{"type": "text", "text": "more"}]}
     ident = f"req_{name}_{number}"
     say(type="assistant", message={**head, "usage": {"input_tokens": 3, "output_tokens": 1}}, request_id=ident)
     whole = {**head, "usage": {"input_tokens": 3, "output_tokens": PLAN["output"]}}
     told = json.dumps({"type": "assistant", "message": whole, "requestId": ident, "timestamp": stamp})
-    if PLAN["transcript"]:
+    if PLAN["transcript"] and number < PLAN["tells"]:
         timer = threading.Timer(PLAN["late"], add, (path, told))
         timer.daemon = False  # it is written even when everything else is over
         timer.start()
@@ -99,11 +102,16 @@ def main() -> None:
         asked = json.loads(line)
         if asked["type"] == "user":
             STOP.clear()
+            STARTED.set()
             threading.Thread(target=turn, daemon=True).start()
-        elif asked.get("request", {}).get("subtype") == "interrupt":
-            note("interrupted")
-            STOP.set()
-            answer = {"subtype": "success", "request_id": asked["request_id"], "response": {}}
+        elif asked["type"] == "control_request":
+            asks = asked["request"]["subtype"]
+            if asks == "interrupt":
+                note("interrupted")
+                STOP.set()
+            cost = PLAN["hidden"] if STARTED.is_set() else 0.0
+            told = {"session": {"total_cost_usd": cost}} if asks == "get_usage" else {}
+            answer = {"subtype": "success", "request_id": asked["request_id"], "response": told}
             say(type="control_response", response=answer)
     if PLAN["stubborn"]:
         time.sleep(600)

@@ -13,8 +13,7 @@ import pytest
 
 from controlroom.fleet.list_prices import list_prices
 from controlroom.meter.sheet_file import to_value
-from controlroom.node.folder import prices_file
-from controlroom.node.grants import KEPT, mark_of
+from controlroom.node.grants import mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
 from controlroom.wire.spec import AgentSpec, Credential
@@ -152,17 +151,3 @@ def test_a_plan_is_bound_by_what_it_covers_and_by_its_windows(
     assert spawn(node, WORK, granted("worker", 1, **ceilings), credential=login).outcome == "done"
     seen = wait(node, "paused")
     assert (seen.detail.startswith(words), seen.billing, seen.run_spent > 0) == (True, "plan", True)
-
-
-def test_sheets_that_nobody_goes_by_are_removed_and_false_ones_not_kept(node: NodeClient, home: World) -> None:
-    assert spawn(node, ASK, granted("worker", 1, billed=1_000_000)).outcome == "done"
-    others = [json.dumps({**json.loads(SHEET), "source": f"of day {day}"}) for day in range(6)]
-    node.send(*(Prices(mark_of(text), text) for text in others), Prices("0" * 12, SHEET), Prices(mark_of("{}"), "{}"))
-    wait_for(lambda: len(node.notices()) == 2)
-    assert node.ask(lambda number: granted("worker", 2, ask=number, billed=2_000_000)).outcome == "done"
-    kept = list(state_folder(home.home).glob("prices-*.json"))
-    assert {prices_file(PRICES.mark), prices_file(mark_of(others[-1]))} < {path.name for path in kept}
-    assert (len(kept), {path.stat().st_mode & 0o777 for path in kept}) == (KEPT + 1, {0o600})
-    bad, worse = node.notices()
-    assert bad == "budgets cannot be kept to here: the price sheet '000000000000' did not arrive as it was sent"
-    assert worse.startswith(f"budgets cannot be kept to here: the price sheet {mark_of('{}')} cannot be kept: it is no")

@@ -40,7 +40,7 @@ class Room:
         return given
 
     def begin(self, expected: int = 0, billing: str = "api") -> RunBudget:
-        budget = RunBudget(expected, metered=True)
+        budget = RunBudget(expected, metered=True, since_boot=lambda: self.now)
         assert budget.begin(billing, self.now, self.wall) == ""
         spend = RunSpend(str(self.claude.config), str(self.claude.cwd), SESSION, self.wall)
         budget.watch(spend, lambda: SESSION, self.now)

@@ -96,13 +96,31 @@ def test_the_stream_tells_of_a_message_before_its_transcript_does(claude: Claude
     event = {**json.loads(line(1, 1)), "request_id": "req_1"}
     del event["requestId"]
     for _ in range(2):
-        run.heard(event)
-    run.heard({**event, "message": {**event["message"], "model": "<synthetic>"}})
-    run.heard({**event, "message": {**event["message"], "usage": {"output_tokens": float("nan")}}})
-    run.heard({**event, "message": "hello"})
+        run.heard(event, 0)
+    run.heard({**event, "message": {**event["message"], "model": "<synthetic>"}}, 0)
+    run.heard({**event, "message": {**event["message"], "usage": {"output_tokens": float("nan")}}}, 0)
+    run.heard({**event, "message": "hello"}, 0)
     assert cents(run) == 1
     add(claude.transcript, line(1, 30))
     assert cents(run) == 30
+
+
+def test_messages_that_no_transcript_tells_of_are_missed_when_they_are_several(claude: Claude) -> None:
+    run = spend(claude)
+    add(claude.transcript, line(0, 1))
+    run.count(SESSION)
+    for number in range(4):
+        run.heard({**json.loads(line(number)), "request_id": f"req_{number}"}, float(number))
+    assert (run.missing(3), run.missing(3.5)) == (0, 3)
+    add(claude.transcript, line(1, 1))
+    run.count(SESSION)
+    assert run.missing(100) == 0
+    for number in range(4, 9):
+        run.heard({**json.loads(line(number)), "request_id": f"req_{number}"}, float(number))
+    assert run.missing(100) == 7
+    add(claude.transcript, line(8, 1))
+    run.count(SESSION)
+    assert run.missing(100) == 0
 
 
 @pytest.mark.parametrize("hide", ["unlink", "symlink", "folder"])

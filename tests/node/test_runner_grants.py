@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -145,8 +146,25 @@ def test_what_has_no_transcript_is_ended(spender: Make, hurried: str) -> None:
     agent = spender(transcript=False)
     agent.given(1, billed=10**9)
     seen = agent.start(hurried).finish()
-    words = "budget: what it spends cannot be metered: the transcript of its session cannot be read"
+    words = "budget: what it spends cannot be metered: its session has no transcript"
     assert (seen.state, seen.detail) == ("paused", words)
+
+
+def test_what_its_transcript_keeps_quiet_about_ends_it(spender: Make, hurried: str) -> None:
+    agent = spender(tells=3)
+    agent.given(1, billed=10**9)
+    seen = agent.start(hurried).finish()
+    words = r"budget: what it spends cannot be metered: \d+ of its messages do not stand in its transcript"
+    assert (seen.state, bool(re.fullmatch(words, seen.detail))) == ("paused", True), seen.detail
+
+
+def test_what_claude_itself_says_counts_before_its_turn_is_over(spender: Make) -> None:
+    agent = spender(hidden=50.0, pace=0.5)
+    agent.given(1, billed=40 * DOLLAR)
+    seen = agent.start().finish(60)
+    assert (seen.state, seen.run_spent >= 50 * DOLLAR) == ("paused", True)
+    assert agent.begun() < 40
+    assert "usage-" not in "".join(agent.lines("a"))
 
 
 def test_one_that_obeys_nothing_is_killed(spender: Make, hurried: str) -> None:
