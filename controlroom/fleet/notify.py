@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -129,7 +129,7 @@ async def _send(name: str, way: Way, items: Sequence[News]) -> None:
         argv = [sys.executable, "-m", SENDER]
         given = {**message, "desktop": way.desktop, "url": way.url, "url_file": way.url_file}
     try:
-        problem = await asyncio.wait_for(_run(argv, json.dumps(given).encode()), SECONDS)
+        problem = await asyncio.wait_for(run_program(argv, json.dumps(given).encode()), SECONDS)
     except (OSError, ValueError) as error:
         problem = str(error)
     except TimeoutError:
@@ -138,10 +138,11 @@ async def _send(name: str, way: Way, items: Sequence[News]) -> None:
         log.warning("notify.%s: a message could not be sent: %s", name, redact(problem)[:300])
 
 
-async def _run(argv: list[str], given: bytes) -> str:
+async def run_program(argv: list[str], given: bytes, environ: Mapping[str, str] | None = None) -> str:
     """Run a program with something on its stdin; give what it complained of, "" when all is well."""
     process = await asyncio.create_subprocess_exec(
         *argv,
+        env=environ,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

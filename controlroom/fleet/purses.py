@@ -6,13 +6,15 @@ from datetime import datetime, tzinfo
 
 from controlroom.domain import budget
 from controlroom.domain.allotment import MONEY, Purse, Run, given_away
-from controlroom.domain.budget import BudgetRule
+from controlroom.domain.budget import BudgetRule, covers
 from controlroom.domain.budget_words import amount
 from controlroom.domain.forecast import burn_moments, overshoot, runs_out
 from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.headroom import window_name
+from controlroom.domain.holding import is_paused
 from controlroom.domain.model import Fleet
 from controlroom.domain.periods import period
+from controlroom.domain.rungs import cut
 from controlroom.fleet.spend_views import Sums
 
 HOUR = 3_600_000
@@ -97,6 +99,16 @@ class Purses:
         began = [self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY]
         return (run.ended and not owes) or run.until <= min(began, default=now)
 
+    def by_rule(self, runs: Sequence[Run]) -> dict[str, list[Run]]:
+        """Give the runs that each budget is about, whether it binds them or only tells."""
+        purses = [Purse(rule, 0, 0, 0) for rule in self.rules.values()]
+        return {purse.rule.name: [run for run in runs if purse.holds(run)] for purse in purses}
+
+    def cut_down(self, shown: Mapping[str, Budget], sums: Sums, runs: Sequence[Run], fleet: Fleet, now: int) -> None:
+        """See who may spend no more of each budget, as they stand."""
+        purses = self.binding(sums, fleet, now)
+        self.cut = {purse.rule.name: cut(shown[purse.rule.name], purse, runs) for purse in purses}
+
     # ----------------------------------------------------------------------- for people
 
     def shown(self, sums: Sums, runs: Sequence[Run], fleet: Fleet, now: int) -> dict[str, Budget]:
@@ -120,6 +132,8 @@ class Purses:
         lately = [budget.spent(rule, sums.since.get(since, ())) for since in burn_moments(now)]
         if gone is None:
             return known
+        if rule.binds and _is_dry(purse, fleet, theirs, rule.stop - gone - known.granted):
+            known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
         return replace(known, runs_out=runs_out(rule, gone, purse.ends, (lately[0], lately[1]), now))
 
     def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], now: int) -> str:
@@ -139,3 +153,11 @@ class Purses:
     def moment(self, at: int) -> str:
         """Write a time as the operator's clock shows it."""
         return f"{datetime.fromtimestamp(at / 1000, self.zone):%Y-%m-%d %H:%M}"
+
+
+def _is_dry(purse: Purse, fleet: Fleet, theirs: Sequence[Run], free: int) -> bool:
+    """Say whether a budget has stopped all whom it binds, though crumbs of it are left."""
+    if free >= purse.rule.stop // 10 or any(not run.ended for run in theirs):
+        return False
+    paused = (agent for agent in fleet.agents.values() if is_paused(agent))
+    return any(covers(purse.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)

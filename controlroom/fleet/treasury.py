@@ -11,17 +11,21 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from controlroom.domain import events
-from controlroom.domain.allotment import Purse, Run, Share, share_out
+from controlroom.domain.allotment import Purse, Run, Share, given_away, share_out
 from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import Effect, MoveOn, SpawnOn
-from controlroom.domain.model import Fleet
+from controlroom.domain.holding import is_paused
+from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
+from controlroom.domain.model import Agent, Fleet
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.grant_book import GrantBook
 from controlroom.fleet.grant_mail import GrantMail
-from controlroom.fleet.grant_tables import GRANTS, NUMBER, GrantRow, granted
+from controlroom.fleet.grant_tables import GRANTS, NUMBER, RUNGS, GrantRow, granted
+from controlroom.fleet.ladder import Ladder
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.orders import Asked
 from controlroom.fleet.purses import Purses
+from controlroom.fleet.resuming import Resuming
 from controlroom.fleet.spend_views import RunKey, Sums, read_sums
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.prices import Sheet
@@ -58,6 +62,9 @@ class Room(Protocol):
     def watch(self, changed: Callable[[], None]) -> None:
         """Call `changed` after every change of the fleet."""
 
+    async def submit(self, intent: Intent, who: str) -> Asked:
+        """Do what is wanted."""
+
 
 class Treasury:
     """Keeps the budgets of a room. All methods are called on the event loop."""
@@ -72,10 +79,12 @@ class Treasury:
     ) -> None:
         """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
         self._room, self._ledger, self._books, self.purses, self._logins = room, ledger, books, purses, logins
-        rows, numbers = ledger.read_all([(GRANTS, ()), (NUMBER, ())])
+        rows, numbers, done = ledger.read_all([(GRANTS, ()), (NUMBER, ()), (RUNGS, ())])
         number = max((int(row[0] or 0) for row in numbers), default=0)
         self._grants = GrantBook((GrantRow(*row) for row in rows), number)
         self._mail = GrantMail(room)
+        self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), purses.moment)
+        self._resuming = Resuming(room)
         self._sums = Sums()
         self._stale = True
         """The ledger holds more than the sums."""
@@ -101,11 +110,18 @@ class Treasury:
                 timer.cancel()
         for task in self._tasks:
             task.cancel()
+        self._ladder.close()
+        self._resuming.close()
 
     async def wait_idle(self) -> None:
         """Wait until what has happened has been looked at, and hosts have answered."""
-        while self._looking or self._again or self._noticing or self._mail.open:  # noqa: ASYNC110 - in tests
+        while self._busy:  # noqa: ASYNC110 - in tests
             await asyncio.sleep(SOON / 4)
+
+    @property
+    def _busy(self) -> bool:
+        looks = self._looking or self._again or self._noticing is not None
+        return looks or self._mail.open or self._ladder.busy or self._resuming.busy
 
     # ----------------------------------------------------------------------- what happens
 
@@ -117,6 +133,7 @@ class Treasury:
     def ruled(self, rules: Mapping[str, BudgetRule]) -> None:
         """These are the budgets from now on."""
         self.purses.rules = dict(rules)
+        self._resuming.forget()
         self._catch_up()
         self._tell()
         self.booked()
@@ -241,7 +258,9 @@ class Treasury:
     async def _look_through(self) -> None:
         try:
             await self._read()
+            self._climb()
             await self._share_out()
+            self._go_on()
             self._look_in(max(SOON, min(TICK, self.purses.next_end(self._room.clock()) / 1000)))
         except LedgerProblem as problem:
             self._complain(str(problem))
@@ -282,6 +301,30 @@ class Treasury:
         for row in rows:
             self._mail.send(row, self._room.clock())
         self._room.happened(events.Alarmed("ledger", None))
+
+    def _climb(self) -> None:
+        """Do what budgets' ladders say by now."""
+        now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
+        shown = self.purses.shown(self._sums, runs, fleet, now)
+        self._ladder.climb(self.purses.rules, shown, self.purses.by_rule(runs))
+        self.purses.cut_down(shown, self._sums, [*runs, *self._paused()], fleet, now)
+
+    def _paused(self) -> list[Run]:
+        return [self._run_of(agent) for agent in self._room.fleet.agents.values() if is_paused(agent)]
+
+    def _run_of(self, agent: Agent) -> Run:
+        """Give the next run of a paused agent, as far as it is known who it would be."""
+        profile = self._room.fleet.profiles.get(agent.profile)
+        rank = profile.priority if profile else 0
+        return Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
+
+    def _go_on(self) -> None:
+        """Resume agents that were paused, as far as there is money."""
+        runs = self._runs()
+        purses = self.purses.binding(self._sums, self._room.fleet, self._room.clock())
+        if self._mail.priced:
+            free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in purses}
+            self._resuming.look(purses, lambda purse: free[purse.rule.name], self._run_of)
 
     def _runs(self) -> list[Run]:
         now = self._room.clock()

@@ -122,6 +122,10 @@ class Payer(ScriptedHost):
         self.look(name)
         return True
 
+    def all_work(self, *names: str) -> bool:
+        """Each of some agents answers a message, if it may; False when none may."""
+        return sum(self.work(name) for name in names) > 0
+
     def spend(self, channel: ScriptedChannel, message: UsageOrder) -> None:
         if isinstance(message, SendUsage):
             places = {(place.name, place.epoch): place.offset for place in message.places}
