@@ -22,7 +22,9 @@ _SHORTEST = 0.02
 """Seconds between two paintings of what arrives, at least."""
 _PAN = 20
 _GUTTER = {"say": "●", "tool": "›", "error": "✕", "err": "!", "ask": "▲", "note": "·", "input": "»", "done": "✓"}
-_PLAIN_GUTTER = {"say": "*", "tool": ">", "error": "x", "err": "!", "ask": "!", "note": "-", "input": ">", "done": "+"}
+_GUTTER |= {"think": "…"}
+_PLAIN_GUTTER = {"say": "*", "tool": ">", "error": "x", "err": "!", "ask": "?", "note": "-", "input": "<", "done": "+"}
+_PLAIN_GUTTER |= {"think": "."}
 
 Position = tuple[int, int]
 """An entry, and a line of it."""
