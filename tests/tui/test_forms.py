@@ -34,14 +34,23 @@ async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
 
 async def test_every_field_of_the_spawn_form_is_reached_with_plain_keys() -> None:
     async with room(scenes.farm(), size=PHONE) as here:
-        await here.press("s", "backspace")
+        await here.press("s", "backspace", "3", "backspace", "3", "backspace")
         await here.write("docs")
-        await here.press(*["backspace"] * 5, "3", "backspace", "3", "backspace", "j", "backspace", *["backspace"] * 7)
+        await here.press(*["backspace"] * 5, "j", "backspace", *["backspace"] * 7)
         await here.write("web")
         await here.press("enter", "enter", "enter", "enter", "enter")
         await here.write("go")
         await here.press("enter")
         assert here.engine.asked == [SpawnAgent("web", "go", "vm2", "docs", "interactive")]
+
+
+async def test_a_profile_is_chosen_with_four_keys() -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        profiles = sorted(here.app.fleet.profiles)
+        await here.press("s", "backspace", "2", "enter")
+        await here.write("go")
+        await here.press("enter")
+        assert here.engine.asked == [SpawnAgent("agent-1", "go", "vm1", profiles[0])]
 
 
 async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:

@@ -143,16 +143,16 @@ class SpawnForm(Form):
         super().__init__()
 
     def fields(self) -> list[Field]:
-        """Name, host, profile, folder, task."""
+        """What is chosen most stands nearest to the task, where the cursor begins: one key up, a digit, one down."""
         hosts = _hosts(self._fleet)
         first = self._host if self._host in hosts else default_host(self._fleet)
         profiles = sorted(self._fleet.profiles)
         return [
             OneLine("name", suggested_name(self._fleet)),
             Choice("host", hosts, first if first in hosts else ""),
-            Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
-            Choice("kind", ["", "headless", "interactive"], "", empty="what the profile says, else headless"),
             OneLine("folder", "", hint="home, or what the profile says"),
+            Choice("kind", ["", "headless", "interactive"], "", empty="what the profile says, else headless"),
+            Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
             Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
         ]
 
