@@ -346,6 +346,14 @@ ACTIONS: tuple[Action, ...] = (
         "Choose the colours: each theme is shown as you come to it, Enter keeps it.",
         "anywhere",
     ),
+    Action(
+        "attached",
+        "",
+        "attached",
+        "Show who is attached to the engine: from where, with what rights, since when.",
+        "anywhere",
+        verb="attached",
+    ),
     Action("help", "?", "help", "Explain the screen you are on.", "anywhere", footer=21),
     Action(
         "back", "q", "back", "Go back; on the first screen: leave. Agents and engine live on.", "anywhere", footer=22

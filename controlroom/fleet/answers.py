@@ -7,6 +7,7 @@ from typing import Protocol
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate
 from controlroom.fleet.advisor import compared, estimated
+from controlroom.fleet.attendance import Attendance
 from controlroom.fleet.checkup import check_up
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.home import Home
@@ -16,8 +17,10 @@ from controlroom.fleet.ledger_care import back_up, check
 from controlroom.fleet.logs import LogDesk
 from controlroom.fleet.protocol import (
     Answer,
+    AskAttached,
     AskAudit,
     AskCosts,
+    Attached,
     Audit,
     BackUpLedger,
     CheckHost,
@@ -48,6 +51,7 @@ class Engine(Protocol):
     inquiries: Inquiries
     logs: LogDesk
     ledger: Ledger
+    attendance: Attendance
     clock: Callable[[], int]
     home: Home
 
@@ -55,8 +59,8 @@ class Engine(Protocol):
         """Give a number for a request."""
 
 
-async def answer(engine: Engine, asked: Question) -> Answer:
-    """Answer a question."""
+async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
+    """Answer a question of the conversation `asks`."""
     match asked:
         case FetchLog():
             place = asked.before, asked.after
@@ -69,8 +73,8 @@ async def answer(engine: Engine, asked: Question) -> Answer:
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
             return await _costs(engine.ledger, asked)
-        case AskAudit():
-            return await _audit(engine.ledger, asked)
+        case AskAudit() | AskAttached():
+            return await _people(engine, asked, asks)
         case AskComparison():
             return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case AskEstimate():
@@ -108,6 +112,13 @@ async def _costs(ledger: Ledger, asked: AskCosts) -> Costs:
         return Costs(asked.id, await asyncio.to_thread(costs, ledger, asked.by, asked.since, asked.until))
     except (LedgerProblem, ValueError) as problem:
         return Costs(asked.id, reason=str(problem))
+
+
+async def _people(engine: Engine, asked: AskAudit | AskAttached, asks: object) -> Audit | Attached:
+    """Say who did what, or who is there."""
+    if isinstance(asked, AskAttached):
+        return Attached(asked.id, engine.attendance.seen_by(asks))
+    return await _audit(engine.ledger, asked)
 
 
 async def _audit(ledger: Ledger, asked: AskAudit) -> Audit:

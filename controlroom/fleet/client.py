@@ -8,50 +8,31 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from controlroom import __version__
-from controlroom.domain.estimate import Wish
 from controlroom.domain.intents import Intent
-from controlroom.domain.loglines import Matches
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
-from controlroom.domain.ways import Terms
-from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.fleet.advice_questions import Estimated
 from controlroom.fleet.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.away import Away, parsed
-from controlroom.fleet.found import AgentScreen, LogPage, agent_screen, log_page, matches
+from controlroom.fleet.found import AgentScreen, LogPage, log_page
 from controlroom.fleet.home import Home, HomeProblem, engine_place, find_home
 from controlroom.fleet.launch import PATIENCE
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.offline import estimate_offline
 from controlroom.fleet.pages import PageQueue
 from controlroom.fleet.protocol import (
-    CHECKING,
     LOOK,
     MAX_NEWS,
     STOPPED,
     Answer,
     Answered,
-    AskAudit,
-    AskCosts,
-    Audit,
-    BackUpLedger,
-    CheckHost,
-    CheckLedger,
-    Costs,
-    FetchLog,
     FleetNews,
     FollowLogs,
     Hello,
-    Hits,
-    HostChecked,
-    LedgerTended,
-    LookAtScreen,
     Page,
     Request,
-    Screen,
-    SearchLog,
     StopEngine,
     Submit,
     Told,
@@ -62,7 +43,8 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.fleet.reach_engine import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, user
+from controlroom.fleet.questions import Questions, T
+from controlroom.fleet.reach_engine import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, terminal, user
 from controlroom.wire.lines import PeerError
 
 __all__ = [
@@ -72,8 +54,6 @@ __all__ = [
 
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
-
-T = TypeVar("T", bound=Answer)
 
 
 @dataclass(frozen=True)
@@ -97,7 +77,7 @@ def way_to(home: Home, environ: Mapping[str, str], *, ask: bool = False) -> Way:
     return Away(parsed(place), ask=ask) if place else Here(home, environ)
 
 
-class Client:
+class Client(Questions):
     """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone.
 
     What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
@@ -201,79 +181,11 @@ class Client:
                 raise EngineUnavailable(self._gone)
             await self._news.wait()
 
-    async def fetch(
-        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
-    ) -> LogPage:
-        """Read older records: the last `count` before a place (None: the end), or those after `after`."""
-        request = FetchLog(self._new_id(), agent, epoch, count, before, after)
-        return log_page(await self._ask(request.id, request, Page, 30.0))
-
-    async def search(
-        self,
-        agent: str,
-        epoch: int,
-        text: str,
-        *,
-        regex: bool = False,
-        exact: bool = False,
-        before: LogPlace | None = None,
-        after: LogPlace | None = None,
-        count: int = 100,
-        lines: bool = False,
-    ) -> Matches:
-        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
-
-        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
-        """
-        terms = (text, regex, exact, before, after, count, lines)
-        request = SearchLog(self._new_id(), agent, epoch, *terms)
-        return matches(await self._ask(request.id, request, Hits, 30.0))
-
-    async def screen(self, agent: str) -> AgentScreen:
-        """Look at an agent's terminal as it is now."""
-        request = LookAtScreen(self._new_id(), agent)
-        return agent_screen(await self._ask(request.id, request, Screen, 30.0))
-
     async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
         """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
         if isinstance(self._way, Away):
             return await asyncio.to_thread(self._way.attachment, agent, read_only=read_only)
         return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)
-
-    async def check(self, host: str) -> HostChecked:
-        """See whether a host has all that agents need. It may take half a minute."""
-        request = CheckHost(self._new_id(), host)
-        return await self._ask(request.id, request, HostChecked, CHECKING)
-
-    async def costs(self, by: str, since: int, until: int) -> Costs:
-        """Ask what was spent from one moment up to another (UTC milliseconds), grouped by one of `domain.costs.BY`."""
-        request = AskCosts(self._new_id(), by, since, until)
-        return await self._ask(request.id, request, Costs, 30.0)
-
-    async def compare(self, days: int, terms: Terms) -> Compared:
-        """Ask what the use of the last days would cost in other ways."""
-        request = AskComparison(self._new_id(), days, terms)
-        return await self._ask(request.id, request, Compared, 60.0)
-
-    async def estimate(self, wish: Wish) -> Estimated:
-        """Ask what such a fleet would need."""
-        request = AskEstimate(self._new_id(), wish)
-        return await self._ask(request.id, request, Estimated, 60.0)
-
-    async def audit(self, count: int = 100, text: str = "") -> Audit:
-        """Read the newest lines of the audit, those that contain `text`."""
-        request = AskAudit(self._new_id(), count, text)
-        return await self._ask(request.id, request, Audit, 30.0)
-
-    async def check_ledger(self) -> LedgerTended:
-        """Have the whole ledger read. It may take a minute."""
-        request = CheckLedger(self._new_id())
-        return await self._ask(request.id, request, LedgerTended, 300.0)
-
-    async def back_up_ledger(self, path: str) -> LedgerTended:
-        """Have the ledger copied into a new file on the engine's machine; a whole path."""
-        request = BackUpLedger(self._new_id(), path)
-        return await self._ask(request.id, request, LedgerTended, 300.0)
 
     async def stop_engine(self) -> None:
         """End the engine, and wait until it is gone; agents live on."""
@@ -304,7 +216,7 @@ class Client:
     async def _greet(self, role: str, pace: float) -> bool:
         """Say hello; False when it was the socket of an engine that is about to end."""
         self._role = role
-        wishes: list[Request] = [Hello(__version__, role, user())]
+        wishes: list[Request] = [Hello(__version__, role, user(), terminal())]
         wishes += [Watch(pace)] * (role != "stop")
         try:
             async with asyncio.timeout(GRACE):

@@ -15,6 +15,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.domain.reduce import reduce
+from controlroom.fleet.attendance import Attendance
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.channel import HostRefuses
 from controlroom.fleet.config import Config
@@ -82,6 +83,7 @@ class Engine:
         self.revision = 0
         self.inquiries = Inquiries(self.send)
         self.logs = LogDesk(self)
+        self.attendance = Attendance()
         self.home, self.ledger = home, ledger
         self._config = config
         self._books = Bookkeeper(ledger, clock)

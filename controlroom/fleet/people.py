@@ -23,6 +23,11 @@ def who(user: str, bridge: Bridged | None) -> str:
     return f"{inert(name, _NAME) or 'somebody'} from {inert(bridge.origin, _ORIGIN) or 'elsewhere'}"
 
 
+def terminal(text: str) -> str:
+    """Make the name of a terminal, as somebody says it, safe to show."""
+    return inert(text, _NAME)
+
+
 def other_version(front_end: str, bridge: Bridged | None) -> str:
     """Say that engine and front end do not fit, and what to do."""
     theirs = _version(front_end)

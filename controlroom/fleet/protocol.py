@@ -8,13 +8,19 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from controlroom.domain.audit import AuditLine
 from controlroom.domain.checkup import Check
 from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.patch import Patch
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.fleet.room_questions import AskAttached as AskAttached
+from controlroom.fleet.room_questions import AskAudit as AskAudit
+from controlroom.fleet.room_questions import Attached as Attached
+from controlroom.fleet.room_questions import Audit as Audit
+from controlroom.fleet.room_questions import BackUpLedger as BackUpLedger
+from controlroom.fleet.room_questions import CheckLedger as CheckLedger
+from controlroom.fleet.room_questions import LedgerTended as LedgerTended
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -49,6 +55,8 @@ class Hello:
     role: str
     user: str = ""
     """Who sits there, for the audit: the name of an account, and where it was logged in from when that is known."""
+    terminal: str = ""
+    """The terminal there, as `pts/3`."""
 
 
 @dataclass(frozen=True)
@@ -152,30 +160,6 @@ class AskCosts:
 
 
 @dataclass(frozen=True)
-class AskAudit:
-    """Who did what: the newest `count` lines of the audit that contain `text`? Answered by `Audit`."""
-
-    id: int
-    count: int = 100
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class CheckLedger:
-    """Is the ledger whole, and do its sums add up? Answered by `LedgerTended`."""
-
-    id: int
-
-
-@dataclass(frozen=True)
-class BackUpLedger:
-    """Copy the ledger into a new file on this machine. Answered by `LedgerTended`."""
-
-    id: int
-    path: str
-
-
-@dataclass(frozen=True)
 class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
@@ -183,7 +167,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate
+    | AskComparison | AskEstimate | AskAttached
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -296,26 +280,7 @@ class Costs:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Audit:
-    """The answer to `AskAudit`, oldest line first; none, for this reason."""
-
-    id: int
-    lines: tuple[AuditLine, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class LedgerTended:
-    """The answer to `CheckLedger` (what is wrong) and `BackUpLedger` (the path of the copy)."""
-
-    id: int
-    lines: tuple[str, ...] = ()
-    reason: str = ""
-    """Why it could not be done."""
-
-
-Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated
+Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
 Told = Welcome | Unwelcome | FleetNews | Answer
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}

@@ -108,6 +108,16 @@ class Here:
         return f"the engine (process {process}) does not answer: see {self._home.log}, or end it: kill {process}"
 
 
+def terminal() -> str:
+    """Name the terminal that this process has, as `pts/3`; "" without one."""
+    for descriptor in (0, 1, 2):
+        try:
+            return os.ttyname(descriptor).removeprefix("/dev/")
+        except OSError:
+            continue
+    return ""
+
+
 def user() -> str:
     """Say who sits here, for the audit: the account, and where they come from when that is known."""
     try:

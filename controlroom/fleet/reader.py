@@ -14,13 +14,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from controlroom import __version__
+from controlroom.domain.attached import FrontEnd
 from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.fleet.answers import Engine, answer
 from controlroom.fleet.lines import Lines
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
-from controlroom.fleet.people import other_version, who
+from controlroom.fleet.people import other_version, terminal, who
 from controlroom.fleet.protocol import (
     MAX_REQUEST,
     STOPPED,
@@ -173,8 +174,13 @@ class Reader:
             raise PeerError("it did not say hello first")
         self._role = hello.role
         self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
+        self._engine.attendance.came(self, self._introduced(hello))
         await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name))
         return True
+
+    def _introduced(self, hello: Hello) -> FrontEnd:
+        known = who(hello.user, self._bridge), hello.role, self._rights.name, self._engine.clock()
+        return FrontEnd(*known, terminal=terminal(hello.terminal), bridged=self._bridge is not None)
 
     async def _first(self) -> Request | None:
         """Read one of the first lines, which are to come soon."""
@@ -208,7 +214,7 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        told = self._rights.instead(asked) or await answer(self._engine, asked)
+        told = self._rights.instead(asked) or await answer(self._engine, asked, self)
         self._tell(self._rights.page(told) if isinstance(told, Page) else told)
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
@@ -318,6 +324,7 @@ class Reader:
             self.cancel()
 
     async def _leave(self) -> None:
+        self._engine.attendance.left(self)
         self._engine.unwatch(self._wake.set)
         self._engine.logs.leave(self)
         if self._timer is not None:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet
+from controlroom.fleet.advice_questions import AskComparison
 from controlroom.fleet.orders import Asked
 from controlroom.fleet.protocol import (
     ALL,
     LOOK,
     Answer,
     Answered,
+    AskAttached,
     AskAudit,
     AskCosts,
     FetchLog,
@@ -28,7 +30,7 @@ from controlroom.fleet.veil import Veil
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 
-MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskAudit)
+MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskComparison, AskAudit, AskAttached)
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
 Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.

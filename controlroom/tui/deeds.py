@@ -8,19 +8,18 @@ from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.many import wants_words
 from controlroom.domain.model import Agent, Host, Question, State
+from controlroom.tui.asked import attached, host_check
 from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.source import Source
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
-    from controlroom.tui.screens.report import ReportSheet
 
 READ_ONLY = "read-only: you may look, and change nothing"
 
@@ -237,34 +236,6 @@ def _host_remove(room: "ControlRoomApp", screen: RoomScreen) -> None:
         _ask(room, f"Take {name} out of the room?", what, "remove", intents.RemoveHost(name))
 
 
-def _host_check(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.domain.explain import Line
-    from controlroom.tui.screens.report import ReportSheet
-
-    source, name = room.source, screen.host_here()
-    if source is None or not name:
-        room.say("not now: the engine is not here", Level.DANGER)
-        return
-    sheet = ReportSheet(f"check of {name}", [Line("", f"{name} is looking at itself…")])
-    room.push_screen(sheet)
-    room.work(_checked(source, name, sheet))
-
-
-async def _checked(source: Source, name: str, sheet: "ReportSheet") -> None:
-    from controlroom.domain.checkup import is_well, lines
-    from controlroom.domain.explain import Line
-    from controlroom.fleet.client import EngineUnavailable
-
-    try:
-        told = await source.check(name)
-    except EngineUnavailable as problem:
-        sheet.report(f"check of {name}: not done", [Line("", str(problem), "warn")])
-        return
-    verdict = "not all is known" if told.reason else "nothing is bad" if is_well(told.checks) else "something is bad"
-    rest = [Line("", told.reason, "warn")] if told.reason else []
-    sheet.report(f"check of {name}: {verdict}", [*lines(told.checks), *rest])
-
-
 def _host_take(room: "ControlRoomApp", screen: RoomScreen) -> None:
     if name := screen.host_here():
         what = "Another control room owns it and can then only look. Its agents work on."
@@ -381,7 +352,7 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "host_open": _host_open,
     "host_add": _host_add,
     "host_remove": _host_remove,
-    "host_check": _host_check,
+    "host_check": host_check,
     "host_take": _host_take,
     "mark": _overview(Overview.mark),
     "mark_all": _overview(Overview.mark_all),
@@ -391,6 +362,7 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "group": _overview(Overview.turn_group),
     "palette": _palette,
     "theme": _theme,
+    "attached": attached,
     "help": _help,
     "back": _back,
 }

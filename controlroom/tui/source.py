@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
+from controlroom.domain.attached import FrontEnd
 from controlroom.domain.checkup import Check
 from controlroom.domain.costs import CostRow
 from controlroom.domain.intents import Intent
@@ -125,6 +126,18 @@ class Spent(Protocol):
         """Why there is nothing."""
 
 
+class Attached(Protocol):
+    """Who is attached."""
+
+    @property
+    def front_ends(self) -> tuple[FrontEnd, ...]:
+        """Those that are connected to the engine."""
+
+    @property
+    def reason(self) -> str:
+        """Why that is not known."""
+
+
 class Source(Protocol):
     """A client of the engine, connected. Its methods raise `fleet.client.EngineUnavailable` when the engine is gone."""
 
@@ -185,6 +198,9 @@ class Source(Protocol):
 
     async def costs(self, by: str, since: int, until: int) -> Spent:
         """Ask what was spent between two moments (UTC ms), by one of `domain.costs.BY`."""
+
+    async def attached(self) -> Attached:
+        """Ask who is attached to the engine."""
 
     async def stop_engine(self) -> object:
         """Stop the engine; agents live on."""

@@ -160,8 +160,8 @@ async def test_an_operator_changes_something_with_each_of_them(tmp_path: Path) -
             await client.close()
             await here.engine.wait_idle()
     assert all(reason != LOOK_ONLY for reason in answers.values())
-    refused = {name for name, reason in answers.items() if reason}
-    assert refused <= {"ForgetAgent", "TakeHost", "RemoveHost"}, answers
+    done = {name for name, reason in answers.items() if not reason}
+    assert done >= {"SpawnAgent", "KillAgent", "ReassignAgent", "SendMessage", "AnswerQuestion", "AddHost"}, answers
 
 
 async def test_no_intent_does_anything(tmp_path: Path) -> None:

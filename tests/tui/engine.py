@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
+from controlroom.domain.attached import FrontEnd
 from controlroom.domain.checkup import HostCheck, checks, link_check
 from controlroom.domain.costs import CostRow
 from controlroom.domain.decide import Refused, decide
@@ -15,7 +16,7 @@ from controlroom.domain.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
-from controlroom.fleet.protocol import Costs, HostChecked
+from controlroom.fleet.protocol import Attached, Costs, HostChecked
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -268,6 +269,13 @@ class SmallClient:
         if data is None:
             return AgentScreen(reason=f"{agent} has no terminal now: its tmux session is gone")
         return AgentScreen(screen_lines(data), 120, 40)
+
+    async def attached(self) -> Attached:
+        self._alive()
+        me = FrontEnd(
+            "ann from 192.0.2.7", "tui", "look" if self.read_only else "all", self.engine.now(), "pts/3", True, True
+        )
+        return Attached(1, (me, FrontEnd("bob", "watch", "look", self.engine.now())))
 
     async def stop_engine(self) -> None:
         self.engine.stop()

@@ -165,3 +165,21 @@ async def press_at_random(dice: random.Random, count: int) -> None:
             here.clock.pass_(1)
             await here.pilot.press("space" if key == " " else key)
         assert not changed(here)
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
+async def test_who_is_attached_stands_on_a_sheet_found_in_the_palette(size: tuple[int, int]) -> None:
+    async with watching(scenes.farm(), size) as here:
+        await here.press(":")
+        await here.write("attached")
+        await here.press("enter")
+        await here.until(lambda: "who is attached: 2" in here.text())
+        assert "ann from 192.0.2.7 (this one)" in here.text()
+        assert "may only look" in here.text()
+        assert "bob" in here.text()
+        await here.press("q")
+        here.screen(Overview)
+        here.engine.stop()
+        await here.until(lambda: here.app.source is None)
+        here.app.do("attached")
+        assert "not here" in here.said()

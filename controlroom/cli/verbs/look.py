@@ -104,6 +104,17 @@ VERBS: tuple[Verb, ...] = (
         take.attach,
     ),
     Verb(
+        "attached",
+        "look",
+        "[--json]",
+        "Show who is attached to the engine: from where, with what rights, since when.",
+        "Names and terminals are what front ends say of themselves; what they may do, and the address of those that "
+        "come over SSH, the engine knows.",
+        ("controlroom attached", "controlroom attached --json | jq '.[] | select(.rights == \"all\")'"),
+        "attached:attached",
+        take.status,
+    ),
+    Verb(
         "watch",
         "look",
         "[--theme NAME]",

@@ -1,0 +1,29 @@
+"""Who is attached to the engine."""
+
+import argparse
+import time
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.room import with_room
+from controlroom.cli.starters import Starters
+from controlroom.domain.attached import HEAD, cells, record
+from controlroom.domain.views import iso
+from controlroom.fleet.client import Client
+
+
+def attached(args: argparse.Namespace, starters: Starters) -> int:
+    """List the front ends that are connected."""
+    return with_room(_attached, args)
+
+
+async def _attached(client: Client, args: argparse.Namespace) -> int:
+    told = await client.attached()
+    if told.reason:
+        raise Stop(Exit.REFUSED, told.reason)
+    if args.json:
+        output.json_data([record(one, iso) for one in told.front_ends])
+    else:
+        now = time.time_ns() // 1_000_000
+        output.table([HEAD, *(cells(one, now) for one in told.front_ends)])
+    return Exit.DONE
