@@ -172,7 +172,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
                 source = await self._connect_engine(self.picture.engine is not Engine.STOPPED)
             except EngineUnavailable as error:
                 self._engine_gone(str(error))
-                await self._pause(wait)
+                await self._pause(max(wait, error.rest))
                 wait = min(_LONGEST_WAIT, wait * 2)
                 continue
             wait = _FIRST_WAIT

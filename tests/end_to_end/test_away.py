@@ -43,6 +43,8 @@ def test_every_verb_reaches_the_engine_there_and_says_who_it_was(home: World, bo
     audit = json.loads(room.run("--home", box.target, "audit", "--json"))
     assert {line["who"] for line in audit} == {f"{box.user} from 127.0.0.1 (cli)"}
     assert {line["verb"] for line in audit} >= {"spawn", "kill"}
+    (there,) = json.loads(room.run("--home", "vm1", "attached", "--json"))
+    assert (there["who"], there["bridged"], there["rights"]) == (f"{box.user} from 127.0.0.1", True, "all")
     assert not engines(home), "none was started here"
     said = room.run("--home", "vm1", "ledger", "backup", "copy.db", expect=2)
     assert "whole path" in said
