@@ -109,3 +109,5 @@ class Scene:
     """Seconds after which the demo interrupts the agent, as a person would; 0: never."""
     names: tuple[str, ...] = field(default=())
     """Names its agents go by."""
+    login: str = "you"
+    """Whose plan it uses: `you`, which has room all day, or another that the story itself says all about."""

@@ -76,7 +76,7 @@ def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
         "kind": scene.kind,
         "command": _command(part, pace),
         "cwd": f"{work}/{part.scene}",
-        "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "CLAUDE_CONFIG_DIR": f"{work}/.claude"},
+        "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "CLAUDE_CONFIG_DIR": f"{work}/.{scene.login}"},
         "credential": "plan",
     }
     return {**profile, "model": scene.model} if scene.model else profile

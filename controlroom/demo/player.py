@@ -23,6 +23,8 @@ from controlroom.demo.speech import Event, Speech
 SCENES: dict[str, Scene] = {**scenes.SCENES, **consoles.SCENES}
 
 _HOUR = 3600
+FIVE_HOURS = 0.37
+"""How much of five hours the login `you` has used."""
 _HELD = 3600.0
 """Seconds of one wait of an agent that stands still."""
 
@@ -105,6 +107,8 @@ class Player:
     def _turn(self) -> None:
         task = self._messages.pop(0)
         self._emit(self.speech.init(self._orders.mode))
+        if SCENES[self._orders.scene].login == "you":
+            self._emit(self.speech.limit("allowed", "five_hour", FIVE_HOURS, _next_reset()))
         try:
             self._greet(task)
             while not self._over:

@@ -111,7 +111,7 @@ SCENES: dict[str, Scene] = {
     "docs": Scene(docs, "Bring the docs up to 2.4, build them, and push the branch docs/update.", names=("docs-1",)),
     "api": Scene(api, "Add cursor pagination to every list route. Keep the old parameter working.", names=("api-3",)),
     "web": Scene(web, "Make the site usable at 360 pixels: navigation first.", names=("web-2",)),
-    "tests": Scene(tests, "Find out why tests/queue is flaky, and end it.", names=("test-4",)),
+    "tests": Scene(tests, "Find out why tests/queue is flaky, and end it.", names=("test-4",), login="team"),
     "seed": Scene(
         seed, "Fill the staging database with a realistic month.", model="claude-haiku-5-5", names=("seed-9",)
     ),

@@ -11,6 +11,7 @@ from controlroom.demo.bill import Bill
 
 Event = dict[str, Any]
 
+_WEEK = 0.61
 _TOOLS = ["Bash", "Edit", "Glob", "Grep", "Read", "Task", "TodoWrite", "WebFetch", "WebSearch", "Write"]
 
 
@@ -80,8 +81,10 @@ class Speech:
         return self._system("permission_denied", tool_name=name, tool_use_id=call)
 
     def limit(self, status: str, window: str, share: float, resets: int) -> Event:
-        """Say how a plan window stands: `allowed_warning` or `rejected`; `resets` in seconds since 1970."""
+        """Say how a plan's windows stand: `allowed`, `allowed_warning` or `rejected`; `resets`: seconds since 1970."""
         info = {"status": status, "resetsAt": resets, "rateLimitType": window, "utilization": share}
+        week = {"utilization": _WEEK, "resetsAt": resets + 3 * 86_400, "status": "allowed"}
+        info["unifiedWindows"] = {"seven_day": week, window: {**info}}
         return self._event("rate_limit_event", rate_limit_info={**info, "isUsingOverage": False})
 
     def retry(self, milliseconds: int) -> Event:

@@ -7,6 +7,7 @@ because we died in whatever way, it ends every process of the room and removes t
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from controlroom.demo.cast import Pace, Part, config
+from controlroom.demo.player import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
 """Stands in the environment of every process of a demo, with the demo's folder: what the sweeper looks for."""
@@ -85,6 +87,10 @@ class World:
 
         for name in ("state", "cache", "config", "run", "tmux", *(f"src/{part.scene}" for part in self.parts)):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for login in {SCENES[part.scene].login for part in self.parts}:
+            kept = self.folder / "src" / f".{login}" / ".claude.json"
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            kept.write_text(json.dumps({"oauthAccount": {"emailAddress": f"{login}@example.org"}}), "utf-8")
         table = config(self.parts, str(self.folder / "src"), _root(), self._pace)
         file = self.folder / "config.toml"
         file.touch(0o600)

@@ -21,6 +21,9 @@ _KEPT = DAY
 MOST_READINGS = 1_000
 """Windows of all logins at most; nobody has so many."""
 
+OVERAGE = "overage"
+"""The window of what a plan does not cover: billed, when its owner has allowed that."""
+
 UNREAD = "plan"
 """Stands for the windows of a login of which nothing has been read."""
 
@@ -40,6 +43,8 @@ class Reading:
     rejected: bool = False
     """Nothing more is let through."""
     source: str = ""
+    in_use: bool = False
+    """Of overage: what the plan does not cover is billed."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -120,7 +125,7 @@ def lasting(readings: Readings, now: int) -> list[Reading]:
 
 def _rank(reading: Reading) -> tuple[object, ...]:
     """Newest counts; of two of one moment always the same one, the worse."""
-    return reading.at, reading.rejected, reading.percent or 0.0, reading.resets, reading.source
+    return reading.at, reading.rejected, reading.in_use, reading.percent or 0.0, reading.resets, reading.source
 
 
 def window_gauge(reading: Reading, buffer: int | None, shares: Mapping[str, int]) -> Headroom:

@@ -7,6 +7,7 @@ milliseconds; `clock` writes one as it stands on the wall.
 from collections.abc import Callable, Iterable, Mapping
 
 from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.headroom import OVERAGE, Reading
 from controlroom.domain.words import count, dollars
 
 Clock = Callable[[int], str]
@@ -31,6 +32,14 @@ def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, c
             same = before is not None and (before.text, before.level) == (text, level)
             found[name] = before if same and before else Alarm(text, level, before.since if before else now)
     return found
+
+
+def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) -> dict[str, Alarm]:
+    """Give the alarms about plans that are used up and billed beyond."""
+    accounts = sorted({reading.account for reading in readings if reading.window == OVERAGE and reading.in_use})
+    text = "what its plan does not cover is billed now (overage): agents with this login cost dollars"
+    names = {account: f"overage {account}" for account in accounts}
+    return {name: known.get(name) or Alarm(f"{account}: {text}", "danger", now) for account, name in names.items()}
 
 
 def _words(one: Headroom, before: Alarm | None, clock: Clock) -> tuple[str, str]:

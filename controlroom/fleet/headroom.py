@@ -23,7 +23,7 @@ from controlroom.domain.headroom import (
     unread,
     window_gauge,
 )
-from controlroom.domain.limit_alarms import alarms
+from controlroom.domain.limit_alarms import alarms, billed
 from controlroom.domain.model import LIVE, Fleet, State
 from controlroom.fleet.api_limits import ApiLimits
 from controlroom.fleet.cost_views import plan_spend
@@ -133,7 +133,8 @@ class HeadroomDesk:
         now = self._room.clock()
         gauges = [*(await self._windows(now)), *(await self._api.gauges(now))]
         self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
-        self._warn(alarms(gauges, self._alarms, now, clock) | self._api.alarms)
+        over = billed(lasting(self._readings, now), self._alarms, now)
+        self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
         return FLOW if flows or self._stale else TICK
 
@@ -147,7 +148,7 @@ class HeadroomDesk:
     # ----------------------------------------------------------------------- windows of plans
 
     async def _windows(self, now: int) -> list[Headroom]:
-        readings = lasting(self._readings, now)
+        readings = [one for one in lasting(self._readings, now) if one.used is not None]
         await self._share(readings, now)
         gauges = [
             window_gauge(

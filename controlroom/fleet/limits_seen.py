@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controlroom.domain.headroom import Reading, believable
+from controlroom.domain.headroom import OVERAGE, Reading, believable
 from controlroom.fleet.translate import Setting, short
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire.limits import LimitsSeen, WindowSeen
@@ -38,7 +38,7 @@ def _readings(account: str, windows: tuple[WindowSeen, ...], setting: Setting) -
         name, rejected = short(window.name, _WORD), window.status == "rejected"
         percent = window.percent if window.percent is not None and 0 <= window.percent <= MOST_PERCENT else None
         at = setting.time(window.at)
-        if name and at and (percent is not None or rejected):
-            source = short(window.source, _WORD)
-            reading = Reading(account, name, at, percent, max(0, window.resets), rejected, source)
+        if name and at and (percent is not None or rejected or name == OVERAGE):
+            source, in_use = short(window.source, _WORD), window.status == "in_use"
+            reading = Reading(account, name, at, percent, max(0, window.resets), rejected, source, in_use)
             yield believable(reading, setting.now)

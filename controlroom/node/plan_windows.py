@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from controlroom.meter.loose import table, text, whole
+from controlroom.meter.loose import table, tables, text, whole
 from controlroom.meter.redact import redact
 from controlroom.node import folder
 from controlroom.node.files import open_regular
@@ -26,6 +26,13 @@ _MOST_WINDOWS = 32
 _NAME_LIMIT, _CONFIG_LIMIT = 60, 16 * 1024 * 1024
 _FAR = 10**14
 _QUESTION = "windows"
+_OVERAGE = "overage"
+_NAMES = {"seven_day_overage_included": "seven_day_fable"}
+"""What Claude Code 2.1.330 calls the week of Fable in events (observed); `get_usage` gives it by the model's name."""
+
+IN_USE = "in_use"
+"""The status of overage that is being billed."""
+
 _STATUSES = ("allowed", "allowed_warning", "rejected")
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
 _ACCOUNT = b'"oauthAccount"'
@@ -46,7 +53,10 @@ class PlanWindows:
     def hear(self, event: Mapping[str, Any], now: int) -> None:
         """Take an event of the stream."""
         if event.get("type") == "rate_limit_event":
-            self._take(from_event(table(event.get("rate_limit_info"))), "stream", now)
+            windows = from_event(table(event.get("rate_limit_info")))
+            if windows[_OVERAGE]["status"] != IN_USE and _OVERAGE not in self._windows:
+                del windows[_OVERAGE]
+            self._take(windows, "stream", now)
         response = table(event.get("response")) if event.get("type") == "control_response" else {}
         if response.get("request_id") == _QUESTION:
             self.answered(table(response.get("response")), now)
@@ -100,12 +110,18 @@ def from_event(info: Mapping[str, Any]) -> dict[str, Window]:
     about = text(info.get("rateLimitType"), _NAME_LIMIT)
     if about and about not in windows:
         windows[about] = _window(info, 100)
-    return {name: window for name, window in windows.items() if _says(window)}
+    windows = {_NAMES.get(name, name): window for name, window in windows.items() if _says(window)}
+    used = info.get("isUsingOverage") is True or info.get("overageInUse") is True
+    beyond = {"utilization": None, "resetsAt": info.get("overageResetsAt")}
+    return {**windows, _OVERAGE: {**_window(beyond, 100), "status": IN_USE if used else "allowed"}}
 
 
 def from_usage(limits: Mapping[str, Any]) -> dict[str, Window]:
     """Read the windows of `get_usage`, or of the status line: shares are per cent there."""
     windows = {name: _window(table(limits[name]), 1) for name in _named(limits)}
+    for scoped in tables(limits.get("model_scoped"))[:_MOST_WINDOWS]:
+        if model := text(scoped.get("display_name"), 40).lower():
+            windows[f"seven_day_{model}"] = _window(scoped, 1)
     return {name: window for name, window in windows.items() if _says(window)}
 
 

@@ -15,7 +15,7 @@ class WindowSeen:
     resets: int = 0
     """When it begins anew, UTC milliseconds of Anthropic's clock; 0: not said."""
     status: str = ""
-    """`allowed`, `allowed_warning` or `rejected`; "" where the source does not say."""
+    """`allowed`, `allowed_warning` or `rejected`; `in_use` of overage that is billed; "": the source does not say."""
     source: str = ""
     """`stream`, `get_usage` or `status line`."""
 

@@ -121,6 +121,10 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
 
     assert agents["docs-1"]["billing"] == "plan"
     wait_for(lambda: demo.agents()["docs-1"]["spent_micro_usd"], 20, "what it has cost")
+    limits = {f"{one['account']} {one['limit']}": one["used"] for one in json.loads(demo.run("limits", "--json"))}
+    assert limits == {
+        "you@example.org 5 h": 37, "you@example.org week": 61, "team@example.org 5 h": 100, "team@example.org week": 61,
+    }  # fmt: skip
 
     demo.run("answer", "docs-1", "deny")
     demo.run("send", "perf-5", "Look at the commits only.")

@@ -135,6 +135,15 @@ def asked(*hosts: OnPlan) -> list[Tell]:
     return [message for host in hosts for message in host.heard if isinstance(message, Tell)]
 
 
+async def test_overage_that_is_billed_is_said_while_it_is(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
+    hosts[0].limits(five_hours(100), WindowSeen("overage", NOON - 1, None, 0, "in_use", "stream"))
+    await here.until(lambda: f"overage {ANN}" in here.engine.fleet.alarms)
+    assert "is billed now" in here.engine.fleet.alarms[f"overage {ANN}"].text
+    assert list(gauges(here)) == [f"{ANN} 5 h"], "nobody says how much of it is used"
+    hosts[0].limits(WindowSeen("overage", NOON, None, 0, "allowed", "stream"))
+    await here.until(lambda: f"overage {ANN}" not in here.engine.fleet.alarms)
+
+
 async def test_a_window_ends_though_nobody_speaks(
     here: Room, hosts: tuple[OnPlan, OnPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,11 +39,39 @@ LOGIN = {
 
 
 def test_an_event_tells_all_windows_as_fractions() -> None:
-    windows = from_event(EVENT)
+    windows = without_overage(EVENT)
     assert windows == {
         "five_hour": {"percent": 93.0, "resets": 1795345398000, "status": "allowed_warning"},
         "seven_day": {"percent": 61.0, "resets": 1795597398000, "status": "allowed"},
     }
+
+
+def without_overage(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: window for name, window in from_event(event).items() if name != "overage"}
+
+
+def test_a_week_of_one_model_has_one_name_whoever_tells_it() -> None:
+    # as Claude Code 2.1.330 says it (observed)
+    said = {"seven_day_overage_included": {"utilization": 0.5, "resetsAt": 1795431246, "status": "allowed"}}
+    assert without_overage({"unifiedWindows": said})["seven_day_fable"]["percent"] == 50.0
+    scoped = [{"display_name": "Fable", "utilization": 50, "resets_at": "2026-11-23T10:54:06.000Z"}, {}, 7]
+    assert from_usage({"model_scoped": scoped})["seven_day_fable"] == {
+        "percent": 50, "resets": 1795431246000, "status": "",
+    }  # fmt: skip
+
+
+def test_overage_that_is_billed_is_told_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    windows = PlanWindows({"HOME": str(tmp_path)})
+
+    def told(**info: object) -> dict[str, str]:
+        windows.hear({"type": "rate_limit_event", "rate_limit_info": {**EVENT, **info}}, NOW)
+        return {window.name: window.status for window in kept(tmp_path).windows if window.name == "overage"}
+
+    assert told() == {}
+    assert told(isUsingOverage=True) == {"overage": "in_use"}
+    assert told() == {"overage": "allowed"}
+    assert told(overageInUse=True) == {"overage": "in_use"}
 
 
 def test_usage_tells_per_cent_and_a_window_that_is_null_is_not_there() -> None:
@@ -61,13 +89,17 @@ def test_the_status_line_says_used_percentage() -> None:
 
 def test_an_event_of_an_older_writer_is_about_one_window() -> None:
     older = {name: value for name, value in EVENT.items() if name != "unifiedWindows"}
-    assert from_event(older) == {"five_hour": {"percent": 93.0, "resets": 1795345398000, "status": "allowed_warning"}}
+    assert without_overage(older) == {
+        "five_hour": {"percent": 93.0, "resets": 1795345398000, "status": "allowed_warning"}
+    }
 
 
 def test_a_window_that_is_used_up_counts_without_a_share() -> None:
     rejected = {"status": "rejected", "rateLimitType": "seven_day_opus", "resetsAt": 1795597398}
-    assert from_event(rejected) == {"seven_day_opus": {"percent": None, "resets": 1795597398000, "status": "rejected"}}
-    assert from_event({**rejected, "status": "allowed"}) == {}
+    assert without_overage(rejected) == {
+        "seven_day_opus": {"percent": None, "resets": 1795597398000, "status": "rejected"}
+    }
+    assert without_overage({**rejected, "status": "allowed"}) == {}
 
 
 odd: st.SearchStrategy[Any] = (
