@@ -15,6 +15,7 @@ from controlroom.domain.costs import BY
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
+from controlroom.fleet.use_views import requests, use
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 from controlroom.node.usage_meter import UsageMeter
@@ -99,6 +100,10 @@ def views(count: int, generator: random.Random) -> list[tuple[str, str, str]]:
             rows.append((f"costs by {by}", f"{spent * 1000:.0f} ms", "<= 100 ms"))
         spent = min(cpu(lambda: ledger.read(TOTALS, ("vm0",))) for _ in range(3))
         rows.append(("what a host's agents have spent", f"{spent * 1000:.0f} ms", "<= 100 ms"))
+        spent = cpu(lambda: use(ledger, 30, AT + 30 * DAY, [100_000]))
+        rows.append(("plan reads each message of a month", f"{spent:.1f} s", ""))
+        spent = cpu(lambda: requests(ledger, "", AT + 30 * DAY))
+        rows.append(("estimate reads a sample of them", f"{spent:.1f} s", ""))
         ledger.close()
         opened = cpu(lambda: Ledger(path, "room").close())
         return [*rows, ("opening the ledger", f"{opened:.2f} s", "<= 1 s")]
