@@ -32,6 +32,7 @@ class Room:
         self.folder.mkdir(parents=True)
         put_prices(folder / "state")
         self.now, self.wall = 1000.0, BEGAN
+        self.slept = 0.0
 
     def grant(self, number: int, *, lasts: int = 0, **terms: Any) -> Terms:
         """Write one down, as the node does."""
@@ -40,7 +41,7 @@ class Room:
         return given
 
     def begin(self, expected: int = 0, billing: str = "api") -> RunBudget:
-        budget = RunBudget(expected, metered=True, since_boot=lambda: self.now)
+        budget = RunBudget(expected, metered=True, since_boot=lambda: self.now + self.slept)
         assert budget.begin(billing, self.now, self.wall) == ""
         spend = RunSpend(str(self.claude.config), str(self.claude.cwd), SESSION, self.wall)
         budget.watch(spend, lambda: SESSION, self.now)
@@ -140,6 +141,14 @@ def test_clocks_that_jump_after_it_was_read_change_nothing(room: Room, jump: int
     room.wall += jump
     assert room.after(budget, 3600 + GRACE - 1) == ""
     assert room.after(budget, 3) != ""
+
+
+def test_its_time_goes_on_while_the_machine_sleeps(room: Room) -> None:
+    room.grant(1, lasts=HOUR)
+    budget = room.begin(1)
+    assert room.after(budget, 10) == ""
+    room.slept += 3600 + GRACE
+    assert room.after(budget, 2) != ""
 
 
 def test_a_clock_that_was_set_back_before_it_was_read_makes_it_no_longer(room: Room) -> None:
