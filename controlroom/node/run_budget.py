@@ -108,6 +108,7 @@ class RunBudget:
             except BadGrant as error:
                 raise Refused(str(error)) from None
             self._count(now)
+            self.wakes_at = now
 
     def _go_by(self, number: int, clock: int) -> None:
         terms = grant_file.read(GRANT)
@@ -207,9 +208,9 @@ class RunBudget:
     def _used_up(self, terms: Terms) -> str:
         spent, tokens = self._spent, self._tokens
         if terms.billed is not None and self._billing != "plan" and spent >= terms.billed:
-            return f"budget: {_dollars(spent)} of {_dollars(terms.billed)} spent"
+            return f"budget: {_of(spent, terms.billed, '$')} spent"
         if terms.covered is not None and self._billing != "api" and spent >= terms.covered:
-            return f"budget: ≈{_dollars(spent)} of ≈{_dollars(terms.covered)} spent on its plan"
+            return f"budget: {_of(spent, terms.covered, '≈$')} spent on its plan"
         if terms.tokens is not None and tokens >= terms.tokens:
             return f"budget: {tokens:,} of {terms.tokens:,} tokens used"
         for name, most in terms.windows.items():
@@ -237,8 +238,10 @@ def _window(name: str) -> str:
     return name.replace("_", " ") if known == "limit" else known
 
 
-def _dollars(micro: int) -> str:
-    return f"${micro / 1_000_000:,.2f}"
+def _of(spent: int, ceiling: int, sign: str) -> str:
+    """Say how much of how much (micro-dollars); a ceiling of 0 is one that was taken back."""
+    of = f" of {sign}{ceiling / 1_000_000:,.2f}" if ceiling or not spent else ", and no more may be"
+    return f"{sign}{spent / 1_000_000:,.2f}{of}"
 
 
 def _hour(at: int) -> str:

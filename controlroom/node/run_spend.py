@@ -127,7 +127,7 @@ class RunSpend:
     def count(self, session: str) -> str:
         """Count what has been added to the files of the run's sessions, of which `session` is the newest.
 
-        Give the path of a file that has been read before and cannot be any more, "" when there is none.
+        Give the path of a file that has told of the run before and cannot be read any more, "" when there is none.
         """
         if session and session not in self._joined:
             self._join(session, older=False)
@@ -138,14 +138,15 @@ class RunSpend:
                 files.setdefault(path, Tail(path))
             for path, tail in files.items():
                 pieces -= self._read(path, tail, pieces, older=older)
-                hidden = hidden or ("" if tail.readable else path)
+                told = tail.offset > self._before.get(path, 0)
+                hidden = hidden or (path if told and not tail.readable else "")
         self.behind = not pieces
         return hidden
 
     @property
     def found(self) -> bool:
         """Say whether there is a transcript to count from."""
-        return any(self._files.values())
+        return any(tail.readable for files in self._files.values() for tail in files.values())
 
     def heard(self, event: dict[str, Any], now: float) -> None:
         """Take an `assistant` event of the stream: its prompt is known before the transcript tells what it cost.

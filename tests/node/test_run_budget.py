@@ -72,6 +72,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
         ({"covered": 50_000}, "plan", "budget: ≈$0.05 of ≈$0.05 spent on its plan"),
         ({"tokens": 8}, "plan", "budget: 8 of 8 tokens used"),
         ({"billed": 50_000, "covered": 10**9}, "", "budget: $0.05 of $0.05 spent"),
+        ({"billed": 0}, "api", "budget: $0.05, and no more may be spent"),
         ({"billed": 50_001}, "api", ""),
         ({"billed": 10}, "plan", ""),
         ({"covered": 10}, "api", ""),
@@ -79,9 +80,10 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     ],
 )
 def test_a_ceiling_that_is_reached_ends_it(room: Room, ceiling: dict[str, int], billing: str, words: str) -> None:
+    budget = room.begin(0, billing)
     room.grant(1, **ceiling)
-    budget = room.begin(1, billing)
     add(room.claude.transcript, line(1, 5))
+    budget.take(1, room.now, room.wall)
     assert room.after(budget, 5) == words
 
 

@@ -140,6 +140,20 @@ def test_a_file_that_cannot_be_read_any_more_is_named(claude: Claude, hide: str)
     assert run.spent == 10 * DOLLARS // 100
 
 
+def test_what_never_told_of_the_run_may_go_and_what_is_no_file_is_no_transcript(claude: Claude) -> None:
+    add(claude.transcript, line(1, 5))
+    old = claude.subagent("agent-old.jsonl")
+    add(old, line(2, 5))
+    run = spend(claude)
+    run.count(SESSION)
+    old.unlink()
+    claude.subagent("agent-trap.jsonl").symlink_to(claude.transcript)
+    assert (run.count(SESSION), run.found) == ("", True)
+    claude.transcript.unlink()
+    claude.transcript.symlink_to("/dev/null")
+    assert (run.count(SESSION), run.found) == ("", False)
+
+
 def test_without_prices_it_counts_tokens_and_prices_all_of_it_when_they_come(claude: Claude) -> None:
     run = spend(claude, sheet=None)
     add(claude.transcript, line(1, 10))
