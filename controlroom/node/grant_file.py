@@ -41,6 +41,11 @@ class Terms(NamedTuple):
         return self.money or self.tokens is not None or bool(self.windows) or bool(self.until)
 
     @property
+    def ceilings(self) -> tuple[int | None, int | None, int | None, dict[str, int]]:
+        """Give what it allows."""
+        return self.billed, self.covered, self.tokens, self.windows
+
+    @property
     def money(self) -> bool:
         """Say whether a ceiling is money, which needs prices."""
         return self.billed is not None or self.covered is not None

@@ -79,7 +79,8 @@ class PriceSheets:
 def write_grant(folder: str, grant: Grant, clock: int) -> None:
     """Write an agent's grant.json, unless this very grant stands there (`clock`: the host's time, UTC milliseconds).
 
-    Raises `Refused` when a newer one does, and `OSError`.
+    One that comes again has less time left than it had, and may name a newer price sheet: what stands holds. Raises
+    `Refused` when a newer one stands there, and `OSError`.
     """
     path = os.path.join(folder, GRANT)
     try:
@@ -90,7 +91,7 @@ def write_grant(folder: str, grant: Grant, clock: int) -> None:
     if stands and stands.number > terms.number:
         raise Refused(f"{grant.name} goes by a newer grant ({stands.number})")
     if stands and stands.number == terms.number:
-        if stands._replace(until=0) != terms._replace(until=0):
+        if stands.ceilings != terms.ceilings or bool(stands.lasts) != bool(terms.lasts):
             raise Refused(f"{grant.name} goes by another grant of the number {terms.number}")
         return
     write_atomic(path, to_bytes(terms))

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_it_stands_in_the_folder_before_the_runner_begins_and_is_said(node: Node
     assert node.wait_agent("a", lambda seen: seen.grant == 4).run_spent == 0
     assert given(home) == 4
     assert (state_folder(home.home) / "agents/a.1" / GRANT).stat().st_mode & 0o777 == 0o600
+
+
+def test_one_that_comes_again_later_has_less_time_left_and_is_the_same(node: NodeClient, home: World) -> None:
+    node.ask(lambda ask: Spawn(ask, "a", 1, SLEEP, "", 0, replace(grant(0, 3), lasts=60_000)))
+    before = (state_folder(home.home) / "agents/a.1" / GRANT).read_bytes()
+    assert node.ask(lambda ask: replace(grant(ask, 3), lasts=30_000)).outcome == "done"
+    assert (state_folder(home.home) / "agents/a.1" / GRANT).read_bytes() == before
+    replies = [node.ask(lambda ask, one=one: replace(one, id=ask)) for one in (grant(0, 3), grant(0, 3, 6))]  # type: ignore[misc]
+    assert [reply.reason for reply in replies] == ["a goes by another grant of the number 3"] * 2
 
 
 def test_only_the_room_that_owns_the_host_gives_any(node: NodeClient, home: World) -> None:
