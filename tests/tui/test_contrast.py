@@ -78,7 +78,7 @@ class Cell:
 @asynccontextmanager
 async def drawn() -> AsyncIterator[Room]:
     """A farm with everything in it, hosts that are away too."""
-    farm = scenes.farm()
+    farm = scenes.watched()
     hosts = [
         replace(farm.hosts["vm2"], question=scenes.permission("host key", "SHA256:abc\nIs that its key?", id_="q-9")),
         scenes.host("away", 97, 7.9, link=LinkState.LOST, reason="no route to host"),
@@ -86,6 +86,7 @@ async def drawn() -> AsyncIterator[Room]:
     ]
     fleet = replace(farm, hosts={**farm.hosts, **{host.name: host for host in hosts}})
     async with room(fleet, scenes.logs(fleet), wardrobe=Wardrobe()) as here:
+        here.engine.spent = scenes.spent(fleet)
         yield here
 
 
@@ -143,7 +144,10 @@ TOUR = (
     ("explain", ("q", "e")),
     ("hosts", ("q", "q", "h")),
     ("host asks", ("n",)),
-    ("said", ("m",)),
+    ("said", ("t",)),
+    ("costs", ("q", "c")),
+    ("costs by host", ("h", "j")),
+    ("limits", ("l",)),
 )
 
 
