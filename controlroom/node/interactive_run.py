@@ -47,7 +47,7 @@ class InteractiveRun(AgentRun):
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         more = spec.command[1:]
-        more += tuple(status_line.arguments(environ, cwd, more)) if self._money.billing == "plan" else ()
+        more += tuple(status_line.arguments(environ, cwd, more)) if self._money.wants_status_line else ()
         argv = claude.interactive_line(program, more, spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
         self._file = SessionFile(config_folder(environ), pid)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from controlroom.meter.loose import table, text
+from controlroom.meter.reports import pico_of
 from controlroom.node import payer, usage_question
 from controlroom.node.outcome import Refused
 from controlroom.node.plan_windows import PlanWindows
@@ -88,10 +90,19 @@ class Money:
             raise Refused("a key pays for it: there is no plan to ask about")
         return self._windows.question()
 
+    @property
+    def wants_status_line(self) -> bool:
+        """Say whether an agent on a terminal is to tell what no file of its says while it runs."""
+        return self.billing == "plan" or self._budget.money
+
     def told(self, status_line: dict[str, Any]) -> None:
-        """Take what Claude has told its status line."""
+        """Take what Claude has told its status line: how far its plan is used, and what its session has cost by now."""
         if self._windows:
             self._windows.told(status_line, _now())
+        pico = pico_of(table(status_line.get("cost")).get("total_cost_usd"))
+        session = text(status_line.get("session_id"), 64)
+        if self._usage and pico is not None and session == (self._session() or self._first):
+            self._usage.total(session, pico, began=False)
 
     def _answered(self, usage: UsageMeter, number: int, pico: int) -> None:
         """Take the answer; number 0, before the first message, is what the session had cost before the run."""

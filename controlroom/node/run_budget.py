@@ -6,8 +6,8 @@ anything that keeps the runner from counting, after `BLIND` seconds: money that 
 is turned into one on a clock that never jumps as soon as it is read.
 
 A message is paid by then that has crossed the line, and one that is in flight at that moment: so the overshoot is one
-message of the agent and of each of its subagents. Of an agent on a terminal, what stands in no transcript (titles, the
-checks of its automatic mode) is known only when it ends.
+message of the agent and of each of its subagents. What stands in no transcript (titles, the checks of an automatic
+mode) is known when Claude tells its total: asked every few seconds, to its status line, or at the end of a turn.
 
 An agent runs as the same user as its runner. What it does to grant.json after the start changes nothing, and a
 transcript that it hides, moves or cuts short is noticed; an agent that attacks the runner itself is out of reach.
