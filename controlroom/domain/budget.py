@@ -45,13 +45,6 @@ class BudgetRule:
     dry_run: bool = False
 
     @property
-    def words(self) -> str:
-        """Say what it is in a line, exactly."""
-        ladder = ",".join(f"{rung.percent}:{rung.action}" for rung in self.rungs)
-        dry = ", dry run" if self.dry_run else ""
-        return f"{self.scope}: {self.limit} {self.unit} a {self.window or self.period}, {ladder}, {self.order}{dry}"
-
-    @property
     def stop(self) -> int:
         """The stop line: what the last stopping rung comes to; the limit when none stops."""
         percent = max((rung.percent for rung in self.rungs if rung.action in STOPPING), default=100)

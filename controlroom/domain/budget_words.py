@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from controlroom.domain.budget import ladder_problem, sorted_rungs
+from controlroom.domain.budget import BudgetRule, ladder_problem, sorted_rungs
 from controlroom.domain.gauges import Rung
 from controlroom.domain.words import count, dollars
 
@@ -48,6 +48,13 @@ def read_ladder(text: str) -> tuple[Rung, ...]:
 def ladder(rungs: Iterable[Rung]) -> str:
     """Write a ladder as it is read."""
     return ",".join(f"{rung.percent}:{rung.action}" for rung in rungs)
+
+
+def described(rule: BudgetRule) -> str:
+    """Say what a budget is, in a line."""
+    per = f"of {rule.window.replace('_', ' ')}" if rule.unit == "window" else f"per {rule.period}"
+    dry = "; a dry run: it only says what it would do" if rule.dry_run else ""
+    return f"{amount(rule.limit, rule.unit)} {per} for {rule.scope}, {ladder(rule.rungs)}{dry}"
 
 
 def amount(value: int | None, unit: str) -> str:

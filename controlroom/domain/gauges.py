@@ -51,6 +51,10 @@ class Budget:
     """What may come on top at the very most: a message in flight for each agent and subagent; None: not known."""
     dry_run: bool = False
     """Its ladder only says what it would do."""
+    order: str = "priority"
+    """Who is ended first: agents of the lowest `priority`, or `all` at once."""
+    command: tuple[str, ...] = ()
+    """What is run when a rung is reached."""
 
     @property
     def percent(self) -> float | None:

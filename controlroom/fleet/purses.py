@@ -119,6 +119,7 @@ class Purses:
         gone = self.gone(rule, sums, fleet, now)
         known = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
         known = replace(known, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
+        known = replace(known, order=rule.order, command=rule.command)
         if rule.unit not in MONEY:
             resets = [gauge.resets for gauge in self._gauges(rule, fleet) if gauge.resets > now]
             return replace(known, ends=min(resets, default=0))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain import events, intents
+from controlroom.domain.budget_words import described
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
 from controlroom.fleet import budget_file
@@ -67,7 +68,7 @@ class Roster:
             for effect in decision.effects:
                 self._carry_out(effect)
             self._rule(intent)
-            told = intent.rule.words if isinstance(intent, intents.SetBudget) else ""
+            told = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
             self._books.audited(who, verb_of(intent), intent.name, 0, Conclusion("done", told))
             return Asked(op=op)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from controlroom.cli.verbs import hosts, look, room, steer
+from controlroom.cli.verbs import hosts, look, money, room, steer
 from controlroom.cli.verbs.verb import Verb as Verb
 
-VERBS: tuple[Verb, ...] = (*look.VERBS, *steer.VERBS, *hosts.VERBS, *room.VERBS)
+VERBS: tuple[Verb, ...] = (*look.VERBS, *money.VERBS, *steer.VERBS, *hosts.VERBS, *room.VERBS)
 
 GROUPS = {"look": "Look", "steer": "Steer", "hosts": "Hosts", "room": "The room"}
 

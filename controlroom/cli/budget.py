@@ -1,0 +1,126 @@
+"""Budgets: what stands, and changing it in a running room."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from controlroom.cli import output
+from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.explain import clock
+from controlroom.cli.room import order, wait_for, with_room
+from controlroom.cli.starters import Starters
+from controlroom.cli.status import wait_briefly
+from controlroom.domain import intents
+from controlroom.domain.budget import BudgetRule, problem
+from controlroom.domain.budget_words import amount, described, ladder, read_limit
+from controlroom.domain.gauges import PERIODS, Budget
+from controlroom.domain.words import percent
+from controlroom.fleet.client import Client
+
+_COUNTED = 3.0
+"""Seconds that a fresh engine may take to count what is gone."""
+
+
+def show(args: argparse.Namespace, starters: Starters) -> int:
+    """Show how the budgets stand."""
+    return with_room(_show, args)
+
+
+async def _show(client: Client, args: argparse.Namespace) -> int:
+    await wait_briefly(client)
+    await wait_for(client, lambda fleet: all(known.spent is not None for known in fleet.budgets.values()), _COUNTED)
+    budgets = [client.fleet.budgets[name] for name in sorted(client.fleet.budgets)]
+    if args.json:
+        output.json_data([record(budget) for budget in budgets])
+    elif budgets:
+        output.table([_HEAD, *map(_cells, budgets)], right=frozenset(range(3, 8)))
+        for alarm in client.fleet.alarms.values():
+            output.talk(alarm.text)
+    else:
+        output.talk("no budgets: set one with controlroom budget set day --limit 8")
+    return Exit.DONE
+
+
+_HEAD = ("BUDGET", "SCOPE", "PERIOD", "GONE", "OF", "", "GRANTED", "AT MOST +", "LADDER", "RUNS OUT", "ENDS")
+
+
+def _cells(budget: Budget) -> tuple[str, ...]:
+    return (
+        budget.name,
+        budget.scope,
+        budget.period.replace("_", " "),
+        amount(budget.spent, budget.unit),
+        amount(budget.limit, budget.unit),
+        percent(budget.percent),
+        amount(budget.granted, budget.unit) if budget.granted else "",
+        amount(budget.overshoot, budget.unit) if budget.overshoot else "",
+        ("dry run: " if budget.dry_run else "") + ladder(budget.rungs),
+        clock(budget.runs_out) if budget.runs_out else "",
+        clock(budget.ends) if budget.ends else "",
+    )
+
+
+def record(budget: Budget) -> Mapping[str, Any]:
+    """Give a budget for scripts: amounts in its unit (micro-dollars, tokens, per cent), times UTC milliseconds."""
+    return {
+        "name": budget.name,
+        "scope": budget.scope,
+        "period": budget.period,
+        "unit": budget.unit,
+        "limit": budget.limit,
+        "stop_line": budget.stop,
+        "spent": budget.spent,
+        "granted": budget.granted,
+        "overshoot_at_most": budget.overshoot,
+        "began": budget.began or None,
+        "ends": budget.ends or None,
+        "runs_out": budget.runs_out,
+        "ladder": [{"at": rung.percent, "do": rung.action} for rung in budget.rungs],
+        "rungs_reached": budget.reached,
+        "dry_run": budget.dry_run,
+    }
+
+
+def set_one(args: argparse.Namespace, starters: Starters) -> int:
+    """Set a budget, or change one."""
+    return with_room(_set_one, args)
+
+
+async def _set_one(client: Client, args: argparse.Namespace) -> int:
+    rule = _rule(args, client.fleet.budgets.get(args.name))
+    if wrong := problem(rule):
+        raise Stop(Exit.USAGE, wrong)
+    done = f"budget {rule.name}: {described(rule)}"
+    return await order(client, intents.SetBudget(rule), done)
+
+
+def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:
+    """Give the budget that is meant: what is said, on top of what is there already. Raises `Stop`."""
+    rule = _known(known) if known else None
+    unit = args.unit or (rule.unit if rule else "window" if args.window else "billed")
+    if args.limit is None and (rule is None or rule.unit != unit):
+        raise Stop(Exit.USAGE, f"how much? say --limit: controlroom budget set {args.name} --limit 8")
+    try:
+        limit = rule.limit if args.limit is None and rule else read_limit(args.limit, unit)
+    except ValueError as error:
+        raise Stop(Exit.USAGE, f"--limit: {error}") from None
+    said = {"limit": limit, "unit": unit, "period": args.period, "scope": args.scope, "window": args.window}
+    said |= {"rungs": args.ladder, "order": args.order, "dry_run": args.dry_run}
+    return replace(rule or BudgetRule(args.name, limit), **{key: one for key, one in said.items() if one is not None})
+
+
+def _known(budget: Budget) -> BudgetRule:
+    window = "" if budget.period in PERIODS else budget.period
+    period = budget.period if budget.period in PERIODS else "day"
+    rule = BudgetRule(budget.name, budget.limit, period, budget.scope, budget.unit, window, budget.rungs)
+    return replace(rule, order=budget.order, command=budget.command, dry_run=budget.dry_run)
+
+
+def remove(args: argparse.Namespace, starters: Starters) -> int:
+    """Remove a budget."""
+    return with_room(_remove, args)
+
+
+async def _remove(client: Client, args: argparse.Namespace) -> int:
+    return await order(client, intents.RemoveBudget(args.name), f"budget {args.name} is gone; what it paused goes on")
