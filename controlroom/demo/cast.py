@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from controlroom.demo import money
 from controlroom.demo.player import SCENES
 
 _FIRST = (
@@ -66,6 +67,8 @@ def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str,
     return {
         "adopt": False,
         "limits": {"memory_per_agent_mb": 0},
+        "budgets": money.BUDGETS,
+        "api": money.API,
         "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
     }
 
@@ -77,7 +80,7 @@ def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
         "command": _command(part, pace),
         "cwd": f"{work}/{part.scene}",
         "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "CLAUDE_CONFIG_DIR": f"{work}/.{scene.login}"},
-        "credential": "plan",
+        "credential": money.credential(part.scene, work),
     }
     return {**profile, "model": scene.model} if scene.model else profile
 

@@ -107,7 +107,7 @@ class Player:
     def _turn(self) -> None:
         task = self._messages.pop(0)
         self._emit(self.speech.init(self._orders.mode))
-        if SCENES[self._orders.scene].login == "you":
+        if SCENES[self._orders.scene].login == "you" and not os.environ.get("ANTHROPIC_API_KEY"):
             self._emit(self.speech.limit("allowed", "five_hour", FIVE_HOURS, _next_reset()))
         try:
             self._greet(task)

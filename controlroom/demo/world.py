@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from controlroom.demo.cast import Pace, Part, config
+from controlroom.demo.money import leave_key
 from controlroom.demo.player import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
@@ -91,6 +92,7 @@ class World:
             kept = self.folder / "src" / f".{login}" / ".claude.json"
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             kept.write_text(json.dumps({"oauthAccount": {"emailAddress": f"{login}@example.org"}}), "utf-8")
+        leave_key(self.folder / "src")
         table = config(self.parts, str(self.folder / "src"), _root(), self._pace)
         file = self.folder / "config.toml"
         file.touch(0o600)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.gauges import Budget, Headroom, Rung
 from controlroom.domain.model import Fleet
+from controlroom.domain.views import short_model
 from controlroom.domain.words import age, count, dollars, percent
 
 Clock = Callable[[int], str]
@@ -61,6 +62,8 @@ class Gauge:
     note: str = ""
     """What its ladder does now, or how old the reading is."""
     level: str = ""
+    bounded: bool = True
+    """Whether it has an end: of a limit whose ceiling nobody knows only its use is."""
 
     @property
     def tightness(self) -> tuple[int, float]:
@@ -176,16 +179,25 @@ def _brief_limit(budget: Budget) -> str:
 def _limits(readings: Sequence[Headroom], now: int, clock: Clock) -> list[Gauge]:
     classes = {one.name.partition(" ")[2] for one in readings if one.kind == "bucket"}
     labels = [_label(one, len(classes) > 1) for one in readings]
+    accounts = _short_accounts({one.account for one in readings})
     for place, one in enumerate(readings):
         alike = {other.account for other in readings if (other.kind, other.name) == (one.kind, one.name)}
-        labels[place] += f" {one.account[:10]}" * (len(alike) > 1)
+        labels[place] += f" {accounts[one.account]}" * (len(alike) > 1)
     return [headroom_gauge(one, now, clock, label) for one, label in zip(readings, labels, strict=True)]
+
+
+def _short_accounts(accounts: set[str]) -> dict[str, str]:
+    """Name accounts in few cells: of an address what stands before the @, where that tells them apart."""
+    users = {account: account.partition("@")[0][:10] for account in accounts}
+    return {account: user if [*users.values()].count(user) == 1 else account[:16] for account, user in users.items()}
 
 
 def _label(one: Headroom, classes: bool) -> str:
     """Name a limit in few cells; a bucket's model class only where there are several."""
     name, _, of = one.name.partition(" ")
-    return f"{_KINDS.get(name, name)} {of if classes else ''}".strip() if one.kind == "bucket" else one.name
+    return (
+        f"{_KINDS.get(name, name)} {short_model(of) if classes else ''}".strip() if one.kind == "bucket" else one.name
+    )
 
 
 def _span(name: str) -> tuple[int, str]:
@@ -220,6 +232,7 @@ def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
         f"resets {clock(one.resets)}" if one.resets else "",
         _age(one, now),
         _headroom_level(one),
+        bool(one.limit),
     )
 
 

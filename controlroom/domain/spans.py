@@ -19,6 +19,8 @@ _QUARTER = 900_000
 """Sums over time are of quarters of an hour."""
 _SHORTEST = 6 * 60_000
 """Milliseconds of work below which a cost per hour says nothing."""
+_WORTH_A_WORD = 10_000
+"""Micro-dollars of a sum below which nobody needs to know what they are."""
 _MOST_EMPTY = 48
 """Rows over time that are shown though nothing was spent in some."""
 
@@ -108,7 +110,7 @@ def remarks(whole: CostRow) -> list[str]:
             (whole.estimated, "estimated (~): requests that were cut off"),
             (whole.unpriced, "without a price: counted as the dearest"),
         )
-        if micro
+        if micro >= _WORTH_A_WORD
     ]
 
 

@@ -119,12 +119,14 @@ def test_every_state_is_seen_and_answers_are_obeyed(start: Callable[[int], Demo]
     assert agents["test-4"]["limited_until"]
     assert "git push origin docs/update" in agents["docs-1"]["question"]["text"]
 
-    assert agents["docs-1"]["billing"] == "plan"
+    assert (agents["docs-1"]["billing"], agents["web-2"]["billing"]) == ("api", "plan")
     wait_for(lambda: demo.agents()["docs-1"]["spent_micro_usd"], 20, "what it has cost")
-    limits = {f"{one['account']} {one['limit']}": one["used"] for one in json.loads(demo.run("limits", "--json"))}
-    assert limits == {
+    limits = {f"{one['account']} {one['limit']}": one for one in json.loads(demo.run("limits", "--json"))}
+    windows = {name: one["used"] for name, one in limits.items() if one["kind"] == "window"}
+    assert windows == {
         "you@example.org 5 h": 37, "you@example.org week": 61, "team@example.org 5 h": 100, "team@example.org week": 61,
     }  # fmt: skip
+    assert limits["API requests sonnet-5-5"]["of"]
 
     demo.run("answer", "docs-1", "deny")
     demo.run("send", "perf-5", "Look at the commits only.")

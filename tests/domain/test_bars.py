@@ -142,6 +142,7 @@ def test_a_bucket_is_an_estimate_until_it_was_measured() -> None:
     assert (measured.used, measured.limit, measured.percent) == ("1.2M", "2.0M", "60 %")
     unlimited = headroom_gauge(bucket("requests sonnet", 31, None), NOW, clock, "req")
     assert (unlimited.used, unlimited.share, unlimited.percent) == ("~31", None, "no ceiling known")
+    assert (unlimited.bounded, gauge.bounded) == (False, True)
     credit = headroom_gauge(window("credit", 12_500_000, kind="credit", limit=100_000_000), NOW, clock, "credit")
     assert (credit.used, credit.limit, credit.percent) == ("$12", "100", "12 %")
 
@@ -160,9 +161,11 @@ def test_gauges_have_their_order_and_short_names() -> None:
 
 def test_two_accounts_and_two_classes_of_models_are_told_apart() -> None:
     both = keyed(window("5 h", 10), window("5 h", 20, account="team"), window("week", 5))
-    assert labels(Fleet(headroom=both)) == ["5 h ann@exampl", "week", "5 h team"]
-    classes = keyed(bucket("requests opus", 1, 50), bucket("requests sonnet", 1, 50))
-    assert labels(Fleet(headroom=classes)) == ["req opus", "req sonnet"]
+    assert labels(Fleet(headroom=both)) == ["5 h ann", "week", "5 h team"]
+    alike = keyed(window("5 h", 10), window("5 h", 20, account="ann@example.com"))
+    assert labels(Fleet(headroom=alike)) == ["5 h ann@example.com", "5 h ann@example.org"]
+    classes = keyed(bucket("requests opus-5-5", 1, 50), bucket("requests sonnet-5-5", 1, 50))
+    assert labels(Fleet(headroom=classes)) == ["req opus-5.5", "req sonnet-5.5"]
 
 
 def test_the_tightest_come_first_and_keep_their_order() -> None:

@@ -17,7 +17,7 @@ from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.meters import Meters, columns
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.scenes import MINUTE, NOW, budget, keyed, window
+from tests.tui.scenes import MINUTE, NOW, bucket, budget, keyed, window
 
 SIZES = [(45, 20), (60, 30), (80, 24), (100, 30), (120, 40), (160, 42), (200, 50)]
 
@@ -46,9 +46,9 @@ async def lines(here: Room) -> list[str]:
         (
             (100, 40),
             [
-                " day  $98.20 / 160 ██████▊░··┃ 61 %  ends 16:40    req   ~31 /   50 ███████████████▌······┃·· ~62 %",
-                " hour  $3.10 /   8 ████▎░····┃ 39 %                in  ~1.2M / 2.0M ███████████████·········· ~60 %",
-                " 5 h               ██████▉···· 63 %  resets 17:00  out ~120k / 400k ███████▌················· ~30 %",
+                " day  $98.20 /  160 ██████▊░··┃  61 %  ends 16:40  5 h              ██████▉····  63 %  resets 17:00",
+                " hour  $3.10 /    8 ████▎░····┃  39 %              req   ~31 /   50 ██████▉··┃· ~62 %",
+                " out   ~120k / 400k ███▎······· ~30 %              in  ~1.2M / 2.0M ██████▋···· ~60 %",
             ],
         ),
     ],
@@ -75,6 +75,12 @@ async def test_without_budgets_and_limits_there_is_no_line() -> None:
         assert "hosts" in here.text().splitlines()[1]
         here.engine.become(budgets={"day": budget("day", 160_000_000, 98_200_000)})
         await here.until(lambda: "$98.20 / 160" in here.text().splitlines()[1])
+
+
+async def test_a_limit_without_a_ceiling_is_no_gauge_here() -> None:
+    fleet = replace(scenes.farm(), headroom=keyed(bucket("requests opus", 3, None), window("week", 22)))
+    async with room(fleet, size=(80, 24)) as here:
+        assert [line.split()[0] for line in await lines(here)] == ["week"]
 
 
 async def test_no_reading_is_said_and_signs_are_plain_where_they_must_be() -> None:
@@ -183,7 +189,8 @@ def test_columns_hold_kinds_together_where_they_fit() -> None:
     found = gauges(scenes.watched(), NOW, lambda _: "")
     names = [[gauge.label for gauge in column] for column in columns(found, 200, 50)]
     assert names == [["day", "hour"], ["5 h", "week"], ["req", "in", "out"]]
-    assert [len(column) for column in columns(found, 120, 40)] == [3, 3]
+    names = [[gauge.label for gauge in column] for column in columns(found, 120, 40)]
+    assert names == [["day", "hour", "out"], ["5 h", "req", "in"]]
     assert columns(found, 120, 9) == []
     assert columns([], 120, 40) == []
     windows = [gauge for gauge in found if gauge.group == "window"]

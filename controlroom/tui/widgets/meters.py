@@ -116,9 +116,10 @@ def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
 
 
 def columns(found: Sequence[Gauge], width: int, height: int) -> list[list[Gauge]]:
-    """Share gauges out to columns, for a screen of this size: each kind in a column of its own where that fits.
+    """Share gauges out to columns, for a screen of this size: each kind in a column of its own, the tightest first.
 
-    On a phone each gauge is given as a column of its own, the one that has the first line first.
+    What a column leaves is for the tightest of what had no place. On a phone each gauge is given as a column of
+    its own, the one that has the first line first.
     """
     lines = 0 if height < 10 else 1 if height < 16 else 2 if height < 36 else 3
     across = 2 if width < 150 else 3
@@ -126,13 +127,18 @@ def columns(found: Sequence[Gauge], width: int, height: int) -> list[list[Gauge]
         return []
     if width < _GRID:
         return [[gauge] for gauge in _for_phone(found, 1 if lines == 1 else 3)]
-    groups = [[gauge for gauge in found if gauge.group == group] for group in ("budget", "window", "bucket")]
-    groups = [group for group in groups if group]
-    if len(groups) <= across and all(len(group) <= lines for group in groups):
-        return groups
-    chosen = fitting(found, lines * across)
-    deep = -(-len(chosen) // across)
-    return [chosen[at : at + deep] for at in range(0, len(chosen), deep)]
+    kinds = ("budget", "window", "bucket")
+    groups = [group for kind in kinds if (group := [gauge for gauge in found if gauge.group == kind])]
+    if len(groups) > across:
+        groups = [groups[0], [gauge for group in groups[1:] for gauge in group]]
+    shared = [fitting(group, lines) for group in groups] + [[] for _ in range(across - len(groups))]
+    placed = [gauge for column in shared for gauge in column]
+    left = fitting([gauge for gauge in found if gauge not in placed], lines * across - len(placed))
+    for column in shared:
+        room = lines - len(column)
+        column += left[:room]
+        left = left[room:]
+    return [column for column in shared if column]
 
 
 def _for_phone(found: Sequence[Gauge], most: int) -> list[Gauge]:
@@ -152,7 +158,7 @@ class Meters(Lines):
 
     def show(self, picture: Picture, now: float) -> None:
         """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
-        found = gauges(picture.fleet, picture.now, picture.clock)
+        found = [gauge for gauge in gauges(picture.fleet, picture.now, picture.clock) if gauge.bounded]
         self._gauges = self._calm.shown(found, self.app.size.width, now)
         self.redraw()
 

@@ -1,0 +1,28 @@
+"""What the demo's agents pay with: most have a plan's login, some a key, for which there are budgets and a tier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+KEYED = ("docs", "api", "infra")
+"""Scenes whose agents pay with a key."""
+
+BUDGETS = {"hour": {"limit": "3", "period": "hour"}, "day": {"limit": "20"}}
+"""Budgets of the room: dollars that are billed, with the usual ladder."""
+
+API = {"tier": "start", "buffer": "90%"}
+"""What the key's account is let through in a minute."""
+
+_KEY = "key"
+
+
+def leave_key(work: Path) -> None:
+    """Leave a key that opens nothing in the folder `work`."""
+    key = work / _KEY
+    key.touch(0o600)
+    key.write_text("a-key-of-the-demo\n", "utf-8")
+
+
+def credential(scene: str, work: str) -> str | dict[str, str]:
+    """Say what an agent pays with, as a profile's `credential`."""
+    return {"file": f"{work}/{_KEY}"} if scene in KEYED else "plan"
