@@ -15,8 +15,8 @@ from controlroom.meter.prices import Sheet, micro
 from controlroom.meter.usage import Damaged, Message, message_in
 from controlroom.node.session_files import Tail, session_files
 
-AT_ONCE = 4
-"""Pieces (of 4 MB) that are read at once; the rest is read when the runner has looked after its agent."""
+A_LOOK = 16 * 1024 * 1024
+"""Bytes that are read at once, a piece more or less; the rest is read when the runner has looked after its agent."""
 
 MOST_MESSAGES = 1_000_000
 """Messages that are known again; beyond them every one counts anew."""
@@ -131,16 +131,16 @@ class RunSpend:
         """
         if session and session not in self._joined:
             self._join(session, older=False)
-        pieces, hidden = AT_ONCE, ""
+        left, hidden = A_LOOK, ""
         for known, older in self._joined.items():
             files = self._files.setdefault(known, {})
             for path in session_files(self._config, self._cwd, known):
                 files.setdefault(path, Tail(path))
             for path, tail in files.items():
-                pieces -= self._read(path, tail, pieces, older=older)
+                left -= self._read(path, tail, left, older=older)
                 told = tail.offset > self._before.get(path, 0)
                 hidden = hidden or (path if told and not tail.readable else "")
-        self.behind = not pieces
+        self.behind = left <= 0
         return hidden
 
     @property
@@ -169,10 +169,10 @@ class RunSpend:
         return missing if missing >= MOST_OWED else 0
 
     def _read(self, path: str, tail: Tail, most: int, *, older: bool) -> int:
-        """Count what has been added to one file, `most` pieces of it; give how many there were."""
+        """Count what has been added to one file, `most` bytes of it or a piece more; give how many there were."""
         count = 0
         while count < most and (data := self._next(path, tail)):
-            count += 1
+            count += len(data)
             for offset, message in tail.placed(data):
                 self._take(message, there=offset < self._before.get(path, 0), older=older)
             tail.taken(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def test_without_prices_it_counts_tokens_and_prices_all_of_it_when_they_come(cla
 
 
 def test_a_long_transcript_is_read_in_steps(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_spend, "AT_ONCE", 1)
+    monkeypatch.setattr(run_spend, "A_LOOK", 1)
     run = spend(claude)
     add(claude.transcript, line(1, 1))
     add(claude.subagent("agent-a.jsonl"), line(2, 1))
@@ -213,3 +214,34 @@ def test_beyond_the_bound_everything_counts_anew(monkeypatch: pytest.MonkeyPatch
 
 def test_a_cent_is_a_cent() -> None:
     assert micro(CENT) == 10_000
+
+
+WHAT = st.sampled_from(["write", "hear", "count", "cut"])
+STEPS = st.lists(st.tuples(WHAT, st.integers(0, 6), st.integers(1, 50), st.integers(0, 2)), max_size=40)
+
+
+@given(STEPS, st.integers(0, 6))
+def test_in_any_order_and_however_often_it_is_the_sum_of_the_dearest(
+    steps: list[tuple[str, int, int, int]], others: int
+) -> None:
+    """Numbers below `others` are of messages that stood there before; a file is cut only when it has been read."""
+    with tempfile.TemporaryDirectory() as directory:
+        claude = Claude(Path(directory))
+        files = [claude.transcript, claude.subagent("agent-a.jsonl"), claude.subagent("agent-b.jsonl")]
+        add(claude.transcript, *(line(number, 50, BEFORE) for number in range(others)))
+        run, dearest = spend(claude), dict.fromkeys(range(others, 7), 0)
+        for what, number, output, file in steps:
+            if what == "write":
+                add(files[file], line(number, output))
+            elif what == "hear" and number >= others:
+                run.heard({**json.loads(line(number, output)), "request_id": f"req_{number}"}, 0)
+            elif what == "cut":
+                run.count(SESSION)
+                files[file].write_bytes(b"")
+            if number >= others and what in ("write", "hear"):
+                dearest[number] = max(dearest[number], output)
+            if what in ("count", "cut"):
+                run.count(SESSION)
+        add(claude.transcript, b"")
+        run.count(SESSION)
+        assert run.spent == sum(dearest.values()) * 10_000
