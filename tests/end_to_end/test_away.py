@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,33 @@ def test_the_screen_goes_on_where_it_was_when_the_link_is_back(
     left = [process.command for process in home.processes() if "bridge" in process.command]
     assert not left, "no ssh is left behind"
     room.run("--home", "vm1", "kill", "a1", "a2", "--yes")
+
+
+def relock(key: Path, old: str, new: str) -> None:
+    """Change the passphrase of a key."""
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", old, "-N", new, "-f", key], check=True, timeout=30)
+
+
+def test_a_passphrase_is_asked_for_before_the_screen_is_drawn(
+    home: World, box: LoopbackHost, tmux_screen: OpenScreen
+) -> None:
+    room = Room()
+    room.run("--home", "vm1", "spawn", "a1", "--", "sleep", "60")
+    key, words = home.home / ".ssh" / box.identity.name, "open sesame"
+    relock(key, "", words)
+    config = home.home / ".ssh" / "config"
+    config.write_text(config.read_text().replace("BatchMode yes", ""))
+    assert "vm1 does not let us in" in room.run("--home", "vm1", "status", expect=3), "nobody is there to be asked"
+    screen = tmux_screen([sys.executable, "-m", "controlroom", "--home", "vm1"])
+    screen.wait_for_text("connecting to vm1", "Enter passphrase")
+    screen.type(words)
+    screen.keys("Enter")
+    screen.wait_for_text("a1", "control room", deadline=30)
+    screen.keys("q")
+    screen.wait_for_exit()
+    verb = tmux_screen([sys.executable, "-m", "controlroom", "--home", "vm1", "kill", "a1", "--yes"])
+    verb.wait_for_text("Enter passphrase")
+    verb.type(words)
+    verb.keys("Enter")
+    assert verb.wait_for_exit(30) == 0
+    relock(key, words, "")

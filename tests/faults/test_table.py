@@ -11,7 +11,7 @@ import pytest
 import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = (("F", 35), ("T", 24), ("I", 8), ("A", 1))
+ROWS = (("F", 35), ("T", 24), ("I", 8), ("A", 2))
 EXPECTED = {f"{kind}{number}" for kind, most in ROWS for number in range(1, most + 1)}
 
 
