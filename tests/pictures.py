@@ -40,6 +40,7 @@ class Picture:
     keys: tuple[str, ...] = ()
     theme: str = theme.DEFAULT
     png: bool = False
+    role: str = "tui"
 
 
 PICTURES = (
@@ -53,6 +54,7 @@ PICTURES = (
     Picture("costs-4k", (200, 50), ("c",)),
     Picture("spawn", (120, 36), ("s",)),
     Picture("help", (120, 40), ("question_mark",)),
+    Picture("watch", (120, 36), role="watch"),
     Picture("phone", (45, 20), png=True),
     Picture("phone-question", (45, 20), ("n", "enter")),
     Picture("phone-pane", (45, 20), ("g", "j")),
@@ -112,7 +114,7 @@ async def drawn(picture: Picture, moment: int) -> str:
     """Draw one picture as SVG."""
 
     async def connect(_start: bool) -> Client:
-        return await Client.connect(start=False)
+        return await Client.connect(start=False, role=picture.role)
 
     app = ControlRoomApp(connect, theme_file=theme.find(picture.theme), now=lambda: moment, zone=timezone.utc)
     async with app.run_test(size=picture.size) as pilot:

@@ -252,7 +252,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
 
     def _engine_here(self, source: Source) -> None:
         seen = replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True)
-        self._see(replace(seen, read_only=source.read_only))
+        self._see(replace(seen, read_only=source.read_only, where=source.where))
         self._reader.connect(source)
 
     def _engine_gone(self, reason: str, stopped: bool = False) -> None:

@@ -32,6 +32,8 @@ class Picture:
     gone_since: int = 0
     known: bool = False
     """Whether any fleet was heard of yet."""
+    where: str = ""
+    """The machine that the engine is on, as one gives it to ssh; "" is this one."""
     read_only: bool = False
     """Whether the engine lets us look and do nothing else."""
 

@@ -154,6 +154,10 @@ class Source(Protocol):
         """Whether the engine ended in order: nobody should start it again unasked."""
 
     @property
+    def where(self) -> str:
+        """The machine that the engine is on, as one gives it to ssh; "" is this one."""
+
+    @property
     def read_only(self) -> bool:
         """Whether the engine shows what there is and does nothing for us."""
 

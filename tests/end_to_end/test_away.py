@@ -176,3 +176,18 @@ def test_a_passphrase_is_asked_for_before_the_screen_is_drawn(
     verb.keys("Enter")
     assert verb.wait_for_exit(30) == 0
     relock(key, words, "")
+
+
+def test_a_shared_connection_of_the_users_own_is_used(home: World, box: LoopbackHost) -> None:
+    room = Room()
+    config = home.home / ".ssh" / "config"
+    shared = home.home / ".ssh" / "shared"
+    config.write_text(
+        f"{config.read_text()}\nHost *\n  ControlMaster auto\n  ControlPersist 30\n  ControlPath {shared}\n"
+    )
+    room.run("--home", "vm1", "engine")
+    assert shared.is_socket()
+    before = len(box.connections())
+    assert json.loads(room.run("--home", "vm1", "status", "--json"))["agents"] == []
+    assert len(box.connections()) == before, "no second login"
+    subprocess.run(["ssh", "-F", config, "-O", "exit", "vm1"], check=True, capture_output=True, timeout=30)

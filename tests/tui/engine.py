@@ -45,6 +45,7 @@ class SmallEngine:
         self.connections = 0
         self.why_not = "the engine did not start: its config has an error"
         self._ops = 0
+        self.where = ""
         self.read_only = False
         """Whether it lets its clients look and nothing else."""
         self.searched_at_once = 1000
@@ -58,7 +59,7 @@ class SmallEngine:
         if not self.running:
             raise EngineUnavailable(self.why_not)
         self.connections += 1
-        client = SmallClient(self, read_only=self.read_only)
+        client = SmallClient(self, read_only=self.read_only, where=self.where)
         self.clients.append(client)
         return client
 
@@ -153,6 +154,7 @@ class SmallClient:
     connected: bool = True
     stopped: bool = False
     read_only: bool = False
+    where: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     followed: dict[str, LogPlace] = field(default_factory=dict)
     fetches: list[tuple[str, int, LogPlace | None, LogPlace | None]] = field(default_factory=list)

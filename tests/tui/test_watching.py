@@ -68,6 +68,13 @@ async def test_it_says_read_only_and_shows_the_keys_that_look(size: tuple[int, i
         assert "read-only" not in here.text()
 
 
+async def test_the_machine_of_the_engine_is_named_when_it_is_another_one() -> None:
+    engine = SmallEngine(scenes.farm())
+    engine.where = "me@box"
+    async with room(scenes.farm(), engine=engine) as here:
+        assert "control room  me@box" in here.text().splitlines()[0]
+
+
 @pytest.mark.parametrize("where", ["overview", "agent", "hosts"])
 async def test_help_and_palette_name_only_what_looks(where: str) -> None:
     async with watching(scenes.farm(), WIDE) as here:

@@ -61,8 +61,11 @@ class Gauges(Lines):
         return (ink.spread((*start, *trouble), clock, width),)
 
     def _title(self, width: int) -> Line:
+        """Name the room, the machine that its engine is on when that is another one, and what one may do there."""
+        where = self._picture.where if width >= 100 else ""
+        known = [ink.cut(where, 30), "read-only" if self._picture.read_only else ""]
         name = ink.line((" control room  " if width >= 80 else " ", self.palette.key))
-        return (*name, *ink.line(("read-only  ", self.palette.quiet))) if self._picture.read_only else name
+        return (*name, *(run for words in known if words for run in ink.line((f"{words}  ", self.palette.quiet))))
 
     def _counts(self, counted: Headline, worded: Collection[State]) -> Line:
         """Count the states, those of `worded` in words, the others by their signs."""
