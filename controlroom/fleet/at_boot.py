@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from controlroom.fleet.home import Home, engine_place
+from controlroom.fleet.home import Home, HomeProblem, engine_place
 
 DEADLINE = 20.0
 """Seconds that one call of a service manager may take."""
@@ -54,9 +54,12 @@ class AtBoot:
         return "cron" if self._our_lines(self._crontab() or b"") else ""
 
     def install(self) -> Result:
-        """Make this machine start the engine. Changes nothing of an engine that runs. Raises `HomeProblem`."""
-        if place := engine_place(self._home, self._environ):
-            return False, [f"the engine of this room is on {place}: run this there"]
+        """Make this machine start the engine. Changes nothing of an engine that runs."""
+        try:
+            if place := engine_place(self._home, self._environ):
+                return False, [f"the engine of this room is on {place}: run this there"]
+        except HomeProblem as problem:
+            return False, [str(problem)]
         if any("\n" in text for text in (self._folder, *self._words, *self._room.values())):
             return False, ["a path with a line break in its name cannot stand in a unit or a crontab: rename it"]
         if self._systemd_answers():
