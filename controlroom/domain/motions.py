@@ -12,7 +12,7 @@ class Motion:
 
     name: str
     where: str
-    """The screen: overview, agent, hosts, costs."""
+    """The screen: overview, agent, hosts, costs, timeline."""
     keys: tuple[str, ...]
     """As Textual names them, the one that is shown first. Arrows and their like always do what they do here."""
     help: str
@@ -23,7 +23,7 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("down", "overview", ("j", "down"), "Next agent."),
     Motion("up", "overview", ("k", "up"), "Agent before."),
     Motion("first", "overview", ("<", "home"), "First agent."),
-    Motion("last", "overview", ("l", ">", "end"), "Last agent."),
+    Motion("last", "overview", (">", "end"), "Last agent."),
     Motion("page_down", "overview", (".", "pagedown"), "More of the question or log in the pane."),
     Motion("page_up", "overview", (",", "b", "pageup"), "Earlier lines of the log in the pane."),
     Motion("down", "agent", ("j", "down"), "A line down."),
@@ -35,6 +35,12 @@ MOTIONS: tuple[Motion, ...] = (
     Motion("wrap", "agent", ("w",), "Break long lines, or cut them."),
     Motion("right", "agent", (">", "right"), "Where lines are cut: to the right."),
     Motion("left", "agent", ("<", "left"), "Where lines are cut: to the left."),
+    Motion("down", "timeline", ("j", "down"), "A line on; after the last one: follow."),
+    Motion("up", "timeline", ("k", "up"), "A line back."),
+    Motion("page_down", "timeline", ("space", "pagedown"), "A page on."),
+    Motion("page_up", "timeline", ("u", "pageup"), "A page back."),
+    Motion("first", "timeline", ("<", "home"), "The oldest line that is held."),
+    Motion("last", "timeline", ("l", ">", "end"), "The end: follow what comes."),
     Motion("down", "hosts", ("j", "down"), "Next host."),
     Motion("up", "hosts", ("k", "up"), "Host before."),
     Motion("page_down", "hosts", ("space", "pagedown"), "More of a long question, or of what is known of a host."),

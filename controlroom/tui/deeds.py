@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.many import wants_words
-from controlroom.domain.model import Agent, Host, Question, State
+from controlroom.domain.model import Agent, Host, Question
 from controlroom.tui.asked import attached, host_check
+from controlroom.tui.going import GOING, Deed, agent_of
 from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
-from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:
@@ -43,148 +41,6 @@ def do(room: "ControlRoomApp", name: str) -> None:
             screen.keep_choice()
         deed = partial(begin, action=name) if BY_NAME[name].many and screen.marked() else _DEEDS[name]
         deed(room, screen)
-
-
-# --------------------------------------------------------------------------- going somewhere
-
-
-def open_agent(room: "ControlRoomApp", agent: str) -> None:
-    """Show an agent; from one agent to another the way back stays one step."""
-    if isinstance(room.screen, AgentScreen):
-        room.screen.turn_to(agent)
-    else:
-        room.push_screen(AgentScreen(agent))
-
-
-def open_hosts(room: "ControlRoomApp", host: str | None = None) -> None:
-    """Show the hosts, with the cursor on one of them."""
-    if isinstance(room.screen, HostsScreen):
-        if host:
-            room.screen.turn_to(host)
-    else:
-        room.push_screen(HostsScreen(host))
-
-
-def _open(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if agent := screen.agent_here():
-        open_agent(room, agent)
-
-
-def _hosts(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    open_hosts(room)
-
-
-def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    for line in screen.query(FilterLine):
-        if line.text:
-            line.write("")
-            return
-    if screen.step_back():
-        return
-    if len(room.screen_stack) > 1:
-        room.pop_screen()
-    else:
-        room.exit()
-
-
-def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    """Go to the question after the one on show; with one question, to that; with none, say so.
-
-    After them come agents that wait at something on their own terminals, which is no question.
-    """
-    asked = [subject for subject, _ in room.fleet.questions()]
-    agents = room.fleet.agents.values()
-    waits = [agent for agent in agents if agent.question is None and room.fleet.state_of(agent) is State.WAITING]
-    asked += [agent.id for agent in sorted(waits, key=lambda agent: (agent.since, agent.id))]
-    if not asked:
-        room.say("nothing needs you now", Level.DONE)
-        return
-    here = screen.agent_here() if isinstance(screen, AgentScreen) else screen.host_here()
-    subject = asked[(asked.index(here) + 1) % len(asked)] if here in asked else asked[0]
-    if isinstance(screen, (AgentScreen, HostsScreen)) and (subject in room.fleet.hosts) != isinstance(
-        screen, HostsScreen
-    ):
-        room.pop_screen()
-    if subject in room.fleet.hosts:
-        open_hosts(room, subject)
-    else:
-        open_agent(room, subject)
-
-
-def _host_open(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if isinstance(screen, HostsScreen):
-        screen.open_host(not screen.alone)
-
-
-def _filter(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    screen.query_one(FilterLine).open()
-
-
-def _match(step: int) -> Callable[["ControlRoomApp", RoomScreen], None]:
-    return lambda _room, screen: screen.to_match(step) if isinstance(screen, AgentScreen) else None
-
-
-def _help(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.help import HelpScreen
-
-    room.push_screen(HelpScreen(screen.where, screen.motions()))
-
-
-def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.domain.explain import explain, lines
-    from controlroom.tui.screens.report import ReportSheet
-
-    if agent := _agent(room, screen):
-        now = room.picture.now
-        told = explain(room.fleet, agent, now)
-        shown = lines(told, now, room.picture.clock, room.keys)
-        room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
-
-
-def _costs(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.costs import CostsScreen
-
-    room.push_screen(CostsScreen())
-
-
-def _costs_screen(turn: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
-    """Turn the Costs screen to something else."""
-    return lambda _room, screen: getattr(screen, turn)()
-
-
-def _alarms(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.domain.alarms import lines
-    from controlroom.tui.screens.report import ReportSheet
-
-    told = lines(room.fleet, room.picture.now, room.picture.clock)
-    if not told:
-        room.say("there is no alarm", Level.DONE)
-        return
-    room.push_screen(ReportSheet(f"alarms: {len(room.fleet.alarms)}", told))
-
-
-def _attach(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if agent := screen.agent_here():
-        room.attach(agent)
-
-
-def _screen(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.terminal import TerminalSheet
-
-    if agent := screen.agent_here():
-        room.push_screen(TerminalSheet(agent))
-
-
-def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.palette import PaletteScreen
-
-    room.push_screen(PaletteScreen(screen))
-
-
-def _theme(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.themes import ThemeSheet
-
-    room.push_screen(ThemeSheet())
 
 
 # --------------------------------------------------------------------------- arranging the overview
@@ -219,13 +75,13 @@ def _host_of(room: "ControlRoomApp", screen: RoomScreen) -> str:
 
 
 def _kill(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if agent := _agent(room, screen):
+    if agent := agent_of(room, screen):
         doing = f"It is {room.fleet.state_of(agent)}. Everything it started ends with it."
         _ask(room, f"Kill {agent.name} on {agent.host}?", doing, "kill", intents.KillAgent(agent.id, agent.epoch))
 
 
 def _forget(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if agent := _agent(room, screen):
+    if agent := agent_of(room, screen):
         what = "Its logs are removed from the host, for good."
         _ask(room, f"Forget {agent.name} on {agent.host}?", what, "forget", intents.ForgetAgent(agent.id, agent.epoch))
 
@@ -251,19 +107,19 @@ def _ask(room: "ControlRoomApp", title: str, text: str, verb: str, intent: inten
 def _reassign(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import ReassignForm
 
-    if agent := _agent(room, screen):
+    if agent := agent_of(room, screen):
         room.push_screen(ReassignForm(room.fleet, agent))
 
 
 def _message(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import MessageForm
 
-    if agent := _agent(room, screen):
+    if agent := agent_of(room, screen):
         room.push_screen(MessageForm(agent))
 
 
 def _interrupt(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    if agent := _agent(room, screen):
+    if agent := agent_of(room, screen):
         room.order(intents.InterruptAgent(agent.id, agent.epoch), f"interrupted {agent.name}; it waits for a message")
 
 
@@ -271,10 +127,6 @@ def _host_add(room: "ControlRoomApp", screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import HostForm
 
     room.push_screen(HostForm())
-
-
-def _agent(room: "ControlRoomApp", screen: RoomScreen) -> Agent | None:
-    return room.fleet.agents.get(screen.agent_here() or "")
 
 
 # --------------------------------------------------------------------------- answering
@@ -289,7 +141,7 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
     panel = screen.question_here()
     question = panel.question if panel is not None else None
     if panel is None or question is None:
-        _open(room, screen)
+        GOING["open"](room, screen)
     elif room.touch.startled(panel.shown_at):
         room.say("that has just appeared: look, then press again")
     elif verdict != "deny" and not panel.read:
@@ -325,9 +177,8 @@ def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict:
     return f"{name}: {words}"
 
 
-_DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
-    "open": _open,
-    "next": _next,
+_DEEDS: dict[str, Deed] = {
+    **GOING,
     "allow": _answer("allow"),
     "always": _answer("always"),
     "deny": _answer("deny"),
@@ -337,19 +188,6 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "message": _message,
     "interrupt": _interrupt,
     "forget": _forget,
-    "explain": _explain,
-    "costs": _costs,
-    "costs_limits": _costs_screen("turn_full"),
-    "costs_by": _costs_screen("turn_by"),
-    "alarms": _alarms,
-    "attach": _attach,
-    "screen": _screen,
-    "filter": _filter,
-    "search": _filter,
-    "match_older": _match(1),
-    "match_newer": _match(-1),
-    "hosts": _hosts,
-    "host_open": _host_open,
     "host_add": _host_add,
     "host_remove": _host_remove,
     "host_check": host_check,
@@ -360,9 +198,5 @@ _DEEDS: dict[str, Callable[["ControlRoomApp", RoomScreen], None]] = {
     "pin": _overview(Overview.pin),
     "sort": _overview(Overview.turn_sort),
     "group": _overview(Overview.turn_group),
-    "palette": _palette,
-    "theme": _theme,
     "attached": attached,
-    "help": _help,
-    "back": _back,
 }

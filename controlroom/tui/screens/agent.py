@@ -6,6 +6,7 @@ from functools import partial
 from textual import on
 from textual.app import ComposeResult
 
+from controlroom.domain.model import LogPlace
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
@@ -23,9 +24,11 @@ class AgentScreen(RoomScreen):
 
     where = "agent"
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, place: LogPlace | None = None) -> None:
+        """`place`: where in its log to begin; None: at the end."""
         super().__init__()
         self.agent_id = agent
+        self._place = place
         self.hunt: Hunt | None = None
         """What is searched for in its log."""
 
@@ -61,14 +64,22 @@ class AgentScreen(RoomScreen):
             if self.room.screen is self:
                 self.room.read_logs({agent.id: agent.epoch})
             self.pane.show(picture, agent, self.room.book(agent))
+            self._begin_at_place()
         self.query_one(Gauges).display = self.size.height >= 12
         super().see(picture)
+
+    def _begin_at_place(self) -> None:
+        """Go where somebody wanted to begin, as soon as there is a log."""
+        if self._place is not None and self.log_view.book is not None and self.log_view.book.loaded:
+            place, self._place = self._place, None
+            self.log_view.go_to(place)
 
     def log_grown(self, agent: str) -> None:
         """Paint what came."""
         if agent == self.agent_id and self.pane.agent is not None:
             self.log_view.show(self.room.book(self.pane.agent))
             self.log_view.grown()
+            self._begin_at_place()
 
     def on_resize(self) -> None:
         """The size is another one."""

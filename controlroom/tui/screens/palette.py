@@ -11,7 +11,8 @@ from controlroom.domain.actions import Action
 from controlroom.domain.keymap import shown
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
-from controlroom.tui.deeds import do, open_agent, open_hosts
+from controlroom.tui.deeds import do
+from controlroom.tui.going import open_agent, open_hosts
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Sheet

@@ -14,6 +14,7 @@ from controlroom.tui import ink, theme
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import Entry, LogBook
+from controlroom.tui.theme import Glyphs
 from controlroom.tui.widgets.lines import Lines
 
 _CACHED = 2000
@@ -350,9 +351,8 @@ class LogView(Lines):
     def _draw(self, line: LogLine, marks: Sequence[str], chosen: bool) -> list[Line]:
         palette, cells = self.palette, max(4, self.size.width - 4)
         style = palette.kinds.get(line.kind, palette.text)
-        signs = _PLAIN_GUTTER if palette.glyphs.plain else _GUTTER
         sign, sign_style = (palette.glyphs.cursor, palette.accent) if chosen else (" ", style)
-        gutter = (Segment(sign, sign_style), Segment(f"{signs.get(line.kind, ' ')} ", style))
+        gutter = (Segment(sign, sign_style), Segment(f"{gutter_of(palette.glyphs, line.kind)} ", style))
         whole = [
             Segment(ink.settled(span.text), style + theme.run_style(palette.terminal, *span.style))
             for span in line.spans
@@ -368,3 +368,8 @@ class LogView(Lines):
             (*(gutter if index == 0 else (Segment("   "),)), *ink.piece(whole, start, end))
             for index, (start, end) in enumerate(pieces)
         ]
+
+
+def gutter_of(glyphs: Glyphs, kind: str) -> str:
+    """Give the sign before a line of this kind."""
+    return (_PLAIN_GUTTER if glyphs.plain else _GUTTER).get(kind, " ")

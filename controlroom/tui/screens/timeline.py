@@ -1,0 +1,198 @@
+"""All logs in one: what agents on all hosts say, in the order in which they said it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from textual import on
+from textual.app import ComposeResult
+
+from controlroom.domain.lively import lively
+from controlroom.domain.timeline import exported, wish_of
+from controlroom.tui.calm import NARROW
+from controlroom.tui.picture import Picture
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.timeline import AGENTS, Timeline, read_of
+from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.says import Level, Says
+from controlroom.tui.widgets.timeline import TimelineView
+
+_PACE = 0.2
+"""Seconds between two paintings of what arrives; a phone has more."""
+
+
+class TimelineScreen(RoomScreen):
+    """The marked agents' logs, or those of the agents that spoke last."""
+
+    where = "timeline"
+
+    def __init__(self, agents: list[str]) -> None:
+        super().__init__()
+        self._agents = agents
+        self.timeline = Timeline()
+        self._read: dict[str, int] = {}
+        self._late = False
+        self._seen = Picture()
+
+    def compose(self) -> ComposeResult:
+        """One list between gauges and footer."""
+        yield Gauges(id="gauges")
+        yield Rule("log", id="timeline-rule")
+        yield TimelineView(id="timeline")
+        yield Says(id="says")
+        yield FilterLine("agent:… host:… level:error mark:… words or re:…", id="filter")
+        yield Keys(id="keys")
+
+    @property
+    def view(self) -> TimelineView:
+        """The list."""
+        return self.query_one(TimelineView)
+
+    def see(self, picture: Picture) -> None:
+        """Read the logs of whom it is about."""
+        self.view.clock = lambda at: self._clock(picture, at)
+        if self.room.screen is self:
+            self._read = self._choose(picture)
+            self.room.read_logs(self._read)
+            self.timeline.only(self._read)
+            for agent in self._read:
+                self._take(agent)
+        self._paint()
+        super().see(picture)
+
+    def _choose(self, picture: Picture) -> dict[str, int]:
+        """Stay with those that are read while they are all there: who spoke last changes all the time."""
+        agents = picture.fleet.agents
+        stand = self._read and all(key in agents and agents[key].epoch == epoch for key, epoch in self._read.items())
+        more = len(agents) > len(self._read) < AGENTS and not self._agents
+        return self._read if stand and not more else read_of(picture.fleet, self._agents)
+
+    def news(self, picture: Picture) -> None:
+        """Lines come by themselves; here only who is there matters."""
+        before, self._seen = self._seen, picture
+        if replace(picture, fleet=before.fleet) != before or lively(before.fleet, picture.fleet) is None:
+            self.see(picture)
+
+    def _clock(self, picture: Picture, at: int) -> str:
+        """Give the time of a line; to the second where there is room, with the day where that is another one."""
+        then = datetime.fromtimestamp(at / 1000, picture.zone)
+        if then.date() != datetime.fromtimestamp(picture.now / 1000, picture.zone).date():
+            return then.strftime("%d %H:%M" if self.size.width < NARROW else "%a %H:%M:%S")
+        return then.strftime("%H:%M" if self.size.width < NARROW else "%H:%M:%S")
+
+    def log_grown(self, agent: str) -> None:
+        """Take in what came; paint it soon."""
+        if self._take(agent) and not self._late:
+            self._late = True
+            self.set_timer(max(_PACE, self.room.paint_pause), self._paint)
+
+    def _take(self, agent: str) -> bool:
+        known = self.picture.fleet.agents.get(agent)
+        book = self.room.book(known) if known else None
+        if known is None or book is None or not book.loaded:
+            return False
+        facts = self.picture.fleet.hosts[known.host].facts
+        return self.timeline.take(book, facts.clock_offset if facts else 0)
+
+    def _paint(self) -> None:
+        self._late = False
+        wish = wish_of(self.query_one(FilterLine).text.strip())
+        self.view.show(self.timeline, wish)
+        count = len(self._read)
+        whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.picture.fleet.agents)}" if count else "")
+        state = wish.problem or ("following" if self.view.following else "standing still")
+        self.query_one(Rule).show(f"log of {whom}", state)
+
+    def agent_here(self) -> str | None:
+        """The agent of the line under the cursor."""
+        return self.view.chosen.agent if self.view.chosen else None
+
+    # ------------------------------------------------------------------ doing
+
+    def items(self) -> list[Item]:
+        """Back first ends a filter."""
+        filtered = bool(self.query_one(FilterLine).text)
+        word = "show all" if filtered else "back"
+        return [replace(item, title=word) if item.action.name == "back" else item for item in super().items()]
+
+    def motions(self) -> list[Motion]:
+        """Keys that move the cursor."""
+        view = self.view
+        return [
+            self.motion("down", lambda: view.step(1)),
+            self.motion("up", lambda: view.step(-1)),
+            self.motion("page_down", lambda: view.page(1)),
+            self.motion("page_up", lambda: view.page(-1)),
+            self.motion("first", view.to_start),
+            self.motion("last", view.to_end),
+        ]
+
+    def open_here(self) -> None:
+        """Open the agent of the line under the cursor, at that line."""
+        moment = self.view.chosen
+        if moment is not None and moment.agent in self.picture.fleet.agents:
+            self.room.push_screen(AgentScreen(moment.agent, None if self.view.following else moment.place))
+
+    def bookmark(self) -> None:
+        """Keep the line under the cursor, or let it go."""
+        if self.view.chosen is not None:
+            kept = self.timeline.keep(self.view.chosen)
+            self.view.redraw()
+            keys = self.room.keys
+            back = f"{keys.shown('bookmark_older')} and {keys.shown('bookmark_newer')} lead to it"
+            self.room.say(f"kept: {back}" if kept else "no longer kept")
+
+    def to_bookmark(self, step: int) -> None:
+        """Go to the next older (-1) or newer (1) line that was kept."""
+        if not self.view.to_kept(step):
+            where = "before this one" if step < 0 else "after this one"
+            self.room.say(f"no line is kept {where}" if self.timeline.kept else "no line is kept yet")
+
+    def export(self) -> None:
+        """Write what is on show into a file of its own in the home of whoever sits here."""
+        now = datetime.fromtimestamp(self.picture.now / 1000, self.picture.zone)
+        moments = list(self.view.moments)
+        path = write_new(Path.home(), f"controlroom-log-{now:%Y%m%d-%H%M%S}", map(exported, moments))
+        lines = f"{len(moments)} line{'s' * (len(moments) != 1)}"
+        if path:
+            self.room.say(f"{lines} written to {path}", Level.DONE)
+        else:
+            self.room.say(f"nothing was written: {Path.home()} takes no new file", Level.DANGER)
+
+    @on(TimelineView.Tapped)
+    def _tapped_line(self, event: TimelineView.Tapped) -> None:
+        event.stop()
+        self.room.do("open")
+
+    @on(TimelineView.Moved)
+    def _moved(self, event: TimelineView.Moved) -> None:
+        event.stop()
+        self._paint()
+
+    @on(FilterLine.Changed)
+    def _typed(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self._paint()
+        self.show_keys()
+
+
+def write_new(folder: Path, name: str, lines: Iterable[str]) -> Path | None:
+    """Write lines into a file that was not there, readable only by its user; None when that cannot be done."""
+    for number in range(100):
+        path = folder / f"{name}{f'-{number}' if number else ''}.tsv"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        except OSError:
+            return None
+        with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        return path
+    return None

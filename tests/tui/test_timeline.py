@@ -1,0 +1,118 @@
+"""The log of many agents on the screen: in order whatever the clocks say, sifted, kept, opened, written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlroom.domain.model import LogPlace, LogRecord
+from controlroom.fleet.client import LogPage
+from controlroom.tui.logbook import LogBook
+from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.timeline import TimelineScreen
+from controlroom.tui.timeline import AGENTS, Timeline, read_of
+from tests.domain.worlds import NOON
+from tests.tui import scenes
+from tests.tui.room import room
+
+
+def page(agent: str, times: list[int], start: int) -> LogPage:
+    records = tuple(LogRecord(at, "o", f"{agent} {at}\n".encode()) for at in times)
+    ends = start + 10 * len(records)
+    offsets = tuple(range(start, ends, 10))
+    return LogPage(agent, records, LogPlace(1, 1, start), LogPlace(1, 1, ends), offsets=offsets, first=start == 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["vm1/a", "vm2/b", "vm2/c"]), st.integers(0, 30)), max_size=60))
+def test_everything_is_there_once_and_in_order_however_it_comes(told: list[tuple[str, int]]) -> None:
+    ahead = {"vm1/a": 0, "vm2/b": 7, "vm2/c": 7}
+    timeline = Timeline()
+    books = {agent: LogBook(agent, 1) for agent in ahead}
+    times: dict[str, list[int]] = {agent: [] for agent in ahead}
+    for agent, later in told:
+        at = max([NOON, *times[agent]]) + later
+        book = books[agent]
+        grown = page(agent, [at + ahead[agent]], 10 * len(times[agent]))
+        if book.loaded:
+            book.append(grown)
+        else:
+            book.begin_again(grown)
+        times[agent].append(at)
+        timeline.take(book, ahead[agent])
+    assert [moment.at for moment in timeline.moments] == sorted(at for each in times.values() for at in each)
+    for agent, each in times.items():
+        assert [moment.at for moment in timeline.moments if moment.agent == agent] == each
+
+
+def test_who_is_read() -> None:
+    fleet = scenes.thousand()
+    assert len(read_of(fleet, [])) == AGENTS
+    assert read_of(fleet, ["vm00/agent-0", "gone/x"]) == {"vm00/agent-0": 1}
+
+
+@pytest.mark.parametrize("size", [(45, 20), (120, 40)])
+async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=size) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        everything = list(screen.view.moments)
+        assert everything == sorted(everything)
+        await here.press("/")
+        await here.write("agent:docs level:tool")
+        await here.press("enter")
+        assert 0 < len(screen.view.moments) < len(everything)
+        assert {moment.agent for moment in screen.view.moments} == {"vm1/docs-1"}
+        await here.press("k", "k", "b", "l", ",")
+        assert screen.view.chosen is not None
+        assert screen.view.chosen.key in screen.timeline.kept
+        await here.press("enter")
+        assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
+        await here.press("q", "q")
+        assert list(screen.view.moments) == everything
+        await here.press("q")
+        assert not isinstance(here.app.screen, TimelineScreen)
+
+
+async def test_what_is_on_show_is_written_into_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet)) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        await here.press("e", "e")
+        assert_written(tmp_path, 2, len(screen.view.moments))
+
+
+def assert_written(folder: Path, count: int, lines: int) -> None:
+    files = sorted(folder.glob("controlroom-log-*.tsv"))
+    assert len(files) == count
+    assert files[0].read_text().count("\n") == lines
+    assert files[0].stat().st_mode & 0o777 == 0o600
+
+
+async def test_only_the_marked_agents_are_read() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet)) as here:
+        await here.press("space", "space", "l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: screen.view.moments, "the logs")
+        assert "log of 2 agents of" in here.text()
+
+
+async def test_an_agent_that_is_gone_takes_its_lines_along() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet)) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: any(moment.agent == "vm1/docs-1" for moment in screen.view.moments), "its lines")
+        rest = {key: agent for key, agent in fleet.agents.items() if key != "vm1/docs-1"}
+        here.engine.fleet = replace(here.engine.fleet, agents=rest)
+        here.engine.wake()
+        await here.until(lambda: all(moment.agent != "vm1/docs-1" for moment in screen.view.moments), "they go")
