@@ -55,6 +55,8 @@ class Money:
         config, resumed = config_folder(environ), self._order.spec.resume
         self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
         self._first = session
+        if not resumed:
+            usage.total(session, 0, began=True)
         spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
         self._budget.watch(spend, lambda: self._session() or session, time.monotonic())
 
@@ -93,7 +95,7 @@ class Money:
     @property
     def wants_status_line(self) -> bool:
         """Say whether an agent on a terminal is to tell what no file of its says while it runs."""
-        return self.billing == "plan" or self._budget.money
+        return self._metered
 
     def told(self, status_line: dict[str, Any]) -> None:
         """Take what Claude has told its status line: how far its plan is used, and what its session has cost by now."""
@@ -102,7 +104,7 @@ class Money:
         pico = pico_of(table(status_line.get("cost")).get("total_cost_usd"))
         session = text(status_line.get("session_id"), 64)
         if self._usage and pico is not None and session == (self._session() or self._first):
-            self._usage.total(session, pico, began=False)
+            self._usage.show(session, pico)
 
     def _answered(self, usage: UsageMeter, number: int, pico: int) -> None:
         """Take the answer; number 0, before the first message, is what the session had cost before the run."""

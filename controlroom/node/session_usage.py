@@ -41,6 +41,8 @@ class SessionUsage:
         self._files: dict[str, _File] = {}
         self._had: int | None = None
         """What the session had cost when the run began; None: not known."""
+        self._first: int | None = None
+        """The first total that Claude showed."""
         self._inherits = False
         """Whether messages of others stand in it."""
 
@@ -57,8 +59,20 @@ class SessionUsage:
 
     def report(self, total: int, at: int) -> Report | None:
         """Take a total of the session; give what the run is known to have cost when that is more than was known."""
-        had = 0 if self._had is None and not self._inherits else self._had
-        if had is None or total - had <= self.reported:
+        had = self._had
+        if had is None:
+            had = self._first if self._inherits else 0
+        return None if had is None else self._beyond(had, total, at)
+
+    def show(self, total: int, at: int) -> Report | None:
+        """Take a total that Claude shows all the time; by the first one it has done nothing yet."""
+        if self._first is None:
+            self._first = total
+        had = self._first if self._had is None else self._had
+        return self._beyond(had, total, at)
+
+    def _beyond(self, had: int, total: int, at: int) -> Report | None:
+        if total - had <= self.reported:
             return None
         self.reported = total - had
         return Report(self.run, self.reported, at)

@@ -1,4 +1,5 @@
-"""The status line of an interactive Claude, which is told more than its files say: how far a plan's windows are used.
+"""The status line of an interactive Claude, which is told more than its files say: what the session has cost, and
+how far a plan's windows are used.
 
 Claude Code runs the command of the setting `statusLine` after each update, with JSON on its stdin, and shows what it
 prints (Claude Code 2.1.330, observed). Ours keeps that JSON in the agent's folder, and prints what the user's own

@@ -82,6 +82,12 @@ class UsageMeter:
         else:
             self._reported(session, pico, -1)
 
+    def show(self, session: str, pico: int) -> None:
+        """Take what Claude shows on its status line that a session has cost."""
+        self.look(session)
+        if report := self._session(session).show(pico, self._clock()):
+            self._take([report])
+
     def due(self, session: str, now: float) -> None:
         """Look, when it is time."""
         if self.wakes_at <= now:
@@ -100,8 +106,11 @@ class UsageMeter:
 
         What cannot be read or written is tried again next time.
         """
-        transcript, read = find_transcript(self._config, self._cwd, session), 0
-        for piece in self._session(session).pieces(transcript, self._clock()) if transcript else ():
+        if not session:
+            return False
+        known, read = self._session(session), 0
+        transcript = find_transcript(self._config, self._cwd, session)
+        for piece in known.pieces(transcript, self._clock()) if transcript else ():
             read += piece.size
             if self._take(piece.records):
                 piece.taken()

@@ -248,6 +248,31 @@ def test_a_fork_on_a_terminal_reports_nothing_that_its_parent_may_have_cost(clau
     assert reports() == []
 
 
+def test_what_a_status_line_shows_counts_from_its_first_word_on(claude: Claude) -> None:
+    meter = claude.meter()
+    meter.show(SESSION, 500_000 * 10**6)  # a fork: its parent's
+    say(claude.transcript, line(1, at="2026-11-22T04:59:59Z"), line(2))
+    meter.show(SESSION, 750_000 * 10**6)
+    say(claude.transcript, total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 250_000), (RUN, 300_000)]
+
+
+def test_a_status_line_whose_first_word_was_missed_is_made_up_for_at_the_end(claude: Claude) -> None:
+    meter = claude.meter()
+    meter.show(SESSION, 500_000 * 10**6)
+    say(claude.transcript, line(1), total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 800_000)]
+
+
+def test_a_resumed_session_shows_what_it_had_cost_first(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    meter = claude.meter(resumed=SESSION)
+    meter.show(SESSION, 750_000 * 10**6)
+    assert reports() == [(RUN, 250_000)]
+
+
 def test_a_session_after_another_is_a_run_of_its_own(claude: Claude) -> None:
     meter = claude.meter()
     say(claude.transcript, line(1), total(0.5))
