@@ -7,6 +7,7 @@ writes one as it stands on the wall.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from controlroom.domain.budget import STOPPING
 from controlroom.domain.gauges import Budget, Headroom, Rung
 from controlroom.domain.model import Fleet
 from controlroom.domain.views import short_model
@@ -16,9 +17,6 @@ Clock = Callable[[int], str]
 
 LEVELS = ("", "notice", "warning", "danger")
 """How alarming a gauge is, calm first."""
-
-STOPPING = ("pause", "interrupt", "stop")
-"""Actions of a rung that end what runs: the stop line is drawn where there is one of these."""
 
 _DOES = {
     "notify": "",

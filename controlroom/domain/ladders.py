@@ -13,7 +13,7 @@ _STEPS = {
     "interrupt": "interrupt",
     "stop": "stop",
 }
-NO_BUDGET = "no budget: nothing is ever stopped for its cost"
+NO_BUDGET = "no budget: nothing is stopped for its cost; `controlroom budget set day --limit 20` sets one"
 NO_LIMIT = (
     "no reading: a plan's windows come with its agents' answers, what the API lets through in a minute from "
     "[api] tier in config.toml"

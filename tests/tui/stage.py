@@ -1,6 +1,6 @@
 """The app on a real terminal, with an engine in its own process: what tests and benchmarks of bytes run on.
 
-    python -m tests.tui.stage [crash | early | hung | late | stuck | thousand]
+    python -m tests.tui.stage [crash | early | hung | late | stuck | thousand | watched]
 
 Its clock stands at 14:32:00, so that no minute passes while somebody counts bytes.
 """
@@ -28,9 +28,11 @@ from tests.tui.engine import SmallEngine
 def main(how: str) -> int:
     """Show the farm; `crash`: make a mistake after the first picture; `late`: the engine is never there; `thousand`:
     a thousand agents on twenty hosts, fifty of which change ten times a second; `early`: be told to end while it
-    starts; `stuck`: never come to the end of ending; `hung`: do nothing more after F9."""
-    fleet = scenes.thousand() if how == "thousand" else scenes.farm()
+    starts; `stuck`: never come to the end of ending; `hung`: do nothing more after F9; `watched`: with budgets, limits,
+    alarms and what was spent."""
+    fleet = {"thousand": scenes.thousand, "watched": scenes.watched}.get(how, scenes.farm)()
     engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
+    engine.spent = scenes.spent(fleet)
     if how == "late":
         engine.starting = asyncio.Event()
     app = Staged(engine, how, _glyphs(os.environ))

@@ -29,6 +29,18 @@ def test_an_idle_grid_writes_nothing(stage: Stage) -> None:
     assert len(terminal.raw()) == before
 
 
+@pytest.mark.parametrize("size", [(45, 20), (200, 50)])
+def test_idle_gauges_and_costs_write_nothing(stage: Stage, size: tuple[int, int]) -> None:
+    terminal = stage("watched", size)
+    terminal.wait_for_text("docs-1", "ends 16:40", "2 alarms")
+    for key, words in (("", "docs-1"), ("c", "$84.28 billed"), ("l", "$14 granted")):
+        terminal.keys(*key)
+        terminal.wait_for_text(words)
+        before = settled(terminal)
+        time.sleep(1.5)
+        assert len(terminal.raw()) == before
+
+
 def test_an_open_form_does_not_blink(stage: Stage) -> None:
     terminal = stage()
     terminal.wait_for_text("docs-1")
