@@ -99,7 +99,7 @@ class ApiLimits:
     async def _recall(self) -> None:
         now = self._room.clock()
         try:
-            messages = await asyncio.to_thread(_messages, self._ledger, now - LOOKED_BACK)
+            messages = await asyncio.to_thread(messages_since, self._ledger, now - LOOKED_BACK)
         except LedgerProblem as problem:
             log.error("what was used lately cannot be read: %s", problem)
             return
@@ -159,7 +159,7 @@ class ApiLimits:
         task.add_done_callback(self._tasks.discard)
 
 
-def _messages(ledger: Ledger, since: int) -> Iterable[Message]:
+def messages_since(ledger: Ledger, since: int) -> Iterable[Message]:
     """Read what keys used since then. Only when there was something lately are all messages looked through."""
     if not ledger.read(_RECENT, (since // QUARTER,)):
         return []

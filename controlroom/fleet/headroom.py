@@ -12,8 +12,10 @@ from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.buckets import buffer_of
+from controlroom.domain.costs import COVERED
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.headroom import (
+    HOUR,
     Reading,
     Readings,
     lasting,
@@ -136,7 +138,8 @@ class HeadroomDesk:
         over = billed(lasting(self._readings, now), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
-        return FLOW if flows or self._stale else TICK
+        ends = min((one.resets for one in gauges if one.kind == "window" and one.resets > now), default=now + HOUR)
+        return min(FLOW if flows or self._stale else TICK, (ends - now) / 1000)
 
     def _warn(self, found: dict[str, Alarm]) -> None:
         """Tell alarms that are new, and that others are over."""
@@ -160,7 +163,8 @@ class HeadroomDesk:
         ]
         agents = self._room.fleet.agents
         self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
-        used = {account for agent, account in self._logins.items() if agents[agent].state in LIVE}
+        at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.state in LIVE}
+        used = {account for agent, account in self._logins.items() if agent in at_work}
         for account in used:
             self._ask(account, max((one.at for one in readings if one.account == account), default=0), now)
         return gauges + [unread(account) for account in sorted(used - {reading.account for reading in readings})]

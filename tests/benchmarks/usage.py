@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controlroom.domain.costs import BY
-from controlroom.fleet.cost_views import costs
+from controlroom.fleet.api_limits import messages_since
+from controlroom.fleet.cost_views import costs, plan_spend
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
 from controlroom.fleet.use_views import requests, use
@@ -75,7 +76,10 @@ def metering(megabytes: int, generator: random.Random) -> list[tuple[str, str, s
 
 def fill(ledger: Ledger, count: int, generator: random.Random) -> None:
     """Book messages of thirty days: each agent works an hour at a time, as people's agents do."""
-    sources = [Source(f"vm{n % 2}", f"agent-{n}", f"profile-{n % 5}", f"/src/{n % 20}", "api") for n in range(AGENTS)]
+    sources = [
+        Source(f"vm{n % 2}", f"agent-{n}", f"profile-{n % 5}", f"/src/{n % 20}", ("api", "plan")[n % 2])
+        for n in range(AGENTS)
+    ]
     for start in range(0, count, 1000):
         bookings = []
         for number in range(start, start + 1000):
@@ -104,6 +108,14 @@ def views(count: int, generator: random.Random) -> list[tuple[str, str, str]]:
         rows.append(("plan reads each message of a month", f"{spent:.1f} s", ""))
         spent = cpu(lambda: requests(ledger, "", AT + 30 * DAY))
         rows.append(("estimate reads a sample of them", f"{spent:.1f} s", ""))
+        end = AT + 30 * DAY
+        for what, look in (
+            ("who used five hours of a plan", lambda: plan_spend(ledger, end - 5 * HOUR, end)),
+            ("who used a week of a plan", lambda: plan_spend(ledger, end - 7 * DAY, end)),
+            ("what keys used in the last minutes", lambda: messages_since(ledger, end - 5 * 60_000)),
+        ):
+            spent = min(cpu(look) for _ in range(3))
+            rows.append((what, f"{spent * 1000:.0f} ms", "<= 100 ms"))
         ledger.close()
         opened = cpu(lambda: Ledger(path, "room").close())
         return [*rows, ("opening the ledger", f"{opened:.2f} s", "<= 1 s")]

@@ -60,12 +60,17 @@ def test_windows_of_a_plan_from_stream_to_table(room: Room, vm1: Host, api: Api)
 
     table = room.run("limits").splitlines()
     assert table[1] == MAIL
-    assert table[2].split()[:7] == ["5", "h", "37", "%", "100%", "63", "%"]
+    assert table[2].split()[:6] == ["5", "h", "37", "%", "63", "%"]
     assert "vm1/docs-1 100%" in table[2]
+
+    api.configure(mode=429)
+    room.run("spawn", "docs-2", "--host", "vm1", "--profile", "mine", "--task", "[[text hello]]")
+    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["left"] == 0, 40, "the login is used up")
+    assert limits(room)[f"{MAIL} week"]["used"] == 61
 
     room.run("stop")
     room.run("status")
-    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 37, 20, "its host tells it again")
+    wait_for(lambda: limits(room)[f"{MAIL} 5 h"]["used"] == 100, 20, "its host tells it again")
 
 
 @pytest.mark.timeout(120)

@@ -102,6 +102,17 @@ async def test_a_login_without_a_reading_says_so(here: Room, hosts: tuple[OnPlan
     assert (gauge.account, gauge.used, gauge.limit) == ("login on vm2", None, None)
 
 
+async def test_an_agent_that_now_has_a_key_waits_for_no_reading(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
+    hosts[1].limits()
+    await here.until(lambda: gauges(here))
+    hosts[1].agents["a1"] = replace(hosts[1].agents["a1"], billing="api")
+    for channel in tuple(hosts[1].channels):
+        hosts[1].tell_all(channel)
+    await here.until(lambda: here.agent("vm2/a1").billing == "api")
+    hosts[0].limits(five_hours(5), account="bob")
+    await here.until(lambda: list(gauges(here)) == ["bob 5 h"])
+
+
 async def test_the_gauges_reach_front_ends_and_outlive_a_link(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
     hosts[0].limits(five_hours(30))
     await here.until(lambda: gauges(here))
@@ -111,20 +122,25 @@ async def test_the_gauges_reach_front_ends_and_outlive_a_link(here: Room, hosts:
 
 
 async def test_a_quiet_login_is_asked_about_and_not_too_often(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
-    for host in hosts:
-        host.agents["a1"] = replace(host.agents["a1"], state="working", kind="headless", pid=7)
-        for channel in tuple(host.channels):
-            host.tell_all(channel)
-    await here.until(lambda: here.agent("vm2/a1").pid == 7)
+    async def become(state: str) -> None:
+        for host in hosts:
+            host.agents["a1"] = replace(host.agents["a1"], state=state, kind="headless")
+            for channel in tuple(host.channels):
+                host.tell_all(channel)
+        await here.until(lambda: {here.agent(f"{host.name}/a1").state for host in hosts} == {state})
+
+    await become("waiting")
     for host in hosts:
         host.limits(five_hours(30))
     await here.until(lambda: gauges(here))
-    assert not asked(*hosts)
     here.now += headroom.ASKED
-    for _ in range(3):
-        hosts[0].limits(five_hours(30), WindowSeen("seven_day", NOON, 1, NOON + DAY))
-        await here.until(lambda: len(asked(*hosts)) == 1)
-        await here.engine.wait_idle()
+    hosts[0].limits(five_hours(30), WindowSeen("seven_day", NOON, 1, NOON + DAY))
+    await here.until(lambda: len(gauges(here)) == 2)
+    await here.engine.wait_idle()
+    assert not asked(*hosts), "nothing of it is used while agents wait"
+    await become("working")
+    hosts[0].limits(five_hours(30), WindowSeen("overage", NOON, 1, NOON + DAY))
+    await here.until(lambda: len(asked(*hosts)) == 1)
     hosts[0].limits(five_hours(31, here.now + 60_000))
     here.now += 60_000
     await here.engine.wait_idle()

@@ -16,6 +16,7 @@ from controlroom.node.agents import Entry
 from controlroom.node.limits_feed import LimitsFeed, read_limits
 from controlroom.node.plan_windows import PlanWindows, account_of, from_event, from_usage
 from controlroom.wire.limits import LimitsSeen
+from tests.node.recorded import events
 
 NOW = 1_795_348_800_000
 # as Claude Code 2.1.330 says it (observed)
@@ -147,6 +148,16 @@ def test_it_keeps_what_it_was_told_for_the_node(tmp_path: Path, monkeypatch: pyt
     assert (seen.name, seen.epoch, seen.account, seen.plan) == ("a1", 3, "ann@example.org", "max")
     told = {window.name: (window.percent, window.at, window.source) for window in seen.windows}
     assert told == {"five_hour": (93.0, NOW, "stream"), "seven_day": (62.0, NOW + 5, "get_usage")}
+
+
+def test_a_login_that_is_used_up_is_kept_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    windows = PlanWindows({"HOME": str(tmp_path)})
+    for event in events("plan_limit"):
+        windows.hear(event, NOW)
+    used_up = [window for window in kept(tmp_path).windows if window.status == "rejected"]
+    assert [window.name for window in used_up] == ["five_hour"]
+    assert used_up[0].resets > 0
 
 
 def test_the_feed_tells_what_has_changed_and_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
