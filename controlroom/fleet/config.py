@@ -64,7 +64,7 @@ class Config:
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
         self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper))
-        self.withheld = Withheld(tasks=not file.watch.tasks, logs=not file.watch.logs)
+        self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
         """What watchers do not get to see."""
         self.outlets = notify_settings.outlets(file.notify)
         """Who is told what happens while nobody looks."""

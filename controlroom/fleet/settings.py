@@ -169,6 +169,9 @@ class WatchTable(Table):
 
     tasks: bool = Field(True, description="what people tell agents: their tasks, and messages to them")
     logs: bool = Field(True, description="what agents say: logs, last lines, screens, the text of their questions")
+    accounts: bool = Field(
+        False, description="the e-mail addresses that name the logins of plans; without them they are numbered"
+    )
 
 
 Hosts = Annotated[dict[str, HostTable], AfterValidator(_host_names)]

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, replace
 
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
+from controlroom.domain.unnamed import unnamed
 from controlroom.fleet.protocol import Answer, FetchLog, Hits, LookAtScreen, Page, Screen, SearchLog, Wanted
 from controlroom.fleet.protocol import Question as Asked
 from controlroom.meter.names import is_adopted_name
@@ -39,6 +40,8 @@ class Withheld:
 
     tasks: bool = False
     logs: bool = False
+    accounts: bool = False
+    """Whose logins these are."""
 
 
 class Veil:
@@ -54,9 +57,11 @@ class Veil:
         if self.withheld == Withheld():
             return fleet
         if fleet is not self._seen:
-            self._agents = {key: self._veiled(key, agent) for key, agent in fleet.agents.items()}
-            agents = {key: shown for key, (_, shown) in self._agents.items()}
-            self._seen, self._shown = fleet, replace(fleet, agents=agents)
+            self._seen, self._shown = fleet, unnamed(fleet) if self.withheld.accounts else fleet
+            if self.withheld.tasks or self.withheld.logs:
+                self._agents = {key: self._veiled(key, agent) for key, agent in fleet.agents.items()}
+                agents = {key: shown for key, (_, shown) in self._agents.items()}
+                self._shown = replace(self._shown, agents=agents)
         return self._shown
 
     def _veiled(self, key: str, agent: Agent) -> tuple[Agent, Agent]:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
+from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
@@ -40,6 +41,30 @@ BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=Tru
 @pytest.fixture(autouse=True)
 def in_a_world(home: World) -> World:
     return home
+
+
+def test_logins_are_numbered_wherever_they_are_named() -> None:
+    ann, anna = "ann@example.org", "joann@example.org (Acme)"
+    limits = [
+        Headroom(ann, "5 h", "window", 37, 100),
+        Headroom(anna, "week", "window", 5, 100),
+        Headroom("API", "x", ""),
+    ]
+    fleet = Fleet(
+        headroom={one.key: one for one in limits},
+        budgets={"b": Budget("b", f"account {anna}", "five_hour", "window", 85, 85)},
+        alarms={f"limit {ann} 5 h": Alarm(f"{ann}: 5 h is used up"), "ledger": Alarm("full")},
+    )
+    shown = Veil(Withheld(accounts=True)).fleet(fleet)
+    assert list(shown.headroom) == ["login 1 5 h", "login 2 week", "API x"]
+    assert [one.account for one in shown.headroom.values()] == ["login 1", "login 2", "API"]
+    assert shown.budgets["b"].scope == "account login 2"
+    assert shown.alarms["limit login 1 5 h"].text == "login 1: 5 h is used up"
+    assert "@" not in repr(shown)
+    over = Fleet(alarms={f"overage {ann}": Alarm(f"{ann}: billed now")})
+    assert "@" not in repr(Veil(Withheld(accounts=True)).fleet(over))
+    without = Fleet(alarms={"ledger": Alarm("full")})
+    assert Veil(Withheld(accounts=True)).fleet(without) is without
 
 
 def test_every_field_of_an_agent_is_decided() -> None:
