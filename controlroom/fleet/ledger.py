@@ -162,7 +162,7 @@ class Ledger:
         """Read rows of what is on disk, on a connection of its own: from any thread. Raises `LedgerProblem`."""
         try:
             with contextlib.closing(connect(self.path)) as database:
-                return database.execute(query, tuple(values)).fetchall()
+                return _found(database, query, values)
         except sqlite3.Error as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 
@@ -171,7 +171,7 @@ class Ledger:
         try:
             with contextlib.closing(connect(self.path)) as database:
                 database.execute("begin")
-                return [database.execute(query, tuple(values)).fetchall() for query, values in queries]
+                return [_found(database, query, values) for query, values in queries]
         except sqlite3.Error as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 
@@ -268,6 +268,20 @@ class Ledger:
             if self._database.in_transaction:
                 self._database.execute("rollback")
             raise
+
+
+def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]) -> list[tuple[Any, ...]]:
+    """Read rows. A sum that no integer of SQLite's holds is given as near as a float comes.
+
+    An agent may write down any use; that must make it dear, and not unreadable what the others have spent.
+    """
+    try:
+        rows = database.execute(query, tuple(values)).fetchall()
+    except sqlite3.Error as error:
+        if "integer overflow" not in str(error):
+            raise
+        rows = database.execute(query.replace("sum(", "total("), tuple(values)).fetchall()
+    return [tuple(int(value) if isinstance(value, float) else value for value in row) for row in rows]
 
 
 _OPEN_ORDERS = "select op, verb, host, agent, epoch, task, who, at from orders where outcome is null order by op"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
-from controlroom.fleet.cost_views import costs
+from controlroom.fleet.cost_views import costs, money
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.unattributed import UNATTRIBUTED
 from controlroom.fleet.usage_tables import DAY, QUARTER, Booking, Source, book
 from controlroom.meter.prices import Cost
-from controlroom.meter.reports import Report
+from controlroom.meter.reports import MOST_REPORTED, Report
 from controlroom.meter.usage import Message, Usage
 
 AT = 1_795_348_800_000
@@ -101,6 +101,26 @@ def test_what_no_message_accounts_for_is_a_model_of_its_own(ledger: Ledger) -> N
     ledger.booked(book(API, [], [Report("a" * 15, 70 * MICRO, AT)])).result(10)
     (row,) = (row for row in costs(ledger, "model", *FOREVER) if row.key == UNATTRIBUTED)
     assert row == CostRow(UNATTRIBUTED, BILLED, micro=70, unattributed=70)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_use_beyond_all_numbers_makes_nothing_unreadable(ledger: Ledger, by: str) -> None:
+    """An agent may write down what it likes, as often as it likes."""
+    liar = Source("vm3", "liar", "liars", "/lies", BILLED)
+    for day in range(3):
+        lie = booking(1000 + day, 4 * 10**12, "claude-haiku-5-5", AT + day * DAY)
+        ledger.booked(book(liar, [lie], [Report(f"{day:015x}", MOST_REPORTED, AT)])).result(10)
+    since = AT // DAY * DAY
+    rows = costs(ledger, by, 0, 2 * AT)
+    assert sum(row.micro for row in rows if row.billing == BILLED) > 10**13
+    assert sum(row.micro for row in rows if row.billing == COVERED) == 900
+    if by == "agent":
+        assert [(row.key, row.micro) for row in rows[1:]] == [("vm2/docs-1", 900), ("vm1/api-1", 150)]
+    assert money(ledger, since, since).day_billed > 10**12
+    totals_of = ledger.read("select agent, sum(pico) from sources join spend_days on source = id group by agent")
+    assert dict(totals_of)["docs-1"] == 900 * MICRO
+    ledger.booked(book(API, [booking(7, 25)])).result(10)
+    assert sum(row.micro for row in costs(ledger, "agent", 0, 2 * AT) if row.key == "vm1/api-1") == 175
 
 
 @pytest.mark.parametrize("by", BY)
