@@ -1,4 +1,4 @@
-"""What the demo's agents pay with: most have a plan's login, some a key, for which there are budgets and a tier."""
+"""What the demo's agents pay with: most have a plan's login, some a key, for which there are budgets and ceilings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ KEYED = ("docs", "api", "infra")
 BUDGETS = {"hour": {"limit": "3", "period": "hour"}, "day": {"limit": "20"}}
 """Budgets of the room: dollars that are billed, with the usual ladder."""
 
-API = {"tier": "start", "buffer": "90%"}
-"""What the key's account is let through in a minute."""
+API = {
+    "ceilings": {
+        "sonnet-5-5": {"requests": 50, "input": 30_000, "output": 8_000},
+        "opus-5-5": {"requests": 50, "input": 30_000, "output": 8_000},
+    },
+    "buffer": {"requests": 45},
+}
+"""What the key's account is let through in a minute, and where the demo's operator wants it to end."""
 
 _KEY = "key"
 

@@ -228,7 +228,7 @@ def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
         one.buffer / one.limit if one.buffer is not None and one.limit else None,
         f"{about}{percent(100 * share)}" if share is not None else "no ceiling known",
         f"resets {clock(one.resets)}" if one.resets else "",
-        _age(one, now),
+        _age(one, now) or _over(one),
         _headroom_level(one),
         bool(one.limit),
     )
@@ -241,6 +241,15 @@ def _reading(value: int, kind: str) -> str:
 def _age(one: Headroom, now: int) -> str:
     old = now - one.at
     return f"{age(old)} old" if one.at and old >= _OLD.get(one.kind, _OLD["window"]) else ""
+
+
+def _over(one: Headroom) -> str:
+    """Say that nothing is left, or nothing of what the operator allows."""
+    if one.used is None or not one.limit:
+        return ""
+    if one.used >= one.limit:
+        return "used up"
+    return "past your mark" if one.buffer is not None and one.used >= one.buffer else ""
 
 
 def _headroom_level(one: Headroom) -> str:

@@ -126,6 +126,12 @@ def test_a_window() -> None:
     assert headroom_gauge(window("5 h", 81, buffer=85), NOW, clock, "").level == "danger"
 
 
+def test_a_limit_says_in_words_that_nothing_is_left() -> None:
+    notes = [headroom_gauge(window("5 h", used, buffer=85), NOW, clock, "").note for used in (84, 85, 99, 100, 120)]
+    assert notes == ["", "past your mark", "past your mark", "used up", "used up"]
+    assert headroom_gauge(bucket("requests opus", 9, None, buffer=5), NOW, clock, "").note == ""
+
+
 def test_an_old_reading_wears_its_age_and_one_from_before_the_reset_is_none() -> None:
     old = window("5 h", 63, at=NOW - 40 * MINUTE)
     assert headroom_gauge(old, NOW, clock, "").note == "40m old"
