@@ -23,7 +23,6 @@ from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.pages import LIMIT, PageQueue
 from controlroom.fleet.people import other_version, terminal, who
 from controlroom.fleet.protocol import (
-    MAX_REQUEST,
     STOPPED,
     Answered,
     Bridged,
@@ -91,7 +90,7 @@ class Reader:
     ) -> None:
         self._engine = engine
         self._rights = rights
-        self._lines = Lines(incoming, MAX_REQUEST)
+        self._lines = Lines(incoming, rights.longest_request)
         self._outgoing = outgoing
         self._task = asyncio.current_task()
         self._role = ""

@@ -14,6 +14,7 @@ from controlroom.fleet.orders import Asked
 from controlroom.fleet.protocol import (
     ALL,
     LOOK,
+    MAX_REQUEST,
     Answer,
     Answered,
     AskAttached,
@@ -47,6 +48,8 @@ class Operator:
     """Ends the engine."""
     name = ALL
     roles = ("tui", "cli", "stop")
+    longest_request = MAX_REQUEST
+    """Bytes of one request at most."""
     open_requests = 64
     """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
 
@@ -74,6 +77,7 @@ class Watcher:
     veil: Veil
     name = LOOK
     roles = ("tui", "cli", "watch")
+    longest_request = 128 * 1024
     open_requests = 8
 
     def instead(self, question: Question) -> Answer | None:

@@ -22,6 +22,7 @@ from controlroom.fleet.protocol import (
     Bridged,
     FleetNews,
     Hello,
+    Question,
     Request,
     StopEngine,
     Submit,
@@ -115,15 +116,16 @@ def test_every_intent_and_every_frame_through_the_key_change_nothing(box: Loopba
     answers = [answer for answer in told if isinstance(answer, Answered)]
     assert {(answer.outcome, answer.reason) for answer in answers} == {("refused", LOOK_ONLY)}
     known = {**KNOWN, "path": str(box.home / "made"), "intent": intents.KillAgent("local/a1", 1)}
-    for kind in get_args(Request):
-        frame = pack(sample(kind, **known))
-        watch_by_ssh(box, HELLO, frame)
-        watch_by_ssh(box, frame)
-    for frame in (
+    made = [sample(kind, **known) for kind in get_args(Request)]
+    watch_by_ssh(box, HELLO, *(pack(frame) for frame in made if isinstance(frame, Question)))
+    for frame in made:
+        if not isinstance(frame, Question):  # each may end the conversation
+            watch_by_ssh(box, HELLO, pack(frame))
+    for said in (
         pack(Bridged(__version__, "10.9.9.9")) + HELLO,
         pack(Hello(__version__, "stop")) + pack(StopEngine()),
     ):
-        assert isinstance(watch_by_ssh(box, frame)[-1], Unwelcome)
+        assert isinstance(watch_by_ssh(box, said)[-1], Unwelcome)
     assert state(box) == before
     assert not (box.home / "made").exists()
 
@@ -211,6 +213,12 @@ def test_who_watches_from_afar_sees_the_screen_and_starts_no_engine(
     for key in ("x", "y", "s", "m", "Enter", "x", "y", "q"):
         screen.keys(key)
     screen.wait_for_text("read-only", "a1")
+    assert "hello" in room.run("--home", "vm1-ro", "logs", "a1")
+    room.run("--home", "vm1-ro", "costs")
+    there = json.loads(room.run("--home", "vm1-ro", "attached", "--json"))
+    assert [(one["role"], one["rights"], one["bridged"]) for one in there] == [
+        ("watch", "look", True), ("cli", "look", True),
+    ]  # fmt: skip
     assert LOOK_ONLY in room.run("--home", "vm1-ro", "kill", "a1", "--yes", expect=1)
     assert state(box) == before
     room.run("--home", "vm1", "stop")

@@ -20,7 +20,7 @@ import pytest
 
 from controlroom import __version__
 from controlroom.domain import intents
-from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
+from controlroom.fleet.client import Client, EngineUnavailable, NoAttachment, NoEngine
 from controlroom.fleet.protocol import (
     LOOK,
     Answered,
@@ -325,6 +325,23 @@ async def test_watching_is_no_role_at_the_operators_socket() -> None:
 async def test_no_engine_is_started_for_a_watcher() -> None:
     with pytest.raises(NoEngine, match="no engine runs for this room, and a watcher starts none"):
         await Client.connect(start=True, role="watch")
+
+
+async def test_a_line_without_an_end_is_not_kept_for_long() -> None:
+    async with room(ScriptedHost()) as here:
+        reader = await watcher(here)
+        with pytest.raises(ConnectionError):
+            await reader.say(*(b"x" * 65536 for _ in range(64)))
+        reader.connection.close()
+        await here.until(lambda: not here.server._readers)
+
+
+async def test_no_terminal_is_handed_out() -> None:
+    async with room(asking_host()):
+        client = await Client.connect(start=False, role="watch")
+        with pytest.raises(NoAttachment, match="handed no terminal"):
+            await client.attachment("vm1/a1")
+        await client.close()
 
 
 async def test_watchers_take_no_place_from_operators(monkeypatch: pytest.MonkeyPatch) -> None:
