@@ -6,10 +6,8 @@ Nothing is drawn dim: mosh drops it. Without colours what colour says is said by
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from functools import lru_cache
 from typing import Any
 
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.theme import Theme
@@ -23,7 +21,7 @@ from controlroom.tui.theme_file import DEFAULT, SIXTEEN, ThemeError, ThemeFile, 
 
 __all__ = [
     "DEFAULT", "PLAIN_GLYPHS", "RICH_GLYPHS", "SIXTEEN", "Depth", "Glyphs", "Palette", "ThemeError", "ThemeFile",
-    "find", "names", "palette", "run_style", "textual_theme",
+    "find", "names", "palette", "textual_theme",
 ]  # fmt: skip
 
 
@@ -320,24 +318,3 @@ def _kind_styles(file: ThemeFile, plain: Mapping[str, Style], bold: Mapping[str,
         "note": plain["quiet"],
         "done": plain["accent"],
     }
-
-
-@lru_cache(maxsize=4096)
-def run_style(
-    terminal: tuple[str, ...], fg: str, bg: str, bold: bool, italic: bool, underline: bool, reverse: bool
-) -> Style:
-    """Make a run's own colours: the first sixteen are the theme's, so that they can be read on it."""
-    return Style(
-        color=_run_colour(terminal, fg),
-        bgcolor=_run_colour(terminal, bg),
-        bold=bold or None,
-        italic=italic or None,
-        underline=underline or None,
-        reverse=reverse or None,
-    )
-
-
-def _run_colour(terminal: tuple[str, ...], wanted: str) -> str | None:
-    if not wanted.isdigit():
-        return wanted or None
-    return terminal[int(wanted)] if int(wanted) < 16 else Color.from_ansi(int(wanted)).get_truecolor().hex

@@ -12,6 +12,7 @@ from typing import Any
 import tomllib
 
 from controlroom.domain.words import nearest
+from controlroom.tui.colours import READABLE, contrast
 
 DEFAULT = "dusk"
 SIXTEEN = "sixteen"
@@ -46,6 +47,20 @@ class ThemeFile:
     log: Mapping[str, str]
     terminal: tuple[str, ...]
     """Sixteen colours for programs that ask for colours by number."""
+
+
+def hard_to_read(file: ThemeFile) -> str:
+    """Say what of a theme people will hardly read, the worst first, in a few words; "" where it can all be read."""
+    grounds = ("background", "panel") if CHOSEN_TEXT in file.colours else ("background", "panel", "chosen")
+    texts = {name: file.colours[name] for name in ("text", "strong", "quiet", "accent")} | dict(file.alarms)
+    pairs = [(name, colour, ground) for name, colour in texts.items() for ground in grounds]
+    pairs += [(f"log.{name}", colour, "background") for name, colour in file.log.items()]
+    if CHOSEN_TEXT in file.colours:
+        pairs.append((CHOSEN_TEXT, file.colours[CHOSEN_TEXT], "chosen"))
+    found = sorted((contrast(colour, file.colours[ground]), f"{name} on {ground}") for name, colour, ground in pairs)
+    weak = [f"{words} ({ratio:.1f})" for ratio, words in found if ratio < READABLE]
+    more = f" and {len(weak) - 1} more" if len(weak) > 1 else ""
+    return f"hard to read: {weak[0]}{more}" if weak else ""
 
 
 def folder() -> Path:

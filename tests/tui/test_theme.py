@@ -106,6 +106,17 @@ def test_a_theme_of_ones_own_says_what_is_other_than_in_one_of_ours(tmp_path: Pa
     assert "mine" in Wardrobe(wanted).names()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_all_of_ours_can_be_read(name: str) -> None:
+    assert theme_file.hard_to_read(theme.find(name)) == ""
+
+
+def test_what_can_hardly_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('like = "dusk"\n[colours]\nquiet = "#606870"\n')
+    told = theme_file.hard_to_read(theme.find("mine", tmp_path))
+    assert told == "hard to read: quiet on chosen (2.2) and 2 more"
+
+
 # --------------------------------------------------------------------------- which one is worn
 
 

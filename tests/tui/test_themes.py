@@ -73,7 +73,7 @@ async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
         here.screen(Overview)
         assert here.app.worn.name == "dusk"
         assert shown(here) == before
-        assert not (tmp_path / "screen.json").exists()
+    assert Wardrobe(here.app.wardrobe._settings).first({})[0].name == "dusk"
 
 
 async def test_a_screen_below_wears_it_too(tmp_path: Path) -> None:

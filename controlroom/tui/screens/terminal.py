@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.loglines import ScreenLine
-from controlroom.tui import ink, theme
+from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.run_colours import run_style
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.source import Shown
@@ -66,8 +67,8 @@ class TerminalText(Lines):
         return [self._painted(line, width) for line in self._lines[max(0, end - height) : end]]
 
     def _painted(self, line: ScreenLine, width: int) -> Line:
-        terminal = self.palette.terminal
-        whole = [Segment(ink.settled(span.text), theme.run_style(terminal, *span.style)) for span in line]
+        palette, ground = self.palette, self.ground()
+        whole = [Segment(ink.settled(span.text), run_style(palette, span.style, ground)) for span in line]
         return tuple(ink.window(whole, self._pan, width))
 
 

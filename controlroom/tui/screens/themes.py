@@ -12,7 +12,7 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.theme_file import ThemeError, ThemeFile
+from controlroom.tui.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
@@ -49,8 +49,11 @@ class Offers(Rows[Offer]):
         mark = (f"{palette.glyphs.cursor if chosen else ' '} ", palette.accent)
         wide = 12 if width < 60 else 18
         name = (ink.left(row.name, wide) + " ", palette.strong if row.file else palette.quiet)
-        words = (row.file.title, palette.text) if row.file else ("cannot be worn", palette.danger)
-        return ink.clip(ink.line(mark, name, words), width)
+        if row.file is None:
+            return ink.clip(ink.line(mark, name, ("cannot be worn", palette.danger)), width)
+        weak = hard_to_read(row.file)
+        title = (f"{row.file.title}  ", palette.text)
+        return ink.clip(ink.line(mark, name, title, (weak, palette.warn)), width)
 
 
 class Trouble(Lines):

@@ -10,10 +10,11 @@ from textual.message import Message
 
 from controlroom.domain.loglines import LogLine, log_lines
 from controlroom.domain.model import LogPlace
-from controlroom.tui import ink, theme
+from controlroom.tui import ink
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import Entry, LogBook
+from controlroom.tui.run_colours import run_style
 from controlroom.tui.theme import Glyphs
 from controlroom.tui.widgets.lines import Lines
 
@@ -349,12 +350,12 @@ class LogView(Lines):
         return rows
 
     def _draw(self, line: LogLine, marks: Sequence[str], chosen: bool) -> list[Line]:
-        palette, cells = self.palette, max(4, self.size.width - 4)
+        palette, ground, cells = self.palette, self.ground(), max(4, self.size.width - 4)
         style = palette.kinds.get(line.kind, palette.text)
         sign, sign_style = (palette.glyphs.cursor, palette.accent) if chosen else (" ", style)
         gutter = (Segment(sign, sign_style), Segment(f"{gutter_of(palette.glyphs, line.kind)} ", style))
         whole = [
-            Segment(ink.settled(span.text), style + theme.run_style(palette.terminal, *span.style))
+            Segment(ink.settled(span.text), style + run_style(palette, span.style, ground))
             for span in line.spans
         ]
         for mark in marks:

@@ -9,8 +9,9 @@ from textual import events
 from textual.message import Message
 
 from controlroom.domain.timeline import Moment, TimelineWish
-from controlroom.tui import ink, theme
+from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.run_colours import run_style
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import gutter_of
 
@@ -137,7 +138,7 @@ class TimelineView(Lines):
         sign = palette.glyphs.cursor if chosen else palette.glyphs.marked if kept else " "
         style = palette.kinds.get(moment.line.kind, palette.text)
         whole = [
-            Segment(ink.settled(span.text), style + theme.run_style(palette.terminal, *span.style))
+            Segment(ink.settled(span.text), style + run_style(palette, span.style, self.ground()))
             for span in moment.line.spans
         ]
         for mark in self.wish.marks:
