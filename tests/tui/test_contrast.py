@@ -148,6 +148,9 @@ TOUR = (
     ("costs", ("q", "c")),
     ("costs by host", ("h", "j")),
     ("limits", ("l",)),
+    ("timeline", ("q", "q", "l")),
+    ("timeline sifted", ("k", "slash", "d", "o", "c", "s")),
+    ("attached", ("enter", "q", "q", "colon", *"attached", "enter")),
 )
 
 
