@@ -1,11 +1,12 @@
 """What follows from a rung that has been reached: whom it stops, and the sentence that says so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from controlroom.domain.allotment import Purse, Run
 from controlroom.domain.budget import STOPPING, BudgetRule
 from controlroom.domain.budget_words import amount
 from controlroom.domain.gauges import Alarm, Budget, Rung
+from controlroom.domain.model import Fleet
 
 _DONE = {
     "notify": "",
@@ -55,3 +56,13 @@ def cut(budget: Budget, purse: Purse, runs: Iterable[Run]) -> frozenset[str]:
     if budget.dry_run or not any(rung.action == "pause" for rung in budget.rungs[: budget.reached]):
         return frozenset()
     return stopped_by(purse.rule, (run for run in runs if purse.holds(run)))
+
+
+def unbound(agents: Sequence[str], fleet: Fleet, now: int) -> Alarm | None:
+    """Say which agents no budget binds until their hosts are back; None: there is no such agent."""
+    if not agents:
+        return None
+    named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
+    known = fleet.alarms.get("ungranted")
+    text = f"no budget binds {named} until the link is back: the budget came after the link was lost"
+    return Alarm(text, "warning", known.since if known else now)

@@ -31,7 +31,8 @@ class Bookkeeper:
         """Orders that were on their way when the engine before this one ended."""
         self._recorded = {(agent.host, agent.name): agent.epoch for agent in ledger.agents}
         self._under_way: set[Written] = set()
-        self._well = True
+        self.trouble = ""
+        """Why the last write was not possible; nothing: it was."""
 
     def remembered(self, at: int) -> list[Agent]:
         """Give the agents that should exist, as far as is known before their hosts are heard."""
@@ -94,11 +95,11 @@ class Bookkeeper:
 
     def _ended(self, written: Written, problem: BaseException | None) -> None:
         self._under_way.discard(written)
-        if problem is not None and self._well:
+        if problem is not None and not self.trouble:
             log.error("%s", problem)
-        elif problem is None and not self._well:
+        elif problem is None and self.trouble:
             log.info("the ledger can be written again")
-        self._well = problem is None
+        self.trouble = "" if problem is None else str(problem)
         if not written.done():
             written.set_result("" if problem is None else str(problem))
 

@@ -73,6 +73,7 @@ class GrantBook:
     def observe(self, fleet: Fleet, now: int) -> list[Statement]:
         """Take what hosts say of their runs: which grant each goes by, and which runs are no more."""
         statements: list[Statement] = []
+        self.number = max([self.number, *(agent.grant for agent in fleet.agents.values())])
         for key in self.keys:
             agent = fleet.agents.get(f"{key[0]}/{key[1]}")
             if agent is not None and agent.epoch == key[2]:
@@ -108,13 +109,14 @@ class GrantBook:
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.state in ENDED and was_seen(agent)
+        lives = agent.state in LIVE and _is_up(fleet, agent.host)
         return replace(
             run,
             billing=agent.billing,
             ended=ended,
             said=agent.run_spent,
             said_tokens=agent.run_tokens,
-            until=min(until, (agent.ended or agent.since) if ended else FOREVER),
+            until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
             asked=booked is not None and _can_be_asked(fleet, agent),
             dearest=sums.dearest.get(agent.model),
         )

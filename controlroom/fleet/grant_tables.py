@@ -49,6 +49,9 @@ class GrantRow(NamedTuple):
 
 
 GRANTS = "select * from grants order by number"
+PROBE: Statement = ("insert or replace into meta values ('probed', '')", ())
+"""A write that changes nothing: can it be done?"""
+
 NUMBER = "select cast(value as integer) from meta where key = 'grant'"
 RUNGS = "select budget, began, percent, action from rungs"
 

@@ -17,10 +17,11 @@ from controlroom.domain.gauges import Alarm
 from controlroom.domain.holding import is_paused
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.rungs import unbound
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.grant_book import GrantBook
 from controlroom.fleet.grant_mail import GrantMail
-from controlroom.fleet.grant_tables import GRANTS, NUMBER, RUNGS, GrantRow, granted
+from controlroom.fleet.grant_tables import GRANTS, NUMBER, PROBE, RUNGS, GrantRow, granted
 from controlroom.fleet.ladder import Ladder
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.orders import Asked
@@ -261,11 +262,13 @@ class Treasury:
             self._climb()
             await self._share_out()
             self._go_on()
+            self._warn()
             self._look_in(max(SOON, min(TICK, self.purses.next_end(self._room.clock()) / 1000)))
         except LedgerProblem as problem:
             self._complain(str(problem))
-            self._stale = True
-            self._look_in(AGAIN)
+        except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
+            log.exception("budgets cannot be looked at")
+            self._complain(f"Control Room made a mistake ({type(mistake).__name__}); see the engine's log")
         finally:
             self._looking = False
 
@@ -293,9 +296,8 @@ class Treasury:
         rows = [self._row(share) for share in shares]
         self._grants.add(rows)
         self._tell()
-        if not rows:
-            return
-        if problem := await self._books.booked(granted(rows)):
+        writes = granted(rows) or [PROBE] * bool(self._books.trouble)
+        if writes and (problem := await self._books.booked(writes)):
             self._grants.drop(rows)
             raise LedgerProblem(problem)
         for row in rows:
@@ -347,6 +349,20 @@ class Treasury:
         known = self._room.fleet.alarms.get("ledger")
         since = known.since if known else self._room.clock()
         self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
+        self._stale = True
+        self._look_in(AGAIN)
+
+    def _warn(self) -> None:
+        """Say which agents run without a grant where they cannot be given one."""
+        purses = self.purses.binding(self._sums, self._room.fleet, self._room.clock())
+        loose = [
+            run.id
+            for run in self._runs()
+            if not run.asked and not run.ended and not run.grants and any(purse.holds(run) for purse in purses)
+        ]
+        agents = [self._room.fleet.agents[name] for name in loose if name in self._room.fleet.agents]
+        out = [agent.id for agent in agents if not self._room.fleet.reachable(agent)]
+        self._room.happened(events.Alarmed("ungranted", unbound(out, self._room.fleet, self._room.clock())))
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:

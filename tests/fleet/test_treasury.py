@@ -12,7 +12,9 @@ import pytest
 from controlroom.domain.budget import LADDER, BudgetRule
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
+from controlroom.fleet import treasury
 from controlroom.fleet.home import find_home
+from controlroom.fleet.ledger import connect
 from controlroom.fleet.orders import Conclusion
 from tests.fleet.granted import CENT, Payer, running
 from tests.fleet.rooms import Room, room
@@ -243,6 +245,61 @@ async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(
         assert budget(here).granted > 0
         assert host.work("a1")
         await here.until(lambda: budget(here).spent == 10 * CENT)
+
+
+async def test_a_ledger_that_cannot_be_written_grants_nothing_and_says_so_until_it_can(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        await here.engine.wait_idle()
+        other = connect(here.ledger.path)
+        here.ledger._database.execute("pragma busy_timeout = 20")
+        other.execute("begin immediate")
+        refused = await spawn(here, "a2")
+        assert "nothing was started: the ledger" in refused.reason
+        before = len(host.grants)
+        while host.work("a1"):
+            pass
+        here.engine.treasury.stir()
+        await here.until(lambda: "ledger" in here.engine.fleet.alarms)
+        alarm = here.engine.fleet.alarms["ledger"]
+        assert alarm.level == "danger"
+        assert "no agent is granted anything" in alarm.text
+        assert "held by another process" in alarm.text
+        assert len(host.grants) == before
+        other.execute("rollback")
+        other.close()
+        await here.until(lambda: "ledger" not in here.engine.fleet.alarms, "it to be well again")
+
+
+async def test_a_host_that_is_away_when_a_budget_comes_is_told_of(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    async with budgeted(host, "") as here:
+        host.reachable = False
+        host.cut()
+        await here.until(lambda: not here.engine.fleet.reachable(here.agent("vm1/a1")))
+        await here.order(SetBudget(BudgetRule("day", DOLLAR)))
+        await here.until(lambda: "ungranted" in here.engine.fleet.alarms)
+        assert "no budget binds vm1/a1 until the link is back" in here.engine.fleet.alarms["ungranted"].text
+        host.reachable = True
+        await here.until(lambda: host.grants)
+        await here.until(lambda: "ungranted" not in here.engine.fleet.alarms)
+
+
+async def test_a_mistake_of_our_own_is_said_and_the_looking_goes_on(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        await here.engine.wait_idle()
+        monkeypatch.setattr(treasury, "AGAIN", 0.01)
+        monkeypatch.setattr(treasury, "share_out", lambda *_: 1 // 0)
+        here.engine.treasury.stir()
+        await here.until(lambda: "ledger" in here.engine.fleet.alarms)
+        assert "ZeroDivisionError" in here.engine.fleet.alarms["ledger"].text
+        monkeypatch.undo()
+        await here.until(lambda: "ledger" not in here.engine.fleet.alarms)
 
 
 @pytest.mark.parametrize("words", ["", "day"])
