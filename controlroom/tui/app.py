@@ -24,6 +24,7 @@ from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.keyed import KeyedApp
+from controlroom.tui.leaving import stop
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.looks import Looks
 from controlroom.tui.picture import Engine, Picture
@@ -363,6 +364,11 @@ class ControlRoomApp(KeyedApp, DressedApp):
         if self.picture.known:
             self._looks.leave(self.picture.fleet, self._now())
         self.exit()
+
+    def action_suspend_process(self) -> None:
+        """Stop until the shell goes on with us."""
+        if not stop(self):
+            self.say(f"no shell waits under this screen; {self.keys.shown('back')} leaves it")
 
     def action_find(self) -> None:
         """Open the palette."""

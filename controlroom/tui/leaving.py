@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import termios
 import threading
+from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
 from typing import Any, Protocol
@@ -32,6 +34,13 @@ class Leaver(Protocol):
 
     def exit(self, *, return_code: int) -> None:
         """Leave in order."""
+
+
+class Stoppable(Protocol):
+    """What can be stopped for a while: an app."""
+
+    def suspend(self) -> AbstractContextManager[None]:
+        """Give the terminal back, and take it again."""
 
 
 class Kept:
@@ -79,3 +88,31 @@ class Leaving:
         last_words.start()
         last_words.join(_LAST)
         os._exit(code)
+
+
+def shell_waits() -> bool:
+    """Say whether a shell would go on when we stop: one that started our process group, in this session.
+
+    Without one (a command of tmux, of `ssh -t`) a stopped screen would be stopped for ever.
+    """
+    group = os.getpgrp()
+    try:
+        return os.getsid(_parent(group)) == os.getsid(0)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+
+
+def stop(screen: Stoppable) -> bool:
+    """Give the terminal back and stop, with all of our process group, until the shell goes on; says whether it did."""
+    if not shell_waits():
+        return False
+    with screen.suspend():
+        os.killpg(os.getpgrp(), signal.SIGSTOP)
+    return True
+
+
+def _parent(process: int) -> int:
+    if process == os.getpid():
+        return os.getppid()
+    asked = subprocess.run(["ps", "-o", "ppid=", "-p", str(process)], capture_output=True, text=True, timeout=2)
+    return int(asked.stdout)

@@ -91,11 +91,12 @@ class Shell(Terminal):
         super().__init__(folder, ["bash", "--norc", "--noprofile", "-i"], 120, 40, {"PS1": "$ "}, ROOT)
 
 
-def test_ctrl_z_and_fg(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["{}", "sh -c '{}; exit $?'"], ids=["itself", "below a script"])
+def test_ctrl_z_and_fg(tmp_path: Path, line: str) -> None:
     shell = Shell(tmp_path)
     try:
         shell.wait_for_text("$")
-        shell.type(f"{STAGE}\n")
+        shell.type(line.format(STAGE) + "\n")
         shell.wait_for_text("docs-1", "q quit")
         settled(shell)
         before = shell.screen()
@@ -118,6 +119,15 @@ def test_ctrl_z_and_fg(tmp_path: Path) -> None:
         assert_restored_modes(shell)
     finally:
         shell.close()
+
+
+def test_ctrl_z_where_no_shell_waits_stops_nothing(stage: Stage) -> None:
+    terminal = stage()
+    terminal.wait_for_text("docs-1")
+    terminal.keys("C-z")
+    terminal.wait_for_text("no shell waits under this screen; q leaves it")
+    terminal.keys("q")
+    assert_restored(terminal, 0)
 
 
 def assert_restored_modes(terminal: Terminal) -> None:
