@@ -18,6 +18,7 @@ from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
 from controlroom.fleet.use_views import requests, use
 from controlroom.meter.prices import Cost
+from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
 from controlroom.node.usage_meter import UsageMeter
 from tests.benchmarks.table import print_table
@@ -75,20 +76,27 @@ def metering(megabytes: int, generator: random.Random) -> list[tuple[str, str, s
 
 
 def fill(ledger: Ledger, count: int, generator: random.Random) -> None:
-    """Book messages of thirty days: each agent works an hour at a time, as people's agents do."""
+    """Book messages of thirty days: each agent works an hour at a time, as people's agents do.
+
+    One in fifty was cut off, and each run reports a little more than its messages, twenty times.
+    """
     sources = [
         Source(f"vm{n % 2}", f"agent-{n}", f"profile-{n % 5}", f"/src/{n % 20}", ("api", "plan")[n % 2])
         for n in range(AGENTS)
     ]
     for start in range(0, count, 1000):
-        bookings = []
+        bookings, run, cost = [], f"{start // 1000:015x}", 0
+        reports = []
         for number in range(start, start + 1000):
             at = AT + start * 30 * DAY // count + (number - start) % 50 * 72_000 + number % 1000 // 50 * HOUR
-            message = Message(
-                f"msg_{number}", f"req_{number}", at, generator.choice(MODELS), Usage(3, 400, 0, 90, 12_000)
-            )
+            model, usage = generator.choice(MODELS), Usage(3, 400, 0, 90, 12_000)
+            cut = number % 50 == 7
+            message = Message(f"msg_{number}", f"req_{number}", at, model, usage, estimated=cut, run=run)
             bookings.append(Booking(message, Cost(generator.randrange(10**9, 10**11), True), at))
-        ledger.booked(book(sources[start // 1000 % AGENTS], bookings)).result(60)
+            cost += bookings[-1].cost.pico + 10**9
+            if number % 50 == 49:
+                reports.append(Report(run, cost, at))
+        ledger.booked(book(sources[start // 1000 % AGENTS], bookings, reports)).result(60)
 
 
 def views(count: int, generator: random.Random) -> list[tuple[str, str, str]]:
