@@ -55,14 +55,15 @@ class ForeignUsage:
             sessions.setdefault(key, _Session(one)).latest = one
         pieces: list[UsageSeen] = []
         for key, session in list(sessions.items()):
-            if key not in live:
-                session.end()
-            if any(one.session == session.latest.session for one in running if key not in live):
+            if key in live:
+                pieces += self._pieces(session, now)
+            elif any(one.session == session.latest.session for one in running):
                 del sessions[key]  # another goes on with it, and what is added is not its own
-                continue
-            pieces += self._pieces(session, now)
-            if session.over:
-                del sessions[key]
+            else:
+                session.end()
+                pieces += self._pieces(session, now)
+                if session.over:
+                    del sessions[key]
         return pieces
 
     def _pieces(self, session: "_Session", now: int) -> Iterator[UsageSeen]:
