@@ -142,12 +142,26 @@ class SessionUsage:
 
 
 def latest(records: Iterable[Record | None]) -> list[Record]:
-    """Keep the last of each message, and every report."""
+    """Leave out what other records of a message say as well: its lines only ever tell more.
+
+    A line that tells less of one kind and more of another is kept beside the others; home knows which is dearer.
+    """
     kept: dict[object, Record] = {}
     for record in records:
-        if record is not None:
-            kept[record.key if isinstance(record, Message) else record] = record
+        if isinstance(record, Message):
+            known = kept.get(record.key)
+            if not isinstance(known, Message) or _tells_more(record, known):
+                kept[record.key] = record
+            elif not _tells_more(known, record):
+                kept[record] = record
+        elif record is not None:
+            kept[record] = record
     return list(kept.values())
+
+
+def _tells_more(record: Message, known: Message) -> bool:
+    same = record._replace(usage=known.usage, at=known.at) == known
+    return same and all(count >= before for count, before in zip(record.usage, known.usage, strict=True))
 
 
 class Piece:

@@ -73,4 +73,3 @@ def _rounded(colour: str) -> str:
 def _mixed(one: str, other: str, share: float) -> str:
     mixed = (a + (b - a) * share for a, b in zip(parts(one), parts(other), strict=True))
     return "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in mixed))
-

@@ -39,6 +39,15 @@ def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     assert (row["agent"], row["billing"], row["messages"]) == ("vm1/docs-1", "api", 1)
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}"
 
+    room.run("reassign", "docs-1", "--continue", "--task", "[[text more]]")
+    room.wait_until("its session goes on", lambda _: room.agent("docs-1")["epoch"] == 2)
+    room.wait_for_state("docs-1", "done")
+    assert billed(room, "docs-1") > theirs
+    theirs = billed(room, "docs-1")
+    room.wait_until("both runs are metered", lambda _: room.agent("docs-1")["spent_micro_usd"] == theirs)
+    (row,) = json.loads(room.run("costs", "--by", "model", "--json"))
+    assert (row["messages"], row["unattributed_usd"]) == (2, "0.000000")
+
     room.run("stop")
     room.run("kill", "docs-1", "--yes", expect=1)  # it has ended; but the engine is there again
     room.run("forget", "docs-1", "--yes")

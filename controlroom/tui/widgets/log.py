@@ -354,10 +354,7 @@ class LogView(Lines):
         style = palette.kinds.get(line.kind, palette.text)
         sign, sign_style = (palette.glyphs.cursor, palette.accent) if chosen else (" ", style)
         gutter = (Segment(sign, sign_style), Segment(f"{gutter_of(palette.glyphs, line.kind)} ", style))
-        whole = [
-            Segment(ink.settled(span.text), style + run_style(palette, span.style, ground))
-            for span in line.spans
-        ]
+        whole = [Segment(ink.settled(span.text), style + run_style(palette, span.style, ground)) for span in line.spans]
         for mark in marks:
             whole = ink.marked(whole, mark, palette.found)
         text = "".join(segment.text for segment in whole)
