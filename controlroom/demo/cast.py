@@ -67,7 +67,6 @@ def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str,
     return {
         "adopt": False,
         "limits": {"memory_per_agent_mb": 0},
-        "budgets": money.BUDGETS,
         "api": money.API,
         "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
     }

@@ -8,7 +8,7 @@ KEYED = ("docs", "api", "infra")
 """Scenes whose agents pay with a key."""
 
 BUDGETS = {"hour": {"limit": "3", "period": "hour"}, "day": {"limit": "20"}}
-"""Budgets of the room: dollars that are billed, with the usual ladder."""
+"""Budgets of the room as `budget set` would keep them: dollars that are billed, with the usual ladder."""
 
 API = {
     "ceilings": {

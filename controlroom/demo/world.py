@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from controlroom.demo.cast import Pace, Part, config
-from controlroom.demo.money import leave_key
+from controlroom.demo.money import BUDGETS, leave_key
 from controlroom.demo.player import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
@@ -94,9 +94,10 @@ class World:
             kept.write_text(json.dumps({"oauthAccount": {"emailAddress": f"{login}@example.org"}}), "utf-8")
         leave_key(self.folder / "src")
         table = config(self.parts, str(self.folder / "src"), _root(), self._pace)
-        file = self.folder / "config.toml"
-        file.touch(0o600)
-        file.write_text(tomli_w.dumps(table), "utf-8")
+        for name, told in (("config.toml", table), ("budgets.toml", {"budgets": BUDGETS})):
+            file = self.folder / name
+            file.touch(0o600)
+            file.write_text(tomli_w.dumps(told), "utf-8")
 
     def _start_sweeper(self) -> subprocess.Popen[bytes]:
         """Start it before there is anything to sweep. It lives outside of the room."""
