@@ -5,11 +5,12 @@ pays for a row is not known counts as covered, which nobody was billed for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import Enum
+from operator import attrgetter
 
-from controlroom.domain.costs import BILLED, CostRow, added
+from controlroom.domain.costs import BILLED, CostRow
 from controlroom.domain.model import ENDED, Agent, Fleet
 from controlroom.domain.views import short_model
 from controlroom.domain.words import dollars
@@ -126,34 +127,53 @@ def spend_rows(
 
 def total(rows: Iterable[SpendRow]) -> SpendRow:
     """Sum rows up; hours are known where those of all are."""
-    whole = SpendRow("", "all", hours=0.0)
-    for row in rows:
-        whole = replace(
-            whole,
-            billed=_sum(whole.billed, row.billed),
-            covered=_sum(whole.covered, row.covered),
-            about=(whole.about[0] or row.about[0], whole.about[1] or row.about[1]),
-            all=added(whole.all, row.all),
-            hours=None if whole.hours is None or row.hours is None else whole.hours + row.hours,
-        )
-    return whole
+    rows = list(rows)
+    hours = [row.hours for row in rows]
+    return SpendRow(
+        "",
+        "all",
+        billed=_sum(row.billed for row in rows),
+        covered=_sum(row.covered for row in rows),
+        about=(any(row.about[0] for row in rows), any(row.about[1] for row in rows)),
+        all=_whole("", (row.all for row in rows)),
+        hours=None if None in hours else sum(filter(None, hours)),
+    )
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return one if other is None else other if one is None else one + other
+def _sum(parts: Iterable[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+_NUMBERS = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))
+_numbers = attrgetter(*_NUMBERS)
+
+
+def _whole(key: str, rows: Iterable[CostRow]) -> CostRow:
+    """Sum numbers, whoever pays; thousands of rows come at once, so none is made for each."""
+    sums = (sum(column) for column in zip(*map(_numbers, rows), strict=True))
+    return CostRow(key, "", **dict(zip(_NUMBERS, sums, strict=False)))
 
 
 def _merged(found: Iterable[tuple[str, CostRow]]) -> list[SpendRow]:
     """Put what has the same key together, whoever paid for it."""
-    rows: dict[str, SpendRow] = {}
+    groups: dict[str, list[CostRow]] = {}
     for key, row in found:
-        paid, guessed = row.billing == BILLED, bool(row.estimated)
-        billed, covered = (row.micro, None) if paid else (None, row.micro)
-        about = guessed and paid, guessed and not paid
-        one = SpendRow(key, key, billed=billed, covered=covered, about=about, all=replace(row, key=key))
-        rows[key] = total((rows[key], one)) if key in rows else one
-        rows[key] = replace(rows[key], key=key, name=key, hours=None)
-    return list(rows.values())
+        groups.setdefault(key, []).append(row)
+    return [_one(key, rows) for key, rows in groups.items()]
+
+
+def _one(key: str, rows: Sequence[CostRow]) -> SpendRow:
+    billed = [row for row in rows if row.billing == BILLED]
+    covered = [row for row in rows if row.billing != BILLED]
+    return SpendRow(
+        key,
+        key,
+        billed=_sum(row.micro for row in billed),
+        covered=_sum(row.micro for row in covered),
+        about=(any(row.estimated for row in billed), any(row.estimated for row in covered)),
+        all=_whole(key, rows),
+    )
 
 
 # --------------------------------------------------------------------------- names and hours

@@ -45,6 +45,8 @@ class CostsScreen(RoomScreen):
         """Whether budgets and limits have the screen for themselves."""
         self._found: dict[str, Sequence[CostRow]] = {}
         """What the ledger said of this span, by what was asked for."""
+        self._made: dict[By, list[SpendRow]] = {}
+        """Rows made of it."""
         self._asked: set[str] = set()
         self._asked_at = 0
         self._since = self._until = 0
@@ -102,13 +104,13 @@ class CostsScreen(RoomScreen):
             self._problem = answer.reason
             if not answer.reason:
                 self._found[by] = answer.rows
-                self._since, self._until = since, now
+                self._since, self._until, self._made = since, now, {}
         self._show_spent()
 
     def turn_span(self, span: Span) -> None:
         """Look at another span."""
         if span is not self.span:
-            self.span, self._found, self._asked_at = span, {}, 0
+            self.span, self._found, self._made, self._asked_at = span, {}, {}, 0
             self.see(self.picture)
 
     def turn_by(self, by: By | None = None) -> None:
@@ -183,7 +185,10 @@ class CostsScreen(RoomScreen):
         found = self._found.get(by.asked)
         if found is None:
             return None
-        return spend_rows(found, by, self._since, self._until, self.picture.zone, self.picture.fleet)
+        if by not in self._made:
+            zone, fleet = self.picture.zone, self.picture.fleet
+            self._made[by] = spend_rows(found, by, self._since, self._until, zone, fleet)
+        return self._made[by]
 
     def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:
         palette = self.room.palette
