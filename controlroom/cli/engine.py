@@ -7,7 +7,7 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import AT
 from controlroom.cli.starters import Starters
-from controlroom.cli.stopping import stopped
+from controlroom.cli.stopping import runways, stopped
 
 _MOST = 60
 """Agents of a demo at most: each is a few processes."""
@@ -46,11 +46,16 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
     import asyncio
 
     away = os.environ.get(AT, "local") != "local"
+    alone = asyncio.run(runways())
     if not asyncio.run(stopped()):
         output.talk(f"no engine runs {'there' if away else 'here'}")
         return Exit.DONE
     again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
     output.talk(f"the engine has stopped; agents live on{again if not away and starters.at_boot().how() else ''}")
+    if alone:
+        output.talk("without it they can spend what they are granted, and are then paused:")
+        for line in alone:
+            output.talk(f"  {line}")
     return Exit.DONE
 
 

@@ -9,6 +9,7 @@ from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain import views
+from controlroom.domain.budget_words import amount
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.words import percent, size
 from controlroom.fleet.client import Client
@@ -108,6 +109,10 @@ def _teach(fleet: Fleet) -> None:
         output.talk("no hosts: add one with controlroom host add user@address")
     elif not fleet.agents:
         output.talk("no agents: start one with controlroom spawn NAME --task 'what it is to do'")
+    for budget in fleet.budgets.values():
+        if budget.granted and budget.ends:
+            granted = amount(budget.granted, budget.unit)
+            output.talk(f"budget {budget.name}: {granted} is granted: so far agents go on if this machine is off")
     for name, question in fleet.questions():
         if name in fleet.agents:
             output.talk(f"{name} asks: {question.title}; answer it with controlroom answer {name} (allow|always|deny)")

@@ -1,7 +1,27 @@
 """Ending the engine of this room, whoever wants it."""
 
+import time
+
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
+
+
+async def runways() -> list[str]:
+    """Say how far agents can go without the engine; nothing where it does not run, or does not say."""
+    from controlroom.domain.runways import told
+    from controlroom.fleet.client import Client, EngineUnavailable
+
+    try:
+        client = await Client.connect(start=False, role="cli")
+    except EngineUnavailable:
+        return []
+    try:
+        ways = (await client.runways()).ways
+    except EngineUnavailable:
+        return []
+    finally:
+        await client.close()
+    return [told(way, time.time_ns() // 1_000_000) for way in ways]
 
 
 async def stopped() -> bool:

@@ -20,6 +20,7 @@ from controlroom.fleet.protocol import (
     AskAttached,
     AskAudit,
     AskCosts,
+    AskRunways,
     Attached,
     Audit,
     BackUpLedger,
@@ -32,11 +33,13 @@ from controlroom.fleet.protocol import (
     LedgerTended,
     LookAtScreen,
     Question,
+    Runways,
     Screen,
     SearchLog,
     page_for,
 )
 from controlroom.fleet.translate import short
+from controlroom.fleet.treasury import Treasury
 from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
 
 _REASON = 300
@@ -52,6 +55,7 @@ class Engine(Protocol):
     logs: LogDesk
     ledger: Ledger
     attendance: Attendance
+    treasury: Treasury
     clock: Callable[[], int]
     home: Home
 
@@ -73,7 +77,7 @@ async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
             return await _costs(engine.ledger, asked)
-        case AskAudit() | AskAttached():
+        case AskAudit() | AskAttached() | AskRunways():
             return await _people(engine, asked, asks)
         case AskComparison():
             return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
@@ -114,8 +118,12 @@ async def _costs(ledger: Ledger, asked: AskCosts) -> Costs:
         return Costs(asked.id, reason=str(problem))
 
 
-async def _people(engine: Engine, asked: AskAudit | AskAttached, asks: object) -> Audit | Attached:
+async def _people(
+    engine: Engine, asked: AskAudit | AskAttached | AskRunways, asks: object
+) -> Audit | Attached | Runways:
     """Say who did what, or who is there."""
+    if isinstance(asked, AskRunways):
+        return Runways(asked.id, tuple(engine.treasury.runways()))
     if isinstance(asked, AskAttached):
         return Attached(asked.id, engine.attendance.seen_by(asks))
     return await _audit(engine.ledger, asked)

@@ -16,11 +16,13 @@ from controlroom.domain.patch import Patch
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.room_questions import AskAttached as AskAttached
 from controlroom.fleet.room_questions import AskAudit as AskAudit
+from controlroom.fleet.room_questions import AskRunways as AskRunways
 from controlroom.fleet.room_questions import Attached as Attached
 from controlroom.fleet.room_questions import Audit as Audit
 from controlroom.fleet.room_questions import BackUpLedger as BackUpLedger
 from controlroom.fleet.room_questions import CheckLedger as CheckLedger
 from controlroom.fleet.room_questions import LedgerTended as LedgerTended
+from controlroom.fleet.room_questions import Runways as Runways
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -167,7 +169,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate | AskAttached
+    | AskComparison | AskEstimate | AskAttached | AskRunways
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -280,7 +282,10 @@ class Costs:
     reason: str = ""
 
 
-Answer = Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
+Answer = (
+    Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
+    | Runways
+)  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 
 _REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}

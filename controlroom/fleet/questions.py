@@ -14,6 +14,7 @@ from controlroom.fleet.protocol import (
     AskAttached,
     AskAudit,
     AskCosts,
+    AskRunways,
     Attached,
     Audit,
     BackUpLedger,
@@ -27,6 +28,7 @@ from controlroom.fleet.protocol import (
     LookAtScreen,
     Page,
     Request,
+    Runways,
     Screen,
     SearchLog,
 )
@@ -102,6 +104,11 @@ class Questions:
         """Ask who is attached to the engine."""
         request = AskAttached(self._new_id())
         return await self._ask(request.id, request, Attached, 30.0)
+
+    async def runways(self) -> Runways:
+        """Ask how far agents can go alone."""
+        request = AskRunways(self._new_id())
+        return await self._ask(request.id, request, Runways, 10.0)
 
     async def audit(self, count: int = 100, text: str = "") -> Audit:
         """Read the newest lines of the audit, those that contain `text`."""

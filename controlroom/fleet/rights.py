@@ -20,6 +20,7 @@ from controlroom.fleet.protocol import (
     AskAttached,
     AskAudit,
     AskCosts,
+    AskRunways,
     FetchLog,
     LookAtScreen,
     Page,
@@ -31,7 +32,7 @@ from controlroom.fleet.veil import Veil
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 
-MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskComparison, AskAudit, AskAttached)
+MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskComparison, AskAudit, AskAttached, AskRunways)
 """The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
 
 Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.runways import Runway
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,13 @@ class AskAudit:
 @dataclass(frozen=True)
 class AskAttached:
     """Who is attached to the engine now? Answered by `Attached`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class AskRunways:
+    """How far can agents go alone? Answered by `Runways`."""
 
     id: int
 
@@ -43,6 +51,15 @@ class Attached:
 
     id: int
     front_ends: tuple[FrontEnd, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Runways:
+    """The answer to `AskRunways`: of every agent that a grant binds."""
+
+    id: int
+    ways: tuple[Runway, ...] = ()
     reason: str = ""
 
 

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from controlroom.domain import events
 from controlroom.domain.allotment import Purse, Run, Share, given_away, share_out
 from controlroom.domain.budget import BudgetRule
+from controlroom.domain.forecast import burn_moments
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.holding import is_paused
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.rungs import unbound
+from controlroom.domain.runways import Runway, runways
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.grant_book import GrantBook
 from controlroom.fleet.grant_mail import GrantMail
@@ -174,6 +176,12 @@ class Treasury:
             self._seen = seen
             self._again = True
             self._look_in(0.0)
+
+    def runways(self) -> list[Runway]:
+        """Say how far each agent can go alone."""
+        now = self._room.clock()
+        since, _ = burn_moments(now)
+        return runways(self._runs(), self._sums.since.get(since, ()), since, now)
 
     # ----------------------------------------------------------------------- runs that begin
 
