@@ -24,6 +24,9 @@ MOST_MESSAGES = 1_000_000
 MOST_OWED = 3
 """How many messages of the stream a transcript may lack at its end: one that was cut off might not get there."""
 
+MOST_SESSIONS = 20
+"""Sessions of one run that are read on: on a terminal one may begin any number, one after the other."""
+
 _OWED, _TOLD = 1000, 256
 _LEAST, _MASK = 1024, 2**64 - 1
 _NOT_OURS = 2**63
@@ -133,7 +136,7 @@ class RunSpend:
             self._join(session, older=False)
         left, hidden = A_LOOK, ""
         for known, older in self._joined.items():
-            files = self._files.setdefault(known, {})
+            files = self._files[known]
             for path in session_files(self._config, self._cwd, known):
                 files.setdefault(path, Tail(path))
             for path, tail in files.items():
@@ -179,10 +182,13 @@ class RunSpend:
         return count
 
     def _join(self, session: str, *, older: bool) -> None:
-        self._joined[session] = older
+        self._joined[session], self._files[session] = older, {}
         for path in session_files(self._config, self._cwd, session):
             with contextlib.suppress(OSError):
                 self._before[path] = os.path.getsize(path)
+        while len(self._joined) > MOST_SESSIONS:
+            oldest = next(iter(self._joined))
+            del self._joined[oldest], self._files[oldest]
 
     def _next(self, path: str, tail: Tail) -> bytes:
         offset = tail.offset

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from controlroom.meter.prices import micro
 from controlroom.node import run_spend
-from controlroom.node.run_spend import Known, RunSpend
+from controlroom.node.run_spend import MOST_SESSIONS, Known, RunSpend
 from tests.node.prices import CENT, SIMPLE
 from tests.node.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line
 
@@ -74,6 +74,18 @@ def test_a_session_that_is_gone_over_to_brings_what_is_older_and_not_what_is_new
     add(other, line(5, 2, BEFORE))
     add(claude.transcript, line(6, 3))
     assert cents(run, FORK) == 23
+
+
+def test_of_many_sessions_the_last_ones_are_read_on(claude: Claude) -> None:
+    run = spend(claude)
+    sessions = [f"{number:08x}-2222-4333-8444-555555555555" for number in range(MOST_SESSIONS + 5)]
+    for number, session in enumerate(sessions):
+        run.count(session)
+        add(claude.transcript.with_name(f"{session}.jsonl"), line(number, 1, LATER))
+        run.count(session)
+    add(claude.transcript, line(1000, 1, LATER))
+    add(claude.transcript.with_name(f"{sessions[-2]}.jsonl"), line(1001, 1, LATER))
+    assert cents(run, sessions[-1]) == len(sessions) + 1
 
 
 def test_a_transcript_that_is_cut_short_and_written_anew_hides_nothing(claude: Claude) -> None:
