@@ -59,7 +59,7 @@ def test_an_agents_terminal_is_shown_as_it_stands(node: NodeClient) -> None:
 
     wait_for(shown, 15, "the words on the screen")
     node.kill("talker", 1)
-    assert "has no terminal now" in screen_of(node, "talker").reason
+    wait_for(lambda: "has no terminal now" in screen_of(node, "talker").reason, 15, "tmux to take note")
 
 
 def test_a_log_is_searched_on_its_host(node: NodeClient) -> None:
