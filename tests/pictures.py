@@ -25,6 +25,8 @@ from controlroom.domain.model import Fleet, State
 from controlroom.fleet.client import Client
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp, utc_now
+from controlroom.tui.theme import Depth
+from controlroom.tui.wardrobe import Wardrobe
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 _AGENTS = 14
@@ -41,6 +43,7 @@ class Picture:
     theme: str = theme.DEFAULT
     png: bool = False
     role: str = "tui"
+    colours: Depth = Depth.MANY
 
 
 PICTURES = (
@@ -61,7 +64,9 @@ PICTURES = (
     Picture("phone-costs", (45, 20), ("c",)),
     Picture("phone-limits", (45, 20), ("c", "l")),
     Picture("phone-tall", (60, 30)),
+    Picture("themes", (120, 36), ("colon", *"theme", "enter", "j")),
     *(Picture(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
+    Picture("no-colour", (120, 36), colours=Depth.NONE),
 )
 
 
@@ -116,7 +121,13 @@ async def drawn(picture: Picture, moment: int) -> str:
     async def connect(_start: bool) -> Client:
         return await Client.connect(start=False, role=picture.role)
 
-    app = ControlRoomApp(connect, theme_file=theme.find(picture.theme), now=lambda: moment, zone=timezone.utc)
+    app = ControlRoomApp(
+        connect,
+        theme_file=theme.find(picture.theme),
+        wardrobe=Wardrobe(None, picture.colours),
+        now=lambda: moment,
+        zone=timezone.utc,
+    )
     async with app.run_test(size=picture.size) as pilot:
         await _settled(pilot, app)
         for key in picture.keys:

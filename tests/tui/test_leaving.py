@@ -103,7 +103,7 @@ def test_ctrl_z_and_fg(tmp_path: Path, line: str) -> None:
         shell.keys("C-z")
         shell.wait_for_text("Stopped")
         assert modes(shell) == {"alternate_on": "0", "cursor_flag": "1", "mouse_any_flag": "0"}
-        shell.type("stty -a; echo in the shell\n")
+        shell.type("stty -a; echo in the 'shell'\n")
         assert {"icanon", "echo", "isig"} <= set(shell.wait_for_text("in the shell").split())
         shell.type("fg\n")
 
