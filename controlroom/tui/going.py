@@ -167,9 +167,14 @@ def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
 
 
 def _theme(room: "ControlRoomApp", screen: RoomScreen) -> None:
+    open_themes(room)
+
+
+def open_themes(room: "ControlRoomApp", name: str = "") -> None:
+    """Offer the themes, beginning with one of them, or with the one that is worn."""
     from controlroom.tui.screens.themes import ThemeSheet
 
-    room.push_screen(ThemeSheet())
+    room.push_screen(ThemeSheet(name))
 
 
 GOING: dict[str, Deed] = {

@@ -65,6 +65,17 @@ async def test_enter_keeps_it_for_the_next_time(tmp_path: Path) -> None:
     assert Wardrobe(here.app.wardrobe._settings).first({})[0].name == "clear"
 
 
+async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
+    async with dressed(tmp_path) as here:
+        await here.press("colon")
+        await here.write("paper")
+        await here.press("enter")
+        assert here.screen(ThemeSheet).offers.chosen == "paper"
+        assert here.app.worn.name == "paper"
+        await here.press("q")
+        assert here.app.worn.name == "dusk"
+
+
 async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
     async with dressed(tmp_path) as here:
         before = shown(here)

@@ -1,7 +1,8 @@
-"""The palette: every action, agent and host, found by typing a part of its name."""
+"""The palette: every action, agent, host and theme, found by typing a part of its name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from controlroom.domain.keymap import shown
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
 from controlroom.tui.deeds import do
-from controlroom.tui.going import open_agent, open_hosts
+from controlroom.tui.going import open_agent, open_hosts, open_themes
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Sheet
@@ -98,6 +99,10 @@ class PaletteScreen(Sheet):
         self._finds += [
             Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: open_hosts(room, row.name))  # type: ignore[misc]
             for row in host_rows(room.fleet, room.picture.now)
+        ]
+        self._finds += [
+            Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(open_themes, room, name))
+            for name in room.wardrobe.names()
         ]
         self.query_one(Finds).show(self._finds)
         self.set_focus(self.query_one(TypeLine))
