@@ -149,6 +149,8 @@ class Engine:
         """Decide an intent now. What it asks of a host is on its way when this returns."""
         if isinstance(intent, CHANGES):
             return await self._roster.change(intent, who)
+        if isinstance(intent, intents.SpawnAgent):
+            await self.spending.sheet_tried()
         op, at = self.new_id(), self.clock()
         decision = decide(self.fleet, intent, op, at)
         if isinstance(decision, Refused):

@@ -72,6 +72,7 @@ class Spending:
         """`load` reads the price sheet; it is called in a thread and may raise `ConfigProblem`."""
         self._room, self._ledger, self._books, self._load = room, ledger, books, load
         self._sheet: Sheet | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stale: set[str] = set()
         """Hosts with sums that are older than what is booked."""
@@ -80,7 +81,12 @@ class Spending:
 
     def start(self) -> None:
         """Read the sheet, then ask the hosts that are up."""
-        self._begin(self._read_sheet())
+        self._reading = self._begin(self._read_sheet())
+
+    async def sheet_tried(self) -> None:
+        """Wait until the sheet has been read, or could not be: who asks for something at once is not told off."""
+        if self._reading is not None and not self._reading.done():
+            await asyncio.wait([self._reading])
 
     def close(self) -> None:
         """Do nothing more."""
@@ -198,7 +204,8 @@ class Spending:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

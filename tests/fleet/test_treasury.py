@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from controlroom.fleet import treasury
 from controlroom.fleet.home import find_home
 from controlroom.fleet.ledger import connect
 from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.spending import Spending
 from tests.fleet.granted import CENT, Payer, running
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedHost
@@ -316,3 +318,22 @@ def orders_of(host: Payer) -> list[object]:
     from controlroom.wire.grants import Grant
 
     return [message for message in host.heard if isinstance(message, Grant)]
+
+
+async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that was started by that very order still reads it."""
+    gate, read = asyncio.Event(), Spending._read_sheet
+
+    async def late(self: Spending) -> None:
+        await gate.wait()
+        await read(self)
+
+    monkeypatch.setattr(Spending, "_read_sheet", late)
+    async with budgeted(Payer(), DAY) as here:
+        begun = asyncio.create_task(spawn(here, "a1"))
+        await here.until(lambda: begun in asyncio.all_tasks())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not begun.done()
+        gate.set()
+        assert (await begun).outcome == "done"
