@@ -24,7 +24,10 @@ def known(room: Beginnings, tmp_path: Path, config: str) -> list[str]:
     return room.ssh_hosts()
 
 
-def test_the_first_config_changes_nothing_and_says_everything(room: Beginnings, tmp_path: Path) -> None:
+def test_the_first_config_changes_nothing_and_says_everything(
+    room: Beginnings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")  # zones of one name are one and the same; that of /etc/localtime is not
     home = find_home({"HOME": str(tmp_path), "CONTROLROOM_HOME": str(tmp_path / "room")})
     bare = load(home)
     assert room.write_config()
