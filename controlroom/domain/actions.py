@@ -356,6 +356,8 @@ ACTIONS: tuple[Action, ...] = (
         footer=14,
     ),
     Action("group", "u", "group", "Group the agents by host, state or profile, or not.", "overview", footer=15),
+    Action("fold_hosts", "[", "fold hosts", "Fold the hosts into one line, or open them again.", "overview"),
+    Action("fold_limits", "]", "fold limits", "Fold budgets and limits into one line, or open them again.", "overview"),
     Action(
         "palette", ":", "all", "Find every action, agent and host by typing a part of its name.", "anywhere", footer=20
     ),

@@ -198,5 +198,7 @@ _DEEDS: dict[str, Deed] = {
     "pin": _overview(Overview.pin),
     "sort": _overview(Overview.turn_sort),
     "group": _overview(Overview.turn_group),
+    "fold_hosts": _overview(Overview.fold_hosts),
+    "fold_limits": _overview(Overview.fold_limits),
     "attached": attached,
 }

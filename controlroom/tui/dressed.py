@@ -1,9 +1,10 @@
-"""An app that wears a theme, and can change it while it is looked at."""
+"""An app that wears a theme and has a layout, and can change both while it is looked at."""
 
 from textual.app import App
 from textual.filter import NoColor
 
 from controlroom.tui import theme
+from controlroom.tui.layouts import Layouts
 from controlroom.tui.theme import Depth, Glyphs, Palette
 from controlroom.tui.theme_file import ThemeFile
 from controlroom.tui.wardrobe import Wardrobe
@@ -16,6 +17,8 @@ class DressedApp(App[None]):
     def __init__(self, file: ThemeFile | None, wardrobe: Wardrobe | None, glyphs: Glyphs) -> None:
         """Begin in the colours of `file`, or in the default ones."""
         self.wardrobe = wardrobe or Wardrobe()
+        self.layouts = Layouts(self.wardrobe.memory)
+        """How the screens are arranged."""
         colourless = self.wardrobe.depth is Depth.NONE
         super().__init__(ansi_color=True if colourless else None)
         if colourless and not self.no_color:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controlroom.domain.absence import Look
+from controlroom.domain.layout import Layout, read, written
 
 _MOST = 64 * 1024
 """Bytes of it at most."""
@@ -42,6 +43,14 @@ class Memory:
     def remember_look(self, look: Look) -> bool:
         """Remember that somebody looks; says whether that could be done."""
         return self._write({**self._read(), "looked": asdict(look)})
+
+    def layout(self) -> Layout:
+        """Give how the screen was arranged."""
+        return read(self._read().get("layout"))
+
+    def remember_layout(self, layout: Layout) -> bool:
+        """Remember how the screen is arranged; says whether that could be done."""
+        return self._write({**self._read(), "layout": written(layout)})
 
     def _read(self) -> dict[str, Any]:
         try:

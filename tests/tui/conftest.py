@@ -8,6 +8,12 @@ import pytest
 from tests.tui.terminals import Stage
 
 
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key may write a file into the home of whoever presses it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     opened = Stage(tmp_path)

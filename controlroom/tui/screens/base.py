@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.screen import Screen
@@ -167,10 +167,42 @@ class RoomScreen(Screen[None]):
         return {key: motion for motion in self.motions() for key in motion.keys.split()}
 
     @on(Keys.Pressed)
-    @on(QuestionPanel.Answered)
-    def _tapped(self, event: Any) -> None:
+    def _tapped(self, event: Keys.Pressed) -> None:
         event.stop()
         self.room.do(event.action_name)
+
+    @on(QuestionPanel.Answered)
+    def _tapped_answer(self, event: QuestionPanel.Answered) -> None:
+        event.stop()
+        if self.turns_to(event.panel):
+            self.room.do(event.action_name)
+
+    @on(Gauges.Tapped)
+    def _tapped_gauge(self, event: Gauges.Tapped) -> None:
+        """What waits is gone to, what else is counted is shown alone."""
+        event.stop()
+        leads = {"costs": "costs", "hosts": "hosts", "attached": "attached", "waiting": "next"}
+        if event.what == self.where:
+            return
+        if event.what in leads:
+            self.room.do(leads[event.what])
+        else:
+            self.filter_by(event.what)
+
+    def filter_by(self, words: str) -> None:
+        """Show only what contains this, where things can be sifted."""
+
+    @on(QuestionPanel.Chosen)
+    def _tapped_choice(self, event: QuestionPanel.Chosen) -> None:
+        from controlroom.tui.deeds import choose
+
+        event.stop()
+        if self.turns_to(event.panel):
+            choose(self.room, self, event.number)
+
+    def turns_to(self, panel: QuestionPanel) -> bool:
+        """Somebody answers this question with a tap: say whether it is the one that actions are about."""
+        return self.question_here() is panel
 
     def say(self, text: str, level: Level, seconds: float) -> None:
         """Say something above the footer."""

@@ -10,16 +10,17 @@ from textual.containers import Vertical
 from textual.events import Resize
 
 from controlroom.domain.actions import Action
-from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
+from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
 from controlroom.domain.availability import unavailable
 from controlroom.domain.lively import lively
 from controlroom.domain.model import State
-from controlroom.domain.panes import Panes, Pick, pin
+from controlroom.domain.panes import Pick
 from controlroom.domain.views import host_rows
 from controlroom.tui.calm import CalmHosts
 from controlroom.tui.picture import Picture
-from controlroom.tui.screens.base import Motion, RoomScreen
-from controlroom.tui.screens.sharing import Wishes, share
+from controlroom.tui.screens.arranging import ArrangingScreen
+from controlroom.tui.screens.base import Motion
+from controlroom.tui.screens.sharing import Wishes, folded, share
 from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.alarms import AlarmLine
@@ -41,7 +42,7 @@ _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""
 
 
-class Overview(RoomScreen):
+class Overview(ArrangingScreen):
     """Everything at a glance."""
 
     where = "overview"
@@ -52,7 +53,6 @@ class Overview(RoomScreen):
         self._seen = Picture()
         self.arranged = Arranged()
         self._ordered_at = 0.0
-        self._sort, self._group = Sort.NEED, Group.NONE
         self._over = False
 
     def compose(self) -> ComposeResult:
@@ -68,7 +68,7 @@ class Overview(RoomScreen):
                 yield Rule("agents", id="agents-rule")
                 yield AgentTable(id="agents")
             yield Rule("panes", id="panes-rule")
-            yield PaneGrid(id="panes")
+            yield PaneGrid(self.layout_now.panes, id="panes")
         yield AlarmLine(id="alarm-line")
         yield Says(id="says")
         yield FilterLine(id="filter")
@@ -82,11 +82,6 @@ class Overview(RoomScreen):
     def table(self) -> AgentTable:
         """The agents."""
         return self.query_one(AgentTable)
-
-    @property
-    def grid(self) -> PaneGrid:
-        """The live panes."""
-        return self.query_one(PaneGrid)
 
     @property
     def pane(self) -> AgentPane:
@@ -126,7 +121,7 @@ class Overview(RoomScreen):
         """Lines and loads come many times a second: where nothing else came, nothing else is looked at."""
         before = self._seen
         changed = lively(before.fleet, picture.fleet) if replace(picture, fleet=before.fleet) == before else None
-        moves = self._sort in RESTLESS or bool(self.query_one(FilterLine).text)
+        moves = self.layout_now.sort in RESTLESS or bool(self.query_one(FilterLine).text)
         if changed is None or moves or self.grid.wish.pick is Pick.ACTIVE:
             self.see(picture)
             return
@@ -144,7 +139,7 @@ class Overview(RoomScreen):
 
     def _see_agents(self, picture: Picture) -> None:
         wanted = self.query_one(FilterLine).text
-        self.arranged = self._arranged(picture, Arrangement(self._sort, self._group, wanted))
+        self.arranged = self._arranged(picture, self.arrangement)
         cells = max(20, self.table.size.width - 4)
         self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
         limited = (
@@ -169,9 +164,7 @@ class Overview(RoomScreen):
         """Say how the table is arranged, and how many agents it holds."""
         total, shown = len(picture.fleet.agents), len(self.arranged.ids)
         marked = len(self.table.marked)
-        words = [f"sort: {self._sort}"]
-        words += [f"by {self._group}"] * (self._group is not Group.NONE)
-        words += [f"panes: {self.grid.wish.words()}"] * self.grid.many
+        words = self.said()
         words += [f"{marked} marked"] * bool(marked)
         words += [f"{shown} of {total} with “{wanted}”" if wanted else str(total)]
         style = self.room.palette.warn if wanted or marked else None
@@ -194,10 +187,11 @@ class Overview(RoomScreen):
     def _arrange(self) -> None:
         """Share the height out, and show what has a part of it."""
         size, meters, left = self.size, self.query_one(Meters), self.query_one("#left")
-        arranged = self._sort is not Sort.NEED or self._group is not Group.NONE or bool(self.table.marked)
+        arranged = self.unusual or bool(self.table.marked)
         fleet, wanted = self.picture.fleet, meters.lines_wanted(*size)
         many, rows = self.grid.many, len(self.table.rows)
         wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged)
+        wishes = folded(wishes, self.layout_now)
         shares = share(size.width, size.height, wishes)
         set_lines(meters, shares.meters)
         set_lines(self.query_one("#hosts"), shares.hosts)
@@ -238,25 +232,13 @@ class Overview(RoomScreen):
         self._arrange()
         self.show_keys()
 
-    def turn_sort(self) -> None:
-        """Order the rows by the next thing."""
-        self._sort = following(self._sort)
-        self._arrange_anew()
+    # ------------------------------------------------------------------ arranging
 
-    def turn_group(self) -> None:
-        """Group the rows by the next thing."""
-        self._group = following(self._group)
-        self._arrange_anew()
-
-    def want_panes(self, panes: Panes) -> None:
-        """Show these panes from now on."""
-        self.grid.wish = panes
-        self._arrange_anew()
-
-    def pin(self) -> None:
-        """Pin the pane of the chosen agent, or of the marked ones; or unpin it."""
-        agents = self.marked() or [agent for agent in [self.agent_here()] if agent]
-        self.want_panes(pin(self.grid.wish, agents))
+    def arrange_anew(self) -> None:
+        """Somebody wants it another way."""
+        self._see_agents(self.picture)
+        self._arrange()
+        self.show_keys()
 
     def cover(self, over: bool = True) -> None:
         """Put the panes in the place of the table, where there is no room for both; or take them away again."""
@@ -275,17 +257,17 @@ class Overview(RoomScreen):
     def mark(self) -> None:
         """Mark the chosen agent, or take its mark away."""
         self.table.mark(onward=not self.covered)
-        self._arrange_anew()
+        self.arrange_anew()
 
     def mark_all(self) -> None:
         """Mark all agents on show, or none."""
         self.table.mark_all()
-        self._arrange_anew()
+        self.arrange_anew()
 
     def unmark(self, agents: Collection[str]) -> None:
         """It was done to these."""
         self.table.unmark(agents)
-        self._arrange_anew()
+        self.arrange_anew()
 
     # ------------------------------------------------------------------ doing
 
@@ -324,6 +306,11 @@ class Overview(RoomScreen):
         """The question in the pane, where there is one."""
         pane = self.pane if self.pane_shown else None
         return pane.question if pane is not None and pane.display and pane.made else None
+
+    def turns_to(self, panel: QuestionPanel) -> bool:
+        """A tap in the pane of another agent chooses that agent."""
+        self.table.choose(panel.subject)
+        return super().turns_to(panel)
 
     def motions(self) -> list[Motion]:
         """Keys that move the cursor and the chosen pane's log."""
@@ -378,6 +365,12 @@ class Overview(RoomScreen):
         if self.table.choose(event.agent) and again:
             self.room.do("open")
 
+    @on(HostSummary.Tapped)
+    def _hosts_tapped(self, event: HostSummary.Tapped) -> None:
+        """What is folded opens; where there is no room for a table the hosts have a screen."""
+        event.stop()
+        self.room.do("fold_hosts" if self.layout_now.fold_hosts and self.size.width >= 60 else "hosts")
+
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:
         event.stop()
@@ -395,4 +388,4 @@ class Overview(RoomScreen):
     @on(FilterLine.Changed)
     def _filtered(self, event: FilterLine.Changed) -> None:
         event.stop()
-        self._arrange_anew()
+        self.arrange_anew()

@@ -40,6 +40,16 @@ class Sheet(ModalScreen[None]):
         self.made = True
         self.room.call_later(self.room.screen_made)
 
+    def leave(self) -> None:
+        """Go away, and do nothing."""
+        self.dismiss()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tap beside the sheet leaves it."""
+        if event.widget is self and self.made:
+            event.stop()
+            self.leave()
+
 
 class Choices(Lines):
     """Keys with what they do, each of which can be tapped; on as many lines as they need."""

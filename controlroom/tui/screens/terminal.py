@@ -59,6 +59,16 @@ class TerminalText(Lines):
         self._pan = max(0, min(self._pan + columns, widest - self.size.width))
         self.redraw()
 
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(-3, 0)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        event.stop()
+        self.move(3, 0)
+
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The foot of it, or why there is none."""
         if not self._lines:

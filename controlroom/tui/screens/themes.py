@@ -156,14 +156,14 @@ class ThemeSheet(Sheet):
         elif key == "enter":
             self._keep()
         elif key in ("q", "backspace", "escape"):
-            self._leave()
+            self.leave()
 
     def on_choices_taken(self, event: Choices.Taken) -> None:
         """A tap is as good as a key; on the last one it moves on, and round."""
         if event.key == "Enter":
             self._keep()
         elif event.key == "q":
-            self._leave()
+            self.leave()
         else:
             last = self.offers.rows[-1].name == self.offers.chosen
             self.offers.move(-len(self.offers.rows) if last else 1)
@@ -177,7 +177,8 @@ class ThemeSheet(Sheet):
         words = "" if remembered else ", until you leave"
         self.room.call_later(self.room.say, f"theme {offer.name}{words}", Level.DONE)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Leave things as they were."""
         if self._before is not None:
             self.room.wear(self._before)
         self.dismiss()

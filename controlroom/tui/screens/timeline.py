@@ -165,6 +165,11 @@ class TimelineScreen(RoomScreen):
         else:
             self.room.say(f"nothing was written: {Path.home()} takes no new file", Level.DANGER)
 
+    @on(Rule.Tapped)
+    def _to_end(self, event: Rule.Tapped) -> None:
+        event.stop()
+        self.view.to_end()
+
     @on(TimelineView.Tapped)
     def _tapped_line(self, event: TimelineView.Tapped) -> None:
         event.stop()

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from textual import events
+
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
@@ -20,6 +22,11 @@ class AbsenceLine(Lines):
             self._when, self._what = when, what
             self.display = bool(what)
             self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """What has happened stands in the logs."""
+        event.stop()
+        self.room.do("timeline")
 
     def on_mount(self) -> None:
         """Begin with nothing."""

@@ -76,6 +76,11 @@ class Field(Horizontal):
         """Go on here."""
         self.screen.set_focus(self.children[-1])
 
+    def on_click(self, event: events.Click) -> None:
+        """A tap on its name, too, goes on here."""
+        event.stop()
+        self.enter()
+
     def on_key(self, event: events.Key) -> None:
         """Move between fields."""
         moves: dict[str, type[Field.Move]] = {

@@ -65,6 +65,11 @@ class TypeLine(Lines):
         self.redraw()
         self.tell(self.Changed(self.text))
 
+    def on_click(self, event: events.Click) -> None:
+        """A tap is for typing."""
+        event.stop()
+        self.screen.set_focus(self)
+
     def on_focus(self) -> None:
         """Show the cursor."""
         self.redraw()

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from rich.style import Style
+from textual import events
+from textual.message import Message
 
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.views import Headline, headline, spent_words
@@ -29,12 +31,24 @@ _WORDED = (State.WAITING, State.WORKING, State.FAILED, State.LOST)
 """States that keep their word while there is little room."""
 
 
+Part = tuple[Line, str]
+"""A part of the line, and what a tap on it leads to; empty: nothing."""
+
+
 class Gauges(Lines):
-    """Counts at the left, trouble in the middle, the clock at the right."""
+    """Counts at the left, trouble in the middle, the clock at the right; each leads to what it counts."""
+
+    class Tapped(Message):
+        """Something was tapped: a state by its name, `hosts`, `costs`, `attached`."""
+
+        def __init__(self, what: str) -> None:
+            super().__init__()
+            self.what = what
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._picture = Picture()
+        self._places: list[tuple[int, int, str]] = []
 
     def ground(self) -> Style:
         """The line on top is a panel of its own."""
@@ -47,30 +61,45 @@ class Gauges(Lines):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
-        palette, picture = self.palette, self._picture
-        clock = ink.line((f" {picture.clock()} ", palette.strong))
-        if width >= 80 and (spent := spent_words(picture.fleet.money)):
-            clock = (*ink.line((f" {palette.glyphs.drawn(spent)}  ", palette.text)), *clock)
+        picture, self._places = self._picture, []
         if picture.engine in (Engine.GONE, Engine.STOPPED):
+            clock = _joined(self._clock(width))
             return (ink.spread(self._gone(width), clock, width),)
         counted, trouble = headline(picture.fleet), self._trouble(width)
-        room = width - ink.length(clock) - ink.length(trouble) - 1
-        drawn = (self._counts(counted, worded) for worded in (_SHOWN, _WORDED, {}))
-        starts = [(*self._title(width), *counts) for counts in drawn]
-        start = next((start for start in starts if ink.length(start) <= room), starts[-1])
-        return (ink.spread((*start, *trouble), clock, width),)
+        ends = [self._clock(width), *([self._clock(0)] if width < 80 else [])]
+        drawn = [self._counts(counted, worded) for worded in (_SHOWN, _WORDED, {})]
+        starts = [[*self._title(width), *counts, *trouble] for counts in drawn]
+        fits = ((start, end) for end in ends for start in starts if _cells(start) + _cells(end) < width)
+        start, end = next(fits, (starts[-1], ends[-1]))
+        self._places = [*_placed(start, 0), *_placed(end, width - _cells(end))]
+        return (ink.spread(_joined(start), _joined(end), width),)
 
-    def _title(self, width: int) -> Line:
+    def on_click(self, event: events.Click) -> None:
+        """Tell what was tapped."""
+        event.stop()
+        for start, end, what in self._places:
+            if what and start <= event.x < end:
+                self.tell(self.Tapped(what))
+
+    def _clock(self, width: int) -> list[Part]:
+        """What was spent today, then the time; without a width the time alone."""
+        palette, picture = self.palette, self._picture
+        spent = palette.glyphs.drawn(spent_words(picture.fleet.money)) if width else ""
+        short = spent.removesuffix(" today").partition(" and ")[0] if width < 80 else spent
+        clock = (ink.line((f" {picture.clock()} ", palette.strong)), "")
+        return [(ink.line((f" {short} " + " " * (width >= 80), palette.text)), "costs"), clock] if spent else [clock]
+
+    def _title(self, width: int) -> list[Part]:
         """Name the room, the machine that its engine is on when that is another one, and what one may do there."""
         where = self._picture.where if width >= 100 else ""
-        known = [ink.cut(where, 30), "read-only" if self._picture.read_only else ""]
+        known = (ink.cut(where, 30), "read-only" if self._picture.read_only else "")
         name = ink.line((" control room  " if width >= 80 else " ", self.palette.key))
-        return (*name, *(run for words in known if words for run in ink.line((f"{words}  ", self.palette.quiet))))
+        told = [(ink.line((f"{words}  ", self.palette.quiet)), "attached") for words in known if words]
+        return [(name, ""), *told]
 
-    def _counts(self, counted: Headline, worded: Collection[State]) -> Line:
+    def _counts(self, counted: Headline, worded: Collection[State]) -> list[Part]:
         """Count the states, those of `worded` in words, the others by their signs."""
-        palette = self.palette
-        runs: list[tuple[str, Style | None]] = []
+        palette, parts = self.palette, list[Part]()
         for state, words in _SHOWN.items():
             count = counted.counts[state]
             if not count and state not in _ALWAYS:
@@ -79,10 +108,11 @@ class Gauges(Lines):
             words = "needs you" if state is State.WAITING and count == 1 else words
             gap = "   " if worded else " "
             sign = palette.glyphs.states[state]
-            runs.append((f"{sign} {count} {words}{gap}" if state in worded else f"{sign}{count}{gap}", style))
-        return ink.line(*runs)
+            text = f"{sign} {count} {words}{gap}" if state in worded else f"{sign}{count}{gap}"
+            parts.append((ink.line((text, style)), state.value if count else ""))
+        return parts
 
-    def _trouble(self, width: int) -> Line:
+    def _trouble(self, width: int) -> list[Part]:
         palette, hosts = self.palette, self._picture.fleet.hosts.values()
         asking = sum(host.question is not None for host in hosts)
         away = ", ".join(sorted(host.name for host in hosts if host.link is not LinkState.UP and not host.question))
@@ -92,7 +122,7 @@ class Gauges(Lines):
             runs.append((f"{palette.glyphs.asking}{words}", palette.warn))
         if away and width >= 60:
             runs.append((f"host{'s' * (',' in away)} away: {ink.cut(away, width // 4)}", palette.danger))
-        return ink.line(*runs)
+        return [(ink.line(*runs), "hosts")]
 
     def _gone(self, width: int) -> Line:
         since = age(self._picture.since(self._picture.gone_since))
@@ -103,3 +133,20 @@ class Gauges(Lines):
             f" ✕ {'engine stopped' if stopped else 'no engine'}{' for ' + since if since != 'now' else ''}{old}{then}"
         )
         return ink.line((ink.cut(words, width - 7), self.palette.danger))
+
+
+def _joined(parts: Sequence[Part]) -> Line:
+    return tuple(segment for line, _ in parts for segment in line)
+
+
+def _cells(parts: Sequence[Part]) -> int:
+    return ink.length(_joined(parts))
+
+
+def _placed(parts: Sequence[Part], at: int) -> list[tuple[int, int, str]]:
+    """Say from which cell to which each part stands, the first of which is at `at`."""
+    places = []
+    for line, what in parts:
+        places.append((at, at + ink.length(line), what))
+        at += ink.length(line)
+    return places

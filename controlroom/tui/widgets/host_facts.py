@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.style import Style
+from textual import events
 
 from controlroom.domain.keymap import shown
 from controlroom.domain.model import ENDED, Host, HostSample
@@ -36,7 +37,7 @@ class HostFacts(Lines):
         super().__init__(id=id)
         self._picture = Picture()
         self._host: Host | None = None
-        self._top = 0
+        self._top = self._most = 0
 
     def show(self, picture: Picture, host: Host | None) -> None:
         """Show this host from now on."""
@@ -50,6 +51,23 @@ class HostFacts(Lines):
         self._top += max(1, self.size.height - 1)
         self.redraw()
 
+    def on_click(self, event: events.Click) -> None:
+        """A tap shows what did not fit."""
+        event.stop()
+        self.turn()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines."""
+        event.stop()
+        self._top = max(0, min(self._top + 3, self._most))
+        self.redraw()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines."""
+        event.stop()
+        self._top = max(0, self._top - 3)
+        self.redraw()
+
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One fact a line."""
         if self._host is None:
@@ -59,6 +77,7 @@ class HostFacts(Lines):
         lines += self._figures(host, width)
         for label, words in _facts(self._picture, host):
             lines += self._said(label, words, width)
+        self._most = max(0, len(lines) - height)
         self._top = self._top if self._top < len(lines) and len(lines) > height else 0
         below = len(lines) - self._top - height
         if below <= 0:

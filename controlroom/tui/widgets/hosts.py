@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from rich.style import Style
+from textual import events
+from textual.message import Message
 
 from controlroom.domain.model import LinkState
 from controlroom.domain.views import HostRow
@@ -126,6 +128,14 @@ def _bar(palette: Palette, value: float | None, cells: int, style: Style) -> lis
 
 class HostSummary(Lines):
     """All hosts in one line, for a phone: how many are up, the fullest one, which are away."""
+
+    class Tapped(Message):
+        """It was tapped."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Say so."""
+        event.stop()
+        self.tell(self.Tapped())
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)

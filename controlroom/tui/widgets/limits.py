@@ -105,6 +105,11 @@ class LimitsInFull(Lines):
         lines = packed(facts, max(8, width - indent - 1))
         return [ink.line((" " * indent + part, self.palette.quiet)) for part in lines]
 
+    def on_click(self, event: events.Click) -> None:
+        """A tap gives them the screen, or takes it back."""
+        event.stop()
+        self.room.do("costs_limits")
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines."""
         event.stop()

@@ -57,7 +57,6 @@ class LogView(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.book: LogBook | None = None
-        self.wrapped = True
         self.hunt: Hunt | None = None
         """What is searched for: it is marked wherever it stands."""
         self.taps = False
@@ -82,6 +81,11 @@ class LogView(Lines):
         self._waiting_words = "reading the log…"
 
     # ------------------------------------------------------------------ what is shown
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether long lines are broken."""
+        return self.room.layouts.now.wrap
 
     @property
     def following(self) -> bool:
@@ -140,7 +144,8 @@ class LogView(Lines):
 
     def toggle_wrap(self) -> None:
         """Break long lines, or cut them and move sideways."""
-        self.wrapped, self._pan = not self.wrapped, 0
+        self._pan = 0
+        self.room.layouts.change(wrap=not self.wrapped)
         self._paint()
 
     # ------------------------------------------------------------------ moving

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
+from textual import events
+from textual.message import Message
 
 from controlroom.domain.bars import Gauge, cells, fitting, gauges
 from controlroom.tui import ink
@@ -150,6 +152,14 @@ def _for_phone(found: Sequence[Gauge], most: int) -> list[Gauge]:
 
 class Meters(Lines):
     """Budgets and limits. Without any it has no line."""
+
+    class Tapped(Message):
+        """It was tapped."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Say so."""
+        event.stop()
+        self.tell(self.Tapped())
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)

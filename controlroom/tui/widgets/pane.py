@@ -25,6 +25,9 @@ from controlroom.tui.widgets.rule import Rule
 if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
 
+_BACK = 4
+"""Cells of the sign that leads back."""
+
 
 def state_words(picture: Picture, agent: Agent) -> str:
     """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
@@ -54,6 +57,11 @@ class Head(Lines):
         """Show this agent from now on."""
         self._picture, self._agent = picture, agent
         self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """The sign at the left leads back; the rest says more of the state."""
+        event.stop()
+        self.room.do("back" if event.y == 0 and event.x < _BACK else "explain")
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as there is height for, the most telling first."""

@@ -48,9 +48,9 @@ class PaneGrid(Container):
     class Resized(Message):
         """There is another room for panes."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+    def __init__(self, wish: Panes, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self.wish = Panes()
+        self.wish = wish
         self.seats: tuple[str, ...] = ()
         self.panes = [AgentPane(id="pane")]
         self._page = 0

@@ -41,9 +41,16 @@ class QuestionPanel(Lines):
     class Answered(Message):
         """One of the answers was tapped."""
 
-        def __init__(self, name: str) -> None:
+        def __init__(self, panel: "QuestionPanel", name: str) -> None:
             super().__init__()
-            self.action_name = name
+            self.panel, self.action_name = panel, name
+
+    class Chosen(Message):
+        """One of its numbered answers was tapped."""
+
+        def __init__(self, panel: "QuestionPanel", number: int) -> None:
+            super().__init__()
+            self.panel, self.number = panel, number
 
     def __init__(self, answers: Sequence[str], *, where: str, id: str | None = None) -> None:  # noqa: A002
         """`answers` are actions by name; `where` is the screen it stands on, as the table of keys calls it."""
@@ -115,6 +122,21 @@ class QuestionPanel(Lines):
         """Whether it does not fit as a whole."""
         return self.question is not None and len(self._words) > max(1, self.size.height - 2)
 
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel turns to the next part of a long question."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """And back."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, step: int) -> None:
+        if self.long:
+            event.stop()
+            room = max(1, self.size.height - 2)
+            self._top = max(0, min(self._top + step, len(self._words) - room))
+            self.redraw()
+
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The title, the words, the answers."""
         question, palette = self.question, self.palette
@@ -142,8 +164,12 @@ class QuestionPanel(Lines):
         if self.room.picture.read_only:
             return ink.line(("   an operator answers", palette.quiet))
         if offered := choices(self.question):
-            runs += [(f" 1-{offered}" if offered > 1 else " 1", palette.key), (" choose ", palette.text)]
+            digits = self._where == "agent"  # elsewhere they choose rows and panes: there a tap chooses
+            keys = f" 1-{offered}" if offered > 1 else " 1"
+            opens = f" {self.room.keys.shown('open')}"
+            runs += [(keys if digits else opens, palette.key), (" choose ", palette.text)]
             at = sum(ink.width(text) for text, _ in runs)
+            self._places.append((2, at, "" if digits else "open"))
         for name in self._answers:
             action = self.room.keys[name]
             title = self._title_of(action, width)
@@ -163,11 +189,22 @@ class QuestionPanel(Lines):
         return "allow once" if action.name == "allow" and width >= 60 else action.title
 
     def on_click(self, event: events.Click) -> None:
-        """Answer by tapping the answer; tapping a long question shows more of it."""
+        """Answer by tapping the answer, or a numbered line; tapping a long question shows more of it."""
         event.stop()
         if event.y < self.size.height - 1:
-            self.turn()
+            number = self._number_at(event.y - 1 + self._top)
+            if number and not self.long:
+                self.tell(self.Chosen(self, number))
+            else:
+                self.turn()
             return
         for start, end, name in self._places:
-            if start <= event.x < end:
-                self.tell(self.Answered(name))
+            if name and start <= event.x < end:
+                self.tell(self.Answered(self, name))
+
+    def _number_at(self, index: int) -> int:
+        """Give the number of the answer that stands on a line of the words; 0: none."""
+        if not choices(self.question) or not 0 <= index < len(self._words):
+            return 0
+        above = [match for words in self._words[: index + 1] if (match := _CHOICE.match(words))]
+        return int(above[-1][1]) if above else 0

@@ -10,6 +10,7 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
+_BETWEEN = " · "
 _TITLE = 24
 """Cells of a title that a long word at the right leaves to it."""
 
@@ -18,7 +19,16 @@ class Rule(Lines):
     """`─ title ───────── word ─`."""
 
     class Tapped(Message):
-        """It was tapped."""
+        """It was tapped. `part`: what stands there: one of its words, which ` · ` keeps apart, its title, nothing."""
+
+        def __init__(self, rule: "Rule", part: str) -> None:
+            super().__init__()
+            self.rule, self.part = rule, part
+
+        @property
+        def control(self) -> "Rule":
+            """Which one."""
+            return self.rule
 
     def __init__(self, title: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -26,6 +36,7 @@ class Rule(Lines):
         self._strong = self._chosen = False
         self._word = ""
         self._word_style: Style | None = None
+        self._places: list[tuple[int, int, str]] = []
 
     def show(
         self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False, chosen: bool = False
@@ -37,7 +48,8 @@ class Rule(Lines):
 
     def on_click(self, event: events.Click) -> None:
         """Say so."""
-        self.tell(self.Tapped())
+        at = next((part for start, end, part in self._places if start <= event.x < end), "")
+        self.tell(self.Tapped(self, at))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
@@ -52,5 +64,15 @@ class Rule(Lines):
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
         )
         end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, line))
+        self._places = [(0, ink.length(start), title), *_parts(word, width - ink.length(end) + 1)]
         between = max(0, width - ink.length(start) - ink.length(end))
         return ((*start, *ink.line((sign * between, line)), *end),)
+
+
+def _parts(words: str, at: int) -> list[tuple[int, int, str]]:
+    """Say from which cell to which each part of the words stands, the first of which is at `at`."""
+    places = []
+    for part in words.split(_BETWEEN):
+        places.append((at, at + ink.width(part), part))
+        at += ink.width(part) + len(_BETWEEN)
+    return places
