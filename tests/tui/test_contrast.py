@@ -76,7 +76,7 @@ class Cell:
 
 
 @asynccontextmanager
-async def drawn() -> AsyncIterator[Room]:
+async def drawn(size: tuple[int, int]) -> AsyncIterator[Room]:
     """A farm with everything in it, hosts that are away too."""
     farm = scenes.watched()
     hosts = [
@@ -85,7 +85,7 @@ async def drawn() -> AsyncIterator[Room]:
         scenes.host("new", 50, 4.0, link=LinkState.REFUSED, reason="wants a key that is not ours"),
     ]
     fleet = replace(farm, hosts={**farm.hosts, **{host.name: host for host in hosts}})
-    async with room(fleet, scenes.logs(fleet), wardrobe=Wardrobe()) as here:
+    async with room(fleet, scenes.logs(fleet), size, wardrobe=Wardrobe()) as here:
         here.engine.spent = scenes.spent(fleet)
         yield here
 
@@ -173,9 +173,11 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
     return seen
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_every_cell_can_be_read(name: str) -> None:
-    async with drawn() as here:
+@pytest.mark.parametrize(
+    ("name", "size"), [*((name, (120, 40)) for name in NAMES), ("dusk", (45, 20)), ("paper", (200, 50))]
+)
+async def test_every_cell_can_be_read(name: str, size: tuple[int, int]) -> None:
+    async with drawn(size) as here:
         seen = await look(here, name)
     many, sixteen = seen[Depth.MANY].values(), seen[Depth.SIXTEEN].values()
     assert len(many) > 25, "the tour has seen something"
