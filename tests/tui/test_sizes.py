@@ -111,6 +111,6 @@ async def test_two_hundred_agents_scroll_under_the_cursor() -> None:
             assert expected in here.text()
             row = next(line for line in here.text().splitlines() if expected in line)
             assert row.startswith("▌")
-            await here.press("l")
+            await here.press(">")
         await here.press("<")
         assert "a000" in here.text()
