@@ -205,7 +205,12 @@ def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
     if found:
         environment["CONTROLROOM_TEST_CLAUDE"] = str(found)
     os.chdir(ROOT)
-    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *arguments], environment)
+    os.execve(PYTHON, [str(PYTHON), "-m", "pytest", *(arguments or several_at_a_time())], environment)
+
+
+def several_at_a_time() -> list[str]:
+    """The whole suite waits (for processes, links, clocks) as long as it works: one worker more than processors."""
+    return ["-n", str(min(5, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -101,6 +101,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="runs only with --long"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker could not run, where several share the work."""
+    lacking = node.config.stash[NOT_RUN]
+    for part, (why, count) in getattr(node, "workeroutput", {}).get("not_run", {}).items():
+        lacking[part] = (why, lacking.get(part, (why, 0))[1] + count)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what could not be run, in a worker."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line on what could not be run here."""

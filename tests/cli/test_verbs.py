@@ -42,6 +42,7 @@ def kill(room: Room, *names: str) -> None:
 
 
 def test_a_fresh_room_teaches(room: Room) -> None:
+    room.wait_until("local to be up", lambda status: [host["state"] for host in status["hosts"]] == ["up"])
     done = subprocess.run([*CONTROLROOM, "status"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()] == [["HOST", "LINK"], ["local", "up"]]
