@@ -41,7 +41,9 @@ from tests.fleet.samples import sample
 from tests.lab.host import Host
 from tests.lab.loopback import LoopbackHost
 from tests.lab.machine import free_port
+from tests.lab.processes import read
 from tests.lab.terminal import Terminal
+from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
 README = Path(__file__).parents[2] / "README.md"
@@ -201,6 +203,28 @@ def test_nothing_is_forwarded_and_there_is_no_terminal(box: LoopbackHost, tmp_pa
     said = (tmp_path / "said").read_text()
     assert "administratively prohibited" in said
     assert "remote port forwarding failed" in said
+
+
+def test_neither_an_agent_nor_a_variable_of_the_watchers_gets_there(box: LoopbackHost, home: World) -> None:
+    agent_socket = home.home / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", agent_socket], stdout=subprocess.DEVNULL)
+    wait_for(agent_socket.is_socket, 10, "an ssh agent")
+    argv = ["ssh", "-F", str(box.ssh_config), "-A", "-o", f"IdentityAgent={agent_socket}"]
+    argv += ["-o", "SetEnv=CONTROLROOM_HOME=/tmp/evil PYTHONPATH=/tmp/evil BASH_ENV=/tmp/evil", "vm1-ro"]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        while process.stdout.readline() != MARK:
+            pass
+        (bridge,) = [one for one in box.processes() if one.command.endswith("controlroom bridge --read-only")]
+        variables = read(bridge.pid, "environ").decode()
+        assert "SSH_CONNECTION=" in variables, "it is the bridge's environment"
+        for name in ("SSH_AUTH_SOCK", "/tmp/evil", "DISPLAY=", "SSH_TTY"):
+            assert name not in variables
+    finally:
+        for ended in (process, agent):
+            ended.kill()
+            ended.communicate()
 
 
 def test_who_watches_from_afar_sees_the_screen_and_starts_no_engine(
