@@ -78,7 +78,7 @@ _PLAINER = str.maketrans(
         **dict.fromkeys("✓", "+"),
         **dict.fromkeys("○", "o"),
         **dict.fromkeys("◆", "+"),
-        **dict.fromkeys("≈", "~"),
+        **dict.fromkeys("≈", "="),
     }
 )
 

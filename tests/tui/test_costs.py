@@ -9,6 +9,7 @@ import pytest
 from controlroom.domain.keymap import remapped
 from controlroom.domain.model import Fleet
 from controlroom.domain.spans import By, Span
+from controlroom.tui import theme
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.overview import Overview
@@ -262,6 +263,16 @@ async def test_where_there_is_room_it_is_shown_when_it_was_spent_too() -> None:
     async with room(engine.fleet, size=WIDE, engine=engine) as here:
         await opened(here)
         assert "12:00" not in here.text()  # a thousand agents leave none
+
+
+async def test_signs_are_plain_where_they_must_be() -> None:
+    fleet = scenes.watched()
+    async with room(fleet, size=WIDE, engine=ledger(fleet), glyphs=theme.PLAIN_GLYPHS) as here:
+        await opened(here)
+        assert here.text().isascii()
+        assert "+ 50 % tell" in here.text()
+        assert "=$1.34 covered" in here.text()  # not the sign of an estimate
+        assert "::......]." in here.text()
 
 
 async def test_keys_that_are_other_ones_are_named() -> None:
