@@ -40,7 +40,9 @@ class Given:
 
     def ceiling(self, unit: str) -> int | None:
         """Give the ceiling in a unit of `MONEY`."""
-        return {"billed": self.billed, "covered": self.covered, "tokens": self.tokens}[unit]
+        if unit == "billed":
+            return self.billed
+        return self.covered if unit == "covered" else self.tokens
 
     @property
     def free(self) -> bool:
@@ -104,8 +106,10 @@ class Run:
             return 0
         if self.ended:
             return max(0, (self.said_tokens if unit == "tokens" else self.said) - self.gone(unit))
-        ceilings = [given.ceiling(unit) for given in self.grants]
-        return max(0, max((top for top in ceilings if top is not None), default=0) - self.gone(unit))
+        top = 0
+        for given in self.grants:
+            top = max(top, given.ceiling(unit) or 0)
+        return max(0, top - self.gone(unit))
 
 
 @dataclass(frozen=True)

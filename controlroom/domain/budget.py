@@ -7,6 +7,7 @@ knows the payer of counts in both, to be safe.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from controlroom.domain.costs import BILLED, COVERED
@@ -44,18 +45,18 @@ class BudgetRule:
     """What to run when a rung is reached, word by word."""
     dry_run: bool = False
 
-    @property
+    @cached_property
     def stop(self) -> int:
         """The stop line: what the last stopping rung comes to; the limit when none stops."""
         percent = max((rung.percent for rung in self.rungs if rung.action in STOPPING), default=100)
         return self.limit * percent // 100
 
-    @property
+    @cached_property
     def binds(self) -> bool:
         """Whether agents may spend no more than it has: something on its ladder stops them, and in earnest."""
         return not self.dry_run and any(rung.action in STOPPING for rung in self.rungs)
 
-    @property
+    @cached_property
     def least(self) -> int:
         """An amount so small that it is not worth granting."""
         return max(1, self.limit // 200)

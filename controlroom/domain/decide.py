@@ -72,8 +72,8 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     check_work(kind, command, intent.task)
     if reason := capacity.refusal(fleet, host, kind):
         raise No(reason)
-    billing = profile.billing if profile else ""
-    work = _Work(fleet, kind, host.name, intent.name, intent.profile, billing)
+    payer = holding.payer(fleet, host.name, intent.profile)
+    work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
     work.check()
     model, note = work.model(intent.model or (profile.model if profile else ""))
     effect = intents.SpawnOn(

@@ -44,6 +44,15 @@ def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billin
     return lower, f"{lower} instead of {model or 'the default model'}: budget {steps[0]} goes cheaper"
 
 
+def payer(fleet: Fleet, host: str, profile: str) -> str:
+    """Say who will pay for new work: as the profile says, else as for all others of this profile there; "": unknown."""
+    known = fleet.profiles.get(profile)
+    if known and known.billing:
+        return known.billing
+    theirs = {agent.billing for agent in fleet.agents_on(host) if agent.profile == profile and agent.billing}
+    return theirs.pop() if len(theirs) == 1 else ""
+
+
 def is_paused(agent: Agent) -> bool:
     """Say whether an agent was paused for want of money, and not by anybody."""
     return agent.state is State.PAUSED and agent.detail.removeprefix("paused: ").startswith("budget")

@@ -17,6 +17,10 @@ LATE = 60_000
 """Milliseconds for which the usage of a run that another one has replaced may still be on its way."""
 
 
+AHEAD = 1_000_000
+"""How far a grant that a host shows may be ahead of ours, as after a ledger was put back; further, it is a lie."""
+
+
 class GrantBook:
     """All grants that may be in force, by run."""
 
@@ -50,13 +54,12 @@ class GrantBook:
                 self.settle(row.run)
 
     def goes_by(self, run: RunKey, number: int) -> list[Statement]:
-        """Take that a run goes by this grant: those before it are over."""
-        self.number = max(self.number, number)
-        rows = self._rows.get(run)
-        if not rows or number <= self._known.get(run, 0):
+        """Take that a run goes by this grant: those before it are over. One that it was not given is not believed."""
+        rows = self._rows.get(run, [])
+        if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
             return []
         self._known[run] = number
-        self._rows[run] = [row for row in rows if row.number >= number] or rows[-1:]
+        self._rows[run] = [row for row in rows if row.number >= number]
         return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
 
     def waits(self, run: RunKey) -> bool:
@@ -73,7 +76,8 @@ class GrantBook:
     def observe(self, fleet: Fleet, now: int) -> list[Statement]:
         """Take what hosts say of their runs: which grant each goes by, and which runs are no more."""
         statements: list[Statement] = []
-        self.number = max([self.number, *(agent.grant for agent in fleet.agents.values())])
+        seen = [agent.grant for agent in fleet.agents.values() if agent.grant <= self.number + AHEAD]
+        self.number = max([self.number, *seen])
         for key in self.keys:
             agent = fleet.agents.get(f"{key[0]}/{key[1]}")
             if agent is not None and agent.epoch == key[2]:

@@ -7,8 +7,8 @@ written, then sent, in this order, so that no crash between them gives away more
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.allotment import Purse, Run, Share, given_away, share_out
@@ -26,6 +26,7 @@ from controlroom.fleet.grant_mail import GrantMail
 from controlroom.fleet.grant_tables import GRANTS, NUMBER, PROBE, RUNGS, GrantRow, granted
 from controlroom.fleet.ladder import Ladder
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.looks import SOON, Looks
 from controlroom.fleet.orders import Asked
 from controlroom.fleet.purses import Purses
 from controlroom.fleet.resuming import Resuming
@@ -36,9 +37,6 @@ from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 
 log = logging.getLogger("controlroom.treasury")
-
-SOON = 0.1
-"""Seconds for which what happens is gathered."""
 
 TICK = 30.0
 """Seconds after which everything is looked at again though nothing has happened."""
@@ -93,11 +91,7 @@ class Treasury:
         """The ledger holds more than the sums."""
         self._seen: object = None
         self._noticing: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._looking = False
-        self._again = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._looks = Looks(self._look)
 
     def start(self) -> None:
         """Begin to look."""
@@ -108,11 +102,9 @@ class Treasury:
 
     def close(self) -> None:
         """Do nothing more."""
-        for timer in (self._timer, self._noticing):
-            if timer is not None:
-                timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        if self._noticing is not None:
+            self._noticing.cancel()
+        self._looks.close()
         self._ladder.close()
         self._resuming.close()
 
@@ -123,7 +115,7 @@ class Treasury:
 
     @property
     def _busy(self) -> bool:
-        looks = self._looking or self._again or self._noticing is not None
+        looks = self._looks.busy or self._noticing is not None
         return looks or self._mail.open or self._ladder.busy or self._resuming.busy
 
     # ----------------------------------------------------------------------- what happens
@@ -148,9 +140,7 @@ class Treasury:
 
     def stir(self) -> None:
         """Something may have changed: look soon."""
-        if not self._again:
-            self._again = True
-            self._look_in(SOON)
+        self._looks.stir()
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers: a run goes by its grant, or does not."""
@@ -165,7 +155,7 @@ class Treasury:
         self.stir()
 
     def _changed(self) -> None:
-        if self._noticing is None and not self._again and (self.purses.rules or self._grants.keys):
+        if self._noticing is None and (self.purses.rules or self._grants.keys):
             self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
 
     def _notice(self) -> None:
@@ -174,8 +164,7 @@ class Treasury:
         seen = _what_matters(self._room.fleet)
         if seen != self._seen:
             self._seen = seen
-            self._again = True
-            self._look_in(0.0)
+            self._looks.stir(0.0)
 
     def runways(self) -> list[Runway]:
         """Say how far each agent can go alone."""
@@ -223,8 +212,8 @@ class Treasury:
         key = (start.host, start.name, start.epoch)
         dearest = self._sums.dearest.get(start.model)
         profile = self._room.fleet.profiles.get(start.profile)
-        billing, rank = (profile.billing, profile.priority) if profile else ("", 0)
-        new = Run(*key, start.profile, billing, rank, dearest=dearest)
+        payer = profile.billing if profile else ""
+        new = Run(*key, start.profile, payer, profile.priority if profile else 0, dearest=dearest)
         runs = [run for run in self._runs() if run.key != key]
         if start.kind == "command":
             return [], runs, new
@@ -246,39 +235,21 @@ class Treasury:
 
     # ----------------------------------------------------------------------- looking
 
-    def _look_in(self, seconds: float) -> None:
-        """Look after so many seconds, or before, when that was said already."""
-        loop = asyncio.get_running_loop()
-        if self._timer is not None:
-            if self._due <= loop.time() + seconds:
-                return
-            self._timer.cancel()
-        self._due = loop.time() + seconds
-        self._timer = loop.call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._looking:
-            self._look_in(SOON)
-            return
-        self._again, self._looking = False, True
-        self._begin(self._look_through())
-
-    async def _look_through(self) -> None:
+    async def _look(self) -> float:
         try:
             await self._read()
             self._climb()
             await self._share_out()
             self._go_on()
             self._warn()
-            self._look_in(max(SOON, min(TICK, self.purses.next_end(self._room.clock()) / 1000)))
+            return min(TICK, self.purses.next_end(self._room.clock()) / 1000)
         except LedgerProblem as problem:
             self._complain(str(problem))
         except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
             log.exception("budgets cannot be looked at")
             self._complain(f"Control Room made a mistake ({type(mistake).__name__}); see the engine's log")
-        finally:
-            self._looking = False
+        self._stale = True
+        return AGAIN
 
     async def _read(self) -> None:
         """Have the sums of the ledger as they are, of all periods and all runs."""
@@ -357,8 +328,6 @@ class Treasury:
         known = self._room.fleet.alarms.get("ledger")
         since = known.since if known else self._room.clock()
         self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
-        self._stale = True
-        self._look_in(AGAIN)
 
     def _warn(self) -> None:
         """Say which agents run without a grant where they cannot be given one."""
@@ -375,11 +344,6 @@ class Treasury:
     def _write(self, statements: list[Statement]) -> None:
         if statements:
             self._books.booked(statements)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="treasury")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _what_matters(fleet: Fleet) -> object:
