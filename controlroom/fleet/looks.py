@@ -8,7 +8,7 @@ SOON = 0.1
 """Seconds for which what happens is gathered."""
 
 SLOWEST, SHARE = 0.5, 8
-"""Seconds between two looks at most, and how much longer than a look that is, for counting is not all there is to do."""
+"""Seconds between two looks at most; how many times longer than a look takes the time to the next one is."""
 
 
 class Looks:
