@@ -58,11 +58,18 @@ def cut(budget: Budget, purse: Purse, runs: Iterable[Run]) -> frozenset[str]:
     return stopped_by(purse.rule, (run for run in runs if purse.holds(run)))
 
 
-def unbound(agents: Sequence[str], fleet: Fleet, now: int) -> Alarm | None:
-    """Say which agents no budget binds until their hosts are back; None: there is no such agent."""
+UNBOUND = {
+    "ungranted": "no budget binds {} until the link is back: the budget came after the link was lost",
+    "untaken": "no budget binds {}: its host does not take what it is granted (the engine's log says why); end it, or "
+    "look there",
+}
+"""Alarms about agents that could not be granted anything."""
+
+
+def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm | None:
+    """Say which agents no budget binds, for one of the reasons of `UNBOUND`; None: there is no such agent."""
     if not agents:
         return None
     named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
-    known = fleet.alarms.get("ungranted")
-    text = f"no budget binds {named} until the link is back: the budget came after the link was lost"
-    return Alarm(text, "warning", known.since if known else now)
+    known = fleet.alarms.get(about)
+    return Alarm(UNBOUND[about].format(named), "warning", known.since if known else now)

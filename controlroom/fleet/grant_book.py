@@ -62,6 +62,15 @@ class GrantBook:
         self._rows[run] = [row for row in rows if row.number >= number]
         return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
 
+    def refused(self, run: RunKey, number: int) -> list[Statement]:
+        """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
+        rows = self._rows.get(run, [])
+        left = [row for row in rows if row.number != number]
+        if not left or len(left) == len(rows) or number <= self._known.get(run, 0):
+            return []
+        self._rows[run] = left
+        return [("delete from grants where number = ?", (number,))]
+
     def waits(self, run: RunKey) -> bool:
         """Say whether it is not known that a run goes by the newest of its grants."""
         rows = self._rows.get(run)

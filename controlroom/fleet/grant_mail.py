@@ -20,8 +20,8 @@ MARGIN = 75_000
 LEAST = 1_000
 """Milliseconds that a grant with an end lasts at least."""
 
-RETRY = 5_000
-"""Milliseconds until a run that would not take a grant is given another."""
+RETRY, SELDOM = 5_000, 300_000
+"""Milliseconds until a run that did not take a grant is given another; twice that the next time, up to the second."""
 
 PATIENCE = 30_000
 """Milliseconds for a host to answer."""
@@ -49,6 +49,8 @@ class GrantMail:
         """By request: the run, the number of its grant, and when it was sent."""
         self._sent: dict[RunKey, int] = {}
         """When each run was sent something for the last time."""
+        self._failed: dict[RunKey, tuple[int, int]] = {}
+        """How often in a row a run did not take a grant, and when that was last."""
 
     @property
     def priced(self) -> bool:
@@ -93,12 +95,17 @@ class GrantMail:
         if self._post.send(row.host, grant):
             self._open[grant.id] = row.run, row.number, now
 
-    def answered(self, host: str, reply: Reply) -> tuple[RunKey, int] | None:
+    def answered(self, host: str, reply: Reply, now: int) -> tuple[RunKey, int] | None:
         """Take a host's answer; give the run and the number of the grant that it is about."""
         found = self._open.get(reply.id)
         if found is None or found[0][0] != host:
             return None
         del self._open[reply.id]
+        if reply.outcome == "done":
+            self._failed.pop(found[0], None)
+        else:
+            self._told.pop(host, None)  # the prices may not have been kept
+            self._failed[found[0]] = self._failed.get(found[0], (0, 0))[0] + 1, now
         return found[:2]
 
     def host_down(self, host: str) -> None:
@@ -109,10 +116,17 @@ class GrantMail:
 
     def doubted(self, run: Run, grants: GrantBook, now: int) -> Run:
         """Mark a run whose newest grant may have been lost, and whose host does not owe an answer."""
+        times, at = self._failed.get(run.key, (0, 0))
+        if times and now - at < min(SELDOM, RETRY * 2 ** min(times - 1, 10)):
+            return replace(run, asked=False)
         waits = run.asked and grants.waits(run.key) and now - self._sent.get(run.key, 0) >= RETRY
         if not waits or any(key == run.key for key, _, _ in self._open.values()):
             return run
         return replace(run, again=True)
+
+    def fails(self, run: Run) -> bool:
+        """Say whether a run has not taken what it was granted, and that twice in a row."""
+        return self._failed.get(run.key, (0, 0))[0] > 1
 
     def tidy(self, now: int) -> None:
         """Wait no longer for hosts that do not answer."""

@@ -144,10 +144,15 @@ class Treasury:
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers: a run goes by its grant, or does not."""
-        answered = self._mail.answered(host, reply)
-        if answered is not None and reply.outcome == "done":
+        answered = self._mail.answered(host, reply, self._room.clock())
+        if answered is None:
+            return
+        if reply.outcome == "done":
             self._write(self._grants.goes_by(*answered))
-            self.stir()
+        elif reply.outcome == "refused":
+            log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
+            self._write(self._grants.refused(*answered))
+        self.stir()
 
     def host_down(self, host: str) -> None:
         """The link to a host is lost: what was on its way may or may not have arrived."""
@@ -330,16 +335,14 @@ class Treasury:
         self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
 
     def _warn(self) -> None:
-        """Say which agents run without a grant where they cannot be given one."""
-        purses = self.purses.binding(self._sums, self._room.fleet, self._room.clock())
-        loose = [
-            run.id
-            for run in self._runs()
-            if not run.asked and not run.ended and not run.grants and any(purse.holds(run) for purse in purses)
-        ]
-        agents = [self._room.fleet.agents[name] for name in loose if name in self._room.fleet.agents]
-        out = [agent.id for agent in agents if not self._room.fleet.reachable(agent)]
-        self._room.happened(events.Alarmed("ungranted", unbound(out, self._room.fleet, self._room.clock())))
+        """Say which agents no budget binds though it should: they cannot be reached, or do not take grants."""
+        now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
+        purses = self.purses.binding(self._sums, fleet, now)
+        bound = [run for run in runs if run.id in fleet.agents and any(purse.holds(run) for purse in purses)]
+        away = [run.id for run in bound if not run.grants and not fleet.reachable(fleet.agents[run.id])]
+        wrong = [run.id for run in bound if not run.ended and self._mail.fails(run)]
+        for about, agents in (("ungranted", away), ("untaken", wrong)):
+            self._room.happened(events.Alarmed(about, unbound(about, agents, fleet, now)))
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:

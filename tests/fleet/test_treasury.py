@@ -20,10 +20,11 @@ from controlroom.fleet.ledger import connect
 from controlroom.fleet.limits_seen import LoginSeen
 from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.spending import Spending
-from controlroom.wire.grants import Allowance
+from controlroom.wire.grants import Allowance, Grant
+from controlroom.wire.messages import Reply
 from tests.fleet.granted import CENT, Payer, running
 from tests.fleet.rooms import Room, room
-from tests.fleet.scripted import NOON, ScriptedHost
+from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost
 from tests.fleet.test_spending import Spender, message
 from tests.lab.world import World
 
@@ -391,3 +392,28 @@ async def test_who_is_known_to_use_a_plan_is_not_held_by_what_keys_pay(home: Wor
         host.show()
         await here.until(lambda: here.agent("vm1/a1").billing == "plan")
         assert await spawn(here, "a2") == Conclusion("done")
+
+
+async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: World) -> None:
+    class Stubborn(Payer):
+        def granted(self, channel: ScriptedChannel, grant: Grant) -> None:
+            self.grants.append(grant)
+            channel.say(Reply(grant.id, "refused", "its runner is too old for that"))
+
+    host = Stubborn()
+    running(host, "a1")
+    async with budgeted(host, DAY) as here:
+        await here.until(lambda: len(host.grants) == 1)
+        await here.engine.wait_idle()
+        for tries, wait in ((2, 5_000), (3, 10_000), (4, 20_000)):
+            here.now += wait - 1
+            here.engine.treasury.stir()
+            await here.engine.wait_idle()
+            assert len(host.grants) == tries - 1
+            here.now += 1
+            here.engine.treasury.stir()
+            await here.until(lambda: len(host.grants) == tries)  # noqa: B023 - waited for at once
+            await here.engine.wait_idle()
+        assert len(here.ledger.read("select * from grants")) <= 2
+        assert "no budget binds vm1/a1: its host does not take" in here.engine.fleet.alarms["untaken"].text
+        assert len(host.prices) == 4, "it may have lacked the prices"
