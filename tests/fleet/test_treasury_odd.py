@@ -1,0 +1,94 @@
+"""The treasury and what is odd: windows of plans, hosts that lie, agents on a plan, runners that take no grant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlroom.domain.budget import BudgetRule
+from controlroom.domain.gauges import Rung
+from controlroom.domain.headroom import Reading
+from controlroom.domain.intents import SetBudget
+from controlroom.fleet.limits_seen import LoginSeen
+from controlroom.fleet.orders import Conclusion
+from controlroom.wire.grants import Allowance, Grant
+from controlroom.wire.messages import Reply
+from tests.fleet.granted import CENT, Payer, running
+from tests.fleet.scripted import NOON, ScriptedChannel
+from tests.fleet.test_treasury import DAY, DOLLAR, HOUR, budget, budgeted, spawn
+from tests.lab.world import World
+
+
+async def test_a_window_of_a_plan_is_granted_in_per_cent(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+    async with budgeted(host, "") as here:
+        reading = Reading("ann@example.com", "seven_day", NOON, 60.0, NOON + 50 * HOUR)
+        here.engine.headroom.heard(LoginSeen("vm1/a1", "ann@example.com", "max", (reading,)))
+        rule = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(80, "hold"), Rung(100, "pause")))
+        await here.order(SetBudget(rule))
+        await here.until(lambda: host.grants)
+        assert (host.grants[0].allowance, host.grants[0].lasts) == (Allowance(windows={"seven_day": 85}), 0)
+        await here.until(lambda: budget(here, "week").spent == 60)
+        assert budget(here, "week").ends == NOON + 50 * HOUR
+        later = replace(reading, percent=70.0, at=NOON + 1)
+        here.engine.headroom.heard(LoginSeen("vm1/a1", "ann@example.com", "max", (later,)))
+        await here.until(lambda: "budget week" in here.engine.fleet.alarms)
+        refused = await spawn(here, "a2")
+        assert "budget week (fleet) holds new work from 80 % on: 70 % of 85 % is gone" in refused.reason
+
+
+async def test_a_host_that_lies_about_its_grants_is_not_believed(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        await here.engine.wait_idle()
+        before = budget(here).granted
+        host.agents["a1"] = replace(host.agents["a1"], grant=2**52)
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").grant == 2**52)
+        await here.engine.wait_idle()
+        assert budget(here).granted == before
+        assert await spawn(here, "a2") == Conclusion("done")
+        grant = host.runners["a2", 1].grant
+        assert grant is not None
+        assert grant.number < 100
+
+
+async def test_who_is_known_to_use_a_plan_is_not_held_by_what_keys_pay(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    async with budgeted(host, "") as here:
+        await here.order(SetBudget(BudgetRule("day", DOLLAR, rungs=(Rung(80, "hold"),))))
+        host.work("a1", 90 * CENT)
+        await here.until(lambda: budget(here).reached == 1)
+        assert (await spawn(here, "a2")).outcome == "refused"
+        host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").billing == "plan")
+        assert await spawn(here, "a2") == Conclusion("done")
+
+
+async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: World) -> None:
+    class Stubborn(Payer):
+        def granted(self, channel: ScriptedChannel, grant: Grant) -> None:
+            self.grants.append(grant)
+            channel.say(Reply(grant.id, "refused", "its runner is too old for that"))
+
+    host = Stubborn()
+    running(host, "a1")
+    async with budgeted(host, DAY) as here:
+        await here.until(lambda: len(host.grants) == 1)
+        await here.engine.wait_idle()
+        for tries, wait in ((2, 5_000), (3, 10_000), (4, 20_000)):
+            here.now += wait - 1
+            here.engine.treasury.stir()
+            await here.engine.wait_idle()
+            assert len(host.grants) == tries - 1
+            here.now += 1
+            here.engine.treasury.stir()
+            await here.until(lambda: len(host.grants) == tries)  # noqa: B023 - waited for at once
+            await here.engine.wait_idle()
+        assert len(here.ledger.read("select * from grants")) <= 2
+        assert "no budget binds vm1/a1: its host does not take" in here.engine.fleet.alarms["untaken"].text
+        assert len(host.prices) == 4, "it may have lacked the prices"
