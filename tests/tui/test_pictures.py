@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 
 from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.theme import Depth
+from controlroom.tui.wardrobe import Wardrobe
 from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
@@ -27,12 +29,21 @@ class Compare(Protocol):
     ) -> bool: ...
 
 
-def farm(name: str = theme.DEFAULT, glyphs: theme.Glyphs = theme.RICH_GLYPHS) -> ControlRoomApp:
-    fleet, clock = scenes.farm(), Clock()
+SIZES = pytest.mark.parametrize("size", [(200, 50), (120, 40), (80, 24), (45, 20)], ids=lambda it: f"{it[0]}x{it[1]}")
+KEYS = {"overview": (), "question": ("enter",), "hosts": ("h",), "costs": ("c",)}
+"""How one comes to each of the main screens."""
+
+
+def farm(
+    name: str = theme.DEFAULT, glyphs: theme.Glyphs = theme.RICH_GLYPHS, depth: Depth = Depth.MANY, money: bool = False
+) -> ControlRoomApp:
+    fleet, clock = scenes.watched() if money else scenes.farm(), Clock()
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
+    engine.spent = scenes.spent(fleet)
     return ControlRoomApp(
         engine.connect,
         theme_file=theme.find(name),
+        wardrobe=Wardrobe(None, depth),
         glyphs=glyphs,
         now=clock,
         monotonic=clock.monotonic,
@@ -54,13 +65,9 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
     return before
 
 
-@pytest.mark.parametrize("size", [(200, 50), (120, 40), (45, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
+@SIZES
 def test_overview(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(farm(), terminal_size=size, run_before=pressing())
-
-
-def test_overview_light(snap_compare: Compare) -> None:
-    assert snap_compare(farm("paper"), terminal_size=(120, 40), run_before=pressing())
 
 
 def test_overview_in_plain_signs(snap_compare: Compare) -> None:
@@ -71,9 +78,34 @@ def test_agent(snap_compare: Compare) -> None:
     assert snap_compare(farm(), terminal_size=(120, 40), run_before=pressing("j", "j", "enter"))
 
 
-@pytest.mark.parametrize("size", [(120, 40), (45, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
+@SIZES
 def test_question(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(farm(), terminal_size=size, run_before=pressing("enter"))
+
+
+@SIZES
+def test_hosts(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(farm(), terminal_size=size, run_before=pressing("h"))
+
+
+@SIZES
+def test_costs(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(farm(money=True), terminal_size=size, run_before=pressing("c"))
+
+
+@pytest.mark.parametrize("screen", KEYS)
+@pytest.mark.parametrize("look", ["paper", "mono"])
+def test_in_another_look(snap_compare: Compare, look: str, screen: str) -> None:
+    depth = Depth.NONE if look == "mono" else Depth.MANY
+    app = farm("dusk" if look == "mono" else look, depth=depth, money=True)
+    assert snap_compare(app, terminal_size=(120, 40), run_before=pressing(*KEYS[screen]))
+
+
+@pytest.mark.parametrize("look", ["paper", "mono"])
+def test_a_phone_in_another_look(snap_compare: Compare, look: str) -> None:
+    depth = Depth.NONE if look == "mono" else Depth.MANY
+    app = farm("dusk" if look == "mono" else look, depth=depth, money=True)
+    assert snap_compare(app, terminal_size=(45, 20), run_before=pressing())
 
 
 def test_spawn_form_on_a_phone(snap_compare: Compare) -> None:

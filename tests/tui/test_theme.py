@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from controlroom.domain.loglines import KINDS
 from controlroom.domain.model import LinkState, State
@@ -17,6 +18,7 @@ from controlroom.tui.theme import Depth
 from controlroom.tui.wardrobe import Wardrobe
 
 NAMES = theme.names()
+ROOT = Path(__file__).parent.parent.parent
 
 
 def settings(tmp_path: Path, configured: str = "") -> ScreenSettings:
@@ -26,6 +28,13 @@ def settings(tmp_path: Path, configured: str = "") -> ScreenSettings:
 def test_there_is_one_for_everybody() -> None:
     assert {"dusk", "paper", "contrast", "clear", "sixteen"} <= set(NAMES)
     assert {theme.find(name).dark for name in NAMES} == {True, False}
+
+
+def test_a_wheel_takes_them_along() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert taken["themes"] == "controlroom/themes", "theme_file.folder() looks there"
+    assert theme_file.folder() == ROOT / "themes"
 
 
 @pytest.mark.parametrize("depth", Depth)
