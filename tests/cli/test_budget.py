@@ -1,0 +1,71 @@
+"""The verbs of budgets, against a real engine: set, changed, shown, removed; what is wrong is said."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import tomllib
+
+from controlroom.fleet.home import find_home
+from tests.end_to_end.room import Room
+from tests.lab.world import World
+
+
+@pytest.fixture
+def room(home: World) -> Room:
+    return Room()
+
+
+def stands(room: Room) -> dict[str, dict[str, object]]:
+    return {budget["name"]: budget for budget in json.loads(room.run("budget", "show", "--json"))}
+
+
+def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
+    assert room.run("budget", "show") == ""
+    room.run("budget", "set", "day", "--limit", "8", "--ladder", "80:hold,100:stop")
+    day = stands(room)["day"]
+    assert (day["limit"], day["stop_line"], day["period"], day["unit"]) == (8_000_000, 8_000_000, "day", "billed")
+    assert (day["spent"], day["granted"], day["scope"], day["dry_run"]) == (0, 0, "fleet", False)
+    assert day["ladder"] == [{"at": 80, "do": "hold"}, {"at": 100, "do": "stop"}]
+
+    room.run("budget", "set", "day", "--period", "week", "--dry-run")
+    day = stands(room)["day"]
+    assert (day["limit"], day["period"], day["dry_run"], len(day["ladder"])) == (8_000_000, "week", True, 2)  # type: ignore[arg-type]
+    room.run("budget", "set", "day", "--in-earnest", "--limit", "2.50")
+    room.run("budget", "set", "tokens", "--limit", "5M", "--unit", "tokens", "--scope", "host local")
+    room.run("budget", "set", "mine", "--limit", "85", "--unit", "window", "--window", "seven_day")
+    table = room.run("budget", "show")
+    assert "$2.50" in table
+    assert "5.0M tokens" in table
+    assert "seven day" in table
+    kept = tomllib.loads(find_home(os.environ).budgets.read_text())["budgets"]
+    assert kept["tokens"] == {"limit": "5000000", "unit": "tokens", "scope": "host local"}
+    assert kept["day"]["ladder"] == [{"at": 80, "do": "hold"}, {"at": 100, "do": "stop"}]
+
+    room.run("stop")
+    assert set(stands(room)) == {"day", "tokens", "mine"}, "another engine keeps them"
+    room.run("budget", "remove", "tokens")
+    assert set(stands(room)) == {"day", "mine"}
+    told = [line for line in json.loads(room.run("audit", "--json")) if line["verb"].startswith("budget")]
+    assert [line["outcome"] for line in told] == ["done"] * 6
+    assert "$2.50 per week for fleet, 80:hold,100:stop" in told[2]["reason"]
+    room.run("stop")
+
+
+def test_what_cannot_be_a_budget_is_said(room: Room) -> None:
+    for words, code, sentence in (
+        (["set", "day"], 2, "how much? say --limit"),
+        (["set", "day", "--limit", "much"], 2, 'expected dollars like "2.50"'),
+        (["set", "day", "--limit", "0"], 2, "a limit is more than nothing"),
+        (["set", "Day!", "--limit", "8"], 2, "'Day!' cannot name a budget"),
+        (["set", "day", "--limit", "8", "--ladder", "50"], 2, "a rung does notify, hold"),
+        (["set", "day", "--limit", "8", "--ladder", "x:stop"], 2, "expected a ladder like"),
+        (["set", "day", "--limit", "8", "--scope", "everything"], 2, "is no scope"),
+        (["set", "day", "--limit", "8", "--scope", "host lokal"], 1, "there is no host 'lokal': did you mean local?"),
+        (["set", "day", "--limit", "85", "--unit", "window"], 2, "says which: five_hour"),
+        (["remove", "day"], 1, "there is no budget 'day' (there are none)"),
+    ):
+        assert sentence in room.run("budget", *words, expect=code)
+    room.run("stop")
