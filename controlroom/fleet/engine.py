@@ -93,7 +93,7 @@ class Engine:
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
         self._last_id = ledger.last_op
-        self.spending = Spending(self, ledger, self._books, prices)
+        self.spending = Spending(self, ledger, self._books, prices, config.zone)
         self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
         self.treasury = Treasury(self, ledger, self._books, config.purses(), lambda: self.headroom.logins)
         self._roster = Roster(self, config, self._books, self._links)

@@ -9,11 +9,12 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import tzinfo
 from typing import Any, Protocol
 
 from controlroom.domain import events
 from controlroom.domain.model import Fleet, LinkState
+from controlroom.domain.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.cost_views import money
@@ -25,8 +26,6 @@ from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
 
 log = logging.getLogger("controlroom.spending")
-
-HOUR = 3_600_000
 
 AGAIN = 30.0
 """Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
@@ -51,13 +50,10 @@ class Room(Protocol):
         """The price sheet is read."""
 
 
-def hour_and_day(now: int) -> tuple[int, int, int]:
-    """Say when the hour and the day began where we are, and how long the hour still is; all milliseconds, times UTC."""
-    here = datetime.fromtimestamp(now / 1000).astimezone()
-    hour = here.replace(minute=0, second=0, microsecond=0)
-    day = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
-    began = round(hour.timestamp() * 1000)
-    return began, round(day.timestamp() * 1000), began + HOUR - now
+def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
+    """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
+    hour, next_hour = period("hour", now, zone)
+    return hour, period("day", now, zone)[0], next_hour - now
 
 
 def number_of(session: str) -> int:
@@ -68,8 +64,9 @@ def number_of(session: str) -> int:
 class Spending:
     """Books what all hosts send. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper, load: Callable[[], Sheet]) -> None:
-        """`load` reads the price sheet; it is called in a thread and may raise `ConfigProblem`."""
+    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper, load: Callable[[], Sheet], zone: tzinfo) -> None:
+        """`load` reads the price sheet, in a thread, and may raise `ConfigProblem`; days begin where `zone` is."""
+        self._zone = zone
         self._room, self._ledger, self._books, self._load = room, ledger, books, load
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -198,7 +195,7 @@ class Spending:
 
     async def _count_money(self) -> None:
         """Sum up the hour and the day, now and when another hour begins."""
-        hour, day, left = hour_and_day(self._room.clock())
+        hour, day, left = hour_and_day(self._room.clock(), self._zone)
         self._room.happened(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
         if self._timer is not None:
             self._timer.cancel()

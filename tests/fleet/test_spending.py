@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -216,7 +217,7 @@ def test_hours_and_days_begin_where_the_engine_is(zone: str, monkeypatch: pytest
     time.tzset()
     try:
         for now in (NOON, NOON + 17 * 3_600_000 + 1, 1_762_059_600_000, 1_772_950_500_000):
-            hour, day, left = hour_and_day(now)
+            hour, day, left = hour_and_day(now, ZoneInfo(zone))
             assert day <= hour <= now < now + left
             assert left <= 3_600_000
             assert time.localtime(hour / 1000)[4:6] == (0, 0)
@@ -232,6 +233,6 @@ async def test_what_the_room_has_spent_today_is_shown(here: Room, host: Spender)
     host.agents["a1"] = replace(host.agents["a1"], billing="plan")
     host.show()
     await here.until(lambda: here.agent("vm1/a1").billing == "plan")
-    _, day, _ = hour_and_day(NOON)
+    _, day, _ = hour_and_day(NOON, here.engine.treasury.purses.zone)
     host.use(message(3), message(4, at=day - 1))
     await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))
