@@ -113,6 +113,8 @@ def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credentia
     ("text", "words"),
     [
         ("profiels = 3", "profiels is not a setting: did you mean profiles?"),
+        ("theme = 3", "theme: found 3, expected text in quotes"),
+        ("[keys]\nkill = 3", 'keys.kill: expected a key like "x", or several: ["x", "+"]'),
         ("zzz = 3", "zzz is not a setting: there are home, local, adopt, "),
         ('[profiles.a]\nmodle = "x"', "profiles.a.modle is not a setting: did you mean model?"),
         ("[limits]\nmemory = 1", "limits.memory is not a setting: there are memory_per_agent_mb"),
@@ -218,6 +220,12 @@ def test_a_broken_roster_is_not_overwritten(place: Home) -> None:
     with pytest.raises(ConfigProblem, match="did you mean address"):
         config.add_host(place, "vm2", "vm2")
     assert "adress" in place.hosts.read_text()
+
+
+def test_what_is_the_screens_own_keeps_no_engine_from_its_work(place: Home) -> None:
+    """Themes and keys are checked by who draws with them: a wrong one is a sentence on the screen."""
+    write(place, 'theme = "none of ours"\n[keys]\nkill = "ctrl+k"\nnothing = ["a", "b"]\n')
+    assert config.load(place).hosts == {"local": "local"}
 
 
 # --------------------------------------------------------------------------- the reference
