@@ -219,7 +219,7 @@ class _Desk:
         if left > part:
             return gone + part
         most = min(part, *(self._most(purse, run, unit) for purse in purses))
-        worth = max(_least(purse, run, unit) for purse in purses)
+        worth = min(_least(purse, run, unit) for purse in purses)
         if has is None:
             return gone + (most if most >= worth else 0)
         return gone + most if most - left >= max(1, worth // 2) else has

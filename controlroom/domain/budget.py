@@ -24,6 +24,9 @@ SCOPES = ("host", "profile", "agent", "account")
 MOST = 2**53
 """Micro-dollars or tokens of a budget at most."""
 
+CRUMB = {"billed": 50_000, "covered": 50_000, "tokens": 20_000}
+"""What is no more than a message or two, however large a budget is."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 
 
@@ -59,7 +62,12 @@ class BudgetRule:
     @cached_property
     def least(self) -> int:
         """An amount so small that it is not worth granting."""
-        return max(1, self.limit // 200)
+        return max(1, min(self.limit // 200, CRUMB.get(self.unit, 1)))
+
+    @cached_property
+    def enough(self) -> int:
+        """An amount for which it is worth while to begin again: not a rest that is gone with the next message."""
+        return max(1, min(self.stop // 10, 20 * self.least))
 
 
 class Spend(NamedTuple):

@@ -139,8 +139,9 @@ class Purses:
 
     def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], now: int) -> str:
         """Say why a run that these budgets bind gets no money."""
-        free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in bound}
-        tightest = min((purse for purse in bound), key=lambda purse: free[purse.rule.name] / purse.rule.limit)
+        money = [purse for purse in bound if purse.rule.unit in MONEY]
+        free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in money}
+        tightest = min(money, key=lambda purse: free[purse.rule.name] / purse.rule.limit)
         rule = tightest.rule
         left = amount(max(0, rule.stop - tightest.spent), rule.unit)
         away = given_away(tightest, runs)
@@ -158,7 +159,7 @@ class Purses:
 
 def _is_dry(purse: Purse, fleet: Fleet, theirs: Sequence[Run], free: int) -> bool:
     """Say whether a budget has stopped all whom it binds, though crumbs of it are left."""
-    if free >= purse.rule.stop // 10 or any(not run.ended for run in theirs):
+    if free >= purse.rule.enough or any(not run.ended for run in theirs):
         return False
     paused = (agent for agent in fleet.agents.values() if is_paused(agent))
     return any(covers(purse.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)

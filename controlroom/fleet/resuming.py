@@ -113,4 +113,4 @@ def _allows(purse: Purse, free: int, agent: str) -> bool:
     """Say whether a budget has enough again: not a rest that is gone with the next message."""
     if purse.rule.unit not in MONEY:
         return purse.spent < purse.rule.stop
-    return agent not in purse.cut and free >= max(1, purse.rule.stop // 10)
+    return agent not in purse.cut and free >= purse.rule.enough

@@ -17,6 +17,9 @@ RunKey = tuple[str, str, int]
 LATELY = 7
 """Days over which a model's dearest message is looked for."""
 
+AHEAD = 3660 * DAY
+"""Milliseconds ahead of us in which what was spent counts, too."""
+
 _TOKENS = "input + output + cache_write_5m + cache_write_1h + cache_read"
 
 # ruff: noqa: S608 - only our own words go into these
@@ -54,8 +57,8 @@ def _spend(row: tuple[Any, ...]) -> Spend:
 
 
 def _since(moment: int, now: int) -> Query:
-    """What every agent has used since a moment; also what lies ahead by a host's clock that has run on."""
-    spans = list(spans_of(range(moment // QUARTER, max(moment, now) // QUARTER + 2)))
+    """What every agent has used since a moment; also what lies ahead, as when our clock has been put back."""
+    spans = list(spans_of(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)))
     each = " union all ".join(
         f"select source, pico, {_TOKENS} as tokens from {part.table} where {part.column} >= ? and {part.column} < ?"
         for part in spans

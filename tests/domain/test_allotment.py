@@ -351,3 +351,15 @@ def test_what_ended_counts_with_what_it_said_until_the_period_is_over() -> None:
     run = Run("vm1", "a1", 1, booked=50, grants=(Given(1, 900),), ended=True, said=70, until=150)
     assert given_away(purse, [run]) == 20
     assert given_away(replace(purse, began=150), [run]) == 0
+
+
+def test_a_small_budget_beside_a_large_one_and_many_agents_on_a_large_one() -> None:
+    month = Purse(rule("month", 2_000_000_000), 0, DAY, 0)
+    mine = Purse(rule("mine", 1_000_000, scope="agent vm1/a0"), 0, DAY, 0)
+    runs = [Run("vm1", f"a{index}", 1) for index in range(200)]
+    shares = {share.run.name: share.billed or 0 for share in share_out([month, mine], runs, {})}
+    assert shares["a0"] == 500_000
+    assert min(shares.values()) == 500_000
+    assert max(shares.values()) == 5_000_000
+    late = replace(month, spent=1_950_000_000)
+    assert min(share.billed or 0 for share in share_out([late], runs, {})) == 125_000

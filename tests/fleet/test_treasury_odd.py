@@ -92,3 +92,36 @@ async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: Worl
         assert len(here.ledger.read("select * from grants")) <= 2
         assert "no budget binds vm1/a1: its host does not take" in here.engine.fleet.alarms["untaken"].text
         assert len(host.prices) == 4, "it may have lacked the prices"
+
+
+async def test_a_clock_that_is_put_back_forgets_nothing_that_was_spent(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        host.clock = lambda: here.now
+        assert await spawn(here, "a1") == Conclusion("done")
+        host.work("a1", 40 * CENT)
+        await here.until(lambda: budget(here).spent == 40 * CENT)
+        here.now -= 30 * HOUR
+        here.engine.treasury.stir()
+        await here.until(lambda: budget(here).ends < NOON)
+        assert budget(here).spent == 40 * CENT
+        assert budget(here).granted > 0
+        here.now += 80 * HOUR
+        here.engine.treasury.stir()
+        await here.until(lambda: budget(here).began > NOON)
+        assert budget(here).spent == 0
+
+
+async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        await here.order(SetBudget(BudgetRule("tiny", CENT, rungs=(Rung(100, "pause"),))))
+        week = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(100, "pause"),))
+        await here.order(SetBudget(week))
+        outcomes = [await spawn(here, f"a{number}") for number in range(80)]
+        refused = [outcome.reason for outcome in outcomes if outcome.outcome == "refused"]
+        assert refused
+        assert "budget tiny (fleet) has $0.01 left before its stop line" in refused[0]
+        assert "is granted to agents that run; it begins anew 2026-11-2" in refused[0]
+        given = sum(runner.grant.allowance.billed or 0 for runner in host.runners.values() if runner.grant)
+        assert given <= CENT
