@@ -214,7 +214,7 @@ class _Desk:
         has = newest.ceiling(unit) if newest else None
         left = 0 if has is None else max(0, has - gone)
         part = min(self._part(purse, run, unit) for purse in purses)
-        if has is not None and part <= 2 * left <= 3 * part:
+        if has is not None and _low(run, unit, part) <= left <= part + part // 2:
             return has
         if left > part:
             return gone + part
@@ -252,6 +252,12 @@ class _Desk:
             if unit in MONEY and (top := tops[unit]) is not None:
                 more = top - run.gone(unit) - run.outstanding(unit, purse.began)
                 self._free[purse.rule.name] -= max(0, more)
+
+
+def _low(run: Run, unit: str, part: int) -> int:
+    """Say below what a share is topped up: not even a dear message is to end a run while there is money."""
+    dearest = (run.dearest_tokens if unit == "tokens" else run.dearest) or 0
+    return max(-(-part // 2), min(part * 7 // 8, dearest * 3 // 2))
 
 
 def _least(purse: Purse, run: Run, unit: str) -> int:

@@ -363,3 +363,13 @@ def test_a_small_budget_beside_a_large_one_and_many_agents_on_a_large_one() -> N
     assert max(shares.values()) == 5_000_000
     late = replace(month, spent=1_950_000_000)
     assert min(share.billed or 0 for share in share_out([late], runs, {})) == 125_000
+
+
+def test_a_share_is_topped_up_before_a_dear_message_could_end_the_run() -> None:
+    purse = Purse(rule("day", 8_000_000), 0, DAY, 0)
+    others = [Run("vm1", f"b{index}", 1, grants=(Given(2, 500_000),)) for index in range(7)]
+    cheap = Run("vm1", "a1", 1, grants=(Given(1, 300_000),), dearest=70_000)
+    assert [share for share in share_out([purse], [cheap, *others], {}) if share.run is cheap] == []
+    dear = replace(cheap, dearest=250_000)
+    (share,) = (share for share in share_out([purse], [dear, *others], {}) if share.run is dear)
+    assert share.billed == 500_000
