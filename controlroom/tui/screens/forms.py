@@ -64,6 +64,15 @@ class Form(Sheet):
             self._fields[-1].fill(draft)
         self._fields[-1].enter()
 
+    def on_resize(self) -> None:
+        """Keep the keys on show when a phone's keyboard takes half the height: the fields scroll."""
+        keys = self.query_one(Choices)
+        keys.redraw()
+        lines = keys.styles.height.value if keys.styles.height else 1
+        self.query_one(VerticalScroll).styles.max_height = max(1, self.size.height - 1 - int(lines))
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
+
     @property
     def _draft_name(self) -> str:
         return f"{type(self).__name__} {self.heading}"
@@ -151,7 +160,7 @@ class SpawnForm(Form):
             OneLine("name", suggested_name(self._fleet)),
             Choice("host", hosts, first if first in hosts else ""),
             OneLine("folder", "", hint="home, or what the profile says"),
-            Choice("kind", ["", "headless", "interactive"], "", empty="what the profile says, else headless"),
+            Choice("kind", ["", "headless", "interactive"], "", empty="profile's"),
             Choice("profile", ["", *profiles], "default" if "default" in profiles else "", empty="none"),
             Prose("task", "What is it to do?  Enter starts, \\ then Enter begins a new line"),
         ]

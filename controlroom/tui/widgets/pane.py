@@ -25,6 +25,9 @@ from controlroom.tui.widgets.rule import Rule
 if TYPE_CHECKING:
     from controlroom.tui.app import ControlRoomApp
 
+_LOW = 12
+"""Lines of a screen below which a question has all of it: a phone's keyboard is up."""
+
 _BACK = 4
 """Cells of the sign that leads back."""
 
@@ -207,15 +210,18 @@ class AgentPane(Vertical):
             return
         agent, room = self.agent, cast("ControlRoomApp", self.app)
         self.log_view.paint_pause = room.paint_pause
+        low = self._full and height < _LOW and agent is not None and agent.question is not None
         if self._full:
             head = self.query_one(Head)
             head.show(self._picture, agent)
-            lines = head.lines_wanted(5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 else 1)
+            lines = head.lines_wanted(5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 and not low else 1)
             if head.styles.height is None or head.styles.height.value != lines:
                 head.styles.height = lines
-        most = max(3, height - (8 if height >= 16 else 4)) if self._full else max(3, height * 2 // 3)
+        spare = 1 if low else 8 if height >= 16 else 4
+        most = max(3, height - spare if self._full else height * 2 // 3)
         question = agent.question if agent else None
         self.question.show(question, agent.id if agent else "", self._picture.now, most)
+        self.query_one(Rule).display = not (low and self.question.long)
         self.title()
 
     def on_resize(self) -> None:
