@@ -21,6 +21,7 @@ from controlroom.tui.screens.palette import PaletteScreen
 from tests.tui import scenes
 from tests.tui.room import Room, room
 from tests.tui.test_mouse import tap
+from tests.tui.test_sizes import typed
 
 UP, DOWN = (45, 9), (45, 20)
 """With the keyboard and without."""
@@ -153,3 +154,19 @@ async def test_four_keys_and_the_task_start_an_agent_of_a_profile(size: tuple[in
         [asked] = here.engine.asked
         assert isinstance(asked, SpawnAgent)
         assert (asked.profile, asked.task) == ("docs", "tidy the pages")
+
+
+@pytest.mark.parametrize(("way", "last"), [("s", "enter"), ("m", "enter"), ("x", "y"), ("x", "q"), ("s", "escape")])
+async def test_keys_that_a_slow_link_brings_at_once_do_a_thing_once(way: str, last: str) -> None:
+    async with room(asking(), size=DOWN) as here:
+        here.screen(Overview).table.choose("vm2/api-3")
+        await here.press(way)
+        if way != "x":
+            await here.write("do it")
+        await here.settle()
+        for _ in range(3):
+            here.app.post_message(typed(last))
+        await here.until(lambda: here.app.screen is not here.app._overview or here.engine.asked or last != "enter")
+        await here.settle()
+        assert here.app.mistake is None
+        assert len(here.engine.asked) == (last in ("enter", "y"))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from textual.events import Key, MouseScrollDown, MouseScrollUp
+from textual.keys import _character_to_key
 
 from controlroom.domain.actions import ACTIONS
 from controlroom.domain.model import State
@@ -15,7 +18,7 @@ from tests.tui import scenes
 from tests.tui.room import Room, room
 
 KEYS = [
-    *sorted({action.key for action in ACTIONS} - {"q", ""}),
+    *sorted({key for action in ACTIONS for key in action.keys}),
     *"jkobewq<>1379 ",
     "down",
     "up",
@@ -46,25 +49,58 @@ def churn(here: Room, dice: random.Random) -> None:
         here.engine.running = True
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_random_sizes_and_random_keys(seed: int) -> None:
-    dice = random.Random(seed)
-    fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet), size=(120, 40)) as here:
-        for step in range(40):
-            if step % 8 == 0:
-                await here.pilot.resize_terminal(dice.randint(1, 210), dice.randint(1, 60))
-            key = dice.choice(KEYS)
-            if here.app.screen is here.app._overview and key in ("q", "escape", "backspace"):
-                continue
+def typed(key: str) -> Key:
+    """What a terminal sends: faster than the pilot, who waits after each key."""
+    characters = {" ": " ", "space": " ", "enter": "\r", "tab": "\t"}
+    if len(key) == 1:
+        return Key(_character_to_key(key), key)
+    return Key(key, characters.get(key))
+
+
+async def storm(here: Room, dice: random.Random, keys: int, sizes: int, check: Callable[[Room], None]) -> None:
+    """Press keys, tap and turn the wheel anywhere, in a window whose size changes; leaving is not possible."""
+    here.app.exit = lambda *_, **__: None  # type: ignore[method-assign]
+    for _ in range(sizes):
+        await here.pilot.resize_terminal(dice.randint(1, 210), dice.randint(1, 60))
+        for _ in range(keys // sizes // 5):
             here.clock.pass_(dice.choice([0.01, 1]))
             churn(here, dice)
-            await here.pilot.press("space" if key == " " else key)
-            assert here.app.mistake is None
-            width, height = here.app.size
-            strips = here.app.screen._compositor.render_strips()
-            assert len(strips) == height
-            assert all(strip.cell_length == width for strip in strips)
+            for key in dice.choices(KEYS, k=5):
+                here.app.post_message(typed(key))
+            await here.pilot.pause(0)
+            check(here)
+        x, y = (dice.randrange(most) for most in here.app.size)
+        await here.pilot.click(offset=(x, y))
+        kind = dice.choice([MouseScrollDown, MouseScrollUp])
+        here.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+        await here.pilot.pause()
+        check(here)
+
+
+def whole(here: Room) -> None:
+    """Nothing went wrong, and every cell of the screen is painted."""
+    assert here.app.mistake is None
+    width, height = here.app.size
+    strips = here.app.screen._compositor.render_strips()
+    assert len(strips) == height
+    assert all(strip.cell_length == width for strip in strips)
+
+
+async def storms(seed: int, keys: int, sizes: int) -> None:
+    fleet = scenes.watched()
+    async with room(fleet, scenes.logs(fleet), size=(120, 40)) as here:
+        await storm(here, random.Random(seed), keys, sizes, whole)
+
+
+@pytest.mark.parametrize("number", range(4))
+async def test_a_hundred_sizes_and_a_thousand_keys(seed: int, number: int) -> None:
+    await storms(seed + number, 250, 25)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(4))
+async def test_a_thousand_sizes_and_ten_thousand_keys(seed: int, number: int) -> None:
+    await storms(seed + number, 2_500, 250)
 
 
 async def test_a_keyboard_that_comes_and_goes() -> None:

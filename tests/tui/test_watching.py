@@ -21,7 +21,7 @@ from controlroom.tui.screens.palette import PaletteScreen
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 from tests.tui.room import Room, room
-from tests.tui.test_sizes import KEYS, churn
+from tests.tui.test_sizes import storm, whole
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
@@ -150,28 +150,22 @@ async def test_an_action_that_is_not_for_watchers_is_not_done_however_it_is_reac
         assert not changed(here)
 
 
-async def test_random_keys_change_nothing(seed: int) -> None:
-    await press_at_random(random.Random(seed), 250)
+async def test_a_thousand_random_keys_and_taps_change_nothing(seed: int) -> None:
+    await press_at_random(seed, 1_000)
 
 
 @pytest.mark.long
-async def test_ten_thousand_random_keys_change_nothing(seed: int) -> None:
-    await press_at_random(random.Random(seed), 10_000)
+async def test_ten_thousand_random_keys_and_taps_change_nothing(seed: int) -> None:
+    await press_at_random(seed, 10_000)
 
 
-async def press_at_random(dice: random.Random, count: int) -> None:
-    fleet = scenes.farm()
+async def press_at_random(seed: int, keys: int) -> None:
+    fleet = scenes.watched()
     async with watching(fleet) as here:
-        for step in range(count):
-            if step % 40 == 0:
-                await here.pilot.resize_terminal(dice.randint(20, 210), dice.randint(5, 60))
-                churn(here, dice)
-            key = dice.choice(KEYS)
-            if here.app.screen is here.app._overview and key in ("q", "escape", "backspace"):
-                continue
-            here.clock.pass_(1)
-            await here.pilot.press("space" if key == " " else key)
+        await storm(here, random.Random(seed), keys, keys // 40, whole)
         assert not changed(here)
+        assert here.engine.fleet.hosts == fleet.hosts
+        assert here.engine.fleet.agents.keys() == fleet.agents.keys()
 
 
 @pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))

@@ -110,7 +110,7 @@ class Form(Sheet):
         index = self._fields.index(event.field)
         if index + 1 < len(self._fields):
             self._fields[index + 1].enter()
-        else:
+        elif not self.gone:
             self.send()
 
     @on(Field.Backward)

@@ -156,7 +156,7 @@ class ListSheet(Sheet):
     def on_key(self, event: events.Key) -> None:
         """Digits are the number, Enter does it when that is right; `q`, `n`, Esc leave; others move the list."""
         event.stop()
-        if not self._painted:
+        if not self._painted or self.gone:
             return  # typed ahead of a list that nobody has seen
         key = plain_key(event)
         page = max(1, self.query_one(Listed).size.height - 2)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.message import Message
 from textual.screen import ModalScreen
 
@@ -39,6 +40,15 @@ class Sheet(ModalScreen[None]):
         """All parts have been mounted."""
         self.made = True
         self.room.call_later(self.room.screen_made)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has been left: keys that came together with the one that left it are for nobody."""
+        return self.app.screen is not self
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close, once."""
+        return AwaitComplete() if self.gone else super().dismiss(None)
 
     def leave(self) -> None:
         """Go away, and do nothing."""
@@ -164,7 +174,7 @@ class ConfirmSheet(Sheet):
         self._take(event.key)
 
     def _take(self, key: str) -> None:
-        if key == "y" and self._painted:
+        if key == "y" and self._painted and not self.gone:
             self.dismiss()
             self.room.order(self.intent, "")
         elif key in ("q", "n", "backspace", "escape"):

@@ -156,7 +156,8 @@ class QuestionPanel(Lines):
         )
         styles = [palette.strong if self._top + index == 0 else palette.text for index in range(len(shown))]
         body = [ink.line(("   " + words, style)) for words, style in zip(shown, styles, strict=True)]
-        return [head, *body, self._keys(width)]
+        rest = [()] * (room - len(body))  # the answers stay where they are when the last part is short
+        return [head, *body, *rest, self._keys(width)]
 
     def _keys(self, width: int) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
