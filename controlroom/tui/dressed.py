@@ -14,6 +14,9 @@ from controlroom.tui.widgets.lines import Lines
 class DressedApp(App[None]):
     """Holds the palette that everything is drawn with."""
 
+    told = 0
+    """The exit code that a signal told it to leave with; 0: none did."""
+
     def __init__(self, file: ThemeFile | None, wardrobe: Wardrobe | None, glyphs: Glyphs) -> None:
         """Begin in the colours of `file`, or in the default ones."""
         self.wardrobe = wardrobe or Wardrobe()

@@ -32,12 +32,19 @@ _USUAL = f"\x1b[0m{_OFF}\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h"
 class Leaver(Protocol):
     """What is left: an app."""
 
+    told: int
+    """The exit code that a signal told it to leave with; 0: none did."""
+
     def exit(self, *, return_code: int) -> None:
         """Leave in order."""
 
 
 class Stoppable(Protocol):
     """What can be stopped for a while: an app."""
+
+    @property
+    def told(self) -> int:
+        """The exit code that a signal told it to leave with; 0: none did."""
 
     def suspend(self) -> AbstractContextManager[None]:
         """Give the terminal back, and take it again."""
@@ -74,7 +81,9 @@ class Leaving:
         signal.signal(signal.SIGINT, self._told)  # asyncio has put its own there meanwhile
 
     def _told(self, number: int, _frame: FrameType | None) -> None:
-        code = 128 + number
+        code = self._app.told = 128 + number
+        for stops in (signal.SIGTTOU, signal.SIGTTIN):  # what is stopped now is never gone on with
+            signal.signal(stops, signal.SIG_IGN)
         last_resort = threading.Timer(_GRACE, self._at_once, (code,))
         last_resort.daemon = True
         last_resort.start()
@@ -108,6 +117,8 @@ def stop(screen: Stoppable) -> bool:
         return False
     with screen.suspend():
         os.killpg(os.getpgrp(), signal.SIGSTOP)
+        if screen.told:
+            raise SystemExit(screen.told)
     return True
 
 

@@ -91,6 +91,14 @@ class Shell(Terminal):
         super().__init__(folder, ["bash", "--norc", "--noprofile", "-i"], 120, 40, {"PS1": "$ "}, ROOT)
 
 
+def stages(shell: Shell) -> list[psutil.Process]:
+    """What runs below a shell of the stage."""
+    below = psutil.Process(int(shell.tmux("display-message", "-p", "#{pane_pid}"))).children(recursive=True)
+    found = [process for process in below if "tests.tui.stage" in process.cmdline()]
+    assert found
+    return found
+
+
 @pytest.mark.parametrize("line", ["{}", "sh -c '{}; exit $?'"], ids=["itself", "below a script"])
 def test_ctrl_z_and_fg(tmp_path: Path, line: str) -> None:
     shell = Shell(tmp_path)
@@ -113,12 +121,29 @@ def test_ctrl_z_and_fg(tmp_path: Path, line: str) -> None:
 
         wait_for(as_before, what="the screen as it was")
         assert modes(shell) == {"alternate_on": "1", "cursor_flag": "0", "mouse_any_flag": "1"}
+        settled(shell)
+        apps = stages(shell)
         shell.keys("j", "q")
         shell.wait_until_gone("docs-1")
+        wait_for(lambda: not any(app.is_running() for app in apps), what="the app to end")
         shell.type("echo left with $?\n")
         assert_restored_modes(shell)
     finally:
         shell.close()
+
+
+def test_a_stopped_screen_goes_with_its_terminal(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    try:
+        shell.wait_for_text("$")
+        shell.type(f"{STAGE}\n")
+        shell.wait_for_text("docs-1", "q quit")
+        stopped = stages(shell)
+        shell.keys("C-z")
+        shell.wait_for_text("Stopped")
+    finally:
+        shell.close()
+    wait_for(lambda: not any(app.is_running() for app in stopped), what="the app to end")
 
 
 def test_ctrl_z_where_no_shell_waits_stops_nothing(stage: Stage) -> None:
