@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import events, stray
+from controlroom.domain import events, logins, stray
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
 
 HISTORY = 60
@@ -141,7 +141,8 @@ def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
         missing = agent.name in event.gone or (event.complete and agent.id not in present)
         if missing and not _awaited(agent) and not agent.adopted:
             agents.pop(agent.id, None)
-    return stray.watched(replace(fleet, agents=agents), event.host, theirs)
+    watched = stray.watched(replace(fleet, agents=agents), event.host, theirs)
+    return logins.watched(watched, event.host, theirs)
 
 
 def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -102,6 +103,20 @@ async def test_an_engine_that_comes_back_knows_what_was_spent(home: World, host:
         await second.until(lambda: second.agent("vm1/a1").spent == 40_000_000)
         assert len(host.asked) == 2
         assert second.ledger.read("select count(*) from usage") == [(2,)]
+
+
+async def test_a_new_ledger_gets_from_the_hosts_what_the_old_one_held(home: World, host: Spender) -> None:
+    async with room(host) as first:
+        await first.until(lambda: first.agent("vm1/a1").spent == 40_000_000)
+        ledger = first.home.ledger
+    forget(ledger)
+    async with room(host) as second:
+        await second.until(lambda: second.agent("vm1/a1").spent == 40_000_000)
+
+
+def forget(ledger: Path) -> None:
+    for path in ledger.parent.glob(f"{ledger.name}*"):
+        path.unlink()
 
 
 async def test_a_new_run_goes_on_with_the_bill(here: Room, host: Spender) -> None:
