@@ -1,11 +1,14 @@
 """Alarms in the order in which somebody should read them."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from controlroom.domain.explain import Line
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import age
+
+if TYPE_CHECKING:
+    from controlroom.domain.explain import Line
 
 _WORST_FIRST = ("danger", "warning", "notice")
 _TONES = {"danger": "bad", "warning": "warn"}
@@ -20,8 +23,10 @@ def _rank(alarm: Alarm) -> int:
     return _WORST_FIRST.index(alarm.level) if alarm.level in _WORST_FIRST else len(_WORST_FIRST)
 
 
-def lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
+def lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> "list[Line]":
     """Give what to read about all alarms: how bad, since when, what."""
+    from controlroom.domain.explain import Line  # the first frame does without
+
     told: list[Line] = []
     for alarm in worst_first(fleet):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""

@@ -8,7 +8,8 @@ from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
 from controlroom.domain.availability import unavailable
 from controlroom.domain.intents import Intent
-from controlroom.domain.model import Agent, Fleet, Question
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.questions import wants_words
 
 AT_ONCE = 10
 """Orders under way at one time."""
@@ -30,11 +31,6 @@ class Outcome(Protocol):
     @property
     def reason(self) -> str:
         """Why not, in a sentence."""
-
-
-def wants_words(question: Question | None) -> bool:
-    """Say whether it is answered with words or a number, not with yes or no."""
-    return question is not None and question.title.startswith("AskUserQuestion")
 
 
 @dataclass(frozen=True)

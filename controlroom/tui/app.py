@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -14,7 +14,6 @@ from textual.timer import Timer
 from textual.worker import WorkerFailed
 
 from controlroom.domain.absence import happened
-from controlroom.domain.intents import Intent
 from controlroom.domain.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Fleet
 from controlroom.tui import theme
@@ -35,6 +34,9 @@ from controlroom.tui.theme import Glyphs
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.says import Level
+
+if TYPE_CHECKING:
+    from controlroom.domain.intents import Intent
 
 _MINUTE = 60_000
 FRAME = 0.04
@@ -198,7 +200,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         from controlroom.fleet.client import EngineUnavailable
 
         self.source = source
-        pages = asyncio.ensure_future(self._pages(source))
+        pages = asyncio.ensure_future(self._patient(self._reader.pump(source)))
         reason = "the engine has stopped"
         try:
             self._engine_here(source)
@@ -212,9 +214,6 @@ class ControlRoomApp(KeyedApp, DressedApp):
             await asyncio.gather(pages, return_exceptions=True)
         self._engine_gone(reason, stopped=source.stopped)
         await self._let_go(source)
-
-    async def _pages(self, source: Source) -> None:
-        await self._patient(self._reader.pump(source))
 
     async def _pictures(self, source: Source) -> None:
         while source.connected:
@@ -380,7 +379,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         if screen is not None:
             screen.say(text, level, seconds=4 + len(text) / 20)
 
-    def order(self, intent: Intent, done: str = "") -> None:
+    def order(self, intent: "Intent", done: str = "") -> None:
         """Ask the engine for something; `done` is said when it was done."""
         if self.source is None:
             self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)

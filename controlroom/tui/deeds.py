@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
-from controlroom.domain.many import wants_words
 from controlroom.domain.model import Agent, Host, Question
+from controlroom.domain.questions import wants_words
 from controlroom.tui.asked import attached, host_check
 from controlroom.tui.going import GOING, Deed, agent_of
 from controlroom.tui.many import begin

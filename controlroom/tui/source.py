@@ -1,14 +1,17 @@
 """What the screen needs of a client of the engine. `fleet.client.Client` fits; so does a client that tests hold."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from __future__ import annotations
 
-from controlroom.domain.attached import FrontEnd
-from controlroom.domain.checkup import Check
-from controlroom.domain.costs import CostRow
-from controlroom.domain.intents import Intent
-from controlroom.domain.loglines import Matches, ScreenLine
-from controlroom.domain.model import Fleet, LogPlace, LogRecord
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does not wait for it
+    from controlroom.domain.attached import FrontEnd
+    from controlroom.domain.checkup import Check
+    from controlroom.domain.costs import CostRow
+    from controlroom.domain.intents import Intent
+    from controlroom.domain.loglines import Matches, ScreenLine
+    from controlroom.domain.model import Fleet, LogPlace, LogRecord
 
 
 class Outcome(Protocol):

@@ -9,8 +9,8 @@ from textual.message import Message
 
 from controlroom.domain.actions import Action
 from controlroom.domain.keymap import shown
-from controlroom.domain.many import wants_words
 from controlroom.domain.model import Question
+from controlroom.domain.questions import wants_words
 from controlroom.domain.words import age
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
