@@ -87,7 +87,7 @@ async def test_the_first_screen_answers_what_one_asks_first() -> None:
         here.engine.put(replace(fleet.agents["vm2/api-3"], state=State.DONE, since=here.clock()))
         await here.until(lambda: here.app.picture.fleet.agents["vm2/api-3"].state is State.DONE)
         here.app.tick()
-        await here.settle()
+        await here.until(lambda: "since 14:32  1 done" in here.text() and "✓3" in here.text())
         top, *lines = here.text().splitlines()
         assert top.split() == ["▲1", "●4", "◷1", "✕1", "○1", "◌1", "✓3", "$83.73", "14:37"]
         assert lines[0].startswith(" day $98/160")
