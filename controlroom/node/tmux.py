@@ -98,7 +98,10 @@ class Tmux:
         if not self.program:
             raise TmuxError(NO_TMUX)
         argv = [self.program, "-L", self._socket, "-f", "/dev/null", *words(("start-server",), KEEP_SERVER, *OPTIONS)]
-        done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
+        for _ in range(_STARTS):  # one that is just ending takes a new one along: "server exited unexpectedly"
+            done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
+            if "server exited" not in done:
+                break
         if done:
             raise TmuxError(f"the tmux server does not start: {done}")
 

@@ -146,7 +146,6 @@ def test_from_the_screen_and_back_also_when_the_link_dies(
 ) -> None:
     screen = tmux_screen([*CONTROLROOM], width=100, height=30)
     screen.wait_for_text("far", "attach", deadline=LATE)
-    screen.type("c")
     screen.keys("Enter")
     screen.wait_for_text("start-up dialog", deadline=LATE)
     screen.type("t")

@@ -303,6 +303,7 @@ def test_only_the_room_that_owns_a_host_acts_there(node: NodeClient) -> None:
 
 def test_who_may_only_look_changes_nothing(home: World, node: NodeClient) -> None:
     node.spawn("one", 1, "sleep", "600")
+    node.wait_agent("one", lambda seen: seen.state == "working")
     before = {path: path.lstat().st_mtime_ns for path in state_folder(home.home).rglob("*")}
     with NodeClient() as watcher:
         watcher.greet(read_only=True)

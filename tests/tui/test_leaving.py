@@ -126,7 +126,13 @@ def test_ctrl_z_and_fg(tmp_path: Path, line: str) -> None:
         shell.keys("j", "q")
         shell.wait_until_gone("docs-1")
         wait_for(lambda: not any(app.is_running() for app in apps), what="the app to end")
-        shell.type("echo left with $?\n")
+
+        def prompted() -> bool:
+            """What is typed before the shell has its terminal back may be lost."""
+            shell.type("echo left with $?\n")
+            return "left with 0" in shell.screen()
+
+        wait_for(prompted, what="the shell to listen", poll=0.3)
         assert_restored_modes(shell)
     finally:
         shell.close()
