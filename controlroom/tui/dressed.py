@@ -4,6 +4,7 @@ from textual.app import App
 from textual.filter import NoColor
 
 from controlroom.tui import theme
+from controlroom.tui.driver import OnceDriver
 from controlroom.tui.layouts import Layouts
 from controlroom.tui.theme import Depth, Glyphs, Palette
 from controlroom.tui.theme_file import ThemeFile
@@ -23,7 +24,7 @@ class DressedApp(App[None]):
         self.layouts = Layouts(self.wardrobe.memory)
         """How the screens are arranged."""
         colourless = self.wardrobe.depth is Depth.NONE
-        super().__init__(ansi_color=True if colourless else None)
+        super().__init__(OnceDriver, ansi_color=True if colourless else None)
         if colourless and not self.no_color:
             self._filters.append(NoColor())
         self._glyphs = glyphs
