@@ -192,14 +192,20 @@ def test_an_engine_that_is_killed_leaves_a_screen_that_can_be_left(tmp_path: Pat
     (room / "themes" / "mine.toml").write_text('like = "dusk"\n[colours]\nbackground = "#102030"\n')
     (room / "config.toml").write_text('theme = "mine"\nlocal = false\n[keys]\nback = "z"\n')
     env = {"CONTROLROOM_HOME": str(room)}
+
+    def engine() -> int:
+        words = (room / "engine.lock").read_text().split()
+        assert words, "an engine is just writing its name into the lock"
+        return int(words[0])
+
     command = f"{sys.executable} -m controlroom; code=$?; stty -a; echo left with $code; sleep 600"
     terminal = Terminal(tmp_path / "t", command, 120, 40, {**env, "COLORTERM": "truecolor"}, ROOT)
     try:
         terminal.wait_for_text("No hosts yet", "z quit", deadline=30)
         assert "48;2;16;32;48m" in terminal.colours()
-        engine = int((room / "engine.lock").read_text().split()[0])
-        os.kill(engine, signal.SIGKILL)
-        wait_for(lambda: int((room / "engine.lock").read_text().split()[0]) != engine, 30, "another engine")
+        first = engine()
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: engine() != first, 30, "another engine")
         terminal.keys("z")
         assert_restored(terminal, 0)
     finally:
