@@ -2,20 +2,18 @@
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from controlroom.domain.loglines import log_lines
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.timeline import Moment, Sieve, TimelineWish
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logbook import Entry, LogBook
 
 MOST = 5_000
 """Moments held; the oldest go first."""
 
 AGENTS = 40
 """Agents whose logs are read at once, at most."""
-
-_TAIL = 400
-"""Moments from the end among which the last one of a book is looked for."""
 
 
 def read_of(fleet: Fleet, wanted: Sequence[str]) -> dict[str, int]:
@@ -29,6 +27,15 @@ def _spoke(agent: Agent) -> tuple[int, str]:
     return max(agent.last_line_at, agent.since), agent.id
 
 
+class _Taken(NamedTuple):
+    """How far a book was taken in. Its last entry may grow: a line that is continued is another one then."""
+
+    book: LogBook
+    generation: int
+    after_last: int
+    last: Entry
+
+
 class Timeline:
     """Moments in order. A book is taken in as far as it has grown."""
 
@@ -36,30 +43,25 @@ class Timeline:
         self.moments: list[Moment] = []
         self.kept: list[tuple[str, object, int]] = []
         """Moments that somebody wants to come back to, by key."""
-        self._taken: dict[str, tuple[LogBook, int, int]] = {}
-        """Agent -> its book, the book's generation, and up to which entry it was taken in."""
+        self._taken: dict[str, _Taken] = {}
 
     def take(self, book: LogBook, ahead: int) -> bool:
         """Take in what is new of a book, and say if there was any; `ahead`: milliseconds of its host's clock."""
         known = self._taken.get(book.agent)
-        fresh = known is None or known[0] is not book or known[1] != book.generation
-        if fresh:
+        if known is None or known.book is not book or known.generation != book.generation:
             self.drop(book.agent)
-        begin = book.first if fresh or known is None else max(known[2] - 1, book.first)
-        if not fresh:
-            self._forget_last(book, begin)
+            begin = book.first
+        elif known.after_last > book.first and book.entry(known.after_last - 1) is not known.last:
+            begin = known.after_last - 1
+            self.moments = [one for one in self.moments if (one.agent, one.number) != (book.agent, begin)]
+        else:
+            begin = max(known.after_last, book.first)
         for number in range(max(begin, book.after_last - MOST), book.after_last):
             self._put(book, number, ahead)
-        self._taken[book.agent] = book, book.generation, book.after_last
+        last = book.entry(book.after_last - 1) if len(book) else ()
+        self._taken[book.agent] = _Taken(book, book.generation, book.after_last, last)
         del self.moments[:-MOST]
-        return fresh or begin + 1 < book.after_last or known is None
-
-    def _forget_last(self, book: LogBook, number: int) -> None:
-        """The newest line of a book may have grown since: it is taken in anew."""
-        for index in range(len(self.moments) - 1, max(-1, len(self.moments) - _TAIL), -1):
-            moment = self.moments[index]
-            if moment.agent == book.agent and moment.number >= number:
-                del self.moments[index]
+        return begin < book.after_last
 
     def _put(self, book: LogBook, number: int, ahead: int) -> None:
         place = book.place(number)

@@ -48,6 +48,32 @@ def test_everything_is_there_once_and_in_order_however_it_comes(told: list[tuple
         assert [moment.at for moment in timeline.moments if moment.agent == agent] == each
 
 
+def test_an_agent_that_was_quiet_for_long_says_nothing_twice() -> None:
+    timeline, quiet, loud = Timeline(), LogBook("vm1/quiet", 1), LogBook("vm1/loud", 1)
+    quiet.begin_again(page("vm1/quiet", [NOON], 0))
+    loud.begin_again(page("vm1/loud", [NOON + number for number in range(1, 1001)], 0))
+    assert timeline.take(quiet, 0)
+    assert timeline.take(loud, 0)
+    assert not timeline.take(quiet, 0)
+    quiet.append(page("vm1/quiet", [NOON + 2000], 10))
+    assert timeline.take(quiet, 0)
+    assert [moment.at - NOON for moment in timeline.moments if moment.agent == "vm1/quiet"] == [0, 2000]
+
+
+def test_a_line_that_goes_on_is_one_line_wherever_it_stands() -> None:
+    timeline, book, loud = Timeline(), LogBook("vm1/a", 1), LogBook("vm1/loud", 1)
+    begun = LogRecord(NOON, "o", b"one, ", continued=True)
+    place = LogPlace(1, 1, 0)
+    book.begin_again(LogPage("vm1/a", (begun,), place, LogPlace(1, 1, 10), offsets=(0,), first=True))
+    loud.begin_again(page("vm1/loud", [NOON + number for number in range(1, 1001)], 0))
+    timeline.take(book, 0)
+    timeline.take(loud, 0)
+    rest = LogRecord(NOON + 5, "o", b"two")
+    book.append(LogPage("vm1/a", (rest,), LogPlace(1, 1, 10), LogPlace(1, 1, 20), offsets=(10,)))
+    timeline.take(book, 0)
+    assert [moment.line.text for moment in timeline.moments if moment.agent == "vm1/a"] == ["one, two"]
+
+
 def test_who_is_read() -> None:
     fleet = scenes.thousand()
     assert len(read_of(fleet, [])) == AGENTS
