@@ -9,6 +9,8 @@ from typing import TypeVar, overload
 
 Value = TypeVar("Value")
 LONGEST_SHOWN = 4000  # characters of the last value in a failure
+NOT_YET = (AssertionError, LookupError, FileNotFoundError)
+"""What a condition raises while what it looks into has not come."""
 
 
 class NotInTime(AssertionError):
@@ -29,7 +31,7 @@ def wait_for(
 ) -> Value:
     """Call `condition` until its value is true, and return that value.
 
-    An AssertionError inside the condition means "not yet"; any other exception passes through.
+    An error of NOT_YET inside the condition means "not yet"; any other exception passes through.
     `deadline` and `poll` are seconds. Raises NotInTime.
     """
     end = time.monotonic() + deadline
@@ -40,7 +42,7 @@ def wait_for(
             if value:
                 return value
             last = value
-        except AssertionError as error:
+        except NOT_YET as error:
             last = error
         if time.monotonic() > end:
             raise failure(what, deadline, last)
@@ -75,7 +77,7 @@ async def wait_for_async(
             last = value
         except TimeoutError:
             raise failure(what, deadline, "still running") from None
-        except AssertionError as error:
+        except NOT_YET as error:
             last = error
         if time.monotonic() > end:
             raise failure(what, deadline, last)

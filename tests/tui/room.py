@@ -70,6 +70,14 @@ class Room:
         """Wait for a condition, with a deadline."""
         await wait_for_async(condition, 10, what or "the screen to come to it")
 
+    async def press_until(self, condition: Callable[[], object], key: str, most: int = 100) -> None:
+        """Press a key again and again until the screen comes to it, as somebody does who looks for something."""
+        for _ in range(most):
+            if condition():
+                return
+            await self.press(key)
+        await self.until(condition)
+
     def screen(self, kind: type[S]) -> S:
         """Give the screen on top, which must be of this kind."""
         assert isinstance(self.app.screen, kind), f"on top is {self.app.screen}"

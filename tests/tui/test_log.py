@@ -160,7 +160,7 @@ async def test_a_tap_turns_a_page_and_one_on_the_rule_goes_to_the_end() -> None:
 
 
 async def test_a_host_that_is_away_does_not_move_who_reads_an_old_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with room(one(epoch=2), {("vm1/a", 1): lines(500, "first"), ("vm1/a", 2): lines(20)}) as here:
+    async with room(one(epoch=2), {("vm1/a", 1): lines(1500, "first"), ("vm1/a", 2): lines(20)}) as here:
         await opened(here)
         client, fetch = here.engine.clients[0], here.engine.clients[0].fetch
 
@@ -169,9 +169,7 @@ async def test_a_host_that_is_away_does_not_move_who_reads_an_old_line(monkeypat
 
         await here.press("b")
         monkeypatch.setattr(client, "fetch", away)
-        for _ in range(20):
-            await here.press("b")
-        await here.until(lambda: "the link was lost" in here.text())
+        await here.press_until(lambda: "the link was lost" in here.text(), "b")
         before = rows(here)[8:-2]
         here.clock.pass_(10)
         here.engine.put(replace(here.engine.fleet.agents["vm1/a"], last_line="x"))
@@ -179,9 +177,7 @@ async def test_a_host_that_is_away_does_not_move_who_reads_an_old_line(monkeypat
         assert rows(here)[8:-2] == before
         monkeypatch.setattr(client, "fetch", fetch)
         here.clock.pass_(10)
-        for _ in range(20):
-            await here.press("b")
-        await here.until(lambda: "first 0" in rows(here))
+        await here.press_until(lambda: "first 0" in rows(here), "b")
 
 
 async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
@@ -194,10 +190,13 @@ async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
         await here.until(lambda: "first 0" in rows(here))
         assert "second 0" not in rows(here)
         seen: set[str] = set()
-        for _ in range(30):
+        everything = {f"{run} {number}" for run in ("first", "second") for number in range(350)}
+
+        def all_seen() -> bool:
             seen.update(rows(here))
-            await here.press("space")
-        assert {f"{run} {number}" for run in ("first", "second") for number in range(350)} <= seen
+            return everything <= seen
+
+        await here.press_until(all_seen, "space")
         assert any("run 2 begins here" in row for row in seen)
 
 
