@@ -10,11 +10,11 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from controlroom.meter.loose import table, tables, text, whole
 from controlroom.meter.redact import redact
+from controlroom.meter.usage import moment
 from controlroom.node import folder
 from controlroom.node.files import open_regular
 from controlroom.wire.records import FORMAT
@@ -148,13 +148,8 @@ def _time(value: object) -> int:
     """Read a time, which is seconds since 1970 or ISO 8601; 0 for anything else."""
     if not isinstance(value, str):
         return whole(value, _FAR // 1000) * 1000
-    try:
-        moment = datetime.fromisoformat(value[:40].replace("Z", "+00:00"))
-    except ValueError:
-        return 0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    at = round(aware.timestamp() * 1000)
-    return at if 0 < at <= _FAR else 0
+    at = moment(value)
+    return at if at <= _FAR else 0
 
 
 # --------------------------------------------------------------------------- whose login

@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from tests.lab.processes import Process
 from tests.lab.waiting import wait_for
+from tests.lab.world import World
 
 Status = dict[str, Any]
+FurnishClaude = Callable[..., Path]
 
 
 class Room:
@@ -55,3 +59,8 @@ class Room:
     def wait_until(self, what: str, condition: Callable[[Status], object], deadline: float = 30.0) -> None:
         """Wait until the status fulfils a condition."""
         wait_for(lambda: condition(self.status()), deadline, what, poll=0.1)
+
+
+def engines(home: World) -> list[Process]:
+    """The engines that run in a world."""
+    return [process for process in home.processes() if "controlroom engine" in process.command]

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,7 @@ from tests.end_to_end.room import Room, Status
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.terminal import Terminal
-from tests.lab.waiting import wait_for
 from tests.lab.world import World
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
-    wait_for(lambda: not [one for one in home.processes() if "controlroom engine" in one.command], 5)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -22,14 +22,6 @@ from tests.lab.world import World
 OpenScreen = Callable[..., Terminal]
 CONTROLROOM = (sys.executable, "-m", "controlroom")
 LATE = 30
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    """A room with an agent `talk` that says again what is typed on its terminal."""
-    room = Room()
-    yield room
-    room.run("stop")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import MakeHosts
 from tests.end_to_end.elsewhere import install
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, engines
 from tests.lab.loopback import LoopbackHost
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
@@ -28,10 +28,6 @@ def box(ssh_hosts: MakeHosts) -> Iterator[LoopbackHost]:
     install(host)
     yield host
     Room().run("--home", "vm1", "stop")
-
-
-def engines(home: World) -> list[str]:
-    return [process.command for process in home.processes() if "controlroom engine" in process.command]
 
 
 def test_every_verb_reaches_the_engine_there_and_says_who_it_was(home: World, box: LoopbackHost) -> None:

@@ -9,14 +9,10 @@ import json
 import pytest
 
 from tests.end_to_end.room import Room
-from tests.end_to_end.test_first_light import room as a_room
-from tests.end_to_end.test_first_light import vm1 as a_vm1
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-
-room, vm1 = a_room, a_vm1
 
 
 def billed(room: Room, name: str) -> int:

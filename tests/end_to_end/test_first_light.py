@@ -4,41 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, engines
 from tests.lab.host import Host
-from tests.lab.messages_api.server import Api
-from tests.lab.processes import Process
 from tests.lab.terminal import Terminal
-from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
-FurnishClaude = Callable[..., Path]
 OpenScreen = Callable[..., Terminal]
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
-    wait_for(lambda: not engines(home), 5, "the engine to end")
-
-
-def engines(home: World) -> list[Process]:
-    return [process for process in home.processes() if "controlroom engine" in process.command]
-
-
-@pytest.fixture
-def vm1(room: Room, ssh_host: Host, claude_home: FurnishClaude, api: Api) -> Host:
-    """A host with Claude Code on it as its users have it, added to the room by its fingerprint."""
-    claude_home(ssh_host.home, api)
-    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
-    return ssh_host
 
 
 def sources(room: Room, name: str) -> set[str]:

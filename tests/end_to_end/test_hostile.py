@@ -2,14 +2,13 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.room import Room
 from tests.lab.terminal import Terminal
-from tests.lab.world import World
 
 POISON = (
     b"\x1b]52;c;cG9pc29u\x07 clipboard",
@@ -34,13 +33,6 @@ time.sleep(600)
 """
 FORBIDDEN = re.compile(rb"\x1b\]52|poison title|\x1b\]8;|\x1bP[^=+$]*poison|\x1bc|\xc2\x9d|\xe2\x80\xae|\xe2\x81\xa6")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from tests.end_to_end.room import Room
 from tests.lab.host import Host
@@ -14,13 +12,6 @@ from tests.lab.world import World
 
 OpenScreen = Callable[..., Terminal]
 INIT = [sys.executable, "-m", "controlroom", "init"]
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
 
 
 def test_a_host_of_the_ssh_config_by_its_number(

@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.room import Room
-from tests.end_to_end.test_first_light import room as a_room
-from tests.end_to_end.test_first_light import vm1 as a_vm1
 from tests.lab.claude import log_in
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
-room, vm1 = a_room, a_vm1
 MAIL = "ann@example.org"
 Limit = dict[str, Any]
 

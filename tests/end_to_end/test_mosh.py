@@ -16,13 +16,6 @@ PHONE = (45, 20)
 
 
 @pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
-
-
-@pytest.fixture
 def phone(home: World, room: Room, need: Callable[..., str], tmp_path: Path) -> Iterator[Callable[..., MoshSession]]:
     """`phone(delay=0.15, loss=0.05)`: the screen of this room on a phone."""
     need("mosh-server", package="mosh")

@@ -6,26 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-
-from tests.end_to_end.room import Room, Status
-from tests.end_to_end.test_first_light import FurnishClaude, engines
+from tests.end_to_end.room import FurnishClaude, Room, Status, engines
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
 TASK = 'It\'s "all" of $(this) `task`;\n– and more 🎉'
-
-
-@pytest.fixture
-def room(home: World) -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.run("stop")
-    wait_for(lambda: not engines(home), 5, "the engine to end")
 
 
 def add(room: Room, *hosts: Host) -> None:

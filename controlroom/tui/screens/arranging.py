@@ -7,7 +7,6 @@ from controlroom.domain.layout import Layout
 from controlroom.domain.panes import Panes, pin
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.widgets.filter import FilterLine
-from controlroom.tui.widgets.meters import Meters
 from controlroom.tui.widgets.panes import PaneGrid
 from controlroom.tui.widgets.rule import Rule
 
@@ -107,8 +106,3 @@ class ArrangingScreen(RoomScreen):
     def _tapped_panes(self, event: Rule.Tapped) -> None:
         event.stop()
         self.room.do("panes")
-
-    @on(Meters.Tapped)
-    def _tapped_meters(self, event: Meters.Tapped) -> None:
-        event.stop()
-        self.room.do("costs")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
-from textual.message import Message
 
 from controlroom.domain.bars import Gauge, cells, fitting, gauges
 from controlroom.tui import ink
@@ -153,18 +152,15 @@ def _for_phone(found: Sequence[Gauge], most: int) -> list[Gauge]:
 class Meters(Lines):
     """Budgets and limits. Without any it has no line."""
 
-    class Tapped(Message):
-        """It was tapped."""
-
-    def on_click(self, event: events.Click) -> None:
-        """Say so."""
-        event.stop()
-        self.tell(self.Tapped())
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._gauges: Sequence[Gauge] = ()
         self._calm = CalmGauges()
+
+    def on_click(self, event: events.Click) -> None:
+        """Show who spent it, and all there is to say about budgets and limits."""
+        event.stop()
+        self.room.do("costs")
 
     def show(self, picture: Picture, now: float) -> None:
         """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
