@@ -13,7 +13,7 @@ from controlroom.cli.verbs import VERBS
 from controlroom.domain.keymap import DEFAULT, shown
 from controlroom.domain.model import State
 from controlroom.domain.views import GLYPHS, ORDER
-from controlroom.fleet.config import reference
+from controlroom.fleet.config_reference import reference
 
 README = Path(__file__).parent.parent / "README.md"
 

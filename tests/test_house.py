@@ -9,8 +9,9 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,11 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, base
 
 
+def imported(name: str, files: Collection[str]) -> str:
+    """The module that an imported name is, or stands in; empty: none of these."""
+    return next((known for known in (name, name.rpartition(".")[0]) if known in files), "")
+
+
 def trouble(name: str, floor: str, rule: Floor) -> str:
     """Why a file of this floor may not import this name, or an empty text."""
     top = name.partition(".")[0]
@@ -195,6 +201,19 @@ def test_the_map_tells_of_every_folder() -> None:
 def test_floors_import_only_what_is_below(floor: str) -> None:
     wrong = wrong_imports(floor, FLOORS[floor])
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Arrows point down inside a floor, too, and also those that are only there for types or drawn late."""
+    files = {dotted(path): path for path in modules(ROOT / PACKAGE)}
+    arrows = {
+        name: {known for _, wanted in imports(path) if (known := imported(wanted, files)) not in ("", name)}
+        for name, path in files.items()
+    }
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -18,7 +18,7 @@ from controlroom.domain.tiers import Ceilings, Tier
 from controlroom.domain.use import DAY, Requests, Week
 from controlroom.fleet import config
 from controlroom.fleet.advice_questions import AskComparison, AskEstimate, Compared, Estimated
-from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.config import Config
 from controlroom.fleet.cost_views import plan_spend
 from controlroom.fleet.home import Home, HomeProblem, find_home
 from controlroom.fleet.ledger import Ledger, LedgerProblem
@@ -26,6 +26,7 @@ from controlroom.fleet.limit_rules import load_rules
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
 from controlroom.fleet.price_sheet import load
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.use_views import requests, use
 from controlroom.meter.prices import micro
 

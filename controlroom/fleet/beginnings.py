@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controlroom.fleet.address import parse_address
-from controlroom.fleet.config import reference
+from controlroom.fleet.config_reference import reference
 from controlroom.fleet.home import Home
 
 _MOST_BYTES = 1024 * 1024

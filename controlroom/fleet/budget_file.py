@@ -1,11 +1,10 @@
 """Budgets that `budget set` was told: budgets.toml beside config.toml, written whole, in one step."""
 
-import tomli_w
-
 from controlroom.domain.budget import BudgetRule
-from controlroom.fleet.config import ConfigProblem, read, replace_file
 from controlroom.fleet.home import Home
 from controlroom.fleet.money_settings import Budgets, BudgetsFile, rule_of, table_of
+from controlroom.fleet.toml_file import ConfigProblem, write
+from controlroom.fleet.toml_tables import read
 
 _HEAD = """\
 # Written by `controlroom budget set` and `controlroom budget remove`: what you write here by hand may be lost.
@@ -40,8 +39,5 @@ def _told(home: Home) -> dict[str, BudgetRule]:
 
 
 def _write(home: Home, told: dict[str, BudgetRule]) -> None:
-    tables = {"budgets": {name: table_of(rule) for name, rule in sorted(told.items())}} if told else {}
-    try:
-        replace_file(home.budgets, (_HEAD + tomli_w.dumps(tables)).encode())
-    except OSError as error:
-        raise ConfigProblem(f"{home.budgets} cannot be written: {error.strerror}") from None
+    tables = {name: table_of(rule) for name, rule in sorted(told.items())}
+    write(home.budgets, _HEAD, {"budgets": tables} if tables else {})

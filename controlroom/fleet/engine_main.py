@@ -20,7 +20,7 @@ from pathlib import Path
 
 from controlroom import __version__
 from controlroom.fleet import config, price_sheet
-from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.config import Config
 from controlroom.fleet.dialler import HostDialler
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.home import Home, HomeProblem, find_home
@@ -30,6 +30,7 @@ from controlroom.fleet.link import DIALS, Link
 from controlroom.fleet.lock import Taken, hold
 from controlroom.fleet.notify import Notifier, minute_of_day
 from controlroom.fleet.server import Server
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import Greet
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from controlroom.domain.buckets import Ruling
 from controlroom.domain.plans import Offers
 from controlroom.domain.words import nearest
-from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.config import Config
 from controlroom.fleet.home import Home
 from controlroom.fleet.limit_settings import ApiTable, PlanTable
 from controlroom.fleet.offers import load_offers
+from controlroom.fleet.toml_file import ConfigProblem
 
 
 @dataclass(frozen=True)

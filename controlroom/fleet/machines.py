@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from controlroom.domain.machines import Machine, Market
-from controlroom.fleet.config import read
 from controlroom.fleet.home import Home
 from controlroom.fleet.offers import shipped
 from controlroom.fleet.settings import Table
+from controlroom.fleet.toml_tables import read
 
 SHIPPED = Path(__file__).parent / "data" / "machines.toml"
 

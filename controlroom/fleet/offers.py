@@ -15,9 +15,10 @@ from controlroom.domain.plans import Offers, Plan
 from controlroom.domain.tiers import Ceilings, ModelClass, Tier, Tiers
 from controlroom.domain.use import Requests
 from controlroom.domain.words import nearest
-from controlroom.fleet.config import ConfigProblem, read
 from controlroom.fleet.home import Home
 from controlroom.fleet.settings import Table
+from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.toml_tables import read
 from controlroom.meter.usage import MOST_TOKENS
 
 SHIPPED = Path(__file__).parent / "data" / "plans.toml"

@@ -16,9 +16,10 @@ from typing import Any
 
 from pydantic import Field
 
-from controlroom.fleet.config import ConfigProblem, read
 from controlroom.fleet.home import Home
 from controlroom.fleet.settings import Table
+from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.toml_tables import read
 from controlroom.meter.prices import DOLLAR, Factors, Price, Rates, Sheet
 from controlroom.meter.sheet_file import from_value
 

@@ -8,13 +8,13 @@ from controlroom.domain import events, intents
 from controlroom.domain.budget_words import described
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
-from controlroom.fleet import budget_file
-from controlroom.fleet import config as settings
+from controlroom.fleet import budget_file, hosts_file
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.config import Config, ConfigProblem
+from controlroom.fleet.config import Config
 from controlroom.fleet.home import Home
 from controlroom.fleet.links import Links
 from controlroom.fleet.orders import Asked, Conclusion, verb_of
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.treasury import Treasury
 
 Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
@@ -90,7 +90,7 @@ class Roster:
             case intents.RemoveBudget():
                 budget_file.drop(home, intent.name)
             case _:
-                settings.change_hosts(home, intent)
+                hosts_file.change(home, intent)
 
     def _carry_out(self, effect: intents.Effect) -> None:
         if isinstance(effect, intents.ConnectTo):

@@ -16,9 +16,9 @@ from controlroom.domain import events
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.domain.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.cost_views import money
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.usage_seen import Used
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
 from controlroom.meter.names import is_adopted_name

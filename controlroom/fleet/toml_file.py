@@ -1,8 +1,10 @@
-"""A TOML file of the user's, read as far as it can be told without knowing what is to stand in it."""
+"""A TOML file of the user's, read as far as it can be told without knowing what is to stand in it, and replaced."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 import tomllib
 
 from controlroom.fleet.home import HomeProblem, check_private
@@ -35,3 +37,31 @@ def parsed(path: Path) -> dict[str, Any]:
         raise ConfigProblem(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigProblem(redact(f"{path} is not TOML: {str(error)[:200]}")) from None
+
+
+def write(path: Path, head: str, tables: dict[str, Any]) -> None:
+    """Write a TOML file whole, comments first. Raises `ConfigProblem`; the file is then as it was."""
+    try:
+        _replace(path, (head + tomli_w.dumps(tables)).encode())
+    except OSError as error:
+        raise ConfigProblem(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -27,13 +27,13 @@ from controlroom.tui.leaving import stop
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.looks import Looks
 from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Glyphs
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import LogView
-from controlroom.tui.widgets.says import Level
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
@@ -94,7 +94,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         self._now = now
         self.monotonic = monotonic
         self.picture = Picture(now=now(), zone=zone, read_only=read_only)
-        self.source: Source | None = None
+        self.source = None
         self.mistake: BaseException | None = None
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
         self.on_start: Callable[[], None] = lambda: None
@@ -106,8 +106,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         self._looks = Looks(self.wardrobe.memory)
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
-        self.drafts: dict[str, str] = {}
-        """Texts that somebody began to write and left."""
+        self.drafts = {}
         self._reader = Reader(self.work, self._log_grown, monotonic)
         self._overview = Overview()
 
@@ -345,11 +344,6 @@ class ControlRoomApp(KeyedApp, DressedApp):
         if screen is not None:
             screen.log_grown(book.agent)
 
-    @property
-    def fleet(self) -> Fleet:
-        """What is known of everything."""
-        return self.picture.fleet
-
     # ------------------------------------------------------------------ what keys do
 
     def do(self, name: str) -> None:
@@ -357,6 +351,12 @@ class ControlRoomApp(KeyedApp, DressedApp):
         from controlroom.tui.deeds import do
 
         do(self, name)
+
+    def choose(self, number: int) -> None:
+        """Answer the question on the screen that is on top with one of its choices, counted from 1."""
+        from controlroom.tui.deeds import choose
+
+        choose(self, number)
 
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""

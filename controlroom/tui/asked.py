@@ -1,21 +1,17 @@
 """What is asked of the engine and read on a sheet, which is there at once and filled when the answer comes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
 from controlroom.domain.explain import Line
+from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.source import Source
-from controlroom.tui.widgets.says import Level
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 Told = tuple[str, Sequence[Line]]
 """A heading, and the lines under it."""
 
 
-def host_check(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def host_check(room: Room, screen: RoomScreen) -> None:
     """See whether the chosen host has all that agents need."""
     if name := screen.host_here():
         _ask(room, f"check of {name}", f"{name} is looking at itself…", lambda source: _checked(source, name))
@@ -30,7 +26,7 @@ async def _checked(source: Source, name: str) -> Told:
     return f"check of {name}: {verdict}", [*lines(told.checks), *rest]
 
 
-def attached(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def attached(room: Room, screen: RoomScreen) -> None:
     """Show who is attached to the engine."""
 
     async def found(source: Source) -> Told:
@@ -44,7 +40,7 @@ def attached(room: "ControlRoomApp", screen: RoomScreen) -> None:
     _ask(room, "who is attached", "asking the engine…", found)
 
 
-def _ask(room: "ControlRoomApp", heading: str, meanwhile: str, ask: Callable[[Source], Awaitable[Told]]) -> None:
+def _ask(room: Room, heading: str, meanwhile: str, ask: Callable[[Source], Awaitable[Told]]) -> None:
     from controlroom.tui.screens.report import ReportSheet
 
     if room.source is None:

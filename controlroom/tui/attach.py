@@ -1,16 +1,11 @@
 """The terminal handed to an agent's session and taken back: the screen stands still meanwhile, and is drawn anew."""
 
-from typing import TYPE_CHECKING
-
 from textual.app import SuspendNotSupported
 
-from controlroom.tui.widgets.says import Level
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.room import Level, Room
 
 
-async def attach(room: "ControlRoomApp", agent: str) -> None:
+async def attach(room: Room, agent: str) -> None:
     """Attach to an agent until its person leaves; say why not, or what went wrong."""
     from controlroom.fleet.client import NoAttachment
 

@@ -2,27 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from controlroom.domain import intents
 from controlroom.domain.actions import BY_NAME
+from controlroom.domain.many import plan
 from controlroom.domain.model import Agent, Host, Question
 from controlroom.domain.questions import wants_words
 from controlroom.tui.asked import attached, host_check
 from controlroom.tui.going import GOING, Deed, agent_of
-from controlroom.tui.many import begin
 from controlroom.tui.picture import Engine
+from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.widgets.says import Level
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 READ_ONLY = "read-only: you may look, and change nothing"
 
 
-def do(room: "ControlRoomApp", name: str) -> None:
+def do(room: Room, name: str) -> None:
     """Do an action on the screen that is on top, or say why it cannot be done."""
     screen = room.screen
     if not isinstance(screen, RoomScreen):
@@ -39,14 +35,36 @@ def do(room: "ControlRoomApp", name: str) -> None:
     else:
         if BY_NAME[name].needs:
             screen.keep_choice()
-        deed = partial(begin, action=name) if BY_NAME[name].many and screen.marked() else _DEEDS[name]
+        deed = partial(_to_all, action=name) if BY_NAME[name].many and screen.marked() else _DEEDS[name]
         deed(room, screen)
+
+
+def _to_all(room: Room, screen: RoomScreen, action: str) -> None:
+    """Begin to do an action to all marked agents: ask for words where it needs some, else show the list."""
+    from controlroom.tui.screens.forms import MessageAll, ReassignAll
+    from controlroom.tui.screens.many import ListSheet
+
+    todo = plan(room.fleet, screen.marked(), action)
+    if not todo.targets:
+        room.say(todo.left_out[0][1] if todo.left_out else "they are no longer there")
+    elif action == "message":
+        room.push_screen(MessageAll(screen, todo))
+    elif action == "reassign":
+        room.push_screen(ReassignAll(screen, todo))
+    else:
+        room.push_screen(ListSheet(screen, todo))
+
+
+def _palette(room: Room, screen: RoomScreen) -> None:
+    from controlroom.tui.screens.palette import PaletteScreen
+
+    room.push_screen(PaletteScreen(screen))
 
 
 # --------------------------------------------------------------------------- arranging the overview
 
 
-def _overview(arrange: Callable[[Overview], None]) -> Callable[["ControlRoomApp", RoomScreen], None]:
+def _overview(arrange: Callable[[Overview], None]) -> Callable[[Room, RoomScreen], None]:
     return lambda room, screen: arrange(screen) if isinstance(screen, Overview) else None
 
 
@@ -63,67 +81,67 @@ def _panes(overview: Overview) -> None:
 # --------------------------------------------------------------------------- changing something
 
 
-def _spawn(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _spawn(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import SpawnForm
 
     room.push_screen(SpawnForm(room.fleet, _host_of(room, screen)))
 
 
-def _host_of(room: "ControlRoomApp", screen: RoomScreen) -> str:
+def _host_of(room: Room, screen: RoomScreen) -> str:
     agent = room.fleet.agents.get(screen.agent_here() or "")
     return screen.host_here() or (agent.host if agent else "")
 
 
-def _kill(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _kill(room: Room, screen: RoomScreen) -> None:
     if agent := agent_of(room, screen):
         doing = f"It is {room.fleet.state_of(agent)}. Everything it started ends with it."
         _ask(room, f"Kill {agent.name} on {agent.host}?", doing, "kill", intents.KillAgent(agent.id, agent.epoch))
 
 
-def _forget(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _forget(room: Room, screen: RoomScreen) -> None:
     if agent := agent_of(room, screen):
         what = "Its logs are removed from the host, for good."
         _ask(room, f"Forget {agent.name} on {agent.host}?", what, "forget", intents.ForgetAgent(agent.id, agent.epoch))
 
 
-def _host_remove(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _host_remove(room: Room, screen: RoomScreen) -> None:
     if name := screen.host_here():
         what = "Its agents live on; this room no longer looks at them."
         _ask(room, f"Take {name} out of the room?", what, "remove", intents.RemoveHost(name))
 
 
-def _host_take(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _host_take(room: Room, screen: RoomScreen) -> None:
     if name := screen.host_here():
         what = "Another control room owns it and can then only look. Its agents work on."
         _ask(room, f"Take {name} for this control room?", what, "take", intents.TakeHost(name))
 
 
-def _ask(room: "ControlRoomApp", title: str, text: str, verb: str, intent: intents.Intent) -> None:
+def _ask(room: Room, title: str, text: str, verb: str, intent: intents.Intent) -> None:
     from controlroom.tui.screens.sheets import ConfirmSheet
 
     room.push_screen(ConfirmSheet(title, text, verb, intent))
 
 
-def _reassign(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _reassign(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import ReassignForm
 
     if agent := agent_of(room, screen):
         room.push_screen(ReassignForm(room.fleet, agent))
 
 
-def _message(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _message(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import MessageForm
 
     if agent := agent_of(room, screen):
         room.push_screen(MessageForm(agent))
 
 
-def _interrupt(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _interrupt(room: Room, screen: RoomScreen) -> None:
     if agent := agent_of(room, screen):
         room.order(intents.InterruptAgent(agent.id, agent.epoch), f"interrupted {agent.name}; it waits for a message")
 
 
-def _host_add(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _host_add(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import HostForm
 
     room.push_screen(HostForm())
@@ -132,11 +150,11 @@ def _host_add(room: "ControlRoomApp", screen: RoomScreen) -> None:
 # --------------------------------------------------------------------------- answering
 
 
-def _answer(verdict: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
+def _answer(verdict: str) -> Callable[[Room, RoomScreen], None]:
     return lambda room, screen: _answer_shown(room, screen, verdict)
 
 
-def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, words: str = "") -> None:
+def _answer_shown(room: Room, screen: RoomScreen, verdict: str, words: str = "") -> None:
     """Answer the question on show, and only once all of it was on show."""
     panel = screen.question_here()
     question = panel.question if panel is not None else None
@@ -158,13 +176,14 @@ def _answer_shown(room: "ControlRoomApp", screen: RoomScreen, verdict: str, word
         room.order(answer, _answered(room, panel.subject, question, verdict))
 
 
-def choose(room: "ControlRoomApp", screen: RoomScreen, number: int) -> None:
-    """Answer a question with the number of one of its choices."""
-    if room.picture.engine is Engine.HERE and not room.picture.read_only:
+def choose(room: Room, number: int) -> None:
+    """Answer the question on the screen that is on top with the number of one of its choices."""
+    screen = room.screen
+    if isinstance(screen, RoomScreen) and room.picture.engine is Engine.HERE and not room.picture.read_only:
         _answer_shown(room, screen, "allow", str(number))
 
 
-def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict: str) -> str:
+def _answered(room: Room, subject: str, question: Question, verdict: str) -> str:
     known: Agent | Host | None = room.fleet.agents.get(subject) or room.fleet.hosts.get(subject)
     name = known.name if known else subject
     if question.kind == "secret":
@@ -179,6 +198,7 @@ def _answered(room: "ControlRoomApp", subject: str, question: Question, verdict:
 
 _DEEDS: dict[str, Deed] = {
     **GOING,
+    "palette": _palette,
     "allow": _answer("allow"),
     "always": _answer("always"),
     "deny": _answer("deny"),

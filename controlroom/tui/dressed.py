@@ -1,18 +1,18 @@
 """An app that wears a theme and has a layout, and can change both while it is looked at."""
 
-from textual.app import App
 from textual.filter import NoColor
 
 from controlroom.tui import theme
 from controlroom.tui.driver import OnceDriver
 from controlroom.tui.layouts import Layouts
-from controlroom.tui.theme import Depth, Glyphs, Palette
+from controlroom.tui.room import Room
+from controlroom.tui.theme import Depth, Glyphs
 from controlroom.tui.theme_file import ThemeFile
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.lines import Lines
 
 
-class DressedApp(App[None]):
+class DressedApp(Room):
     """Holds the palette that everything is drawn with."""
 
     told = 0
@@ -22,7 +22,6 @@ class DressedApp(App[None]):
         """Begin in the colours of `file`, or in the default ones."""
         self.wardrobe = wardrobe or Wardrobe()
         self.layouts = Layouts(self.wardrobe.memory)
-        """How the screens are arranged."""
         colourless = self.wardrobe.depth is Depth.NONE
         super().__init__(OnceDriver, ansi_color=True if colourless else None)
         if colourless and not self.no_color:
@@ -34,9 +33,7 @@ class DressedApp(App[None]):
         """Draw everything in these colours from now on."""
         depth = self.wardrobe.depth
         self.worn = file
-        """The theme that is worn."""
-        self.palette: Palette = theme.palette(file, self._glyphs, depth)
-        """Its styles."""
+        self.palette = theme.palette(file, self._glyphs, depth)
         self.register_theme(theme.textual_theme(file, depth))
         self.theme = file.name
         if self.is_running:

@@ -1,29 +1,25 @@
 """What actions do that only lead somewhere: another screen or sheet, another line, another order of what is there."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from controlroom.domain.model import Agent, State
+from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.widgets.filter import FilterLine
-from controlroom.tui.widgets.says import Level
 
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
-
-Deed = Callable[["ControlRoomApp", RoomScreen], None]
+Deed = Callable[[Room, RoomScreen], None]
 """What an action does, on the screen that is on top."""
 
 
-def agent_of(room: "ControlRoomApp", screen: RoomScreen) -> Agent | None:
+def agent_of(room: Room, screen: RoomScreen) -> Agent | None:
     """Give the agent that a screen is about."""
     return room.fleet.agents.get(screen.agent_here() or "")
 
 
-def open_agent(room: "ControlRoomApp", agent: str) -> None:
+def open_agent(room: Room, agent: str) -> None:
     """Show an agent; from one agent to another the way back stays one step."""
     if isinstance(room.screen, AgentScreen):
         room.screen.turn_to(agent)
@@ -31,7 +27,7 @@ def open_agent(room: "ControlRoomApp", agent: str) -> None:
         room.push_screen(AgentScreen(agent))
 
 
-def open_hosts(room: "ControlRoomApp", host: str | None = None) -> None:
+def open_hosts(room: Room, host: str | None = None) -> None:
     """Show the hosts, with the cursor on one of them."""
     if isinstance(room.screen, HostsScreen):
         if host:
@@ -40,26 +36,26 @@ def open_hosts(room: "ControlRoomApp", host: str | None = None) -> None:
         room.push_screen(HostsScreen(host))
 
 
-def _open(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _open(room: Room, screen: RoomScreen) -> None:
     if isinstance(screen, TimelineScreen):
         screen.open_here()
     elif agent := screen.agent_here():
         open_agent(room, agent)
 
 
-def _timeline(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _timeline(room: Room, screen: RoomScreen) -> None:
     room.push_screen(TimelineScreen(screen.marked()))
 
 
-def _in_timeline(deed: Callable[[TimelineScreen], None]) -> Callable[["ControlRoomApp", RoomScreen], None]:
+def _in_timeline(deed: Callable[[TimelineScreen], None]) -> Callable[[Room, RoomScreen], None]:
     return lambda _room, screen: deed(screen) if isinstance(screen, TimelineScreen) else None
 
 
-def _hosts(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _hosts(room: Room, screen: RoomScreen) -> None:
     open_hosts(room)
 
 
-def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _back(room: Room, screen: RoomScreen) -> None:
     for line in screen.query(FilterLine):
         if line.text:
             line.write("")
@@ -72,7 +68,7 @@ def _back(room: "ControlRoomApp", screen: RoomScreen) -> None:
         room.exit()
 
 
-def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _next(room: Room, screen: RoomScreen) -> None:
     """Go to the question after the one on show; with one question, to that; with none, say so.
 
     After them come agents that wait at something on their own terminals, which is no question.
@@ -96,26 +92,26 @@ def _next(room: "ControlRoomApp", screen: RoomScreen) -> None:
         open_agent(room, subject)
 
 
-def _host_open(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _host_open(room: Room, screen: RoomScreen) -> None:
     if isinstance(screen, HostsScreen):
         screen.open_host(not screen.alone)
 
 
-def _filter(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _filter(room: Room, screen: RoomScreen) -> None:
     screen.query_one(FilterLine).open()
 
 
-def _match(step: int) -> Callable[["ControlRoomApp", RoomScreen], None]:
+def _match(step: int) -> Callable[[Room, RoomScreen], None]:
     return lambda _room, screen: screen.to_match(step) if isinstance(screen, AgentScreen) else None
 
 
-def _help(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _help(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.help import HelpScreen
 
     room.push_screen(HelpScreen(screen.where, screen.motions()))
 
 
-def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _explain(room: Room, screen: RoomScreen) -> None:
     from controlroom.domain.explain import explain, lines
     from controlroom.tui.screens.report import ReportSheet
 
@@ -126,18 +122,18 @@ def _explain(room: "ControlRoomApp", screen: RoomScreen) -> None:
         room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
 
 
-def _costs(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _costs(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.costs import CostsScreen
 
     room.push_screen(CostsScreen())
 
 
-def _costs_screen(turn: str) -> Callable[["ControlRoomApp", RoomScreen], None]:
+def _costs_screen(turn: str) -> Callable[[Room, RoomScreen], None]:
     """Turn the Costs screen to something else."""
     return lambda _room, screen: getattr(screen, turn)()
 
 
-def _alarms(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _alarms(room: Room, screen: RoomScreen) -> None:
     from controlroom.domain.alarms import lines
     from controlroom.tui.screens.report import ReportSheet
 
@@ -148,29 +144,23 @@ def _alarms(room: "ControlRoomApp", screen: RoomScreen) -> None:
     room.push_screen(ReportSheet(f"alarms: {len(room.fleet.alarms)}", told))
 
 
-def _attach(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _attach(room: Room, screen: RoomScreen) -> None:
     if agent := screen.agent_here():
         room.attach(agent)
 
 
-def _screen(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _screen(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.terminal import TerminalSheet
 
     if agent := screen.agent_here():
         room.push_screen(TerminalSheet(agent))
 
 
-def _palette(room: "ControlRoomApp", screen: RoomScreen) -> None:
-    from controlroom.tui.screens.palette import PaletteScreen
-
-    room.push_screen(PaletteScreen(screen))
-
-
-def _theme(room: "ControlRoomApp", screen: RoomScreen) -> None:
+def _theme(room: Room, screen: RoomScreen) -> None:
     open_themes(room)
 
 
-def open_themes(room: "ControlRoomApp", name: str = "") -> None:
+def open_themes(room: Room, name: str = "") -> None:
     """Offer the themes, beginning with one of them, or with the one that is worn."""
     from controlroom.tui.screens.themes import ThemeSheet
 
@@ -199,7 +189,6 @@ GOING: dict[str, Deed] = {
     "match_newer": _match(-1),
     "hosts": _hosts,
     "host_open": _host_open,
-    "palette": _palette,
     "theme": _theme,
     "help": _help,
     "back": _back,

@@ -4,31 +4,24 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from textual import events
-from textual.app import App
 from textual.screen import Screen
 
 from controlroom.tui.burst import Burst
+from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.touch import Touch
-from controlroom.tui.widgets.says import Level
 
 
-class KeyedApp(App[None]):
+class KeyedApp(Room):
     """An app whose screens take keys in the order in which they were pressed."""
 
-    touch: Touch
     keys_wait = False
-    """Whether somebody is on the way to another screen: keys are for that one."""
 
     def keys_begin(self, monotonic: Callable[[], float], hold: bool) -> None:
         """Take keys from now on; `hold`: tell a paste from keys."""
         self.touch = Touch(monotonic)
         self._typed_ahead: list[events.Key] = []
         self._burst = Burst(self._pressed, self._pasted, self.set_timer) if hold else None
-
-    def say(self, text: str, level: Level = Level.NOTE) -> None:
-        """Say something on the screen that is on top."""
-        raise NotImplementedError
 
     def touched(self) -> None:
         """Somebody is here: they pressed or tapped something."""

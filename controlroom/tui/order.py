@@ -1,16 +1,11 @@
 """An order on its way to the engine, and what is said of what became of it."""
 
-from typing import TYPE_CHECKING
-
 from controlroom.domain.intents import Intent
+from controlroom.tui.room import Level, Room
 from controlroom.tui.source import Source
-from controlroom.tui.widgets.says import Level
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 
-async def order(room: "ControlRoomApp", source: Source, intent: Intent, done: str) -> None:
+async def order(room: Room, source: Source, intent: Intent, done: str) -> None:
     """Ask the engine for something; `done` is said when it was done."""
     from controlroom.fleet.client import EngineUnavailable
 

@@ -16,8 +16,8 @@ from controlroom.domain.gauges import Headroom
 from controlroom.fleet import api_limits, headroom
 from controlroom.fleet.api_asking import Unasked, ceilings, probed, read_ceilings, read_headers, read_secret
 from controlroom.fleet.api_limits import month
-from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.limit_settings import SecretCommand, SecretFile
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
 from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen

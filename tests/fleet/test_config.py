@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from controlroom.fleet import config
-from controlroom.fleet.config import ConfigProblem
+from controlroom.fleet import config, hosts_file
+from controlroom.fleet.config_reference import reference
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.settings import TABLES
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.wire.spec import AgentSpec, Credential
 
 WHOLE = """
@@ -196,13 +197,13 @@ def test_a_file_that_others_can_write_or_nobody_can_read_is_refused(place: Home)
 def test_hosts_that_were_added_stand_beside_the_users_file(place: Home) -> None:
     write(place, WHOLE)
     before = place.config.read_bytes()
-    config.add_host(place, "vm3", "ann@[::1]:22", "SHA256:" + "B" * 43)
-    config.add_host(place, "vm4", "vm4")
+    hosts_file.keep(place, "vm3", "ann@[::1]:22", "SHA256:" + "B" * 43)
+    hosts_file.keep(place, "vm4", "vm4")
     loaded = config.load(place)
     assert (loaded.hosts["vm3"], loaded.hosts["vm4"]) == ("ann@[::1]:22", "vm4")
     assert loaded.fingerprints["vm3"] == "SHA256:" + "B" * 43
     assert loaded.fixed == {"vm1", "vm2"}
-    config.remove_host(place, "vm3")
+    hosts_file.drop(place, "vm3")
     assert set(config.load(place).hosts) == {"vm1", "vm2", "vm4"}
     assert place.config.read_bytes() == before
     assert place.hosts.read_text().startswith("# Written by `controlroom host add`")
@@ -210,7 +211,7 @@ def test_hosts_that_were_added_stand_beside_the_users_file(place: Home) -> None:
 
 
 def test_a_host_in_both_files_is_one_too_many(place: Home) -> None:
-    config.add_host(place, "vm1", "vm1")
+    hosts_file.keep(place, "vm1", "vm1")
     assert "hosts.vm1: it stands in config.toml too" in str(problem(place, '[hosts.vm1]\naddress = "x"'))
 
 
@@ -218,7 +219,7 @@ def test_a_broken_roster_is_not_overwritten(place: Home) -> None:
     place.hosts.write_text("[hosts.vm1]\nadress = 'x'\n")
     place.hosts.chmod(0o600)
     with pytest.raises(ConfigProblem, match="did you mean address"):
-        config.add_host(place, "vm2", "vm2")
+        hosts_file.keep(place, "vm2", "vm2")
     assert "adress" in place.hosts.read_text()
 
 
@@ -232,7 +233,7 @@ def test_what_is_the_screens_own_keeps_no_engine_from_its_work(place: Home) -> N
 
 
 def test_the_reference_names_every_setting_and_is_a_config_once_uncommented(place: Home) -> None:
-    text = config.reference()
+    text = reference()
     for table in TABLES.values():
         for name, field in table.model_fields.items():
             assert f"# {name} = " in text

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from controlroom.domain.machines import Machine, Market
-from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.machines import load_machines
+from controlroom.fleet.toml_file import ConfigProblem
 from tests.lab.world import World
 
 GIB = 1024**3

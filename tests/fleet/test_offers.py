@@ -10,10 +10,10 @@ import pytest
 from controlroom.domain.plans import Offers
 from controlroom.domain.tiers import Ceilings
 from controlroom.domain.use import Requests
-from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
+from controlroom.fleet.toml_file import ConfigProblem
 from tests.documents import README
 from tests.lab.world import World
 

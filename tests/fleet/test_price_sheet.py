@@ -10,9 +10,9 @@ from importlib.metadata import version
 import pytest
 
 from controlroom.fleet import price_sheet
-from controlroom.fleet.config import ConfigProblem
 from controlroom.fleet.home import Home, find_home
 from controlroom.fleet.list_prices import list_prices
+from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.meter.prices import DOLLAR, Sheet
 from controlroom.meter.sheet_file import from_value, to_value
 from controlroom.meter.usage import Message, Usage

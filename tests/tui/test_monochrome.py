@@ -10,10 +10,10 @@ import pytest
 
 from controlroom.domain.loglines import KINDS
 from controlroom.domain.model import Fleet, LinkState, Pending, State
+from controlroom.tui.room import Level
 from controlroom.tui.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
 from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import _GUTTER, _PLAIN_GUTTER
-from controlroom.tui.widgets.says import Level
 from tests.lab.waiting import wait_for
 from tests.tui import scenes
 from tests.tui.room import Room, room

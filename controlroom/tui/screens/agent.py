@@ -109,7 +109,7 @@ class AgentScreen(RoomScreen):
         offered = 0 if self.picture.read_only else choices(self.pane.question.question)
         numbers = range(1, offered + 1)
         answers = [
-            Motion(str(number), "Choose this answer.", partial(self._answer, number), decides=True)
+            Motion(str(number), "Choose this answer.", partial(self.room.choose, number), decides=True)
             for number in numbers
         ]
         return [
@@ -124,11 +124,6 @@ class AgentScreen(RoomScreen):
             self.motion("right", lambda: log.pan(1)),
             self.motion("left", lambda: log.pan(-1)),
         ]
-
-    def _answer(self, number: int) -> None:
-        from controlroom.tui.deeds import choose
-
-        choose(self.room, self, number)
 
     def _page_down(self) -> None:
         if self.pane.question.long:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import events, on
 from textual.screen import Screen
@@ -11,13 +11,11 @@ from controlroom.domain.actions import Action
 from controlroom.domain.availability import unavailable
 from controlroom.tui.painting import Painting
 from controlroom.tui.picture import Picture
+from controlroom.tui.room import Level, Room
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.says import Level, Says
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.widgets.says import Says
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
@@ -57,9 +55,9 @@ class RoomScreen(Screen[None]):
         self._compositor = Painting()
 
     @property
-    def room(self) -> "ControlRoomApp":
+    def room(self) -> Room:
         """The app."""
-        return cast("ControlRoomApp", self.app)
+        return cast(Room, self.app)
 
     @property
     def picture(self) -> Picture:
@@ -194,11 +192,9 @@ class RoomScreen(Screen[None]):
 
     @on(QuestionPanel.Chosen)
     def _tapped_choice(self, event: QuestionPanel.Chosen) -> None:
-        from controlroom.tui.deeds import choose
-
         event.stop()
         if self.turns_to(event.panel):
-            choose(self.room, self, event.number)
+            self.room.choose(event.number)
 
     def turns_to(self, panel: QuestionPanel) -> bool:
         """Somebody answers this question with a tap: say whether it is the one that actions are about."""

@@ -12,7 +12,6 @@ from controlroom.domain.actions import Action
 from controlroom.domain.keymap import shown
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
-from controlroom.tui.deeds import do
 from controlroom.tui.going import open_agent, open_hosts, open_themes
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import RoomScreen
@@ -110,7 +109,7 @@ class PaletteScreen(Sheet):
     def _action(self, action: Action) -> Find:
         reason = self._screen.reason_against(action) or ""
         key = shown(action.key)
-        return Find(f"action {action.name}", key, action.title, action.help, reason, lambda: do(self.room, action.name))
+        return Find(f"action {action.name}", key, action.title, action.help, reason, lambda: self.room.do(action.name))
 
     @on(TypeLine.Changed)
     def _typed(self, event: TypeLine.Changed) -> None:

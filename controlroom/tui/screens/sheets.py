@@ -1,7 +1,7 @@
 """Sheets that lie over a screen: a few lines at its foot. The question before something ends, and the base of forms."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from rich.style import Style
 from textual import events
@@ -13,12 +13,10 @@ from textual.screen import ModalScreen
 from controlroom.domain.intents import Intent
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.room import Room
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rule import Rule
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 
 class Sheet(ModalScreen[None]):
@@ -32,9 +30,9 @@ class Sheet(ModalScreen[None]):
     """Whether everything on it is there; keys wait for that."""
 
     @property
-    def room(self) -> "ControlRoomApp":
+    def room(self) -> Room:
         """The app."""
-        return cast("ControlRoomApp", self.app)
+        return cast(Room, self.app)
 
     def on_mount(self) -> None:
         """All parts have been mounted."""

@@ -10,13 +10,13 @@ from textual.containers import Vertical
 
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.room import Level
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Level
 
 _MOST = 9
 _AROUND = 8

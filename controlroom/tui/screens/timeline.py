@@ -13,6 +13,7 @@ from controlroom.domain.lively import lively
 from controlroom.domain.timeline import exported, wish_of
 from controlroom.tui.calm import NARROW
 from controlroom.tui.picture import Picture
+from controlroom.tui.room import Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.timeline import AGENTS, Timeline, read_of
@@ -20,7 +21,7 @@ from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Level, Says
+from controlroom.tui.widgets.says import Says
 from controlroom.tui.widgets.timeline import TimelineView
 
 _PACE = 0.2

@@ -1,21 +1,17 @@
 """What stands where agents would stand when there is none to show."""
 
-from typing import TYPE_CHECKING
-
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import size
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Engine, Picture
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.room import Room
 
 _SHOWN = 3
 """Machines that are described."""
 
 
-def no_agents(room: "ControlRoomApp", picture: Picture, wanted: str, cells: int) -> list[Line]:
+def no_agents(room: Room, picture: Picture, wanted: str, cells: int) -> list[Line]:
     """Say what to do next. `wanted`: the filter; `cells`: the width there is."""
     fleet, palette, keys = picture.fleet, room.palette, room.keys.shown
     quiet, key = palette.quiet, palette.key

@@ -1,7 +1,7 @@
 """The base of everything drawn here: lines that are built anew and compared, so that only changed ones are painted."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,10 +14,8 @@ from textual.widget import Widget
 
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.room import Room
 from controlroom.tui.theme import Palette
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 
 class Lines(Widget):
@@ -35,9 +33,9 @@ class Lines(Widget):
         """What was given to Textual of the lines as they are."""
 
     @property
-    def room(self) -> "ControlRoomApp":
+    def room(self) -> Room:
         """The app that this stands in."""
-        return cast("ControlRoomApp", self.app)
+        return cast(Room, self.app)
 
     @property
     def palette(self) -> Palette:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.style import Style
 from textual import events, on
@@ -17,13 +17,11 @@ from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.picture import Picture
+from controlroom.tui.room import Room
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rule import Rule
-
-if TYPE_CHECKING:
-    from controlroom.tui.app import ControlRoomApp
 
 _LOW = 12
 """Lines of a screen below which a question has all of it: a phone's keyboard is up."""
@@ -187,7 +185,7 @@ class AgentPane(Vertical):
     def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
         """Show this agent from now on."""
         state = picture.fleet.state_of(agent) if agent else None
-        palette = cast("ControlRoomApp", self.app).palette
+        palette = cast(Room, self.app).palette
         shown = (agent, state, book, picture.now, picture.zone, self.tag, self.size, self.made, palette)
         self._picture, self.agent, self._book = picture, agent, book
         if self.made and shown != self._shown:
@@ -208,7 +206,7 @@ class AgentPane(Vertical):
         height = self.size.height
         if not height:
             return
-        agent, room = self.agent, cast("ControlRoomApp", self.app)
+        agent, room = self.agent, cast(Room, self.app)
         self.log_view.paint_pause = room.paint_pause
         low = self._full and height < _LOW and agent is not None and agent.question is not None
         if self._full:
@@ -243,7 +241,7 @@ class AgentPane(Vertical):
 
     def title(self) -> None:
         """Say on the rule whose log this is, and where in it one stands."""
-        rule, agent, palette = self.query_one(Rule), self.agent, cast("ControlRoomApp", self.app).palette
+        rule, agent, palette = self.query_one(Rule), self.agent, cast(Room, self.app).palette
         if agent is None:
             rule.show("")
             return

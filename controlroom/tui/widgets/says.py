@@ -1,7 +1,6 @@
 """What the program has to say about what was just done: a few lines above the footer, gone by themselves."""
 
 from collections.abc import Sequence
-from enum import Enum
 
 from rich.style import Style
 from textual import events
@@ -9,17 +8,10 @@ from textual.timer import Timer
 
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
+from controlroom.tui.room import Level
 from controlroom.tui.widgets.lines import Lines
 
 _MOST = 4
-
-
-class Level(Enum):
-    """How a saying looks."""
-
-    DONE = "done"
-    NOTE = "note"
-    DANGER = "danger"
 
 
 class Says(Lines):
