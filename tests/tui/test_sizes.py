@@ -11,8 +11,10 @@ from textual.events import Key, MouseScrollDown, MouseScrollUp
 from textual.keys import _character_to_key
 
 from controlroom.domain.actions import ACTIONS
+from controlroom.domain.keymap import DEFAULT
 from controlroom.domain.model import State
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -98,9 +100,28 @@ async def test_a_hundred_sizes_and_a_thousand_keys(seed: int, number: int) -> No
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", range(4))
 async def test_a_thousand_sizes_and_ten_thousand_keys(seed: int, number: int) -> None:
     await storms(seed + number, 2_500, 250)
+
+
+@pytest.mark.parametrize("way", ["", "enter", "h", "c", "l"], ids=["overview", "agent", "hosts", "costs", "timeline"])
+async def test_whatever_is_open_survives_a_window_of_almost_nothing(way: str) -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet)) as here:
+        here.app.exit = lambda *_, **__: None  # type: ignore[method-assign]
+        await here.press(*[way] * bool(way))
+        below = here.screen(RoomScreen)
+        for action in [action for action in DEFAULT.on_screen(below.where) if action.name != "back"]:
+            here.app.do(action.name)
+            await here.settle()
+            for size in ((2, 3), (120, 40)):
+                await here.pilot.resize_terminal(*size)
+                await here.pilot.pause(0)
+                whole(here)
+            while here.app.screen is not below and len(here.app.screen_stack) > 1:
+                await here.press("escape")
 
 
 async def test_a_keyboard_that_comes_and_goes() -> None:

@@ -155,6 +155,7 @@ async def test_a_thousand_random_keys_and_taps_change_nothing(seed: int) -> None
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 async def test_ten_thousand_random_keys_and_taps_change_nothing(seed: int) -> None:
     await press_at_random(seed, 10_000)
 

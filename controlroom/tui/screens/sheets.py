@@ -86,10 +86,10 @@ class Choices(Lines):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as they need."""
         palette, lines = self.palette, list[list[tuple[str, Style | None]]]()
-        self._places, at = [], width
+        self._places, at = [], 0
         for key, words in self._choices:
             cells = ink.width(f" {key} {words} ")
-            if at + cells > width and at > 2:
+            if not lines or (at + cells > width and at > 2):
                 lines.append([("  ", None)])
                 at = 2
             self._places.append((len(lines) - 1, at, at + cells, key))
