@@ -103,7 +103,7 @@ class HeadroomDesk:
 
     async def wait_idle(self) -> None:
         """Wait until what was heard is told."""
-        await self._rounds.wait_idle(SOON)
+        await self._rounds.wait_idle()
 
     @property
     def logins(self) -> Mapping[str, str]:

@@ -26,10 +26,10 @@ from controlroom.fleet.grant_mail import GrantMail
 from controlroom.fleet.grant_tables import GRANTS, NUMBER, PROBE, RUNGS, GrantRow, granted
 from controlroom.fleet.ladder import Ladder
 from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.looks import SOON, Looks
 from controlroom.fleet.orders import Asked
 from controlroom.fleet.purses import Purses
 from controlroom.fleet.resuming import Resuming
+from controlroom.fleet.rounds import SOON, Rounds
 from controlroom.fleet.spend_views import RunKey, Sums, read_sums
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.prices import Sheet
@@ -91,7 +91,7 @@ class Treasury:
         """The ledger holds more than the sums."""
         self._seen: object = None
         self._noticing: asyncio.TimerHandle | None = None
-        self._looks = Looks(self._look)
+        self._rounds = Rounds(self._look, "treasury", AGAIN)
 
     def start(self) -> None:
         """Begin to look."""
@@ -104,7 +104,7 @@ class Treasury:
         """Do nothing more."""
         if self._noticing is not None:
             self._noticing.cancel()
-        self._looks.close()
+        self._rounds.close()
         self._ladder.close()
         self._resuming.close()
 
@@ -115,7 +115,7 @@ class Treasury:
 
     @property
     def _busy(self) -> bool:
-        looks = self._looks.busy or self._noticing is not None
+        looks = self._rounds.busy or self._noticing is not None
         return looks or self._mail.open or self._ladder.busy or self._resuming.busy
 
     # ----------------------------------------------------------------------- what happens
@@ -140,7 +140,7 @@ class Treasury:
 
     def stir(self) -> None:
         """Something may have changed: look soon."""
-        self._looks.stir()
+        self._rounds.want()
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers: a run goes by its grant, or does not."""
@@ -169,7 +169,7 @@ class Treasury:
         seen = _what_matters(self._room.fleet)
         if seen != self._seen:
             self._seen = seen
-            self._looks.stir(0.0)
+            self._rounds.want(0.0)
 
     def runways(self) -> list[Runway]:
         """Say how far each agent can go alone."""

@@ -14,7 +14,7 @@ import pytest
 from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import Intent, KillAgent, ReassignAgent, SetBudget, SpawnAgent
-from controlroom.fleet import looks
+from controlroom.fleet import rounds
 from controlroom.fleet.home import find_home
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import from_line
@@ -43,7 +43,7 @@ async def looked(here: Room) -> None:
     """Let the treasury look at what has happened."""
     desk = here.engine.treasury
     desk.stir()
-    await here.until(lambda: not desk._looks.busy)
+    await here.until(lambda: not desk._rounds.busy)
 
 
 def meets(host: Payer, what: str, dice: random.Random) -> None:
@@ -89,7 +89,7 @@ async def step(here: Room, hosts: list[Payer], dice: random.Random) -> None:
 
 @pytest.mark.parametrize("story", range(6))
 async def test_a_stop_line_is_a_stop_line(home: World, seed: int, story: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "SOON", 0.003)
+    monkeypatch.setattr(rounds, "SOON", 0.003)
     dice = random.Random(f"{seed}:{story}")
     hosts = [Payer("vm1"), Payer("vm2")]
     place = find_home(os.environ)
