@@ -23,9 +23,9 @@ from controlroom.tui.dressed import DressedApp
 from controlroom.tui.follow import Reader
 from controlroom.tui.hunt import Hunt
 from controlroom.tui.keyed import KeyedApp
+from controlroom.tui.last_look import LastLook
 from controlroom.tui.leaving import stop
 from controlroom.tui.logbook import LogBook
-from controlroom.tui.looks import Looks
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
@@ -103,7 +103,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         self._hurry = asyncio.Event()
         self.doorbell: Doorbell | None = None
         """What rings, if anything does."""
-        self._looks = Looks(self.wardrobe.memory)
+        self._last_look = LastLook(self.wardrobe.memory)
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
         self.drafts = {}
@@ -300,11 +300,11 @@ class ControlRoomApp(KeyedApp, DressedApp):
     def touched(self) -> None:
         """Somebody is here."""
         if self.picture.known:
-            self._looks.touched(self.picture.fleet, self._now())
+            self._last_look.touched(self.picture.fleet, self._now())
 
     def absence(self, picture: Picture) -> tuple[str, str]:
         """Say since when nobody had looked, and what has happened since; nothing when somebody was here."""
-        before = self._looks.before(picture.now) if picture.known else None
+        before = self._last_look.before(picture.now) if picture.known else None
         return (picture.clock(before.at), happened(picture.fleet, before, picture.now)) if before else ("", "")
 
     def read_logs(self, wanted: Mapping[str, int]) -> None:
@@ -361,7 +361,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""
         if self.picture.known:
-            self._looks.leave(self.picture.fleet, self._now())
+            self._last_look.leave(self.picture.fleet, self._now())
         self.exit()
 
     def action_suspend_process(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from controlroom.domain.absence import AWAY, Look, happened, look
 from controlroom.domain.model import State
-from controlroom.tui.looks import Looks
+from controlroom.tui.last_look import LastLook
 from controlroom.tui.memory import Memory
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 from tests.tui import scenes
@@ -30,24 +30,24 @@ def test_what_has_happened_since() -> None:
 
 
 def test_the_look_before_this_one_counts_until_the_next_absence() -> None:
-    looks = Looks(None)
-    looks.touched(BEFORE, NOON)
-    assert looks.before(NOON + AWAY - 1) is None
-    assert looks.before(NOON + AWAY) == Look(NOON, 5_000_000, 1_000_000)
-    looks.touched(AFTER, NOON + 2 * AWAY)
-    looks.touched(AFTER, NOON + 2 * AWAY + MINUTE)
-    before = looks.before(NOON + 2 * AWAY + MINUTE)
+    last = LastLook(None)
+    last.touched(BEFORE, NOON)
+    assert last.before(NOON + AWAY - 1) is None
+    assert last.before(NOON + AWAY) == Look(NOON, 5_000_000, 1_000_000)
+    last.touched(AFTER, NOON + 2 * AWAY)
+    last.touched(AFTER, NOON + 2 * AWAY + MINUTE)
+    before = last.before(NOON + 2 * AWAY + MINUTE)
     assert before is not None
     assert before.at == NOON
 
 
 def test_the_next_screen_knows_when_this_one_closed(tmp_path: Path) -> None:
     memory = Memory(tmp_path / "screen.json")
-    looks = Looks(memory)
-    looks.touched(BEFORE, NOON)
-    looks.touched(BEFORE, NOON + 1)
-    looks.leave(BEFORE, NOON + 2)
-    assert Looks(memory).before(NOON + AWAY + 2) == Look(NOON + 2, 5_000_000, 1_000_000)
+    last = LastLook(memory)
+    last.touched(BEFORE, NOON)
+    last.touched(BEFORE, NOON + 1)
+    last.leave(BEFORE, NOON + 2)
+    assert LastLook(memory).before(NOON + AWAY + 2) == Look(NOON + 2, 5_000_000, 1_000_000)
 
 
 @pytest.mark.parametrize("damage", ["", "[]", '{"looked": 3}', '{"looked": {"at": -1, "billed": 0, "covered": 0}}'])

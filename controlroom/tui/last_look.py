@@ -8,8 +8,8 @@ _KEEP = 60_000
 """Milliseconds between two writings of it at least."""
 
 
-class Looks:
-    """Keeps the look before this one; times are UTC milliseconds."""
+class LastLook:
+    """Keeps the last look, and the one before an absence; times are UTC milliseconds."""
 
     def __init__(self, memory: Memory | None) -> None:
         self._memory = memory
