@@ -18,6 +18,7 @@ from controlroom.domain.headroom import credit_gauge
 from controlroom.domain.model import LIVE, Fleet
 from controlroom.fleet import api_asking
 from controlroom.fleet.api_asking import Unasked
+from controlroom.fleet.errands import Errands
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.limit_rules import LimitRules
 from controlroom.fleet.limit_settings import ApiTable
@@ -61,22 +62,21 @@ class ApiLimits:
         self._room, self._ledger, self._rules, self._api, self._changed = room, ledger, rules, api, changed
         self._lately = Lately()
         self._read: dict[tuple[str, str], HeadersRead] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("limits of keys")
         self.alarms: dict[str, Alarm] = {}
         """What could not be asked, by what it is about."""
 
     def start(self) -> None:
         """Take up what was used before the engine began, and ask the API what the config says it should be asked."""
-        self._begin(self._recall())
+        self._errands.begin(self._recall())
         if self._api.admin_key is not None:
-            self._begin(self._keep_asking(self._ask_ceilings, DAILY))
+            self._errands.begin(self._keep_asking(self._ask_ceilings, DAILY))
         if self._api.probe:
-            self._begin(self._keep_asking(self._probe, PROBED))
+            self._errands.begin(self._keep_asking(self._probe, PROBED))
 
     def close(self) -> None:
         """Do nothing more."""
-        for task in self._tasks:
-            task.cancel()
+        self._errands.close()
 
     def used(self, host: str, used: Used) -> None:
         """A host says what an agent has used."""
@@ -152,11 +152,6 @@ class ApiLimits:
             now = self._room.clock()
             read = await api_asking.probed(self._api.key, self._api.url, models, self._rules.ruling, now)
             self._read.update({(one.of, one.kind): one for one in read})
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def messages_since(ledger: Ledger, since: int) -> Iterable[Message]:

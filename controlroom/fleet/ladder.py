@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from controlroom.domain import events, intents
@@ -14,6 +14,7 @@ from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.model import LIVE, Fleet
 from controlroom.domain.rungs import alarm, stopped_by, told
 from controlroom.fleet.bookkeeper import Bookkeeper
+from controlroom.fleet.errands import Errands
 from controlroom.fleet.grant_tables import reached
 from controlroom.fleet.notify import run_program
 from controlroom.fleet.orders import Asked, Conclusion
@@ -52,17 +53,16 @@ class Ladder:
         """`done`: what was done before; `moment`: writes a time for people."""
         self._room, self._books, self._moment = room, books, moment
         self._done = set(done)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("ladder")
 
     @property
     def busy(self) -> bool:
         """Whether something is being done."""
-        return bool(self._tasks)
+        return len(self._errands) > 0
 
     def close(self) -> None:
         """Do nothing more."""
-        for task in self._tasks:
-            task.cancel()
+        self._errands.close()
 
     def climb(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget], runs: Runs) -> None:
         """Do what has been reached and not been done yet, and say how all budgets stand."""
@@ -92,10 +92,10 @@ class Ladder:
         self._books.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Conclusion("done", text))
         log.info("%s", text)
         if rule.command:
-            self._begin(self._command(rule, budget, rung, text))
+            self._errands.begin(self._command(rule, budget, rung, text))
         if rung.action in ("interrupt", "stop") and not rule.dry_run:
             for agent in sorted(stopped_by(rule, runs)):
-                self._begin(self._stop(agent, rung.action, f"budget {rule.name}"))
+                self._errands.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
 
     async def _stop(self, agent: str, action: str, who: str) -> None:
         known = self._room.fleet.agents.get(agent)
@@ -127,8 +127,3 @@ class Ladder:
             problem = f"it took longer than {COMMAND:g} s"
         if problem:
             log.warning("budget %s: its command failed: %s", rule.name, redact(problem)[:300])
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="ladder")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -19,6 +19,7 @@ from typing import Protocol
 from controlroom.domain.model import Fleet
 from controlroom.domain.news import News, happened, still, told
 from controlroom.domain.outlet import NEVER, Outlet, Wish
+from controlroom.fleet.errands import Errands
 from controlroom.meter.redact import redact
 
 log = logging.getLogger("controlroom.notify")
@@ -68,7 +69,7 @@ class Notifier:
     def __init__(self, room: Room, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
         self._room, self._began, self._seen = room, room.clock(), room.fleet
         self._ways = {name: (way, Outlet(wish, minute)) for name, (way, wish) in ways.items()}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("telling")
         self._looking: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
 
@@ -83,8 +84,7 @@ class Notifier:
         for timer in (self._looking, self._telling):
             if timer is not None:
                 timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._errands.close()
 
     def _changed(self) -> None:
         if self._looking is None:
@@ -103,7 +103,7 @@ class Notifier:
         now, fleet = self._room.clock(), self._room.fleet
         for name, (way, outlet) in self._ways.items():
             if items := outlet.take(now, lambda item: still(fleet, item)):
-                self._begin(name, way, items)
+                self._errands.begin(_send(name, way, items))
         first = min((outlet.due_at(now) for _, outlet in self._ways.values()), default=NEVER)
         if self._telling is not None:
             self._telling.cancel()
@@ -111,11 +111,6 @@ class Notifier:
         if first < NEVER:
             wait = max(0.05, (first - now) / 1000)
             self._telling = asyncio.get_running_loop().call_later(min(wait, 3600.0), self._tell)
-
-    def _begin(self, name: str, way: Way, items: Sequence[News]) -> None:
-        task = asyncio.get_running_loop().create_task(_send(name, way, items))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _send(name: str, way: Way, items: Sequence[News]) -> None:

@@ -3,15 +3,15 @@
 One that is paused again soon waits longer each time, so that what cannot go on does not cost a message every minute.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from controlroom.domain import intents
 from controlroom.domain.allotment import MONEY, Purse, Run
 from controlroom.domain.holding import is_paused
 from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.fleet.errands import Errands
 from controlroom.fleet.orders import Asked
 
 TEXT = "Go on where you stopped: the budget allows it again."
@@ -53,17 +53,16 @@ class Resuming:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._tries: dict[str, _Tries] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("resuming")
 
     @property
     def busy(self) -> bool:
         """Whether something is being done."""
-        return bool(self._tasks)
+        return len(self._errands) > 0
 
     def close(self) -> None:
         """Do nothing more."""
-        for task in self._tasks:
-            task.cancel()
+        self._errands.close()
 
     def forget(self) -> None:
         """The budgets are others: whoever was paused may try at once."""
@@ -72,7 +71,7 @@ class Resuming:
     def look(self, purses: Iterable[Purse], free: Callable[[Purse], int], profiles: Callable[[Agent], Run]) -> None:
         """Resume who can go on; `free`: what a budget has left beyond what is granted."""
         fleet = self._room.fleet
-        room = AT_ONCE - len(self._tasks)
+        room = AT_ONCE - len(self._errands)
         room -= sum(1 for agent in fleet.agents.values() if agent.pending and agent.pending.verb == "resume")
         paused = [agent for agent in fleet.agents.values() if self._can(agent)]
         known = list(purses)
@@ -82,7 +81,7 @@ class Resuming:
                 return
             if self._is_time(agent, bound) and all(_allows(purse, free(purse), agent.id) for purse in bound):
                 room -= 1
-                self._begin(self._resume(agent))
+                self._errands.begin(self._resume(agent))
 
     def _can(self, agent: Agent) -> bool:
         host = self._room.fleet.hosts.get(agent.host)
@@ -102,11 +101,6 @@ class Resuming:
 
     async def _resume(self, agent: Agent) -> None:
         await self._room.submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="resuming")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _allows(purse: Purse, free: int, agent: str) -> bool:

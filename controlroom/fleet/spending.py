@@ -8,15 +8,16 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.model import Fleet, LinkState
 from controlroom.domain.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.cost_views import money
+from controlroom.fleet.errands import Errands
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.usage_seen import Used
@@ -70,7 +71,7 @@ class Spending:
         self._room, self._ledger, self._books, self._load = room, ledger, books, load
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands("booking")
         self._stale: set[str] = set()
         """Hosts with sums that are older than what is booked."""
         self._summing = False
@@ -78,7 +79,7 @@ class Spending:
 
     def start(self) -> None:
         """Read the sheet, then ask the hosts that are up."""
-        self._reading = self._begin(self._read_sheet())
+        self._reading = self._errands.begin(self._read_sheet())
 
     async def sheet_tried(self) -> None:
         """Wait until the sheet has been read, or could not be: who asks for something at once is not told off."""
@@ -89,23 +90,21 @@ class Spending:
         """Do nothing more."""
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._errands.close()
 
     async def wait_idle(self) -> None:
         """Wait until nothing is being read or booked."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._errands.wait_idle()
 
     def host_up(self, host: str) -> None:
         """A host is there (again): ask for what it has beyond what is booked."""
         if self._sheet is not None:
-            self._begin(self._ask(host))
+            self._errands.begin(self._ask(host))
 
     def used(self, host: str, used: Used) -> None:
         """A host has sent a piece."""
         if self._sheet is not None:
-            self._begin(self._book(host, used, self._sheet))
+            self._errands.begin(self._book(host, used, self._sheet))
 
     # ----------------------------------------------------------------------- the sheet
 
@@ -169,7 +168,7 @@ class Spending:
         self._stale.update(hosts)
         if not self._summing:
             self._summing = True
-            self._begin(self._sum_up_all())
+            self._errands.begin(self._sum_up_all())
 
     async def _sum_up_all(self) -> None:
         try:
@@ -200,9 +199,3 @@ class Spending:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -67,9 +67,8 @@ async def told(here: Room, host: ScriptedHost, ways: dict[str, Way]) -> None:
     here.now += GATHER
     host.agents["a2"] = seen("a2")
     host.show()
-    await here.until(lambda: notifier._tasks, "it is being sent")
-    while notifier._tasks:
-        await next(iter(notifier._tasks))
+    await here.until(lambda: len(notifier._errands), "it is being sent")
+    await notifier._errands.wait_idle()
     notifier.close()
 
 
