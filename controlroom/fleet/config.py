@@ -4,6 +4,7 @@
 """
 
 import os
+from dataclasses import dataclass
 
 from controlroom.domain import model
 from controlroom.domain.budget import BudgetRule
@@ -11,7 +12,6 @@ from controlroom.fleet import notify_settings
 from controlroom.fleet.budget_file import rules
 from controlroom.fleet.home import Home
 from controlroom.fleet.money_settings import find_zone
-from controlroom.fleet.purses import Purses
 from controlroom.fleet.settings import (
     ConfigFile,
     FileCredential,
@@ -20,11 +20,20 @@ from controlroom.fleet.settings import (
 )
 from controlroom.fleet.toml_file import ConfigProblem as ConfigProblem
 from controlroom.fleet.toml_tables import read
-from controlroom.fleet.veil import Withheld
 from controlroom.meter.names import LOCAL
 from controlroom.wire.spec import AgentSpec, Credential
 
 _MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """What watchers do not get to see."""
+
+    tasks: bool = False
+    logs: bool = False
+    accounts: bool = False
+    """Whose logins these are."""
 
 
 class Config:
@@ -52,17 +61,14 @@ class Config:
         self.fixed_budgets = frozenset(file.budgets)
         """Budgets that only the user changes, by hand."""
         self.money = file.money
+        self.alone = None if isinstance(file.money.alone, str) else file.money.alone
+        """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
         self.zone = find_zone(file.money.time_zone, os.environ.get("TZ", ""))
         """Where the operator's days begin."""
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api
         """What limits are held against, as it stands in the file."""
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
-
-    def purses(self) -> Purses:
-        """Give the budgets to begin with."""
-        alone = self.money.alone
-        return Purses(self.budgets, self.zone, None if isinstance(alone, str) else alone)
 
     def spec(self, profile: str) -> AgentSpec:
         """Give how to run an agent of `profile`, environment and credential included; "" is no profile."""

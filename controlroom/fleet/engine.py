@@ -45,6 +45,7 @@ from controlroom.fleet.orders import (
     to_record,
     verb_of,
 )
+from controlroom.fleet.purses import Purses
 from controlroom.fleet.roster import CHANGES, Roster
 from controlroom.fleet.spending import Spending
 from controlroom.fleet.translate import to_node
@@ -95,7 +96,9 @@ class Engine:
         self._last_id = ledger.last_op
         self.spending = Spending(self, ledger, self._books, prices, config.zone)
         self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
-        self.treasury = Treasury(self, ledger, self._books, config.purses(), lambda: self.headroom.logins)
+        self.treasury = Treasury(
+            self, ledger, self._books, Purses(config.budgets, config.zone, config.alone), lambda: self.headroom.logins
+        )
         self._roster = Roster(self, config, self._books, self._links)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 

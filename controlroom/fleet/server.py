@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from controlroom.fleet.config import Withheld
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.protocol import Unwelcome, pack
 from controlroom.fleet.reader import Reader
 from controlroom.fleet.rights import Operator, Rights, Watcher
-from controlroom.fleet.veil import Veil, Withheld
+from controlroom.fleet.veil import Veil
 
 MAX_READERS = 200
 """Front ends at once at either socket: however many watch, operators get in."""

@@ -8,10 +8,11 @@ answered. What stays has its place and its length, so that positions in a log ho
 import base64
 import binascii
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
 from controlroom.domain.unnamed import unnamed
+from controlroom.fleet.config import Withheld
 from controlroom.fleet.protocol import Answer, FetchLog, Hits, LookAtScreen, Page, Screen, SearchLog, Wanted
 from controlroom.fleet.protocol import Question as Asked
 from controlroom.meter.names import is_adopted_name
@@ -32,16 +33,6 @@ _YOU = "you: "
 
 _TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
 """Agent events in which nothing stands that a person said."""
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """What watchers do not get to see."""
-
-    tasks: bool = False
-    logs: bool = False
-    accounts: bool = False
-    """Whose logins these are."""
 
 
 class Veil:
