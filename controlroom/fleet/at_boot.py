@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import controlroom
 from controlroom.fleet.home import Home, HomeProblem, engine_place
 
 DEADLINE = 20.0
@@ -35,7 +36,7 @@ class AtBoot:
         """`environ` is what the commands are run with, and where the room's variables are taken from."""
         self._environ = _with_bus(environ)
         self._words = [sys.executable, "-m", "controlroom", "engine", "--foreground"]
-        self._folder = str(Path(__file__).resolve().parents[2])
+        self._folder = str(Path(controlroom.__file__).resolve().parents[1])
         self._room = {name: environ[name] for name in _ROOM if os.path.isabs(environ.get(name, ""))}
         if "CONTROLROOM_HOME" in environ:
             self._room = {"CONTROLROOM_HOME": str(home.state_folder)}

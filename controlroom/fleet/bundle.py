@@ -15,6 +15,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import controlroom
+
 _OURS = ("meter", "wire", "node")
 _LEFT_OUT = frozenset({"__pycache__", "tests", "test", "docs"})
 _KEPT_SUFFIXES = (".py", ".so")
@@ -86,7 +88,7 @@ def _read(files: Iterable[tuple[str, Path]]) -> list[tuple[str, bytes]]:
 
 
 def _our_files() -> Iterator[tuple[str, Path]]:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(controlroom.__file__).resolve().parent
     yield "controlroom/__init__.py", root / "__init__.py"
     for folder in _OURS:
         yield from _files_under(root / folder, f"controlroom/{folder}")

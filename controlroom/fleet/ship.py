@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import controlroom
 from controlroom.fleet.bundle import Bundle, bundles
 from controlroom.fleet.channel import Channel, HostRefuses, LinkLost
 from controlroom.meter.inert import inert
@@ -192,7 +193,7 @@ class _Rest:
 
 @cache
 def _landing() -> str:
-    source = (Path(__file__).resolve().parents[1] / "node" / "landing.py").read_bytes()
+    source = (Path(controlroom.__file__).parent / "node" / "landing.py").read_bytes()
     return base64.b64encode(zlib.compress(source, 9)).decode()
 
 
