@@ -42,8 +42,7 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
     """Compare the use of the last days before `now` with its alternatives."""
     try:
         sheet, offers = load(home), load_offers(home)
-        limits = [price.long_over for price in sheet.prices if price.long_over]
-        used = use(ledger, max(1, asked.days), now, limits)
+        used = use(ledger, max(1, asked.days), now, sheet.limits)
         weeks, own = tuple(weeks_of(fleet, ledger, now)), config.load(home).plan.name
     except (ConfigProblem, LedgerProblem) as problem:
         return Compared(asked.id, reason=str(problem))

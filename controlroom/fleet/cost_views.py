@@ -21,7 +21,7 @@ _KEYS = {
 _SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
 _SUMMED = ", ".join(f"sum({column}) as {column}" for column in _SUMS)
 _KINDS = {"unpriced": UNPRICED, "estimated": ESTIMATED, "unattributed": HIDDEN}
-_ODDS = ", ".join(f"sum(pico * (odd & {flag} > 0)) as {kind}" for kind, flag in _KINDS.items())
+_ODDS = ", ".join(f"sum(pico * (flags & {flag} > 0)) as {kind}" for kind, flag in _KINDS.items())
 _ODDS_SUMMED = ", ".join(f"sum({kind})" for kind in _KINDS)
 _SPENT = "having sum(messages) > 0 or sum(pico) > 0"
 

@@ -20,7 +20,7 @@ from controlroom.fleet import grant_tables, usage_tables
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 4
+FORMAT = 5
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -50,6 +50,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     usage_tables.TABLES,
     (*usage_tables.RUNS, *grant_tables.TABLES),
     usage_tables.REPORTS,
+    usage_tables.SUMS,
 )
 """What brings format n to n + 1, from 1 on."""
 

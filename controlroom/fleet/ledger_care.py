@@ -6,22 +6,26 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from controlroom.fleet import advice_tables
 from controlroom.fleet.ledger import Ledger, LedgerProblem, connect
 from controlroom.fleet.unattributed import DUE, HIDDEN, RESERVED
-from controlroom.fleet.usage_tables import DAY, ODD, QUARTER
-
-_COLUMNS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
-_SUMS = ", ".join((f"sum(flags & {HIDDEN} = 0)", *(f"sum({column})" for column in _COLUMNS)))
+from controlroom.fleet.usage_tables import SUM_TABLES, true_sums
 
 # ruff: noqa: S608 - only our own words go into these
-_TRUE = f"select %s, {_SUMS} from usage group by 1, 2, 3, 4"
-_KEPT = f"select %s, messages, {', '.join(_COLUMNS)} from %s where messages > 0 or odd >= {HIDDEN}"
 _RUNS_ASTRAY = f"""select count(*) from runs
     left join (select run, sum(pico) as pico from usage where run > 0 group by run) as own on own.run = runs.run
     left join (select message, sum(pico) as pico from usage where flags & {HIDDEN} group by message) as other
     on other.message = '{RESERVED}' || runs.run
     where metered <> coalesce(own.pico, 0) or booked <> coalesce(other.pico, 0) or booked <> {DUE}"""
-_TABLES = {"spend": ("quarter", QUARTER), "spend_days": ("day", DAY)}
+
+_SUMS = {
+    **{
+        table: (true_sums(table), f"select * from {table} where messages > 0 or flags & {HIDDEN}")
+        for table in SUM_TABLES
+    },
+    **{table: (query, advice_tables.KEPT[table]) for table, query in advice_tables.TRUE.items()},
+}
+"""By table of sums: the query for what it ought to hold, and for what it holds."""
 
 
 def check(ledger: Ledger) -> list[str]:
@@ -33,25 +37,19 @@ def _wrong(ledger: Ledger) -> Iterator[str]:
     for (line,) in ledger.read("pragma integrity_check(20)"):
         if line != "ok":
             yield f"the file is damaged: {line}"
-    for table, (column, span) in _TABLES.items():
-        yield from _astray(ledger, table, column, span)
-    (times,) = ledger.read("select coalesce(sum(messages), 0), coalesce(sum(pico), 0) from spend_times")
-    (all_of_it,) = ledger.read(f"select coalesce(sum(flags & {HIDDEN} = 0), 0), coalesce(sum(pico), 0) from usage")
-    if times != all_of_it:
-        yield f"the sums over time say {times[0]} messages, there are {all_of_it[0]}"
+    for table, (true, kept) in _SUMS.items():
+        yield from _astray(ledger, table, true, kept)
     ((astray,),) = ledger.read(_RUNS_ASTRAY)
     if astray:
         yield f"what {astray} runs report is not what is booked of them"
 
 
-def _astray(ledger: Ledger, table: str, column: str, span: int) -> Iterator[str]:
+def _astray(ledger: Ledger, table: str, true: str, kept: str) -> Iterator[str]:
     """Compare a table of sums with what it sums up, row by row."""
-    true = _TRUE % f"at / {span}, source, model, flags & {ODD}"
-    kept = _KEPT % (f"{column}, source, model, odd", table)
-    for one, other, says in ((true, kept, "lacks"), (kept, true, "has too much for")):
-        rows = ledger.read(f"select count(*) from ({one} except {other})")
+    for one, other, says in ((true, kept, "lacks"), (kept, true, "has too much in")):
+        rows = ledger.read(f"select count(*) from (select * from ({one}) except select * from ({other}))")
         if rows[0][0]:
-            yield f"{table} {says} {rows[0][0]} of its {column}s"
+            yield f"{table} {says} {rows[0][0]} of its sums"
 
 
 def back_up(ledger: Ledger, path: str) -> str:

@@ -75,5 +75,5 @@ def _runs(wanted: Sequence[RunKey]) -> Query:
     places = ", ".join(["(?, ?, ?)"] * len(wanted)) or "(null, null, null)"
     query = f"""with wanted(host, agent, epoch) as (values {places})
         select host, agent, epoch, sum(pico), sum({_TOKENS}) from wanted join sources using (host, agent, epoch)
-        join spend_days on source = id where odd & {HIDDEN | ESTIMATED} = 0 group by host, agent, epoch"""
+        join spend_days on source = id where flags & {HIDDEN | ESTIMATED} = 0 group by host, agent, epoch"""
     return query, [value for key in wanted for value in key]

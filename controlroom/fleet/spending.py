@@ -22,6 +22,7 @@ from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.usage_seen import Used
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
+from controlroom.fleet.use_views import summed_anew
 from controlroom.meter.names import is_adopted_name
 from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
@@ -112,6 +113,7 @@ class Spending:
         try:
             self._sheet = await asyncio.to_thread(self._load)
             self._room.priced(self._sheet)
+            self._errands.begin(self._sum_by(self._sheet))
         except ConfigProblem as problem:
             log.error("nothing is metered: %s", problem)
             asyncio.get_running_loop().call_later(AGAIN, self.start)
@@ -119,6 +121,16 @@ class Spending:
         for host in self._room.fleet.hosts.values():
             if host.link is LinkState.UP:
                 self.host_up(host.name)
+
+    async def _sum_by(self, sheet: Sheet) -> None:
+        """Have the sums kept by the sheet's limits of long prompts: advice is then at hand when it is asked for."""
+        try:
+            anew = await asyncio.to_thread(summed_anew, self._ledger, sheet.limits)
+        except LedgerProblem as problem:
+            log.error("the sums are not made anew by the price sheet: %s", problem)
+        else:
+            if anew:
+                self._books.booked(anew)
 
     # ----------------------------------------------------------------------- hosts
 

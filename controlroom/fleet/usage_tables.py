@@ -7,17 +7,19 @@ transcript, in whatever order the lines come, and an agent cannot talk its bill 
 what is known for certain, be it less.
 
 Triggers keep the sums in the same transaction: quarters of an hour, because no time zone begins a day in between.
+Sums are kept apart by all that prices go by. How long a prompt is counts there by the limits of the price sheet
+(`long_prompts`): when these change, the sums are made anew (`priced_beyond`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from controlroom.fleet import unattributed
+from controlroom.fleet import advice_tables, unattributed
 from controlroom.fleet.unattributed import HIDDEN
 from controlroom.fleet.unattributed import Statement as Statement
 from controlroom.meter.prices import Cost
 from controlroom.meter.reports import Report
-from controlroom.meter.usage import Message
+from controlroom.meter.usage import MOST_TOKENS, Message
 
 QUARTER = 900_000
 """Milliseconds of one row of the finest sums."""
@@ -28,8 +30,8 @@ DAY = 86_400_000
 UNPRICED, FAST, US, BATCH, ESTIMATED = 1, 2, 4, 8, 16
 """Flags of a message, beside `HIDDEN`."""
 
-ODD = UNPRICED | ESTIMATED | HIDDEN
-"""Flags that sums are kept by."""
+MOST_PROMPT = 4 * MOST_TOKENS
+"""Tokens that no prompt is beyond."""
 
 _SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
 _COUNTS = _SUMS[1:]
@@ -77,36 +79,33 @@ def _sums(table: str, keys: str) -> str:
     return f"create table {table} ({columns}, primary key ({keys})) without rowid"
 
 
-_OF = f"source = old.source and model = old.model and odd = old.flags & {ODD}"
-_PAYER = "(select billing from sources where id = {}.source)"
-_ADDED = "; ".join(
-    (
-        _add("spend", f"new.at / {QUARTER}, new.source, new.model, new.flags & {ODD}"),
-        _add("spend_days", f"new.at / {DAY}, new.source, new.model, new.flags & {ODD}"),
-        _add("spend_times", f"new.at / {QUARTER}, {_PAYER.format('new')}, new.flags & {ODD}"),
-    )
-)
-_TAKEN = "; ".join(
-    (
-        _take("spend", f"quarter = old.at / {QUARTER} and {_OF}"),
-        _take("spend_days", f"day = old.at / {DAY} and {_OF}"),
-        _take(
-            "spend_times",
-            f"quarter = old.at / {QUARTER} and billing = {_PAYER.format('old')} and odd = old.flags & {ODD}",
-        ),
-    )
-)
+_PROMPT = "{0}.input + {0}.cache_write_5m + {0}.cache_write_1h + {0}.cache_read"
+_BEYOND = f"coalesce((select max(tokens) from long_prompts where tokens < {_PROMPT}), 0)"
+_PAYER = "(select billing from sources where id = {0}.source)"
+
+_KEYS = {
+    "spend": ("quarter, source, model, flags, beyond", f"{{0}}.at / {QUARTER}, {{0}}.source, {{0}}.model, {{0}}.flags"),
+    "spend_days": ("day, source, model, flags, beyond", f"{{0}}.at / {DAY}, {{0}}.source, {{0}}.model, {{0}}.flags"),
+    "spend_times": ("quarter, billing, flags", f"{{0}}.at / {QUARTER}, {_PAYER}, {{0}}.flags"),
+}
+"""By table: the columns that sums are kept by, and what they are of a message."""
+
+
+def _key(table: str, row: str) -> str:
+    columns, key = _KEYS[table]
+    return f"{key}, {_BEYOND}".format(row) if columns.endswith("beyond") else key.format(row)
+
+
+def _is(table: str) -> str:
+    return f"({_KEYS[table][0]}) = ({_key(table, 'old')})"
+
+
+_ADDED = "; ".join(_add(table, _key(table, "new")) for table in _KEYS)
+_TAKEN = "; ".join(_take(table, _is(table)) for table in _KEYS)
 
 _TRIGGERS = (
     f"create trigger usage_added after insert on usage begin {_ADDED}; end",
     f"create trigger usage_changed after update on usage begin {_TAKEN}; {_ADDED}; end",
-)
-
-_SUM_TABLES = (
-    _sums("spend", "quarter, source, model, odd"),
-    _sums("spend_days", "day, source, model, odd"),
-    "create index spend_days_source on spend_days (source)",
-    _sums("spend_times", "quarter, billing, odd"),
 )
 
 TABLES: Sequence[str] = (
@@ -121,7 +120,7 @@ TABLES: Sequence[str] = (
     """create table usage_read (host text not null, agent text not null, epoch integer not null,
     offset integer not null, mark text not null, primary key (host, agent, epoch)) without rowid""",
 )
-"""Format 2 of the ledger; its sums are made anew in format 4."""
+"""Format 2 of the ledger; its sums are made anew in format 5."""
 
 RUNS: Sequence[str] = (
     "drop trigger if exists usage_added",
@@ -140,32 +139,72 @@ RUNS: Sequence[str] = (
 """Format 3: what tells runs of an agent apart, and the dearest message of a model on each day (of UTC)."""
 
 
-def _summed(table: str, keys: str) -> str:
-    """Fill a table of sums with what is in `usage`."""
-    sums = _each("sum({0})")
-    count = len(keys.split(", "))
-    by = ", ".join(map(str, range(1, count + 1)))
-    return f"insert into {table} select {keys}, sum(flags & {HIDDEN} = 0), {sums} from usage group by {by}"
-
-
 REPORTS: Sequence[str] = (
     "drop trigger if exists usage_added",
     "drop trigger if exists usage_changed",
-    *(f"drop table if exists {table}" for table in ("spend", "spend_days", "spend_times")),
     "alter table usage add column run integer not null default 0",
-    *_SUM_TABLES,
-    _summed("spend", f"at / {QUARTER}, source, model, flags & {ODD}"),
-    _summed("spend_days", f"at / {DAY}, source, model, flags & {ODD}"),
-    _summed("spend_times", f"at / {QUARTER}, {_PAYER.format('usage')}, flags & {ODD}"),
-    *_TRIGGERS,
     *unattributed.TABLES,
 )
-"""Format 4: which run each message belongs to, and what runs report.
+"""Format 4: which run each message belongs to, and what runs report; its sums are made anew in format 5."""
+
+
+def true_sums(table: str) -> str:
+    """Give the query for what a table of sums ought to hold: its key, then its sums."""
+    key = _key(table, "usage")
+    by = ", ".join(str(number + 1) for number in range(len(_KEYS[table][0].split(", "))))
+    return f"select {key}, sum(flags & {HIDDEN} = 0), {_each('sum({0})')} from usage group by {by}"
+
+
+SUM_TABLES = tuple(_KEYS)
+
+
+def _coarser(table: str, key: str) -> str:
+    """Fill a table with the finest sums, summed up."""
+    by = ", ".join(str(number + 1) for number in range(len(_KEYS[table][0].split(", "))))
+    return f"insert into {table} select {key}, {_each('sum({0})', _SUMS)} from spend group by {by}"
+
+
+_FINEST = f"insert into spend {true_sums('spend')}"
+_BY_DAY = _coarser("spend_days", f"quarter / {DAY // QUARTER}, source, model, flags, beyond")
+_BY_TIME = _coarser("spend_times", f"quarter, {_PAYER.format('spend')}, flags")
+
+SUMS: Sequence[str] = (
+    "drop trigger if exists usage_added",
+    "drop trigger if exists usage_changed",
+    *(f"drop table if exists {table}" for table in _KEYS),
+    "create table long_prompts (tokens integer primary key)",
+    *(_sums(table, columns) for table, (columns, _) in _KEYS.items()),
+    "create index spend_days_source on spend_days (source)",
+    _FINEST,
+    _BY_DAY,
+    _BY_TIME,
+    *_TRIGGERS,
+    *advice_tables.TABLES,
+)
+"""Format 5: sums by all that prices go by, the limits of long prompts among them, and those that advice needs.
 
 Sums count pico-dollars (10^-12), so that they are exact; they are rounded where they are shown. `spend` is the finest;
 `spend_days` (days of UTC) and `spend_times` are the same summed up, so that a view of a month reads thousands of rows
 and not hundreds of thousands.
 """
+
+LONG_PROMPTS = "select tokens from long_prompts order by 1"
+"""The limits of long prompts that sums are kept by."""
+
+
+def limits_of(limits: Iterable[int]) -> list[int]:
+    """Give limits of long prompts as sums are kept by them: each once, in order, without what no prompt is beyond."""
+    return sorted({limit for limit in limits if 0 < limit < MOST_PROMPT})
+
+
+def priced_beyond(limits: Sequence[int]) -> list[Statement]:
+    """Give the statements that make the sums anew, kept by these limits of long prompts."""
+    return [
+        ("delete from long_prompts", ()),
+        *(("insert into long_prompts values (?)", (limit,)) for limit in limits),
+        *((statement, ()) for statement in ("delete from spend", _FINEST, "delete from spend_days", _BY_DAY)),
+    ]
+
 
 _BETTER = "(usage.flags & {0} > excluded.flags & {0} or (usage.flags & {0} = excluded.flags & {0} and {1}))".format(
     ESTIMATED, "excluded.pico > usage.pico"

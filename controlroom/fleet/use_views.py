@@ -1,111 +1,173 @@
-"""Reads out of the ledger what advice is worked out from: each message is looked at, so it is asked for rarely."""
+"""Reads out of the ledger's sums what advice is worked out from: nothing here looks at a message.
 
-from collections.abc import Iterator, Sequence
+Sums by time are of whole quarters of an hour, those of sizes of whole days of UTC: a span begins with the one that its
+first moment lies in.
+"""
 
-from controlroom.domain.costs import CostRow
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
 from controlroom.domain.use import DAY, MINUTE, Alike, Requests, Use
-from controlroom.fleet.cost_views import costs
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.unattributed import HIDDEN
-from controlroom.fleet.usage_tables import BATCH, FAST, UNPRICED, US
+from controlroom.fleet.advice_tables import middle
+from controlroom.fleet.cost_views import spans
+from controlroom.fleet.ledger import Ledger, Query
+from controlroom.fleet.usage_tables import (
+    BATCH,
+    FAST,
+    LONG_PROMPTS,
+    QUARTER,
+    UNPRICED,
+    US,
+    Statement,
+    limits_of,
+    priced_beyond,
+)
 from controlroom.meter.usage import Usage
 
 ENOUGH = 50
 """Messages that a profile needs before its cache hit rate says anything."""
 
-SAMPLE = 200_000
-"""Messages that a distribution is read from at most; they lie in the order of their ids, which are random."""
-
 _COUNTS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches")
-_SUMS = ", ".join(f"sum({column})" for column in _COUNTS)
-_PROMPT = "(input + cache_write_5m + cache_write_1h + cache_read)"
-_FROM = "from usage join models on model = models.id join sources on source = sources.id where at >= ? and at < ?"
+_COLUMNS = ("messages", *_COUNTS, "pico")
+_SUMS = ", ".join(f"sum({column})" for column in _COLUMNS)
+_SUMMED = ", ".join(f"sum({column}) as {column}" for column in _COLUMNS)
 
 # ruff: noqa: S608 - only our own words go into these
 
 
-def use(ledger: Ledger, asked_days: int, until: int, limits: Sequence[int]) -> Use:
-    """Sum up the last days before `until` (UTC milliseconds).
+def use(ledger: Ledger, asked_days: int, until: int, limits: Iterable[int]) -> Use:
+    """Sum up the last days before `until` (UTC milliseconds), from the quarter of an hour on in which they begin.
 
-    `limits`: the numbers of tokens beyond which prompts have prices of their own. Raises `LedgerProblem`.
+    `limits`: the numbers of tokens beyond which prompts have prices of their own; if they are others than the last
+    time, all is summed up anew first, which takes seconds for a million messages. Raises `LedgerProblem`.
     """
-    asked = until - asked_days * DAY
-    ((first,),) = ledger.read("select min(day) from spend_days")
-    known_before = first is not None and first * DAY < asked
-    bounds = sorted(set(limits))
-    over = " + ".join(f"({_PROMPT} > {bound:d})" for bound in bounds) or "0"
-    sums = f"sum(flags & {HIDDEN} = 0), {_SUMS}, sum(pico), min(at)"
-    grouped = f"select name, billing, flags, {over} as beyond, {sums} {_FROM} "
-    rows = ledger.read(f"{grouped} group by name, billing, flags, beyond order by sum(pico) desc, name", (asked, until))
-    tokens = f"select billing, sum({_PROMPT} - cache_read + output) as tokens {_FROM} group by billing, at / {MINUTE}"
-    peaks = ledger.read(f"select billing, max(tokens) from ({tokens}) group by billing", (asked, until))
-    begun = asked if known_before else min((row[-1] for row in rows), default=asked)
-    return Use(
-        begun,
-        until,
-        asked_days,
-        tuple(_alike(row, [0, *bounds]) for row in rows),
-        dict(peaks),
-        dict(_hit_rates(costs(ledger, "profile", asked, until))),
+    if anew := summed_anew(ledger, limits):
+        ledger.booked(anew).result()
+    quarters = range((until - asked_days * DAY) // QUARTER, -(-until // QUARTER))
+    asked = quarters.start * QUARTER
+    minutes = quarters.start * QUARTER // MINUTE, quarters.stop * QUARTER // MINUTE
+    found, peaks, ((first,),) = ledger.read_all((_alike_in(quarters), (_PEAKS, minutes), (_FIRST, ())))
+    rows = [_Row._make((*row[:5], row[5:])) for row in found]
+    begun = asked if first is None else min(max(asked, first * MINUTE), until)
+    return Use(begun, until, asked_days, tuple(_groups(rows)), dict(peaks), dict(_hit_rates(rows)))
+
+
+def summed_anew(ledger: Ledger, limits: Iterable[int]) -> list[Statement]:
+    """Give the statements that have sums kept by these limits of long prompts; none: they are.
+
+    Raises `LedgerProblem`.
+    """
+    bounds = limits_of(limits)
+    known = [bound for (bound,) in ledger.read(LONG_PROMPTS)]
+    return [] if known == bounds else priced_beyond(bounds)
+
+
+class _Row(NamedTuple):
+    """Sums of messages that agree in all of this: their number, their tokens and searches, and pico-dollars."""
+
+    profile: str
+    model: str
+    billing: str
+    flags: int
+    beyond: int
+    sums: tuple[int, ...]
+
+
+_FIRST = "select min(minute) from minutes"
+_PEAKS = "select billing, max(tokens) from minutes where minute >= ? and minute < ? group by billing"
+
+
+def _alike_in(quarters: range) -> Query:
+    parts = list(spans(quarters))
+    each = " union all ".join(
+        f"select source, model, flags, beyond, {_SUMMED} from {part.table} "
+        f"where {part.column} >= ? and {part.column} < ? group by source, model, flags, beyond"
+        for part in parts
     )
+    query = f"""select profile, name, billing, flags, beyond, {_SUMS} from ({each})
+        join models on model = models.id join sources on source = sources.id
+        group by profile, name, billing, flags, beyond having sum(messages) > 0 or sum(pico) > 0"""
+    return query, [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
+
+
+def _groups(rows: Sequence[_Row]) -> list[Alike]:
+    """Give the sums of all profiles, dearest first."""
+    found: dict[tuple[str, str, int, int], list[tuple[int, ...]]] = {}
+    for row in rows:
+        found.setdefault(row[1:5], []).append(row.sums)
+    groups = [_alike(*key, *map(sum, zip(*sums, strict=True))) for key, sums in found.items()]
+    return sorted(groups, key=lambda group: (-group.pico, group.model))
+
+
+def _alike(model: str, billing: str, flags: int, beyond: int, messages: int, *sums: int) -> Alike:
+    *counts, pico = sums
+    how = {"fast": FAST, "us": US, "batch": BATCH, "unpriced": UNPRICED}
+    said = {name: bool(flags & flag) for name, flag in how.items()}
+    return Alike(model, billing, messages, Usage(*counts), pico, beyond, **said)
+
+
+def _hit_rates(rows: Sequence[_Row]) -> Iterator[tuple[str, float]]:
+    """Give the hit rate of each profile, whoever pays for it."""
+    for name in sorted({row.profile for row in rows}):
+        messages, *counts, _ = map(sum, zip(*(row.sums for row in rows if row.profile == name), strict=True))
+        used = Usage(*counts)
+        if used.prompt and messages >= ENOUGH:
+            yield name, used.cache_read / used.prompt
 
 
 def requests(ledger: Ledger, model: str, until: int, days: int = 30) -> Requests | None:
     """Say how large the requests of a model were in the last days before `until`; "": of the model that had most.
 
-    None: there were none. Raises `LedgerProblem`.
+    Whole days of UTC count, and sizes are to about 3 % (`advice_tables`). None: there were none. Raises
+    `LedgerProblem`.
     """
-    when = until - days * DAY, until
+    when = (until - days * DAY) // DAY, -(-until // DAY)
+    by_model, steps = ledger.read_all(((_BY_MODEL, when), (_BY_SIZE, when)))
+    prompts = _counted(steps, 2)
     if not model:
-        rows = sorted(costs(ledger, "model", *when), key=lambda row: (-row.messages, row.key))
-        model = rows[0].key if rows else ""
-    columns = f"{_PROMPT}, cache_read, cache_write_5m, cache_write_1h, output"
-    found = ledger.read(f"select {columns} {_FROM} and name = ? and {_PROMPT} > 0 limit {SAMPLE}", (*when, model))
-    if not found:
+        model = min(prompts, key=lambda name: (-sum(prompts[name].values()), name), default="")
+    if model not in prompts:
         return None
-    prompts, reads, written_5m, written_1h, outputs = zip(*found, strict=True)
-    unread = sum(prompts) - sum(reads)
+    used = next(Usage(*sums) for name, *sums in by_model if name == model)
+    count, unread = sum(prompts[model].values()), used.prompt - used.cache_read
     return Requests(
         model,
-        _quartiles(prompts),
-        _quartiles(outputs),
-        sum(reads) / sum(prompts),
-        sum(written_5m) / unread if unread else 0.0,
-        sum(written_1h) / unread if unread else 0.0,
-        sum(prompts) / len(found),
-        sum(outputs) / len(found),
-        len(found),
-        f"measured: {len(found):,} requests of the last {days} days",
+        _quartiles(prompts[model]),
+        _quartiles(_counted(steps, 3)[model]),
+        used.cache_read / used.prompt,
+        used.cache_write_5m / unread if unread else 0.0,
+        used.cache_write_1h / unread if unread else 0.0,
+        used.prompt / count,
+        used.output / count,
+        count,
+        f"measured: {count:,} requests of the last {days} days, sizes to about 3 %",
     )
 
 
-def _quartiles(values: Sequence[int]) -> tuple[int, ...]:
-    """Give the values that a quarter, a half and three quarters of all do not exceed."""
-    ordered = sorted(values)
-    return tuple(ordered[-(-len(ordered) * share // 4) - 1] for share in (1, 2, 3))
+_BY_MODEL = f"""select name, {", ".join(f"sum({column})" for column in _COUNTS)} from spend_days
+    join models on model = models.id where day >= ? and day < ? group by name"""
+_BY_SIZE = """select name, least, sum(prompts), sum(outputs) from sizes join models on model = models.id
+    where day >= ? and day < ? group by name, least order by name, least"""
 
 
-def _hit_rates(rows: Sequence[CostRow]) -> Iterator[tuple[str, float]]:
-    """Give the hit rate of each profile, whoever pays for it."""
-    for name in dict.fromkeys(row.key for row in rows):
-        same = [row for row in rows if row.key == name]
-        prompt = sum(row.input + row.cache_write_5m + row.cache_write_1h + row.cache_read for row in same)
-        if prompt and sum(row.messages for row in same) >= ENOUGH:
-            yield name, sum(row.cache_read for row in same) / prompt
+def _counted(steps: Sequence[tuple[str | int, ...]], column: int) -> Mapping[str, Mapping[int, int]]:
+    """Give by model how many requests there were of each step, the smallest first."""
+    found: dict[str, dict[int, int]] = {}
+    for row in steps:
+        if row[column]:
+            found.setdefault(str(row[0]), {})[int(row[1])] = int(row[column])
+    return found
 
 
-def _alike(row: tuple[int | str, ...], bounds: Sequence[int]) -> Alike:
-    name, billing, flags, beyond, messages, *sums, pico, _ = row
-    how = int(flags)
-    return Alike(
-        str(name),
-        str(billing),
-        int(messages),
-        Usage(*map(int, sums)),
-        int(pico),
-        bounds[int(beyond)],
-        bool(how & FAST),
-        bool(how & US),
-        bool(how & BATCH),
-        bool(how & UNPRICED),
-    )
+def _quartiles(counts: Mapping[int, int]) -> tuple[int, ...]:
+    """Give the sizes that a quarter, a half and three quarters of all do not exceed, as the middles of their steps."""
+    return tuple(_reached(counts, -(-sum(counts.values()) * share // 4)) for share in (1, 2, 3))
+
+
+def _reached(counts: Mapping[int, int], number: int) -> int:
+    """Give the size of the one that is the so-manieth, counted from the smallest."""
+    for least, count in counts.items():
+        number -= count
+        if number <= 0:
+            return middle(least)
+    raise ValueError("there are fewer")

@@ -97,6 +97,11 @@ class Sheet:
         """Every price, by model and day."""
         return [price for model in sorted(self._by_model) for price in self._by_model[model]]
 
+    @property
+    def limits(self) -> set[int]:
+        """The numbers of tokens beyond which prompts of some model have prices of their own."""
+        return {price.long_over for price in self.prices if price.long_over}
+
     def find(self, model: str, at: int) -> Price | None:
         """Give the price of a model at a moment, None when it is not on the sheet.
 

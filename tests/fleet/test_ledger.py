@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.use import DAY, MINUTE
 from controlroom.fleet import ledger as module
 from controlroom.fleet.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
 from controlroom.fleet.ledger_care import check
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.usage_tables import Booking, Source, book, priced_beyond
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 
@@ -233,27 +234,63 @@ SUMS_OF_FORMAT_2 = (
 """What stood in ledgers of formats 2 and 3, as far as it matters, and stands otherwise in later ones."""
 
 
-def test_a_ledger_of_format_2_keeps_its_usage_and_goes_on_booking(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+COUNTED = """messages integer not null, input integer not null, output integer not null,
+    cache_write_5m integer not null, cache_write_1h integer not null, cache_read integer not null,
+    web_searches integer not null, pico integer not null"""
+
+SUMS_OF_FORMAT_4 = (
+    f"""create table spend (quarter integer not null, source integer not null, model integer not null,
+    odd integer not null, {COUNTED}, primary key (quarter, source, model, odd)) without rowid""",
+    f"""create table spend_days (day integer not null, source integer not null, model integer not null,
+    odd integer not null, {COUNTED}, primary key (day, source, model, odd)) without rowid""",
+    "create index spend_days_source on spend_days (source)",
+    f"""create table spend_times (quarter integer not null, billing integer not null, odd integer not null, {COUNTED},
+    primary key (quarter, billing, odd)) without rowid""",
+    """create trigger usage_added after insert on usage begin
+    insert into spend values (new.at / 900000, new.source, new.model, new.flags & 49, 1, new.input, new.output,
+    0, 0, 0, 0, new.pico) on conflict do update set messages = messages + 1, pico = pico + excluded.pico; end""",
+    """create trigger usage_changed after update on usage begin
+    update spend set pico = pico - old.pico + new.pico; end""",
+)
+"""The same of format 4."""
+
+SUMS_OF = {2: SUMS_OF_FORMAT_2, 3: SUMS_OF_FORMAT_2, 4: SUMS_OF_FORMAT_4}
+
+
+@pytest.mark.parametrize("format_", SUMS_OF)
+def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(
+    path: Path, monkeypatch: pytest.MonkeyPatch, format_: int
+) -> None:
     with monkeypatch.context() as older:
-        older.setattr(module, "FORMAT", 2)
-        older.setattr(module, "_STEPS", module._STEPS[:1])
+        older.setattr(module, "FORMAT", format_)
+        older.setattr(module, "_STEPS", module._STEPS[: format_ - 1])
         Ledger(path, "room").close()
     database = connect(path)
-    for statement in SUMS_OF_FORMAT_2:
+    for statement in SUMS_OF[format_]:
         database.execute(statement)
-    database.execute("insert into sources values (7, 'vm1', 'a1', 'docs', '/project', 'api')")
-    database.execute("insert into models values (3, 'claude-opus-5-5')")
-    database.execute("insert into usage values ('msg_1', 'req_1', 86400000, 7, 3, 0, 0, 5, 10, 0, 0, 0, 0, 1000)")
+    epoch, run = ([] if format_ == 2 else [0]), ([0] if format_ == 4 else [])
+    for row in (["sources", 7, "vm1", "a1", "docs", "/project", "api", *epoch], ["models", 3, "claude-opus-5-5"]):
+        database.execute(f"insert into {row[0]} values ({', '.join('?' * (len(row) - 1))})", row[1:])
+    for number in range(3):
+        row = [f"msg_{number}", "req_1", DAY + number, 7, 3, 0, 0, 5, 10 * number, 0, 0, 90_000 * number, 0, 1000, *run]
+        database.execute(f"insert into usage values ({', '.join('?' * len(row))})", row)
+    if format_ > 2:
+        database.execute("insert into dearest values (1, 'claude-opus-5-5', 1000)")
     database.close()
     ledger = Ledger(path, "room")
-    message = Message("msg_2", "req_2", 1, "claude-opus-5-5", Usage(5, 10))
+    message = Message("msg_9", "req_2", 1, "claude-opus-5-5", Usage(5, 10))
     done(ledger.booked(book(Source("vm1", "a1", "docs", "/project", "api", 4), [Booking(message, Cost(20, True), 1)])))
     assert ledger.read("select host, agent, profile, folder, billing, epoch from sources order by id") == [
         ("vm1", "a1", "docs", "/project", "api", 0),
         ("vm1", "a1", "docs", "/project", "api", 4),
     ]
     for table in ("spend", "spend_days", "spend_times"):
-        assert ledger.read(f"select sum(messages), sum(pico) from {table}") == [(2, 1020)]
+        assert ledger.read(f"select sum(messages), sum(input), sum(pico) from {table}") == [(4, 20, 3020)]
+    assert ledger.read("select minute, tokens from minutes") == [(0, 15), (DAY // MINUTE, 45)]
+    assert ledger.read("select sum(prompts), sum(outputs) from sizes") == [(4, 4)]
     assert ledger.read("select * from dearest") == [(0, "claude-opus-5-5", 20), (1, "claude-opus-5-5", 1000)]
+    assert check(ledger) == []
+    done(ledger.booked(priced_beyond([100_000])))
+    assert ledger.read("select beyond, sum(messages) from spend group by 1") == [(0, 3), (100_000, 1)]
     assert check(ledger) == []
     ledger.close()

@@ -40,12 +40,15 @@ def test_a_ledger_that_is_well_has_nothing_wrong(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("update spend set pico = pico + 1", "spend lacks 1 of its quarters"),
-        ("update spend_days set input = 0", "spend_days lacks 1 of its days"),
-        ("delete from spend", "spend lacks 1 of its quarters"),
-        ("insert into spend_days select day + 1, source, model, odd, 1,1,1,1,1,1,1,1 from spend_days",
-         "spend_days has too much for 1 of its days"),
-        ("update spend_times set messages = 9", "the sums over time say 9 messages, there are 2"),
+        ("update spend set pico = pico + 1", "spend lacks 1 of its sums"),
+        ("update spend_days set input = 0", "spend_days lacks 1 of its sums"),
+        ("delete from spend", "spend lacks 1 of its sums"),
+        ("insert into spend_days select day + 1, source, model, flags, beyond, 1,1,1,1,1,1,1,1 from spend_days",
+         "spend_days has too much in 1 of its sums"),
+        ("update spend_times set messages = 9", "spend_times has too much in 1 of its sums"),
+        ("update minutes set tokens = tokens - 1", "minutes lacks 1 of its sums"),
+        ("update sizes set prompts = 0", "sizes lacks 1 of its sums"),
+        ("insert into sizes select day, model, 992, 0, 1 from sizes limit 1", "sizes has too much in 1 of its sums"),
     ],
 )  # fmt: skip
 def test_sums_that_are_astray_are_found(ledger: Ledger, statement: str, says: str) -> None:

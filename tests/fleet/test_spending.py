@@ -16,10 +16,13 @@ from controlroom.fleet.orders import Conclusion
 from controlroom.fleet.spending import hour_and_day
 from controlroom.fleet.translate import Setting
 from controlroom.fleet.usage_seen import read_usage
+from controlroom.fleet.usage_tables import LONG_PROMPTS
+from controlroom.meter.prices import Sheet
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
 from controlroom.wire import messages as wire
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from tests.fleet import rooms
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World
@@ -204,6 +207,18 @@ async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work
     host.cut()
     await here.until(lambda: len(host.asked) == 3)
     assert [one.name for one in host.asked[-1].places] == ["a1"]
+
+
+async def test_sums_are_kept_by_the_limits_of_the_price_sheet(
+    home: World, host: Spender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (price,) = rooms.PRICES.prices
+    for limits in ((70_000,), (50_000, 70_000), ()):
+        models = [price, *(price._replace(model=f"m{limit}", long_over=limit) for limit in limits)]
+        monkeypatch.setattr(rooms, "PRICES", Sheet(models))
+        async with room(host) as here:
+            await here.until(lambda: [row[0] for row in here.ledger.read(LONG_PROMPTS)] == list(limits))  # noqa: B023
+            await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
 
 
 BAD_PLACES: Sequence[UsageSeen] = (

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.usage_tables import QUARTER, Booking, Source, book, read_up_to
+from controlroom.fleet.ledger_care import check
+from controlroom.fleet.usage_tables import QUARTER, Booking, Source, book, priced_beyond, read_up_to
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 
@@ -73,23 +75,84 @@ def test_what_was_read_is_remembered_with_what_was_booked(tmp_path: Path) -> Non
     second.close()
 
 
-steps = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 50), st.booleans()), max_size=40)
+class Line(NamedTuple):
+    """What a transcript says of a message; later lines of one may say anything else."""
+
+    number: int
+    output: int
+    prompt: int
+    model: str
+    fast: bool
+    docs: bool
+
+    def booking(self) -> Booking:
+        usage = Usage(
+            self.prompt % 7, self.output, self.prompt // 3, 0, self.prompt - self.prompt % 7 - self.prompt // 3
+        )
+        message = Message(f"msg_{self.number}", "req", AT, self.model, usage, fast=self.fast)
+        return Booking(message, Cost(1000 * self.output, True), AT + self.number * QUARTER)
 
 
-@given(steps, st.randoms(use_true_random=False))
+prompts = st.sampled_from((0, 1, 31, 32, 33, 99_999, 100_000, 100_001, 150_000, 200_001)) | st.integers(0, 10**7)
+said_lines = st.lists(
+    st.builds(
+        Line, st.integers(0, 8), st.integers(0, 50), prompts, st.sampled_from("ab"), st.booleans(), st.booleans()
+    ),
+    max_size=40,
+)
+LIMITS = (100_000, 200_000)
+
+
+@given(said_lines, st.randoms(use_true_random=False))
 def test_no_order_doubling_or_replay_changes_the_total(
-    tmp_path_factory: pytest.TempPathFactory, said: Sequence[tuple[int, int, bool]], random: object
+    tmp_path_factory: pytest.TempPathFactory, said: Sequence[Line], random: Any
 ) -> None:
     true: Counter[int] = Counter()
-    for number, output, _ in said:
-        true[number] = max(true[number], output)
-    shuffled = sorted(said, key=lambda _: random.random())  # type: ignore[attr-defined]
+    for line in said:
+        true[line.number] = max(true[line.number], line.output)
+    shuffled = sorted(said, key=lambda _: random.random())
     ledger = Ledger(tmp_path_factory.mktemp("books") / "ledger.db", "room-1")
     try:
-        for number, output, docs in [*shuffled, *said]:
-            write(ledger, DOCS if docs else API, booking(number, output, at=AT + number * QUARTER))
+        ledger.booked(priced_beyond(LIMITS)).result(10)
+        for number, line in enumerate([*shuffled, *said]):
+            if number == len(said):
+                assert check(ledger) == []
+                ledger.booked(priced_beyond(LIMITS[::-1])).result(10)
+            write(ledger, DOCS if line.docs else API, line.booking())
         ((messages, _, outputs, pico),) = ledger.read(SUMS)
         assert (messages or 0, outputs or 0, pico or 0) == (len(true), true.total(), 1000 * true.total())
         assert ledger.read("select count(*), coalesce(sum(pico), 0) from usage") == [(messages or 0, pico or 0)]
+        assert check(ledger) == [], "every table of sums is what the messages come to"
+        assert_apart(ledger)
     finally:
         ledger.close()
+
+
+def assert_apart(ledger: Ledger) -> None:
+    """What advice is worked out from, held against each message, without any of the ledger's own arithmetic."""
+    rows = ledger.read(
+        """select at, billing, name, flags, input + cache_write_5m + cache_write_1h + cache_read, output, cache_read,
+        pico from usage join models on model = models.id join sources on source = sources.id"""
+    )
+    beyond: Counter[tuple[Any, ...]] = Counter()
+    minutes: Counter[tuple[int, str]] = Counter()
+    for at, billing, model, flags, prompt, output, read, pico in rows:
+        beyond[model, billing, flags, max((limit for limit in LIMITS if prompt > limit), default=0)] += pico
+        minutes[at // 60_000, billing] += prompt - read + output
+    for table in ("spend", "spend_days"):
+        kept = ledger.read(
+            f"""select name, billing, flags, beyond, sum(pico) from {table} join models on model = models.id
+            join sources on source = sources.id group by 1, 2, 3, 4 having sum(pico) > 0"""
+        )
+        assert {tuple(key): pico for *key, pico in kept} == {key: pico for key, pico in beyond.items() if pico}
+    assert {(minute, billing): tokens for minute, billing, tokens in ledger.read("select * from minutes")} == minutes
+    for column, at in (("prompts", 4), ("outputs", 5)):
+        counts = Counter(step_of(row[at]) for row in rows if row[4])
+        kept = ledger.read(f"select least, sum({column}) from sizes group by least having sum({column}) > 0")
+        assert dict(kept) == counts
+
+
+def step_of(size: int) -> int:
+    """The least size of its step: its first five binary digits."""
+    spare = max(0, size.bit_length() - 5)
+    return size >> spare << spare

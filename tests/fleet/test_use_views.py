@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlroom.domain.comparison import compare
 from controlroom.domain.use import DAY, MINUTE, Alike, Use
 from controlroom.domain.ways import Terms
 from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.ledger_care import check
+from controlroom.fleet.usage_tables import QUARTER, Booking, Source, book
 from controlroom.fleet.use_views import ENOUGH, requests, use
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
@@ -75,6 +78,31 @@ def test_messages_that_are_alike_are_summed_and_others_are_not(ledger: Ledger) -
     assert found["claude-opus-5-5", "api", True, True, False, 0].messages == 1
 
 
+def test_other_limits_of_long_prompts_part_what_was_booked_before(ledger: Ledger) -> None:
+    booked(ledger, WORK, *(message(n, Usage(n * 50_000, 1)) for n in range(1, 6)))
+    for limits, found in (
+        ((), {0: 5}),
+        ((100_000,), {0: 2, 100_000: 3}),
+        ((200_000, 100_000, 0), {0: 2, 100_000: 2, 200_000: 1}),
+        ((10**20, 149_999), {0: 2, 149_999: 3}),
+    ):
+        for _ in range(2):
+            assert {one.over: one.messages for one in use(ledger, 30, NOON, limits).groups} == found
+        assert check(ledger) == []
+    booked(ledger, WORK, message(9, Usage(149_999, 1)), message(10, Usage(150_000, 1)))
+    assert {one.over: one.messages for one in use(ledger, 30, NOON, (149_999,)).groups} == {0: 3, 149_999: 4}
+
+
+def test_whole_quarters_of_an_hour_count(ledger: Ledger) -> None:
+    began = NOON - 5 * DAY
+    booked(ledger, WORK, *(message(n, Usage(1, n), ago=NOON - 1 - began - at) for n, at in ((1, -1), (2, 0))))
+    for later in (0, QUARTER - 1):
+        (found,) = use(ledger, 5, NOON + later, LIMITS).groups
+        assert (found.messages, found.usage.output) == (1, 2)
+        assert use(ledger, 5, NOON + later, LIMITS).since == began
+    assert use(ledger, 5, NOON + QUARTER, LIMITS).groups == ()
+
+
 def test_sums_priced_anew_are_what_was_booked(ledger: Ledger) -> None:
     """Whatever the messages were: at unchanged prices the comparison's own price is the ledger's."""
     usages = [
@@ -87,7 +115,7 @@ def test_sums_priced_anew_are_what_was_booked(ledger: Ledger) -> None:
     ]
     booked(ledger, WORK, *each)
     (part,) = compare(seen(ledger), SHEET, OFFERS, Terms()).parts
-    span = max(DAY, NOON - min(one.at for one in each))
+    span = max(DAY, NOON - min(one.at for one in each) // MINUTE * MINUTE)
     assert part.spent == round(sum(one.cost.pico for one in each) / 1e6)
     assert part.month == pytest.approx(part.spent * 30 * DAY / span, abs=4)
 
@@ -127,14 +155,39 @@ def test_how_large_requests_are_in_quartiles(ledger: Ledger) -> None:
     found = requests(ledger, "", NOON)
     assert found is not None
     assert (found.model, found.messages) == ("claude-opus-5-5", 100)
-    assert (found.prompts, found.outputs) == ((250, 500, 750), (250, 500, 750))
+    assert (found.prompts, found.outputs) == ((251, 503, 751), (251, 503, 751)), "250, 500 and 750 to their steps"
     assert (found.hit_rate, found.written_5m, found.written_1h) == (0.6, 0.25, 0.5)
     assert (found.mean_prompt, found.mean_output) == (505, 505)
-    assert found.source == "measured: 100 requests of the last 30 days"
+    assert found.source == "measured: 100 requests of the last 30 days, sizes to about 3 %"
     haiku = requests(ledger, "claude-haiku-5-5", NOON)
     assert haiku is not None
     assert (haiku.prompts, haiku.hit_rate, haiku.messages) == ((5, 5, 5), 0.0, 7)
     assert requests(ledger, "claude-fable-5-2", NOON) is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**8), st.integers(0, 10**8)), min_size=1, max_size=40))
+def test_sizes_are_off_by_three_per_cent_at_most(
+    tmp_path_factory: pytest.TempPathFactory, sizes: Sequence[tuple[int, int]]
+) -> None:
+    ledger = Ledger(tmp_path_factory.mktemp("sizes") / "ledger.db", "room-1")
+    booked(ledger, WORK, *(message(n, Usage(0, output, cache_read=prompt)) for n, (prompt, output) in enumerate(sizes)))
+    found = requests(ledger, "", NOON)
+    ledger.close()
+    assert found is not None
+    for told, true in ((found.prompts, [size[0] for size in sizes]), (found.outputs, [size[1] for size in sizes])):
+        exact = [sorted(true)[-(-len(true) * share // 4) - 1] for share in (1, 2, 3)]
+        assert list(told) == [pytest.approx(value, rel=1 / 32) for value in exact]
+    assert found.mean_prompt == pytest.approx(sum(size[0] for size in sizes) / len(sizes))
+    assert found.mean_output == pytest.approx(sum(size[1] for size in sizes) / len(sizes))
+
+
+def test_requests_of_whole_days_count_and_only_those_with_a_prompt(ledger: Ledger) -> None:
+    day = NOON // DAY * DAY
+    booked(ledger, WORK, message(1, Usage(5, 5), ago=NOON - day + 29 * DAY), message(2, Usage(7, 7)))
+    booked(ledger, WORK, message(3, Usage(9, 9), ago=NOON - 1 - day + 30 * DAY), message(4, Usage(0, 1000)))
+    found = requests(ledger, "", NOON, days=29)
+    assert found is not None
+    assert (found.prompts, found.messages) == ((7, 7, 7), 1)
 
 
 def alike_of(ledger: Ledger, model: str) -> Alike:
