@@ -30,11 +30,11 @@ _USUAL = f"{_OFF}\x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
 """Mouse, focus and paste reports off, lines wrapped, the main screen and its cursor back (xterm control sequences)."""
 
 
-class _Told(BaseException):
-    """We were told to end, by this signal."""
+class _Told(SystemExit):
+    """We were told to end, by this signal. An event loop keeps any other exception for itself that is raised in it."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
+        super().__init__(128 + number)
         self.number = number
 
 

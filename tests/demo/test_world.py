@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from controlroom.demo import play
 from controlroom.demo.cast import NATURAL, cast
 from controlroom.demo.sweep import processes
 from controlroom.demo.world import TOKEN, NoDemo, World
@@ -151,6 +153,20 @@ def test_it_may_end_while_it_begins(start: Callable[[int], Demo], home: Home) ->
     demo = start(8)
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
     assert_gone(demo, home)
+
+
+def test_a_signal_in_the_midst_of_an_event_loop_is_not_lost() -> None:
+    """What a loop calls may raise only two kinds of errors past the loop."""
+
+    def told() -> None:
+        raise play._Told(signal.SIGTERM)
+
+    async def busy() -> None:
+        asyncio.get_running_loop().call_soon(told)
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    with pytest.raises(play._Told):
+        asyncio.run(busy())
 
 
 def test_an_engine_started_anew_goes_too(start: Callable[[int], Demo], home: Home) -> None:

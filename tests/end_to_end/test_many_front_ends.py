@@ -9,14 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import ENDED
 from controlroom.fleet.client import Client
-from controlroom.fleet.home import find_home
-from controlroom.fleet.lock import holder
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 
@@ -33,9 +30,6 @@ async def main():
 
 asyncio.run(main())
 """
-MEBIBYTE = 1024 * 1024
-BOUND = 24 * MEBIBYTE
-"""More than one stopped front end may cost the engine; what waits for it is measured beside the engine itself."""
 
 
 @pytest.fixture
@@ -56,7 +50,6 @@ def front_end() -> subprocess.Popen[str]:
 async def test_one_that_is_stopped_is_nobody_elses_trouble(home: World, room: Room) -> None:
     flood = 'i=0; while :; do i=$((i+1)); echo "$i $(printf %0800d 0)"; [ $((i % 40)) = 0 ] && sleep 0.02; done'
     await asyncio.to_thread(room.run, "spawn", "loud", "--", "sh", "-c", flood)
-    engine = psutil.Process(holder(find_home(os.environ).lock))
     clients = [await Client.connect(start=False, role="watch" if n % 2 else "tui") for n in range(19)]
     stopped = await asyncio.to_thread(front_end)
     try:
@@ -65,9 +58,7 @@ async def test_one_that_is_stopped_is_nobody_elses_trouble(home: World, room: Ro
         assert len((await clients[0].attached()).front_ends) == 20
         heard = await hear(clients, pages=2)
         os.kill(stopped.pid, signal.SIGSTOP)
-        before = engine.memory_info().rss
         heard += await hear(clients, pages=120)
-        assert engine.memory_info().rss < before + BOUND
         assert heard > 0
         outcome = await asyncio.wait_for(clients[0].submit(kill_of(clients[0])), 60)
         assert outcome.ok, outcome
