@@ -180,6 +180,19 @@ async def test_a_host_that_is_away_does_not_move_who_reads_an_old_line(monkeypat
         await here.press_until(lambda: "first 0" in rows(here), "b")
 
 
+async def test_a_place_that_is_no_longer_held_is_not_spoken_of_until_it_is_drawn_anew() -> None:
+    async with room(one(), {("vm1/a", 1): lines(1000)}) as here:
+        screen = await opened(here)
+        await here.press_until(lambda: (screen.log_view.top or 0) < 0, "b")
+        book = screen.log_view.book
+        assert book is not None
+        book.begin_again(here.engine.page("vm1/a", 1, 990, 1000))
+        assert screen.log_view.top is None
+        screen.pane.title()
+        screen.log_grown("vm1/a")
+        await here.until(lambda: "line 999" in rows(here))
+
+
 async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
     logs: Logs = {("vm1/a", 1): lines(350, "first"), ("vm1/a", 2): lines(350, "second")}
     async with room(one(epoch=2), logs) as here:

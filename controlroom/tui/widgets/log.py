@@ -94,8 +94,11 @@ class LogView(Lines):
 
     @property
     def top(self) -> int | None:
-        """The entry at the top, when there is one on show."""
-        return self._shown[0][0] if self._shown and self.book and self._shown[0][0] < self.book.after_last else None
+        """The entry at the top, when there is one on show that is still held."""
+        if self.book is None or not self._shown:
+            return None
+        number = self._shown[0][0]
+        return number if self.book.first <= number < self.book.after_last else None
 
     def show(self, book: LogBook | None) -> None:
         """Show this log from now on, from its end."""
