@@ -54,7 +54,7 @@ def _cells(budget: Budget) -> tuple[str, ...]:
         amount(budget.limit, budget.unit),
         percent(budget.percent),
         amount(budget.granted, budget.unit) if budget.granted else "",
-        amount(budget.overshoot, budget.unit) if budget.overshoot else "",
+        amount(budget.overshoot, budget.unit) if budget.overshoot or budget.overshoot_unknown else "",
         ("dry run: " if budget.dry_run else "") + ladder(budget.rungs),
         clock(budget.runs_out) if budget.runs_out else "",
         clock(budget.ends) if budget.ends else "",

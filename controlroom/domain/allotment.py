@@ -77,6 +77,10 @@ class Run:
     """Whether its newest grant may have been lost on the way."""
     dearest: int | None = None
     """Micro-dollars of the dearest message of its model lately."""
+    dearest_of_any: int | None = None
+    """Those of any model: what a message of a subagent may cost, which may have a model of its own."""
+    subagents: int | None = None
+    """How many subagents of it are at work; None: not known."""
     dearest_tokens: int | None = None
     accounts: frozenset[str] = frozenset()
     """Accounts of plans that it is known to use."""

@@ -63,7 +63,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known: (`order` | `asks` | `until` | `ended` | `denied` | `key` | `line`, a sentence)."""
+    """More that is known: (`order` | `asks` | `until` | `ended` | `below` | `denied` | `key` | `line`, a sentence)."""
     steps: tuple[Step, ...]
 
 
@@ -184,6 +184,8 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "until", f"the limit ends {ends}"
     if agent.state in ENDED and (words := exit_words(agent.kind, agent.exit_code, agent.exit_signal)):
         yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
+    if agent.subagents:
+        yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
     if agent.denied:
         yield "denied", f"{agent.denied} things that it wanted to do were not allowed"
     if billed := stray.words(agent):

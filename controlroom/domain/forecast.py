@@ -33,13 +33,14 @@ def runs_out(rule: BudgetRule, gone: int, ends: int, lately: tuple[int, int], no
 
 
 def overshoot(runs: Iterable[Run]) -> int | None:
-    """Say what messages that are under way now may cost at the most: one for each run, as dear as its model's dearest.
+    """Say what messages that are under way now may cost at the most: one of each run, and of each of its subagents.
 
-    What an agent's subagents have under way is not seen from here. None: nobody knows what one of them costs.
+    A run's is as dear as its model's dearest, a subagent's as that of any model. None: of one of them it is not known
+    what it costs, or of one run how many there are.
     """
     total = 0
     for run in runs:
-        if run.dearest is None:
+        if run.dearest is None or run.dearest_of_any is None or run.subagents is None:
             return None
-        total += run.dearest
+        total += run.dearest + run.subagents * run.dearest_of_any
     return total

@@ -61,6 +61,11 @@ class Budget:
         """Say how much of the limit is gone; None: no reading."""
         return None if self.spent is None or not self.limit else 100 * self.spent / self.limit
 
+    @property
+    def overshoot_unknown(self) -> bool:
+        """Say whether agents run on what it has granted, and nobody knows what may come on top."""
+        return self.overshoot is None and self.granted > 0 and self.unit in ("billed", "covered")
+
 
 @dataclass(frozen=True)
 class Headroom:

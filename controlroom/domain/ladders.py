@@ -30,6 +30,8 @@ def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
     facts += [f"{amount(budget.granted, budget.unit)} granted to running agents"] * bool(budget.granted)
     if budget.rungs and budget.overshoot is not None:
         facts.append(f"at most {amount(budget.overshoot, budget.unit)} over the stop line")
+    elif budget.overshoot_unknown:
+        facts.append("how far over the stop line is not known")
     return [fact for fact in facts if fact]
 
 

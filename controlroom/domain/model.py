@@ -180,6 +180,8 @@ class Agent:
     run_spent: int = 0
     """What this run has cost by its runner's count, micro-dollars; said with each grant it took, and at the end."""
     run_tokens: int = 0
+    subagents: int | None = None
+    """How many subagents of it are at work, as its runner sees it while a budget binds it; None: not known."""
     last_line: str = ""
     last_line_at: int = 0
     pending: Pending | None = None

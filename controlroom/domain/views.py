@@ -333,6 +333,7 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "rss_bytes": agent.rss,
         "cpu_percent": agent.cpu_percent,
         "processes": agent.processes,
+        "subagents": agent.subagents,
         "billing": agent.billing or None,
         "spent_micro_usd": agent.spent,
         "started": iso(agent.started),

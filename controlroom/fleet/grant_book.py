@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controlroom.domain.allotment import FOREVER, Given, Run
-from controlroom.domain.model import ENDED, LIVE, Agent, Fleet, LinkState
+from controlroom.domain.model import ENDED, LIVE, Agent, Fleet, LinkState, State
 from controlroom.fleet.grant_tables import GrantRow, settled, superseded
 from controlroom.fleet.spend_views import RunKey, Sums
 from controlroom.fleet.usage_tables import Statement
@@ -132,6 +132,8 @@ class GrantBook:
             until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
             asked=booked is not None and _can_be_asked(fleet, agent),
             dearest=sums.dearest.get(agent.model),
+            dearest_of_any=max(sums.dearest.values(), default=None),
+            subagents=_subagents(agent) if lives else None,
         )
 
 
@@ -144,6 +146,11 @@ def priority(fleet: Fleet, profile: str) -> int:
 def was_seen(agent: Agent) -> bool:
     """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
     return bool(agent.started or agent.grant or agent.evidence)
+
+
+def _subagents(agent: Agent) -> int | None:
+    """Say how many subagents are at work of an agent that can be seen; it has none before it has begun."""
+    return 0 if agent.state is State.STARTING else agent.subagents
 
 
 def _given(row: GrantRow) -> Given:

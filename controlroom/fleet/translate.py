@@ -27,6 +27,7 @@ _DETAIL, _PATH, _WORD = 300, 400, 100
 _MAX_EVIDENCE = 8
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
+_MAX_SUBAGENTS = 20_000
 _MAX_PERCENT = 100.0 * 4096
 _FAR = 366 * 86_400_000
 """Milliseconds that a limit may lie ahead; beyond, nothing is known."""
@@ -281,6 +282,7 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         grant=_within(seen.grant, 2**53) or 0,
         run_spent=_within(seen.run_spent, 2**53) or 0,
         run_tokens=_within(seen.run_tokens, 2**53) or 0,
+        subagents=_within(seen.subagents, _MAX_SUBAGENTS),
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )

@@ -352,7 +352,10 @@ class Treasury:
 def _what_matters(fleet: Fleet) -> object:
     """Give what follows of a fleet can be changed by: compared, not looked into."""
     agents = [
-        (one.id, one.epoch, one.state, one.billing, one.grant, one.pending is None, one.profile, one.model)
+        (
+            *(one.id, one.epoch, one.state, one.billing, one.grant, one.pending is None, one.profile, one.model),
+            one.subagents,
+        )
         for one in fleet.agents.values()
     ]
     hosts = [(host.name, host.link, host.facts is None or host.facts.owned) for host in fleet.hosts.values()]

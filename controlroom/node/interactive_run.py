@@ -89,6 +89,9 @@ class InteractiveRun(AgentRun):
             calm = now - self._moved > _CALM and not self._typing and not self._pressed
             self._looks_at = now + (SLOW if calm else QUICK)
         super()._due()
+        if self._verdict and self._exit is None and self._ending is None and self._money.subagents:
+            self._recorder.note("its subagents are at work, and no key stops them: it is ended at once")
+            self._begin_ending()
 
     def _look(self, now: float) -> None:
         """See what Claude has written, and go on with what is being typed."""

@@ -120,11 +120,12 @@ class Money:
         return min(times)
 
     def due(self, *, ending: bool) -> str:
-        """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already."""
+        """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already (`ending`)."""
         now = time.monotonic()
         if self._usage:
             self._usage.due(self._session(), now)
-        return "" if ending else self._budget.due(now)
+        why = self._budget.due(now)
+        return "" if ending else why
 
     # ------------------------------------------------------------------ the end
 
@@ -138,8 +139,13 @@ class Money:
         """Say in words why nothing more may be spent; "" while something may."""
         return self._budget.over(time.monotonic())
 
-    def fields(self, *, last: bool) -> dict[str, int]:
-        """Give what the status is to say, when there is something new or it is the `last` time."""
+    @property
+    def subagents(self) -> int | None:
+        """Say how many subagents of the agent are at work; None: not known."""
+        return self._budget.subagents
+
+    def fields(self, *, last: bool) -> dict[str, int | None]:
+        """Give what the status is to say; `last`: the agent has ended."""
         return self._budget.fields(last=last)
 
 

@@ -180,15 +180,22 @@ class RunBudget:
         missing = spend.missing(now - BLIND)
         return f"{missing} of its messages do not stand in its transcript" if missing else ""
 
-    def fields(self, *, last: bool = False) -> dict[str, int]:
-        """Give what the status is to say, when there is something new or it is the `last` time."""
+    @property
+    def subagents(self) -> int | None:
+        """Say how many subagents of the agent are at work; None: not known, as of an agent that nothing binds."""
+        return self._spend.subagents if self._spend and self.binds and not self._why_blind else None
+
+    def fields(self, *, last: bool = False) -> dict[str, int | None]:
+        """Give what the status is to say. What was spent is said for each grant that it took, and the `last` time."""
         if self._terms is None:
             return {}
+        at_work = 0 if last else self.subagents
         news = self._terms.number, self._spend is None or not self._spend.behind
         if news == self._told and not last:
-            return {}
+            return {"subagents": at_work}
         self._told = news
-        return {"grant": self._terms.number, "run_spent": self._spent, "run_tokens": self._tokens}
+        spent = {"run_spent": self._spent, "run_tokens": self._tokens}
+        return {"grant": self._terms.number, **spent, "subagents": at_work}
 
     @property
     def _spent(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from controlroom.meter.prices import Sheet, micro
 from controlroom.meter.usage import Damaged, Message, message_in
 from controlroom.node.session_files import Tail, session_files
+from controlroom.node.subagents import at_work
 
 A_LOOK = 16 * 1024 * 1024
 """Bytes that are read at once, a piece more or less; the rest is read when the runner has looked after its agent."""
@@ -108,6 +109,8 @@ class RunSpend:
         """Messages that were heard and do not stand in a transcript yet, and when they were heard."""
         self._told: dict[Key, None] = {}
         """Messages that a transcript has told of last."""
+        self._at_work: set[str] = set()
+        """Transcripts of subagents that are at work."""
         self.behind = True
         """Whether there is something yet to be read."""
         self._join(session, older=True)
@@ -116,6 +119,11 @@ class RunSpend:
     def spent(self) -> int:
         """Micro-dollars at list prices: what is counted, or what Claude reports when that is more."""
         return micro(max(self._pico, self._reported()))
+
+    @property
+    def subagents(self) -> int | None:
+        """Say how many subagents of the run are at work; None while there is something yet to be read."""
+        return None if self.behind else len(self._at_work)
 
     def price(self, sheet: Sheet) -> None:
         """Price by this sheet from now on; what could not be priced until now is counted anew."""
@@ -176,6 +184,9 @@ class RunSpend:
         count = 0
         while count < most and (data := self._next(path, tail)):
             count += len(data)
+            new = data[max(0, self._before.get(path, 0) - tail.offset) :]
+            if (works := at_work(new)) is not None:
+                (self._at_work.add if works else self._at_work.discard)(path)
             for offset, message in tail.placed(data):
                 self._take(message, there=offset < self._before.get(path, 0), older=older)
             tail.taken(data)
@@ -188,7 +199,8 @@ class RunSpend:
                 self._before[path] = os.path.getsize(path)
         while len(self._joined) > MOST_SESSIONS:
             oldest = next(iter(self._joined))
-            del self._joined[oldest], self._files[oldest]
+            self._at_work -= self._files.pop(oldest).keys()
+            del self._joined[oldest]
 
     def _next(self, path: str, tail: Tail) -> bytes:
         offset = tail.offset

@@ -243,6 +243,7 @@ class AgentSeen:
     """Micro-dollars that its run has cost by its runner's count: said with each grant it took, and at the end."""
     run_tokens: int = 0
     """Tokens of all kinds, likewise."""
+    subagents: int | None = None  # how many are at work, while a grant binds it; None: not known, nor to older runners
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()

@@ -33,7 +33,7 @@ TASK, SAID = "order 66", "kumquat"
 OPEN = {
     "host", "name", "epoch", "kind", "state", "since", "profile", "model", "cwd", "pid", "session", "started", "ended",
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
-    "spent", "run_spent", "run_tokens", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
+    "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]

@@ -81,5 +81,5 @@ def test_an_agent_that_is_ended_is_counted_to_its_last_message(room: Room) -> No
     run = money(room, ANTHROPIC_API_KEY="k")
     add(room.claude.transcript, line(1, 30))
     run.finish()
-    assert run.fields(last=True) == {"grant": 1, "run_spent": 300_000, "run_tokens": 33}
+    assert run.fields(last=True) == {"grant": 1, "run_spent": 300_000, "run_tokens": 33, "subagents": 0}
     assert (run.over(), run.wakes_at(ending=True) > time.monotonic() + 100) == ("", True)

@@ -17,6 +17,7 @@ from controlroom.node.run_budget import BLIND, GRACE, NEVER, RunBudget
 from controlroom.node.run_spend import RunSpend
 from tests.node.prices import MARK, put_grant, put_prices
 from tests.node.test_run_spend import add
+from tests.node.test_subagents import DONE, PROMPT
 from tests.node.test_usage_meter import BEGAN, SESSION, Claude, line
 
 HOUR = 3_600_000
@@ -169,8 +170,8 @@ def test_grants_raise_lower_and_lift(room: Room) -> None:
     assert room.after(budget, 5) == ""
     room.grant(2, billed=200_000)
     budget.take(2, room.now, room.wall)
-    assert budget.fields() == {"grant": 2, "run_spent": 90_000, "run_tokens": 12}
-    assert budget.fields() == {}
+    assert budget.fields() == {"grant": 2, "run_spent": 90_000, "run_tokens": 12, "subagents": 0}
+    assert budget.fields() == {"subagents": 0}
     add(room.claude.transcript, line(2, 9))
     assert room.after(budget, 5) == ""
     room.grant(3)
@@ -270,3 +271,26 @@ def test_a_transcript_that_vanishes_ends_it_and_one_that_comes_back_does_not(roo
     room.claude.transcript.unlink()
     path = room.claude.transcript
     assert room.after(budget, BLIND + 2) == f"budget: what it spends cannot be metered: {path} cannot be read"
+
+
+# -- subagents
+
+
+def test_how_many_subagents_are_at_work_is_said_while_it_is_bound_and_can_be_counted(room: Room) -> None:
+    room.grant(1, billed=10**9)
+    budget = room.begin(1)
+    assert budget.fields()["subagents"] is None, "nothing has been read"
+    add(room.claude.transcript, line(1, 1))
+    add(room.claude.subagent("agent-a.jsonl"), PROMPT)
+    add(room.claude.subagent("agent-b.jsonl"), PROMPT)
+    assert (room.after(budget, 2), budget.fields()["subagents"]) == ("", 2)
+    add(room.claude.subagent("agent-b.jsonl"), DONE)
+    assert (room.after(budget, 2), budget.fields()) == ("", {"subagents": 1})
+    room.claude.transcript.rename(room.folder / "hidden")
+    assert (room.after(budget, 2), budget.fields()["subagents"]) == ("", None)
+    (room.folder / "hidden").rename(room.claude.transcript)
+    assert (room.after(budget, 2), budget.fields()["subagents"]) == ("", 1)
+    room.grant(2)
+    budget.take(2, room.now, room.wall)
+    assert budget.fields()["subagents"] is None, "nobody counts it any more"
+    assert budget.fields(last=True)["subagents"] == 0

@@ -16,6 +16,7 @@ from controlroom.meter.prices import micro
 from controlroom.node import run_spend
 from controlroom.node.run_spend import MOST_SESSIONS, Known, RunSpend
 from tests.node.prices import CENT, SIMPLE
+from tests.node.test_subagents import CALLS, DONE, PARENT, PROMPT, RESULT, STOPPED
 from tests.node.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line
 
 __all__ = ["claude"]
@@ -257,3 +258,58 @@ def test_in_any_order_and_however_often_it_is_the_sum_of_the_dearest(
         add(claude.transcript, b"")
         run.count(SESSION)
         assert run.spent == sum(dearest.values()) * 10_000
+
+
+# -- subagents
+
+
+def at_work(run: RunSpend, session: str = SESSION) -> int | None:
+    run.count(session)
+    return run.subagents
+
+
+def test_subagents_are_at_work_from_their_prompt_to_their_last_answer(claude: Claude) -> None:
+    run = spend(claude)
+    assert run.subagents is None, "nothing has been read"
+    add(claude.transcript, PARENT)
+    assert at_work(run) == 0
+    one, two, below = (claude.subagent(*names) for names in (["agent-a.jsonl"], ["agent-b.jsonl"], ["x", "c.jsonl"]))
+    add(one, PROMPT)
+    add(two, PROMPT, CALLS)
+    assert at_work(run) == 2
+    add(below, PROMPT)
+    add(claude.transcript, PARENT)
+    assert at_work(run) == 3, "its own turn may be over"
+    add(two, RESULT, DONE[:-9])
+    assert at_work(run) == 3
+    add(two, DONE[-9:])
+    add(below, STOPPED)
+    assert at_work(run) == 1
+    add(one, DONE)
+    assert at_work(run) == 0
+    add(one, PROMPT)
+    assert at_work(run) == 1, "it was given more to do"
+    one.unlink()
+    assert at_work(run) == 1, "nobody knows better"
+
+
+def test_subagents_of_a_run_before_that_was_killed_are_none(claude: Claude) -> None:
+    add(claude.subagent("agent-a.jsonl"), PROMPT, CALLS)
+    add(claude.transcript, PARENT)
+    run = spend(claude, sheet=None)
+    assert at_work(run) == 0
+    run.price(SIMPLE)
+    assert run.subagents is None
+    assert at_work(run) == 0
+    add(claude.subagent("agent-a.jsonl"), PROMPT)
+    assert at_work(run) == 1, "it goes on in this run"
+
+
+def test_subagents_of_a_session_that_is_read_no_more_are_none(claude: Claude) -> None:
+    run = spend(claude)
+    add(claude.transcript, PARENT)
+    add(claude.subagent("agent-a.jsonl"), PROMPT)
+    assert at_work(run) == 1
+    for number in range(MOST_SESSIONS):
+        found = at_work(run, f"{number:08d}-2222-4333-8444-555555555555")
+    assert found == 0
