@@ -135,6 +135,12 @@ def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
     assert "--continue" in steps(over)
 
 
+def test_subagents_at_work_are_told() -> None:
+    assert "below: 1 subagent of it at work\n" in text(agent(subagents=1))
+    assert "below: 20 subagents of it at work\n" in text(agent(subagents=20))
+    assert "below" not in text(agent(subagents=0)) + text(agent())
+
+
 def test_a_host_of_another_room_is_only_looked_at() -> None:
     one = agent()
     assert "controlroom host take vm1" in steps(one, fleet(one, hosts=(host(facts=facts(owned=False)),)))

@@ -22,6 +22,9 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
         "$14 granted to running agents",
         "at most $0.80 over the stop line",
     ]
+    unknown = replace(DAY, overshoot=None)
+    assert budget_facts(unknown, NOW, clock)[-1] == "how far over the stop line is not known"
+    assert "stop line" not in budget_facts(replace(unknown, granted=0), NOW, clock)[-1]
     dry = budget_facts(replace(DAY, dry_run=True, scope="host vm1", granted=0, overshoot=None, ends=0), NOW, clock)
     assert dry == [
         "host vm1",

@@ -13,7 +13,7 @@ import pytest
 
 from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Budget, Rung
-from controlroom.domain.intents import SetBudget, SpawnAgent
+from controlroom.domain.intents import InterruptAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.fleet.price_sheet import load
 from controlroom.meter.prices import Sheet, micro
@@ -196,3 +196,31 @@ async def test_real_claudes_with_the_engine_killed(
         await wait_for_async(lambda: all_stopped(room, vm1, sheet), 90, "all to be paused by their runners alone")
         holds(room, vm1, sheet, STOP // 6)
         await room.connect()
+
+
+LOOK = json.dumps(
+    {"description": "look", "prompt": "[[hang 600]]", "subagent_type": "general-purpose", "run_in_background": False}
+)
+BELOW = f'[[tool Read {{"file_path":"notes.txt"}}]] [[tools Agent {LOOK} ;; Agent {LOOK}]]'
+"""A message, and one that calls two subagents at once, who are never answered."""
+
+
+@pytest.mark.timeout(180)
+async def test_what_may_come_on_top_counts_the_subagents_of_a_real_claude(
+    vm1: Host, api: Api, claude_home: Callable[..., Path], claude: Path
+) -> None:
+    claude_home(vm1.home, api)
+    async with spenders(vm1, (str(claude),)) as (room, sheet):
+
+        def may_come_on_top(messages: int) -> bool:
+            """So many messages, each as dear as the dearest that was ever paid."""
+            (run,) = truth(room, vm1, sheet)["a0"]
+            return run.dearest > 0 and budget(room).overshoot == messages * run.dearest
+
+        outcome = await room.client.submit(SpawnAgent("a0", BELOW, "vm1", profile="busy", cwd="project"))
+        assert outcome.ok, outcome.reason
+        await room.until(lambda: may_come_on_top(3), 60, "a message of the agent and of two subagents")
+        assert len({asked["agent"] for asked in api.requests(main=True)} - {""}) == 2
+        assert room.agent("vm1/a0").subagents == 2
+        assert (await room.client.submit(InterruptAgent("vm1/a0", 1))).ok
+        await room.until(lambda: may_come_on_top(1), 60, "its subagents to be stopped with it")

@@ -105,6 +105,11 @@ class Payer(ScriptedHost):
         self.agents[name] = changed
         self.show()
 
+    def below(self, name: str, subagents: int) -> None:
+        """So many subagents of an agent are at work."""
+        self.agents[name] = replace(self.agents[name], subagents=subagents)
+        self.show()
+
     def work(self, name: str, micro_dollars: int = 10 * CENT) -> bool:
         """An agent answers one message, if its runner lets it."""
         agent = self.agents[name]

@@ -51,6 +51,7 @@ agent = st.builds(
     question=st.one_of(st.none(), question),
     limited_until=whole,
     denied=whole,
+    subagents=st.one_of(st.none(), whole),
     log_bytes=whole,
     evidence=st.lists(evidence, max_size=12).map(tuple),
 )
@@ -171,6 +172,7 @@ def test_an_agent_keeps_all_that_is_true_of_it() -> None:
             question=wire.QuestionSeen("req_1", "Bash", "git push\n  origin", NOW - 20),
             limited_until=NOW + 3_600_000,
             denied=3,
+            subagents=2,
             log_bytes=99,
         )
     )
@@ -184,6 +186,7 @@ def test_an_agent_keeps_all_that_is_true_of_it() -> None:
     )
     assert (agent.pid, agent.session, agent.started, agent.ended) == (77, "0a-b", NOW - 5000, NOW - 10)
     assert (agent.exit_code, agent.exit_signal, agent.denied, agent.log_bytes) == (1, 9, 3, 99)
+    assert agent.subagents == 2
     assert agent.limited_until == NOW + 3_600_000
     assert agent.question is not None
     assert (agent.question.id, agent.question.kind, agent.question.title, agent.question.text) == (
@@ -246,6 +249,12 @@ def test_readings_out_of_range_are_not_known() -> None:
     bad = {"cpu_percent": 250.0, "memory_used": -1, "memory_total": 2**60, "iowait_percent": -1.0, "network_out": 2**60}
     said = wire.HostSeen(NOW, load_1m=0.5, disk_free=7, network_in=9, **bad)  # type: ignore[arg-type]
     (event,) = to_events(said, SETTING)
+    assert [observed(seen(subagents=many)).subagents for many in (None, -1, 2**60, 20_000)] == [
+        None,
+        None,
+        None,
+        20_000,
+    ]
     assert isinstance(event, events.HostSampled)
     sample = event.sample
     assert (sample.cpu_percent, sample.memory_used, sample.memory_total) == (None, None, None)

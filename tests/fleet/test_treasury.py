@@ -187,6 +187,29 @@ async def test_an_answer_that_is_lost_is_made_up_for_by_looking(home: World) -> 
         await here.until(lambda: budget(here).granted <= DOLLAR // 4)
 
 
+async def test_what_may_come_on_top_counts_subagents_and_is_not_known_where_nobody_counts_them(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        assert await spawn(here, "a2") == Conclusion("done")
+        host.work("a1", 10 * CENT)
+        host.below("a1", 0)
+        await here.until(lambda: budget(here).spent)
+        assert budget(here).overshoot is None, "nobody has said anything of the second one"
+        host.below("a2", 0)
+        await here.until(lambda: budget(here).overshoot == 20 * CENT)
+        host.below("a2", 2)
+        await here.until(lambda: budget(here).overshoot == 40 * CENT)
+        host.reachable = False
+        host.cut()
+        await here.until(lambda: budget(here).overshoot is None, "it to be as unknown as what they do now")
+        host.reachable = True
+        await here.until(lambda: budget(here).overshoot == 40 * CENT)
+        host.below("a2", 0)
+        assert await here.order(KillAgent("vm1/a1", 1)) == Conclusion("done")
+        await here.until(lambda: budget(here).overshoot == 10 * CENT)
+
+
 async def test_a_run_that_ended_gives_back_what_it_did_not_spend(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:

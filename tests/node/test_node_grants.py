@@ -30,6 +30,9 @@ WORK = '[[tool Read {"file_path":"notes.txt"}]]' * 40
 """Forty messages; the first one costs $0.05, the others less."""
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 """One message, and then a question that waits."""
+LOOK = json.dumps({"description": "look", "prompt": "[[hang 600]]", "subagent_type": "general-purpose"})
+BELOW = f"[[tools Agent {LOOK} ;; Agent {LOOK}]] [[text they look]]"
+"""Two messages; the first one calls two subagents, who are never answered."""
 
 
 @pytest.fixture
@@ -133,6 +136,18 @@ def test_an_agent_on_its_terminal_is_paused_too_and_goes_on(node: NodeClient) ->
     assert node.kill("worker", 2).outcome == "done"
     ended = node.wait_agent("worker", lambda seen: seen.state == "done", LATE)
     assert 0 < ended.run_spent < 70_000
+
+
+def test_subagents_of_one_on_its_terminal_are_counted_and_end_with_it(node: NodeClient, home: World) -> None:
+    """They are in the background there, and a key that stops its turn does not stop them."""
+    assert spawn(node, BELOW, granted("worker", 1, billed=10**9), kind="interactive").outcome == "done"
+    seen = node.wait_agent("worker", lambda seen: seen.subagents == 2, LATE)
+    assert seen.state == "working"
+    assert node.ask(lambda number: granted("worker", 2, ask=number, billed=1)).reason == ""
+    seen = wait(node, "paused")
+    assert (seen.detail[:9], seen.subagents) == ("budget: $", 0)
+    log = b"".join(one.read_bytes() for one in (state_folder(home.home) / "agents/worker.1").glob("log*"))
+    assert b"its subagents are at work, and no key stops them: it is ended at once" in log
 
 
 @pytest.mark.parametrize(
