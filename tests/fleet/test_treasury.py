@@ -343,7 +343,9 @@ def orders_of(host: Payer) -> list[object]:
     return [message for message in host.heard if isinstance(message, Grant)]
 
 
-async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_spawns_before_the_price_sheet_is_read_is_not_told_off(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An engine that was started by that very order still reads it."""
     gate, read = asyncio.Event(), Spending._read_sheet
 

@@ -164,9 +164,10 @@ def keyed(*found: Headroom) -> dict[str, Headroom]:
 
 def watched() -> Fleet:
     """The farm with budgets, limits and alarms."""
+    gone, ends = 98_200_000, NOW + 128 * MINUTE
     budgets = (
-        budget("day", 160_000_000, 98_200_000, reached=1, runs_out=NOW + 128 * MINUTE, granted=14_000_000),
-        budget("hour", 8_000_000, 3_100_000, granted=1_200_000),
+        budget("day", 160_000_000, gone, reached=1, runs_out=ends, granted=14_000_000, overshoot=800_000),
+        budget("hour", 8_000_000, 3_100_000, granted=1_200_000, overshoot=400_000),
     )
     limits = (
         window("5 h", 63, shares={"vm1/docs-1": 410, "vm2/api-3": 220}),
