@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +26,10 @@ SLEEP = AgentSpec("command", ("sleep", "300"))
 
 
 @pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        client.send(Prices(MARK, TEXT))
-        yield client
+def node(node: NodeClient) -> NodeClient:
+    """It has the prices."""
+    node.send(Prices(MARK, TEXT))
+    return node
 
 
 def grant(ask: int, number: int, billed: int = 5, epoch: int = 1) -> Grant:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -262,13 +261,6 @@ async def test_newest_lines_are_coalesced(folder: Path) -> None:
 
 
 # -- through a real node
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def test_a_living_log_is_followed_over_its_segments(node: NodeClient) -> None:

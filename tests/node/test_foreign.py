@@ -32,15 +32,6 @@ def node(home: World) -> Iterator[NodeClient]:
         yield client
 
 
-@pytest.fixture
-def claude_program(home: World) -> Path:
-    """A program that is called as Claude is, and does nothing."""
-    program = home.home / "bin" / "claude"
-    program.parent.mkdir()
-    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
-    return program
-
-
 def tmux(*words: str) -> str:
     """Use the world's own default tmux server, as its user does."""
     done = subprocess.run(["tmux", "-f", "/dev/null", *words], capture_output=True, text=True, check=True, timeout=10)

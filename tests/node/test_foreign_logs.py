@@ -17,11 +17,9 @@ from controlroom.wire.messages import Follow, LogChunk, LogPlace
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient, bodies_of, records_of
-from tests.node.test_foreign import claude_program, last_line, say, session, spoke, transcript, under, wait_others
+from tests.node.test_foreign import last_line, say, session, spoke, transcript, under, wait_others
 
 NOISE = json.dumps({"type": "api-request-shape", "x": "y" * 300_000}) + "\n"
-
-__all__ = ["claude_program"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,9 @@ from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_foreign import SESSION, say, session, tmux
-from tests.node.test_foreign import claude_program as a_claude_program
 from tests.node.test_usage_feed import Books
 from tests.node.test_usage_meter import BEGAN, line, total
 
-claude_program = a_claude_program
 RUN, NEXT = "a" * 15, "b" * 15
 EARLIER = "2026-11-22T04:00:00Z"
 
@@ -185,13 +183,6 @@ def test_what_is_no_transcript_costs_nothing(work: Session, tmp_path: Path, kind
     work.settle(work.running())
     work.settle()
     assert work.records == []
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def test_a_claude_in_somebodys_tmux_is_metered_under_its_name(

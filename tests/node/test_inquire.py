@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-
-import pytest
 
 from controlroom.wire.inquiries import Found, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from tests.lab.waiting import wait_for
-from tests.lab.world import World
 from tests.node.client import NodeClient
 
 TASK = 'say "ü" `id`\n$(touch never); 🎛️\n'
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def spec_of(node: NodeClient, name: str, epoch: int) -> SpecRead:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,18 +27,7 @@ ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 LATE = 60  # seconds that a loaded machine may take for anything
 
 
-@pytest.fixture
-def project(home: World, api: Api, claude_home: Callable[..., Path]) -> Path:
-    return claude_home(home.home, api)
-
-
-@pytest.fixture
-def node(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeClient]:
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with NodeClient() as client:
-        client.greet()
-        yield client
+pytestmark = pytest.mark.usefixtures("login_shell")
 
 
 def spawn(node: NodeClient, task: str, epoch: int = 1, **more: str) -> Reply:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from controlroom.wire.messages import AgentSeen, HostSeen, Kill, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
@@ -22,13 +19,6 @@ mkdir -p ~/.claude/sessions; cd ~/.claude/sessions; stty -echo; printf '\\033[?2
 printf '{"pid":%d,"status":"idle","sessionId":"s"}' $$ >new; mv new $$.json
 exec cat
 """
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def spawn(node: NodeClient, script: str, task: str = "", **more: float) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from controlroom.fleet.list_prices import list_prices
@@ -19,17 +16,7 @@ from tests.lab.world import World
 from tests.node.client import NodeClient, state_folder
 from tests.node.test_interactive_claude import LATE
 
-
-@pytest.fixture
-def node(
-    home: World, api: Api, claude_home: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[NodeClient]:
-    claude_home(home.home, api)
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with NodeClient() as client:
-        client.greet()
-        yield client
+pytestmark = pytest.mark.usefixtures("login_shell")
 
 
 def records(home: World) -> list[Record]:

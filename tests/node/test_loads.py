@@ -6,9 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from controlroom.node import processes
 from controlroom.node.loads import Loads, Member
@@ -16,7 +13,6 @@ from controlroom.node.processes import TICKS, Look, Process
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.waiting import wait_for
-from tests.lab.world import World
 from tests.node.client import NodeClient
 
 MB = 1024 * 1024
@@ -111,13 +107,6 @@ if os.fork() == 0:
     os._exit(0)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def test_a_real_agent_is_counted_with_the_child_it_left_behind(node: NodeClient) -> None:

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
 from controlroom.wire.spec import AgentSpec
-from tests.lab.messages_api.server import Api
 from tests.lab.processes import look
-from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_observe import evidence
 
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 
 
-@pytest.fixture
-def project(home: World, api: Api, claude_home: Callable[..., Path]) -> Path:
-    """A project of a user who has `claude` in ~/.local/bin and everything else in .bashrc."""
-    return claude_home(home.home, api)
-
-
-@pytest.fixture
-def node(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeClient]:
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with NodeClient() as client:
-        client.greet()
-        yield client
+pytestmark = pytest.mark.usefixtures("login_shell")
 
 
 def spawn(node: NodeClient, task: str, epoch: int = 1, replaces: int = 0) -> Reply:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,19 +33,14 @@ BELOW = f"[[tools Agent {LOOK} ;; Agent {LOOK}]] [[text they look]]"
 """Two messages; the first one calls two subagents, who are never answered."""
 
 
-@pytest.fixture
-def project(home: World, api: Api, claude_home: Callable[..., Path]) -> Path:
-    return claude_home(home.home, api)
+pytestmark = pytest.mark.usefixtures("login_shell")
 
 
 @pytest.fixture
-def node(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeClient]:
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with NodeClient() as client:
-        client.greet()
-        client.send(PRICES)
-        yield client
+def node(node: NodeClient) -> NodeClient:
+    """It has the prices."""
+    node.send(PRICES)
+    return node
 
 
 def granted(name: str, number: int, epoch: int = 1, lasts: int = 0, ask: int = 0, **ceilings: object) -> Grant:

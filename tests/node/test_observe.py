@@ -40,13 +40,6 @@ from tests.node.client import NodeClient, state_folder
 from tests.node.test_act import of_tag, tmux
 
 
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
-
-
 def put_agent(home: World, name: str, epoch: int = 1, *, boot: str | None = None, **status: Any) -> Path:
     """Make an agent's folder as if it had been run, and give it."""
     folder = state_folder(home.home) / "agents" / f"{name}.{epoch}"

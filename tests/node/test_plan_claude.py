@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,18 +22,15 @@ from tests.node.test_interactive_claude import LATE, screen
 MAIL = "ann@example.org"
 
 
+pytestmark = pytest.mark.usefixtures("login_shell")
+
+
 @pytest.fixture
-def node(
-    home: World, api: Api, claude_home: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[NodeClient]:
-    claude_home(home.home, api)
+def project(home: World, api: Api, project: Path) -> Path:
+    """Its user is logged in to a plan."""
     log_in(home.home, MAIL)
     api.configure(ratelimit="unified", unified={"5h_utilization": 0.37, "7d_utilization": 0.61})
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with NodeClient() as client:
-        client.greet()
-        yield client
+    return project
 
 
 def spawn(node: NodeClient, kind: str, task: str) -> None:

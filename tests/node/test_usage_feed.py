@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,6 @@ from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePla
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient, state_folder
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        client.greet()
-        yield client
 
 
 def messages(first: int, last: int) -> list[Message]:
