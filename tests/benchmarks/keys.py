@@ -9,16 +9,13 @@ writing the key to the terminal until the screen's bytes say what the key did. T
 import argparse
 import contextlib
 import os
-import pty
 import re
 import select
-import signal
 import sys
-import termios
 import time
-from collections.abc import Iterator
 
 from tests.benchmarks.table import print_table
+from tests.benchmarks.yard import screen
 
 
 def main(argv: list[str]) -> None:
@@ -29,7 +26,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--times", type=int, default=40)
     options = parser.parse_args(argv)
     rows: list[tuple[str, str, str]] = []
-    with stage(options.columns, options.rows) as terminal:
+    environ = os.environ | {"TERM": "xterm-256color"}
+    with screen(environ, options.columns, options.rows, "tests.tui.stage", "thousand") as shown:
+        terminal = shown.terminal
         until(terminal, b"agent-", 20)
         for key in (b"g", b"a", b"0", b"\r"):
             os.write(terminal, key)
@@ -69,23 +68,6 @@ def quiet(terminal: int, seconds: float = 0.4) -> None:
     with contextlib.suppress(OSError):  # the other end has gone
         while (left := end - time.monotonic()) > 0 and select.select([terminal], [], [], left)[0]:
             os.read(terminal, 1 << 20)
-
-
-@contextlib.contextmanager
-def stage(columns: int, rows: int) -> Iterator[int]:
-    """Run the screen with a thousand agents on a terminal of its own; gives the terminal's file descriptor."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        environ = os.environ | {"TERM": "xterm-256color"}
-        os.execvpe(sys.executable, [sys.executable, "-m", "tests.tui.stage", "thousand"], environ)
-    termios.tcsetwinsize(terminal, (rows, columns))
-    try:
-        yield terminal
-    finally:
-        os.kill(pid, signal.SIGTERM)
-        quiet(terminal, 1.0)
-        os.waitpid(pid, 0)
-        os.close(terminal)
 
 
 if __name__ == "__main__":

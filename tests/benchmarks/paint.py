@@ -8,22 +8,17 @@ is seen there counts. Target: p50 60 ms, p95 150 ms.
 
 import argparse
 import os
-import pty
-import re
-import select
-import signal
 import subprocess
 import sys
 import tempfile
-import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.benchmarks.many import lateness
 from tests.benchmarks.table import print_table
+from tests.benchmarks.yard import screen
 
-_MARK = re.compile(rb"@(\d{13})@")
 _WRITER = """
 import time
 n, start = 0, time.time()
@@ -45,10 +40,9 @@ def main(argv: list[str]) -> None:
     with throw_away_room() as environ:
         for number in range(options.agents):
             spawn_writer(environ, f"writer-{number}")
-        with screen(environ, options.columns, options.rows) as terminal:
-            for _ in seen(terminal, 4.0):
-                pass
-            late = sorted(seen(terminal, options.seconds))
+        with screen(environ, options.columns, options.rows) as shown:
+            shown.settle(4.0)
+            late = sorted(lateness(shown, options.seconds)[0])
     written = options.agents * 2 * options.seconds
     print_table(
         f"written -> painted, {options.agents} agents at 2 lines a second, {options.columns}x{options.rows}",
@@ -94,50 +88,6 @@ def run(environ: dict[str, str], *words: str) -> None:
 def spawn_writer(environ: dict[str, str], name: str) -> None:
     """Start an agent that writes two lines a second."""
     run(environ, "spawn", name, "--task", "", "--", sys.executable, "-c", _WRITER)
-
-
-@contextmanager
-def screen(environ: dict[str, str], columns: int, rows: int) -> Iterator[int]:
-    """Run the screen on a terminal of its own; gives the terminal's file descriptor."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)
-    termios.tcsetwinsize(terminal, (rows, columns))
-    try:
-        yield terminal
-    finally:
-        os.kill(pid, signal.SIGTERM)
-        _drain(terminal)
-        os.waitpid(pid, 0)
-        os.close(terminal)
-
-
-def _drain(terminal: int) -> None:
-    """Read what a closing screen still writes, so that it can end."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end and select.select([terminal], [], [], 0.5)[0]:
-        try:
-            if not os.read(terminal, 65536):
-                return
-        except OSError:
-            return
-
-
-def seen(terminal: int, seconds: float) -> Iterator[float]:
-    """Give the lateness in milliseconds of every line that is written and appears within `seconds`."""
-    met: set[bytes] = set()
-    begun = time.time() * 1000
-    rest, end = b"", time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if not select.select([terminal], [], [], left)[0]:
-            return
-        data = os.read(terminal, 1 << 20)
-        now = time.time() * 1000
-        for mark in _MARK.findall(rest + data):
-            if mark not in met and int(mark) >= begun:
-                met.add(mark)
-                yield now - int(mark)
-        rest = data[-20:]
 
 
 if __name__ == "__main__":

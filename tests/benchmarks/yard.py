@@ -116,11 +116,11 @@ class Screen:
 
 
 @contextmanager
-def screen(environ: dict[str, str], columns: int, rows: int) -> Iterator[Screen]:
-    """Run the screen of a room on a terminal of its own."""
+def screen(environ: dict[str, str], columns: int, rows: int, *words: str) -> Iterator[Screen]:
+    """Run the screen of a room on a terminal of its own; `words`: another module that does, and its arguments."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(sys.executable, [sys.executable, "-m", "controlroom"], environ)
+        os.execvpe(sys.executable, [sys.executable, "-m", *(words or ("controlroom",))], environ)
     termios.tcsetwinsize(terminal, (rows, columns))
     try:
         yield Screen(pid, terminal)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from controlroom.domain.machines import Machine, Market
-from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.home import Home
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.toml_file import ConfigProblem
-from tests.lab.world import World
 
 GIB = 1024**3
-
-
-@pytest.fixture
-def room_home(home: World) -> Home:
-    found = find_home(os.environ)
-    found.prepare()
-    return found
 
 
 def market(home: Home, own: str) -> Market:

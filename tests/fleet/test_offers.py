@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -10,19 +9,11 @@ import pytest
 from controlroom.domain.plans import Offers
 from controlroom.domain.tiers import Ceilings
 from controlroom.domain.use import Requests
-from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.home import Home
 from controlroom.fleet.machines import load_machines
 from controlroom.fleet.offers import load_offers
 from controlroom.fleet.toml_file import ConfigProblem
 from tests.documents import README
-from tests.lab.world import World
-
-
-@pytest.fixture
-def room_home(home: World) -> Home:
-    found = find_home(os.environ)
-    found.prepare()
-    return found
 
 
 def offers(home: Home, own: str = "") -> Offers:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from fractions import Fraction
 from importlib.metadata import version
 
 import pytest
 
 from controlroom.fleet import price_sheet
-from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.home import Home
 from controlroom.fleet.list_prices import list_prices
 from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.meter.prices import DOLLAR, Sheet
 from controlroom.meter.sheet_file import from_value, to_value
 from controlroom.meter.usage import Message, Usage
-from tests.lab.world import World
 
 NOW = 1_795_348_800_000
 """22 November 2026."""
@@ -33,13 +31,6 @@ PUBLISHED = {
     "claude-haiku-4-5-20251001": ("1", "5", "1.25", "2", "0.1"),
 }
 """US dollars per million tokens: input, output, cache write 5 m and 1 h, cache read (pricing page, November 2026)."""
-
-
-@pytest.fixture
-def room_home(home: World) -> Home:
-    found = find_home(os.environ)
-    found.prepare()
-    return found
 
 
 def write(home: Home, text: str) -> None:

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,15 @@ class Host(ABC):
             capture_output=True,
             timeout=timeout,
         )
+
+    @contextmanager
+    def logged_in(self) -> Iterator[subprocess.Popen[bytes]]:
+        """OpenSSH's own `ssh`, connected to this host until something breaks that."""
+        words = ["ssh", "-F", str(self.ssh_config), self.name, "echo in; cat"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"in\n"
+            yield client
 
     def run(self, command: str, timeout: float = 30.0) -> str:
         """What a shell command prints there, over ssh; AssertionError if it does not exit 0."""

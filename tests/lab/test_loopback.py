@@ -66,15 +66,7 @@ async def test_unknown_and_changed_keys_are_not_accepted(ssh_hosts: MakeHosts, h
 
 def test_stop_refuses_and_what_runs_there_lives_on(ssh_host: Host) -> None:
     ssh_host.run("tmux new -d -s a 'sleep 999'")
-    client = subprocess.Popen(
-        ["ssh", "-F", str(ssh_host.ssh_config), "vm1", "echo in; sleep 99"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with client:
-        assert client.stdout is not None
-        assert client.stdout.readline() == b"in\n"
+    with ssh_host.logged_in() as client:
         ssh_host.stop()
         assert client.wait(10) == 255
     assert "refused" in ssh_host.ssh("true").stderr
@@ -84,14 +76,7 @@ def test_stop_refuses_and_what_runs_there_lives_on(ssh_host: Host) -> None:
 
 def test_broken_connections_freezing_and_power(ssh_host: Host) -> None:
     ssh_host.run("echo kept > f; tmux new -d -s a 'sleep 999'")
-    with subprocess.Popen(
-        ["ssh", "-F", str(ssh_host.ssh_config), "vm1", "echo in; cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as client:
-        assert client.stdout is not None
-        assert client.stdout.readline() == b"in\n"
+    with ssh_host.logged_in() as client:
         ssh_host.kill_connections()
         assert client.wait(10) == 255
     ssh_host.freeze()

@@ -45,14 +45,7 @@ def test_the_cable(vms: MakeLab) -> None:
 def test_connections_power_and_sleep(vms: MakeLab) -> None:
     host = vms(1)["vm1"]
     host.run("echo kept > f; sync; tmux new -d -s b 'sleep 999'")
-    with subprocess.Popen(
-        ["ssh", "-F", str(host.ssh_config), "vm1", "echo in; cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as client:
-        assert client.stdout is not None
-        assert client.stdout.readline() == b"in\n"
+    with host.logged_in() as client:
         host.kill_connections()
         assert client.wait(10) == 255
     host.stop()
