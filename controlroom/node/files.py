@@ -31,6 +31,20 @@ def read_regular(path: str, limit: int) -> bytes:
         os.close(descriptor)
 
 
+def read_piece(path: str, offset: int, limit: int) -> bytes:
+    """Read up to `limit` bytes from `offset` on; fewer, or none, when there are no more or it is no regular file."""
+    try:
+        descriptor, _ = open_regular(path)
+    except OSError:
+        return b""
+    try:
+        return os.pread(descriptor, limit, offset)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
 def _read_up_to(descriptor: int, limit: int) -> bytes:
     parts, left = [], limit
     while left and (part := os.read(descriptor, left)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from controlroom.meter.names import is_adopted_name
-from controlroom.node.files import open_regular
+from controlroom.node.files import read_piece
 from controlroom.node.foreign import Foreign, Spot
 from controlroom.node.foreign_claude import said_at, spoken
 from controlroom.wire.messages import Fetch, Fetched, Follow, LogChunk
@@ -112,7 +112,7 @@ def before(path: str, offset: int, count: int) -> Piece:
     window = _WINDOW
     while True:
         start = max(0, offset - window)
-        data = _read(path, start, offset - start)
+        data = read_piece(path, start, offset - start)
         first = data.find(b"\n") + 1 if start else 0
         found = list(_records(data[first:], start + first))[-count:]
         if found or start == 0 or window >= _FURTHEST:
@@ -130,7 +130,7 @@ def before(path: str, offset: int, count: int) -> Piece:
 
 def after(path: str, offset: int, count: int, limit: int) -> Piece:
     """Read the first `count` records after `offset`, up to about `limit` bytes."""
-    data = _read(path, offset, _WINDOW)
+    data = read_piece(path, offset, _WINDOW)
     whole = data[: data.rfind(b"\n") + 1]
     parts, end = [], offset + len(whole)
     for _, stop, record in _records(whole, offset):
@@ -174,16 +174,3 @@ def _size(path: str) -> int:
         return os.stat(path, follow_symlinks=False).st_size
     except OSError:
         return 0
-
-
-def _read(path: str, offset: int, limit: int) -> bytes:
-    try:
-        descriptor, _ = open_regular(path)
-    except OSError:
-        return b""
-    try:
-        return os.pread(descriptor, limit, offset)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)

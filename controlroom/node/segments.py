@@ -6,7 +6,7 @@ Nothing here reads more than it is asked for, and a segment that is truncated, d
 import os
 from typing import NamedTuple
 
-from controlroom.node.files import open_regular
+from controlroom.node.files import read_piece
 from controlroom.wire.records import MAX_BODY, segment_name, segment_number
 
 MAX_RECORD = MAX_BODY + 64
@@ -142,16 +142,7 @@ def tail(folder: str, place: Place, limit: int) -> Piece | None:
 
 def read_at(folder: str, segment: int, offset: int, limit: int) -> bytes:
     """Read up to `limit` bytes; fewer, or none, when there are no more."""
-    try:
-        descriptor, _ = open_regular(_path(folder, segment))
-    except OSError:
-        return b""
-    try:
-        return os.pread(descriptor, limit, offset)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+    return read_piece(_path(folder, segment), offset, limit)
 
 
 def _last_records(data: bytes, count: int, *, at_start: bool) -> bytes:
