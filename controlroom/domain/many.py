@@ -26,7 +26,7 @@ class Outcome(Protocol):
 
     @property
     def outcome(self) -> str:
-        """`refused`, or `unknown` and the like."""
+        """`done`, `refused` or `unknown` (the link dropped: the host will be looked at)."""
 
     @property
     def reason(self) -> str:

@@ -3,10 +3,10 @@
 import asyncio
 
 from controlroom.domain.intents import Intent
-from controlroom.domain.many import AT_ONCE, Plan, summed
+from controlroom.domain.many import AT_ONCE, Outcome, Plan, summed
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.source import Outcome, Source
+from controlroom.tui.source import Source
 
 
 def carry_out(room: Room, screen: RoomScreen, todo: Plan) -> None:

@@ -11,23 +11,8 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.costs import CostRow
     from controlroom.domain.intents import Intent
     from controlroom.domain.loglines import Matches, ScreenLine
+    from controlroom.domain.many import Outcome
     from controlroom.domain.model import Fleet, LogPlace, LogRecord
-
-
-class Outcome(Protocol):
-    """What became of an intent."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was done."""
-
-    @property
-    def outcome(self) -> str:
-        """`done`, `refused` or `unknown` (the link dropped: the host will be looked at)."""
-
-    @property
-    def reason(self) -> str:
-        """Why not, in a sentence."""
 
 
 class Page(Protocol):
