@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -10,9 +9,9 @@ from controlroom.domain.keymap import shown
 from controlroom.domain.model import State
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
-from controlroom.tui.screens.base import Motion, plain_key
-from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.screens.base import Motion
+from controlroom.tui.screens.sheets import Choices, ReadingSheet
+from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule
 
 _STATES = (
@@ -30,7 +29,7 @@ _STATES = (
 _KEY = 14
 
 
-class HelpText(Lines):
+class HelpText(Passage):
     """Keys and what they do; moves by lines."""
 
     DEFAULT_CSS = "HelpText { height: 1fr; }"
@@ -38,20 +37,10 @@ class HelpText(Lines):
     def __init__(self, where: str, motions: Sequence[Motion]) -> None:
         super().__init__()
         self._where, self._motions = where, motions
-        self._top = 0
-        self._length = 0
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits."""
-        lines = self._all(width)
-        self._length = len(lines)
-        self._top = max(0, min(self._top, self._length - height))
-        return lines[self._top : self._top + height]
-
-    def move(self, rows: int) -> None:
-        """Move by lines."""
-        self._top += rows
-        self.redraw()
+        return self.part(self._all(width), height)
 
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
@@ -77,14 +66,6 @@ class HelpText(Lines):
             for index, part in enumerate(parts)
         ]
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        self.move(-3)
-
 
 def _keys(keys: str) -> str:
     names = {"down": "↓", "up": "↑", "home": "Home", "end": "End", "pagedown": "PgDn", "pageup": "PgUp"}
@@ -92,8 +73,10 @@ def _keys(keys: str) -> str:
     return " ".join(names.get(key, key) for key in keys.split())
 
 
-class HelpScreen(Sheet):
+class HelpScreen(ReadingSheet):
     """Explains the screen one was on."""
+
+    WAYS_OUT = (*ReadingSheet.WAYS_OUT, "?")
 
     def __init__(self, where: str, motions: Sequence[Motion]) -> None:
         super().__init__()
@@ -109,22 +92,3 @@ class HelpScreen(Sheet):
     def on_mount(self) -> None:
         """Name the screen."""
         self.query_one(Rule).show(f"keys of this screen: {self._where}", strong=True)
-
-    def on_key(self, event: events.Key) -> None:
-        """Move, or go back."""
-        event.stop()
-        text = self.query_one(HelpText)
-        page = max(1, text.size.height - 2)
-        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
-        key = plain_key(event)
-        if key in moves:
-            text.move(moves[key])
-        elif key in ("q", "?", "backspace", "escape", "enter"):
-            self.dismiss()
-
-    def on_choices_taken(self, event: Choices.Taken) -> None:
-        """A tap goes back or moves on."""
-        if event.key == "q":
-            self.dismiss()
-        else:
-            self.query_one(HelpText).move(max(1, self.size.height - 4))

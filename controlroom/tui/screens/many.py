@@ -16,13 +16,13 @@ from controlroom.tui.ink import Line
 from controlroom.tui.many import carry_out
 from controlroom.tui.screens.base import RoomScreen, plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet, Words
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule
 
 _ANSWERS = ("allow", "always", "deny")
 
 
-class Listed(Lines):
+class Listed(Passage):
     """The agents it is about, one a line, with what they ask where that is to be answered; then who is left out."""
 
     DEFAULT_CSS = "Listed { height: auto; max-height: 1fr; }"
@@ -30,7 +30,6 @@ class Listed(Lines):
     def __init__(self, todo: Plan) -> None:
         super().__init__(id="listed")
         self._plan = todo
-        self._top = 0
         self._length = 1
         self._read_to = 0
 
@@ -56,28 +55,12 @@ class Listed(Lines):
         """The part that fits; its last line says how much is below."""
         lines = self._all(width)
         self._length = len(lines)
-        self._top = max(0, min(self._top, self._length - height))
+        shown = self.part(lines, height)
         below = self._length - self._top - height
         self._read_to = max(self._read_to, self._top + height - (below > 0))
-        shown = lines[self._top : self._top + height]
         if below > 0:
             shown[-1] = ink.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
         return shown
-
-    def move(self, rows: int) -> None:
-        """Move by lines."""
-        self._top = max(0, self._top + rows)
-        self.redraw()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(-3)
 
     def _all(self, width: int) -> list[Line]:
         lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
@@ -159,8 +142,6 @@ class ListSheet(Sheet):
         if not self._painted or self.gone:
             return  # typed ahead of a list that nobody has seen
         key = plain_key(event)
-        page = max(1, self.query_one(Listed).size.height - 2)
-        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
         if key in set("0123456789"):
             self.typed = (self.typed + key)[-4:]
             self._say()
@@ -171,8 +152,8 @@ class ListSheet(Sheet):
             self.dismiss()
         elif key == "enter":
             self._enter()
-        elif key in moves:
-            self.query_one(Listed).move(moves[key])
+        else:
+            self.query_one(Listed).press(key)
 
     def _enter(self) -> None:
         if self.typed != str(len(self.plan.targets)):

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 from rich.style import Style
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.explain import Line as Told
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
-from controlroom.tui.screens.base import plain_key
-from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.screens.sheets import Choices, ReadingSheet
+from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule
 
 _LABEL = 9
@@ -20,13 +18,12 @@ _AROUND = 3
 """Lines of a sheet that are not its text: heading, keys, and one of the screen below."""
 
 
-class ReportText(Lines):
+class ReportText(Passage):
     """The lines, from the one at its top on."""
 
     def __init__(self, told: Sequence[Told], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._told = told
-        self._top = 0
 
     def ground(self) -> Style:
         """Part of a sheet."""
@@ -45,22 +42,7 @@ class ReportText(Lines):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits."""
         self._fit()
-        drawn = self._all(width)
-        self._top = max(0, min(self._top, len(drawn) - height))
-        return drawn[self._top : self._top + height]
-
-    def move(self, rows: int) -> None:
-        """Move by lines."""
-        self._top += rows
-        self.redraw()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        self.move(-3)
+        return self.part(self._all(width), height)
 
     def _fit(self) -> None:
         cells = self.app.size
@@ -81,7 +63,7 @@ class ReportText(Lines):
         return drawn
 
 
-class ReportSheet(Sheet):
+class ReportSheet(ReadingSheet):
     """Something to read, with a heading."""
 
     def __init__(self, heading: str, told: Sequence[Told]) -> None:
@@ -107,23 +89,3 @@ class ReportSheet(Sheet):
         if self._ready:
             self.query_one(Rule).show(heading, strong=True)
             self.query_one(ReportText).tell_anew(told)
-
-    def on_key(self, event: events.Key) -> None:
-        """Move, or go back."""
-        event.stop()
-        text = self.query_one(ReportText)
-        page = max(1, text.size.height - 2)
-        moves = {"j": 1, "down": 1, "k": -1, "up": -1, "space": page, "pagedown": page, "b": -page, "pageup": -page}
-        key = plain_key(event)
-        if key in moves:
-            text.move(moves[key])
-        elif key in ("q", "backspace", "escape", "enter"):
-            self.dismiss()
-
-    def on_choices_taken(self, event: Choices.Taken) -> None:
-        """A tap goes back or moves on."""
-        if event.key == "q":
-            self.dismiss()
-        else:
-            text = self.query_one(ReportText)
-            text.move(max(1, text.size.height - 2))

@@ -16,6 +16,7 @@ from controlroom.tui.ink import Line
 from controlroom.tui.room import Room
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule
 
 
@@ -177,3 +178,24 @@ class ConfirmSheet(Sheet):
             self.room.order(self.intent, "")
         elif key in ("q", "n", "backspace", "escape"):
             self.dismiss()
+
+
+class ReadingSheet(Sheet):
+    """A text to read, which keys and taps move. Subclasses compose it, with the choices `q` and another."""
+
+    WAYS_OUT: ClassVar[tuple[str, ...]] = ("q", "backspace", "escape", "enter")
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, or go back."""
+        event.stop()
+        key = plain_key(event)
+        if not self.query_one(Passage).press(key) and key in self.WAYS_OUT:
+            self.dismiss()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap goes back or moves on."""
+        if event.key == "q":
+            self.dismiss()
+        else:
+            text = self.query_one(Passage)
+            text.move(text.page)

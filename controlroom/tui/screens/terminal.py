@@ -16,7 +16,7 @@ from controlroom.tui.run_colours import run_style
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.source import Shown
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Wheeled
 from controlroom.tui.widgets.rule import Rule
 
 _PAUSE = 1.0
@@ -26,7 +26,7 @@ _AROUND = 3
 _STEP = 8
 
 
-class TerminalText(Lines):
+class TerminalText(Wheeled):
     """The part of a terminal that fits: its foot, from a column on."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
@@ -59,15 +59,9 @@ class TerminalText(Lines):
         self._pan = max(0, min(self._pan + columns, widest - self.size.width))
         self.redraw()
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(-3, 0)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(3, 0)
+    def wheel(self, lines: int) -> None:
+        """Move by lines."""
+        self.move(-lines, 0)
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The foot of it, or why there is none."""

@@ -23,12 +23,12 @@ from controlroom.tui.widgets.host_figures import (
     share,
     swap,
 )
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Wheeled
 
 _LABEL = 8
 
 
-class HostFacts(Lines):
+class HostFacts(Wheeled):
     """Everything known of one host."""
 
     DEFAULT_CSS = "HostFacts { height: 1fr; }"
@@ -56,16 +56,9 @@ class HostFacts(Lines):
         event.stop()
         self.turn()
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        event.stop()
-        self._top = max(0, min(self._top + 3, self._most))
-        self.redraw()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        event.stop()
-        self._top = max(0, self._top - 3)
+    def wheel(self, lines: int) -> None:
+        """Move by lines."""
+        self._top = max(0, min(self._top + lines, self._most))
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:

@@ -9,8 +9,8 @@ from controlroom.domain.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.picture import Picture
-from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.meters import draw, words_for
+from controlroom.tui.widgets.passage import Passage
 
 _INDENT = 7
 
@@ -33,7 +33,7 @@ def _apart(limits: Sequence[Gauge], width: int) -> list[list[Gauge]]:
     return [group for kind in ("window", "bucket") if (group := [one for one in limits if one.group == kind])]
 
 
-class LimitsInFull(Lines):
+class LimitsInFull(Passage):
     """Budgets, then limits; what does not fit is turned to."""
 
     DEFAULT_CSS = "LimitsInFull { height: 1fr; }"
@@ -41,7 +41,6 @@ class LimitsInFull(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._picture = Picture()
-        self._top = 0
         self._more = ""
 
     def show(self, picture: Picture, more: str) -> None:
@@ -53,20 +52,14 @@ class LimitsInFull(Lines):
         """Give the lines that show all of it."""
         return sum(map(len, self._paragraphs(width)))
 
-    def move(self, rows: int) -> None:
-        """Move by lines."""
-        self._top += rows
-        self.redraw()
-
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The part that fits."""
         paragraphs = self._paragraphs(width)
         lines = [line for paragraph in paragraphs for line in paragraph]
         if len(lines) + len(paragraphs) <= height:
             lines = [line for paragraph in paragraphs for line in (*paragraph, *[()] * (len(paragraph) > 1))]
-        self._top = max(0, min(self._top, len(lines) - height))
+        shown = self.part(lines, height)
         below = len(lines) - self._top - height
-        shown = lines[self._top : self._top + height]
         if below > 0:
             shown[-1] = ink.line((f"   … {below + 1} more lines: {self._more}", self.palette.quiet))
         return shown
@@ -109,13 +102,3 @@ class LimitsInFull(Lines):
         """A tap gives them the screen, or takes it back."""
         event.stop()
         self.room.do("costs_limits")
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines."""
-        event.stop()
-        self.move(-3)

@@ -16,7 +16,7 @@ from controlroom.tui.ink import Line
 from controlroom.tui.logbook import Entry, LogBook
 from controlroom.tui.run_colours import run_style
 from controlroom.tui.theme import Glyphs
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Wheeled
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""
@@ -32,7 +32,7 @@ Position = tuple[int, int]
 """An entry, and a line of it."""
 
 
-class LogView(Lines):
+class LogView(Wheeled):
     """What is held of a log, from the newest line back to the very first."""
 
     class Wanted(Message):
@@ -226,15 +226,9 @@ class LogView(Lines):
             event.stop()
             self.scroll_pages(-1 if event.y < third else 1)
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves three lines."""
-        event.stop()
-        self.scroll_rows(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves three lines."""
-        event.stop()
-        self.scroll_rows(-3)
+    def wheel(self, lines: int) -> None:
+        """Move by lines."""
+        self.scroll_rows(lines)
 
     # ------------------------------------------------------------------ drawing
 

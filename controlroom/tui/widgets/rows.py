@@ -9,15 +9,16 @@ from textual.message import Message
 
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
-from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.passage import Wheeled
 
 Row = TypeVar("Row")
 
 
-class Rows(Lines, Generic[Row]):
+class Rows(Wheeled, Generic[Row]):
     """Rows of one kind. Subclasses say how a row is named and drawn."""
 
     ALLOW_SELECT: ClassVar[bool] = False
+    WHEEL: ClassVar[int] = 1
 
     class Chosen(Message):
         """Another row is under the cursor."""
@@ -192,12 +193,6 @@ class Rows(Lines, Generic[Row]):
         self.redraw()
         self.tell(self.Tapped(self, self._names[index], again))
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Move down with the wheel."""
-        event.stop()
-        self.move(1)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Move up with the wheel."""
-        event.stop()
-        self.move(-1)
+    def wheel(self, lines: int) -> None:
+        """Move the cursor."""
+        self.move(lines)

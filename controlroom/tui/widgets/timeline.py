@@ -12,14 +12,14 @@ from controlroom.domain.timeline import Moment, TimelineWish
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
 from controlroom.tui.run_colours import run_style
-from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import gutter_of
+from controlroom.tui.widgets.passage import Wheeled
 
 if TYPE_CHECKING:
     from controlroom.tui.timeline import Timeline
 
 
-class TimelineView(Lines):
+class TimelineView(Wheeled):
     """What a wish leaves of a timeline. The line under the cursor is what keys act on."""
 
     class Tapped(Message):
@@ -105,15 +105,9 @@ class TimelineView(Lines):
             if again:
                 self.tell(self.Tapped())
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves three lines."""
-        event.stop()
-        self.step(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves three lines."""
-        event.stop()
-        self.step(-3)
+    def wheel(self, lines: int) -> None:
+        """Move the cursor."""
+        self.step(lines)
 
     # ------------------------------------------------------------------ drawing
 
