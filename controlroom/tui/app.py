@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -15,25 +15,23 @@ from textual.worker import WorkerFailed
 
 from controlroom.domain.absence import happened
 from controlroom.domain.keymap import DEFAULT, Keymap
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Fleet
 from controlroom.tui import theme
 from controlroom.tui.calm import LINE_PACE, NARROW, CalmLines
 from controlroom.tui.doorbell import Doorbell
 from controlroom.tui.dressed import DressedApp
-from controlroom.tui.follow import Reader
-from controlroom.tui.hunt import Hunt
 from controlroom.tui.keyed import KeyedApp
 from controlroom.tui.last_look import LastLook
 from controlroom.tui.leaving import stop
 from controlroom.tui.logbook import LogBook
 from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.reading import ReadingApp
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
 from controlroom.tui.theme import Glyphs
 from controlroom.tui.wardrobe import Wardrobe
-from controlroom.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
@@ -54,7 +52,7 @@ def utc_now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ControlRoomApp(KeyedApp, DressedApp):
+class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     """The control room's screen. It holds no truth: all it knows came from the engine a moment ago."""
 
     CSS_PATH = Path(__file__).parent / "controlroom.tcss"
@@ -107,7 +105,7 @@ class ControlRoomApp(KeyedApp, DressedApp):
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
         self.drafts = {}
-        self._reader = Reader(self.work, self._log_grown, monotonic)
+        self.reading_begin(monotonic)
         self._overview = Overview()
 
     # ------------------------------------------------------------------ beginning
@@ -292,6 +290,12 @@ class ControlRoomApp(KeyedApp, DressedApp):
         """Say whether somebody looks at a screen; a sheet may lie over it."""
         return self._looked_at() is screen
 
+    def log_grown(self, book: LogBook) -> None:
+        """More of a log is held: who looks at it sees it."""
+        screen = self._looked_at()
+        if screen is not None:
+            screen.log_grown(book.agent)
+
     async def _close_all(self) -> None:
         """The end: what still arrives finds no screen."""
         self._over = True
@@ -307,43 +311,6 @@ class ControlRoomApp(KeyedApp, DressedApp):
         before = self._last_look.before(picture.now) if picture.known else None
         return (picture.clock(before.at), happened(picture.fleet, before, picture.now)) if before else ("", "")
 
-    def read_logs(self, wanted: Mapping[str, int]) -> None:
-        """Follow these logs from now on: agent id -> epoch."""
-        self._reader.show(wanted)
-
-    def book(self, agent: Agent | None) -> LogBook | None:
-        """Give what is held of an agent's log."""
-        return self._reader.book(agent.id, agent.epoch) if agent else None
-
-    def on_log_view_wanted(self, event: LogView.Wanted) -> None:
-        """A view needs text that is not held."""
-        self._reader.want(event.book, event.which)
-
-    def on_log_view_jumped(self, event: LogView.Jumped) -> None:
-        """A view is to stand where nothing is held."""
-        self._reader.jump(event.book, event.place)
-
-    def search(self, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
-        """Search on as far as is wanted; `found` is told of every piece."""
-        if self.source is None:
-            self.say("not now: the engine is not here", Level.DANGER)
-        elif hunt.wants_more and not hunt.busy:
-            self.work(self._search(self.source, hunt, found))
-
-    async def _search(self, source: Source, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
-        hunt.busy = True
-        try:
-            while hunt.wants_more and source is self.source:
-                await hunt.piece(source)
-                found(hunt)
-        finally:
-            hunt.busy = False
-
-    def _log_grown(self, book: LogBook) -> None:
-        screen = self._looked_at()
-        if screen is not None:
-            screen.log_grown(book.agent)
-
     # ------------------------------------------------------------------ what keys do
 
     def do(self, name: str) -> None:
@@ -357,6 +324,24 @@ class ControlRoomApp(KeyedApp, DressedApp):
         from controlroom.tui.deeds import choose
 
         choose(self, number)
+
+    def open_agent(self, agent: str) -> None:
+        """Show an agent; from one agent to another the way back stays one step."""
+        from controlroom.tui.going import open_agent
+
+        open_agent(self, agent)
+
+    def open_hosts(self, host: str | None = None) -> None:
+        """Show the hosts, with the cursor on one of them."""
+        from controlroom.tui.going import open_hosts
+
+        open_hosts(self, host)
+
+    def open_themes(self, name: str = "") -> None:
+        """Offer the themes, beginning with one of them, or with the one that is worn."""
+        from controlroom.tui.going import open_themes
+
+        open_themes(self, name)
 
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""

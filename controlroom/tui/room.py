@@ -99,6 +99,18 @@ class Room(App[None]):
         """Draw everything in these colours from now on."""
         raise NotImplementedError
 
+    def open_agent(self, agent: str) -> None:
+        """Show an agent; from one agent to another the way back stays one step."""
+        raise NotImplementedError
+
+    def open_hosts(self, host: str | None = None) -> None:
+        """Show the hosts, with the cursor on one of them."""
+        raise NotImplementedError
+
+    def open_themes(self, name: str = "") -> None:
+        """Offer the themes, beginning with one of them, or with the one that is worn."""
+        raise NotImplementedError
+
     async def screen_made(self) -> None:
         """A screen is ready: it gets what was typed while it was made."""
         raise NotImplementedError

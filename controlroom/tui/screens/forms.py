@@ -15,8 +15,8 @@ from controlroom.domain.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import wants_words
-from controlroom.tui.many import carry_out
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.rule import Rule

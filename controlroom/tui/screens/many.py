@@ -13,8 +13,8 @@ from controlroom.domain.model import Agent
 from controlroom.domain.views import agent_line, agent_row
 from controlroom.tui import ink
 from controlroom.tui.ink import Line
-from controlroom.tui.many import carry_out
 from controlroom.tui.screens.base import RoomScreen, plain_key
+from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.sheets import Choices, Sheet, Words
 from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule

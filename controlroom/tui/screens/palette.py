@@ -12,7 +12,6 @@ from controlroom.domain.actions import Action
 from controlroom.domain.keymap import shown
 from controlroom.domain.views import agent_rows, host_rows
 from controlroom.tui import ink
-from controlroom.tui.going import open_agent, open_hosts, open_themes
 from controlroom.tui.ink import Line
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Sheet
@@ -91,16 +90,16 @@ class PaletteScreen(Sheet):
                 row.name,
                 f"{row.host} · {row.state} · {row.line}",
                 "",
-                lambda row=row: open_agent(room, row.id),  # type: ignore[misc]
+                lambda row=row: room.open_agent(row.id),  # type: ignore[misc]
             )
             for row in agent_rows(room.fleet, room.picture.now)
         ]
         self._finds += [
-            Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: open_hosts(room, row.name))  # type: ignore[misc]
+            Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: room.open_hosts(row.name))  # type: ignore[misc]
             for row in host_rows(room.fleet, room.picture.now)
         ]
         self._finds += [
-            Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(open_themes, room, name))
+            Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(room.open_themes, name))
             for name in room.wardrobe.names()
         ]
         self.query_one(Finds).show(self._finds)
