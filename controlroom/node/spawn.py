@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
+import controlroom
 from controlroom.node.agents import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
 from controlroom.node.files import make_private, write_atomic
@@ -28,7 +29,7 @@ START_DEADLINE = 15.0
 
 _CLOSING_LOOKS = 20
 _MAX_SPEC = 256 * 1024
-_RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")
+_RUN = os.path.join(os.path.dirname(os.path.abspath(controlroom.__file__)), "node", "run.py")
 
 
 class Refusal(Exception):

@@ -11,6 +11,7 @@ from typing import Any
 
 import tomllib
 
+import controlroom
 from controlroom.domain.words import nearest
 from controlroom.tui.colours import READABLE, contrast
 
@@ -65,7 +66,7 @@ def hard_to_read(file: ThemeFile) -> str:
 
 def folder() -> Path:
     """Find the themes that came with the program: beside the package in a wheel, beside its folder in a checkout."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(controlroom.__file__).resolve().parent
     inside = package / "themes"
     return inside if inside.is_dir() else package.parent / "themes"
 
