@@ -8,7 +8,6 @@ engine which comes back can finish: once a host says what it has, that decides (
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.ledger import Order
 from controlroom.fleet.orders import SHOWN_TASK, SHOWN_WHO, Asked, Conclusion
 from controlroom.fleet.translate import short
+from controlroom.fleet.whole_file import replace_file
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -68,18 +68,7 @@ class Shelf:
     def keep(self, move: Move) -> None:
         """Write a move down, on the disk when this returns. Raises `OSError`."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        beside = self._folder / f".{move.op}.new"
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(to_line(encode(move)))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._place(move.op))
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._place(move.op), to_line(encode(move)))
 
     def read(self, op: int) -> Move | None:
         """Give a move, None when it was not written down or cannot be read."""

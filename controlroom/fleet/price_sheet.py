@@ -4,6 +4,7 @@ The package is asked in a short process of its own, once for each of its version
 names what it lacks (another model, a price of its own day) and what is negotiated; it is checked like the config.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from controlroom.fleet.home import Home
 from controlroom.fleet.settings import Table
 from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.toml_tables import read
+from controlroom.fleet.whole_file import replace_file
 from controlroom.meter.prices import DOLLAR, Factors, Price, Rates, Sheet
 from controlroom.meter.sheet_file import from_value
 
@@ -111,12 +113,8 @@ def _asked() -> bytes:
 
 def _keep(path: Path, said: bytes) -> None:
     """Keep it for the next start; without room for it, it is asked again then."""
-    beside = path.with_suffix(".new")
-    try:
-        beside.write_bytes(said)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        replace_file(path, said)
 
 
 def _with_own(listed: Sheet, own: PricesFile, path: Path) -> Sheet:

@@ -1,6 +1,5 @@
 """A TOML file of the user's, read as far as it can be told without knowing what is to stand in it, and replaced."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import tomli_w
 import tomllib
 
 from controlroom.fleet.home import HomeProblem, check_private
+from controlroom.fleet.whole_file import replace_file
 from controlroom.meter.redact import redact
 
 MAX_FILE = 4 * 1024 * 1024
@@ -42,26 +42,6 @@ def parsed(path: Path) -> dict[str, Any]:
 def write(path: Path, head: str, tables: dict[str, Any]) -> None:
     """Write a TOML file whole, comments first. Raises `ConfigProblem`; the file is then as it was."""
     try:
-        _replace(path, (head + tomli_w.dumps(tables)).encode())
+        replace_file(path, (head + tomli_w.dumps(tables)).encode())
     except OSError as error:
         raise ConfigProblem(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Replace a file in one step: whoever reads it sees the old one or the new one, also after a power cut."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from controlroom.fleet.home import Home, find_home
+from controlroom.fleet.ledger import Ledger
 from tests.lab.world import World
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger of a room."""
+    opened = Ledger(tmp_path / "ledger.db", "room-1")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

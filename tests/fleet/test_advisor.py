@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import Agent, Fleet, Limits, State
@@ -25,13 +21,6 @@ from tests.domain.offers import NOON
 from tests.lab.world import World
 
 MIB = 1024**2
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    yield opened
-    opened.close()
 
 
 def agent(name: str, rss: int | None, kind: str = "headless", state: State = State.WORKING) -> Agent:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from controlroom.domain.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
@@ -29,12 +26,11 @@ def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = A
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    opened.booked(book(API, [booking(1, 100), booking(2, 50, "claude-haiku-5-5", at=AT + QUARTER)])).result(10)
-    opened.booked(book(DOCS, [booking(3, 900, "claude-novel-9", priced=False)])).result(10)
-    yield opened
-    opened.close()
+def ledger(ledger: Ledger) -> Ledger:
+    """Three messages are booked."""
+    ledger.booked(book(API, [booking(1, 100), booking(2, 50, "claude-haiku-5-5", at=AT + QUARTER)])).result(10)
+    ledger.booked(book(DOCS, [booking(3, 900, "claude-novel-9", priced=False)])).result(10)
+    return ledger
 
 
 def seen(ledger: Ledger, by: str, since: int = 0, until: int = 2 * AT) -> list[tuple[str, str, int, int]]:

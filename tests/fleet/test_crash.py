@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,7 @@ async def look_again(folder: Path) -> Fleet:
         return here.engine.fleet
 
 
-def in_a_child(folder: Path, step: int, after: bool, play: Play = scenario) -> bool:
+def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:
     """Play a scenario in a process that dies at a step; False when it came to its end."""
     child = os.fork()
     if child == 0:
@@ -100,6 +100,18 @@ def in_a_child(folder: Path, step: int, after: bool, play: Play = scenario) -> b
     _, status = os.waitpid(child, 0)
     assert status in (0, signal.SIGKILL), f"step {step}: the engine failed by itself"
     return status != 0
+
+
+def killed_at_every_step(place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play) -> Iterator[tuple[int, Path]]:
+    """Play a scenario till it comes to its end, a step further each time; give the step and what it leaves."""
+    step, died = 0, True
+    while died:
+        step += 1
+        folder = place / f"{step}"
+        folder.mkdir()
+        patch.setenv("CONTROLROOM_HOME", str(folder / "room"))
+        died = in_a_child(folder, step, after, play)
+        yield step, folder
 
 
 def check(folder: Path, step: int) -> None:
@@ -131,12 +143,6 @@ def test_killed_at_every_step_the_engine_comes_back_to_the_truth(
     after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = 0
-    died = True
-    while died:
-        step += 1
-        folder = tmp_path / f"{step}"
-        folder.mkdir()
-        monkeypatch.setenv("CONTROLROOM_HOME", str(folder / "room"))
-        died = in_a_child(folder, step, after)
+    for step, folder in killed_at_every_step(tmp_path, monkeypatch, after, scenario):
         check(folder, step)
     assert step > 20, "the scenario has become too short to mean anything"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,11 @@ from tests.lab.world import World
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    opened.booked(book(API, [booking(1, 100), booking(2, 50)])).result(10)
-    opened.booked(book(API, [booking(2, 70)])).result(10)
-    yield opened
-    opened.close()
+def ledger(ledger: Ledger) -> Ledger:
+    """Two messages are booked, one of them twice."""
+    ledger.booked(book(API, [booking(1, 100), booking(2, 50)])).result(10)
+    ledger.booked(book(API, [booking(2, 70)])).result(10)
+    return ledger
 
 
 def tamper(ledger: Ledger, statement: str) -> None:

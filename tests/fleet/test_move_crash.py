@@ -15,7 +15,7 @@ from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
 from tests.fleet.rooms import room
-from tests.fleet.test_crash import OnDisk, in_a_child
+from tests.fleet.test_crash import OnDisk, killed_at_every_step
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -87,12 +87,5 @@ def check(folder: Path, step: int) -> str:
 def test_killed_at_every_step_of_a_move_one_agent_lives(
     after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends, step, died = set(), 0, True
-    while died:
-        step += 1
-        folder = tmp_path / f"{step}"
-        folder.mkdir()
-        monkeypatch.setenv("CONTROLROOM_HOME", str(folder / "room"))
-        died = in_a_child(folder, step, after, scenario)
-        ends.add(check(folder, step))
+    ends = {check(folder, step) for step, folder in killed_at_every_step(tmp_path, monkeypatch, after, scenario)}
     assert ends == {"", "vm1/a1", "vm2/a1"}, "the scenario has become too short to mean anything"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,11 +28,10 @@ TOTAL = "select coalesce(sum(pico), 0) from spend"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    yield opened
-    assert check(opened) == []
-    opened.close()
+def ledger(ledger: Ledger) -> Iterator[Ledger]:
+    """It is sound in the end, too."""
+    yield ledger
+    assert check(ledger) == []
 
 
 def booking(number: int, micro: int, run: str = RUN, *, estimated: bool = False) -> Booking:

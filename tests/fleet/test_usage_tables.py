@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,13 +21,6 @@ AT = 1_795_348_800_000
 API = Source("vm1", "api-1", "", "/project", "api")
 DOCS = Source("vm1", "docs-1", "docs", "/docs", "plan")
 SUMS = "select sum(messages), sum(input), sum(output), sum(pico) from spend"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    yield opened
-    opened.close()
 
 
 def booking(number: int, output: int = 10, model: str = "claude-opus-5-5", at: int = AT) -> Booking:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -38,13 +37,6 @@ def message(
     at = NOON - 1 - ago
     found = Message(f"msg_{number}", f"req_{number}", at, model, usage, fast=fast, us=us, batch=batch)
     return Booking(found, SHEET.cost(found), at)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger.db", "room-1")
-    yield opened
-    opened.close()
 
 
 def booked(ledger: Ledger, source: Source, *bookings: Booking) -> None:
