@@ -68,7 +68,6 @@ class AgentTable(Rows[TableRow]):
         self._columns = columns(80, ())
         self._fitted: tuple[int, object] = (0, None)
         """What the columns were fitted to."""
-        self.empty_lines: Sequence[Line] = ()
         self.until: Mapping[str, str] = {}
         """Agent id -> when its limit ends, as hours and minutes."""
         self.marked: set[str] = set()
@@ -107,10 +106,6 @@ class AgentTable(Rows[TableRow]):
         """Take away the marks of these agents."""
         self.marked -= set(agents)
         self.redraw()
-
-    def empty(self, width: int) -> Sequence[Line]:
-        """What the screen found to say."""
-        return self.empty_lines
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""

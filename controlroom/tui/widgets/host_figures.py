@@ -93,7 +93,6 @@ class HostFigures(Rows[HostRow]):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._name_cells = 6
-        self.empty_lines: Sequence[Line] = ()
 
     def name_of(self, row: HostRow) -> str:
         """A host is named by its name."""
@@ -102,10 +101,6 @@ class HostFigures(Rows[HostRow]):
     def lends(self, row: HostRow) -> object:
         """Names are as wide as the longest of them."""
         return self._name_cells
-
-    def empty(self, width: int) -> Sequence[Line]:
-        """What the screen found to say."""
-        return self.empty_lines
 
     def lines_wanted(self, width: int) -> int:
         """Give the lines that show all hosts."""

@@ -53,15 +53,10 @@ class HostTable(Rows[HostRow]):
         super().__init__(id=id)
         self._cursor = cursor
         self._name_cells = 6
-        self.empty_lines: Sequence[Line] = ()
 
     def name_of(self, row: HostRow) -> str:
         """A host is named by its name."""
         return row.name
-
-    def empty(self, width: int) -> Sequence[Line]:
-        """What the screen found to say."""
-        return self.empty_lines
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Measure the names."""

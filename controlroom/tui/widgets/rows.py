@@ -43,6 +43,8 @@ class Rows(Wheeled, Generic[Row]):
         self.chosen: str | None = None
         self.per_row = 1
         """Lines of a row; `begin` may set it."""
+        self.empty_lines: Sequence[Line] = ()
+        """What the screen found to say when there is no row."""
         self._names: list[str] = []
         self._kept: dict[str, tuple[tuple[object, ...], Sequence[Line]]] = {}
         """Rows on show as they were drawn last, each with all that its drawing depends on."""
@@ -79,7 +81,7 @@ class Rows(Wheeled, Generic[Row]):
 
     def empty(self, width: int) -> Sequence[Line]:
         """Give what to read when there is no row."""
-        return ()
+        return self.empty_lines
 
     # ------------------------------------------------------------------ what is shown
 

@@ -70,7 +70,6 @@ class SpendTable(Rows[SpendRow]):
         super().__init__(id=id)
         self._cursor = cursor
         self.by = By.AGENT
-        self.empty_lines: Sequence[Line] = ()
         self._columns = _Columns(0, 0, 0, 0, 0, False, 0, 0, 0, 0)
         self._top_money = 1
 
@@ -81,10 +80,6 @@ class SpendTable(Rows[SpendRow]):
     def lends(self, row: SpendRow) -> object:
         """Columns are as wide as the widest, bars as long as the dearest."""
         return self._columns, self._top_money
-
-    def empty(self, width: int) -> Sequence[Line]:
-        """What the screen found to say."""
-        return self.empty_lines
 
     def _draw_row(self, row: SpendRow, width: int, chosen: bool) -> Sequence[Line]:
         return super()._draw_row(row, width, chosen and self._cursor)
