@@ -2,14 +2,16 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.costs import BILLED, COVERED, CostRow, as_table, grouped, totals
+from controlroom.domain.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client
 
@@ -30,11 +32,11 @@ async def _costs(client: Client, args: argparse.Namespace) -> int:
         return Exit.REFUSED
     rows = grouped(answer.rows, lambda row: _local(row.key, _TIMES[args.by])) if args.by in _TIMES else answer.rows
     if args.json:
-        output.json_data([as_table(row, args.by) for row in rows])
+        output.json_data(_tables(rows, args.by, answer.ran))
     elif args.csv:
-        _csv(rows, args.by)
+        _csv(rows, args.by, answer.ran)
     else:
-        _table(rows, args.by, since)
+        _table(rows, args.by, since, answer.ran)
     return Exit.DONE
 
 
@@ -58,14 +60,26 @@ def _local(key: str, form: str) -> str:
     return time.strftime(form, time.localtime(int(key) / 1000))
 
 
-def _table(rows: Sequence[CostRow], by: str, since: int) -> None:
+def _rates(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[int | None]:
+    """Say what an agent-hour of each row has cost; None: not known, or two kinds of account paid for its agents."""
+    paid = Counter(row.key for row in rows)
+    return [per_hour(row.micro, ran.get(row.key)) if paid[row.key] == 1 else None for row in rows]
+
+
+def _tables(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> list[Mapping[str, Any]]:
+    return [as_table(row, by, ran.get(row.key), rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
+
+
+def _table(rows: Sequence[CostRow], by: str, since: int, ran: Mapping[str, int]) -> None:
     if not rows:
         output.talk(f"nothing has been spent since {time.strftime('%Y-%m-%d %H:%M', time.localtime(since / 1000))}")
         return
-    head = (by.upper(), "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS")
-    drawn = [head, *(_cells(row) for row in rows)]
+    head = (by.upper(), "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", *["AN HOUR"] * (by in HOURLY))
+    drawn = [head, *_cells(rows, ran)]
     if len(rows) > 1:
-        drawn += [("", "", "", "", "", "", "", "", ""), *(_cells(row) for row in totals(rows))]
+        keys = {row.key for row in rows}
+        drawn += [("",) * len(head), *_cells(totals(rows), {"": sum(ran.values())} if keys <= ran.keys() else {})]
+    drawn = [cells[: len(head)] for cells in drawn]
     output.table(drawn, right=frozenset(range(2, len(head))))
     if any(row.billing != BILLED for row in rows):
         output.talk("≈ list price of what a plan covers or nobody says who pays: not a bill, and never part of a sum")
@@ -77,19 +91,24 @@ def _table(rows: Sequence[CostRow], by: str, since: int) -> None:
         output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
 
 
-def _cells(row: CostRow) -> tuple[str, ...]:
-    rate = row.hit_rate
-    money = f"{'' if row.billing == BILLED else '≈'}{'~' if row.estimated else ''}{dollars(row.micro)}"
+def _cells(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[tuple[str, ...]]:
+    return [_cells_of(row, rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
+
+
+def _cells_of(row: CostRow, each: int | None) -> tuple[str, ...]:
+    rate, worth = row.hit_rate, "" if row.billing == BILLED else "≈"
+    money = f"{worth}{'~' if row.estimated else ''}{dollars(row.micro)}"
+    hourly = "–" if each is None else f"{worth}{dollars(each)}"
     tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)
     share = percent(None if rate is None else 100 * rate)
-    return (row.key or "–", _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share)
+    return (row.key or "–", _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share, hourly)
 
 
-def _csv(rows: Sequence[CostRow], by: str) -> None:
+def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
     import csv
     import io
 
-    tables = [as_table(row, by) for row in rows]
+    tables = _tables(rows, by, ran)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(as_table(CostRow("", ""), by)), lineterminator="\n")
     writer.writeheader()

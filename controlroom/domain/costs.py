@@ -11,6 +11,9 @@ from typing import Any
 BY = ("agent", "profile", "host", "model", "folder", "time")
 """What sums can be grouped by; `time`: the quarter of an hour in which a message was answered, as UTC milliseconds."""
 
+HOURLY = ("agent", "profile", "host")
+"""What agent-hours are known by; a run may use several models, and its folder and time are not kept."""
+
 BILLED, COVERED = "api", "plan"
 
 
@@ -46,6 +49,16 @@ class CostRow:
         return self.cache_read / prompt if prompt else None
 
 
+HOUR = 3_600_000
+_SHORTEST = 6 * 60_000
+"""Milliseconds below which a cost per hour says nothing."""
+
+
+def per_hour(micro: int, ran: int | None) -> int | None:
+    """Say what an agent-hour has cost (micro-dollars) when agents ran for `ran` milliseconds; None: nobody knows."""
+    return None if ran is None or ran < _SHORTEST else round(micro * HOUR / ran)
+
+
 _SUMMED = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))
 
 _MONEY = ("micro", "unpriced", "estimated", "unattributed")
@@ -70,16 +83,24 @@ def totals(rows: Iterable[CostRow]) -> list[CostRow]:
     return grouped(rows, lambda _: "")
 
 
-def as_table(row: CostRow, by: str) -> Mapping[str, Any]:
-    """Give a row for scripts: whole numbers, dollars as a decimal text; null is not known."""
-    rate = row.hit_rate
+def as_table(row: CostRow, by: str, ran: int | None = None, rate: int | None = None) -> Mapping[str, Any]:
+    """Give a row for scripts: whole numbers, dollars as a decimal text; null is not known.
+
+    `ran`: milliseconds that its agents ran; `rate`: micro-dollars that an hour of that has cost.
+    """
+    hits = row.hit_rate
+    hourly = {
+        "agent_hours": None if ran is None else round(ran / HOUR, 4),
+        "list_price_usd_per_agent_hour": None if rate is None else decimal(rate),
+    }
     return {
         by: row.key or None,
         "billing": row.billing or None,
         **{name: getattr(row, name) for name in _SUMMED if name not in _MONEY},
-        "cache_hit_rate": None if rate is None else round(rate, 4),
+        "cache_hit_rate": None if hits is None else round(hits, 4),
         "list_price_usd": decimal(row.micro),
         **{f"{name}_usd": decimal(getattr(row, name)) for name in _MONEY[1:]},
+        **(hourly if by in HOURLY else {}),
     }
 
 

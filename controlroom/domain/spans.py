@@ -10,16 +10,12 @@ from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 from operator import attrgetter
 
-from controlroom.domain.costs import BILLED, CostRow
-from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.domain.costs import BILLED, HOUR, CostRow, per_hour
 from controlroom.domain.views import short_model
 from controlroom.domain.words import dollars
 
-HOUR = 3_600_000
 _QUARTER = 900_000
 """Sums over time are of quarters of an hour."""
-_SHORTEST = 6 * 60_000
-"""Milliseconds of work below which a cost per hour says nothing."""
 _WORTH_A_WORD = 10_000
 """Micro-dollars of a sum below which nobody needs to know what they are."""
 _MOST_EMPTY = 48
@@ -85,8 +81,8 @@ class SpendRow:
     """Whether a part of what is billed, and of what is covered, is an estimate."""
     all: CostRow = _NOTHING
     """Tokens and messages, whoever paid; its money is of no use."""
-    hours: float | None = None
-    """Agent-hours; None: not known."""
+    ran: int | None = None
+    """Milliseconds that its agents ran, working or waiting; None: not known."""
 
     @property
     def dearest(self) -> int:
@@ -96,9 +92,9 @@ class SpendRow:
     @property
     def per_hour(self) -> str:
         """Say what an agent-hour has cost: `$1.42`; nothing when hours, or whose they were, are not known."""
-        if not self.hours or self.hours * HOUR < _SHORTEST or (self.billed is None) == (self.covered is None):
+        each = per_hour(self.dearest, self.ran)
+        if each is None or (self.billed is None) == (self.covered is None):
             return ""
-        each = round(self.dearest / self.hours)
         return dollars(each) if self.covered is None else f"≈{dollars(each)}"
 
 
@@ -116,19 +112,23 @@ def remarks(whole: CostRow) -> list[str]:
 
 
 def spend_rows(
-    found: Sequence[CostRow], by: By, since: int, now: int, zone: tzinfo | None, fleet: Fleet
+    found: Sequence[CostRow], by: By, since: int, now: int, zone: tzinfo | None, ran: Mapping[str, int]
 ) -> list[SpendRow]:
-    """Give the rows of one grouping: dearest first; those over time newest first, short spans without gaps."""
+    """Give the rows of one grouping: dearest first; those over time newest first, short spans without gaps.
+
+    `ran`: by key, the milliseconds that its agents ran in the span, where that is known.
+    """
     if by in (By.HOUR, By.DAY):
         return _over_time(found, by, since, now, zone)
-    rows = [_named(row, by, since, now, fleet) for row in _merged((row.key, row) for row in found)]
+    merged = _merged((row.key, row) for row in found)
+    rows = [replace(_named(row, by), ran=ran.get(row.key)) for row in merged]
     return sorted(rows, key=lambda row: (-row.dearest, row.key))
 
 
 def total(rows: Iterable[SpendRow]) -> SpendRow:
-    """Sum rows up; hours are known where those of all are."""
+    """Sum rows up; how long agents ran is known where that of all is."""
     rows = list(rows)
-    hours = [row.hours for row in rows]
+    ran = [row.ran for row in rows]
     return SpendRow(
         "",
         "all",
@@ -136,7 +136,7 @@ def total(rows: Iterable[SpendRow]) -> SpendRow:
         covered=_sum(row.covered for row in rows),
         about=(any(row.about[0] for row in rows), any(row.about[1] for row in rows)),
         all=_whole("", (row.all for row in rows)),
-        hours=None if None in hours else sum(filter(None, hours)),
+        ran=None if None in ran else sum(filter(None, ran)),
     )
 
 
@@ -176,30 +176,16 @@ def _one(key: str, rows: Sequence[CostRow]) -> SpendRow:
     )
 
 
-# --------------------------------------------------------------------------- names and hours
+# --------------------------------------------------------------------------- names
 
 
-def _named(row: SpendRow, by: By, since: int, now: int, fleet: Fleet) -> SpendRow:
+def _named(row: SpendRow, by: By) -> SpendRow:
     if by is By.AGENT:
         host, _, name = row.key.partition("/")
-        agent = fleet.agents.get(row.key)
-        hours = hours_of(fleet, agent, since, now) if agent else None
-        return replace(row, name=name or "not known", where=host, hours=hours)
+        return replace(row, name=name or "not known", where=host)
     if by is By.MODEL:
         return replace(row, name=short_model(row.key) or "not known")
     return replace(row, name=row.key or ("no profile" if by is By.PROFILE else "not known"))
-
-
-def hours_of(fleet: Fleet, agent: Agent, since: int, now: int) -> float | None:
-    """Say how many hours of a span an agent ran; None: not known, as when an earlier run of it may lie in the span."""
-    if not agent.started or (agent.epoch > 1 and agent.started > since):
-        return None
-    host = fleet.hosts.get(agent.host)
-    seen = now if fleet.reachable(agent) else host.seen if host else 0
-    ended = agent.ended if agent.state in ENDED else min(now, seen)
-    if not ended:
-        return None
-    return max(0, ended - max(since, agent.started)) / HOUR
 
 
 # --------------------------------------------------------------------------- over time

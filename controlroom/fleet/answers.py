@@ -11,6 +11,7 @@ from controlroom.fleet.attendance import Attendance
 from controlroom.fleet.checkup import check_up
 from controlroom.fleet.cost_views import costs
 from controlroom.fleet.home import Home
+from controlroom.fleet.hour_views import hours
 from controlroom.fleet.inquiries import Inquiries, Unanswered
 from controlroom.fleet.ledger import Ledger, LedgerProblem
 from controlroom.fleet.ledger_care import back_up, check
@@ -38,6 +39,7 @@ from controlroom.fleet.protocol import (
     SearchLog,
     page_for,
 )
+from controlroom.fleet.run_book import known_alive
 from controlroom.fleet.translate import short
 from controlroom.fleet.treasury import Treasury
 from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
@@ -76,7 +78,7 @@ async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
         case CheckHost():
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
-            return await _costs(engine.ledger, asked)
+            return await _costs(engine, asked)
         case AskAudit() | AskAttached() | AskRunways():
             return await _people(engine, asked, asks)
         case AskComparison():
@@ -111,11 +113,15 @@ async def _search(engine: Engine, asked: SearchLog) -> Hits:
     return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
 
 
-async def _costs(ledger: Ledger, asked: AskCosts) -> Costs:
+async def _costs(engine: Engine, asked: AskCosts) -> Costs:
+    span = asked.since, min(asked.until, engine.clock())
+    alive = known_alive(engine.fleet, engine.clock())
     try:
-        return Costs(asked.id, await asyncio.to_thread(costs, ledger, asked.by, asked.since, asked.until))
+        rows = await asyncio.to_thread(costs, engine.ledger, asked.by, asked.since, asked.until)
+        ran = await asyncio.to_thread(hours, engine.ledger, asked.by, *span, alive)
     except (LedgerProblem, ValueError) as problem:
         return Costs(asked.id, reason=str(problem))
+    return Costs(asked.id, rows, ran=ran)
 
 
 async def _people(

@@ -1,6 +1,6 @@
-"""What the engine has the ledger keep: orders, conclusions, agents, audit. A write that fails is logged, once.
+"""What the engine has the ledger keep: orders, conclusions, agents and their runs, audit.
 
-Nothing here waits for the disk; who must wait is given a future.
+A write that fails is logged, once. Nothing here waits for the disk; who must wait is given a future.
 """
 
 import asyncio
@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.model import Agent, State
+from controlroom.domain.model import Agent, Host, LinkState, State
 from controlroom.fleet.ledger import KnownAgent, Ledger, Order
 from controlroom.fleet.orders import Conclusion
+from controlroom.fleet.run_book import RunBook
 from controlroom.fleet.usage_tables import Statement
 
 log = logging.getLogger("controlroom.ledger")
@@ -30,6 +31,7 @@ class Bookkeeper:
         self.open_orders = ledger.open_orders
         """Orders that were on their way when the engine before this one ended."""
         self._recorded = {(agent.host, agent.name): agent.epoch for agent in ledger.agents}
+        self._runs = RunBook(ledger.runs)
         self._under_way: set[Written] = set()
         self.trouble = ""
         """Why the last write was not possible; nothing: it was."""
@@ -67,6 +69,24 @@ class Bookkeeper:
             for key in gone:
                 del self._recorded[key]
             self._note(self._ledger.seen([_known(agent) for agent in fresh], gone))
+        self._keep(self._runs.observed(host, agents, self._clock(), adopted=False))
+
+    def foreign(self, host: str, agents: list[Agent]) -> None:
+        """Keep the runs of a host's agents that others started."""
+        self._keep(self._runs.observed(host, agents, self._clock(), adopted=True))
+
+    def heard(self, host: Host | None) -> None:
+        """Keep that a host was there, if it was: as long as its agents are known to have lived."""
+        if host is not None and host.link is LinkState.UP:
+            self._keep(self._runs.heard(host.name, self._clock()))
+
+    def left(self, host: str) -> None:
+        """Keep until when a host was there."""
+        self._keep(self._runs.left(host))
+
+    def _keep(self, statements: list[Statement]) -> None:
+        if statements:
+            self._note(self._ledger.booked(statements))
 
     def booked(self, statements: list[Statement]) -> Written:
         """Book what agents have used."""
@@ -79,6 +99,7 @@ class Bookkeeper:
 
     async def close(self) -> None:
         """Write what is left and close the ledger."""
+        self._keep(self._runs.closing())
         await asyncio.to_thread(self._ledger.close)
 
     def _note(self, future: "Future[None]") -> Written:

@@ -62,7 +62,6 @@ GOODBYE = 5.0
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
-
 OpenLink = Callable[["Engine", str, str, str], HostLink]
 """(engine, host, address, fingerprint) -> a link that reports to the engine."""
 
@@ -236,6 +235,10 @@ class Engine:
             case events.ForeignObserved():
                 self._reduce(event)
                 self.logs.foreign(event.host, event.agents)
+                self._books.foreign(event.host, self.fleet.agents_on(event.host))
+            case events.HostSampled():
+                self._reduce(event)
+                self._books.heard(self.fleet.hosts.get(event.host))
             case events.LinkChanged():
                 self._met.pop(event.host, None)
                 self._reduce(event)
@@ -327,6 +330,7 @@ class Engine:
         """The link is gone: what was on its way may or may not have arrived."""
         self.inquiries.host_down(host)
         self.treasury.host_down(host)
+        self._books.left(host)
         for order in self._orders.values():
             if order.record.host == host:
                 order.unsure = True

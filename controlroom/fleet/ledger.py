@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
-from controlroom.fleet import grant_tables, usage_tables
+from controlroom.fleet import grant_tables, run_book, usage_tables
+from controlroom.fleet.run_book import Run
 from controlroom.fleet.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 5
+FORMAT = 6
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -51,6 +52,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     (*usage_tables.RUNS, *grant_tables.TABLES),
     usage_tables.REPORTS,
     usage_tables.SUMS,
+    run_book.TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 
@@ -116,6 +118,7 @@ class Ledger:
             self.room = self._open(room)
             self.last_op = self._number("select max(op) from orders")
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
+            self.runs = [Run(*row) for row in self._database.execute(run_book.LAST)]
             self.agents = [KnownAgent(*row) for row in self._database.execute("select * from agents")]
         except (sqlite3.Error, LedgerProblem) as error:
             self._database.close()

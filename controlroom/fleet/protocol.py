@@ -280,6 +280,8 @@ class Costs:
     id: int
     rows: tuple[CostRow, ...] = ()
     reason: str = ""
+    ran: dict[str, int] = field(default_factory=dict)
+    """By key: milliseconds that the agents of it ran in the span; of those where that is known."""
 
 
 Answer = (

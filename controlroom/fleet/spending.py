@@ -5,7 +5,6 @@ of use. The sheet may take a moment to be read: until then nothing is asked for,
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.cost_views import money
 from controlroom.fleet.errands import Errands
 from controlroom.fleet.ledger import Ledger, LedgerProblem
+from controlroom.fleet.run_book import number_of
 from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.fleet.usage_seen import Used
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
@@ -56,11 +56,6 @@ def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
     """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
     hour, next_hour = period("hour", now, zone)
     return hour, period("day", now, zone)[0], next_hour - now
-
-
-def number_of(session: str) -> int:
-    """Name a session by a number: what tells runs of an agent of others apart."""
-    return int(hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:7], 16) + 1
 
 
 class Spending:

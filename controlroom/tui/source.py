@@ -110,6 +110,10 @@ class Spent(Protocol):
         """Sums by what was asked for, and by who pays."""
 
     @property
+    def ran(self) -> Mapping[str, int]:
+        """By key, the milliseconds that its agents ran, where that is known."""
+
+    @property
     def reason(self) -> str:
         """Why there is nothing."""
 

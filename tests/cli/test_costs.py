@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from controlroom.cli import costs
-from controlroom.domain.costs import CostRow
+from controlroom.domain.costs import HOUR, CostRow
 
 NOW = 1_795_348_800.0
 BILLED = CostRow("vm1/api-1", "api", 120, 5000, 900, 100, 0, 90_000, 0, 1_920_000, 0)
@@ -41,25 +43,47 @@ def test_what_is_no_moment_is_refused_with_what_is_one(text: str) -> None:
 
 
 def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([BILLED, COVERED], "agent", 0)
+    costs._table([BILLED, COVERED], "agent", 0, {"vm1/api-1": 2 * HOUR})
     out, talk = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS"]
-    assert lines[1].split() == ["vm1/api-1", "billed", "$1.92", "120", "5.0k", "900", "100", "90k", "95", "%"]
+    assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", "AN", "HOUR"]
+    assert lines[1].split() == ["vm1/api-1", "billed", "$1.92", "120", "5.0k", "900", "100", "90k", "95", "%", "$0.96"]
     assert lines[2].split()[:3] == ["vm1/docs-1", "plan", "≈$0.0041"]
     assert [line.split()[1:3] for line in lines[4:]] == [["billed", "$1.92"], ["plan", "≈$0.0041"]]
     assert "not a bill" in talk
     assert "$0.0041 of it are models without a price" in talk
 
 
+def hourly(rows: Sequence[CostRow], ran: Mapping[str, int], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The last column: of each row, of the line between, and of the sums."""
+    costs._table(rows, "host", 0, ran)
+    return [line.rsplit(None, 1)[-1] for line in capsys.readouterr()[0].splitlines()[1:] if line.strip()]
+
+
+def test_an_agent_hour_has_a_price_where_all_hours_are_known_and_one_kind_of_account_pays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, two = replace(BILLED, key="vm1", micro=6_000_000), replace(BILLED, key="vm2", micro=1_000_000)
+    ran = {"vm1": 3 * HOUR, "vm2": HOUR}
+    assert hourly([one, two], ran, capsys) == ["$2.00", "$1.00", "$1.75"]
+    assert hourly([one, two], {"vm1": 3 * HOUR}, capsys) == ["$2.00", "–", "–"]
+    covered = replace(COVERED, key="vm2", micro=500_000)
+    assert hourly([one, covered], ran, capsys) == ["$2.00", "≈$0.50", "–", "–"]
+    assert hourly([one, replace(covered, key="vm1")], ran, capsys) == ["–", "–", "–", "–"]
+    assert hourly([one], {"vm1": 1000}, capsys) == ["–"], "too short to say anything"
+    assert costs._tables([one], "model", {})[0].keys().isdisjoint({"agent_hours"})
+
+
 def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([], "agent", 0)
+    costs._table([], "agent", 0, {})
     out, talk = capsys.readouterr()
     assert (out, talk.startswith("nothing has been spent since 1970-01-01")) == ("", True)
 
 
 def test_a_spreadsheet_gets_no_formulas(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._csv([CostRow("=cmd()", "api", micro=5), BILLED], "profile")
+    costs._csv([CostRow("=cmd()", "api", micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["profile"] for row in rows] == ["'=cmd()", "vm1/api-1"]
+    assert [row["agent_hours"] for row in rows] == ["", "1.5"]
+    assert [row["list_price_usd_per_agent_hour"] for row in rows] == ["", "1.280000"]
     assert [row["list_price_usd"] for row in rows] == ["0.000005", "1.920000"]

@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controlroom.domain.costs import CostRow
-from controlroom.domain.model import Fleet, LinkState, State
-from controlroom.domain.spans import By, Span, SpendRow, history, hours_of, spend_rows, total
-from tests.tui import scenes
+from controlroom.domain.spans import By, Span, SpendRow, history, spend_rows, total
 from tests.tui.scenes import HOUR, MINUTE, NOW
 
 UTC = timezone.utc
@@ -46,7 +44,7 @@ def test_a_month_with_a_change_of_clocks_begins_at_its_midnight() -> None:
 
 def test_who_is_billed_and_who_is_covered_stand_in_one_row_and_are_not_summed() -> None:
     found = [paid("vm1/a", "api", 500), paid("vm1/b", "plan", 900), paid("vm1/a", "plan", 300), paid("vm1/b", "", 7)]
-    rows = spend_rows(found, By.AGENT, 0, NOW, UTC, Fleet())
+    rows = spend_rows(found, By.AGENT, 0, NOW, UTC, {})
     assert [(row.name, row.where, row.billed, row.covered) for row in rows] == [
         ("b", "vm1", None, 907),
         ("a", "vm1", 500, 300),
@@ -65,46 +63,33 @@ def test_what_is_not_known_is_named_so() -> None:
         (By.HOST, "not known"),
         (By.MODEL, "not known"),
     ):
-        (row,) = spend_rows([paid("", "api", 1)], by, 0, NOW, UTC, Fleet())
+        (row,) = spend_rows([paid("", "api", 1)], by, 0, NOW, UTC, {})
         assert row.name == name
-    (row,) = spend_rows([paid("claude-sonnet-5-5-20261101", "api", 1)], By.MODEL, 0, NOW, UTC, Fleet())
+    (row,) = spend_rows([paid("claude-sonnet-5-5-20261101", "api", 1)], By.MODEL, 0, NOW, UTC, {})
     assert row.name == "sonnet-5.5"
 
 
 # --------------------------------------------------------------------------- hours
 
 
-def test_hours_are_those_of_the_span() -> None:
-    fleet = scenes.farm()
-    working = scenes.agent("a", "vm1", State.WORKING, 0, started=NOW - 3 * HOUR)
-    assert hours_of(fleet, working, NOW - 10 * HOUR, NOW) == 3
-    assert hours_of(fleet, working, NOW - HOUR, NOW) == 1
-    done = replace(working, state=State.DONE, ended=NOW - 2 * HOUR)
-    assert hours_of(fleet, done, NOW - 10 * HOUR, NOW) == 1
-    assert hours_of(fleet, done, NOW - HOUR, NOW) == 0
-
-
-def test_hours_nobody_can_know_are_not_known() -> None:
-    fleet = scenes.farm()
-    again = scenes.agent("a", "vm1", State.WORKING, 0, started=NOW - 3 * HOUR, epoch=2)
-    assert hours_of(fleet, again, NOW - 10 * HOUR, NOW) is None
-    assert hours_of(fleet, again, NOW - HOUR, NOW) == 1
-    assert hours_of(fleet, replace(again, started=0), NOW - HOUR, NOW) is None
-    assert hours_of(fleet, replace(again, epoch=1, state=State.DONE, ended=0), NOW - HOUR, NOW) is None
-    away = replace(fleet.hosts["vm1"], link=LinkState.LOST, seen=NOW - 30 * MINUTE)
-    lost = replace(fleet, hosts={**fleet.hosts, "vm1": away})
-    assert hours_of(lost, again, NOW - HOUR, NOW) == 0.5
+@pytest.mark.parametrize("by", [By.AGENT, By.PROFILE, By.HOST])
+def test_how_long_agents_ran_is_that_of_the_key_and_unknown_where_nobody_said(by: By) -> None:
+    found = [paid("vm1", "api", 9_000_000), paid("vm2", "api", 2_000_000), paid("vm3", "api", 1)]
+    rows = spend_rows(found, by, 0, NOW, UTC, {"vm1": 3 * HOUR, "vm2": 0, "other": 1})
+    assert [(row.ran, row.per_hour) for row in rows] == [(3 * HOUR, "$3.00"), (0, ""), (None, "")]
+    assert total(rows).ran is None
+    assert total(rows[:2]).ran == 3 * HOUR
 
 
 def test_what_an_agent_hour_costs() -> None:
-    row = SpendRow("a", "a", billed=3_000_000, hours=2.0)
+    row = SpendRow("a", "a", billed=3_000_000, ran=2 * HOUR)
     assert row.per_hour == "$1.50"
     assert replace(row, billed=None, covered=3_000_000).per_hour == "≈$1.50"
     assert replace(row, covered=1).per_hour == ""
-    assert replace(row, hours=None).per_hour == ""
-    assert replace(row, hours=0.05).per_hour == ""
-    assert total([row, replace(row, hours=1.0)]).per_hour == "$2.00"
-    assert total([row, replace(row, hours=None)]).per_hour == ""
+    assert replace(row, ran=None).per_hour == ""
+    assert replace(row, ran=3 * MINUTE).per_hour == ""
+    assert total([row, replace(row, ran=HOUR)]).per_hour == "$2.00"
+    assert total([row, replace(row, ran=None)]).per_hour == ""
 
 
 # --------------------------------------------------------------------------- over time
@@ -121,7 +106,7 @@ def test_hours_are_newest_first_without_gaps() -> None:
         quarter("2026-11-22T10:30:00+01:00", 6),
         quarter("2026-11-22T13:00:00+01:00", 7, "plan"),
     ]
-    rows = spend_rows(found, By.HOUR, since, now, BERLIN, Fleet())
+    rows = spend_rows(found, By.HOUR, since, now, BERLIN, {})
     assert [(row.name, row.billed, row.covered) for row in rows] == [
         ("14:00", None, None),
         ("13:00", None, 7),
@@ -134,9 +119,9 @@ def test_hours_are_newest_first_without_gaps() -> None:
 def test_days_have_their_names_and_long_spans_only_what_was_spent() -> None:
     now, since = ms("2026-11-22T14:32:00+01:00"), ms("2026-10-23T14:32:00+02:00")
     found = [quarter("2026-11-20T10:15:00+01:00", 5), quarter("2026-11-22T00:15:00+01:00", 6)]
-    rows = spend_rows(found, By.DAY, since, now, BERLIN, Fleet())
+    rows = spend_rows(found, By.DAY, since, now, BERLIN, {})
     assert [(row.name, row.billed) for row in rows] == [("Sun 22 Nov", 6), ("Sat 21 Nov", None), ("Fri 20 Nov", 5)]
-    hours = spend_rows(found, By.HOUR, since, now, BERLIN, Fleet())
+    hours = spend_rows(found, By.HOUR, since, now, BERLIN, {})
     assert [row.name for row in hours] == ["00:00", "Fri 20 Nov 10:00"]
 
 

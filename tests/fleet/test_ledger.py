@@ -254,21 +254,18 @@ SUMS_OF_FORMAT_4 = (
 )
 """The same of format 4."""
 
-SUMS_OF = {2: SUMS_OF_FORMAT_2, 3: SUMS_OF_FORMAT_2, 4: SUMS_OF_FORMAT_4}
+SUMS_OF = {2: SUMS_OF_FORMAT_2, 3: SUMS_OF_FORMAT_2, 4: SUMS_OF_FORMAT_4, 5: ()}
 
 
 @pytest.mark.parametrize("format_", SUMS_OF)
-def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(
-    path: Path, monkeypatch: pytest.MonkeyPatch, format_: int
-) -> None:
-    with monkeypatch.context() as older:
-        older.setattr(module, "FORMAT", format_)
-        older.setattr(module, "_STEPS", module._STEPS[: format_ - 1])
-        Ledger(path, "room").close()
+def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(path: Path, format_: int) -> None:
     database = connect(path)
+    for statement in (*module._TABLES, *(one for step in module._STEPS[: format_ - 1] for one in step)):
+        database.execute(statement)
+    database.execute("insert into meta values ('format', ?), ('room', 'old')", (str(format_),))
     for statement in SUMS_OF[format_]:
         database.execute(statement)
-    epoch, run = ([] if format_ == 2 else [0]), ([0] if format_ == 4 else [])
+    epoch, run = ([] if format_ == 2 else [0]), ([0] if format_ >= 4 else [])
     for row in (["sources", 7, "vm1", "a1", "docs", "/project", "api", *epoch], ["models", 3, "claude-opus-5-5"]):
         database.execute(f"insert into {row[0]} values ({', '.join('?' * (len(row) - 1))})", row[1:])
     for number in range(3):
@@ -278,6 +275,7 @@ def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(
         database.execute("insert into dearest values (1, 'claude-opus-5-5', 1000)")
     database.close()
     ledger = Ledger(path, "room")
+    assert (ledger.room, ledger.runs) == ("old", [])
     message = Message("msg_9", "req_2", 1, "claude-opus-5-5", Usage(5, 10))
     done(ledger.booked(book(Source("vm1", "a1", "docs", "/project", "api", 4), [Booking(message, Cost(20, True), 1)])))
     assert ledger.read("select host, agent, profile, folder, billing, epoch from sources order by id") == [

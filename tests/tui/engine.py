@@ -33,6 +33,7 @@ class SmallEngine:
         self.spent: dict[str, list[CostRow]] = {}
         """What the ledger says, by what it is asked for."""
         self.ledger_problem = ""
+        self.ran: dict[str, dict[str, int]] = {}
         self.costs_asked: list[tuple[str, int, int]] = []
         self.asked: list[intents.Intent] = []
         """Every intent, in order, refused ones too."""
@@ -190,7 +191,7 @@ class SmallClient:
         self._alive()
         self.engine.costs_asked.append((by, since, until))
         await asyncio.sleep(0)
-        return Costs(1, tuple(self.engine.spent.get(by, ())), self.engine.ledger_problem)
+        return Costs(1, tuple(self.engine.spent.get(by, ())), self.engine.ledger_problem, self.engine.ran.get(by, {}))
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         self._alive()

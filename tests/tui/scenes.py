@@ -213,6 +213,23 @@ def spent(fleet: Fleet) -> dict[str, list[CostRow]]:
     }
 
 
+def ran(fleet: Fleet) -> dict[str, dict[str, int]]:
+    """What a ledger would say of how long its agents ran: those that are gone it has never seen."""
+    midnight = NOW // (24 * HOUR) * 24 * HOUR
+    alive = {name: NOW if host.link is LinkState.UP else host.seen for name, host in fleet.hosts.items()}
+    agents = {
+        one.id: max(0, (one.ended or alive[one.host]) - max(midnight, one.started))
+        for one in fleet.agents.values()
+        if one.spent and one.started
+    }
+    hosts: dict[str, int] = {}
+    for key, each in agents.items():
+        host = key.partition("/")[0]
+        hosts[host] = hosts.get(host, 0) + each
+    unknown = {row.key.partition("/")[0] for row in spent(fleet)["agent"] if row.key not in agents}
+    return {"agent": agents, "host": {host: each for host, each in hosts.items() if host not in unknown}}
+
+
 def _used(key: str, billing: str, micro: int) -> CostRow:
     return CostRow(
         key, billing, micro // 9_000, micro // 50, micro // 70, micro // 40, micro // 900, micro * 3, 2, micro

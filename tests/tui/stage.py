@@ -32,7 +32,7 @@ def main(how: str) -> int:
     alarms and what was spent."""
     fleet = {"thousand": scenes.thousand, "watched": scenes.watched}.get(how, scenes.farm)()
     engine = SmallEngine(fleet, scenes.logs(fleet), lambda: scenes.NOW)
-    engine.spent = scenes.spent(fleet)
+    engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     if how == "late":
         engine.starting = asyncio.Event()
     app = Staged(engine, how, _glyphs(os.environ))

@@ -86,7 +86,7 @@ async def drawn(size: tuple[int, int]) -> AsyncIterator[Room]:
     ]
     fleet = replace(farm, hosts={**farm.hosts, **{host.name: host for host in hosts}})
     async with room(fleet, scenes.logs(fleet), size, wardrobe=Wardrobe()) as here:
-        here.engine.spent = scenes.spent(fleet)
+        here.engine.spent, here.engine.ran = scenes.spent(fleet), scenes.ran(fleet)
         yield here
 
 

@@ -25,7 +25,7 @@ SIZES = [PHONE, (60, 30), (80, 24), (120, 40), (160, 42), WIDE]
 
 def ledger(fleet: Fleet, problem: str = "") -> SmallEngine:
     engine = SmallEngine(fleet, None, Clock())
-    engine.spent, engine.ledger_problem = scenes.spent(fleet), problem
+    engine.spent, engine.ran, engine.ledger_problem = scenes.spent(fleet), scenes.ran(fleet), problem
     return engine
 
 
@@ -78,16 +78,23 @@ async def test_a_wide_screen_has_every_column_in_line() -> None:
 
 async def test_an_hour_costs_what_is_known_only() -> None:
     fleet = scenes.farm()
-    agents = dict(fleet.agents)
-    agents["vm2/api-3"] = replace(agents["vm2/api-3"], epoch=2)
-    async with room(
-        replace(fleet, agents=agents), size=(120, 40), engine=ledger(replace(fleet, agents=agents))
-    ) as here:
+    engine = ledger(fleet)
+    del engine.ran["agent"]["vm2/api-3"]
+    async with room(fleet, size=(120, 40), engine=engine) as here:
         await opened(here)
         assert "$1.54" in row(here, "test-4")
         assert row(here, "api-3").count("$") == 1  # an earlier run may have spent it
         assert row(here, "gone-1").count("$") == 1
         assert "agent-hour" not in here.text()
+        await here.press("h")
+        await here.until(lambda: "by host" in here.text())
+        assert "$" in row(here, "vm1").partition("%")[2]
+        assert "$" not in row(here, "vm2").partition("%")[2]
+        engine.ran["agent"] = dict.fromkeys((spent.key for spent in engine.spent["agent"]), HOUR)
+        engine.spent["agent"] = [spent for spent in engine.spent["agent"] if spent.billing == "api"]
+        here.clock.now += MINUTE
+        here.app.tick()
+        await here.until(lambda: "agent-hour" in here.text(), "what an agent-hour costs when all is known")
 
 
 @pytest.mark.parametrize(

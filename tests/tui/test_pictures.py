@@ -39,7 +39,7 @@ def farm(
 ) -> ControlRoomApp:
     fleet, clock = scenes.watched() if money else scenes.farm(), Clock()
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
-    engine.spent = scenes.spent(fleet)
+    engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     return ControlRoomApp(
         engine.connect,
         theme_file=theme.find(name),

@@ -21,7 +21,9 @@ VERBS: tuple[Verb, ...] = (
         "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
         "Show what was spent.",
         "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is no "
-        "bill: its list price wears a ≈, and is never added to what a key pays. WHEN is 90m, 12h, 7d, today or a day.",
+        "bill: its list price wears a ≈, and is never added to what a key pays. AN HOUR is what an hour of an agent "
+        "cost, working or waiting, also of agents that are gone; – where their hours were not all seen, or where two "
+        "kinds of account paid. WHEN is 90m, 12h, 7d, today or a day.",
         ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
         "costs:costs",
         take.costs,

@@ -1,6 +1,6 @@
 """What was spent, by whom and when, and what is left of budgets and limits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -45,6 +45,8 @@ class CostsScreen(RoomScreen):
         """Whether budgets and limits have the screen for themselves."""
         self._found: dict[str, Sequence[CostRow]] = {}
         """What the ledger said of this span, by what was asked for."""
+        self._ran: dict[str, Mapping[str, int]] = {}
+        """How long agents ran, as it says with that."""
         self._made: dict[By, list[SpendRow]] = {}
         """Rows made of it."""
         self._asked: set[str] = set()
@@ -103,7 +105,7 @@ class CostsScreen(RoomScreen):
                 return
             self._problem = answer.reason
             if not answer.reason:
-                self._found[by] = answer.rows
+                self._found[by], self._ran[by] = answer.rows, answer.ran
                 self._since, self._until, self._made = since, now, {}
         self._show_spent()
 
@@ -186,8 +188,8 @@ class CostsScreen(RoomScreen):
         if found is None:
             return None
         if by not in self._made:
-            zone, fleet = self.picture.zone, self.picture.fleet
-            self._made[by] = spend_rows(found, by, self._since, self._until, zone, fleet)
+            zone, ran = self.picture.zone, self._ran.get(by.asked, {})
+            self._made[by] = spend_rows(found, by, self._since, self._until, zone, ran)
         return self._made[by]
 
     def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:
