@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from controlroom.domain.budget import BudgetRule
@@ -118,7 +119,7 @@ async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> 
         await here.order(SetBudget(BudgetRule("tiny", CENT, rungs=(Rung(100, "pause"),))))
         week = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(100, "pause"),))
         await here.order(SetBudget(week))
-        outcomes = [await spawn(here, f"a{number}") for number in range(80)]
+        outcomes = await asyncio.gather(*(spawn(here, f"a{number}") for number in range(80)))
         refused = [outcome.reason for outcome in outcomes if outcome.outcome == "refused"]
         assert refused
         assert "budget tiny (fleet) has $0.01 left before its stop line" in refused[0]
