@@ -78,17 +78,19 @@ class RunBook:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         """`runs`: the last one of each agent, as the ledger has them."""
-        self._runs = {(run.host, run.agent): run for run in runs}
+        self._runs: dict[str, dict[str, Run]] = {}
+        """By host and name."""
         self._heard: dict[str, int] = {}
-        for run in self._runs.values():
+        for run in runs:
+            self._of(run.host)[run.agent] = run
             self._heard[run.host] = max(self._heard.get(run.host, 0), run.seen)
         self._written = dict(self._heard)
 
     def observed(self, host: str, agents: Iterable[Agent], now: int, *, adopted: bool) -> list[Statement]:
         """Take what a host has now: of its own agents, or (`adopted`) of those that others started."""
         here = {agent.name: agent for agent in agents if agent.adopted is adopted}
-        known = [run for run in self._runs.values() if run.host == host and is_adopted_name(run.agent) is adopted]
-        gone = [run for run in known if run.agent not in here and not run.ended]
+        going = [run for run in self._of(host).values() if not run.ended and is_adopted_name(run.agent) is adopted]
+        gone = [run for run in going if run.agent not in here]
         ends = [self._end(run, self._last_seen(run)) for run in gone]
         return [*ends, *(statement for agent in here.values() for statement in self._seen(agent, now))]
 
@@ -109,11 +111,14 @@ class RunBook:
         """Write that down of all hosts."""
         return [statement for host in self._heard for statement in self.left(host)]
 
+    def _of(self, host: str) -> dict[str, Run]:
+        return self._runs.setdefault(host, {})
+
     def _last_seen(self, run: Run) -> int:
         return max(run.began, run.seen, self._heard.get(run.host, 0))
 
     def _seen(self, agent: Agent, now: int) -> list[Statement]:
-        epoch, known = epoch_of(agent), self._runs.get((agent.host, agent.name))
+        epoch, known = epoch_of(agent), self._of(agent.host).get(agent.name)
         if not epoch:
             return []
         if known is not None and not self._is_another(known, agent, epoch):
@@ -126,7 +131,7 @@ class RunBook:
 
     def _is_another(self, known: Run, agent: Agent, epoch: int) -> bool:
         """Tell whether what is shown of an agent is of a run after the one that is known."""
-        if known.epoch != epoch or agent.started > self._last_seen(known):
+        if known.epoch != epoch or agent.started > (known.ended or self._last_seen(known)):
             return True
         return known.ended > 0 and agent.state in LIVE
 
@@ -143,14 +148,14 @@ class RunBook:
         over = agent.state in ENDED
         if not agent.started or not (agent.ended if over else agent.state in LIVE):
             return []
-        before = self._runs.get((agent.host, agent.name))
+        before = self._of(agent.host).get(agent.name)
         began = max(agent.started, before.ended if before else 0)
         ended = max(began, agent.ended) if over else 0
         run = Run(agent.host, agent.name, epoch, began, ended, ended or max(began, now))
-        self._runs[run.host, run.agent] = run
+        self._of(run.host)[run.agent] = run
         return [(_BEGAN, (run.host, run.agent, epoch, began, agent.profile, ended, run.seen))]
 
     def _end(self, run: Run, at: int) -> Statement:
         ended = max(run.began, at)
-        self._runs[run.host, run.agent] = replace(run, ended=ended, seen=ended)
+        self._of(run.host)[run.agent] = replace(run, ended=ended, seen=ended)
         return _ENDED, (ended, ended, run.host, run.agent, run.epoch, run.began)

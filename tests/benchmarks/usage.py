@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from controlroom.domain.costs import BY
+from controlroom.domain.costs import BY, HOURLY
 from controlroom.domain.estimate import Wish
 from controlroom.domain.model import Fleet
 from controlroom.domain.ways import Terms
@@ -21,6 +21,7 @@ from controlroom.fleet.advisor import compared, estimated
 from controlroom.fleet.api_limits import messages_since
 from controlroom.fleet.cost_views import costs, plan_spend
 from controlroom.fleet.home import Home
+from controlroom.fleet.hour_views import hours
 from controlroom.fleet.ledger import Ledger
 from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
 from controlroom.meter.prices import Cost
@@ -108,7 +109,10 @@ def fill(ledger: Ledger, count: int, generator: random.Random) -> None:
             cost += bookings[-1].cost.pico + 10**9
             if number % 50 == 49:
                 reports.append(Report(run, cost, at))
-        ledger.booked(book(sources[start // 1000 % AGENTS], bookings, reports)).result(60)
+        source = sources[start // 1000 % AGENTS]
+        ran = source.host, source.agent, 0, bookings[0].at, source.profile, bookings[-1].at, 0
+        ledger.booked(book(source, bookings, reports)).result(60)
+        ledger.booked([("insert into agent_runs values (?, ?, ?, ?, ?, ?, ?)", ran)]).result(60)
 
 
 def timed(looks: Mapping[str, Callable[[], object]]) -> list[tuple[str, str, str]]:
@@ -122,6 +126,7 @@ def sums(ledger: Ledger) -> list[tuple[str, str, str]]:
     end = AT + 30 * DAY
     return timed(
         {f"costs by {by}": partial(costs, ledger, by, 0, 2 * AT) for by in BY}
+        | {f"agent-hours by {by}": partial(hours, ledger, by, 0, 2 * AT, {}) for by in HOURLY}
         | {
             "what a host's agents have spent": lambda: ledger.read(TOTALS, ("vm0",)),
             "who used five hours of a plan": lambda: plan_spend(ledger, end - 5 * HOUR, end),

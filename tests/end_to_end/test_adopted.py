@@ -62,6 +62,7 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert others(room.status())["~agent-2"]["billing"] == "api"
     (row,) = json.loads(room.run("costs", "--by", "agent", "--json"))
     assert (row["agent"], row["billing"], row["messages"]) == ("local/~agent-2", "api", 1)
+    assert row["agent_hours"] > 0
     assert "touch made.txt" in room.run("logs", "~agent-2")
     said = room.run("explain", "~agent-2")
     assert "adopted (tmux Agent 2)" in said

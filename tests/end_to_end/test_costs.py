@@ -22,6 +22,13 @@ def billed(room: Room, name: str) -> int:
     return round(dollars * 1_000_000)
 
 
+def agent_hours(room: Room, by: str) -> float:
+    """How long the only agent ran."""
+    (row,) = json.loads(room.run("costs", "--by", by, "--json"))
+    hours: float = row["agent_hours"]
+    return hours
+
+
 @pytest.mark.timeout(120)
 def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     room.run("spawn", "docs-1", "--host", "vm1", "--cwd", "project", "--task", "[[text hello]]")
@@ -44,9 +51,12 @@ def test_what_an_agent_cost_is_what_claude_says(room: Room, vm1: Host) -> None:
     (row,) = json.loads(room.run("costs", "--by", "model", "--json"))
     assert (row["messages"], row["unattributed_usd"]) == (2, "0.000000")
 
+    hours = agent_hours(room, "agent")
+    assert 0 < hours < 0.05, "two short runs, and not what lies between and after them"
     room.run("stop")
     room.run("kill", "docs-1", "--yes", expect=1)  # it has ended; but the engine is there again
     room.run("forget", "docs-1", "--yes")
+    assert [agent_hours(room, by) for by in ("agent", "profile", "host")] == [hours] * 3, "also when it is gone"
     (row,) = csv.DictReader(io.StringIO(room.run("costs", "--by", "day", "--csv")))
     assert row["list_price_usd"] == f"{theirs / 1_000_000:.6f}", "the bill stays when the agent is gone"
 

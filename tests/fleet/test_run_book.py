@@ -103,6 +103,21 @@ def test_what_is_gone_counts_as_long_as_it_was_seen(books: Books) -> None:
     assert [row[1:4] for row in books.rows()[1:]] == [(1, NOON + HOUR - 5, 0)], "another one of the same name"
 
 
+@pytest.mark.parametrize("state", [State.WORKING, State.DONE])
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_another_of_the_same_name_and_number_is_another(books: Books, state: State, forgotten: bool) -> None:
+    """A name that was forgotten begins at epoch 1 again, perhaps while nobody looks."""
+    over = NOON + 7 * HOUR if state is State.DONE else 0
+    books.see(NOON + 1, agent())
+    if forgotten:
+        books.see(NOON + HOUR, agent(state=State.DONE, ended=NOON + 1))
+        books.see(NOON + 6 * HOUR)
+    else:
+        books.again()
+    books.see(NOON + 9 * HOUR, agent(started=NOON + 5 * HOUR, state=state, ended=over))
+    assert [row[2:4] for row in books.rows()] == [(NOON, NOON + 1), (NOON + 5 * HOUR, over)]
+
+
 def test_one_that_ended_nobody_knows_when_has_no_hours(books: Books) -> None:
     books.see(NOON + HOUR, agent(state=State.FAILED))
     assert books.rows() == []
