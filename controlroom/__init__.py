@@ -10,7 +10,8 @@
     meter/   names, states, redaction, inert text, agent speech      imports nothing
 
 `__main__` alone knows every floor. node, wire and meter travel to hosts: standard library (node: and libtmux,
-psutil) on Python 3.10. No two files import each other, by whatever way round. A test holds the code to this map.
+psutil) on Python 3.10. Floors have rooms, told of where they begin; those look down only, too, and no two files import
+each other by whatever way round. A test holds the code to this map.
 """
 
 __version__ = "0.1.0"

@@ -13,7 +13,7 @@ from controlroom.cli.starters import AtBoot, Beginnings, Starters
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from controlroom.fleet.reach_engine import Way
+    from controlroom.fleet.attaching.reach_engine import Way
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _screen(watching: bool, theme: str) -> int:
+    from controlroom.fleet.configuration.screen_config import screen_settings
     from controlroom.fleet.home import find_home
-    from controlroom.fleet.screen_config import screen_settings
     from controlroom.tui.run import run as run_screen
 
     way = _way(watching) if output.is_terminal(sys.stdout) else None
@@ -40,8 +40,8 @@ def _way(watching: bool) -> "Way | None":
             return None
     except HomeProblem as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
-    from controlroom.fleet.away import Away, parsed
-    from controlroom.fleet.reach_engine import EngineUnavailable
+    from controlroom.fleet.attaching.away import Away, parsed
+    from controlroom.fleet.attaching.reach_engine import EngineUnavailable
 
     try:
         address = parsed(place)
@@ -54,7 +54,7 @@ def _way(watching: bool) -> "Way | None":
 
 
 def _bridge(*, read_only: bool, start: bool) -> int:
-    from controlroom.fleet.bridge import run as run_bridge
+    from controlroom.fleet.attaching.bridge import run as run_bridge
 
     return run_bridge(read_only=read_only, start=start)
 
@@ -86,7 +86,7 @@ def _reports() -> "Path":
 
 
 def _at_boot() -> AtBoot:
-    from controlroom.fleet.at_boot import AtBoot
+    from controlroom.fleet.attaching.at_boot import AtBoot
     from controlroom.fleet.home import find_home
 
     return AtBoot(find_home(os.environ), os.environ)
@@ -95,7 +95,7 @@ def _at_boot() -> AtBoot:
 def _beginnings() -> "Beginnings":
     from pathlib import Path
 
-    from controlroom.fleet.beginnings import Beginnings
+    from controlroom.fleet.configuration.beginnings import Beginnings
     from controlroom.fleet.home import find_home
 
     return Beginnings(find_home(os.environ), Path.home())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from controlroom.cli.exits import MEANINGS
 from controlroom.cli.verbs import VERBS
-from controlroom.domain.keymap import DEFAULT, shown
+from controlroom.domain.display.views import GLYPHS, ORDER
+from controlroom.domain.keys.keymap import DEFAULT, shown
 from controlroom.domain.model import State
-from controlroom.domain.views import GLYPHS, ORDER
-from controlroom.fleet.config_reference import reference
+from controlroom.fleet.configuration.config_reference import reference
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -23,10 +23,10 @@ from textual.pilot import Pilot
 
 from controlroom.domain.model import Fleet, State
 from controlroom.fleet.client import Client
-from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp, utc_now
-from controlroom.tui.theme import Depth
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.look import theme
+from controlroom.tui.look.theme import Depth
+from controlroom.tui.look.wardrobe import Wardrobe
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 _AGENTS = 14

@@ -63,7 +63,7 @@ FLOORS = {
 }
 
 # One file alone may import this, because everything else is to be safe from it.
-ONLY_IN = {"asyncssh": "controlroom/fleet/ssh.py", "genai_prices": "controlroom/fleet/list_prices.py"}
+ONLY_IN = {"asyncssh": "controlroom/fleet/hosts/ssh.py", "genai_prices": "controlroom/fleet/sheets/list_prices.py"}
 
 # Entrances that have to be light: module -> what importing it must leave out of sys.modules.
 LIGHT = {
@@ -71,7 +71,7 @@ LIGHT = {
     "controlroom.__main__": (*HEAVY, "asyncio"),
     "controlroom.cli.run": HEAVY,
     "controlroom.fleet.client": (*HEAVY, "sqlite3"),
-    "controlroom.node.runner": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+    "controlroom.node.runner.main": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
 }
 
 TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "README.md"}
@@ -131,6 +131,32 @@ def imported(name: str, files: Collection[str]) -> str:
     return next((known for known in (name, name.rpartition(".")[0]) if known in files), "")
 
 
+def arrows() -> Iterator[tuple[str, str]]:
+    """Every import of one module of ours by another, also those that are only there for types or come late."""
+    files = {dotted(path): path for path in modules(ROOT / PACKAGE)}
+    for name, path in files.items():
+        yield from (
+            (name, known) for _, wanted in imports(path) if (known := imported(wanted, files)) not in ("", name)
+        )
+
+
+def circle(found: Iterable[tuple[str, str]]) -> str:
+    """A way along arrows that comes back to where it began, or an empty text."""
+    below: dict[str, set[str]] = {}
+    for above, under in found:
+        below.setdefault(above, set()).add(under)
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as error:
+        return " <- ".join(error.args[1])
+    return ""
+
+
+def room_of(module: str) -> str:
+    """The room of a floor that a module stands in, or the module itself where it stands on the floor."""
+    return ".".join(module.split(".")[:3])
+
+
 def trouble(name: str, floor: str, rule: Floor) -> str:
     """Why a file of this floor may not import this name, or an empty text."""
     top = name.partition(".")[0]
@@ -171,9 +197,9 @@ def folders() -> set[str]:
     return {path.name for path in (ROOT / PACKAGE).iterdir() if path.is_dir() and modules(path)}
 
 
-def the_map() -> set[str]:
-    """The folders that the package's docstring tells of."""
-    prose = ast.get_docstring(ast.parse((ROOT / PACKAGE / "__init__.py").read_text())) or ""
+def the_map(folder: Path = ROOT / PACKAGE) -> set[str]:
+    """The folders that a package's docstring tells of."""
+    prose = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     return set(re.findall(r"^\s*(\w+)/ +\S", prose, re.MULTILINE))
 
 
@@ -204,16 +230,19 @@ def test_floors_import_only_what_is_below(floor: str) -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    """Arrows point down inside a floor, too, and also those that are only there for types or drawn late."""
-    files = {dotted(path): path for path in modules(ROOT / PACKAGE)}
-    arrows = {
-        name: {known for _, wanted in imports(path) if (known := imported(wanted, files)) not in ("", name)}
-        for name, path in files.items()
-    }
-    try:
-        TopologicalSorter(arrows).prepare()
-    except CycleError as error:
-        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
+    assert circle(arrows()) == ""
+
+
+def test_rooms_look_down_only() -> None:
+    rooms = ((room_of(above), room_of(below)) for above, below in arrows())
+    assert circle((above, below) for above, below in rooms if above != below) == ""
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_tells_of_its_rooms(floor: str) -> None:
+    rooms = {path.name for path in (ROOT / PACKAGE / floor).iterdir() if path.is_dir() and modules(path)}
+    if len(rooms) > 1:
+        assert the_map(ROOT / PACKAGE / floor) == rooms, "the floor's docstring has one line per room: name/  text"
 
 
 @pytest.mark.parametrize("floor", FLOORS)

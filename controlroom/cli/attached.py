@@ -8,7 +8,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.attached import HEAD, cells, record
-from controlroom.domain.views import iso
+from controlroom.domain.display.views import iso
 from controlroom.fleet.client import Client
 
 

@@ -12,9 +12,9 @@ from controlroom.cli.room import order, wait_for, with_room
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
 from controlroom.domain import intents
-from controlroom.domain.budget import BudgetRule, problem
-from controlroom.domain.budget_words import amount, described, ladder, read_limit
 from controlroom.domain.gauges import PERIODS, Budget
+from controlroom.domain.money.budget import BudgetRule, problem
+from controlroom.domain.money.budget_words import amount, described, ladder, read_limit
 from controlroom.domain.words import percent
 from controlroom.fleet.client import Client
 

@@ -3,9 +3,9 @@
 import argparse
 
 from controlroom.cli.arguments import status
-from controlroom.domain.budget import ORDERS, scope_problem
-from controlroom.domain.budget_words import read_ladder
 from controlroom.domain.gauges import PERIODS, UNITS
+from controlroom.domain.money.budget import ORDERS, scope_problem
+from controlroom.domain.money.budget_words import read_ladder
 
 
 def show(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
+from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client
 

@@ -7,8 +7,8 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import wait_settled
 from controlroom.cli.starters import Starters
-from controlroom.domain.estimate import Estimate, TierFit, Wish, as_table
-from controlroom.domain.machines import cheapest
+from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish, as_table
+from controlroom.domain.calculators.machines import cheapest
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client, EngineUnavailable, Estimated, estimate_offline
 

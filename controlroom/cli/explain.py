@@ -9,7 +9,7 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain import explain as why
+from controlroom.domain.display import explain as why
 from controlroom.fleet.client import Client
 
 _LABEL = 9

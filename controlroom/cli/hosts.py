@@ -11,7 +11,8 @@ from controlroom.cli.find import host_of
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
-from controlroom.domain import checkup, intents, views
+from controlroom.domain import intents
+from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client

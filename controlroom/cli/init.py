@@ -9,8 +9,8 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.hosts import joined
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Beginnings, Starters
-from controlroom.domain import checkup
-from controlroom.domain.checkup import Verdict
+from controlroom.domain.display import checkup
+from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import Fleet
 from controlroom.fleet.client import Client
 

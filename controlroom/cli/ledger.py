@@ -9,7 +9,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.views import iso
+from controlroom.domain.display.views import iso
 from controlroom.fleet.client import Client
 
 

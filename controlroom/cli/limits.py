@@ -11,8 +11,8 @@ from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_for, with_room
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
+from controlroom.domain.display.limit_rows import LimitRow, in_order, record, row
 from controlroom.domain.gauges import Headroom
-from controlroom.domain.limits import LimitRow, in_order, record, row
 from controlroom.fleet.client import Client
 
 _HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")

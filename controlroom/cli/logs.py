@@ -9,7 +9,7 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.loglines import LogLine, log_lines
+from controlroom.domain.display.loglines import LogLine, log_lines
 from controlroom.domain.model import ENDED, Agent, Fleet, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from controlroom.domain.loglines import LogLine
+    from controlroom.domain.display.loglines import LogLine
 
 _SIGNS = {"tool": "> ", "result": "  ", "error": "! ", "ask": "? ", "note": "- ", "input": "< ", "think": "~ "}
 """What stands before a line of an agent's speech; what it says and what programs print stand as they are."""

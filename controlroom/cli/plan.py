@@ -7,8 +7,8 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.costs import BILLED, COVERED
-from controlroom.domain.ways import Comparison, Part, Terms, Way, as_table
+from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
+from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client
 

@@ -8,9 +8,9 @@ from controlroom.cli.exits import Exit
 from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain import views
-from controlroom.domain.budget_words import amount
+from controlroom.domain.display import views
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
+from controlroom.domain.money.budget_words import amount
 from controlroom.domain.words import percent, size
 from controlroom.fleet.client import Client
 

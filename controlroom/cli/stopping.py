@@ -8,7 +8,7 @@ from controlroom.cli.exits import Exit, Stop
 
 async def runways() -> list[str]:
     """Say how far agents can go without the engine; nothing where it does not run, or does not say."""
-    from controlroom.domain.runways import told
+    from controlroom.domain.money.runways import told
     from controlroom.fleet.client import Client, EngineUnavailable
 
     try:

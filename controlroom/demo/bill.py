@@ -14,7 +14,7 @@ from typing import Any
 
 from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet, micro
 from controlroom.meter.usage import Message, usage_of
-from controlroom.node.transcript import config_folder, slug
+from controlroom.node.claude.transcript import config_folder, slug
 
 _CENT = DOLLAR // 100_000_000
 """Pico-dollars a token of a cent per million tokens."""

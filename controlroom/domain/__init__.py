@@ -1,6 +1,12 @@
 """What is true and what may be done. Pure: no IO, no asyncio, no clock, no randomness.
 
-model (frozen values) · events and reduce: the only way a fleet changes · intents and decide: what somebody wants, and
-yes or no with a reason · patch: what a reader lacks · actions (the one table) · views (rows for screen and JSON) ·
-explain: why a state, with advice and endings · checkup: what a host has of all that agents need
+    calculators/  what use would cost otherwise, and what a fleet would need
+    display/      what things look like: rows, words beside gauges, explanations, the same for screen and scripts
+    keys/         what can be done, with which keys, and when
+    limits/       what plans and the API let through, reckoned
+    money/        budgets and what was spent: pure arithmetic on whole numbers
+
+Here: model and gauges (frozen values) · events and reduce: the only way a fleet changes · intents, preconditions and
+decide: what somebody wants, and yes or no with a reason · patch: what a reader lacks · news and outlet: who is told ·
+words: figures that line up. Rooms look down only.
 """

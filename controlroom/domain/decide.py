@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from controlroom.domain import budget, capacity, holding, intents
+from controlroom.domain import capacity, intents
 from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, Pending
+from controlroom.domain.money import budget, holding
 from controlroom.domain.preconditions import (
     No,
     check_size,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from controlroom.domain.budget import BudgetRule
+from controlroom.domain.money.budget import BudgetRule
 
 
 @dataclass(frozen=True)

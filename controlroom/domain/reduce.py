@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import events, logins, stray
+from controlroom.domain import events
 from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
+from controlroom.domain.money import logins, stray
 
 HISTORY = 60
 """Values of each figure kept per host for its history bars: one for each `SLOT`."""

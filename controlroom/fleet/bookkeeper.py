@@ -11,10 +11,10 @@ from concurrent.futures import Future
 
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import Agent, Host, LinkState, State
-from controlroom.fleet.ledger import KnownAgent, Ledger, Order
-from controlroom.fleet.orders import Conclusion
-from controlroom.fleet.run_book import RunBook
-from controlroom.fleet.usage_tables import Statement
+from controlroom.fleet.books.ledger import KnownAgent, Ledger, Order
+from controlroom.fleet.books.run_book import RunBook
+from controlroom.fleet.books.usage_tables import Statement
+from controlroom.fleet.hosts.orders import Conclusion
 
 log = logging.getLogger("controlroom.ledger")
 

@@ -13,16 +13,25 @@ from controlroom import __version__
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
-from controlroom.fleet.advice_questions import Estimated
-from controlroom.fleet.attach import Attachment, NoAttachment, attachment
-from controlroom.fleet.away import Away, parsed
-from controlroom.fleet.found import AgentScreen, LogPage, log_page
-from controlroom.fleet.home import Home, HomeProblem, engine_place, find_home
-from controlroom.fleet.launch import PATIENCE
-from controlroom.fleet.lines import Lines
-from controlroom.fleet.offline import estimate_offline
-from controlroom.fleet.pages import PageQueue
-from controlroom.fleet.protocol import (
+from controlroom.fleet.attaching.attach import Attachment, NoAttachment, attachment
+from controlroom.fleet.attaching.away import Away, parsed
+from controlroom.fleet.attaching.found import AgentScreen, LogPage, log_page
+from controlroom.fleet.attaching.launch import PATIENCE
+from controlroom.fleet.attaching.offline import estimate_offline
+from controlroom.fleet.attaching.questions import Questions, T
+from controlroom.fleet.attaching.reach_engine import (
+    EngineUnavailable,
+    Here,
+    NoEngine,
+    NotAllowed,
+    Stream,
+    Way,
+    terminal,
+    user,
+)
+from controlroom.fleet.conversation.advice_questions import Estimated
+from controlroom.fleet.conversation.lines import Lines
+from controlroom.fleet.conversation.protocol import (
     LOOK,
     MAX_NEWS,
     STOPPED,
@@ -43,8 +52,8 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.fleet.questions import Questions, T
-from controlroom.fleet.reach_engine import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, terminal, user
+from controlroom.fleet.front_ends.pages import PageQueue
+from controlroom.fleet.home import Home, HomeProblem, engine_place, find_home
 from controlroom.wire.lines import PeerError
 
 __all__ = [

@@ -15,22 +15,19 @@ from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.domain.reduce import reduce
-from controlroom.fleet.attendance import Attendance
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
-from controlroom.fleet.channel import HostRefuses
-from controlroom.fleet.config import Config
-from controlroom.fleet.counted import Counted
-from controlroom.fleet.headroom import HeadroomDesk
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.configuration.config import Config
+from controlroom.fleet.conversation.attendance import Attendance
 from controlroom.fleet.home import Home
-from controlroom.fleet.inquiries import Answer, Inquiries
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.limit_rules import load_rules
-from controlroom.fleet.limits_seen import LoginSeen
-from controlroom.fleet.link import HostLink
-from controlroom.fleet.links import Links
-from controlroom.fleet.logs import LogDesk
-from controlroom.fleet.moves import MoveDesk
-from controlroom.fleet.orders import (
+from controlroom.fleet.hosts.channel import HostRefuses
+from controlroom.fleet.hosts.counted import Counted
+from controlroom.fleet.hosts.inquiries import Answer, Inquiries
+from controlroom.fleet.hosts.limits_seen import LoginSeen
+from controlroom.fleet.hosts.link import HostLink
+from controlroom.fleet.hosts.links import Links
+from controlroom.fleet.hosts.logs import LogDesk
+from controlroom.fleet.hosts.orders import (
     PATIENCE,
     ROWS,
     STARTS,
@@ -45,11 +42,14 @@ from controlroom.fleet.orders import (
     to_record,
     verb_of,
 )
-from controlroom.fleet.purses import Purses
+from controlroom.fleet.hosts.translate import to_node
+from controlroom.fleet.limits.headroom import HeadroomDesk
+from controlroom.fleet.limits.limit_rules import load_rules
+from controlroom.fleet.money.purses import Purses
+from controlroom.fleet.money.spending import Spending
+from controlroom.fleet.money.treasury import Treasury
+from controlroom.fleet.moves import MoveDesk
 from controlroom.fleet.roster import CHANGES, Roster
-from controlroom.fleet.spending import Spending
-from controlroom.fleet.translate import to_node
-from controlroom.fleet.treasury import Treasury
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode

@@ -19,18 +19,19 @@ from functools import partial
 from pathlib import Path
 
 from controlroom import __version__
-from controlroom.fleet import config, price_sheet
-from controlroom.fleet.config import Config
-from controlroom.fleet.dialler import HostDialler
+from controlroom.fleet.attaching.launch import READY, REPORT, TAKEN
+from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.configuration import config
+from controlroom.fleet.configuration.config import Config
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.engine import Engine
+from controlroom.fleet.front_ends.server import Server
 from controlroom.fleet.home import Home, HomeProblem, find_home
-from controlroom.fleet.launch import READY, REPORT, TAKEN
-from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.link import DIALS, Link
+from controlroom.fleet.hosts.dialler import HostDialler
+from controlroom.fleet.hosts.link import DIALS, Link
 from controlroom.fleet.lock import Taken, hold
 from controlroom.fleet.notify import Notifier, minute_of_day
-from controlroom.fleet.server import Server
-from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.sheets import price_sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import Greet
 

@@ -17,10 +17,10 @@ from controlroom.domain import events
 from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
 from controlroom.domain.model import ENDED, Agent, Fleet, LinkState, Pending, State
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.inquiries import Inquiries, Unanswered
-from controlroom.fleet.ledger import Order
-from controlroom.fleet.orders import SHOWN_TASK, SHOWN_WHO, Asked, Conclusion
-from controlroom.fleet.translate import short
+from controlroom.fleet.books.ledger import Order
+from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
+from controlroom.fleet.hosts.orders import SHOWN_TASK, SHOWN_WHO, Asked, Conclusion
+from controlroom.fleet.hosts.translate import short
 from controlroom.fleet.whole_file import replace_file
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain import events, intents
-from controlroom.domain.budget_words import described
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
-from controlroom.fleet import budget_file, hosts_file
+from controlroom.domain.money.budget_words import described
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.config import Config
+from controlroom.fleet.configuration import budget_file, hosts_file
+from controlroom.fleet.configuration.config import Config
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home
-from controlroom.fleet.links import Links
-from controlroom.fleet.orders import Asked, Conclusion, verb_of
-from controlroom.fleet.toml_file import ConfigProblem
-from controlroom.fleet.treasury import Treasury
+from controlroom.fleet.hosts.links import Links
+from controlroom.fleet.hosts.orders import Asked, Conclusion, verb_of
+from controlroom.fleet.money.treasury import Treasury
 
 Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
 

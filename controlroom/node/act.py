@@ -12,12 +12,12 @@ from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_statu
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.ending import end_by_force, find_runner, record_end, what_is_left
 from controlroom.node.folder import GRANT
-from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
 from controlroom.node.outcome import Refused
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.spawn import Refusal, Spawner, inherited
+from controlroom.node.tending.grants import PriceSheets, write_grant
+from controlroom.node.tending.spawn import Refusal, Spawner, inherited
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell

@@ -15,7 +15,7 @@ from controlroom.node import process_tree
 from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
 from controlroom.node.ask import runner_pid
 from controlroom.node.folder import CONTROL, place, tag
-from controlroom.node.tmux import Tmux, TmuxError
+from controlroom.node.tmux.server import Tmux, TmuxError
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
 

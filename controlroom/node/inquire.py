@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 
 from controlroom.meter.names import is_adopted_name, shown_name_problem
 from controlroom.node.agents import entry_of, read_order
-from controlroom.node.checkup import checked
 from controlroom.node.files import read_regular
 from controlroom.node.folder import TASK
-from controlroom.node.foreign import Foreign
+from controlroom.node.foreign.agents import Foreign
+from controlroom.node.logs.searcher import search
 from controlroom.node.place import Place
-from controlroom.node.searcher import search
-from controlroom.node.shell import LoginEnvironment
-from controlroom.node.tmux import Screen, TmuxError
+from controlroom.node.runner.shell import LoginEnvironment
+from controlroom.node.sights.checkup import checked
+from controlroom.node.tmux.server import Screen, TmuxError
 from controlroom.wire.codec import decode
 from controlroom.wire.inquiries import Check, Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from controlroom.wire.lines import MAX_TASK, PeerError

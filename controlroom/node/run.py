@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.dont_write_bytecode = True
 
-from controlroom.node.runner import main  # noqa: E402 - the path comes first
+from controlroom.node.runner.main import main  # noqa: E402 - the path comes first
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))

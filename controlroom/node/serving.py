@@ -12,25 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from controlroom.meter.names import is_adopted_name
-from controlroom.node import host, processes
+from controlroom.node import host
 from controlroom.node.act import Act, Actor, sweep_aside
-from controlroom.node.figures import Figures, differs
-from controlroom.node.follow import Follower
-from controlroom.node.foreign import Foreign
-from controlroom.node.foreign_logs import ForeignLogs
-from controlroom.node.foreign_tmux import ForeignTmux
-from controlroom.node.foreign_usage import ForeignUsage
+from controlroom.node.foreign.agents import Foreign
+from controlroom.node.foreign.logs import ForeignLogs
+from controlroom.node.foreign.tmux import ForeignTmux
+from controlroom.node.foreign.usage import ForeignUsage
 from controlroom.node.inquire import Inquirer
-from controlroom.node.last_lines import LastLines
-from controlroom.node.loads import Loads
-from controlroom.node.observe import Observer
+from controlroom.node.logs.follow import Follower
+from controlroom.node.logs.last_lines import LastLines
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.shell import LoginEnvironment, login_environment
-from controlroom.node.spawn import Spawner
-from controlroom.node.usage_feed import UsageFeed
-from controlroom.node.vigil import Vigil
+from controlroom.node.runner.shell import LoginEnvironment, login_environment
+from controlroom.node.sights import processes
+from controlroom.node.sights.figures import Figures, differs
+from controlroom.node.sights.loads import Loads
+from controlroom.node.sights.observe import Observer
+from controlroom.node.sights.usage_feed import UsageFeed
+from controlroom.node.tending.spawn import Spawner
+from controlroom.node.tending.vigil import Vigil
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError

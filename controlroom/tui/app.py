@@ -13,25 +13,25 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import WorkerFailed
 
-from controlroom.domain.absence import happened
-from controlroom.domain.keymap import DEFAULT, Keymap
+from controlroom.domain.display.absence import happened
+from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
-from controlroom.tui import theme
-from controlroom.tui.calm import LINE_PACE, NARROW, CalmLines
-from controlroom.tui.doorbell import Doorbell
 from controlroom.tui.dressed import DressedApp
 from controlroom.tui.keyed import KeyedApp
-from controlroom.tui.last_look import LastLook
-from controlroom.tui.leaving import stop
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.look import theme
+from controlroom.tui.look.last_look import LastLook
+from controlroom.tui.look.theme import Glyphs
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.reading import ReadingApp
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.source import Connect, Source
-from controlroom.tui.theme import Glyphs
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.terminal.calm import LINE_PACE, NARROW, CalmLines
+from controlroom.tui.terminal.doorbell import Doorbell
+from controlroom.tui.terminal.leaving import stop
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
@@ -315,31 +315,31 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def do(self, name: str) -> None:
         """Do an action of the table on the screen that is on top, or say why not."""
-        from controlroom.tui.deeds import do
+        from controlroom.tui.doing.deeds import do
 
         do(self, name)
 
     def choose(self, number: int) -> None:
         """Answer the question on the screen that is on top with one of its choices, counted from 1."""
-        from controlroom.tui.deeds import choose
+        from controlroom.tui.doing.deeds import choose
 
         choose(self, number)
 
     def open_agent(self, agent: str) -> None:
         """Show an agent; from one agent to another the way back stays one step."""
-        from controlroom.tui.going import open_agent
+        from controlroom.tui.doing.going import open_agent
 
         open_agent(self, agent)
 
     def open_hosts(self, host: str | None = None) -> None:
         """Show the hosts, with the cursor on one of them."""
-        from controlroom.tui.going import open_hosts
+        from controlroom.tui.doing.going import open_hosts
 
         open_hosts(self, host)
 
     def open_themes(self, name: str = "") -> None:
         """Offer the themes, beginning with one of them, or with the one that is worn."""
-        from controlroom.tui.going import open_themes
+        from controlroom.tui.doing.going import open_themes
 
         open_themes(self, name)
 
@@ -369,7 +369,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         if self.source is None:
             self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)
             return
-        from controlroom.tui.order import order
+        from controlroom.tui.doing.order import order
 
         self.work(order(self, self.source, intent, done))
 
@@ -379,6 +379,6 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def attach(self, agent: str) -> None:
         """Hand the terminal to an agent's session."""
-        from controlroom.tui.attach import attach
+        from controlroom.tui.doing.attach import attach
 
         self.work(attach(self, agent))

@@ -2,13 +2,13 @@
 
 from textual.filter import NoColor
 
-from controlroom.tui import theme
-from controlroom.tui.driver import OnceDriver
-from controlroom.tui.layouts import Layouts
+from controlroom.tui.look import theme
+from controlroom.tui.look.layouts import Layouts
+from controlroom.tui.look.theme import Depth, Glyphs
+from controlroom.tui.look.theme_file import ThemeFile
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.room import Room
-from controlroom.tui.theme import Depth, Glyphs
-from controlroom.tui.theme_file import ThemeFile
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.terminal.driver import OnceDriver
 from controlroom.tui.widgets.lines import Lines
 
 

@@ -6,10 +6,10 @@ from typing import Any, TypeGuard
 from textual import events
 from textual.screen import Screen
 
-from controlroom.tui.burst import Burst
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.touch import Touch
+from controlroom.tui.terminal.burst import Burst
+from controlroom.tui.terminal.touch import Touch
 
 
 class KeyedApp(Room):

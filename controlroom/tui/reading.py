@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from controlroom.domain.model import Agent
-from controlroom.tui.follow import Reader
-from controlroom.tui.hunt import Hunt
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.follow import Reader
+from controlroom.tui.logs.hunt import Hunt
+from controlroom.tui.logs.logbook import LogBook
 from controlroom.tui.room import Level, Room
 from controlroom.tui.source import Source
 from controlroom.tui.widgets.log import LogView

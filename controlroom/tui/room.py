@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.screen import Screen
 
-from controlroom.domain.keymap import Keymap
+from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet
-from controlroom.tui.hunt import Hunt
-from controlroom.tui.layouts import Layouts
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.hunt import Hunt
+from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.look.layouts import Layouts
+from controlroom.tui.look.theme import Palette
+from controlroom.tui.look.theme_file import ThemeFile
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.picture import Picture
 from controlroom.tui.source import Source
-from controlroom.tui.theme import Palette
-from controlroom.tui.theme_file import ThemeFile
-from controlroom.tui.touch import Touch
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.terminal.touch import Touch
 
 if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.domain.intents import Intent

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from controlroom.domain.keymap import DEFAULT, Keymap, KeyProblem, remapped
-from controlroom.domain.screen import ScreenSettings
-from controlroom.tui import theme
+from controlroom.domain.keys.keymap import DEFAULT, Keymap, KeyProblem, remapped
+from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.tui.app import FRAME, ControlRoomApp
-from controlroom.tui.doorbell import GIVE_BACK, KEEP_TITLE, Doorbell
-from controlroom.tui.leaving import Kept, Leaving
+from controlroom.tui.look import theme
+from controlroom.tui.look.theme import Depth, ThemeError
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.source import Connect, Source
-from controlroom.tui.theme import Depth, ThemeError
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.terminal.doorbell import GIVE_BACK, KEEP_TITLE, Doorbell
+from controlroom.tui.terminal.leaving import Kept, Leaving
 
 if TYPE_CHECKING:
     from controlroom.fleet.client import Way

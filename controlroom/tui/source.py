@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does not wait for it
     from controlroom.domain.attached import FrontEnd
-    from controlroom.domain.checkup import Check
-    from controlroom.domain.costs import CostRow
+    from controlroom.domain.display.checkup import Check
+    from controlroom.domain.display.loglines import Matches, ScreenLine
     from controlroom.domain.intents import Intent
-    from controlroom.domain.loglines import Matches, ScreenLine
-    from controlroom.domain.many import Outcome
+    from controlroom.domain.keys.many import Outcome
     from controlroom.domain.model import Fleet, LogPlace, LogRecord
+    from controlroom.domain.money.costs import CostRow
 
 
 class Page(Protocol):

@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 
+from controlroom.fleet.books.ledger import connect
 from controlroom.fleet.home import find_home
-from controlroom.fleet.ledger import connect
 from controlroom.fleet.lock import hold
 from controlroom.wire.messages import AgentLoad, AgentsSeen, FromNode, LastLine, LastLines, Loads
 from tests.benchmarks.figures import Stretch, load, memory, part

@@ -12,22 +12,22 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from controlroom.domain.costs import BY, HOURLY
-from controlroom.domain.estimate import Wish
+from controlroom.domain.calculators.estimate import Wish
+from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.model import Fleet
-from controlroom.domain.ways import Terms
-from controlroom.fleet.advice_questions import AskComparison, AskEstimate
-from controlroom.fleet.advisor import compared, estimated
-from controlroom.fleet.api_limits import messages_since
-from controlroom.fleet.cost_views import costs, plan_spend
+from controlroom.domain.money.costs import BY, HOURLY
+from controlroom.fleet.books.cost_views import costs, plan_spend
+from controlroom.fleet.books.hour_views import hours
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.usage_tables import TOTALS, Booking, Source, book
+from controlroom.fleet.conversation.advice_questions import AskComparison, AskEstimate
 from controlroom.fleet.home import Home
-from controlroom.fleet.hour_views import hours
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.usage_tables import TOTALS, Booking, Source, book
+from controlroom.fleet.limits.api_limits import messages_since
+from controlroom.fleet.money.advisor import compared, estimated
 from controlroom.meter.prices import Cost
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
-from controlroom.node.usage_meter import UsageMeter
+from controlroom.node.money.usage_meter import UsageMeter
 from tests.benchmarks.table import print_table
 
 SESSION = "11111111-2222-4333-8444-555555555555"

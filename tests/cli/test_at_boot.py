@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.fleet.at_boot import AtBoot
+from controlroom.fleet.attaching.at_boot import AtBoot
 from controlroom.fleet.home import find_home
 from tests.end_to_end.room import Room
 from tests.lab.waiting import wait_for

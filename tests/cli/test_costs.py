@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from controlroom.cli import costs
-from controlroom.domain.costs import HOUR, CostRow
+from controlroom.domain.money.costs import HOUR, CostRow
 
 NOW = 1_795_348_800.0
 BILLED = CostRow("vm1/api-1", "api", 120, 5000, 900, 100, 0, 90_000, 0, 1_920_000, 0)

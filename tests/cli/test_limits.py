@@ -6,7 +6,7 @@ import pytest
 
 from controlroom.cli import limits, output
 from controlroom.domain.gauges import Headroom
-from controlroom.domain.headroom import unread
+from controlroom.domain.limits.headroom import unread
 
 NOON = 1_795_348_800_000
 ANN = "ann@example.org"

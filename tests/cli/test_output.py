@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from controlroom.cli import output
 from controlroom.cli.columns import cells, cut, lined_up
-from controlroom.domain.loglines import log_lines
+from controlroom.domain.display.loglines import log_lines
 from controlroom.domain.model import LogRecord
 
 HOSTILE = "\x1b]52;c;aGk=\x07 \x1b[2J \x9b31m \x07 \u202eevil\u2066 \r\x08 [/] [@click=x] {} \x00 \ud800"

@@ -18,7 +18,7 @@ import pytest
 from controlroom.demo.bill import write_down
 from controlroom.demo.player import SCENES
 from controlroom.demo.speech import Speech
-from controlroom.fleet.list_prices import list_prices
+from controlroom.fleet.sheets.list_prices import list_prices
 from controlroom.meter.prices import micro
 from controlroom.meter.speech import speak
 from controlroom.meter.usage import message_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controlroom.domain.plans import Offers, Plan
-from controlroom.domain.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.calculators.plans import Offers, Plan
+from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
 from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet
 
 MTOK = 10**6

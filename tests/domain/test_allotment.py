@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.allotment import FOREVER, MONEY, Given, Purse, Run, given_away, share_out
-from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Rung
+from controlroom.domain.money.allotment import FOREVER, MONEY, Given, Purse, Run, given_away, share_out
+from controlroom.domain.money.budget import BudgetRule
 
 STOP_ALL = (Rung(100, "pause"),)
 DAY = 1000
@@ -101,7 +101,7 @@ class World:
         return [Purse(rule, *spans, self.spent(rule, self.book.booked), cut) for rule in self.rules]
 
     def spent(self, rule: BudgetRule, messages: dict[str, list[tuple[int, int]]]) -> int:
-        from controlroom.domain.budget import counts
+        from controlroom.domain.money.budget import counts
 
         return sum(
             amount

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
+from controlroom.domain.display.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
+from controlroom.domain.display.views import AgentRow
 from controlroom.domain.lively import lively
 from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, moved
 from controlroom.domain.reduce import reduce
-from controlroom.domain.views import AgentRow
 from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE)

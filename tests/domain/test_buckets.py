@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.buckets import (
+from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.limits.buckets import (
     KINDS,
     LOOKED_BACK,
     MOST_MESSAGES,
@@ -20,10 +21,9 @@ from controlroom.domain.buckets import (
     level,
     weight,
 )
-from controlroom.domain.gauges import Alarm, Headroom
-from controlroom.domain.headroom import MINUTE
-from controlroom.domain.limit_alarms import alarms
-from controlroom.domain.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.limits.headroom import MINUTE
+from controlroom.domain.limits.limit_alarms import alarms
+from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
 from controlroom.meter.usage import Message, Usage
 
 NOW = 1_795_348_800_000

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain import checkup
-from controlroom.domain.checkup import HostCheck, Verdict
+from controlroom.domain.display import checkup
+from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.model import LinkState
 from tests.domain.worlds import GIB, MINUTE, NOON, facts, fleet, host
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.comparison import cached, compare
-from controlroom.domain.use import DAY, Alike, Use, Week
-from controlroom.domain.ways import Comparison, Part, Terms, Way, as_table
+from controlroom.domain.calculators.comparison import cached, compare
+from controlroom.domain.calculators.use import DAY, Alike, Use, Week
+from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
 from controlroom.meter.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 

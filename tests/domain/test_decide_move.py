@@ -8,10 +8,10 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.decide import Decision, Refused, decide
+from controlroom.domain.display.views import agent_row
 from controlroom.domain.events import Ordered
 from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
 from controlroom.domain.reduce import reduce
-from controlroom.domain.views import agent_row
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host
 
 MOVE = intents.ReassignAgent("vm1/docs-1", 1, "", host="vm2")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 from controlroom.cli.verbs import find
-from controlroom.domain import explain as why
-from controlroom.domain.actions import BY_NAME
-from controlroom.domain.endings import exit_words
-from controlroom.domain.keymap import DEFAULT
+from controlroom.domain.display import explain as why
+from controlroom.domain.display.endings import exit_words
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.allotment import Run
-from controlroom.domain.forecast import overshoot
+from controlroom.domain.money.allotment import Run
+from controlroom.domain.money.forecast import overshoot
 
 CALM = Run("vm1", "a1", 1, dearest=300_000, dearest_of_any=500_000, subagents=0)
 BUSY = Run("vm1", "a2", 1, dearest=200_000, dearest_of_any=500_000, subagents=2)

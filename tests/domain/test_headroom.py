@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain import limits
+from controlroom.domain.display import limit_rows as limits
 from controlroom.domain.gauges import Headroom
-from controlroom.domain.headroom import (
+from controlroom.domain.limits.headroom import (
     DAY,
     HOUR,
     MOST_READINGS,

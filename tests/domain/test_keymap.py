@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.actions import ACTIONS
-from controlroom.domain.keymap import DEFAULT, WORDS, KeyProblem, remapped, screens
-from controlroom.domain.motions import MOTIONS
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.keymap import DEFAULT, WORDS, KeyProblem, remapped, screens
+from controlroom.domain.keys.motions import MOTIONS
 
 NAMES = [*(action.name for action in ACTIONS), *dict.fromkeys(motion.name for motion in MOTIONS)]
 

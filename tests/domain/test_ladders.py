@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.ladders import budget_facts, forecast, ladder, limit_facts
+from controlroom.domain.display.ladders import budget_facts, forecast, ladder, limit_facts
 from tests.domain.test_bars import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.loglines import KINDS, log_lines
+from controlroom.domain.display.loglines import KINDS, log_lines
 from controlroom.domain.model import LogRecord
 from controlroom.meter.inert import inert
 from tests.domain.worlds import NOON

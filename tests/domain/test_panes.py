@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.domain.display.panes import MOST, WHILE, Panes, Pick, pin, seats
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.domain.panes import MOST, WHILE, Panes, Pick, pin, seats
 from tests.domain.worlds import NOON, agent, agents, fleet, host
 
 ACTIVE = Panes(Pick.ACTIVE, 2)

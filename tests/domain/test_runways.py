@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controlroom.domain.allotment import Given, Run
-from controlroom.domain.budget import Spend
-from controlroom.domain.runways import HOUR, Runway, runways, told
+from controlroom.domain.money.allotment import Given, Run
+from controlroom.domain.money.budget import Spend
+from controlroom.domain.money.runways import HOUR, Runway, runways, told
 
 NOW = 100 * HOUR
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from controlroom.domain.costs import CostRow
-from controlroom.domain.spans import By, Span, SpendRow, history, spend_rows, total
+from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_rows, total
+from controlroom.domain.money.costs import CostRow
 from tests.tui.scenes import HOUR, MINUTE, NOW
 
 UTC = timezone.utc

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain import checkup, events
-from controlroom.domain.checkup import HostCheck, Verdict
-from controlroom.domain.explain import explain
+from controlroom.domain import events
+from controlroom.domain.display import checkup
+from controlroom.domain.display.checkup import HostCheck, Verdict
+from controlroom.domain.display.explain import explain
 from controlroom.domain.model import State
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.loglines import LogLine, hit_line
+from controlroom.domain.display.loglines import LogLine, hit_line
+from controlroom.domain.display.timeline import Moment, Sieve, exported, wish_of
 from controlroom.domain.model import LogPlace
-from controlroom.domain.timeline import Moment, Sieve, exported, wish_of
 from tests.domain.worlds import NOON
 
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from controlroom.domain import actions, availability, keymap, views, words
+from controlroom.domain import words
+from controlroom.domain.display import views
+from controlroom.domain.keys import actions, availability, keymap
 from controlroom.domain.model import Evidence, Fleet, LinkState, Money, Pending, State
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.usage_tables import Booking, Source, book
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.price_sheet import load
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.sheets.price_sheet import load
 from controlroom.meter.usage import Message, Usage
 from tests.end_to_end.room import Room
 from tests.lab.world import World

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import InterruptAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet.price_sheet import load
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.fleet.sheets.price_sheet import load
 from controlroom.meter.prices import Sheet, micro
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import from_line

@@ -15,8 +15,8 @@ import pytest
 
 from controlroom import __version__
 from controlroom.domain import intents
-from controlroom.fleet.bridge import MARK
-from controlroom.fleet.protocol import (
+from controlroom.fleet.attaching.bridge import MARK
+from controlroom.fleet.conversation.protocol import (
     LOOK,
     Answered,
     Bridged,
@@ -33,7 +33,7 @@ from controlroom.fleet.protocol import (
     pack,
     read_told,
 )
-from controlroom.fleet.rights import LOOK_ONLY
+from controlroom.fleet.front_ends.rights import LOOK_ONLY
 from tests.conftest import MakeHosts
 from tests.end_to_end.elsewhere import install
 from tests.end_to_end.room import Room

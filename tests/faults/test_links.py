@@ -7,7 +7,7 @@ import random
 import pytest
 
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet.link import PING, SILENCE
+from controlroom.fleet.hosts.link import PING, SILENCE
 from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
 from tests.fleet.tails import Tail

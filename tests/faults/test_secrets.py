@@ -15,10 +15,10 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, Question
-from controlroom.fleet.address import parse_address
-from controlroom.fleet.channel import HostRefuses, SecretWanted
-from controlroom.fleet.secrets import Secrets
-from controlroom.fleet.ssh import SshDialler
+from controlroom.fleet.hosts.address import parse_address
+from controlroom.fleet.hosts.channel import HostRefuses, SecretWanted
+from controlroom.fleet.hosts.secrets import Secrets
+from controlroom.fleet.hosts.ssh import SshDialler
 from tests.end_to_end.room import Room as Verbs
 from tests.faults.room import Room, room_of
 from tests.fleet.far_end import tiny

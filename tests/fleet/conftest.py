@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.ledger import Ledger
 from tests.lab.world import World
 
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from controlroom.fleet.bundle import Bundle, pack
-from controlroom.fleet.channel import Channel, LinkLost
+from controlroom.fleet.hosts.bundle import Bundle, pack
+from controlroom.fleet.hosts.channel import Channel, LinkLost
 
 SERVE = "controlroom/node/serve.py"
 ECHO = b"import os\nos.write(1, b'here\\n')\nwhile data := os.read(0, 65536):\n    os.write(1, data)\n"

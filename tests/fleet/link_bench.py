@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 
 from controlroom import __version__
 from controlroom.domain import events
-from controlroom.fleet.channel import Channel
-from controlroom.fleet.counted import Counted
-from controlroom.fleet.inquiries import Answer
-from controlroom.fleet.link import Link
+from controlroom.fleet.hosts.channel import Channel
+from controlroom.fleet.hosts.counted import Counted
+from controlroom.fleet.hosts.inquiries import Answer
+from controlroom.fleet.hosts.link import Link
 from controlroom.wire import messages as wire
 
 START = 1_795_307_000_000

@@ -7,7 +7,7 @@ import socket
 
 from controlroom.domain.model import Fleet
 from controlroom.domain.patch import apply
-from controlroom.fleet.protocol import FleetNews, Request, Told, pack, read_told
+from controlroom.fleet.conversation.protocol import FleetNews, Request, Told, pack, read_told
 from controlroom.wire.lines import LineSplitter
 from tests.fleet.rooms import Room
 from tests.lab.waiting import wait_for_async

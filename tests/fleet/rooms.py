@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from controlroom import __version__
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, LinkState
-from controlroom.fleet import config
+from controlroom.fleet.books.ledger import Connect, Ledger, connect
+from controlroom.fleet.configuration import config
 from controlroom.fleet.engine import Engine
+from controlroom.fleet.front_ends.server import Server
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.ledger import Connect, Ledger, connect
-from controlroom.fleet.link import Link
-from controlroom.fleet.orders import Asked, Conclusion
-from controlroom.fleet.server import Server
+from controlroom.fleet.hosts.link import Link
+from controlroom.fleet.hosts.orders import Asked, Conclusion
 from controlroom.meter.prices import Price, Rates, Sheet
 from controlroom.wire.messages import Greet
 from tests.fleet.scripted import NOON, ScriptedHost

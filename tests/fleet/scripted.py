@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from controlroom import __version__
-from controlroom.fleet.channel import Channel, HostKeyUnknown, LinkLost
+from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, LinkLost
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter

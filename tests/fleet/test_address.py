@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.fleet.address import Address, parse_address, place_of
+from controlroom.fleet.hosts.address import Address, parse_address, place_of
 
 GOOD = {
     "vm1": Address("vm1"),

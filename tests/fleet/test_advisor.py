@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from controlroom.domain.calculators.use import DAY, Week
+from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import Agent, Fleet, Limits, State
-from controlroom.domain.use import DAY, Week
-from controlroom.domain.ways import Terms
-from controlroom.fleet.advice_questions import AskComparison, Compared
-from controlroom.fleet.advisor import compared, measured_memory, weeks_of
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.usage_tables import Booking, Source, book
+from controlroom.fleet.conversation.advice_questions import AskComparison, Compared
+from controlroom.fleet.conversation.protocol import pack, read_told
 from controlroom.fleet.home import find_home
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.protocol import pack, read_told
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.money.advisor import compared, measured_memory, weeks_of
 from controlroom.meter.prices import DOLLAR, Cost
 from controlroom.meter.usage import Message, Usage
 from tests.domain.offers import NOON

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from controlroom.domain.buckets import LOOKED_BACK, HeadersRead, Ruling
 from controlroom.domain.gauges import Headroom
-from controlroom.fleet import api_limits, headroom
-from controlroom.fleet.api_asking import Unasked, ceilings, probed, read_ceilings, read_headers, read_secret
-from controlroom.fleet.api_limits import month
-from controlroom.fleet.limit_settings import SecretCommand, SecretFile
-from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Ruling
+from controlroom.fleet.configuration.limit_settings import SecretCommand, SecretFile
+from controlroom.fleet.configuration.toml_file import ConfigProblem
+from controlroom.fleet.limits import api_limits, headroom
+from controlroom.fleet.limits.api_asking import Unasked, ceilings, probed, read_ceilings, read_headers, read_secret
+from controlroom.fleet.limits.api_limits import month
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
 from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen

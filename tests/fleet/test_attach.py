@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, LinkState, State
-from controlroom.fleet.attach import Attachment, NoAttachment, attachment
+from controlroom.fleet.attaching.attach import Attachment, NoAttachment, attachment
 from controlroom.fleet.home import Home
 from controlroom.meter.names import ADOPTED
 

@@ -10,7 +10,7 @@ from controlroom import __version__
 from controlroom.domain import intents
 from controlroom.domain.attached import FrontEnd, cells, in_order, lines, record
 from controlroom.fleet.client import Client
-from controlroom.fleet.protocol import Bridged, Hello, Submit, Unwelcome, Watch, Welcome
+from controlroom.fleet.conversation.protocol import Bridged, Hello, Submit, Unwelcome, Watch, Welcome
 from tests.fleet.raw_reader import raw
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedHost, seen

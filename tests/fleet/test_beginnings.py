@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.fleet.beginnings import Beginnings
-from controlroom.fleet.config import load
+from controlroom.fleet.configuration.beginnings import Beginnings
+from controlroom.fleet.configuration.config import load
 from controlroom.fleet.home import find_home
 
 

@@ -11,9 +11,9 @@ import random
 
 import pytest
 
-from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import Intent, KillAgent, ReassignAgent, SetBudget, SpawnAgent
+from controlroom.domain.money.budget import BudgetRule
 from controlroom.fleet import rounds
 from controlroom.fleet.home import find_home
 from controlroom.meter.usage import Message

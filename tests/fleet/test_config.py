@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from controlroom.fleet import config, hosts_file
-from controlroom.fleet.config_reference import reference
+from controlroom.fleet.configuration import config, hosts_file
+from controlroom.fleet.configuration.config_reference import reference
+from controlroom.fleet.configuration.settings import TABLES
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.settings import TABLES
-from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.wire.spec import AgentSpec, Credential
 
 WHOLE = """

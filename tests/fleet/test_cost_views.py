@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
-from controlroom.fleet.cost_views import costs, money
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.unattributed import UNATTRIBUTED
-from controlroom.fleet.usage_tables import DAY, QUARTER, Booking, Source, book
+from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
+from controlroom.fleet.books.cost_views import costs, money
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.unattributed import UNATTRIBUTED
+from controlroom.fleet.books.usage_tables import DAY, QUARTER, Booking, Source, book
 from controlroom.meter.prices import Cost
 from controlroom.meter.reports import MOST_REPORTED, Report
 from controlroom.meter.usage import Message, Usage

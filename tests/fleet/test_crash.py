@@ -17,7 +17,7 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import Fleet, State
-from controlroom.fleet.ledger import Connect, connect
+from controlroom.fleet.books.ledger import Connect, connect
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode, encode
 from tests.fleet.rooms import room

@@ -11,9 +11,9 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet import orders
-from controlroom.fleet.ledger import connect
-from controlroom.fleet.link import Link
+from controlroom.fleet.books.ledger import connect
+from controlroom.fleet.hosts import orders
+from controlroom.fleet.hosts.link import Link
 from controlroom.wire import messages as wire
 from tests.fleet import scripted
 from tests.fleet.rooms import Room, concluded, room

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain.gauges import Headroom
-from controlroom.domain.headroom import DAY, HOUR
-from controlroom.fleet import headroom
-from controlroom.fleet.limits_seen import read_limits
-from controlroom.fleet.translate import Setting
+from controlroom.domain.limits.headroom import DAY, HOUR
+from controlroom.fleet.hosts.limits_seen import read_limits
+from controlroom.fleet.hosts.translate import Setting
+from controlroom.fleet.limits import headroom
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
 from controlroom.wire.limits import LimitsSeen, WindowSeen

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from controlroom.fleet.hostkeys import HostKeys, changed, remember
+from controlroom.fleet.hosts.hostkeys import HostKeys, changed, remember
 
 
 @pytest.fixture(scope="module")

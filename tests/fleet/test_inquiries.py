@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from controlroom.domain.checkup import Verdict
+from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import LogPlace
 from controlroom.fleet.client import AgentScreen, Client
 from controlroom.wire import inquiries

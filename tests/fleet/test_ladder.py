@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Rung
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
-from controlroom.fleet.orders import Conclusion
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.wire import messages as wire
 from tests.fleet.granted import CENT, Payer, running
 from tests.fleet.rooms import Room, room

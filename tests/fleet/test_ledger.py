@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.use import DAY, MINUTE
-from controlroom.fleet import ledger as module
-from controlroom.fleet.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
-from controlroom.fleet.ledger_care import check
-from controlroom.fleet.usage_tables import Booking, Source, book, priced_beyond
+from controlroom.domain.calculators.use import DAY, MINUTE
+from controlroom.fleet.books import ledger as module
+from controlroom.fleet.books.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
+from controlroom.fleet.books.ledger_care import check
+from controlroom.fleet.books.usage_tables import Booking, Source, book, priced_beyond
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.books.ledger_care import back_up, check
+from controlroom.fleet.books.usage_tables import book
 from controlroom.fleet.client import Client, NotAllowed
-from controlroom.fleet.ledger import Ledger, LedgerProblem
-from controlroom.fleet.ledger_care import back_up, check
-from controlroom.fleet.usage_tables import book
 from tests.fleet.rooms import room
 from tests.fleet.scripted import ScriptedHost
 from tests.fleet.test_cost_views import API, booking

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.domain.model import LinkState
-from controlroom.fleet.backoff import Backoff
-from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
-from controlroom.fleet.dialler import HostDialler
-from controlroom.fleet.link import DIALS, GREETING, PING, REFUSED, SILENCE, Link
+from controlroom.fleet.hosts.backoff import Backoff
+from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.hosts.dialler import HostDialler
+from controlroom.fleet.hosts.link import DIALS, GREETING, PING, REFUSED, SILENCE, Link
 from controlroom.wire import messages as wire
 from tests.fleet.link_bench import FINGERPRINT, GREET, START, WELCOME, Bench, Heard, Scripted, Time
 from tests.lab.loopback import LoopbackHost

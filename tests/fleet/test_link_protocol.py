@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events
 from controlroom.domain.model import LinkState
-from controlroom.fleet.link import MAX_AGENTS, MAX_OUTBOX, SILENCE
+from controlroom.fleet.hosts.link import MAX_AGENTS, MAX_OUTBOX, SILENCE
 from controlroom.wire import messages as wire
 from controlroom.wire.spec import AgentSpec
 from tests.fleet.link_bench import START, WELCOME, Bench

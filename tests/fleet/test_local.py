@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from controlroom import __version__
-from controlroom.fleet.channel import Channel, LinkLost
-from controlroom.fleet.local import LocalDialler, open_pipes
-from controlroom.fleet.ship import Ended
+from controlroom.fleet.hosts.channel import Channel, LinkLost
+from controlroom.fleet.hosts.local import LocalDialler, open_pipes
+from controlroom.fleet.hosts.ship import Ended
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import FromNode, Greet, Ping, Pong, Welcome, pack, read_from_node
 from tests.fleet.far_end import read_to_end, read_until, tiny

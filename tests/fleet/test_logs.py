@@ -268,7 +268,7 @@ async def test_a_fetch_ends_when_the_link_does(here: Room, host: ScriptedHost, m
     await wait_for_async(lambda: any(isinstance(message, wire.Fetch) for message in host.heard), 5)
     host.cut()
     assert (await fetching).reason == "the link to vm1 was lost"
-    monkeypatch.setattr("controlroom.fleet.inquiries.PATIENCE", 0.02)
+    monkeypatch.setattr("controlroom.fleet.hosts.inquiries.PATIENCE", 0.02)
     await here.up()
     assert "did not answer within 0.02 s" in (await client.fetch("vm1/a1", 1)).reason
     await client.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.machines import Machine, Market
+from controlroom.domain.calculators.machines import Machine, Market
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home
-from controlroom.fleet.machines import load_machines
-from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.sheets.machines import load_machines
 
 GIB = 1024**3
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.ledger_care import check
-from controlroom.fleet.translate import Setting
-from controlroom.fleet.usage_seen import read_usage
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.ledger_care import check
+from controlroom.fleet.books.usage_tables import Booking, Source, book
+from controlroom.fleet.hosts.translate import Setting
+from controlroom.fleet.hosts.usage_seen import read_usage
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message
 from controlroom.wire.usage import UsageBooked, UsagePlace, UsageSeen

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain import intents
-from controlroom.fleet.ledger import Connect, connect
+from controlroom.fleet.books.ledger import Connect, connect
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead

@@ -10,9 +10,9 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import Profile, State
-from controlroom.fleet.inquiries import Unanswered
+from controlroom.fleet.hosts.inquiries import Unanswered
+from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.fleet.moves import FRESH, _filled
-from controlroom.fleet.orders import Conclusion
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec

@@ -14,10 +14,10 @@ import pytest
 
 from controlroom.domain.news import KINDS
 from controlroom.domain.outlet import GATHER, Wish
-from controlroom.fleet import config
+from controlroom.fleet.configuration import config
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home
 from controlroom.fleet.notify import Notifier, Way
-from controlroom.fleet.toml_file import ConfigProblem
 from controlroom.wire.messages import QuestionSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedHost, seen

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from controlroom.domain.plans import Offers
-from controlroom.domain.tiers import Ceilings
-from controlroom.domain.use import Requests
+from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.use import Requests
+from controlroom.domain.limits.tiers import Ceilings
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home
-from controlroom.fleet.machines import load_machines
-from controlroom.fleet.offers import load_offers
-from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.sheets.machines import load_machines
+from controlroom.fleet.sheets.offers import load_offers
 from tests.documents import README
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.model import LogPlace
-from controlroom.fleet.pages import PageQueue
-from controlroom.fleet.protocol import Page, base64_size
+from controlroom.fleet.conversation.protocol import Page, base64_size
+from controlroom.fleet.front_ends.pages import PageQueue
 
 
 def page(agent: str, number: int, size: int) -> Page:

@@ -8,10 +8,10 @@ from importlib.metadata import version
 
 import pytest
 
-from controlroom.fleet import price_sheet
+from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.home import Home
-from controlroom.fleet.list_prices import list_prices
-from controlroom.fleet.toml_file import ConfigProblem
+from controlroom.fleet.sheets import price_sheet
+from controlroom.fleet.sheets.list_prices import list_prices
 from controlroom.meter.prices import DOLLAR, Sheet
 from controlroom.meter.sheet_file import from_value, to_value
 from controlroom.meter.usage import Message, Usage

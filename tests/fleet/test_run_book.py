@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.fleet.books.hour_views import RunKey, hours
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.run_book import WRITTEN, Run, RunBook, epoch_of, known_alive, number_of
+from controlroom.fleet.books.usage_tables import DAY, Booking, Source, book
 from controlroom.fleet.client import Client
-from controlroom.fleet.hour_views import RunKey, hours
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.run_book import WRITTEN, Run, RunBook, epoch_of, known_alive, number_of
-from controlroom.fleet.usage_tables import DAY, Booking, Source, book
 from controlroom.meter.names import ADOPTED
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from controlroom import __version__
 from controlroom.domain import events, intents
 from controlroom.fleet.client import Client, EngineUnavailable
-from controlroom.fleet.home import find_home
-from controlroom.fleet.protocol import (
+from controlroom.fleet.conversation.protocol import (
     MAX_REQUEST,
     Answered,
     FleetNews,
@@ -31,8 +30,9 @@ from controlroom.fleet.protocol import (
     Welcome,
     pack,
 )
-from controlroom.fleet.reader import Reader
-from controlroom.fleet.rights import Operator
+from controlroom.fleet.front_ends.reader import Reader
+from controlroom.fleet.front_ends.rights import Operator
+from controlroom.fleet.home import find_home
 from tests.domain.worlds import agent, happenings
 from tests.fleet import scripted
 from tests.fleet.raw_reader import RawReader, raw
@@ -105,7 +105,7 @@ def big_agents(count: int, text: str) -> events.AgentsObserved:
 
 
 async def test_a_stopped_reader_costs_one_patch_and_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlroom.fleet.reader.PACE", 0.0)
+    monkeypatch.setattr("controlroom.fleet.front_ends.reader.PACE", 0.0)
     async with room(ScriptedHost()) as here:
         stopped = await raw(here, HELLO, Watch())
         client = await Client.connect(start=False)
@@ -262,7 +262,7 @@ async def test_nobody_else_may_open_the_socket() -> None:
 
 
 async def test_a_front_end_that_says_nothing_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlroom.fleet.reader.GREETING", 0.02)
+    monkeypatch.setattr("controlroom.fleet.front_ends.reader.GREETING", 0.02)
     async with room(ScriptedHost()) as here:
         reader = await raw(here)
         await here.until(lambda: reader.read() == 0 and reader.ended)
@@ -270,7 +270,7 @@ async def test_a_front_end_that_says_nothing_is_not_kept(monkeypatch: pytest.Mon
 
 
 async def test_too_many_front_ends_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlroom.fleet.server.MAX_READERS", 2)
+    monkeypatch.setattr("controlroom.fleet.front_ends.server.MAX_READERS", 2)
     async with room(ScriptedHost()) as here:
         kept = [await Client.connect(start=False) for _ in range(2)]
         with pytest.raises(EngineUnavailable, match="2 front ends are connected already"):

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from controlroom.fleet import bundle as bundle_module
-from controlroom.fleet.bundle import Bundle, bundles, pack
-from controlroom.fleet.channel import Channel, HostRefuses, LinkLost
-from controlroom.fleet.local import open_pipes
-from controlroom.fleet.ship import board, command, new_marker
+from controlroom.fleet.hosts import bundle as bundle_module
+from controlroom.fleet.hosts.bundle import Bundle, bundles, pack
+from controlroom.fleet.hosts.channel import Channel, HostRefuses, LinkLost
+from controlroom.fleet.hosts.local import open_pipes
+from controlroom.fleet.hosts.ship import board, command, new_marker
 from tests.fleet.far_end import ECHO, SERVE, Noting, cache_of, read_until, tiny
 from tests.lab.namespaces import NamespaceLab
 

@@ -12,11 +12,11 @@ import pytest
 
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
-from controlroom.fleet.orders import Conclusion
-from controlroom.fleet.spending import hour_and_day
-from controlroom.fleet.translate import Setting
-from controlroom.fleet.usage_seen import read_usage
-from controlroom.fleet.usage_tables import LONG_PROMPTS
+from controlroom.fleet.books.usage_tables import LONG_PROMPTS
+from controlroom.fleet.hosts.orders import Conclusion
+from controlroom.fleet.hosts.translate import Setting
+from controlroom.fleet.hosts.usage_seen import read_usage
+from controlroom.fleet.money.spending import hour_and_day
 from controlroom.meter.prices import Sheet
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line

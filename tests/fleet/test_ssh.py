@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from controlroom import __version__
-from controlroom.fleet.address import parse_address
-from controlroom.fleet.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
-from controlroom.fleet.dialler import HostDialler
-from controlroom.fleet.reach import Deadlines
-from controlroom.fleet.ship import Ended
-from controlroom.fleet.ssh import SshDialler
+from controlroom.fleet.hosts.address import parse_address
+from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
+from controlroom.fleet.hosts.dialler import HostDialler
+from controlroom.fleet.hosts.reach import Deadlines
+from controlroom.fleet.hosts.ship import Ended
+from controlroom.fleet.hosts.ssh import SshDialler
 from controlroom.wire.messages import Greet, Welcome, pack, read_from_node
 from tests.conftest import MakeHosts
 from tests.fleet.far_end import cache_of, read_to_end, read_until, tiny

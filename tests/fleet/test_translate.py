@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
 from controlroom.domain.model import Agent, State
-from controlroom.fleet.translate import MAX_FOREIGN, Setting, long, short, to_events, to_met, to_node, to_reply
+from controlroom.fleet.hosts.translate import MAX_FOREIGN, Setting, long, short, to_events, to_met, to_node, to_reply
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.spec import AgentSpec, Credential

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.budget import LADDER, BudgetRule
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
-from controlroom.fleet import treasury
+from controlroom.domain.money.budget import LADDER, BudgetRule
+from controlroom.fleet.books.ledger import connect
 from controlroom.fleet.home import find_home
-from controlroom.fleet.ledger import connect
-from controlroom.fleet.orders import Conclusion
-from controlroom.fleet.spending import Spending
+from controlroom.fleet.hosts.orders import Conclusion
+from controlroom.fleet.money import treasury
+from controlroom.fleet.money.spending import Spending
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Reply
 from tests.fleet.granted import CENT, Payer, running

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from controlroom.domain.budget import BudgetRule
 from controlroom.domain.gauges import Rung
-from controlroom.domain.headroom import Reading
 from controlroom.domain.intents import SetBudget
-from controlroom.fleet.limits_seen import LoginSeen
-from controlroom.fleet.orders import Conclusion
+from controlroom.domain.limits.headroom import Reading
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.fleet.hosts.limits_seen import LoginSeen
+from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply
 from tests.fleet.granted import CENT, Payer, running

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.ledger_care import check
-from controlroom.fleet.unattributed import NOISE, PERIOD
-from controlroom.fleet.usage_tables import Booking, Source, book
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.ledger_care import check
+from controlroom.fleet.books.unattributed import NOISE, PERIOD
+from controlroom.fleet.books.usage_tables import Booking, Source, book
 from controlroom.meter.prices import Cost
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.ledger_care import check
-from controlroom.fleet.usage_tables import QUARTER, Booking, Source, book, priced_beyond, read_up_to
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.ledger_care import check
+from controlroom.fleet.books.usage_tables import QUARTER, Booking, Source, book, priced_beyond, read_up_to
 from controlroom.meter.prices import Cost
 from controlroom.meter.usage import Message, Usage
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.comparison import compare
-from controlroom.domain.use import DAY, MINUTE, Alike, Use
-from controlroom.domain.ways import Terms
-from controlroom.fleet.ledger import Ledger
-from controlroom.fleet.ledger_care import check
-from controlroom.fleet.usage_tables import QUARTER, Booking, Source, book
-from controlroom.fleet.use_views import ENOUGH, requests, use
+from controlroom.domain.calculators.comparison import compare
+from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use
+from controlroom.domain.calculators.ways import Terms
+from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.ledger_care import check
+from controlroom.fleet.books.usage_tables import QUARTER, Booking, Source, book
+from controlroom.fleet.books.use_views import ENOUGH, requests, use
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
 from tests.domain.offers import NOON, OFFERS, SHEET

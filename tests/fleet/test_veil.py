@@ -19,9 +19,9 @@ from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import Client
-from controlroom.fleet.config import Withheld
-from controlroom.fleet.protocol import FleetNews, Page, pack
-from controlroom.fleet.veil import NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Veil
+from controlroom.fleet.configuration.config import Withheld
+from controlroom.fleet.conversation.protocol import FleetNews, Page, pack
+from controlroom.fleet.front_ends.veil import NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Veil
 from controlroom.wire import records
 from controlroom.wire.messages import QuestionSeen
 from tests.domain.worlds import agent, happenings, question

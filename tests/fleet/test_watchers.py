@@ -21,7 +21,7 @@ import pytest
 from controlroom import __version__
 from controlroom.domain import intents
 from controlroom.fleet.client import Client, EngineUnavailable, NoAttachment, NoEngine
-from controlroom.fleet.protocol import (
+from controlroom.fleet.conversation.protocol import (
     LOOK,
     Answered,
     BackUpLedger,
@@ -36,7 +36,7 @@ from controlroom.fleet.protocol import (
     Welcome,
     pack,
 )
-from controlroom.fleet.rights import LOOK_ONLY, MAY_ASK, Operator
+from controlroom.fleet.front_ends.rights import LOOK_ONLY, MAY_ASK, Operator
 from controlroom.wire.messages import QuestionSeen
 from tests.fleet import scripted
 from tests.fleet.raw_reader import RawReader, raw
@@ -345,7 +345,7 @@ async def test_no_terminal_is_handed_out() -> None:
 
 
 async def test_watchers_take_no_place_from_operators(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlroom.fleet.server.MAX_READERS", 2)
+    monkeypatch.setattr("controlroom.fleet.front_ends.server.MAX_READERS", 2)
     async with room(ScriptedHost()):
         watchers = [await Client.connect(start=False, role="watch") for _ in range(2)]
         with pytest.raises(EngineUnavailable, match="2 front ends are connected already"):
@@ -358,7 +358,7 @@ async def test_watchers_take_no_place_from_operators(monkeypatch: pytest.MonkeyP
 def test_a_conversation_holds_nothing_that_acts() -> None:
     """Only what stands behind an operator's conversation can be told to act."""
     acts = {"submit", "stop", "happened", "carry_out", "send"}
-    from controlroom.fleet import reader, rights
+    from controlroom.fleet.front_ends import reader, rights
 
     assert not acts & set(dir(rights.Watcher))
     assert acts & {field.name for field in dataclasses.fields(Operator)} == {"submit", "stop"}

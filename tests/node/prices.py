@@ -8,8 +8,8 @@ from pathlib import Path
 from controlroom.meter.prices import DOLLAR, Factors, Price, Rates, Sheet
 from controlroom.meter.sheet_file import to_value
 from controlroom.node.folder import GRANT, prices_file
-from controlroom.node.grant_file import Terms, to_bytes
-from controlroom.node.grants import mark_of
+from controlroom.node.money.grant_file import Terms, to_bytes
+from controlroom.node.tending.grants import mark_of
 
 CENT = DOLLAR // 100
 SIMPLE = Sheet([Price("claude-opus-5-5", Rates(0, CENT // 10, 0, 0, 0))], factors=Factors(discount=10_000))

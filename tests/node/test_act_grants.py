@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.folder import CONTROL, GRANT, prices_file
-from controlroom.node.grants import KEPT, mark_of
+from controlroom.node.tending.grants import KEPT, mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import Spawn
 from controlroom.wire.spec import AgentSpec

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import checkup
+from controlroom.node.sights import checkup
 from controlroom.wire.inquiries import Check, Checked
 from tests.lab.world import World
 from tests.node.client import NodeClient

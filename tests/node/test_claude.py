@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.meter.states import State
-from controlroom.node.claude import Conversation, command_line, new_session
+from controlroom.node.claude.channel import Conversation, command_line, new_session
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
 from tests.meter.test_speech import mangled

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import follow
 from controlroom.node.folder import agent_folder
-from controlroom.node.follow import CHUNK, Follower
-from controlroom.node.last_lines import PAUSE, LastLines, newest_words
-from controlroom.node.segments import Place
+from controlroom.node.logs import follow
+from controlroom.node.logs.follow import CHUNK, Follower
+from controlroom.node.logs.last_lines import PAUSE, LastLines, newest_words
+from controlroom.node.logs.segments import Place
 from controlroom.wire import records
 from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogPlace, Ping, Pong
 from controlroom.wire.messages import LastLines as LinesSeen

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.foreign_logs import after, before
+from controlroom.node.foreign.logs import after, before
 from controlroom.wire.inquiries import ScreenShown, ShowScreen
 from controlroom.wire.messages import Follow, LogChunk, LogPlace
 from tests.lab.waiting import wait_for

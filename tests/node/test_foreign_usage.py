@@ -12,8 +12,8 @@ import pytest
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, from_line
-from controlroom.node.foreign_claude import Running
-from controlroom.node.foreign_usage import ForeignUsage
+from controlroom.node.foreign.claudes import Running
+from controlroom.node.foreign.usage import ForeignUsage
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.world import World
 from tests.node.client import NodeClient

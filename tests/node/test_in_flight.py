@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controlroom.meter.usage import Message, Usage
-from controlroom.node.in_flight import in_flight
+from controlroom.node.claude.in_flight import in_flight
 
 MODEL = "claude-opus-5-5"
 

@@ -11,11 +11,11 @@ import pytest
 from controlroom.meter.speech import speak
 from controlroom.meter.states import State
 from controlroom.node import process_tree
-from controlroom.node.interactive import BEGINS, DIALOG_AFTER, Interactive, prompt, squeezed
-from controlroom.node.keys import Keys, plain
+from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, Interactive, prompt, squeezed
+from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused, Unfit
-from controlroom.node.transcript import SessionFile, Transcript, config_folder
-from controlroom.node.typed import PATIENCE, Typed, as_text
+from controlroom.node.runner.keys import Keys, plain
+from controlroom.node.runner.typed import PATIENCE, Typed, as_text
 
 SESSION = "92720a38-626a-404c-9d8e-76787be4c15d"
 

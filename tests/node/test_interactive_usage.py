@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.fleet.list_prices import list_prices
+from controlroom.fleet.sheets.list_prices import list_prices
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, from_line

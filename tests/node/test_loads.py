@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 
-from controlroom.node import processes
-from controlroom.node.loads import Loads, Member
-from controlroom.node.processes import TICKS, Look, Process
+from controlroom.node.sights import processes
+from controlroom.node.sights.loads import Loads, Member
+from controlroom.node.sights.processes import TICKS, Look, Process
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.waiting import wait_for

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from controlroom.node.money import Money
+from controlroom.node.claude.usage_question import answer, is_answer
+from controlroom.node.money.run_money import Money
 from controlroom.node.spec import Order, Spec
-from controlroom.node.usage_question import answer, is_answer
 from tests.lab.waiting import wait_for
 from tests.node.test_run_budget import Room, room
 from tests.node.test_run_spend import add

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from controlroom.fleet.list_prices import list_prices
+from controlroom.fleet.sheets.list_prices import list_prices
 from controlroom.meter.sheet_file import to_value
-from controlroom.node.grants import mark_of
+from controlroom.node.tending.grants import mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
 from controlroom.wire.spec import AgentSpec, Credential

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import act, spawn
+from controlroom.node import act
 from controlroom.node.folder import state_folder
 from controlroom.node.host import NO_TMUX, boot_id, shortcomings
 from controlroom.node.outbox import BOUND, Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.spawn import Spawner
-from controlroom.node.tmux import Tmux, TmuxError
+from controlroom.node.tending import spawn
+from controlroom.node.tending.spawn import Spawner
+from controlroom.node.tmux.server import Tmux, TmuxError
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,

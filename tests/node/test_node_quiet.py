@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import processes
+from controlroom.node.sights import processes
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.node import segments
-from controlroom.node.segments import MAX_RECORD, Place
+from controlroom.node.logs import segments
+from controlroom.node.logs.segments import MAX_RECORD, Place
 from tests.node.logs import record, write
 
 

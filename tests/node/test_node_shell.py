@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.folder import PLACE, TAG
-from controlroom.node.shell import LoginEnvironment, login_environment
+from controlroom.node.runner.shell import LoginEnvironment, login_environment
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World

@@ -19,16 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node import act
-from controlroom.node.follow import Follower
 from controlroom.node.host import boot_id
-from controlroom.node.last_lines import LastLines
-from controlroom.node.observe import BEAT, QUIET, Observer, pause
+from controlroom.node.logs.follow import Follower
+from controlroom.node.logs.last_lines import LastLines
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.spawn import Spawner
-from controlroom.node.tmux import Tmux
-from controlroom.node.usage_feed import UsageFeed
+from controlroom.node.sights.observe import BEAT, QUIET, Observer, pause
+from controlroom.node.sights.usage_feed import UsageFeed
+from controlroom.node.tending.spawn import Spawner
+from controlroom.node.tmux.server import Tmux
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node

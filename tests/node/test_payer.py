@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.node import payer
+from controlroom.node.claude import payer
 from controlroom.node.spec import Credential, Spec
 
 KEY = "sk-ant-api03-a-key-that-must-never-be-shown"

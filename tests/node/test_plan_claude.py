@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.agents import Entry
-from controlroom.node.limits_feed import read_limits
+from controlroom.node.sights.limits_feed import read_limits
 from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node.agents import Entry
-from controlroom.node.limits_feed import LimitsFeed, read_limits
-from controlroom.node.plan_windows import PlanWindows, account_of, from_event, from_usage
+from controlroom.node.claude.plan_windows import PlanWindows, account_of, from_event, from_usage
+from controlroom.node.sights.limits_feed import LimitsFeed, read_limits
 from controlroom.wire.limits import LimitsSeen
 from tests.node.recorded import events
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from controlroom.node import grant_file
+from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.folder import GRANT
-from controlroom.node.grant_file import BadGrant, Terms
+from controlroom.node.money import grant_file
+from controlroom.node.money.grant_file import BadGrant, Terms
+from controlroom.node.money.run_budget import BLIND, GRACE, NEVER, RunBudget
+from controlroom.node.money.run_spend import RunSpend
 from controlroom.node.outcome import Refused
-from controlroom.node.plan_windows import PlanWindows
-from controlroom.node.run_budget import BLIND, GRACE, NEVER, RunBudget
-from controlroom.node.run_spend import RunSpend
 from tests.node.prices import MARK, put_grant, put_prices
 from tests.node.test_run_spend import add
 from tests.node.test_subagents import DONE, PROMPT

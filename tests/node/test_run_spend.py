@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.meter.prices import micro
-from controlroom.node import run_spend
-from controlroom.node.run_spend import MOST_SESSIONS, Known, RunSpend
+from controlroom.node.money import run_spend
+from controlroom.node.money.run_spend import MOST_SESSIONS, Known, RunSpend
 from tests.node.prices import CENT, SIMPLE
 from tests.node.test_subagents import CALLS, DONE, PARENT, PROMPT, RESULT, STOPPED
 from tests.node.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line

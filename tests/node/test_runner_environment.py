@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import environment
 from controlroom.node.folder import PLACE, TAG
 from controlroom.node.outcome import Unfit
+from controlroom.node.runner import environment
 from controlroom.node.spec import Credential, Spec
 
 LOGIN = {"HOME": "/home/agent", "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.node.grant_file import Terms
+from controlroom.node.money.grant_file import Terms
 from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -27,7 +27,9 @@ ROOT = str(Path(__file__).parents[2])
 HURRIED = """
 import sys, time
 sys.path.insert(0, {root!r})
-from controlroom.node import agent_run, run_budget, runner
+from controlroom.node.runner import agent_run
+from controlroom.node.money import run_budget
+from controlroom.node.runner import main as runner
 run_budget.GRACE, run_budget.BLIND, agent_run.LAST_TURN_SECONDS, agent_run.PATIENCE = 1.0, 1.0, 1.0, 0.5
 sys.exit(runner.main(sys.argv[1]))
 """

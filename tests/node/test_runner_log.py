@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.node.run_log import EVENT_KEPT, LineCutter, Piece, RunLog, kept_event, packed
+from controlroom.node.logs.run_log import EVENT_KEPT, LineCutter, Piece, RunLog, kept_event, packed
 from controlroom.wire import records
 from controlroom.wire.records import unpack_all
 
@@ -95,7 +95,7 @@ def test_segments_follow_each_other_and_the_oldest_go(tmp_path: Path) -> None:
 FULL = """
 import os, resource, sys
 sys.path.insert(0, sys.argv[1])
-from controlroom.node.run_log import RunLog
+from controlroom.node.logs.run_log import RunLog
 from controlroom.wire import records
 
 def space(size):

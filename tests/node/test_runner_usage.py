@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from controlroom.fleet.list_prices import list_prices
+from controlroom.fleet.sheets.list_prices import list_prices
 from controlroom.meter.prices import micro
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from controlroom.meter.inert import inert
 from controlroom.meter.shown import shown_lines
-from controlroom.node import search as searching
-from controlroom.node import searcher
 from controlroom.node.folder import agent_folder
-from controlroom.node.query import LONGEST, Query, QueryProblem
-from controlroom.node.search import Searching
+from controlroom.node.logs import search as searching
+from controlroom.node.logs import searcher
+from controlroom.node.logs.query import LONGEST, Query, QueryProblem
+from controlroom.node.logs.search import Searching
 from controlroom.wire import records
 from controlroom.wire.inquiries import Found, Hit, Search
 from controlroom.wire.records import MAX_BODY, unpack_all

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from controlroom.node.subagents import at_work
+from controlroom.node.claude.subagents import at_work
 
 
 def said(kind: str, *content: dict[str, object], stop: str | None = None, **more: object) -> bytes:

@@ -13,8 +13,8 @@ import pytest
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, from_line
-from controlroom.node.transcript import find_transcript
-from controlroom.node.usage_meter import LATE, NEVER, SOON, UsageMeter
+from controlroom.node.claude.transcript import find_transcript
+from controlroom.node.money.usage_meter import LATE, NEVER, SOON, UsageMeter
 
 SESSION = "11111111-2222-4333-8444-555555555555"
 FORK = "99999999-2222-4333-8444-555555555555"

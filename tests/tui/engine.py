@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
-from controlroom.domain.checkup import HostCheck, checks, link_check
-from controlroom.domain.costs import CostRow
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.loglines import LogHit, Matches, log_lines, screen_lines
+from controlroom.domain.display.checkup import HostCheck, checks, link_check
+from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
+from controlroom.domain.money.costs import CostRow
 from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
-from controlroom.fleet.protocol import Attached, Costs, HostChecked
+from controlroom.fleet.conversation.protocol import Attached, Costs, HostChecked
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 

@@ -10,12 +10,12 @@ from typing import TypeVar
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from controlroom.domain.keymap import DEFAULT, Keymap
+from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
-from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.look import theme
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.wardrobe import Wardrobe
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.costs import CostRow, grouped
 from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
 from controlroom.domain.model import (
     Agent,
@@ -24,6 +23,7 @@ from controlroom.domain.model import (
     Question,
     State,
 )
+from controlroom.domain.money.costs import CostRow, grouped
 from tests.tui.engine import Logs
 
 NOW = 1_795_357_920_000

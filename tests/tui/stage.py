@@ -17,10 +17,10 @@ from datetime import timezone
 
 from textual import events
 
-from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
+from controlroom.tui.look import theme
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.run import _glyphs, colours_of, show
-from controlroom.tui.wardrobe import Wardrobe
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain.absence import AWAY, Look, happened, look
+from controlroom.domain.display.absence import AWAY, Look, happened, look
 from controlroom.domain.model import State
-from controlroom.tui.last_look import LastLook
-from controlroom.tui.memory import Memory
+from controlroom.tui.look.last_look import LastLook
+from controlroom.tui.look.memory import Memory
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 from tests.tui import scenes
 from tests.tui.room import room

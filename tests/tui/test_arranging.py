@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.arrange import Arrangement
+from controlroom.domain.display.arrange import Arrangement
 from controlroom.domain.model import State
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes

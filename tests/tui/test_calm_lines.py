@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain.model import Fleet, State
-from controlroom.tui.calm import LINE_PACE, CalmLines
+from controlroom.tui.terminal.calm import LINE_PACE, CalmLines
 from tests.domain.worlds import agent, fleet, question
 
 PHONE, WIDE = 45, 120

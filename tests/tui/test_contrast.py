@@ -17,10 +17,10 @@ from rich.style import Style
 from textual.filter import ANSIToTruecolor
 
 from controlroom.domain.model import LinkState
-from controlroom.tui import theme
-from controlroom.tui.colours import READABLE, SEEN, SIXTEEN, contrast
-from controlroom.tui.theme import Depth
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.look import theme
+from controlroom.tui.look.colours import READABLE, SEEN, SIXTEEN, contrast
+from controlroom.tui.look.theme import Depth
+from controlroom.tui.look.wardrobe import Wardrobe
 from tests.tui import scenes
 from tests.tui.room import Room, room
 

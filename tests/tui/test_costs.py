@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.keymap import remapped
+from controlroom.domain.display.spans import By, Span
+from controlroom.domain.keys.keymap import remapped
 from controlroom.domain.model import Fleet
-from controlroom.domain.spans import By, Span
-from controlroom.tui import theme
+from controlroom.tui.look import theme
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.overview import Overview

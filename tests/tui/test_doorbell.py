@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlroom.domain.model import State
-from controlroom.tui.doorbell import PAUSE, Doorbell
+from controlroom.tui.terminal.doorbell import PAUSE, Doorbell
 from tests.domain.worlds import agent, fleet, question
 
 CALM = fleet(agent())

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from textual.geometry import Region
 
+from controlroom.domain.display.panes import Pick
 from controlroom.domain.intents import AnswerQuestion, KillAgent
 from controlroom.domain.model import Fleet, LogRecord, State
-from controlroom.domain.panes import Pick
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.panes import PanesSheet

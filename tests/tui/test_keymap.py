@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from controlroom.domain.intents import InterruptAgent
-from controlroom.domain.keymap import remapped
+from controlroom.domain.keys.keymap import remapped
+from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import Fleet
-from controlroom.domain.screen import ScreenSettings
+from controlroom.fleet.configuration.screen_config import screen_settings
 from controlroom.fleet.home import find_home
-from controlroom.fleet.screen_config import screen_settings
 from controlroom.tui.run import _keys
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen

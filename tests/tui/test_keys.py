@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.actions import ACTIONS
 from controlroom.domain.intents import (
     AnswerQuestion,
     ForgetAgent,
     KillAgent,
 )
-from controlroom.domain.keymap import DEFAULT
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
@@ -284,7 +284,7 @@ async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -
 
 
 def test_every_action_of_the_table_can_be_done() -> None:
-    from controlroom.tui.deeds import _DEEDS
+    from controlroom.tui.doing.deeds import _DEEDS
 
     assert set(_DEEDS) == {action.name for action in ACTIONS}
 

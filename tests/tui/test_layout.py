@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.arrange import Group, Sort
-from controlroom.domain.layout import Layout, read, written
-from controlroom.domain.panes import MOST, Panes, Pick
-from controlroom.domain.screen import ScreenSettings
-from controlroom.tui.memory import Memory
+from controlroom.domain.display.arrange import Group, Sort
+from controlroom.domain.display.layout import Layout, read, written
+from controlroom.domain.display.panes import MOST, Panes, Pick
+from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.tui.look.memory import Memory
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.meters import Meters
 from tests.tui import scenes

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain.model import Fleet, LogPlace, LogRecord, State
 from controlroom.fleet.client import LogPage
-from controlroom.tui import ink, logbook
+from controlroom.tui.logs import logbook
+from controlroom.tui.look import ink
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
 from tests.tui import scenes

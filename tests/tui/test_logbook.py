@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.fleet.client import LogPage
-from controlroom.tui import logbook
-from controlroom.tui.logbook import LogBook, entries
+from controlroom.tui.logs import logbook
+from controlroom.tui.logs.logbook import LogBook, entries
 
 
 def written(count: int, continued: frozenset[int] = frozenset()) -> list[LogRecord]:

@@ -18,7 +18,7 @@ from controlroom.domain.intents import (
     ReassignAgent,
     SendMessage,
 )
-from controlroom.domain.many import AT_ONCE, Plan, Target, plan, summed
+from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.fleet.client import EngineUnavailable, Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.bars import gauges
+from controlroom.domain.display.bars import gauges
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
-from controlroom.tui import theme
+from controlroom.tui.look import theme
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sharing import Shares, Wishes, share

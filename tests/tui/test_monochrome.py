@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 
-from controlroom.domain.loglines import KINDS
+from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.model import Fleet, LinkState, Pending, State
+from controlroom.tui.look.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.room import Level
-from controlroom.tui.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
-from controlroom.tui.wardrobe import Wardrobe
 from controlroom.tui.widgets.log import _GUTTER, _PLAIN_GUTTER
 from tests.lab.waiting import wait_for
 from tests.tui import scenes

@@ -13,8 +13,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from controlroom.domain import events
-from controlroom.tui.painting import Painting, Pieces
 from controlroom.tui.widgets.agents import AgentTable
+from controlroom.tui.widgets.painting import Painting, Pieces
 from controlroom.tui.widgets.pane import AgentPane
 from tests.tui import scenes
 from tests.tui.room import room

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.absence import AWAY
-from controlroom.domain.actions import ACTIONS
+from controlroom.domain.display.absence import AWAY
 from controlroom.domain.intents import AnswerQuestion, SendMessage, SpawnAgent
-from controlroom.domain.keymap import DEFAULT
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
-from controlroom.tui import deeds
+from controlroom.tui.doing import deeds
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.forms import SpawnForm

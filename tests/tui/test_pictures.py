@@ -9,10 +9,10 @@ from typing import Protocol
 import pytest
 from textual.pilot import Pilot
 
-from controlroom.tui import theme
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.theme import Depth
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.look import theme
+from controlroom.tui.look.theme import Depth
+from controlroom.tui.look.wardrobe import Wardrobe
 from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.loglines import Matches
+from controlroom.domain.display.loglines import Matches
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.tui import hunt
+from controlroom.tui.logs import hunt
 from controlroom.tui.screens.agent import AgentScreen
 from tests.tui import scenes
 from tests.tui.engine import Logs

@@ -10,8 +10,8 @@ import pytest
 from textual.events import Key, MouseScrollDown, MouseScrollUp
 from textual.keys import _character_to_key
 
-from controlroom.domain.actions import ACTIONS
-from controlroom.domain.keymap import DEFAULT
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from controlroom.domain.loglines import KINDS
+from controlroom.domain.display.loglines import KINDS
+from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import LinkState, State
-from controlroom.domain.screen import ScreenSettings
-from controlroom.tui import theme, theme_file
-from controlroom.tui.theme import Depth
-from controlroom.tui.wardrobe import Wardrobe
+from controlroom.tui.look import theme, theme_file
+from controlroom.tui.look.theme import Depth
+from controlroom.tui.look.wardrobe import Wardrobe
 
 NAMES = theme.names()
 ROOT = Path(__file__).parent.parent.parent

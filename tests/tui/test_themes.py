@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from controlroom.domain.screen import ScreenSettings
-from controlroom.tui import theme
+from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.tui.look import theme
+from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.themes import ThemeSheet
-from controlroom.tui.wardrobe import Wardrobe
 from tests.tui import scenes
 from tests.tui.room import Room, room
 

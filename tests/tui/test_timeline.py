@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.fleet.client import LogPage
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.timeline import TimelineScreen
-from controlroom.tui.timeline import AGENTS, Timeline, read_of
 from tests.domain.worlds import NOON
 from tests.tui import scenes
 from tests.tui.room import room

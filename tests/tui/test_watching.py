@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.actions import ACTIONS
-from controlroom.domain.keymap import DEFAULT
+from controlroom.domain.keys.actions import ACTIONS
+from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, Question
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from controlroom.domain.model import LogPlace
-from controlroom.tui.hunt import Hunt
+from controlroom.tui.logs.hunt import Hunt
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.filter import FilterLine

@@ -2,9 +2,9 @@
 
 from textual import on
 
-from controlroom.domain.arrange import Arrangement, Group, Sort, following
-from controlroom.domain.layout import Layout
-from controlroom.domain.panes import Panes, pin
+from controlroom.domain.display.arrange import Arrangement, Group, Sort, following
+from controlroom.domain.display.layout import Layout
+from controlroom.domain.display.panes import Panes, pin
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.panes import PaneGrid

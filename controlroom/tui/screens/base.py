@@ -7,13 +7,13 @@ from typing import ClassVar, cast
 from textual import events, on
 from textual.screen import Screen
 
-from controlroom.domain.actions import Action
-from controlroom.domain.availability import unavailable
-from controlroom.tui.painting import Painting
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.availability import unavailable
 from controlroom.tui.picture import Picture
 from controlroom.tui.room import Level, Room
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.painting import Painting
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.says import Says
 

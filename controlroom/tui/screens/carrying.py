@@ -3,7 +3,7 @@
 import asyncio
 
 from controlroom.domain.intents import Intent
-from controlroom.domain.many import AT_ONCE, Outcome, Plan, summed
+from controlroom.domain.keys.many import AT_ONCE, Outcome, Plan, summed
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.source import Source

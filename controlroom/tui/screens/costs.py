@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 
-from controlroom.domain.actions import Action
-from controlroom.domain.costs import CostRow
-from controlroom.domain.keymap import shown
-from controlroom.domain.spans import By, Span, SpendRow, history, spend_rows, total
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_rows, total
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.keymap import shown
+from controlroom.domain.money.costs import CostRow
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.source import Source

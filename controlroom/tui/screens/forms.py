@@ -11,7 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
-from controlroom.domain.many import Plan
+from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import wants_words

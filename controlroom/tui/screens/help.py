@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.keymap import shown
+from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import State
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.screens.sheets import Choices, ReadingSheet
 from controlroom.tui.widgets.passage import Passage

@@ -7,8 +7,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.views import host_rows
-from controlroom.tui import ink
+from controlroom.domain.display.views import host_rows
+from controlroom.tui.look import ink
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.widgets.gauges import Gauges

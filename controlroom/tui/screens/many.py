@@ -7,12 +7,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.actions import BY_NAME
-from controlroom.domain.many import Plan
+from controlroom.domain.display.views import agent_line, agent_row
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent
-from controlroom.domain.views import agent_line, agent_row
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import RoomScreen, plain_key
 from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.sheets import Choices, Sheet, Words

@@ -9,18 +9,18 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
-from controlroom.domain.actions import Action
-from controlroom.domain.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
-from controlroom.domain.availability import unavailable
+from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
+from controlroom.domain.display.panes import Pick
+from controlroom.domain.display.views import host_rows
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.lively import lively
 from controlroom.domain.model import State
-from controlroom.domain.panes import Pick
-from controlroom.domain.views import host_rows
-from controlroom.tui.calm import CalmHosts
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.screens.sharing import Wishes, folded, share
+from controlroom.tui.terminal.calm import CalmHosts
 from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.alarms import AlarmLine

@@ -8,11 +8,11 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.actions import Action
-from controlroom.domain.keymap import shown
-from controlroom.domain.views import agent_rows, host_rows
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.domain.display.views import agent_rows, host_rows
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.keymap import shown
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.sheets import Sheet
 from controlroom.tui.widgets.filter import TypeLine

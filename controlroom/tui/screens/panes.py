@@ -6,8 +6,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.panes import MOST, Panes, Pick
-from controlroom.domain.views import ORDER
+from controlroom.domain.display.panes import MOST, Panes, Pick
+from controlroom.domain.display.views import ORDER
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.sheets import Choices, Sheet

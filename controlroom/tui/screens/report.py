@@ -6,9 +6,9 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.explain import Line as Told
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.domain.display.explain import Line as Told
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.sheets import Choices, ReadingSheet
 from controlroom.tui.widgets.passage import Passage
 from controlroom.tui.widgets.rule import Rule

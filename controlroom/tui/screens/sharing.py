@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from controlroom.domain.layout import Layout
+from controlroom.domain.display.layout import Layout
 
 _ROWS = 5
 """Lines that agents keep whatever else wants to be seen."""

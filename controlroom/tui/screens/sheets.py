@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from controlroom.domain.intents import Intent
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.room import Room
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.widgets.lines import Lines

@@ -9,10 +9,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.loglines import ScreenLine
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.run_colours import run_style
+from controlroom.domain.display.loglines import ScreenLine
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.run_colours import run_style
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.source import Shown

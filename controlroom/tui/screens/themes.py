@@ -8,12 +8,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule

@@ -9,14 +9,14 @@ from pathlib import Path
 from textual import on
 from textual.app import ComposeResult
 
+from controlroom.domain.display.timeline import exported, wish_of
 from controlroom.domain.lively import lively
-from controlroom.domain.timeline import exported, wish_of
-from controlroom.tui.calm import NARROW
+from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.picture import Picture
 from controlroom.tui.room import Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
-from controlroom.tui.timeline import AGENTS, Timeline, read_of
+from controlroom.tui.terminal.calm import NARROW
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual import events
 
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 

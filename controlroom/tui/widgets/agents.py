@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from controlroom.domain.arrange import GroupRow, TableRow
+from controlroom.domain.display.arrange import GroupRow, TableRow
+from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import State
-from controlroom.domain.views import AgentRow
 from controlroom.domain.words import percent, size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.rows import Rows
 
 _WORD, _AGE, _RSS, _CPU = 8, 4, 4, 4

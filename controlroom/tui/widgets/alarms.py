@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from textual import events
 
-from controlroom.domain.alarms import worst_first
+from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.words import age
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.meters import level_style

@@ -2,8 +2,8 @@
 
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.room import Room
 

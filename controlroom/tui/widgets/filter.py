@@ -6,8 +6,8 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 LONGEST = 200

@@ -6,11 +6,11 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from controlroom.domain.display.views import Headline, headline, spent_words
 from controlroom.domain.model import LinkState, State
-from controlroom.domain.views import Headline, headline, spent_words
 from controlroom.domain.words import age
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.widgets.lines import Lines
 

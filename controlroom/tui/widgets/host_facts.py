@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.keymap import shown
+from controlroom.domain.display.views import HostRow, host_row
+from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import ENDED, Host, HostSample
-from controlroom.domain.views import HostRow, host_row
 from controlroom.domain.words import history, percent, since, size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.host_figures import (
     Figure,

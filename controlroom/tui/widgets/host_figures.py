@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from rich.style import Style
 
+from controlroom.domain.display.views import HostRow
 from controlroom.domain.model import HostSample, LinkState
-from controlroom.domain.views import HostRow
 from controlroom.domain.words import history, percent, size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.theme import Palette
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.theme import Palette
 from controlroom.tui.widgets.hosts import link_words, memory_percent, memory_style
 from controlroom.tui.widgets.rows import Rows
 

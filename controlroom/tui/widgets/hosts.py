@@ -6,12 +6,12 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from controlroom.domain.display.views import HostRow
 from controlroom.domain.model import LinkState
-from controlroom.domain.views import HostRow
 from controlroom.domain.words import bar, history, percent, size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.theme import Palette
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.theme import Palette
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 

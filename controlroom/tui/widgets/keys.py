@@ -7,10 +7,10 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.actions import Action
-from controlroom.domain.keymap import shown
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.keys.keymap import shown
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 LAST = 20

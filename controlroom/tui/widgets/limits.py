@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from textual import events
 
-from controlroom.domain.bars import Gauge, gauges
-from controlroom.domain.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.domain.display.bars import Gauge, gauges
+from controlroom.domain.display.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.meters import draw, words_for
 from controlroom.tui.widgets.passage import Passage

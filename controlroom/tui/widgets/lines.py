@@ -12,10 +12,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.theme import Palette
 from controlroom.tui.room import Room
-from controlroom.tui.theme import Palette
 
 
 class Lines(Widget):

@@ -8,14 +8,14 @@ from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.loglines import LogLine, log_lines
+from controlroom.domain.display.loglines import LogLine, log_lines
 from controlroom.domain.model import LogPlace
-from controlroom.tui import ink
-from controlroom.tui.hunt import Hunt
-from controlroom.tui.ink import Line
-from controlroom.tui.logbook import Entry, LogBook
-from controlroom.tui.run_colours import run_style
-from controlroom.tui.theme import Glyphs
+from controlroom.tui.logs.hunt import Hunt
+from controlroom.tui.logs.logbook import Entry, LogBook
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.run_colours import run_style
+from controlroom.tui.look.theme import Glyphs
 from controlroom.tui.widgets.passage import Wheeled
 
 _CACHED = 2000

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from rich.style import Style
 from textual import events
 
-from controlroom.domain.bars import Gauge, cells, fitting, gauges
-from controlroom.tui import ink
-from controlroom.tui.calm import CalmGauges
-from controlroom.tui.ink import Line
+from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.theme import Palette
 from controlroom.tui.picture import Picture
-from controlroom.tui.theme import Palette
+from controlroom.tui.terminal.calm import CalmGauges
 from controlroom.tui.widgets.lines import Lines
 
 _LONGEST, _SHORTEST = 26, 6

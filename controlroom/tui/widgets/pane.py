@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
+from controlroom.domain.display.views import agent_row, short_model
 from controlroom.domain.model import ENDED, Agent, State
-from controlroom.domain.views import agent_row, short_model
 from controlroom.domain.words import age, ago, percent, size
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Picture
 from controlroom.tui.room import Room
 from controlroom.tui.widgets.lines import Lines

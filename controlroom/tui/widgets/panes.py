@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from controlroom.domain.display.panes import Panes, Pick, seats
 from controlroom.domain.model import Agent
-from controlroom.domain.panes import Panes, Pick, seats
-from controlroom.tui.logbook import LogBook
+from controlroom.tui.logs.logbook import LogBook
 from controlroom.tui.picture import Picture
 from controlroom.tui.widgets.pane import AgentPane, Tag
 

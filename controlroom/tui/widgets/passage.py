@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import events
 
-from controlroom.tui.ink import Line
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 

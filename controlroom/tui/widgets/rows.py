@@ -7,8 +7,8 @@ from typing import ClassVar, Generic, TypeVar
 from textual import events
 from textual.message import Message
 
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.passage import Wheeled
 
 Row = TypeVar("Row")

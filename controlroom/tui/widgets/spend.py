@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from controlroom.domain.bars import cells
-from controlroom.domain.spans import By, SpendRow, remarks
+from controlroom.domain.display.bars import cells
+from controlroom.domain.display.spans import By, SpendRow, remarks
 from controlroom.domain.words import count, dollars, history, percent
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.limits import packed
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows

@@ -8,15 +8,15 @@ from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.timeline import Moment, TimelineWish
-from controlroom.tui import ink
-from controlroom.tui.ink import Line
-from controlroom.tui.run_colours import run_style
+from controlroom.domain.display.timeline import Moment, TimelineWish
+from controlroom.tui.look import ink
+from controlroom.tui.look.ink import Line
+from controlroom.tui.look.run_colours import run_style
 from controlroom.tui.widgets.log import gutter_of
 from controlroom.tui.widgets.passage import Wheeled
 
 if TYPE_CHECKING:
-    from controlroom.tui.timeline import Timeline
+    from controlroom.tui.logs.timeline import Timeline
 
 
 class TimelineView(Wheeled):

@@ -1,0 +1,1 @@
+"""What use would cost otherwise, and what a fleet would need."""

@@ -1,0 +1,209 @@
+"""What an operator can do next about an agent, from the state it is in: a sentence, and its key and verb.
+
+Keys and verbs are those of the table of actions, so that what is said here is what works.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.keymap import Keymap
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.domain.words import since
+
+LONG_START = 60_000
+"""Milliseconds after which a start has taken long."""
+
+QUIET = 10 * 60_000
+"""Milliseconds without a line after which a working agent is worth a look."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that can be done now, as an action of the screen and a command of the shell; either may be empty."""
+
+    words: str
+    action: str = ""
+    command: str = ""
+
+    def key(self, keys: Keymap) -> str:
+        """Give the key, or keys, that do it on the screen; "" where there are none."""
+        known = keys.by_name.get(self.action)
+        if known is None:
+            return ""
+        way = keys.shown(known.name)
+        return way if known.where != "hosts" else f"{keys.shown('hosts')} {way}"
+
+
+def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
+    """Say what can be done about an agent, the likeliest first."""
+    state = fleet.state_of(agent)
+    host = fleet.hosts.get(agent.host)
+    if state is State.LOST or host is None:
+        return tuple(_lost(agent, host))
+    if agent.adopted:
+        return tuple(_adopted(agent))
+    if host.facts and not host.facts.owned:
+        words = f"Another control room owns {host.name}: this one may only look, until you take it."
+        return (_step("host_take", words, host.name),)
+    return tuple(_BY_STATE[state](agent, now))
+
+
+def _step(action: str, words: str, target: str, more: str = "") -> Step:
+    """Name an action of the table with the words of its verb made whole; `more`: what follows the target."""
+    known = BY_NAME.get(action)
+    if known is None:
+        return Step(words)
+    verb = known.verb.replace("AGENT", target).replace("NAME", target)
+    return Step(words, action, f"controlroom {verb}{more}" if verb else "")
+
+
+def _adopted(agent: Agent) -> Iterator[Step]:
+    yield Step(
+        "Control Room did not start it and does not touch it: it can be looked at. What runs it can end it, in its "
+        "own terminal."
+    )
+    if agent.pane:
+        yield _step("attach", "Go into its terminal.", agent.id)
+    else:
+        yield Step("It lives in no tmux session of its user, so nobody can go into its terminal from here.")
+
+
+# --------------------------------------------------------------------------- its host is away
+
+
+def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
+    if host is None:
+        yield Step(f"{agent.host} is no longer in this room: add it again to see its agents.")
+        return
+    if host.link is LinkState.ASKING:
+        yield _step("hosts", f"{host.name} asks something before it can be used: answer that.", "")
+        return
+    if host.link is LinkState.REFUSED:
+        words = f"{host.name} will not have us: mend what it says, then it is tried again."
+        yield _step("host_check", words, host.name)
+    elif host.link is LinkState.CONNECTING:
+        yield Step(f"Wait: {host.name} is being connected, and says what runs there as soon as it is.")
+    else:
+        yield Step(f"Wait: {host.name} is tried again by itself. The agent needs no link; it most likely works on.")
+        yield _step("host_check", f"See what is known of the link to {host.name}, and try it by hand.", host.name)
+    if agent.adopted:
+        return
+    yield Step(
+        f"It cannot be moved meanwhile: nobody could prove that it has ended on {host.name}, and two would work on one "
+        f"task. If the machine is gone for good, switch it off, take it out of the room "
+        f"(controlroom host remove {host.name}) and spawn the task elsewhere."
+    )
+
+
+# --------------------------------------------------------------------------- by state
+
+
+def _starting(agent: Agent, now: int) -> Iterator[Step]:
+    if now - agent.since > LONG_START:
+        yield _step("open", "It takes long to start: see its log, and whether its host is overloaded.", agent.id)
+        yield _step("kill", "Or end it.", agent.id)
+    else:
+        yield Step("Wait: its host has a minute to start it, and says so when it cannot.")
+
+
+def _working(agent: Agent, now: int) -> Iterator[Step]:
+    quiet = now - agent.last_line_at
+    if agent.last_line_at and quiet > QUIET:
+        words = f"It has written nothing {since(quiet)}: see whether it waits for a command that hangs."
+        yield _step("open", words, agent.id)
+    elif agent.kind == "command":
+        yield _step("open", "Nothing needs you. Read along.", agent.id)
+    if agent.kind != "command":
+        yield _step("message", "Say something to it; it reads that between two steps.", agent.id)
+        yield _step("interrupt", "Stop its turn; it then waits for a message.", agent.id)
+    yield _step("kill", "End it, with everything it started.", agent.id)
+
+
+def _waiting(agent: Agent, now: int) -> Iterator[Step]:
+    if agent.question is None:
+        yield _step("attach", "It waits at something on its own terminal: go there and answer.", agent.id)
+        return
+    yield _step("allow", "Read the question, then allow it", agent.id)
+    yield _step("deny", "or turn it down", agent.id)
+    yield _step("message", "or answer in words.", agent.id)
+
+
+def _limited(agent: Agent, now: int) -> Iterator[Step]:
+    if agent.ended or not agent.pid:
+        yield _step("reassign", "It has ended with the limit: go on in its session when that is over.", agent.id, _ON)
+        return
+    yield Step("Wait: Claude tries again by itself when the limit is over.")
+    yield _step("kill", "Or end it, and give its task to another account or model.", agent.id)
+
+
+def _idle(agent: Agent, now: int) -> Iterator[Step]:
+    yield _step("message", "It waits for a message: say how to go on.", agent.id)
+    yield _step("reassign", "Or give it another task.", agent.id)
+
+
+def _done(agent: Agent, now: int) -> Iterator[Step]:
+    if agent.denied:
+        words = f"{agent.denied} things that it wanted to do were denied: see in the log whether the task is done."
+        yield _step("open", words, agent.id)
+    if agent.session:
+        yield _step("reassign", "Give it more to do in the same session.", agent.id, _ON)
+    else:
+        yield _step("reassign", "Give it another task.", agent.id)
+    yield _step("forget", "Remove it and its logs from the host.", agent.id)
+
+
+def _failed(agent: Agent, now: int) -> Iterator[Step]:
+    for mark, words in _CAUSES:
+        if mark in agent.detail.lower():
+            yield _step("host_check", f"{words} See what {agent.host} lacks.", agent.host)
+            break
+    else:
+        yield _step("open", "Read the end of its log: it says why.", agent.id)
+    again = "Then let it go on in its session." if agent.session else "Then give it its task again."
+    yield _step("reassign", again, agent.id, _ON if agent.session else "")
+    yield _step("forget", "Or remove it and its logs from the host.", agent.id)
+
+
+def _unknown(agent: Agent, now: int) -> Iterator[Step]:
+    if agent.detail.startswith("not seen yet"):
+        yield Step(f"Wait: {agent.host} has not said yet what became of it; it will in a moment.")
+        return
+    words = "Look at what it writes: the log is kept apart from its state and can still be read."
+    yield _step("open", words, agent.id)
+    yield _step("host_check", f"See whether the disk of {agent.host} is full or its state folder damaged.", agent.host)
+    yield _step("kill", "If nothing helps, end it: that looks for its processes, not for its state.", agent.id)
+
+
+def _paused(agent: Agent, now: int) -> Iterator[Step]:
+    yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
+
+
+_ON = " --continue"
+
+_CAUSES = (
+    ("not logged in", "Claude is not logged in there: run `claude` there once, as the same user."),
+    ("login was refused", "The login was refused: log in again with `claude` there, as the same user."),
+    ("out of memory", "The machine ran out of memory: run fewer agents there, or move this one."),
+    ("reboot", "The machine was rebooted, which ended everything on it."),
+    ("runner was killed", "Its runner was killed from outside, and the agent was ended with it."),
+    ("never came up", "Its runner could not be started."),
+    ("cannot work here", "Its runner could not work there."),
+    ("no space", "The disk is full."),
+    ("exit 127", "Its program was not found."),
+    ("not found", "Something that it needs was not found."),
+)
+"""What a failure's words tell of its cause."""
+
+_BY_STATE = {
+    State.STARTING: _starting,
+    State.WORKING: _working,
+    State.WAITING: _waiting,
+    State.LIMITED: _limited,
+    State.IDLE: _idle,
+    State.DONE: _done,
+    State.FAILED: _failed,
+    State.PAUSED: _paused,
+    State.UNKNOWN: _unknown,
+    State.LOST: _unknown,
+}

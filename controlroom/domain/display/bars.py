@@ -1,0 +1,298 @@
+"""Gauges of money and limits as views: what to write beside each bar, how the bar is made, which come first.
+
+One home, so that the overview, the Costs screen and the command line say the same. Times are UTC milliseconds; `Clock`
+writes one as it stands on the wall.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from controlroom.domain.display.views import short_model
+from controlroom.domain.gauges import Budget, Headroom, Rung
+from controlroom.domain.model import Fleet
+from controlroom.domain.money.budget import STOPPING
+from controlroom.domain.words import age, count, dollars, percent
+
+Clock = Callable[[int], str]
+
+LEVELS = ("", "notice", "warning", "danger")
+"""How alarming a gauge is, calm first."""
+
+_DOES = {
+    "notify": "",
+    "hold": "new work held",
+    "cheaper": "cheaper models",
+    "pause": "paused",
+    "interrupt": "interrupted",
+    "stop": "stopped",
+}
+_WOULD = {**_DOES, "hold": "would hold", "cheaper": "would go cheaper", "pause": "would pause"}
+_WOULD |= {"interrupt": "would interrupt", "stop": "would stop"}
+_KINDS = {"requests": "req", "input": "in", "output": "out"}
+_WARN, _DANGER = 0.8, 0.95
+"""Shares of what may be used up from which a person should look, and from which it is as good as gone."""
+_OLD = {"window": 15 * 60_000, "bucket": 3 * 60_000, "credit": 60 * 60_000}
+"""Milliseconds after which a reading wears its age."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One bar with its words. An empty word is not written."""
+
+    name: str
+    """Names it for good."""
+    group: str
+    """`budget`, `window`, or `bucket` (and a plan's credit)."""
+    label: str
+    used: str = ""
+    limit: str = ""
+    short: str = ""
+    """Both in few cells: `$98/160`."""
+    share: float | None = None
+    """0 to 1 and beyond; None: no reading."""
+    granted: float = 0.0
+    """The share that running agents may still spend on their own."""
+    mark: float | None = None
+    """Where the stop line or the buffer is, 0 to 1; None: there is none."""
+    percent: str = ""
+    when: str = ""
+    """When it ends at this rate, or when it is whole again."""
+    note: str = ""
+    """What its ladder does now, or how old the reading is."""
+    level: str = ""
+    bounded: bool = True
+    """Whether it has an end: of a limit whose ceiling nobody knows only its use is."""
+
+    @property
+    def tightness(self) -> tuple[int, float]:
+        """Order gauges by what is nearest to its end; those without a reading come last."""
+        return LEVELS.index(self.level), -1.0 if self.share is None else self.share
+
+
+def gauges(fleet: Fleet, now: int, clock: Clock) -> list[Gauge]:
+    """Give all gauges in their order: budgets of the whole fleet, other budgets, windows of plans, buckets."""
+    budgets = sorted(fleet.budgets.values(), key=_place)
+    readings = sorted(fleet.headroom.values(), key=lambda one: (one.kind != "window", one.account, _span(one.name)))
+    return [*(budget_gauge(one, now, clock) for one in budgets), *_limits(readings, now, clock)]
+
+
+def fitting(found: Sequence[Gauge], places: int) -> list[Gauge]:
+    """Choose the tightest for so many places; they stay in their order."""
+    chosen = sorted(found, key=lambda gauge: gauge.tightness, reverse=True)[: max(0, places)]
+    return [gauge for gauge in found if gauge in chosen]
+
+
+# --------------------------------------------------------------------------- budgets
+
+
+_FIRST = ("day", "hour", "week", "month")
+
+
+def _place(budget: Budget) -> tuple[bool, str, int, str]:
+    period = _FIRST.index(budget.period) if budget.period in _FIRST else len(_FIRST)
+    return budget.scope != "fleet", budget.scope, period, budget.name
+
+
+def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
+    """Give the gauge of a budget. One of a window is drawn on the whole window, with its stop line as the mark."""
+    whole = 100 if budget.unit == "window" else budget.limit
+    spent, limit = amount(budget.spent, budget.unit), amount(budget.limit, budget.unit).lstrip("≈$")
+    share = None if budget.spent is None or not whole else budget.spent / whole
+    stops = any(rung.action in STOPPING for rung in budget.rungs)
+    return Gauge(
+        f"budget {budget.name}",
+        "budget",
+        budget.name,
+        "" if budget.unit == "window" else spent,
+        "" if budget.unit == "window" else limit,
+        "" if budget.unit == "window" else f"{_brief(budget.spent, budget.unit)}/{_brief_limit(budget)}",
+        share,
+        budget.granted / whole if whole else 0.0,
+        min(1.0, budget.stop / whole) if stops and whole else None,
+        "no reading" if share is None else percent(100 * share),
+        f"ends {clock(calm_moment(budget.runs_out, now))}" if budget.runs_out is not None else "",
+        doing(budget),
+        budget_level(budget),
+    )
+
+
+def calm_moment(at: int, now: int) -> int:
+    """Round a forecast to what it is good for: ten minutes while it is more than an hour away, then five, then one."""
+    minutes = 10 if at - now > 3_600_000 else 5 if at - now > 900_000 else 1
+    return at - at % (minutes * 60_000)
+
+
+def reached(budget: Budget) -> Rung | None:
+    """Give the highest rung that was reached."""
+    return budget.rungs[min(budget.reached, len(budget.rungs)) - 1] if budget.reached and budget.rungs else None
+
+
+def doing(budget: Budget) -> str:
+    """Say what the ladder of a budget does now, or nothing."""
+    rung = reached(budget)
+    if rung is None:
+        return ""
+    return (_WOULD if budget.dry_run else _DOES).get(rung.action, rung.action)
+
+
+def budget_level(budget: Budget) -> str:
+    """Give how alarming a budget is: by the rungs that were reached, else by how much of it is gone."""
+    gone = (budget.percent or 0.0) / 100
+    if any(rung.action in STOPPING for rung in budget.rungs[: budget.reached]) or gone >= 1:
+        return "danger"
+    if any(rung.action in ("hold", "cheaper") for rung in budget.rungs[: budget.reached]) or gone >= _WARN:
+        return "warning"
+    return "notice" if budget.reached else ""
+
+
+def amount(value: int | None, unit: str) -> str:
+    """Write an amount of a budget in its unit: `$98.20`, `≈$98.20`, `1.2M`, `63 %`; a dash for no reading."""
+    if value is None:
+        return "–"
+    if unit == "tokens":
+        return count(value)
+    if unit == "window":
+        return percent(float(value))
+    return f"{'≈' * (unit == 'covered')}{_round_dollars(value)}"
+
+
+def _round_dollars(micro: int) -> str:
+    return f"${micro // 1_000_000:,}" if micro % 1_000_000 == 0 else dollars(micro)
+
+
+def _brief(value: int | None, unit: str) -> str:
+    """Write an amount in few cells: whole dollars from ten on."""
+    if value is None or unit not in ("billed", "covered") or value < 10_000_000:
+        return amount(value, unit)
+    return f"{'≈' * (unit == 'covered')}${value / 1_000_000:,.0f}"
+
+
+def _brief_limit(budget: Budget) -> str:
+    return _brief(budget.limit, budget.unit).lstrip("≈$")
+
+
+# --------------------------------------------------------------------------- headroom
+
+
+def _limits(readings: Sequence[Headroom], now: int, clock: Clock) -> list[Gauge]:
+    classes = {one.name.partition(" ")[2] for one in readings if one.kind == "bucket"}
+    labels = [_label(one, len(classes) > 1) for one in readings]
+    accounts = _short_accounts({one.account for one in readings})
+    for place, one in enumerate(readings):
+        alike = {other.account for other in readings if (other.kind, other.name) == (one.kind, one.name)}
+        labels[place] += f" {accounts[one.account]}" * (len(alike) > 1)
+    return [headroom_gauge(one, now, clock, label) for one, label in zip(readings, labels, strict=True)]
+
+
+def _short_accounts(accounts: set[str]) -> dict[str, str]:
+    """Name accounts in few cells: of an address what stands before the @, where that tells them apart."""
+    users = {account: account.partition("@")[0][:10] for account in accounts}
+    return {account: user if [*users.values()].count(user) == 1 else account[:16] for account, user in users.items()}
+
+
+def _label(one: Headroom, classes: bool) -> str:
+    """Name a limit in few cells; a bucket's model class only where there are several."""
+    name, _, of = one.name.partition(" ")
+    return (
+        f"{_KINDS.get(name, name)} {short_model(of) if classes else ''}".strip() if one.kind == "bucket" else one.name
+    )
+
+
+def _span(name: str) -> tuple[int, str]:
+    """Order limits: the shorter window first, requests before tokens."""
+    known = ("5 h", "week", "requests", "input", "output")
+    return next((place for place, word in enumerate(known) if name.startswith(word)), len(known)), name
+
+
+def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
+    """Give the gauge of a limit. A reading from before its reset says nothing about now."""
+    group = "window" if one.kind == "window" else "bucket"
+    over = bool(one.resets) and one.resets <= now and one.at < one.resets
+    if one.used is None or over:
+        since = f"new since {clock(one.resets)}" if over and one.used is not None else ""
+        return Gauge(f"limit {one.key}", group, label, percent="no reading", when=since)
+    about = "" if one.measured else "~"
+    share = one.used / one.limit if one.limit else None
+    plain = one.kind == "window"
+    used = "" if plain else f"{about}{_reading(one.used, one.kind)}"
+    limit = "" if plain or one.limit is None else _reading(one.limit, one.kind).lstrip("$")
+    return Gauge(
+        f"limit {one.key}",
+        group,
+        label,
+        used,
+        limit,
+        f"{used}/{limit}" if limit else used,
+        share,
+        0.0,
+        one.buffer / one.limit if one.buffer is not None and one.limit else None,
+        f"{about}{percent(100 * share)}" if share is not None else "no ceiling known",
+        f"resets {clock(one.resets)}" if one.resets else "",
+        _age(one, now) or _over(one),
+        _headroom_level(one),
+        bool(one.limit),
+    )
+
+
+def _reading(value: int, kind: str) -> str:
+    return _brief(value, "billed") if kind == "credit" else count(value)
+
+
+def _age(one: Headroom, now: int) -> str:
+    old = now - one.at
+    return f"{age(old)} old" if one.at and old >= _OLD.get(one.kind, _OLD["window"]) else ""
+
+
+def _over(one: Headroom) -> str:
+    """Say that nothing is left, or nothing of what the operator allows."""
+    if one.used is None or not one.limit:
+        return ""
+    if one.used >= one.limit:
+        return "used up"
+    return "past your mark" if one.buffer is not None and one.used >= one.buffer else ""
+
+
+def _headroom_level(one: Headroom) -> str:
+    ends = one.buffer or one.limit
+    if not ends or one.used is None:
+        return ""
+    return "danger" if one.used >= _DANGER * ends else "warning" if one.used >= _WARN * ends else ""
+
+
+# --------------------------------------------------------------------------- bars
+
+
+def cells(share: float | None, granted: float, mark: float | None, width: int) -> list[tuple[str, str]]:
+    """Make a bar of `width` cells: (`used`, `granted`, `rest` or `mark`, its signs), from the left.
+
+    Eighths of a block are used, lightly shaded is what was granted, dots are the rest; they differ without colour.
+    """
+    if width <= 0:
+        return []
+    used = _filled(share or 0.0, width)
+    held = min(width, round(width * ((share or 0.0) + granted))) if granted > 0 else 0
+    drawn = used + "░" * (held - len(used))
+    drawn += "·" * (width - len(drawn))
+    kinds = ["used"] * len(used) + ["granted"] * (held - len(used))
+    kinds += ["rest"] * (width - len(kinds))
+    signs = list(drawn)
+    if mark is not None:
+        at = min(width - 1, int(mark * width))
+        signs[at], kinds[at] = "┃", "mark"
+    return _runs(zip(kinds, signs, strict=True))
+
+
+def _filled(share: float, width: int) -> str:
+    """Fill in eighths of a cell; whatever was used at all shows."""
+    eighths = max(1 if share > 0 else 0, min(width * 8, round(share * width * 8)))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _runs(signs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    runs: list[tuple[str, str]] = []
+    for kind, sign in signs:
+        if runs and runs[-1][0] == kind:
+            runs[-1] = kind, runs[-1][1] + sign
+        else:
+            runs.append((kind, sign))
+    return runs

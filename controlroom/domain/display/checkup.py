@@ -1,0 +1,341 @@
+"""What a host has of all that agents need, judged: found, ok or not, and the command that mends it.
+
+The host says only what it found; what that means and what to do about it is said here, so that a host which lies
+cannot put a command into its operator's hands.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from controlroom.domain.display.explain import Line
+from controlroom.domain.model import Fleet, Host, LinkState
+from controlroom.domain.words import ago, percent, since, size
+
+_GIB, _MIB = 1024**3, 1024**2
+
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
+"""A path that can stand in a command as it is."""
+
+
+class Verdict(str, Enum):
+    """`warn`: it works, but not for long or not for all; `bad`: agents will not run, or not live on."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class HostCheck:
+    """What a host found of itself; as `wire.inquiries.Checked`, made inert. None and "": could not be found out."""
+
+    clock_offset: int = 0
+    """Milliseconds its clock is ahead of ours."""
+    python: str = ""
+    tmux: str = ""
+    claude: str = ""
+    claude_at: str = ""
+    claude_problem: str = ""
+    logged_in: bool | None = None
+    login: str = ""
+    login_problem: str = ""
+    stray_key: str = ""
+    git: str = ""
+    environment_problem: str = ""
+    disk_free: int | None = None
+    disk_total: int | None = None
+    inodes_free: int | None = None
+    inodes_total: int | None = None
+    memory_free: int | None = None
+    memory_total: int | None = None
+    swap_free: int | None = None
+    swap_total: int | None = None
+    max_sessions: int | None = None
+    max_startups: str = ""
+    max_processes: int | None = None
+    processes: int | None = None
+    inotify_watches: int | None = None
+    systemd: bool = False
+    linger: bool | None = None
+    ends_at_logout: bool | None = None
+    state_folder: str = ""
+    state_mode: int | None = None
+    state_problem: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `mend`: the command that mends it, or what to do; empty: nothing."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+
+
+def link_check(host: Host, now: int) -> Check:
+    """Judge the link: what is known without the host."""
+    held = since(now - host.since)
+    if host.link is LinkState.UP:
+        owned = host.facts is None or host.facts.owned
+        if not owned:
+            words = f"up {held}, but another control room owns it: this one may only look"
+            return Check("link", Verdict.WARN, words, f"controlroom host take {host.name}")
+        return Check("link", Verdict.OK, f"up {held}" + ("" if host.address == "local" else ": one SSH channel"))
+    seen = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
+    found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + seen
+    mends = {
+        LinkState.ASKING: f"controlroom host answer {host.name} allow (compare the fingerprint first)",
+        LinkState.CONNECTING: "wait a moment, then ask again",
+    }
+    by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
+    return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if host.address != "local" else ""))
+
+
+def _ssh_words(address: str) -> str:
+    place, colon, port = address.rpartition(":")
+    return f"-p {port} {place}" if colon and port.isdigit() and not place.endswith(":") else address
+
+
+def checks(fleet: Fleet, host: Host, found: HostCheck, now: int) -> tuple[Check, ...]:
+    """Judge all of a host."""
+    need = fleet.limits.memory_per_agent
+    return (
+        link_check(host, now),
+        _python(found),
+        _tmux(found),
+        _claude(found),
+        _login(found, bool(fleet.profiles)),
+        *_shell(found),
+        _git(found),
+        _state(found),
+        _disk(found),
+        _inodes(found),
+        _memory(found, need),
+        _swap(found),
+        _clock(found),
+        _logout(found),
+        _processes(found),
+        _watches(found),
+        _sshd(found),
+    )
+
+
+def is_well(judged: Sequence[Check]) -> bool:
+    """Say whether nothing is bad."""
+    return all(check.verdict is not Verdict.BAD for check in judged)
+
+
+# --------------------------------------------------------------------------- programs
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _python(found: HostCheck) -> Check:
+    return Check("python", Verdict.OK if found.python else Verdict.UNKNOWN, found.python or "not known")
+
+
+def _tmux(found: HostCheck) -> Check:
+    if not found.tmux:
+        return Check("tmux", Verdict.BAD, "not installed", "sudo apt-get install tmux")
+    old = _numbers(found.tmux) < (3, 2)
+    mend = "sudo apt-get install tmux, or build a newer one: agents need 3.2a"
+    return Check("tmux", Verdict.BAD if old else Verdict.OK, found.tmux, mend if old else "")
+
+
+def _claude(found: HostCheck) -> Check:
+    if found.claude_problem and not found.claude_at:
+        install = "npm install -g @anthropic-ai/claude-code (with Node 22 or newer), as the user that agents run as"
+        return Check("claude", Verdict.BAD, found.claude_problem, install)
+    if found.claude_problem:
+        return Check("claude", Verdict.BAD, f"{found.claude_at}: {found.claude_problem}", "run claude --version there")
+    if _numbers(found.claude) < (2, 1):
+        return Check("claude", Verdict.WARN, f"{found.claude}: older than what is known to work, 2.1", "claude update")
+    return Check("claude", Verdict.OK, f"{found.claude} at {found.claude_at}")
+
+
+_LOGINS = {
+    "claude.ai": "plan login",
+    "oauth_token": "a token of a plan, from the environment",
+    "api_key": "an API key: billed by use",
+    "ANTHROPIC_API_KEY": "an API key in the login shell's environment: billed by use",
+    "ANTHROPIC_AUTH_TOKEN": "a bearer token in the login shell's environment",
+    "CLAUDE_CODE_OAUTH_TOKEN": "a token of a plan, in the login shell's environment",
+}
+
+
+def _login(found: HostCheck, profiles: bool) -> Check:
+    method, _, plan = found.login.partition(" ")
+    words = _LOGINS.get(method, found.login) + (f", {plan}" if plan else "")
+    if found.logged_in and found.stray_key:
+        beside = f"a plan's login, but {found.stray_key} goes before it: agents are billed by use"
+        unset = 'unset it there, or let profiles say credential = "plan"'
+        return Check("login", Verdict.WARN, beside, "take it out of there" if " in " in found.stray_key else unset)
+    if found.logged_in:
+        return Check("login", Verdict.OK, words)
+    mend = "run claude auth login there, as the user that agents run as; or use a profile with a credential"
+    if found.logged_in is None:
+        return Check("login", Verdict.UNKNOWN, found.login_problem or "not known", mend)
+    verdict = Verdict.WARN if profiles else Verdict.BAD
+    only = ": only profiles with a credential can run" if profiles else ""
+    return Check("login", verdict, f"not logged in{only}", mend)
+
+
+def _shell(found: HostCheck) -> Iterator[Check]:
+    if found.environment_problem:
+        yield Check("shell", Verdict.WARN, found.environment_problem)
+
+
+def _git(found: HostCheck) -> Check:
+    if found.git:
+        return Check("git", Verdict.OK, found.git)
+    return Check("git", Verdict.WARN, "not installed: most tasks want it", "sudo apt-get install git")
+
+
+# --------------------------------------------------------------------------- the machine
+
+
+def _state(found: HostCheck) -> Check:
+    folder = found.state_folder or "the state folder"
+    if found.state_problem:
+        return Check("folder", Verdict.BAD, f"{folder}: {found.state_problem}", "make it writable for this user")
+    if found.state_mode is None:
+        return Check("folder", Verdict.OK, f"{folder}: not there yet, made with the first agent")
+    if found.state_mode & 0o077:
+        mend = f"chmod 700 {folder}" if _PLAIN_PATH.fullmatch(folder) else "take away what others may do there"
+        return Check("folder", Verdict.BAD, f"{folder} is open to others ({found.state_mode:04o})", mend)
+    return Check("folder", Verdict.OK, f"{folder}, {found.state_mode:04o}")
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or not whole else 100 * part / whole
+
+
+def _disk(found: HostCheck) -> Check:
+    share = _share(found.disk_free, found.disk_total)
+    if share is None or found.disk_free is None:
+        return Check("disk", Verdict.UNKNOWN, "no reading")
+    words = f"{size(found.disk_free)} free of {size(found.disk_total)}"
+    mend = "make room: ended agents and their logs go with controlroom forget AGENT"
+    if found.disk_free < 100 * _MIB:
+        return Check("disk", Verdict.BAD, words, mend)
+    low = found.disk_free < 2 * _GIB or share < 3
+    return Check("disk", Verdict.WARN if low else Verdict.OK, words, mend if low else "")
+
+
+def _inodes(found: HostCheck) -> Check:
+    if found.inodes_total == 0:
+        return Check("inodes", Verdict.OK, "this file system does not count them")
+    share = _share(found.inodes_free, found.inodes_total)
+    if share is None:
+        return Check("inodes", Verdict.UNKNOWN, "no reading")
+    words, mend = f"{percent(share)} free", "many small files: look for them with du --inodes"
+    verdict = Verdict.BAD if (found.inodes_free or 0) < 1000 else Verdict.WARN if share < 5 else Verdict.OK
+    return Check("inodes", verdict, words, "" if verdict is Verdict.OK else mend)
+
+
+def _memory(found: HostCheck, need: int) -> Check:
+    if found.memory_free is None:
+        return Check("memory", Verdict.UNKNOWN, "no reading")
+    words = f"{size(found.memory_free)} free of {size(found.memory_total)}"
+    if need and found.memory_free < need:
+        return Check("memory", Verdict.BAD, f"{words}: an agent needs {size(need)}", "end something there")
+    fits = f": room for {found.memory_free // need} more agents" if need else ""
+    return Check("memory", Verdict.WARN if need and found.memory_free < 2 * need else Verdict.OK, words + fits)
+
+
+def _swap(found: HostCheck) -> Check:
+    if not found.swap_total:
+        return Check("swap", Verdict.OK, "none: when memory runs out, the kernel kills something")
+    share = _share(found.swap_free, found.swap_total) or 0.0
+    words = f"{size(found.swap_free)} free of {size(found.swap_total)}"
+    return Check("swap", Verdict.WARN if share < 20 else Verdict.OK, words, "end something there" if share < 20 else "")
+
+
+def _clock(found: HostCheck) -> Check:
+    seconds = found.clock_offset / 1000
+    if abs(seconds) < 2:
+        return Check("clock", Verdict.OK, "as ours, within 2 s")
+    verdict = Verdict.BAD if abs(seconds) > 300 else Verdict.WARN
+    words = f"{seconds:+.0f} s from ours" + (": logins and certificates fail at that" if verdict is Verdict.BAD else "")
+    return Check("clock", verdict, words, "sudo timedatectl set-ntp true")
+
+
+def _logout(found: HostCheck) -> Check:
+    if not found.systemd:
+        return Check("logout", Verdict.OK, "no systemd here that would end what is left running")
+    if found.linger:
+        return Check("logout", Verdict.OK, "linger is on: agents live on")
+    if found.ends_at_logout is None:
+        words = "linger is off, and whether logind ends what is left running (KillUserProcesses) is not known"
+        return Check("logout", Verdict.UNKNOWN, words, "loginctl enable-linger")
+    if found.ends_at_logout:
+        words = "linger is off and KillUserProcesses=yes: agents die when the last login of this user ends"
+        return Check("logout", Verdict.BAD, words, "loginctl enable-linger")
+    return Check("logout", Verdict.OK, "KillUserProcesses=no: agents live on")
+
+
+# --------------------------------------------------------------------------- limits
+
+
+def _processes(found: HostCheck) -> Check:
+    most, used = found.max_processes, found.processes
+    if most is None:
+        return Check("nproc", Verdict.UNKNOWN, "no reading")
+    now = f", {used} in use" if used is not None else ""
+    if most == 0:
+        return Check("nproc", Verdict.OK, f"no limit{now}")
+    left = most - (used or 0)
+    verdict = Verdict.BAD if left < 20 else Verdict.WARN if left < 500 else Verdict.OK
+    mend = "" if verdict is Verdict.OK else "raise nproc in /etc/security/limits.conf, or TasksMax of the user's slice"
+    return Check("nproc", verdict, f"at most {most}{now}", mend)
+
+
+def _watches(found: HostCheck) -> Check:
+    if found.inotify_watches is None:
+        return Check("inotify", Verdict.UNKNOWN, "no reading; without it logs are looked at ten times a second")
+    low = found.inotify_watches < 8192
+    mend = "sudo sysctl fs.inotify.max_user_watches=65536" if low else ""
+    return Check("inotify", Verdict.WARN if low else Verdict.OK, f"{found.inotify_watches} watches", mend)
+
+
+def _sshd(found: HostCheck) -> Check:
+    if found.max_sessions is None and not found.max_startups:
+        words = "its limits can be read by root only; we use one channel of one connection"
+        return Check("sshd", Verdict.UNKNOWN, words)
+    begin = _numbers(found.max_startups)[:1] or (10,)
+    words = f"MaxSessions {found.max_sessions or 'not known'}, MaxStartups {found.max_startups or 'not known'}"
+    if found.max_sessions == 0 or begin[0] < 3:
+        mend = "raise both in /etc/ssh/sshd_config; each attach is a connection more"
+        return Check("sshd", Verdict.WARN, words, mend)
+    return Check("sshd", Verdict.OK, f"{words}; we use one channel of one connection")
+
+
+# --------------------------------------------------------------------------- for people, for scripts
+
+
+def lines(judged: Sequence[Check]) -> list[Line]:
+    """Write a check-up for people: one thing a line, under it what mends it."""
+    tones = {Verdict.OK: "plain", Verdict.UNKNOWN: "plain", Verdict.WARN: "warn", Verdict.BAD: "bad"}
+    drawn = []
+    for check in judged:
+        mark = "" if check.verdict is Verdict.OK else f"{check.verdict}: "
+        drawn.append(Line(check.name, mark + check.found, tones[check.verdict]))
+        if check.mend and check.verdict is not Verdict.OK:
+            drawn.append(Line("", f"→ {check.mend}", "do"))
+    return drawn
+
+
+def record(host: Host, judged: Sequence[Check]) -> dict[str, Any]:
+    """Give a check-up as JSON."""
+    entries = [{**asdict(check), "verdict": check.verdict.value, "mend": check.mend or None} for check in judged]
+    return {"host": host.name, "ok": is_well(judged), "checks": entries}

@@ -1,0 +1,260 @@
+"""Why an agent's state is what it is: what decided it, what every source says, how old that is, and what to do next.
+
+Pure: (Fleet, Agent, now) -> Explanation; `lines` and `record` are the same for people and for scripts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from controlroom.domain.display.advice import Step, steps
+from controlroom.domain.display.endings import exit_words
+from controlroom.domain.display.views import iso
+from controlroom.domain.keys.keymap import DEFAULT, Keymap
+from controlroom.domain.model import ENDED, LIVE, Agent, Evidence, Fleet, Host, LinkState, State
+from controlroom.domain.money import stray
+from controlroom.domain.words import age, ago, since
+
+ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
+"""Sources that know what an agent does, the best first; the others know only whether it lives."""
+
+_SOURCES = {
+    "stream": "Claude's own events",
+    "session file": "Claude's session file",
+    "transcript": "Claude's transcript",
+    "runner": "the runner around it",
+    "screen": "what stands on its screen",
+    "process": "the processes of its host",
+    "tmux": "tmux",
+}
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """What one source says of an agent."""
+
+    source: str
+    state: str
+    value: str
+    at: int
+    """When it was seen so first, UTC milliseconds of our clock."""
+    agrees: bool
+    decides: bool
+    """Whether the state that is shown is this source's."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an agent's state is what it is."""
+
+    agent: str
+    epoch: int
+    state: State
+    since: int
+    """UTC milliseconds; for a lost agent when its host was last heard."""
+    detail: str
+    decided: str
+    """What decided the state, in a sentence."""
+    views: tuple[SourceView, ...]
+    disagrees: tuple[str, ...]
+    """What contradicts the state, and what that means, a sentence each."""
+    host: str
+    """How its host stands, and how old that makes all of this, in a sentence."""
+    stale: bool
+    """Whether the host cannot be asked now."""
+    notes: tuple[tuple[str, str], ...]
+    """More that is known: (`order` | `asks` | `until` | `ended` | `below` | `denied` | `key` | `line`, a sentence)."""
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line for people. `label` stands before it, empty where it goes on; `tone`: plain, warn or do."""
+
+    label: str
+    words: str
+    tone: str = "plain"
+
+
+def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
+    """Explain an agent's state as the fleet knows it at `now` (UTC milliseconds)."""
+    host = fleet.hosts.get(agent.host)
+    state = fleet.state_of(agent)
+    decider = None if state is State.LOST else _decider(agent)
+    return Explanation(
+        agent.id,
+        agent.epoch,
+        state,
+        host.seen if state is State.LOST and host else agent.since,
+        agent.detail,
+        _decided(agent, state, decider),
+        tuple(SourceView(e.source, e.state, e.value, e.at, e.agrees, e is decider) for e in agent.evidence),
+        tuple(_disagreements(agent)),
+        _host_words(agent.host, host, now),
+        host is None or host.link is not LinkState.UP,
+        tuple(_notes(agent, now)),
+        steps(fleet, agent, now),
+    )
+
+
+# --------------------------------------------------------------------------- what decided it
+
+
+def _decider(agent: Agent) -> Evidence | None:
+    """Find the source whose word the state is: the best that agrees and knows what the agent does."""
+    order = ("runner", *ABOUT_WORK) if agent.state in ENDED else ABOUT_WORK
+    said = {piece.source: piece for piece in reversed(agent.evidence) if piece.state == agent.state}
+    return next((said[source] for source in order if source in said), None)
+
+
+def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
+    if state is State.LOST:
+        known = f"it was {agent.state}" + (f" ({agent.detail})" if agent.detail else "")
+        return f"Control Room itself: {agent.host} cannot be asked. When last heard, {known}."
+    if agent.pending and agent.pending.verb in ("spawn", "reassign", "resume") and agent.state is State.STARTING:
+        return "the order: it was given, and its host has not shown the agent yet."
+    if decider is not None:
+        return f"{source_words(decider.source)}: {decider.value or decider.state}"
+    if agent.state is State.UNKNOWN and agent.detail.startswith("not seen yet"):
+        return "the ledger: this agent should exist, but its host has not been heard since the engine was started."
+    if agent.adopted:
+        where = f" ({agent.place})" if agent.place else ""
+        return f"nobody: it was started by somebody else{where}, and nothing there says what it does."
+    if agent.detail and agent.state in (State.FAILED, State.UNKNOWN, State.DONE):
+        return f"the node on {agent.host}, which looked for it: {agent.detail}"
+    return f"the node on {agent.host}; no source of its own says so."
+
+
+def source_words(source: str) -> str:
+    """Say what a source is."""
+    return _SOURCES.get(source, source)
+
+
+def _disagreements(agent: Agent) -> Iterator[str]:
+    for piece in agent.evidence:
+        if piece.agrees:
+            continue
+        said = f"{source_words(piece.source)} says {piece.state}" + (f" ({piece.value})" if piece.value else "")
+        yield f"{said}: {_meaning(agent, piece)}"
+
+
+def _meaning(agent: Agent, piece: Evidence) -> str:
+    """Say what a disagreement means and what becomes of it."""
+    dead = piece.state in (State.FAILED, State.DONE)
+    if piece.source == "process" and dead and agent.state in LIVE:
+        return "its host looks again each second, and marks it failed when its runner stays away"
+    if piece.source == "process":
+        return "something of it still runs; kill ends that too"
+    if piece.source == "tmux" and dead:
+        return "it works on without its session, but nobody can look at its terminal"
+    if piece.source == "session file":
+        return "Claude writes that file some time after its events; if it stays so, look at the log"
+    if piece.source == "stream" and agent.state in ENDED:
+        return "that was its last event; how its process ended counts for more"
+    return "the better source is shown"
+
+
+# --------------------------------------------------------------------------- how old it is
+
+
+def _host_words(name: str, host: Host | None, now: int) -> str:
+    if host is None:
+        return f"{name} is not in this room."
+    if host.link is LinkState.UP:
+        clock = host.facts.clock_offset if host.facts else 0
+        off = f"; its clock is {clock / 1000:+.0f} s from ours, times here are ours" if abs(clock) > 2000 else ""
+        return f"{name} is up, heard {ago(now - host.seen)}{off}."
+    seen = f"last heard {ago(now - host.seen)}: all of this is as old" if host.seen else "not heard yet by this engine"
+    reason = f" ({host.reason})" if host.reason else ""
+    return f"{name} is {host.link} {since(now - host.since)}{reason}; {seen}."
+
+
+# --------------------------------------------------------------------------- what else is known
+
+
+def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    if agent.pending:
+        who = f" by {agent.pending.who}" if agent.pending.who else ""
+        yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.since)}, not answered yet"
+    if agent.question:
+        yield "asks", f"{agent.question.title}, {ago(now - agent.question.asked)}"
+    if agent.limited_until:
+        left = agent.limited_until - now
+        ends = f"in {age(left)}" if left >= 60_000 else "within a minute" if left > 0 else f"{ago(-left)}, by our clock"
+        yield "until", f"the limit ends {ends}"
+    if agent.state in ENDED and (words := exit_words(agent.kind, agent.exit_code, agent.exit_signal)):
+        yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
+    if agent.subagents:
+        yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
+    if agent.denied:
+        yield "denied", f"{agent.denied} things that it wanted to do were not allowed"
+    if billed := stray.words(agent):
+        yield "key", f"it {billed}"
+    if agent.last_line:
+        yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+# --------------------------------------------------------------------------- for people, for scripts
+
+
+def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap | None = None) -> list[Line]:
+    """Write an explanation for people. `clock` gives a time of day from UTC milliseconds, as the reader counts it.
+
+    `keys`: name these keys of the screen where there are some, instead of commands.
+    """
+    heard = "heard" if told.state is State.LOST else "since"
+    when = f", {heard} {clock(told.since)} ({ago(now - told.since)})" if told.since else ""
+    detail = f": {told.detail}" if told.detail and told.state is not State.LOST else ""
+    drawn = [Line("state", f"{told.state}{detail}{when}", "strong"), Line("by", told.decided)]
+    drawn.append(Line("host", told.host, "warn" if told.stale else "plain"))
+    drawn += [Line(label, words, "warn" if label in ("asks", "order") else "plain") for label, words in told.notes]
+    for index, view in enumerate(told.views):
+        drawn.append(Line("seen" if index == 0 else "", _view_words(view, now), "plain" if view.agrees else "warn"))
+    if not told.views:
+        drawn.append(Line("seen", "no source says anything of its own about this run"))
+    drawn += [Line("but" if index == 0 else "", words, "warn") for index, words in enumerate(told.disagrees)]
+    drawn += [Line("do" if index == 0 else "", _step_words(step, keys), "do") for index, step in enumerate(told.steps)]
+    return drawn
+
+
+def _view_words(view: SourceView, now: int) -> str:
+    verdict = "decides" if view.decides else "agrees" if view.agrees else f"disagrees, says {view.state}"
+    value = f": {view.value}" if view.value else ""
+    return f"{view.source}{value}, {ago(now - view.at)}; {verdict}"
+
+
+def _step_words(step: Step, keys: Keymap | None) -> str:
+    key = step.key(keys) if keys else ""
+    way = f"key {key}" if key else step.command
+    return f"{step.words}  [{way}]" if way else step.words
+
+
+def record(told: Explanation) -> dict[str, Any]:
+    """Give an explanation as JSON. Times are ISO 8601 UTC; null is not known."""
+    return {
+        "agent": told.agent,
+        "epoch": told.epoch,
+        "state": told.state.value,
+        "state_since": iso(told.since),
+        "detail": told.detail or None,
+        "decided_by": told.decided,
+        "sources": [
+            {
+                "source": view.source,
+                "state": view.state,
+                "value": view.value,
+                "at": iso(view.at),
+                "agrees": view.agrees,
+                "decides": view.decides,
+            }
+            for view in told.views
+        ],
+        "disagrees": list(told.disagrees),
+        "host": told.host,
+        "stale": told.stale,
+        "notes": dict(told.notes),
+        "steps": [
+            {"words": step.words, "key": step.key(DEFAULT) or None, "command": step.command or None}
+            for step in told.steps
+        ],
+    }

@@ -1,0 +1,366 @@
+"""What the fleet looks like: rows and headlines for the screen, `status` for scripts. One function per thing shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
+from controlroom.domain.money.costs import BILLED
+from controlroom.domain.words import age, dollars
+
+GLYPHS = {
+    State.WAITING: "▲",
+    State.WORKING: "●",
+    State.LIMITED: "◷",
+    State.FAILED: "✕",
+    State.DONE: "✓",
+    State.IDLE: "○",
+    State.PAUSED: "‖",
+    State.STARTING: "◌",
+    State.LOST: "?",
+    State.UNKNOWN: "?",
+}
+ASCII_GLYPHS = {
+    State.WAITING: "!",
+    State.WORKING: "*",
+    State.LIMITED: "%",
+    State.FAILED: "x",
+    State.DONE: "+",
+    State.IDLE: "o",
+    State.PAUSED: "=",
+    State.STARTING: ".",
+    State.LOST: "?",
+    State.UNKNOWN: "?",
+}
+"""The same for fonts that lack the others."""
+
+ORDER = (
+    State.WAITING,
+    State.FAILED,
+    State.LOST,
+    State.UNKNOWN,
+    State.LIMITED,
+    State.IDLE,
+    State.STARTING,
+    State.WORKING,
+    State.PAUSED,
+    State.DONE,
+)
+"""What needs a person first, then what is wrong, then what stands still, then what runs, then what is over."""
+
+
+_RANKS = {state: rank for rank, state in enumerate(ORDER)}
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """One agent as a table shows it; every text is inert."""
+
+    id: str
+    name: str
+    host: str
+    epoch: int
+    state: State
+    """The state to show: `lost` where the host cannot be reached."""
+    age: str
+    """How long it has been so; for a lost one, how old the last news are."""
+    model: str
+    rss: int | None
+    cpu_percent: float | None
+    line: str
+    """What to read beside it: its question, why it ended, or its newest line."""
+    pending: str
+    """The verb of an order on its way, or nothing."""
+    question: Question | None
+    cost: str = ""
+    """What all its runs have cost, as words; empty: no reading."""
+
+
+@dataclass(frozen=True)
+class HostRow:
+    """One host as a table shows it."""
+
+    name: str
+    address: str
+    link: LinkState
+    age: str
+    """How long the link has been so."""
+    reason: str
+    cpu_percent: float | None
+    cpu_history: tuple[float, ...]
+    memory_used: int | None
+    memory_total: int | None
+    memory_history: tuple[float, ...]
+    agents: int
+    """Agents that have not ended."""
+    question: Question | None
+    stale: str
+    """The age of the figures when they are old, or nothing."""
+    agents_known: int = 0
+    """All agents, those that have ended too."""
+    sample: HostSample | None = None
+    """All figures of the last moment."""
+    iowait_history: tuple[float, ...] = ()
+    network_history: tuple[int, ...] = ()
+    cores: int = 0
+    owned: bool = True
+    """Whether this room may act there, as far as is known."""
+    clock_offset: int = 0
+    """Milliseconds its clock is ahead of ours."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first line of every screen: how many agents are in each state, how many questions, which hosts are away."""
+
+    counts: dict[State, int]
+    questions: int
+    hosts_up: int
+    hosts_away: tuple[str, ...]
+
+
+def headline(fleet: Fleet) -> Headline:
+    """Count. A program of others of which nothing is known is no agent that anybody misses."""
+    counts = dict.fromkeys(ORDER, 0)
+    for agent in fleet.agents.values():
+        state = fleet.state_of(agent)
+        if not (agent.adopted and state is State.UNKNOWN):
+            counts[state] += 1
+    away = tuple(sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP))
+    return Headline(counts, len(fleet.questions()), len(fleet.hosts) - len(away), away)
+
+
+def spent_words(money: Money | None) -> str:
+    """Say what was spent today: `$98.20 today`, what a plan covers beside it: `$98.20 and ≈$12.10 today`."""
+    if money is None or not (money.day_billed or money.day_covered):
+        return ""
+    covered = f"≈{dollars(money.day_covered)}" if money.day_covered else ""
+    billed = dollars(money.day_billed) if money.day_billed else ""
+    return f"{' and '.join(filter(None, (billed, covered)))} today"
+
+
+def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
+    """Give the rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
+    agents = sorted(
+        fleet.agents.values(),
+        key=lambda agent: (need(agent, fleet.state_of(agent)), agent.adopted, agent.name, agent.host),
+    )
+    rows = (agent_row(fleet, agent, now) for agent in agents)
+    return [row for row in rows if contains(fleet.agents[row.id], row, text)]
+
+
+def need(agent: Agent, state: State) -> int:
+    """Rank an agent by how much it needs a person. A program of others of which nothing is known is no trouble."""
+    return _RANKS[State.IDLE if agent.adopted and state is State.UNKNOWN else state]
+
+
+def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
+    """Give one agent's row."""
+    state = fleet.state_of(agent)
+    return AgentRow(
+        agent.id,
+        agent.name,
+        agent.host,
+        agent.epoch,
+        state,
+        row_age(fleet, agent, state, now),
+        short_model(agent.model),
+        agent.rss,
+        agent.cpu_percent,
+        agent_line(agent),
+        order_words(agent),
+        agent.question,
+        cost_words(agent),
+    )
+
+
+def cost_words(agent: Agent) -> str:
+    """Say what an agent has cost: `$1.92` when that is billed, `≈$1.92` at list prices when it is not; "" unknown."""
+    if agent.spent is None:
+        return ""
+    return dollars(agent.spent) if agent.billing == BILLED else f"≈{dollars(agent.spent)}"
+
+
+def order_words(agent: Agent) -> str:
+    """Name the order on its way as a row shows it, or nothing."""
+    verb = agent.pending.verb if agent.pending else ""
+    return "moving" if verb == "move" else verb
+
+
+def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
+    """Give how long an agent has been in the state that is shown; for a lost one, how old the last news are."""
+    host = fleet.hosts.get(agent.host)
+    return age(now - (host.seen if state is State.LOST and host else agent.since))
+
+
+def agent_line(agent: Agent) -> str:
+    """Give the one line that says most about an agent now."""
+    if agent.question:
+        return f"asks: {agent.question.title}"
+    if agent.state in ENDED or agent.state in (State.LIMITED, State.IDLE):
+        return agent.detail or agent.last_line or agent.task
+    return agent.last_line or agent.detail or agent.task
+
+
+def short_model(model: str) -> str:
+    """Shorten a Claude model name for a column: `claude-sonnet-5-5` -> `sonnet-5.5`; a date at its end is left out."""
+    parts = model.removeprefix("claude-").split("[")[0].split("-")
+    if len(parts[-1]) == 8 and parts[-1].isdigit():
+        parts.pop()
+    if len(parts) > 2 and parts[-1].isdigit() and parts[-2].isdigit():
+        parts[-2:] = [f"{parts[-2]}.{parts[-1]}"]
+    return "-".join(parts)
+
+
+def host_rows(fleet: Fleet, now: int) -> list[HostRow]:
+    """Give the rows of the host table: those that need somebody first, then by name."""
+    trouble = (LinkState.ASKING, LinkState.REFUSED, LinkState.LOST, LinkState.CONNECTING, LinkState.UP)
+    hosts = sorted(fleet.hosts.values(), key=lambda host: (trouble.index(host.link), host.name))
+    return [host_row(fleet, host, now) for host in hosts]
+
+
+def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
+    """Give the row of one host."""
+    sample = host.sample
+    agents = list(fleet.agents_on(host.name))
+    live = sum(1 for agent in agents if agent.state not in ENDED)
+    old = host.link is not LinkState.UP and host.seen
+    return HostRow(
+        host.name,
+        host.address,
+        host.link,
+        age(now - host.since),
+        host.reason or host.notice,
+        sample.cpu_percent if sample else None,
+        host.cpu_history,
+        sample.memory_used if sample else None,
+        sample.memory_total if sample else host.facts.memory_total if host.facts else None,
+        host.memory_history,
+        live,
+        host.question,
+        age(now - host.seen) if old else "",
+        len(agents),
+        sample,
+        host.iowait_history,
+        host.network_history,
+        host.facts.cores if host.facts else 0,
+        host.facts.owned if host.facts else True,
+        host.facts.clock_offset if host.facts else 0,
+    )
+
+
+def contains(agent: Agent, row: AgentRow, text: str) -> bool:
+    """Say whether every word of `text` stands somewhere in the row."""
+    if not text:
+        return True
+    shown = " ".join((row.id, row.state, agent.model, agent.profile, agent.task, row.line, row.pending)).lower()
+    return all(word in shown for word in text.lower().split())
+
+
+# --------------------------------------------------------------------------- for scripts
+
+
+def status(fleet: Fleet, now: int) -> dict[str, Any]:
+    """Give what `controlroom status --json` prints. Times are ISO 8601 UTC, sizes bytes; null is not known."""
+    return {
+        "at": iso(now),
+        "money": vars(fleet.money) if fleet.money else None,
+        "hosts": [_host_status(host) for host in _by_name(fleet.hosts.values())],
+        "agents": [_agent_status(fleet, agent) for agent in sorted(fleet.agents.values(), key=lambda a: a.id)],
+    }
+
+
+def _by_name(hosts: Iterable[Host]) -> list[Host]:
+    return sorted(hosts, key=lambda host: host.name)
+
+
+def _host_status(host: Host) -> dict[str, Any]:
+    sample, facts = host.sample, host.facts
+    return {
+        "name": host.name,
+        "address": host.address,
+        "state": host.link.value,
+        "state_since": iso(host.since),
+        "reason": host.reason or None,
+        "last_seen": iso(host.seen),
+        "cpu_percent": sample.cpu_percent if sample else None,
+        "memory_used_bytes": sample.memory_used if sample else None,
+        "memory_total_bytes": sample.memory_total if sample else None,
+        "swap_used_bytes": sample.swap_used if sample else None,
+        "swap_total_bytes": sample.swap_total if sample else None,
+        "load_1m": sample.load_1m if sample else None,
+        "load_5m": sample.load_5m if sample else None,
+        "load_15m": sample.load_15m if sample else None,
+        "disk_free_bytes": sample.disk_free if sample else None,
+        "disk_total_bytes": sample.disk_total if sample else None,
+        "iowait_percent": sample.iowait_percent if sample else None,
+        "network_in_bytes_per_second": sample.network_in if sample else None,
+        "network_out_bytes_per_second": sample.network_out if sample else None,
+        "cores": facts.cores if facts else None,
+        "hostname": facts.hostname if facts else None,
+        "tmux": (facts.tmux or None) if facts else None,
+        "python": facts.python if facts else None,
+        "owned": facts.owned if facts else None,
+        "clock_offset_ms": facts.clock_offset if facts else None,
+        "question": _question_status(host.question),
+        "notice": host.notice or None,
+    }
+
+
+def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "host": agent.host,
+        "epoch": agent.epoch,
+        "kind": agent.kind,
+        "state": fleet.state_of(agent).value,
+        "last_known_state": agent.state.value,
+        "state_since": iso(agent.since),
+        "detail": agent.detail or None,
+        "evidence": [
+            {"source": e.source, "state": e.state, "value": e.value, "at": iso(e.at), "agrees": e.agrees}
+            for e in agent.evidence
+        ],
+        "pending": agent.pending.verb if agent.pending else None,
+        "profile": agent.profile or None,
+        "model": agent.model or None,
+        "task": agent.task,
+        "cwd": agent.cwd or None,
+        "session": agent.session or None,
+        "pid": agent.pid,
+        "rss_bytes": agent.rss,
+        "cpu_percent": agent.cpu_percent,
+        "processes": agent.processes,
+        "subagents": agent.subagents,
+        "billing": agent.billing or None,
+        "spent_micro_usd": agent.spent,
+        "started": iso(agent.started),
+        "ended": iso(agent.ended),
+        "exit_code": agent.exit_code,
+        "exit_signal": agent.exit_signal,
+        "limited_until": iso(agent.limited_until or 0),
+        "denied": agent.denied,
+        "question": _question_status(agent.question),
+        "last_line": agent.last_line or None,
+        "log_bytes": agent.log_bytes,
+        "place": agent.place or None,
+    }
+
+
+def _question_status(question: Question | None) -> dict[str, Any] | None:
+    if question is None:
+        return None
+    return {
+        "id": question.id,
+        "kind": question.kind,
+        "title": question.title,
+        "text": question.text,
+        "asked": iso(question.asked),
+    }
+
+
+def iso(at: int) -> str | None:
+    """Write UTC milliseconds as ISO 8601, to the second; 0 is not known."""
+    return datetime.fromtimestamp(at // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None

@@ -1,0 +1,89 @@
+"""Whether an action can be done with what is chosen, in a sentence that can be shown before anything is ordered."""
+
+from collections.abc import Callable
+
+from controlroom.domain.keys.actions import Action
+from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState
+
+
+def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
+    """Say why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    if action.needs == "host":
+        known = fleet.hosts.get(host or "")
+        return "choose a host first" if known is None else _no_take(known) if action.name == "host_take" else None
+    if action.needs == "question" and host is not None:
+        return None if fleet.hosts[host].question else f"{host} asks nothing now"
+    if action.needs not in ("agent", "question"):
+        return None if action.name != "spawn" else _no_spawn(fleet)
+    agent = fleet.agents.get(agent_id or "")
+    if agent is None:
+        return "choose an agent first"
+    check = _CHECKS.get(action.name)
+    if action.changes and agent.adopted:
+        return f"{agent.name} was started by somebody else: it is shown, and not touched"
+    return check(fleet, agent) if check else None
+
+
+def _no_spawn(fleet: Fleet) -> str | None:
+    if any(host.link is LinkState.UP for host in fleet.hosts.values()):
+        return None
+    return "no host is connected yet" if fleet.hosts else "add a host first"
+
+
+def _no_take(host: Host) -> str | None:
+    if host.facts is not None and host.facts.owned:
+        return f"this room owns {host.name} already"
+    return None if host.link is LinkState.UP else f"{host.name} cannot be asked now"
+
+
+def _asks(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.question else f"{agent.name} asks nothing now"
+
+
+def _live(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.state in ENDED:
+        return f"{agent.name} has ended: {agent.detail or agent.state}"
+    return _connected(fleet, agent)
+
+
+def _hears(fleet: Fleet, agent: Agent) -> str | None:
+    return f"{agent.name} runs a command, which takes no messages" if agent.kind == "command" else _live(fleet, agent)
+
+
+def _stops(fleet: Fleet, agent: Agent) -> str | None:
+    command = f"{agent.name} runs a command, which cannot be interrupted: kill it instead"
+    return command if agent.kind == "command" else _live(fleet, agent)
+
+
+def _over(fleet: Fleet, agent: Agent) -> str | None:
+    return None if agent.state in ENDED else f"{agent.name} has not ended: kill it first"
+
+
+def _there(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.adopted and not agent.pane:
+        return f"{agent.name} is in no tmux session"
+    return f"{agent.name} has ended: its terminal is gone" if agent.state in ENDED else None
+
+
+def _there_and_connected(fleet: Fleet, agent: Agent) -> str | None:
+    if fleet.hosts[agent.host].link is not LinkState.UP:
+        return f"{agent.host} cannot be asked now"
+    return _there(fleet, agent)
+
+
+def _connected(fleet: Fleet, agent: Agent) -> str | None:
+    return None if fleet.reachable(agent) else f"{agent.host} cannot be asked now"
+
+
+_CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
+    "allow": _asks,
+    "always": _asks,
+    "deny": _asks,
+    "kill": _live,
+    "reassign": _connected,
+    "message": _hears,
+    "interrupt": _stops,
+    "attach": _there,
+    "screen": _there_and_connected,
+    "forget": _over,
+}

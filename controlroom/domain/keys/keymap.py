@@ -1,0 +1,151 @@
+"""Which key does what: the table of actions and motions, with what the config's [keys] says in place of its own.
+
+Every key can be typed with a phone's thumb: a letter, a sign, Space, Enter. Capital and small letters are one key, for
+phone keyboards begin with a capital. Backspace and Esc always lead back, digits choose, arrows and their like move.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from controlroom.domain.keys.actions import ACTIONS, Action
+from controlroom.domain.keys.motions import MOTIONS, Motion
+from controlroom.domain.words import nearest
+
+WORDS = {"enter": "Enter", "space": "Space"}
+"""Keys that are shown by a name."""
+_BACK = ("backspace", "escape", "esc")
+_YES = "y"
+"""What says yes to a question before something ends."""
+_NEEDED = ("palette", "back", "down", "up")
+"""Without a key for these one could not get anywhere, or not back."""
+
+
+class KeyProblem(ValueError):
+    """The keys of the config cannot be used; the text says which, why, and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Keymap:
+    """The tables with the keys that hold. Helps are written out, with the keys that they name."""
+
+    actions: tuple[Action, ...]
+    motions: tuple[Motion, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Action]:
+        """Every action by its name."""
+        return {action.name: action for action in self.actions}
+
+    def __getitem__(self, name: str) -> Action:
+        """Give an action by its name."""
+        return self.by_name[name]
+
+    def shown(self, name: str) -> str:
+        """Give the key of an action as people read it; one that has none is found in the palette."""
+        return shown(self.by_name[name].key) or f"{shown(self.by_name['palette'].key)} {name}"
+
+    def on_screen(self, screen: str, *, watching: bool = False) -> list[Action]:
+        """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last.
+
+        `watching`: only what a watcher has.
+        """
+        here = [action for action in self.actions if action.stands_on(screen) and (action.looks or not watching)]
+        return sorted(here, key=lambda action: action.footer or 99)
+
+    def motion(self, screen: str, name: str) -> Motion:
+        """Give a motion of a screen."""
+        return next(motion for motion in self.motions if (motion.where, motion.name) == (screen, name))
+
+
+def shown(key: str) -> str:
+    """Give a key as people read it."""
+    return WORDS.get(key, key)
+
+
+def remapped(wanted: Mapping[str, object]) -> Keymap:
+    """Make the map with other keys for some actions and motions. Raises `KeyProblem` with the first thing wrong."""
+    known = {action.name: action for action in ACTIONS}
+    moves = {motion.name for motion in MOTIONS}
+    keys = {name: _keys(name, value, {*known, *moves}) for name, value in wanted.items()}
+    for name, given in keys.items():
+        if name in known and known[name].danger:
+            _refuse_careless(name, given)
+    actions = tuple(_with_keys(action, keys[action.name]) if action.name in keys else action for action in ACTIONS)
+    motions = tuple(_moved(motion, keys[motion.name]) if motion.name in keys else motion for motion in MOTIONS)
+    for screen in screens():
+        _refuse_conflicts(screen, actions, motions, keys)
+    names = {action.name: shown(action.key) for action in actions}
+    written = tuple(replace(action, help=action.help.format_map(names)) for action in actions)
+    return Keymap(written, motions)
+
+
+def screens() -> list[str]:
+    """Name the screens that have keys of their own."""
+    places = {place for action in ACTIONS for place in action.where.split()} | {motion.where for motion in MOTIONS}
+    return sorted(places - {"anywhere"})
+
+
+def _keys(name: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
+    if name not in known:
+        there = nearest(name, known) or "; their names stand in the README"
+        raise KeyProblem(f"keys.{name[:40]} is no action{there}")
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
+        raise KeyProblem(f'keys.{name}: found {ascii(value)[:40]}, expected a key like "x", or several: ["x", "+"]')
+    keys = tuple(dict.fromkeys(_key(name, key) for key in given if key))
+    if not keys and name in _NEEDED:
+        raise KeyProblem(f"keys.{name} is empty, but nothing else does it: give it a key")
+    return keys
+
+
+def _key(name: str, key: str) -> str:
+    """Name a key as the tables do. Raises `KeyProblem` for one that not everybody has."""
+    plain = "space" if key == " " else key.lower() if len(key) > 1 else key
+    said = f"keys.{name}: {ascii(key)[:30]}"
+    if plain in WORDS:
+        return plain
+    if plain in _BACK:
+        raise KeyProblem(f"{said} always leads back and can do nothing else")
+    if len(key) != 1 or not key.isprintable():
+        raise KeyProblem(f'{said} cannot be typed on a phone: expected one letter or sign, "space" or "enter"')
+    if key.isdigit():
+        raise KeyProblem(f"{said} chooses a row, a pane or an answer: digits can do nothing else")
+    if key != key.lower():
+        small = ascii(key.lower())
+        raise KeyProblem(f"{said} and {small} are one key, for phone keyboards begin with a capital: write {small}")
+    return key
+
+
+def _refuse_careless(name: str, keys: Iterable[str]) -> None:
+    if _YES in keys:
+        raise KeyProblem(f"keys.{name}: '{_YES}' says yes when it asks first: a key that is held down would do both")
+    if "enter" in keys or "space" in keys:
+        raise KeyProblem(f"keys.{name}: Enter and Space are pressed too easily for what ends something")
+
+
+def _with_keys(action: Action, keys: Sequence[str]) -> Action:
+    return replace(action, key=keys[0] if keys else "", more_keys=tuple(keys[1:]))
+
+
+def _moved(motion: Motion, keys: Sequence[str]) -> Motion:
+    """Give a motion other keys; arrows and their like stay."""
+    return replace(motion, keys=(*keys, *(key for key in motion.keys if len(key) > 1 and key not in WORDS)))
+
+
+def _refuse_conflicts(
+    screen: str, actions: Iterable[Action], motions: Iterable[Motion], wanted: Mapping[str, object]
+) -> None:
+    held: dict[str, str] = {}
+    here = [(action.name, action.keys) for action in actions if action.stands_on(screen)]
+    here += [(motion.name, motion.keys) for motion in motions if motion.where == screen]
+    for name, keys in here:
+        for key in keys:
+            other = held.setdefault(key, name)
+            if other != name:
+                mine, theirs = (name, other) if name in wanted else (other, name)
+                words = f"{key!a} is {theirs} already ({screen}): give one of them another key"
+                raise KeyProblem(f"keys.{mine}: {words}")
+
+
+DEFAULT = remapped({})

@@ -1,0 +1,141 @@
+"""What is done to many agents at once: to whom, each as it was listed, and the sum of what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from controlroom.domain import intents
+from controlroom.domain.intents import Intent
+from controlroom.domain.keys.actions import BY_NAME
+from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.questions import wants_words
+
+AT_ONCE = 10
+"""Orders under way at one time."""
+_NAMED = 3
+"""Refusals that are named in the sum; the others are counted."""
+
+
+class Outcome(Protocol):
+    """What became of an intent, as the engine's client says it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was done."""
+
+    @property
+    def outcome(self) -> str:
+        """`done`, `refused` or `unknown` (the link dropped: the host will be looked at)."""
+
+    @property
+    def reason(self) -> str:
+        """Why not, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One agent of many, as it was listed, and what is asked for it: for its epoch, or its question."""
+
+    agent: Agent
+    intent: Intent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be done to many."""
+
+    action: str
+    targets: tuple[Target, ...]
+    left_out: tuple[tuple[Agent, str], ...]
+    """Marked agents that it cannot be done to, each with the reason."""
+
+    def saying(self, text: str, keep: bool = False) -> "Plan":
+        """Give the same for the same runs, with these words."""
+        targets = (Target(target.agent, _intent(target.agent, self.action, text, keep)) for target in self.targets)
+        return replace(self, targets=tuple(targets))
+
+    @property
+    def title(self) -> str:
+        """Ask for it in a sentence."""
+        number = len(self.targets)
+        return _TITLES[self.action].format(f"{number} agent{'s' if number != 1 else ''}")
+
+
+_TITLES = {
+    "kill": "Kill {}, and everything they started?",
+    "forget": "Forget {}? Their logs are removed, for good.",
+    "interrupt": "Interrupt {}? They then wait for a message.",
+    "reassign": "Give {} a new task? Their runs now are ended first.",
+    "allow": "Allow what {} ask, this once?",
+    "always": "Allow what {} ask, and the like of it from now on?",
+    "deny": "Turn down what {} ask?",
+    "message": "Say this to {}?",
+}
+_DONE = {
+    "kill": "ended",
+    "forget": "removed",
+    "interrupt": "interrupted",
+    "reassign": "given the task",
+    "allow": "allowed once",
+    "always": "allowed from now on",
+    "deny": "denied",
+    "message": "told",
+}
+
+
+def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
+    """Say what is to be done to whom; the words of a message or a task come later."""
+    targets: list[Target] = []
+    left_out: list[tuple[Agent, str]] = []
+    for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
+        reason = unavailable(BY_NAME[action], fleet, agent.id)
+        if reason is None and action in ("allow", "always") and wants_words(agent.question):
+            reason = f"{agent.name} wants words for an answer"
+        if reason is None:
+            targets.append(Target(agent, _intent(agent, action)))
+        else:
+            left_out.append((agent, reason))
+    return Plan(action, tuple(targets), tuple(left_out))
+
+
+def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> Intent:
+    if action in ("allow", "always", "deny") and agent.question is not None:
+        return intents.AnswerQuestion(agent.id, agent.question.id, action)
+    if action == "message":
+        return intents.SendMessage(agent.id, agent.epoch, text)
+    if action == "reassign":
+        return intents.ReassignAgent(agent.id, agent.epoch, text, keep and bool(agent.session))
+    if action == "kill":
+        return intents.KillAgent(agent.id, agent.epoch)
+    return (intents.ForgetAgent if action == "forget" else intents.InterruptAgent)(agent.id, agent.epoch)
+
+
+def summed(todo: Plan, outcomes: Sequence[Outcome | None]) -> str:
+    """Sum up what became of many: how many were done, which were refused and why, of which nothing is known."""
+    pairs = list(zip(todo.targets, outcomes, strict=True))
+    done = sum(1 for _, outcome in pairs if outcome is not None and outcome.ok)
+    refused = [
+        _reason(target, outcome)
+        for target, outcome in pairs
+        if outcome is not None and not outcome.ok and outcome.outcome == "refused"
+    ]
+    unknown = [target.agent.id for target, outcome in pairs if outcome is None or _unknown(outcome)]
+    parts = [f"{done} {_DONE[todo.action]}"] if done or not (refused or unknown) else []
+    parts += [f"{len(refused)} refused: {_several(refused, '; ')}"] * bool(refused)
+    parts += [f"of {len(unknown)} not known: {_several(unknown, ', ')}; look before you try again"] * bool(unknown)
+    return ", ".join(parts)
+
+
+def _unknown(outcome: Outcome) -> bool:
+    return not outcome.ok and outcome.outcome != "refused"
+
+
+def _reason(target: Target, outcome: Outcome) -> str:
+    """Give a refusal with the agent that it is about."""
+    return outcome.reason if target.agent.id in outcome.reason else f"{target.agent.id}: {outcome.reason}"
+
+
+def _several(words: Sequence[str], between: str) -> str:
+    more = f"{between}and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return between.join(words[:_NAMED]) + more

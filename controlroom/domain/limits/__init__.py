@@ -1,0 +1,1 @@
+"""What plans and the API let through, reckoned."""

@@ -1,0 +1,154 @@
+"""What a budget is, what counts for it, and how far up its ladder it has come. Pure arithmetic on whole numbers.
+
+Money is micro-dollars. What a key pays and what a plan's login covers are two units that are never summed; what nobody
+knows the payer of counts in both, to be safe.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from controlroom.domain.gauges import PERIODS, UNITS, Rung
+from controlroom.domain.money.costs import BILLED, COVERED
+
+ACTIONS = ("notify", "hold", "cheaper", "pause", "interrupt", "stop")
+STOPPING = frozenset({"pause", "interrupt", "stop"})
+"""Actions that end the spending of agents which run."""
+
+LADDER = (Rung(50, "notify"), Rung(80, "hold"), Rung(95, "pause"))
+ORDERS = ("priority", "all")
+SCOPES = ("host", "profile", "agent", "account")
+
+MOST = 2**53
+"""Micro-dollars or tokens of a budget at most."""
+
+CRUMB = {"billed": 50_000, "covered": 50_000, "tokens": 20_000}
+"""What is no more than a message or two, however large a budget is."""
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+
+
+@dataclass(frozen=True)
+class BudgetRule:
+    """A budget as the operator wants it. `limit`: micro-dollars, tokens, or per cent of a plan's window."""
+
+    name: str
+    limit: int
+    period: str = "day"
+    scope: str = "fleet"
+    unit: str = "billed"
+    window: str = ""
+    """Of unit `window`: which one, as `five_hour`."""
+    rungs: tuple[Rung, ...] = LADDER
+    order: str = "priority"
+    """`priority`: agents of a lower priority go first; `all`: all at once."""
+    command: tuple[str, ...] = ()
+    """What to run when a rung is reached, word by word."""
+    dry_run: bool = False
+
+    @cached_property
+    def stop(self) -> int:
+        """The stop line: what the last stopping rung comes to; the limit when none stops."""
+        percent = max((rung.percent for rung in self.rungs if rung.action in STOPPING), default=100)
+        return self.limit * percent // 100
+
+    @cached_property
+    def binds(self) -> bool:
+        """Whether agents may spend no more than it has: something on its ladder stops them, and in earnest."""
+        return not self.dry_run and any(rung.action in STOPPING for rung in self.rungs)
+
+    @cached_property
+    def least(self) -> int:
+        """An amount so small that it is not worth granting."""
+        return max(1, min(self.limit // 200, CRUMB.get(self.unit, 1)))
+
+    @cached_property
+    def enough(self) -> int:
+        """An amount for which it is worth while to begin again: not a rest that is gone with the next message."""
+        return max(1, min(self.stop // 10, 20 * self.least))
+
+
+class Spend(NamedTuple):
+    """What one agent has used in some span of time."""
+
+    host: str
+    agent: str
+    profile: str
+    billing: str
+    micro: int
+    tokens: int
+
+
+def covers(scope: str, host: str, agent: str, profile: str) -> bool:
+    """Say whether a scope holds an agent; `account` scopes are the business of whoever knows accounts."""
+    kind, _, name = scope.partition(" ")
+    theirs = {"fleet": "", "host": host, "profile": profile, "agent": f"{host}/{agent}"}
+    return kind in theirs and theirs[kind] == name
+
+
+def counts(unit: str, billing: str) -> bool:
+    """Say whether what such an agent spends counts in a unit; what nobody knows the payer of counts in all of them."""
+    return billing not in {"billed": (COVERED,), "covered": (BILLED,), "window": (BILLED,)}.get(unit, ())
+
+
+def spent(rule: BudgetRule, spends: Iterable[Spend]) -> int:
+    """Sum up what counts for a budget among what was spent in its period."""
+    theirs = (
+        spend
+        for spend in spends
+        if counts(rule.unit, spend.billing) and covers(rule.scope, spend.host, spend.agent, spend.profile)
+    )
+    return sum(spend.tokens if rule.unit == "tokens" else spend.micro for spend in theirs)
+
+
+def reached(rule: BudgetRule, gone: int) -> int:
+    """Count the rungs that have been reached when so much is gone."""
+    return sum(1 for rung in rule.rungs if gone * 100 >= rung.percent * rule.limit)
+
+
+def problem(rule: BudgetRule) -> str | None:
+    """Say what is wrong with a budget, or None."""
+    if not NAME.fullmatch(rule.name):
+        return f"{ascii(rule.name)[:60]} cannot name a budget: use 1 to 41 of a-z 0-9 _ -"
+    return _unit_problem(rule) or scope_problem(rule.scope) or ladder_problem(rule.rungs) or _order_problem(rule)
+
+
+def _unit_problem(rule: BudgetRule) -> str | None:
+    if rule.unit not in UNITS:
+        return f"a budget is counted in {', '.join(UNITS[:-1])} or {UNITS[-1]}, not in {ascii(rule.unit)[:40]}"
+    if rule.unit == "window":
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,60}", rule.window):
+            return "a budget of a plan's window says which: five_hour, seven_day, …"
+        return None if 0 < rule.limit <= 100 else "a budget of a plan's window has a limit from 1 to 100 per cent"
+    if rule.period not in PERIODS:
+        return f"a period is {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, not {ascii(rule.period)[:40]}"
+    return None if 0 < rule.limit <= MOST else "a limit is more than nothing, and less than nine billion dollars"
+
+
+def scope_problem(scope: str) -> str | None:
+    """Say what is wrong with a scope, or None."""
+    kind, _, name = scope.partition(" ")
+    if scope == "fleet" or (kind in SCOPES and name and (kind != "agent" or name.count("/") == 1)):
+        return None
+    return f"{ascii(scope)[:60]} is no scope: say fleet, host NAME, profile NAME or agent HOST/NAME"
+
+
+def ladder_problem(rungs: Sequence[Rung]) -> str | None:
+    """Say what is wrong with a ladder, or None."""
+    for rung in rungs:
+        if rung.action not in ACTIONS:
+            return f"a rung does {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}, not {ascii(rung.action)[:40]}"
+        if not 1 <= rung.percent <= 100:
+            return f"a rung is at 1 to 100 per cent, not at {rung.percent}"
+    return None if len(rungs) <= 20 else "twenty rungs are the most"
+
+
+def _order_problem(rule: BudgetRule) -> str | None:
+    return None if rule.order in ORDERS else f"an order is priority or all, not {ascii(rule.order)[:40]}"
+
+
+def sorted_rungs(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
+    """Put rungs in the order in which they are reached."""
+    return tuple(sorted(set(rungs), key=lambda rung: (rung.percent, ACTIONS.index(rung.action))))

@@ -1,0 +1,46 @@
+"""When a budget will be gone, and what may come on top of it."""
+
+from collections.abc import Iterable
+
+from controlroom.domain.money.allotment import Run
+from controlroom.domain.money.budget import BudgetRule
+
+QUARTER, HOUR = 900_000, 3_600_000
+
+LATELY = 3 * HOUR
+"""Milliseconds that stand for the last hours."""
+
+
+def burn_moments(now: int) -> tuple[int, int]:
+    """Give since when the last minutes (15 to 30 of them) and the last hours are counted: whole quarters of an hour."""
+    quarter = now // QUARTER * QUARTER
+    return quarter - QUARTER, quarter - LATELY
+
+
+def runs_out(rule: BudgetRule, gone: int, ends: int, lately: tuple[int, int], now: int) -> int | None:
+    """Say when the stop line is reached at the rate of late; None: not before the period ends.
+
+    `lately`: what was spent since each of `burn_moments`. The faster of the two rates counts: whoever has begun to
+    spend a few minutes ago is seen, and a pause of some minutes promises nothing.
+    """
+    left = rule.stop - gone
+    if left <= 0:
+        return now
+    rate = max(amount / (now - since) for amount, since in zip(lately, burn_moments(now), strict=True))
+    if rate <= 0 or left / rate > ends - now:
+        return None
+    return now + round(left / rate)
+
+
+def overshoot(runs: Iterable[Run]) -> int | None:
+    """Say what messages that are under way now may cost at the most: one of each run, and of each of its subagents.
+
+    A run's is as dear as its model's dearest, a subagent's as that of any model. None: of one of them it is not known
+    what it costs, or of one run how many there are.
+    """
+    total = 0
+    for run in runs:
+        if run.dearest is None or run.dearest_of_any is None or run.subagents is None:
+            return None
+        total += run.dearest + run.subagents * run.dearest_of_any
+    return total

@@ -1,0 +1,83 @@
+"""The ledger's tables of budgets: what every run may still be spending by its grants, and which rungs were reached.
+
+A grant stands here before it is sent, and every one that may be in force stays: until a run's runner has said that it
+goes by a newer one, nobody knows which of them it goes by.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from controlroom.fleet.books.usage_tables import Statement
+
+TABLES: Sequence[str] = (
+    """create table grants (number integer primary key, host text not null, agent text not null,
+    epoch integer not null, profile text not null, billed integer, covered integer, tokens integer,
+    windows text not null, at integer not null, lasts integer not null)""",
+    "create index grants_of_run on grants (host, agent, epoch)",
+    """create table rungs (budget text not null, began integer not null, percent integer not null,
+    action text not null, at integer not null, primary key (budget, began, percent, action)) without rowid""",
+)
+
+
+class GrantRow(NamedTuple):
+    """One grant as it was written. Amounts: ceilings over the whole run, micro-dollars or tokens; None: no ceiling."""
+
+    number: int
+    host: str
+    agent: str
+    epoch: int
+    profile: str
+    billed: int | None
+    covered: int | None
+    tokens: int | None
+    windows: str
+    """Per cent by window, as JSON."""
+    at: int
+    lasts: int
+    """Milliseconds that it holds from its arrival on; 0: for ever."""
+
+    @property
+    def run(self) -> tuple[str, str, int]:
+        """Whose it is: host, name, epoch."""
+        return self.host, self.agent, self.epoch
+
+    @property
+    def percents(self) -> dict[str, int]:
+        """The ceilings of plans' windows."""
+        return {str(name): int(value) for name, value in json.loads(self.windows).items()}
+
+
+GRANTS = "select * from grants order by number"
+PROBE: Statement = ("insert or replace into meta values ('probed', '')", ())
+"""A write that changes nothing: can it be done?"""
+
+NUMBER = "select cast(value as integer) from meta where key = 'grant'"
+RUNGS = "select budget, began, percent, action from rungs"
+
+
+def granted(rows: Iterable[GrantRow]) -> list[Statement]:
+    """Write grants that are to be sent."""
+    statements: list[Statement] = []
+    for row in rows:
+        statements.append(("insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)))
+        statements.append(("insert or replace into meta values ('grant', ?)", (row.number,)))
+    return statements
+
+
+def superseded(run: tuple[str, str, int], number: int) -> Statement:
+    """Forget what a run was granted before the grant that its runner goes by."""
+    return "delete from grants where host = ? and agent = ? and epoch = ? and number < ?", (*run, number)
+
+
+def settled(run: tuple[str, str, int]) -> Statement:
+    """Forget what a run was granted: all that it spent is booked."""
+    return "delete from grants where host = ? and agent = ? and epoch = ?", run
+
+
+def reached(budget: str, began: int, percent: int, action: str, at: int) -> list[Statement]:
+    """Write that a rung was reached in the period that began then; what is older than forty days is forgotten."""
+    return [
+        ("delete from rungs where budget = ? and at < ?", (budget, at - 40 * 86_400_000)),
+        ("insert or ignore into rungs values (?, ?, ?, ?, ?)", (budget, began, percent, action, at)),
+    ]

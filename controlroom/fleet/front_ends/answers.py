@@ -1,0 +1,152 @@
+"""What front ends ask that changes nothing: each question is answered, with a reason when there is nothing to give."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from controlroom.domain.model import Fleet, LogPlace
+from controlroom.fleet.books.cost_views import costs
+from controlroom.fleet.books.hour_views import hours
+from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.books.ledger_care import back_up, check
+from controlroom.fleet.books.run_book import known_alive
+from controlroom.fleet.conversation.advice_questions import AskComparison, AskEstimate
+from controlroom.fleet.conversation.attendance import Attendance
+from controlroom.fleet.conversation.protocol import (
+    Answer,
+    AskAttached,
+    AskAudit,
+    AskCosts,
+    AskRunways,
+    Attached,
+    Audit,
+    BackUpLedger,
+    CheckHost,
+    CheckLedger,
+    Costs,
+    FetchLog,
+    Hits,
+    HostChecked,
+    LedgerTended,
+    LookAtScreen,
+    Question,
+    Runways,
+    Screen,
+    SearchLog,
+    page_for,
+)
+from controlroom.fleet.home import Home
+from controlroom.fleet.hosts.checkup import check_up
+from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
+from controlroom.fleet.hosts.logs import LogDesk
+from controlroom.fleet.hosts.translate import short
+from controlroom.fleet.money.advisor import compared, estimated
+from controlroom.fleet.money.treasury import Treasury
+from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
+
+_REASON = 300
+MOST_LINES = 10_000
+"""Lines of the audit in one answer at most."""
+
+
+class Engine(Protocol):
+    """What answers need of the engine."""
+
+    fleet: Fleet
+    inquiries: Inquiries
+    logs: LogDesk
+    ledger: Ledger
+    attendance: Attendance
+    treasury: Treasury
+    clock: Callable[[], int]
+    home: Home
+
+    def new_id(self) -> int:
+        """Give a number for a request."""
+
+
+async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
+    """Answer a question of the conversation `asks`."""
+    match asked:
+        case FetchLog():
+            place = asked.before, asked.after
+            return page_for(asked.id, await engine.logs.page(asked.agent, asked.epoch, asked.count, *place))
+        case SearchLog():
+            return await _search(engine, asked)
+        case LookAtScreen():
+            return await _look_at_screen(engine, asked)
+        case CheckHost():
+            return HostChecked(asked.id, *await check_up(engine, asked.host))
+        case AskCosts():
+            return await _costs(engine, asked)
+        case AskAudit() | AskAttached() | AskRunways():
+            return await _people(engine, asked, asks)
+        case AskComparison():
+            return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+        case AskEstimate():
+            return await asyncio.to_thread(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+        case CheckLedger() | BackUpLedger():
+            return await _tend(engine.ledger, asked)
+
+
+async def _look_at_screen(engine: Engine, asked: LookAtScreen) -> Screen:
+    host, _, name = asked.agent.partition("/")
+    inquiry = ShowScreen(engine.new_id(), name)
+    try:
+        shown = await engine.inquiries.ask(host, inquiry, ScreenShown)
+    except Unanswered as problem:
+        return Screen(asked.id, reason=str(problem))
+    return Screen(asked.id, shown.data, shown.columns, shown.rows, short(shown.reason, _REASON))
+
+
+async def _search(engine: Engine, asked: SearchLog) -> Hits:
+    host, _, name = asked.agent.partition("/")
+    place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+    sought = (name, asked.epoch, asked.text, asked.regex, asked.exact)
+    way = (place.segment, place.offset, asked.after is not None, asked.count, asked.lines)
+    inquiry = Search(engine.new_id(), *sought, *way)
+    try:
+        found = await engine.inquiries.ask(host, inquiry, Found)
+    except Unanswered as problem:
+        found = Found(inquiry.id, segment=place.segment, offset=place.offset, reason=str(problem))
+    reached = LogPlace(asked.epoch, found.segment, found.offset)
+    return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
+
+
+async def _costs(engine: Engine, asked: AskCosts) -> Costs:
+    span = asked.since, min(asked.until, engine.clock())
+    alive = known_alive(engine.fleet, engine.clock())
+    try:
+        rows = await asyncio.to_thread(costs, engine.ledger, asked.by, asked.since, asked.until)
+        ran = await asyncio.to_thread(hours, engine.ledger, asked.by, *span, alive)
+    except (LedgerProblem, ValueError) as problem:
+        return Costs(asked.id, reason=str(problem))
+    return Costs(asked.id, rows, ran=ran)
+
+
+async def _people(
+    engine: Engine, asked: AskAudit | AskAttached | AskRunways, asks: object
+) -> Audit | Attached | Runways:
+    """Say who did what, or who is there."""
+    if isinstance(asked, AskRunways):
+        return Runways(asked.id, tuple(engine.treasury.runways()))
+    if isinstance(asked, AskAttached):
+        return Attached(asked.id, engine.attendance.seen_by(asks))
+    return await _audit(engine.ledger, asked)
+
+
+async def _audit(ledger: Ledger, asked: AskAudit) -> Audit:
+    try:
+        lines = await asyncio.to_thread(ledger.audit, max(1, min(asked.count, MOST_LINES)), asked.text)
+    except LedgerProblem as problem:
+        return Audit(asked.id, reason=str(problem))
+    return Audit(asked.id, tuple(lines))
+
+
+async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger) -> LedgerTended:
+    try:
+        if isinstance(asked, CheckLedger):
+            return LedgerTended(asked.id, tuple(await asyncio.to_thread(check, ledger)))
+        return LedgerTended(asked.id, (await asyncio.to_thread(back_up, ledger, asked.path),))
+    except LedgerProblem as problem:
+        return LedgerTended(asked.id, reason=str(problem))

@@ -1,0 +1,140 @@
+"""What watchers see where the config withholds something: the fleet and its logs with those texts taken out.
+
+`tasks`: what people tell agents. `logs`: what agents say, and all that is made of it. A task is told in an agent's log,
+too, so without `tasks` the records that carry it are blanked there, and nothing that could be asked about them is
+answered. What stays has its place and its length, so that positions in a log hold for everybody.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import replace
+
+from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
+from controlroom.domain.unnamed import unnamed
+from controlroom.fleet.configuration.config import Withheld
+from controlroom.fleet.conversation.protocol import (
+    Answer,
+    FetchLog,
+    Hits,
+    LookAtScreen,
+    Page,
+    Screen,
+    SearchLog,
+    Wanted,
+)
+from controlroom.fleet.conversation.protocol import Question as Asked
+from controlroom.meter.names import is_adopted_name
+from controlroom.wire.records import unpack
+
+NO_LOGS = "the logs are withheld from watchers"
+NO_TASKS = "the tasks are withheld from watchers, and what this would show may hold them"
+HIDDEN = "withheld from watchers"
+
+OF_TASKS = frozenset({"task"})
+"""The fields of an agent that hold what people told it."""
+
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line"})
+"""Those that hold what it said, or are made of it."""
+
+_YOU = "you: "
+"""How a line begins that says what a person said (`meter.speech`)."""
+
+_TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
+"""Agent events in which nothing stands that a person said."""
+
+
+class Veil:
+    """Takes out what is withheld; one for all watchers, so that a change is worked on once."""
+
+    def __init__(self, withheld: Withheld) -> None:
+        self.withheld = withheld
+        self._seen = self._shown = Fleet()
+        self._agents: dict[str, tuple[Agent, Agent]] = {}
+
+    def fleet(self, fleet: Fleet) -> Fleet:
+        """Give the fleet as watchers see it; what has not changed is the same value as before: patches stay small."""
+        if self.withheld == Withheld():
+            return fleet
+        if fleet is not self._seen:
+            self._seen, self._shown = fleet, unnamed(fleet) if self.withheld.accounts else fleet
+            if self.withheld.tasks or self.withheld.logs:
+                self._agents = {key: self._veiled(key, agent) for key, agent in fleet.agents.items()}
+                agents = {key: shown for key, (_, shown) in self._agents.items()}
+                self._shown = replace(self._shown, agents=agents)
+        return self._shown
+
+    def _veiled(self, key: str, agent: Agent) -> tuple[Agent, Agent]:
+        known = self._agents.get(key)
+        return known if known is not None and known[0] is agent else (agent, self._agent(agent))
+
+    def _agent(self, agent: Agent) -> Agent:
+        if self.withheld.tasks:
+            said = "" if agent.last_line.startswith(_YOU) else agent.last_line
+            agent = moved(agent, task="", last_line=said)
+        if self.withheld.logs:
+            asked = agent.question
+            hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
+            evidence = tuple(replace(one, value="") for one in agent.evidence)
+            agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="")
+        return agent
+
+    def instead(self, asked: Asked) -> Answer | None:
+        """Give what is told instead of an answer; None: it may be answered."""
+        why = NO_LOGS if self.withheld.logs else NO_TASKS if self.withheld.tasks else ""
+        match asked:
+            case SearchLog() if why:
+                place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+                return Hits(asked.id, place, done=True, reason=why)
+            case LookAtScreen() if why:
+                return Screen(asked.id, reason=why)
+            case FetchLog() if self.hides(asked.agent):
+                place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+                return Page(asked.agent, place, place, id=asked.id, reason=why)
+        return None
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return tuple(log for log in logs if not self.hides(log.agent))
+
+    def hides(self, agent: str) -> bool:
+        """Say whether an agent's log is withheld; one that others started is what its terminal shows, tasks and all."""
+        return self.withheld.logs or (self.withheld.tasks and is_adopted_name(agent.partition("/")[2]))
+
+    def page(self, page: Page) -> Page:
+        """Give records as watchers see them; those that say what a person said are blank."""
+        if not self.withheld.tasks or not page.data:
+            return page
+        try:
+            lines = base64.b64decode(page.data).split(b"\n")
+        except binascii.Error:
+            return replace(page, data="", reason="its host sent a damaged page")
+        shown = b"\n".join(_blanked(line) if line else line for line in lines)
+        return replace(page, data=base64.b64encode(shown).decode())
+
+
+def _blanked(line: bytes) -> bytes:
+    """Blank the words of a record in which a person may have said something; its length stays."""
+    record = unpack(line)
+    if record.stream in "oen" or (record.stream == "a" and _is_the_agents(record.body)):
+        return line
+    size = len(record.body)
+    words = b"(withheld)" if size >= len(b"(withheld)") else b""
+    return line[: len(line) - size] + words.ljust(size)
+
+
+def _is_the_agents(body: bytes) -> bool:
+    """Say whether an event holds nothing that a person said. One that cannot be read, as a part cannot, may."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(event, dict):
+        return False
+    if event.get("type") in _TOLD:
+        return True
+    message = event.get("message")
+    blocks = message.get("content") if isinstance(message, dict) else None
+    if event.get("type") != "user" or not isinstance(blocks, list):
+        return False
+    return all(isinstance(block, dict) and block.get("type") == "tool_result" for block in blocks)

@@ -1,0 +1,392 @@
+"""Keeps one host connected for ever: dials, greets, listens, notices silence, and tries again.
+
+Each link is a task of its own; what one host does or fails to do reaches nobody but its sink.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from controlroom.domain.events import Event, LinkChanged
+from controlroom.domain.model import LinkState, Question
+from controlroom.fleet.hosts.asking import host_key_question, question_id
+from controlroom.fleet.hosts.backoff import Backoff
+from controlroom.fleet.hosts.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
+from controlroom.fleet.hosts.counted import Counted, read_counted
+from controlroom.fleet.hosts.inquiries import Answer
+from controlroom.fleet.hosts.translate import Setting, short, to_events, to_met, to_reply
+from controlroom.meter.names import shown_name_problem
+from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
+from controlroom.wire.limits import LimitsSeen
+from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
+from controlroom.wire.usage import UsageSeen
+
+log = logging.getLogger("controlroom.link")
+
+PING = 5.0
+"""Seconds between heartbeats."""
+
+SILENCE = 12.0
+"""Seconds without a word after which a link is lost."""
+
+GREETING = 30.0
+"""Seconds a node has to answer our greeting."""
+
+REFUSED = 300.0
+"""Seconds between tries at a host that refuses us: a person may have changed that there."""
+
+DIALS = 5
+"""Links that may dial at once: sshd drops the start of logins beyond ten (`MaxStartups 10:30:100`)."""
+
+MAX_AGENTS = 5_000
+MAX_OUTBOX = 16 * 1024 * 1024
+"""Bytes that may wait to be sent to one host."""
+
+_RATE, _BURST = 5_000, 20_000
+"""Messages a second that a node may send for long, and at once; each 4 kB of a long one count as one more."""
+
+_STEP = 1_000
+"""Milliseconds: clocks closer than this are not told apart, so that times do not flicker."""
+
+
+class Sink(Protocol):
+    """Whoever is told what a host says."""
+
+    def happened(self, event: Event) -> None:
+        """Something changed, in the domain's words."""
+
+    def replied(self, host: str, reply: wire.Reply) -> None:
+        """A request was answered; the reason is inert."""
+
+    def chunk(self, host: str, chunk: wire.LogChunk) -> None:
+        """Records of a followed log; their bytes are as the host sent them."""
+
+    def answered(self, host: str, found: Answer) -> None:
+        """What was asked for; its text and bytes are as the host sent them."""
+
+    def counted(self, host: str, counted: Counted) -> None:
+        """What an agent has used, or how far its plan's windows are."""
+
+
+class HostLink(Protocol):
+    """A link to one host, as the engine uses it."""
+
+    async def run(self) -> None:
+        """Keep the link until cancelled."""
+
+    def send(self, message: wire.ToNode) -> bool:
+        """Send, or say that the link is not up. Never waits."""
+
+    def trust(self, question: str, accept: bool) -> None:
+        """Take the answer to the host's question about its key, and go on."""
+
+    def tell(self, question: str, secret: str | None) -> None:
+        """Take the answer to the host's question for a secret (None: it is not told), and go on."""
+
+
+class TrustingDialler(Dialler, Protocol):
+    """A dialler that can be told which unknown key to accept."""
+
+    def trust(self, fingerprint: str) -> None:
+        """Accept the key with this fingerprint from now on."""
+
+    def keep(self, key: str, secret: str) -> None:
+        """Remember the answer to a `SecretWanted`, in memory only."""
+
+
+class Link:
+    """One host's connection. All methods are called on the loop that runs it."""
+
+    def __init__(
+        self,
+        host: str,
+        greet: wire.Greet,
+        dialler: TrustingDialler,
+        sink: Sink,
+        clock: Callable[[], int],
+        rng: random.Random,
+        *,
+        dials: asyncio.Semaphore | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock`: UTC ms; `dials`: shared by all links, bounds those that dial; `sleep`, `monotonic`: seconds."""
+        self.up = False
+        self._host = host
+        self._greet = greet
+        self._dialler = dialler
+        self._sink = sink
+        self._clock = clock
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._dials = dials or asyncio.Semaphore(DIALS)
+        self._rng = rng
+        self._backoff = Backoff(rng)
+        self._wake = asyncio.Event()
+        self._told: tuple[LinkState, str] | None = None
+        self._asked: HostKeyUnknown | None = None
+        self._wanted: tuple[str, SecretWanted] | None = None
+        self._talk: _Talk | None = None
+
+    # ----------------------------------------------------------------------- what others may ask
+
+    def send(self, message: wire.ToNode) -> bool:
+        """Hand over a message. False: the link is not up or too much waits already, and nothing was sent.
+
+        True is no promise that it arrived: when the link is lost, what was on its way is unknown.
+        """
+        return self._talk is not None and self.up and self._talk.queue(wire.pack(message))
+
+    def retry(self) -> None:
+        """Try now instead of waiting; nothing happens to a link that is up."""
+        if not self.up:
+            self._backoff.reset()
+            self._wake.set()
+
+    def trust(self, question: str, accept: bool) -> None:
+        """Take the answer to the question about the host's key; one that is no longer open changes nothing."""
+        asked = self._asked
+        if asked is None or question != question_id(asked):
+            return
+        self._asked = None
+        if accept:
+            self._dialler.trust(asked.fingerprint)
+            self.retry()
+        else:
+            self._tell(
+                LinkState.REFUSED, f"its key {asked.fingerprint} was turned down: remove the host, or add it anew"
+            )
+
+    def tell(self, question: str, secret: str | None) -> None:
+        """Take the answer to the question for a secret (None: it is not told); a late one changes nothing."""
+        if self._wanted is None or question != self._wanted[0]:
+            return
+        wanted, self._wanted = self._wanted[1], None
+        if secret is None:
+            self._tell(LinkState.REFUSED, f"it wants {wanted.title}, which was not told: retry, or remove the host")
+        else:
+            self._dialler.keep(wanted.key, secret)
+            self.retry()
+
+    # ----------------------------------------------------------------------- life
+
+    async def run(self) -> None:
+        """Keep the link until cancelled. Whatever the host does, this goes on."""
+        self._tell(LinkState.CONNECTING)
+        while True:
+            await self._pause(await self._try())
+            if self._wake.is_set():
+                self._wake.clear()
+                self._tell(LinkState.CONNECTING)
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait so long, or until woken; None: only until woken."""
+        if seconds is None:
+            await self._wake.wait()
+        else:
+            await _first(self._wake.wait(), self._sleep(seconds))
+
+    async def _try(self) -> float | None:
+        """Connect and talk until that ends; give the seconds until the next try."""
+        try:
+            await self._connect_and_talk()
+        except HostKeyUnknown as unknown:
+            self._ask(unknown)
+            return None
+        except SecretWanted as wanted:
+            self._ask_secret(wanted)
+            return None
+        except HostRefuses as refusal:
+            self._tell(LinkState.REFUSED, str(refusal))
+            return REFUSED
+        except PeerError as error:
+            self._tell(LinkState.LOST, f"{self._host}'s node broke the protocol: {short(str(error), 200)}")
+            return self._backoff.longest()
+        except LinkLost as loss:
+            self._tell(LinkState.LOST, str(loss))
+        except Exception as error:  # a mistake of ours, met by what one host said, must not take the others along
+            log.exception("the link to %s", self._host)
+            self._tell(LinkState.LOST, f"we failed to understand {self._host} ({type(error).__name__}); see the log")
+            return self._backoff.longest()
+        return self._backoff.next()
+
+    async def _connect_and_talk(self) -> None:
+        async with self._dials:
+            channel = await self._dialler.dial()
+        self._talk = _Talk(self, channel)
+        try:
+            await self._talk.run()
+        finally:
+            self.up, self._talk = False, None
+            await channel.close()
+
+    # ----------------------------------------------------------------------- what the talk tells
+
+    def _met(self, welcome: wire.Welcome, setting: Setting) -> None:
+        self.up, self._told = True, None
+        self._backoff.reset()
+        self._wake.clear()
+        self._sink.happened(to_met(welcome, setting))
+
+    def _ask(self, unknown: HostKeyUnknown) -> None:
+        self._asked = unknown
+        question = host_key_question(self._host, unknown, self._clock())
+        self._tell(LinkState.ASKING, "a person must confirm its host key", question)
+
+    def _ask_secret(self, wanted: SecretWanted) -> None:
+        at = self._clock()
+        self._wanted = f"secret:{at}:{self._rng.getrandbits(32):08x}", wanted
+        question = Question(self._wanted[0], "secret", wanted.title, wanted.text, at)
+        self._tell(LinkState.ASKING, f"a person must say {wanted.title}", question)
+
+    def _tell(self, state: LinkState, reason: str = "", question: Question | None = None) -> None:
+        """Report the link's state, unless it was reported just so."""
+        if (state, reason) != self._told or question is not None:
+            self._told = state, reason
+            self._sink.happened(LinkChanged(self._host, state, self._clock(), reason, question))
+
+
+class _Talk:
+    """The conversation on one channel, from greeting to end."""
+
+    def __init__(self, link: Link, channel: Channel) -> None:
+        self._link = link
+        self._channel = channel
+        self._splitter = LineSplitter()
+        self._outbox: deque[bytes] = deque()
+        self._waiting = 0
+        self._more = asyncio.Event()
+        self._greeted = asyncio.Event()
+        self._heard = link._monotonic()
+        self._allowed = float(_BURST)
+        self._agents: set[str] = set()
+        self._ahead = 0
+        self._ping: tuple[int, int] = (0, 0)
+
+    async def run(self) -> None:
+        """Talk until the link is lost or the node breaks the protocol: always ends by raising."""
+        self.queue(wire.pack(self._link._greet))
+        await _first(self._listen(), self._speak(), self._watch())
+
+    def queue(self, data: bytes) -> bool:
+        """Take a packed message; False when too much waits already."""
+        if len(data) > MAX_FRAME or self._waiting + len(data) > MAX_OUTBOX:
+            return False
+        self._outbox.append(data)
+        self._waiting += len(data)
+        self._more.set()
+        return True
+
+    async def _speak(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._outbox:
+                data = self._outbox.popleft()
+                await self._channel.send(data)
+                self._waiting -= len(data)
+
+    async def _watch(self) -> None:
+        """Send heartbeats; raise `LinkLost` when nothing comes back."""
+        await _first(self._greeted.wait(), self._link._sleep(GREETING))
+        if not self._greeted.is_set():
+            raise LinkLost(f"{self._link._host}'s node was started but said nothing for {GREETING:g} s")
+        due = self._link._monotonic()
+        while (left := self._heard + SILENCE - self._link._monotonic()) > 0:
+            if due <= self._link._monotonic():
+                due += PING
+                self._ping = self._ping[0] + 1, self._link._clock()
+                self.queue(wire.pack(wire.Ping(self._ping[0])))
+            await self._link._sleep(max(0.01, min(left, due - self._link._monotonic())))
+        raise LinkLost(f"no word from {self._link._host} for {SILENCE:g} s")
+
+    async def _listen(self) -> None:
+        while True:
+            data = await self._channel.receive()
+            now = self._link._monotonic()
+            self._allowed = min(_BURST, self._allowed + _RATE * (now - self._heard))
+            self._heard = now
+            for line in self._splitter.feed(data):
+                self._count(line)
+                self._take(wire.read_from_node(line))
+            await asyncio.sleep(0)  # a channel that always has more would not let the others run
+
+    def _count(self, line: bytes) -> None:
+        self._allowed -= 1 + len(line) // 4096
+        if self._allowed < 0:
+            raise PeerError(f"it sent far more than {_RATE} messages a second")
+
+    def _take(self, message: wire.FromNode) -> None:
+        link = self._link
+        if not self._greeted.is_set():
+            self._welcome(message)
+            return
+        match message:
+            case wire.Pong():
+                self._pong(message)
+            case wire.Reply():
+                link._sink.replied(link._host, to_reply(message))
+            case wire.LogChunk():
+                if shown_name_problem(message.name) is None:
+                    link._sink.chunk(link._host, message)
+            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
+                link._sink.answered(link._host, message)
+            case UsageSeen() | LimitsSeen():
+                if counted := read_counted(message, self._setting()):
+                    link._sink.counted(link._host, counted)
+            case wire.Welcome():
+                raise PeerError("it said hello twice")
+            case _:
+                self._seen(message)
+
+    def _welcome(self, message: wire.FromNode) -> None:
+        if not isinstance(message, wire.Welcome):
+            raise PeerError(f"it began with {type(message).__name__}")
+        if message.version != self._link._greet.version:
+            raise PeerError(f"it is of version {message.version[:20]}, we are of {self._link._greet.version}")
+        self._greeted.set()
+        self._clocks(message.clock - self._link._clock())
+        self._link._met(message, self._setting())
+
+    def _pong(self, pong: wire.Pong) -> None:
+        number, sent = self._ping
+        if pong.number == number:
+            self._clocks(pong.clock - (sent + self._link._clock()) // 2)
+
+    def _clocks(self, ahead: int) -> None:
+        if abs(ahead - self._ahead) > _STEP:
+            self._ahead = ahead
+
+    def _seen(self, message: Any) -> None:
+        if isinstance(message, wire.AgentsSeen):
+            self._count_agents(message)
+        for event in to_events(message, self._setting()):
+            self._link._sink.happened(event)
+
+    def _count_agents(self, seen: wire.AgentsSeen) -> None:
+        names = {agent.name for agent in seen.agents}
+        self._agents = names if seen.complete else (self._agents | names) - set(seen.gone)
+        if len(self._agents) > MAX_AGENTS:
+            raise PeerError(f"it reports more than {MAX_AGENTS:,} agents")
+
+    def _setting(self) -> Setting:
+        link = self._link
+        return Setting(link._host, link._greet.room, link._clock(), self._ahead)
+
+
+async def _first(*works: "Coroutine[Any, Any, Any] | Awaitable[Any]") -> None:
+    """Run all until one has ended, end the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,179 @@
+"""Orders on their way: what was asked of a host and not answered yet, and what looking at the host says became of it.
+
+A remote call has three outcomes: done, refused, unknown. An order whose link was lost, or that was open when the engine
+ended, is never sent again: once its host says what it has, that decides.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from controlroom.domain.events import Event, Ordered
+from controlroom.domain.intents import (
+    AddHost,
+    ForgetOn,
+    GiveSecret,
+    Intent,
+    KillOn,
+    RemoveBudget,
+    RemoveHost,
+    SetBudget,
+    SpawnOn,
+    TakeHost,
+    TakeOn,
+    TellOn,
+    TrustKey,
+)
+from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.fleet.books import ledger
+from controlroom.fleet.hosts.translate import NodeEffect, short
+
+if TYPE_CHECKING:
+    from controlroom.fleet.hosts.link import HostLink
+
+ROWS = frozenset({"spawn", "reassign", "resume", "kill", "forget"})
+"""Verbs whose order shows in the agent's row."""
+
+STARTS = frozenset({"spawn", "reassign", "resume"})
+"""Verbs that begin a new epoch."""
+
+PATIENCE = 180.0
+"""Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
+
+SHOWN_TASK = 200
+"""Characters of a task that the ledger keeps."""
+
+SHOWN_WHO = 80
+"""Characters of the name of somebody that a row shows."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What became of an order: `done`, `refused` (nothing changed) or `unknown`, and why."""
+
+    outcome: str
+    reason: str = ""
+    looked: bool = field(default=False, compare=False)
+    """Its host did not say so: it was seen there, after the link was lost."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of an intent at once: refused, or on its way with an answer to come."""
+
+    refused: str = ""
+    op: int = 0
+    agent: str = ""
+    epoch: int = 0
+    answer: "asyncio.Future[Conclusion] | None" = field(default=None, compare=False)
+    """None: it is done already."""
+
+
+@dataclass(eq=False)
+class InFlight:
+    """One order on its way."""
+
+    record: ledger.Order
+    answer: "asyncio.Future[Conclusion]"
+    question: str = ""
+    """The question that it answers, when it does."""
+    unsure: bool = False
+    """Its link was lost, or the engine ended: only looking can tell."""
+    before: Agent | None = field(default=None)
+    """What the host says of the run before the one that is to begin: true again if that does not begin."""
+
+    @property
+    def agent(self) -> str:
+        """Id of its agent; empty when it is about the host."""
+        return f"{self.record.host}/{self.record.agent}" if self.record.agent else ""
+
+
+def answered(link: "HostLink", effect: TrustKey | GiveSecret) -> str:
+    """Tell a link what a person said; give the verb for the audit, which holds that a secret was told, never which."""
+    if isinstance(effect, TrustKey):
+        link.trust(effect.question, effect.accept)
+        return "trust" if effect.accept else "distrust"
+    link.tell(effect.question, effect.secret)
+    return "distrust" if effect.secret is None else "secret"
+
+
+def verb_of(intent: Intent) -> str:
+    """`SpawnAgent` -> spawn, `AddHost` -> host add."""
+    verbs: dict[type, str] = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
+    verbs |= {SetBudget: "budget set", RemoveBudget: "budget remove"}
+    name = type(intent).__name__
+    return (
+        verbs.get(type(intent)) or name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()
+    )
+
+
+def signed(event: Event, who: str) -> Event:
+    """Write into an order who gave it."""
+    if not isinstance(event, Ordered):
+        return event
+    return replace(event, pending=replace(event.pending, who=short(who, SHOWN_WHO)))
+
+
+def target_of(intent: Intent) -> str:
+    """Name what an intent is about, for the audit."""
+    return str(getattr(intent, "agent", "") or getattr(intent, "subject", "") or getattr(intent, "name", ""))[:90]
+
+
+def to_record(effect: NodeEffect, verb: str, op: int, who: str, at: int) -> ledger.Order:
+    """Give what the ledger keeps of an effect that a node is to carry out."""
+    match effect:
+        case SpawnOn(host, name, epoch, task):
+            return ledger.Order(op, verb, host, name, epoch, task[:SHOWN_TASK], who, at)
+        case KillOn(host, name, epoch) | ForgetOn(host, name, epoch) | TellOn(host, name, epoch):
+            return ledger.Order(op, verb, host, name, epoch, "", who, at)
+        case TakeOn(host):
+            return ledger.Order(op, verb, host, "", 0, "", who, at)
+
+
+def to_known(effect: SpawnOn, at: int) -> ledger.KnownAgent:
+    """Give what the ledger keeps of an agent that should exist from now on."""
+    task = " ".join(effect.task.split())[:SHOWN_TASK]
+    return ledger.KnownAgent(
+        effect.host, effect.name, effect.epoch, effect.kind, effect.profile, effect.model, effect.cwd, task, at
+    )
+
+
+def looked(order: InFlight, fleet: Fleet, agents: Mapping[str, Agent]) -> Conclusion:
+    """Say what became of an order, from what its host has now (`agents` by name; it has no others)."""
+    record = order.record
+    seen = agents.get(record.agent)
+    if record.verb in STARTS:
+        return _looked_for_start(order, seen)
+    if record.verb == "host take":
+        host = fleet.hosts.get(record.host)
+        owned = host is not None and host.facts is not None and host.facts.owned
+        return Conclusion("done") if owned else Conclusion("refused", f"{record.host} was not taken: try again")
+    if seen is None or seen.epoch > record.epoch:
+        return _looked_for_gone(order)
+    return _looked_for_rest(order, seen)
+
+
+def _looked_for_start(order: InFlight, seen: Agent | None) -> Conclusion:
+    record = order.record
+    if seen is not None and seen.epoch >= record.epoch:
+        return Conclusion("done")
+    return Conclusion("refused", f"{record.host} did not get the order before the link was lost: try again")
+
+
+def _looked_for_gone(order: InFlight) -> Conclusion:
+    if order.record.verb in ("kill", "forget"):
+        return Conclusion("done")
+    return Conclusion("unknown", f"{order.agent} is not there any more")
+
+
+def _looked_for_rest(order: InFlight, seen: Agent) -> Conclusion:
+    record = order.record
+    if record.verb == "kill" and seen.state in ENDED:
+        return Conclusion("done")
+    if record.verb == "answer" and (seen.question is None or seen.question.id != order.question):
+        return Conclusion("done")
+    if record.verb in ("kill", "forget", "answer"):
+        still = {"kill": "still runs", "forget": "is still there", "answer": "still asks"}[record.verb]
+        return Conclusion("unknown", f"the link to {record.host} was lost, and {order.agent} {still}: try again")
+    return Conclusion("unknown", f"the link to {record.host} was lost: see in the log whether {order.agent} got it")

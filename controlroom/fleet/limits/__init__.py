@@ -1,0 +1,1 @@
+"""What plans and the API still let through."""

@@ -1,0 +1,207 @@
+"""What every limit leaves, gathered from what hosts were told by Claude and from what is booked; shown in the fleet.
+
+News are gathered for a moment and told together. Who used how much is read out of the ledger, which takes longer, so
+that is done less often. Times are UTC milliseconds.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from controlroom.domain import events
+from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.limits.buckets import buffer_of
+from controlroom.domain.limits.headroom import (
+    HOUR,
+    Reading,
+    Readings,
+    lasting,
+    model_of,
+    per_mille,
+    taken,
+    unread,
+    window_gauge,
+)
+from controlroom.domain.limits.limit_alarms import alarms, billed
+from controlroom.domain.model import LIVE, Fleet, State
+from controlroom.domain.money.costs import COVERED
+from controlroom.fleet.books.cost_views import plan_spend
+from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.configuration.limit_settings import ApiTable
+from controlroom.fleet.hosts.limits_seen import LoginSeen
+from controlroom.fleet.hosts.usage_seen import Used
+from controlroom.fleet.limits.api_limits import ApiLimits
+from controlroom.fleet.limits.limit_rules import LimitRules
+from controlroom.fleet.rounds import Rounds
+from controlroom.wire.messages import Tell
+
+log = logging.getLogger("controlroom.headroom")
+
+SOON = 0.2
+"""Seconds in which news are gathered."""
+
+SHARED = 10_000
+"""Milliseconds for which it is not asked again who used a window."""
+
+FLOW = 5.0
+"""Seconds between two looks at buckets that are being refilled."""
+
+ASKED = 300_000
+"""Milliseconds between two questions to the agents of a login how far its windows are used: each may ask the API."""
+
+TICK = 60.0
+"""Seconds after which everything is looked at again though nothing was heard."""
+
+Spend = list[tuple[str, str, int]]
+
+
+class Room(Protocol):
+    """What this needs of the engine."""
+
+    fleet: Fleet
+    clock: Callable[[], int]
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def send(self, host: str, message: Tell) -> bool:
+        """Send a host a message; False when it cannot be reached."""
+
+    def new_id(self) -> int:
+        """Give a number for a request."""
+
+
+class HeadroomDesk:
+    """Keeps the gauges of all limits. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, ledger: Ledger, rules: LimitRules, api: ApiTable) -> None:
+        self._room, self._ledger, self._rules = room, ledger, rules
+        self._api = ApiLimits(room, ledger, rules, api, self.stir)
+        self._readings: Readings = {}
+        self._logins: dict[str, str] = {}
+        """Agent id -> account."""
+        self._shares: dict[tuple[str, str], tuple[int, Mapping[str, int]]] = {}
+        """By window: when it was read who used it, and who did."""
+        self._stale = False
+        """Windows were used by more than is shown."""
+        self._asked: dict[str, int] = {}
+        """By account: when its agents were asked."""
+        self._alarms: dict[str, Alarm] = {}
+        self._rounds = Rounds(self._tell, "headroom", TICK)
+
+    def start(self) -> None:
+        """Begin to look at what can be known without hosts."""
+        self._api.start()
+        self.stir()
+
+    def close(self) -> None:
+        """Do nothing more."""
+        self._api.close()
+        self._rounds.close()
+
+    async def wait_idle(self) -> None:
+        """Wait until what was heard is told."""
+        await self._rounds.wait_idle()
+
+    @property
+    def logins(self) -> Mapping[str, str]:
+        """Which account each agent is known to use, by its id."""
+        return self._logins
+
+    def heard(self, login: LoginSeen) -> None:
+        """A host says how far the windows of an agent's login are used."""
+        self._logins[login.agent] = login.account
+        self._readings = taken(self._readings, login.readings)
+        self.stir()
+
+    def used(self, host: str, used: Used) -> None:
+        """A host says what an agent has used."""
+        self._api.used(host, used)
+        self._stale = True
+        self.observed()
+
+    def observed(self) -> None:
+        """Agents have changed: there may be other models at work, or none."""
+        self._rounds.want(FLOW)
+
+    def stir(self) -> None:
+        """Something has changed: look at everything soon."""
+        self._rounds.want(SOON)
+
+    async def _tell(self) -> float:
+        """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
+        now = self._room.clock()
+        gauges = [*(await self._windows(now)), *(await self._api.gauges(now))]
+        self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
+        over = billed(lasting(self._readings, now), self._alarms, now)
+        self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
+        flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
+        ends = min((one.resets for one in gauges if one.kind == "window" and one.resets > now), default=now + HOUR)
+        return min(FLOW if flows or self._stale else TICK, (ends - now) / 1000)
+
+    def _warn(self, found: dict[str, Alarm]) -> None:
+        """Tell alarms that are new, and that others are over."""
+        for about in self._alarms.keys() | found.keys():
+            if self._alarms.get(about) != found.get(about):
+                self._room.happened(events.Alarmed(about, found.get(about)))
+        self._alarms = found
+
+    # ----------------------------------------------------------------------- windows of plans
+
+    async def _windows(self, now: int) -> list[Headroom]:
+        readings = [one for one in lasting(self._readings, now) if one.used is not None]
+        await self._share(readings, now)
+        gauges = [
+            window_gauge(
+                reading,
+                buffer_of(self._rules.windows, reading.window, 100),
+                self._shares.get(reading.key, (0, {}))[1],
+            )
+            for reading in readings
+        ]
+        agents = self._room.fleet.agents
+        self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
+        at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.state in LIVE}
+        used = {account for agent, account in self._logins.items() if agent in at_work}
+        for account in used:
+            self._ask(account, max((one.at for one in readings if one.account == account), default=0), now)
+        return gauges + [unread(account) for account in sorted(used - {reading.account for reading in readings})]
+
+    def _ask(self, account: str, read: int, now: int) -> None:
+        """Have an agent that works ask how far its login's windows are used, when nobody has said for a while."""
+        if now - max(read, self._asked.get(account, 0)) < ASKED:
+            return
+        fleet = self._room.fleet
+        for key in (key for key, whose in self._logins.items() if whose == account):
+            agent = fleet.agents[key]
+            fits = agent.kind == "headless" and fleet.state_of(agent) is State.WORKING
+            if fits and self._room.send(agent.host, Tell(self._room.new_id(), agent.name, agent.epoch, "usage")):
+                self._asked[account] = now
+                return
+
+    async def _share(self, readings: list[Reading], now: int) -> None:
+        """Read anew who used the windows, where that was not done just now."""
+        late = [one for one in readings if one.began and self._shares.get(one.key, (0, {}))[0] + SHARED <= now]
+        self._stale = self._stale and len(late) < sum(1 for one in readings if one.began)
+        for reading in late:
+            try:
+                spend = await asyncio.to_thread(plan_spend, self._ledger, reading.began, now)
+            except LedgerProblem as problem:
+                log.error("who used %s of %s cannot be read: %s", reading.window, reading.account, problem)
+                continue
+            self._shares[reading.key] = now, self._parts(reading, spend)
+
+    def _parts(self, reading: Reading, spend: Spend) -> Mapping[str, int]:
+        parts: dict[str, int] = {}
+        for agent, model, pico in spend:
+            if self._logins.get(agent) == reading.account and model_of(reading.window) in model:
+                parts[agent] = parts.get(agent, 0) + pico
+        return per_mille(parts)
+
+
+def clock(at: int) -> str:
+    """Write a time as it stands on the operator's wall, with the day where it is another one than today."""
+    then, today = time.localtime(at / 1000), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%a %H:%M", then)

@@ -1,0 +1,170 @@
+"""Grants that may be in force, in memory: from before they stand in the ledger until they are settled."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from controlroom.domain.model import ENDED, LIVE, Agent, Fleet, LinkState, State
+from controlroom.domain.money.allotment import FOREVER, Given, Run
+from controlroom.fleet.books.grant_tables import GrantRow, settled, superseded
+from controlroom.fleet.books.spend_views import RunKey, Sums
+from controlroom.fleet.books.usage_tables import Statement
+from controlroom.meter.names import ADOPTED
+
+STARTING = ("spawn", "reassign", "resume")
+"""Verbs of orders that begin a run, which has its first grant with it."""
+
+LATE = 60_000
+"""Milliseconds for which the usage of a run that another one has replaced may still be on its way."""
+
+
+AHEAD = 1_000_000
+"""How far a grant that a host shows may be ahead of ours, as after a ledger was put back; further, it is a lie."""
+
+
+class GrantBook:
+    """All grants that may be in force, by run."""
+
+    def __init__(self, rows: Iterable[GrantRow], number: int) -> None:
+        """`number`: the highest that was ever given."""
+        self.number = number
+        self._rows: dict[RunKey, list[GrantRow]] = {}
+        self._known: dict[RunKey, int] = {}
+        """The number that a run is known to go by."""
+        self._gone: dict[RunKey, int] = {}
+        """Since when a run is known to be no more, though nobody has told what it spent."""
+        self.add(rows)
+
+    @property
+    def keys(self) -> list[RunKey]:
+        """Give all runs that have grants."""
+        return list(self._rows)
+
+    def add(self, rows: Iterable[GrantRow]) -> None:
+        """Count grants, which are about to be written, or were read."""
+        for row in rows:
+            self.number = max(self.number, row.number)
+            self._rows.setdefault(row.run, []).append(row)
+
+    def drop(self, rows: Iterable[GrantRow]) -> None:
+        """Count grants no more: they could not be written, and were never sent."""
+        for row in rows:
+            left = [other for other in self._rows.get(row.run, ()) if other.number != row.number]
+            self._rows[row.run] = left
+            if not left:
+                self.settle(row.run)
+
+    def goes_by(self, run: RunKey, number: int) -> list[Statement]:
+        """Take that a run goes by this grant: those before it are over. One that it was not given is not believed."""
+        rows = self._rows.get(run, [])
+        if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
+            return []
+        self._known[run] = number
+        self._rows[run] = [row for row in rows if row.number >= number]
+        return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
+
+    def refused(self, run: RunKey, number: int) -> list[Statement]:
+        """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
+        rows = self._rows.get(run, [])
+        left = [row for row in rows if row.number != number]
+        if not left or len(left) == len(rows) or number <= self._known.get(run, 0):
+            return []
+        self._rows[run] = left
+        return [("delete from grants where number = ?", (number,))]
+
+    def waits(self, run: RunKey) -> bool:
+        """Say whether it is not known that a run goes by the newest of its grants."""
+        rows = self._rows.get(run)
+        return bool(rows) and rows is not None and rows[-1].number > self._known.get(run, 0)
+
+    def settle(self, run: RunKey) -> list[Statement]:
+        """Forget a run: nothing that it may spend is left."""
+        self._known.pop(run, None)
+        self._gone.pop(run, None)
+        return [settled(run)] if self._rows.pop(run, None) is not None else []
+
+    def observe(self, fleet: Fleet, now: int) -> list[Statement]:
+        """Take what hosts say of their runs: which grant each goes by, and which runs are no more."""
+        statements: list[Statement] = []
+        seen = [agent.grant for agent in fleet.agents.values() if agent.grant <= self.number + AHEAD]
+        self.number = max([self.number, *seen])
+        for key in self.keys:
+            agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+            if agent is not None and agent.epoch == key[2]:
+                self._gone.pop(key, None)
+                statements += self.goes_by(key, agent.grant) if agent.grant else []
+            elif _is_up(fleet, key[0]) and not (agent and agent.pending):
+                if now - self._gone.setdefault(key, now) >= LATE:
+                    statements += self.settle(key)
+            else:
+                self._gone.pop(key, None)
+        return statements
+
+    def runs(self, fleet: Fleet, sums: Sums, logins: Mapping[str, str], now: int) -> list[Run]:
+        """Give every run that has been granted something, or can be."""
+        theirs = {(agent.host, agent.name, agent.epoch): agent for agent in fleet.agents.values()}
+        can = [key for key, agent in theirs.items() if agent.state in LIVE and agent.kind not in ("command", ADOPTED)]
+        made = []
+        for key in dict.fromkeys([*self.keys, *can]):
+            run = self._run(key, theirs.get(key), fleet, sums, now)
+            account = logins.get(run.id)
+            made.append(replace(run, accounts=frozenset({account})) if account else run)
+        return made
+
+    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Sums, now: int) -> Run:
+        rows = self._rows.get(key, [])
+        ends = [row.at + row.lasts if row.lasts else FOREVER for row in rows]
+        until = max(ends) if ends and max(ends) <= now else FOREVER
+        booked = sums.runs.get(key)
+        profile = agent.profile if agent else rows[-1].profile if rows else ""
+        money, tokens = booked or (0, 0)
+        given = tuple(map(_given, rows))
+        run = Run(*key, profile, priority=priority(fleet, profile), booked=money, booked_tokens=tokens, grants=given)
+        if agent is None:
+            return replace(run, until=until, asked=False)
+        ended = agent.state in ENDED and was_seen(agent)
+        lives = agent.state in LIVE and _is_up(fleet, agent.host)
+        return replace(
+            run,
+            billing=agent.billing,
+            ended=ended,
+            said=agent.run_spent,
+            said_tokens=agent.run_tokens,
+            until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
+            asked=booked is not None and _can_be_asked(fleet, agent),
+            dearest=sums.dearest.get(agent.model),
+            dearest_of_any=max(sums.dearest.values(), default=None),
+            subagents=_subagents(agent) if lives else None,
+        )
+
+
+def priority(fleet: Fleet, profile: str) -> int:
+    """Give the priority of a profile's agents."""
+    known = fleet.profiles.get(profile)
+    return known.priority if known else 0
+
+
+def was_seen(agent: Agent) -> bool:
+    """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
+    return bool(agent.started or agent.grant or agent.evidence)
+
+
+def _subagents(agent: Agent) -> int | None:
+    """Say how many subagents are at work of an agent that can be seen; it has none before it has begun."""
+    return 0 if agent.state is State.STARTING else agent.subagents
+
+
+def _given(row: GrantRow) -> Given:
+    ends = row.at + row.lasts if row.lasts else 0
+    return Given(row.number, row.billed, row.covered, row.tokens, row.percents, ends)
+
+
+def _is_up(fleet: Fleet, name: str) -> bool:
+    host = fleet.hosts.get(name)
+    return host is not None and host.link is LinkState.UP
+
+
+def _can_be_asked(fleet: Fleet, agent: Agent) -> bool:
+    host = fleet.hosts.get(agent.host)
+    ours = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
+    under_way = agent.pending is not None and agent.pending.verb in (*STARTING, "kill")
+    return ours and agent.state in LIVE and not under_way

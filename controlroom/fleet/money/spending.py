@@ -1,0 +1,208 @@
+"""Usage on its way into the ledger: what hosts send is priced, booked once, acknowledged, and summed up.
+
+A piece is acknowledged when it is on the disk; what was not is sent again. Times are ours, prices hold for the moment
+of use. The sheet may take a moment to be read: until then nothing is asked for, and nothing is lost.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import Protocol
+
+from controlroom.domain import events
+from controlroom.domain.model import Fleet, LinkState
+from controlroom.domain.money.periods import period
+from controlroom.fleet.bookkeeper import Bookkeeper
+from controlroom.fleet.books.cost_views import money
+from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.books.run_book import number_of
+from controlroom.fleet.books.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
+from controlroom.fleet.books.use_views import summed_anew
+from controlroom.fleet.configuration.toml_file import ConfigProblem
+from controlroom.fleet.errands import Errands
+from controlroom.fleet.hosts.usage_seen import Used
+from controlroom.meter.names import is_adopted_name
+from controlroom.meter.prices import Sheet, micro
+from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
+
+log = logging.getLogger("controlroom.spending")
+
+AGAIN = 30.0
+"""Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
+
+
+class Room(Protocol):
+    """What spending needs of the engine."""
+
+    fleet: Fleet
+    clock: Callable[[], int]
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def send(self, host: str, message: UsageOrder) -> bool:
+        """Send a host an order about usage; False when it cannot be reached."""
+
+    def booked(self) -> None:
+        """Something was booked: what it changes is to be looked at."""
+
+    def priced(self, sheet: Sheet) -> None:
+        """The price sheet is read."""
+
+
+def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
+    """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
+    hour, next_hour = period("hour", now, zone)
+    return hour, period("day", now, zone)[0], next_hour - now
+
+
+class Spending:
+    """Books what all hosts send. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper, load: Callable[[], Sheet], zone: tzinfo) -> None:
+        """`load` reads the price sheet, in a thread, and may raise `ConfigProblem`; days begin where `zone` is."""
+        self._zone = zone
+        self._room, self._ledger, self._books, self._load = room, ledger, books, load
+        self._sheet: Sheet | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._errands = Errands("booking")
+        self._stale: set[str] = set()
+        """Hosts with sums that are older than what is booked."""
+        self._summing = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Read the sheet, then ask the hosts that are up."""
+        self._reading = self._errands.begin(self._read_sheet())
+
+    async def sheet_tried(self) -> None:
+        """Wait until the sheet has been read, or could not be: who asks for something at once is not told off."""
+        if self._reading is not None and not self._reading.done():
+            await asyncio.wait([self._reading])
+
+    def close(self) -> None:
+        """Do nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._errands.close()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is being read or booked."""
+        await self._errands.wait_idle()
+
+    def host_up(self, host: str) -> None:
+        """A host is there (again): ask for what it has beyond what is booked."""
+        if self._sheet is not None:
+            self._errands.begin(self._ask(host))
+
+    def used(self, host: str, used: Used) -> None:
+        """A host has sent a piece."""
+        if self._sheet is not None:
+            self._errands.begin(self._book(host, used, self._sheet))
+
+    # ----------------------------------------------------------------------- the sheet
+
+    async def _read_sheet(self) -> None:
+        try:
+            self._sheet = await asyncio.to_thread(self._load)
+            self._room.priced(self._sheet)
+            self._errands.begin(self._sum_by(self._sheet))
+        except ConfigProblem as problem:
+            log.error("nothing is metered: %s", problem)
+            asyncio.get_running_loop().call_later(AGAIN, self.start)
+            return
+        for host in self._room.fleet.hosts.values():
+            if host.link is LinkState.UP:
+                self.host_up(host.name)
+
+    async def _sum_by(self, sheet: Sheet) -> None:
+        """Have the sums kept by the sheet's limits of long prompts: advice is then at hand when it is asked for."""
+        try:
+            anew = await asyncio.to_thread(summed_anew, self._ledger, sheet.limits)
+        except LedgerProblem as problem:
+            log.error("the sums are not made anew by the price sheet: %s", problem)
+        else:
+            if anew:
+                self._books.booked(anew)
+
+    # ----------------------------------------------------------------------- hosts
+
+    async def _ask(self, host: str) -> None:
+        try:
+            rows = await asyncio.to_thread(self._ledger.read, *read_places(host))
+        except LedgerProblem as problem:
+            self._later(host, str(problem))
+            return
+        here = {agent.name for agent in self._room.fleet.agents_on(host)}
+        lost = {name for name, *_ in rows if is_adopted_name(name) and name not in here}
+        if lost:  # their transcripts are read anew if they are still there
+            self._books.booked([forgotten(host, name) for name in lost])
+        self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
+        self._sum_up(host)
+
+    async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
+        place = used.place
+        if used.damaged:
+            log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
+        bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
+        source = self._source(host, used)
+        statements = book(source, bookings, used.reports) if bookings or used.reports else []
+        noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
+        if problem := await self._books.booked([*statements, noted]):
+            self._later(host, problem)
+            return
+        self._room.booked()
+        self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
+        self._sum_up(host)
+
+    def _source(self, host: str, used: Used) -> Source:
+        name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
+        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        if agent is None or (agent.adopted and agent.session != used.session):
+            return Source(host, name, "", "", "", epoch)
+        return Source(host, name, agent.profile, agent.cwd, agent.billing, epoch)
+
+    def _later(self, host: str, problem: str) -> None:
+        log.error("the usage of %s is not booked: %s", host, problem)
+        asyncio.get_running_loop().call_later(AGAIN, self.host_up, host)
+
+    # ----------------------------------------------------------------------- sums
+
+    def _sum_up(self, *hosts: str) -> None:
+        """Read the sums of hosts and the room anew; what is booked while that is done waits for the next time."""
+        self._stale.update(hosts)
+        if not self._summing:
+            self._summing = True
+            self._errands.begin(self._sum_up_all())
+
+    async def _sum_up_all(self) -> None:
+        try:
+            again = True
+            while again:
+                while self._stale:
+                    await self._sum_up_host(self._stale.pop())
+                await self._count_money()
+                again = bool(self._stale)
+        except LedgerProblem as problem:
+            log.error("what was spent cannot be read: %s", problem)
+        finally:
+            self._summing = False
+
+    async def _sum_up_host(self, host: str) -> None:
+        rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
+        spent: Counter[str] = Counter()
+        for name, epoch, pico in rows:
+            agent = self._room.fleet.agents.get(f"{host}/{name}")
+            if agent and (not agent.adopted or epoch == number_of(agent.session)):
+                spent[agent.id] += pico
+        self._room.happened(events.SpendingSeen(host, {key: micro(pico) for key, pico in spent.items()}))
+
+    async def _count_money(self) -> None:
+        """Sum up the hour and the day, now and when another hour begins."""
+        hour, day, left = hour_and_day(self._room.clock(), self._zone)
+        self._room.happened(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)

@@ -1,0 +1,1 @@
+"""What Claude Code writes and says, and what is written back to it."""

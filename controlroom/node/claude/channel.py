@@ -1,0 +1,396 @@
+"""Claude's control channel, without a pipe in it: what its events mean, and what to write back.
+
+Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-json --output-format stream-json
+--permission-prompt-tool stdio`, observed. Worth knowing of it:
+  - one `result` ends a turn; `system/init` begins each. Error results say `subtype: success`, so only `is_error`,
+    `terminal_reason` and `api_error_status` count;
+  - a message sent during a turn is taken in at the next tool call, or begins a turn of its own after the result, and
+    several may become one turn: their number says nothing, so its input is closed when no turn begins for a while;
+  - a background task that ends begins a turn of its own;
+  - questions are asked one at a time, an interrupt withdraws them, and the turn ends with an `aborted_…` reason;
+  - what `AskUserQuestion` asks is answered by allowing it with `answers` put into its input.
+Read by the runner, which must stay small.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from controlroom.meter.loose import number, table, tables, text, whole
+from controlroom.meter.speech import asked, limit_name, retry_words
+from controlroom.meter.states import State
+from controlroom.node.claude.usage_question import is_answer
+from controlroom.node.outcome import Exit, Refused
+from controlroom.node.spec import Spec
+
+SETTLE = 3_000
+"""Milliseconds without a new turn after which the work is taken to be over, when there may be more to come."""
+
+_MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000
+_NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profile a credential"
+_REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
+_DENIED = "The operator denied this."
+
+
+class Question(NamedTuple):
+    """A permission prompt that is open. `given` is the tool's input, as it must be sent back."""
+
+    id: str
+    tool: str
+    text: str
+    at: int
+    given: dict[str, Any]
+    suggestions: list[dict[str, Any]]
+
+
+class Seen(NamedTuple):
+    """The event that put the agent into its state, in Claude's words, and when."""
+
+    state: State
+    value: str
+    at: int
+
+
+def new_session(random: bytes) -> str:
+    """Make a session id, a version 4 UUID, of 16 random bytes."""
+    mixed = bytearray(random)
+    mixed[6], mixed[8] = mixed[6] & 0x0F | 0x40, mixed[8] & 0x3F | 0x80
+    digits = mixed.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
+
+
+def command_line(program: str, more: tuple[str, ...], spec: Spec, session: str) -> list[str]:
+    """Build Claude's argv. `session` is the new session's id, unused when `spec.resume` goes on with one."""
+    argv = [program, *more, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+    argv += ["--permission-prompt-tool", "stdio"]
+    argv += ["--resume", spec.resume] if spec.resume else ["--session-id", session]
+    options = (
+        ("--model", spec.model),
+        ("--permission-mode", spec.permission_mode),
+        ("--max-turns", str(spec.max_turns or "")),
+        ("--max-budget-usd", spec.max_budget_usd),
+    )
+    return argv + [part for name, value in options if value for part in (name, value)]
+
+
+def interactive_line(program: str, more: tuple[str, ...], spec: Spec, session: str) -> list[str]:
+    """Build the argv of Claude on a terminal; limits on turns and dollars exist only without one."""
+    argv = [program, *more, *(("--resume", spec.resume) if spec.resume else ("--session-id", session))]
+    options = (("--model", spec.model), ("--permission-mode", spec.permission_mode))
+    return argv + [part for name, value in options if value for part in (name, value)]
+
+
+class Conversation:
+    """One run of Claude: feed it events, ask it what to write. Times are UTC ms."""
+
+    def __init__(self, session: str = "", model: str = "", settle: int = SETTLE) -> None:
+        self.state = State.STARTING
+        self.detail = ""
+        self.session, self.model = session, model
+        self.limited_until = 0
+        self.seen: Seen | None = None
+        self._settle = settle
+        self._questions: dict[str, Question] = {}
+        self._denials: set[str] = set()
+        self._tasks: tuple[str, ...] = ()
+        self._plan = ""
+        self._turn = False
+        self._begun = False
+        self._more_may_come = False
+        self._interrupting = False
+        self._closed = False
+        self._over: Callable[[Exit], tuple[State, str]] | None = None
+        self._turn_ended = 0
+        self._login_refused = False
+        self._reset = 0
+
+    # ------------------------------------------------------------------ what is so
+
+    @property
+    def question(self) -> Question | None:
+        """The oldest open question."""
+        return next(iter(self._questions.values()), None)
+
+    @property
+    def denied(self) -> int:
+        """How many tool calls have been denied."""
+        return len(self._denials)
+
+    @property
+    def may_close_at(self) -> int | None:
+        """When its input may be closed (a time that may have passed); None: there is something to wait for."""
+        idle = self.state is State.IDLE
+        if self._closed or self._turn or not self._turn_ended or idle or self._questions or self._tasks:
+            return None
+        return self._turn_ended + (self._settle if self._more_may_come else 0)
+
+    @property
+    def working(self) -> bool:
+        """Say whether a turn is on that an interrupt could stop."""
+        return self._turn and self._begun and not self._closed
+
+    # ------------------------------------------------------------------ what to write
+
+    def begin(self, task: str) -> bytes:
+        """Give the task as the first message."""
+        self._turn = True
+        return _user(task)
+
+    def message(self, words: str) -> bytes:
+        """Say something to it. Raises `Refused` when it takes nothing more."""
+        if self._closed:
+            raise Refused("it has finished its task and is ending; reassign it to go on")
+        if not words.strip():
+            raise Refused("there is nothing in this message")
+        self._more_may_come |= self._turn
+        self._turn = True
+        if self.state is State.IDLE:
+            self.state, self.detail = State.WORKING, ""
+        return _user(words)
+
+    def interrupt(self, request: str) -> bytes:
+        """Stop the turn; it then waits for a message. Raises `Refused` when no turn is on."""
+        if not self.working:
+            raise Refused("it is not working on anything that could be stopped")
+        self._interrupting = True
+        return _line({"type": "control_request", "request_id": request, "request": {"subtype": "interrupt"}})
+
+    def asking(self, line: bytes) -> bytes:
+        """Put a question of the runner's own. Raises `Refused` when it takes nothing more."""
+        if self._closed:
+            raise Refused("it has finished its task and is ending")
+        return line
+
+    def answer(self, question: str, verdict: str, words: str, now: int) -> bytes:
+        """Answer an open question. Raises `Refused` when it is not open, or the verdict says nothing to it."""
+        open_one = self._questions.get(question)
+        if open_one is None:
+            raise Refused("this question is no longer open")
+        if self._closed:
+            raise Refused("its input is closed, nothing reaches it any more: kill it, or reassign it")
+        if verdict not in ("allow", "always", "deny"):
+            raise Refused(f"{ascii(verdict)[:40]} is no answer: allow, always or deny")
+        asks = open_one.tool == "AskUserQuestion"
+        if asks and verdict != "deny" and not words.strip():
+            raise Refused("this question wants an answer in words, or the number of a choice")
+        del self._questions[question]
+        self._settled(now, f"answered {verdict}")
+        if verdict == "deny":
+            return _reply(question, {"behavior": "deny", "message": words or _DENIED})
+        allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": open_one.given}
+        if asks:
+            allowed["updatedInput"] = {**open_one.given, "answers": _answers(open_one.given, words)}
+        elif verdict == "always" and open_one.suggestions:
+            allowed["updatedPermissions"] = _lasting(open_one.suggestions)
+        reply = _reply(question, allowed)
+        return reply + self.message(words) if words.strip() and not asks else reply
+
+    def closed(self) -> None:
+        """Its input has been closed: it takes nothing more."""
+        self._closed = True
+
+    # ------------------------------------------------------------------ what it says
+
+    def feed(self, event: dict[str, Any], now: int) -> bytes:
+        """Take one event. Gives what must be written back at once, mostly nothing."""
+        kind = event.get("type")
+        handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
+        return (handler(self, event, now) or b"") if handler else b""
+
+    def over(self, ended: Exit) -> tuple[State, str]:
+        """Say what became of it, now that its process has ended by itself."""
+        if ended.signal is not None or (self._over is None and ended.code):
+            return State.FAILED, ended.words()
+        return self._over(ended) if self._over else (State.FAILED, "it ended without a result")
+
+    def _become(self, state: State, detail: str, value: str, now: int) -> None:
+        if (state, detail) != (self.state, self.detail):
+            self.state, self.detail = state, detail
+            self.seen = Seen(state, value, now)
+        if state is not State.LIMITED:
+            self.limited_until = 0
+
+    def _settled(self, now: int, value: str) -> None:
+        """Be working, or waiting when a question is open."""
+        question = self.question
+        if question is None:
+            self._become(State.WORKING, "", value, now)
+        else:
+            first = question.text.split("\n", 1)[0][:120]
+            self._become(State.WAITING, f"asks: {first}", f"can_use_tool {question.tool[:60]}", now)
+
+    def _system(self, event: dict[str, Any], now: int) -> None:
+        subtype = event.get("subtype")
+        if subtype == "init":
+            self._init(event, now)
+        elif subtype == "api_retry":
+            self._retry(event, now)
+        elif subtype == "background_tasks_changed":
+            self._tasks = tuple(text(task.get("description"), 80) for task in tables(event.get("tasks")))
+            self._more_may_come = True
+            self._turn_ended = self._turn_ended and now
+
+    def _init(self, event: dict[str, Any], now: int) -> None:
+        self.model = text(event.get("model"), 100) or self.model
+        self.session = text(event.get("session_id"), 64) or self.session
+        self._turn = self._begun = True
+        self._interrupting = False
+        self._settled(now, "system init")
+
+    def _retry(self, event: dict[str, Any], now: int) -> None:
+        if self._questions:  # of a subagent; a person is waited for all the same
+            return
+        words = retry_words(event)
+        value = f"api_retry {whole(event.get('error_status')) or 'no answer'}"
+        if event.get("error") == "rate_limit" or event.get("error_status") == 429:
+            self._become(State.LIMITED, words, value, now)
+            self.limited_until = now + whole(event.get("retry_delay_ms"), 10**10)
+        else:
+            self._become(State.WORKING, words, value, now)
+
+    def _assistant(self, event: dict[str, Any], now: int) -> None:
+        if event.get("error") == "authentication_failed":
+            self._login_refused = True
+        if event.get("is_api_error_message") or event.get("error"):
+            return
+        for block in tables(table(event.get("message")).get("content")):
+            if block.get("name") == "ExitPlanMode":
+                self._plan = text(table(block.get("input")).get("plan"), 8_000)
+        self._moved(event, now)
+
+    def _moved(self, event: dict[str, Any], now: int) -> None:
+        if self._turn:
+            self._settled(now, text(event.get("type"), 40))
+
+    def _rate_limit(self, event: dict[str, Any], now: int) -> None:
+        info = table(event.get("rate_limit_info"))
+        if info.get("status") != "rejected" or info.get("isUsingOverage"):
+            return
+        name = limit_name(text(info.get("rateLimitType")))
+        self._reset = int(number(info.get("resetsAt"), 1e11) * 1000)
+        if self._questions:
+            return
+        self._become(State.LIMITED, name, f"rate_limit_event rejected {name}", now)
+        self.limited_until = self._reset
+
+    def _asks(self, event: dict[str, Any], now: int) -> bytes:
+        request, ident = table(event.get("request")), text(event.get("request_id"), 200)
+        if request.get("subtype") != "can_use_tool" or not ident or len(self._questions) >= _MOST_QUESTIONS:
+            return _line({"type": "control_response", "response": _no(ident)}) if ident else b""
+        tool, given = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
+        words = self._plan if tool == "ExitPlanMode" and self._plan else asked(tool, given)
+        suggestions = tables(request.get("permission_suggestions"))
+        self._questions[ident] = Question(ident, tool, words, now, given, suggestions)
+        self._settled(now, "can_use_tool")
+        return b""
+
+    def _withdraws(self, event: dict[str, Any], now: int) -> None:
+        if self._questions.pop(text(event.get("request_id"), 200), None):
+            self._settled(now, "control_cancel_request")
+
+    def _responds(self, event: dict[str, Any], _now: int) -> None:
+        if table(event.get("response")).get("subtype") == "error" and not is_answer(event):
+            self._interrupting = False
+
+    def _result(self, event: dict[str, Any], now: int) -> None:
+        self._turn, self._turn_ended = False, now
+        self._questions.clear()
+        for denial in tables(event.get("permission_denials"))[: _MOST_DENIALS - len(self._denials)]:
+            self._denials.add(text(denial.get("tool_use_id"), 100))
+        value = _result_words(event)
+        if self._interrupting:
+            self._interrupting = False
+            self._over = lambda _ended: (State.FAILED, "interrupted")
+            self._become(State.IDLE, "interrupted", value, now)
+        elif event.get("is_error"):
+            failed = self._failure(event)
+            self._over = lambda _ended: failed
+            limited = failed[0] is State.LIMITED
+            self._become(*(failed if limited else (State.WORKING, "")), value, now)
+            self.limited_until = self._reset if limited else 0
+            self.seen = Seen(failed[0], value, now)
+        else:
+            self._over = self._finished
+            waits = f"waits for {self._tasks[0]}" if self._tasks else ""
+            self._become(State.WORKING, waits, value, now)
+            self.seen = Seen(State.WORKING if self._tasks else State.DONE, value, now)
+
+    def _finished(self, ended: Exit) -> tuple[State, str]:
+        if ended.code:
+            return State.FAILED, ended.words()
+        return State.DONE, f"done, {self.denied} denied" if self.denied else ""
+
+    def _failure(self, event: dict[str, Any]) -> tuple[State, str]:
+        status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
+        errors = event.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors else event.get("result")
+        words = text(first, 400).strip().split("\n", 1)[0]
+        if reason == "max_turns":
+            return State.FAILED, f"{words or 'max_turns reached'}; raise max_turns, or reassign --continue"
+        if reason == "budget_exhausted":
+            return State.FAILED, f"{words or 'budget used up'}; raise max_budget_usd, or reassign --continue"
+        if status == 429:
+            return State.LIMITED, words or "429 rate limit"
+        if self._login_refused or status == 401:
+            return State.FAILED, _REFUSED_LOGIN if status else _NOT_LOGGED_IN
+        if reason.startswith("aborted"):
+            return State.FAILED, "interrupted by a signal"
+        return State.FAILED, words or reason or "it failed without a reason"
+
+
+_HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]] = {
+    "system": Conversation._system,
+    "assistant": Conversation._assistant,
+    "user": Conversation._moved,
+    "stream_event": Conversation._moved,
+    "rate_limit_event": Conversation._rate_limit,
+    "control_request": Conversation._asks,
+    "control_cancel_request": Conversation._withdraws,
+    "control_response": Conversation._responds,
+    "result": Conversation._result,
+}
+
+
+def _result_words(event: dict[str, Any]) -> str:
+    parts = ("result", text(event.get("terminal_reason"), 60), str(whole(event.get("api_error_status")) or ""))
+    return " ".join(part for part in parts if part)
+
+
+def _lasting(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Choose what `always` grants: the rules and folders proposed, for this session, and nothing kept in files.
+
+    A change of the whole permission mode is taken only when nothing smaller was proposed.
+    """
+    rules = [item for item in suggestions if item.get("type") in ("addRules", "addDirectories")]
+    return [{**item, "destination": "session"} for item in rules or suggestions]
+
+
+def _answers(given: dict[str, Any], words: str) -> dict[str, str]:
+    """Give each question its answer: a line each when there are as many, else all of it; a number names a choice."""
+    questions = [question for question in tables(given.get("questions")) if isinstance(question.get("question"), str)]
+    rows = words.strip().split("\n")
+    rows = rows if len(rows) == len(questions) else [words.strip()] * len(questions)
+    return {question["question"]: _choice(question, row.strip()) for question, row in zip(questions, rows, strict=True)}
+
+
+def _choice(question: dict[str, Any], row: str) -> str:
+    labels = [text(option.get("label")) for option in tables(question.get("options"))]
+    chosen = int(row) if row.isdecimal() and row.isascii() and len(row) < 3 else 0
+    return labels[chosen - 1] if 0 < chosen <= len(labels) else row
+
+
+def _user(words: str) -> bytes:
+    return _line({"type": "user", "message": {"role": "user", "content": words}})
+
+
+def _reply(request: str, response: dict[str, Any]) -> bytes:
+    success = {"subtype": "success", "request_id": request, "response": response}
+    return _line({"type": "control_response", "response": success})
+
+
+def _no(request: str) -> dict[str, Any]:
+    return {"subtype": "error", "request_id": request, "error": "not supported here"}
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""Agents that others started on this host."""

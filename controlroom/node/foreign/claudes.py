@@ -1,0 +1,221 @@
+"""Claudes that others started: which processes they are, and what Claude writes about them.
+
+`CONFIG/sessions/PID.json` tells what a Claude does now, `CONFIG/projects/SLUG/SESSION.jsonl` what was said; CONFIG is
+$CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.330, observed). All of it may be anybody's writing: bounded, never
+followed through a link, and read again only when it has changed. After SIGKILL a session file stays: it counts only
+for the process that it names, pid and start.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from controlroom.meter.loose import table, text, whole
+from controlroom.meter.redact import redact
+from controlroom.meter.speech import telling_words
+from controlroom.meter.states import State
+from controlroom.node.agents import signature
+from controlroom.node.files import open_regular, read_regular
+from controlroom.node.sights.evidence import SESSION_STATES, sessions_folder
+from controlroom.node.sights.processes import LINUX, Process, program
+from controlroom.wire.lines import PeerError, from_line
+
+NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainThread"})
+"""What processes call themselves that may be a Claude: the native program, or a runtime of its script."""
+
+_PROGRAMS, _RUNTIMES = frozenset({"claude", "claude.exe"}), frozenset({"node", "nodejs", "bun"})
+_SCRIPTS = ("/claude-code/cli.js", "/claude-code/cli.mjs", "/bin/claude")
+
+_SESSION_LIMIT = 64 * 1024
+_BACK = 512 * 1024
+"""Bytes read of a transcript at once: the last ones. A line that repeats a request can have some 140 kB."""
+
+_SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def is_claude(process: Process) -> bool:
+    """Tell whether a process of this user runs Claude Code."""
+    if process.name not in NAMES:
+        return False
+    found = program(process.pid)
+    if found is None:
+        return False
+    runs, called = os.path.basename(found.path), os.path.basename(found.argv[0])
+    if runs in _PROGRAMS or called in _PROGRAMS:
+        return True
+    return runs in _RUNTIMES and any(word.endswith(_SCRIPTS) for word in found.argv[1:4])
+
+
+class Session(NamedTuple):
+    """What a session file says of its process."""
+
+    state: State
+    words: str
+    """Its own words: `busy`, `waiting: permission prompt`, …"""
+    waits_for: str = ""
+    id: str = ""
+    cwd: str = ""
+    since: int = 0
+    """UTC ms; 0: it does not say."""
+
+
+class Running(NamedTuple):
+    """A Claude of others at work on a session."""
+
+    name: str
+    """The agent's."""
+    session: str
+    run: str
+    """Names this process and session for ever (`meter.reports`)."""
+    began: int
+    """UTC ms."""
+    transcript: str
+    busy: bool
+
+
+class SessionFile:
+    """The session file of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        folder = sessions_folder(process.pid)
+        self._path = os.path.join(folder, f"{process.pid}.json")
+        self.projects = os.path.join(os.path.dirname(folder), "projects")
+        self._signature: tuple[int, ...] = ()
+        self._session: Session | None = None
+
+    def read(self) -> Session | None:
+        """Say what it says now; None when there is none."""
+        seen = signature(self._path)
+        if seen != self._signature:
+            self._signature = seen
+            self._session = self._fresh() if seen else None
+        return self._session
+
+    def _fresh(self) -> Session | None:
+        try:
+            value = from_line(read_regular(self._path, _SESSION_LIMIT))
+        except FileNotFoundError:
+            return None
+        except (OSError, PeerError) as error:
+            return Session(State.UNKNOWN, f"cannot be read: {error}"[:300])
+        if LINUX and str(value.get("procStart", self._process.start)) != str(self._process.start):
+            return Session(State.UNKNOWN, "stale: of an earlier process")
+        return _session(value)
+
+
+def _session(value: dict[str, Any]) -> Session | None:
+    status = text(value.get("status"), 40)
+    if not status:
+        return None
+    waits_for = text(value.get("waitingFor"), 200) if status == "waiting" else ""
+    state = SESSION_STATES.get(status, State.UNKNOWN)
+    ident = text(value.get("sessionId"), 100)
+    return Session(
+        state,
+        f"{status}: {waits_for}" if waits_for else status,
+        waits_for,
+        ident if _SESSION.fullmatch(ident) else "",
+        text(value.get("cwd"), 1000),
+        whole(value.get("statusUpdatedAt")) or whole(value.get("startedAt")),
+    )
+
+
+def find_transcript(projects: str, session: Session) -> str:
+    """Give the path of a session's transcript, "" while there is none.
+
+    It lies in the folder of the project it began in, which is named after the folder's real path.
+    """
+    if not session.id:
+        return ""
+    name = f"{session.id}.jsonl"
+    likely = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
+    if signature(found := os.path.join(projects, likely, name)):
+        return found
+    try:
+        folders = os.listdir(projects)
+    except OSError:
+        return ""
+    paths = (os.path.join(projects, folder, name) for folder in folders)
+    return next((path for path in paths if signature(path)), "")
+
+
+class Transcript:
+    """The end of one transcript: the newest words and the model, from what was added since the last look."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.model = self.words = ""
+        self.at = 0
+        """When the newest words were said, UTC ms."""
+        self._signature: tuple[int, ...] = ()
+        self._offset = 0
+
+    def read(self) -> bool:
+        """Read what was added, or the end of it; tell whether anything new was said."""
+        seen = signature(self.path)
+        if not seen or seen == self._signature:
+            return False
+        self._signature = seen
+        data, self._offset = read_end(self.path, self._offset, _BACK)
+        before = self.words, self.at, self.model
+        self._take(list(spoken(data)))
+        return before != (self.words, self.at, self.model)
+
+    def _take(self, events: list[tuple[int, dict[str, Any], bytes]]) -> None:
+        """Keep the newest words, and the newest model that is one."""
+        for _, event, line in reversed(events):
+            if words := redact(telling_words("a", line)):
+                self.words, self.at = words, said_at(event)
+                break
+        models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
+        self.model = next((model for model in models if model and not model.startswith("<")), self.model)
+
+
+def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Read whole lines that stand after `offset`, the last `limit` bytes at most; give them and where they end.
+
+    A file that has become shorter is read anew. What cannot be read has nothing to say.
+    """
+    try:
+        descriptor, size = open_regular(path)
+    except OSError:
+        return b"", offset
+    try:
+        start = max(offset if size >= offset else 0, size - limit)
+        data = os.pread(descriptor, size - start, start)
+    except OSError:
+        return b"", offset
+    finally:
+        os.close(descriptor)
+    end = data.rfind(b"\n") + 1
+    begin = 0 if start in (0, offset) else data.find(b"\n") + 1
+    return data[begin : max(begin, end)], start + end
+
+
+def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+    """Give those lines of a transcript in which somebody speaks, each with where it begins in `data`.
+
+    The others repeat requests and are far larger.
+    """
+    start = 0
+    for line in data.split(b"\n"):
+        begin, start = start, start + len(line) + 1
+        if b'"type":"assistant"' not in line and b'"type":"user"' not in line:
+            continue
+        try:
+            event = from_line(line)
+        except PeerError:
+            continue
+        if event.get("type") in ("assistant", "user") and not event.get("isMeta") and not event.get("isSidechain"):
+            yield begin, event, line
+
+
+def said_at(event: dict[str, Any]) -> int:
+    """Give the time of a line of a transcript, UTC ms; 0 when it has none."""
+    try:
+        return int(datetime.fromisoformat(text(event.get("timestamp"), 40).replace("Z", "+00:00")).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,1 @@
+"""Agents' logs: written, read, followed, searched."""

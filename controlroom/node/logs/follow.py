@@ -1,0 +1,190 @@
+"""Logs that home wants to see live, and older text on request.
+
+Whole records, in order, each byte once. What is under way to home is bounded by a window that home opens again with
+`Credit`. A log may use only as much of the window as is still free, so one flood fills half of it at most and a quiet
+log always finds room. What stays behind for long on a slow link is skipped, and its size is told.
+"""
+
+import asyncio
+import base64
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlroom.meter.names import agent_name_problem
+from controlroom.node.folder import agent_folder
+from controlroom.node.logs import segments
+from controlroom.node.logs.segments import Piece, Place
+from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LogChunk
+
+CHUNK = 32 * 1024
+"""Bytes of one `LogChunk`, unless a single record is longer."""
+
+FETCHED = 512 * 1024
+"""Bytes of one `Fetched` at most."""
+
+BEHIND = 2.0
+"""Seconds that a log may stay behind by more than the window before it skips to its tail."""
+
+_SMALLEST = 1024
+_TAIL = LOG_WINDOW // 4
+_MAX_FOLLOWED = 256
+
+
+@dataclass(eq=False)
+class _Feed:
+    name: str
+    epoch: int
+    folder: str
+    place: Place
+    under_way: int = 0
+    skipped: int = 0
+    behind_since: float | None = None
+
+
+class Follower:
+    """The followed logs of one connection. `send` takes what goes home, `clock` counts seconds."""
+
+    def __init__(self, state: str, send: Callable[[LogChunk], None], clock: Callable[[], float]) -> None:
+        self._state, self._send, self._clock = state, send, clock
+        self._feeds: dict[tuple[str, int], _Feed] = {}
+        self._touched: set[str] = set()
+        self._blocked: set[_Feed] = set()
+        self._under_way: deque[tuple[_Feed, int]] = deque()
+        self._used = 0
+        self._soon: asyncio.Handle | None = None
+
+    def follow(self, wanted: Follow) -> None:
+        """Send these logs from now on and no others."""
+        feeds = {}
+        for log in wanted.logs[:_MAX_FOLLOWED]:
+            if agent_name_problem(log.name) is None:
+                key = log.name, log.epoch
+                folder = agent_folder(self._state, log.name, log.epoch)
+                place = segments.resolved(folder, Place(log.segment, log.offset))
+                feeds[key] = self._feeds.get(key) or _Feed(log.name, log.epoch, folder, place)
+                self.touch(log.name)
+        self._feeds = feeds
+        self._blocked &= set(feeds.values())
+
+    def touch(self, name: str) -> None:
+        """Say that an agent's log may have grown. It is read once all that is known now has been said."""
+        self._touched.add(name)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._pump)
+
+    def touch_all(self) -> None:
+        """Say that any log may have grown."""
+        for name, _ in self._feeds:
+            self.touch(name)
+
+    def credit(self, size: int) -> None:
+        """Take note that home has taken `size` bytes of records."""
+        size = min(max(0, size), self._used)
+        self._used -= size
+        while size:
+            feed, sent = self._under_way.popleft()
+            taken = min(size, sent)
+            feed.under_way -= taken
+            size -= taken
+            if taken < sent:
+                self._under_way.appendleft((feed, sent - taken))
+        self._advance_all(self._blocked)
+
+    def fetch(self, wanted: Fetch) -> Fetched:
+        """Read older text. Before an answer that reaches a followed log's end, what lies before is sent to it."""
+        folder = agent_folder(self._state, wanted.name, wanted.epoch)
+        if agent_name_problem(wanted.name) or not segments.numbers(folder):
+            reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
+            return Fetched(wanted.id, 0, 0, "", 0, 0, first=True, reason=reason)
+        place = segments.resolved(folder, Place(wanted.segment, wanted.offset))
+        if wanted.forward:
+            piece = segments.after(folder, place, FETCHED) or Piece(place, place, b"")
+            piece = _first_records(piece, max(1, wanted.count))
+        else:
+            place = self._caught_up((wanted.name, wanted.epoch), place)
+            piece = segments.before(folder, place, max(1, wanted.count), FETCHED)
+        first = piece.start <= segments.begin(folder)
+        total = segments.pending(folder, Place(0, 0))
+        before = max(0, total - segments.pending(folder, piece.start))
+        data = base64.b64encode(piece.data).decode()
+        return Fetched(wanted.id, *piece.start, data, *piece.end, first=first, before=before, total=total)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._soon:
+            self._soon.cancel()
+
+    def _pump(self) -> None:
+        self._soon = None
+        touched, self._touched = self._touched, set()
+        self._advance_all({feed for feed in self._feeds.values() if feed.name in touched})
+
+    def _advance_all(self, feeds: set[_Feed]) -> None:
+        """Send what there is, a piece of each log in turn."""
+        waiting = sorted(feeds, key=lambda feed: (feed.under_way, feed.name))
+        while waiting:
+            waiting = [feed for feed in waiting if self._advance(feed)]
+
+    def _advance(self, feed: _Feed) -> bool:
+        """Send one piece of a log; False when it has no more or may not now."""
+        self._blocked.discard(feed)
+        fair = (LOG_WINDOW - self._used - feed.under_way) // 2
+        if fair < _SMALLEST:
+            self._held_up(feed)
+            return False
+        piece = segments.after(feed.folder, feed.place, min(CHUNK, fair))
+        if piece is None:
+            feed.behind_since = None
+            return False
+        self._give(feed, piece)
+        return True
+
+    def _give(self, feed: _Feed, piece: Piece) -> None:
+        data, skipped = base64.b64encode(piece.data).decode(), feed.skipped + piece.skipped
+        self._send(LogChunk(feed.name, feed.epoch, *piece.start, data, *piece.end, skipped=skipped))
+        feed.place, feed.skipped = piece.end, 0
+        if piece.data:
+            feed.under_way += len(piece.data)
+            self._used += len(piece.data)
+            self._under_way.append((feed, len(piece.data)))
+
+    def _held_up(self, feed: _Feed) -> None:
+        """Remember a log that may not send now; skip to its tail when that has lasted."""
+        self._blocked.add(feed)
+        now = self._clock()
+        if feed.behind_since is None:
+            feed.behind_since = now
+        if now - feed.behind_since > BEHIND:
+            backlog = segments.pending(feed.folder, feed.place)
+            if backlog > LOG_WINDOW:
+                newest = segments.end(feed.folder)
+                start = segments.before(feed.folder, newest, _TAIL, _TAIL).start
+                if start > feed.place:
+                    feed.skipped += backlog - segments.pending(feed.folder, start)
+                    feed.place = start
+                feed.behind_since = now
+
+    def _caught_up(self, key: tuple[str, int], place: Place) -> Place:
+        """Send a followed log up to `place` or a little beyond; give the place up to which it has been sent."""
+        feed = self._feeds.get(key)
+        if feed is None or feed.place >= place:
+            return place
+        backlog = segments.pending(feed.folder, feed.place) - segments.pending(feed.folder, place)
+        if backlog > LOG_WINDOW:
+            feed.skipped += backlog
+            self._give(feed, Piece(place, place, b""))
+        while feed.place < place and (piece := segments.after(feed.folder, feed.place, CHUNK)):
+            self._give(feed, piece)
+        return max(place, feed.place)
+
+
+def _first_records(piece: Piece, count: int) -> Piece:
+    """Keep the first `count` records of a piece."""
+    cut = 0
+    for _ in range(count):
+        found = piece.data.find(b"\n", cut) + 1
+        if not found:
+            return piece
+        cut = found
+    return piece._replace(data=piece.data[:cut], end=Place(piece.start.segment, piece.start.offset + cut))

@@ -1,0 +1,213 @@
+"""Searching an agent's log where it lies: over raw bytes, whole segments at a time, then over what a person would read.
+
+A search is done in pieces of bounded work, and each says where the next one goes on. Segments may grow, be cut or be
+deleted meanwhile. An entry is a record with those that it is continued by; it is found as one, within its segment.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from controlroom.meter.inert import inert
+from controlroom.meter.shown import shown_lines
+from controlroom.node.logs import segments
+from controlroom.node.logs.query import Query
+from controlroom.node.logs.segments import Place
+from controlroom.wire.inquiries import Found, FoundLine, Hit, Search
+from controlroom.wire.records import unpack_all
+
+WORK = 0.25
+"""Seconds of work for one answer, about."""
+
+HITS = 500
+"""Hits of one answer at most."""
+
+ANSWER = 128 * 1024
+"""Characters of lines in one answer, about."""
+
+_WINDOW = 8 * 1024 * 1024
+"""Bytes read at once. No segment that a runner wrote is longer."""
+_LINES, _LINE = 40, 4000
+_HEADER = 17
+"""Bytes before a record's body, with the newline before it."""
+_CONTINUED = re.compile(rb"\n\d{13} [OEAIN] ")
+_COLOURS = re.compile(rb"(?:\x1b|\\u001b)\[[0-9;:]{0,64}m")
+
+
+class _Entry(NamedTuple):
+    """Where an entry begins and ends: newlines in the searched text, and its bytes in the segment."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+
+
+class _Block:
+    """A part of a segment, whole records. What is searched has no colours, and small letters unless they matter."""
+
+    def __init__(self, data: bytes, query: Query) -> None:
+        self.data = b"\n" + data
+        """A newline stands before every record."""
+        self._needles = query.needles
+        coloured = b"\x1b" in data or (b"\\" in data and b"\\u001b[" in data)
+        self._plain = _COLOURS.sub(b"", self.data) if coloured else self.data
+        self._text = self._plain if query.exact else self._plain.lower()
+        self._across = self._cut_needles() if self._needles else []
+        self._newlines: tuple[list[int], list[int]] | None = None
+        self._met: dict[bytes, int] = {}
+        """Where each needle stands next; looked up again only when it has been passed."""
+
+    def backwards(self) -> Iterator[_Entry]:
+        """Give the entries that may hold what is searched for, last one first."""
+        before = len(self._text) - 1
+        while before > 0 and (at := self._last(before)) >= 0:
+            entry = self._entry(at)
+            yield entry
+            before = entry.first
+
+    def forwards(self) -> Iterator[_Entry]:
+        """Give the entries that may hold what is searched for, first one first."""
+        after = 0
+        while after < len(self._text) - 1 and (at := self._first(after)) >= 0:
+            entry = self._entry(at)
+            yield entry
+            after = entry.last
+
+    def _last(self, before: int) -> int:
+        if not self._needles:
+            return before - 1
+        index = bisect_left(self._across, before) - 1
+        for needle in self._needles:
+            at = self._met.get(needle, before)
+            if at + len(needle) > before:
+                self._met[needle] = self._text.rfind(needle, 0, before)
+        return max(*self._met.values(), self._across[index] if index >= 0 else -1)
+
+    def _first(self, after: int) -> int:
+        if not self._needles:
+            return after + 1
+        index = bisect_left(self._across, after)
+        for needle in self._needles:
+            if -1 < self._met.get(needle, 0) < max(after, 1):
+                self._met[needle] = self._text.find(needle, after)
+        found = [*self._met.values(), *self._across[index : index + 1]]
+        return min((at for at in found if at >= 0), default=-1)
+
+    def _entry(self, at: int) -> _Entry:
+        """Give the entry that stands at a place in the text."""
+        first = self._text.rfind(b"\n", 0, at)
+        while first > 0 and self._continued(previous := self._text.rfind(b"\n", 0, first)):
+            first = previous
+        last = self._text.find(b"\n", max(at, first + 1))
+        while self._continued(self._text.rfind(b"\n", 0, last)) and last < len(self._text) - 1:
+            last = self._text.find(b"\n", last + 1)
+        return _Entry(first, last, self._in_data(first), self._in_data(last))
+
+    def _continued(self, newline: int) -> bool:
+        return _CONTINUED.match(self._plain, newline) is not None
+
+    def _in_data(self, newline: int) -> int:
+        """Give where a newline of the text stands in the data."""
+        if len(self._plain) == len(self.data):
+            return newline
+        if self._newlines is None:
+            self._newlines = _newlines(self._plain), _newlines(self.data)
+        return self._newlines[1][bisect_left(self._newlines[0], newline)]
+
+    def _cut_needles(self) -> list[int]:
+        """Give the places before a cut between two records of a line that a needle may stand across."""
+        reach = max(map(len, self._needles)) - 1
+        places = []
+        for match in _CONTINUED.finditer(self._plain):
+            end = self._plain.find(b"\n", match.end())
+            following = self._text[end + _HEADER : end + _HEADER + reach].split(b"\n")[0]
+            around = self._text[max(match.end(), end - reach) : end] + following
+            if len(following) < reach or any(needle in around for needle in self._needles):
+                places.append(max(match.start() + 1, end - 1))
+        return places
+
+
+def _newlines(data: bytes) -> list[int]:
+    return [match.start() for match in re.finditer(b"\n", data)]
+
+
+class Searching:
+    """One piece of a search in a folder of segments. `clock` counts seconds."""
+
+    def __init__(self, folder: str, wanted: Search, query: Query, clock: Callable[[], float]) -> None:
+        self._folder, self._wanted, self._query, self._clock = folder, wanted, query, clock
+        self._end = clock() + WORK
+        self._hits: list[Hit] = []
+        self._characters = self._searched = 0
+
+    def run(self) -> Found:
+        """Search until there is nothing more that way, or enough was found or done."""
+        place = segments.resolved(self._folder, Place(self._wanted.segment, self._wanted.offset))
+        step = self._forwards if self._wanted.forward else self._backwards
+        place, done = step(place)
+        while not done and not self._enough():
+            place, done = step(place)
+        head = segments.read_at(self._folder, *place, 13)
+        at = int(head) if len(head) == 13 and head.isdigit() else 0
+        return Found(self._wanted.id, tuple(self._hits), *place, done=done, searched=self._searched, at=at)
+
+    def _enough(self) -> bool:
+        most = max(1, min(self._wanted.count, HITS))
+        return len(self._hits) >= most or self._characters > ANSWER or self._clock() > self._end
+
+    def _backwards(self, place: Place) -> tuple[Place, bool]:
+        stop = min(place.offset, max(0, segments.size(self._folder, place.segment)))
+        if stop <= 0:
+            older = segments.previous_segment(self._folder, place.segment)
+            return (Place(older, segments.size(self._folder, older)), False) if older else (place, True)
+        start = max(0, stop - _WINDOW)
+        data = segments.read_at(self._folder, place.segment, start, stop - start)
+        cut = data.find(b"\n") + 1 if start else 0
+        block = _Block(data[cut : data.rfind(b"\n") + 1], self._query)
+        for entry in block.backwards():
+            self._look_at(block, entry, place.segment, start + cut)
+            if self._enough():
+                self._searched += len(data) - cut - entry.start
+                return Place(place.segment, start + cut + entry.start), False
+        self._searched += len(data)
+        return Place(place.segment, start + cut if cut < len(data) else start), False
+
+    def _forwards(self, place: Place) -> tuple[Place, bool]:
+        data = segments.read_at(self._folder, place.segment, place.offset, _WINDOW)
+        data = data[: data.rfind(b"\n") + 1] if b"\n" in data or len(data) < _WINDOW else data
+        if not data:
+            following = segments.next_segment(self._folder, place.segment)
+            return (Place(following, 0), False) if following else (place, True)
+        block = _Block(data, self._query)
+        for entry in block.forwards():
+            self._look_at(block, entry, place.segment, place.offset)
+            if self._enough():
+                self._searched += entry.end
+                return Place(place.segment, place.offset + entry.end), False
+        self._searched += len(data)
+        return Place(place.segment, place.offset + len(data)), False
+
+    def _look_at(self, block: _Block, entry: _Entry, segment: int, offset: int) -> None:
+        """Take an entry for a hit when a person would find it there."""
+        found: list[FoundLine] = []
+        marks: list[str] = []
+        records = unpack_all(block.data[entry.start + 1 : entry.end + 1])
+        hit = False
+        for line in shown_lines(records):
+            text = inert(line.text)
+            met = self._query.found(text)
+            if met is None:
+                continue
+            hit = True
+            marks += met
+            if not self._wanted.lines:
+                if not self._query.needles:
+                    continue
+                break
+            found.append(FoundLine(line.kind, text[:_LINE]))
+        if hit:
+            few = tuple(dict.fromkeys(marks))[:8]
+            self._hits.append(Hit(segment, offset + entry.start, records[0].at, tuple(found[:_LINES]), few))
+            self._characters += sum(len(line.text) for line in found) + 100

@@ -1,0 +1,41 @@
+"""Searches with a regular expression, in a process that can be ended: `python3 -I -S …/search_process.py FOLDER`.
+
+An expression may take for ever on a line, and nothing in an interpreter stops it there. The search comes on stdin as
+one line of the wire, its answer leaves on stdout as one.
+"""
+
+import os
+import resource
+import sys
+import time
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))
+sys.dont_write_bytecode = True
+
+from controlroom.node.logs.query import Query, QueryProblem  # noqa: E402 - the path comes first
+from controlroom.node.logs.search import Searching  # noqa: E402
+from controlroom.wire.inquiries import Found, Search  # noqa: E402
+from controlroom.wire.messages import pack, read_to_node  # noqa: E402
+
+SECONDS = 5
+"""Seconds of CPU after which the kernel ends this process, should nobody else."""
+
+
+def main(folder: str) -> int:
+    """Answer the search on stdin."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    wanted = read_to_node(sys.stdin.buffer.readline().strip())
+    if not isinstance(wanted, Search):
+        return 2
+    try:
+        query = Query(wanted.text, regex=wanted.regex, exact=wanted.exact)
+        found = Searching(folder, wanted, query, time.monotonic).run()
+    except QueryProblem as problem:
+        found = Found(wanted.id, reason=str(problem))
+    sys.stdout.buffer.write(pack(found))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,62 @@
+"""Searches for home: a text in a thread, an expression in a process of its own, neither for long."""
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import replace
+
+from controlroom.meter.names import agent_name_problem
+from controlroom.node.folder import agent_folder
+from controlroom.node.logs import segments
+from controlroom.node.logs.query import Query, QueryProblem
+from controlroom.node.logs.search import Searching
+from controlroom.wire.inquiries import Found, Search
+from controlroom.wire.lines import PeerError
+from controlroom.wire.messages import pack, read_from_node
+
+PATIENCE = 3.0
+"""Seconds that a piece with an expression may take; a good one is over in a tenth of that."""
+
+DISK_PATIENCE = 10.0
+"""Seconds that a piece with a text may take: nothing but a disk takes so long."""
+
+_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "search_process.py")
+
+
+async def search(state: str, wanted: Search) -> Found:
+    """Do one piece of a search in the logs below `state`. Never raises but for a mistake of ours."""
+    folder = agent_folder(state, wanted.name, wanted.epoch)
+    if agent_name_problem(wanted.name) or not segments.numbers(folder):
+        reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
+        return Found(wanted.id, done=True, reason=reason)
+    try:
+        query = Query(wanted.text, regex=False, exact=wanted.exact)
+    except QueryProblem as problem:
+        return Found(wanted.id, done=True, reason=str(problem))
+    if wanted.regex:
+        return await _in_process(folder, wanted)
+    work = asyncio.to_thread(Searching(folder, wanted, query, time.monotonic).run)
+    try:
+        return await asyncio.wait_for(work, DISK_PATIENCE)
+    except asyncio.TimeoutError:
+        return Found(wanted.id, reason=f"the log could not be read within {DISK_PATIENCE:g} s: is the disk very busy?")
+
+
+async def _in_process(folder: str, wanted: Search) -> Found:
+    pipe = asyncio.subprocess.PIPE
+    words = (sys.executable, "-I", "-S", _PROGRAM, folder)
+    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(pack(wanted)), PATIENCE)
+    except asyncio.TimeoutError:
+        return Found(wanted.id, reason="this expression takes too long on a line of this log: try a simpler one")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        found = read_from_node(said.strip())
+    except PeerError:
+        return Found(wanted.id, reason="the search with this expression broke off: try a simpler one")
+    return replace(found, id=wanted.id) if isinstance(found, Found) else Found(wanted.id, reason="no answer")

@@ -1,0 +1,1 @@
+"""The money of one run: metered for home, and held to its grant."""

@@ -1,0 +1,153 @@
+"""The money of one run: metered for home, told by Claude itself, held to its grant; and the windows of its plan.
+
+A plain command has none of it. Read by the runner, which must stay small.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controlroom.meter.loose import table, text
+from controlroom.meter.reports import pico_of
+from controlroom.node.claude import payer, usage_question
+from controlroom.node.claude.plan_windows import PlanWindows
+from controlroom.node.claude.transcript import config_folder
+from controlroom.node.money.run_budget import NEVER, RunBudget
+from controlroom.node.money.run_spend import RunSpend
+from controlroom.node.money.usage_meter import UsageMeter
+from controlroom.node.outcome import Refused
+from controlroom.node.spec import Order
+
+ASKS = 5.0
+"""Seconds between two questions to a Claude at work what its session has cost, while a grant binds its money."""
+
+
+class Money:
+    """Everything that a runner knows and does about money. Times are those of the runner's two clocks, read here."""
+
+    def __init__(self, order: Order, session: Callable[[], str]) -> None:
+        """`session` gives the session of the agent, "" while it is not known."""
+        self.billing = ""
+        """Who pays (`payer.billing`); "" for what is not Claude."""
+        self._order, self._session = order, session
+        self._metered = order.spec.kind != "command"
+        self._budget = RunBudget(order.grant, metered=self._metered)
+        self._usage: UsageMeter | None = None
+        self._windows: PlanWindows | None = None
+        self._first = ""
+        self._asked = 0
+        self._asks_at = 0.0
+
+    # ------------------------------------------------------------------ the beginning
+
+    def begin(self, environ: Mapping[str, str]) -> str:
+        """Take the grant that the run begins with; give why it must not begin, "" when it may.
+
+        `environ` is the agent's, with the folder that it works in as PWD.
+        """
+        self.billing = payer.billing(environ, environ["PWD"]) if self._metered else ""
+        self._windows = self._budget.windows = PlanWindows(environ) if self.billing == "plan" else None
+        return self._budget.begin(self.billing, time.monotonic(), _now())
+
+    def watch(self, environ: Mapping[str, str], cwd: str, session: str) -> None:
+        """Be ready to count what a session costs that is about to begin or to go on."""
+        config, resumed = config_folder(environ), self._order.spec.resume
+        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
+        self._first = session
+        if not resumed:
+            usage.total(session, 0, began=True)
+        spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
+        self._budget.watch(spend, lambda: self._session() or session, time.monotonic())
+
+    # ------------------------------------------------------------------ while it runs
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the agent, or a line of its transcript."""
+        now = time.monotonic()
+        if self._usage and (answer := usage_question.answer(event)):
+            self._answered(self._usage, *answer)
+        if self._windows:
+            self._windows.hear(event, _now())
+        if self._usage:
+            self._usage.hear(event, now)
+            self._budget.hear(event, now)
+
+    def question(self, *, first: bool = False) -> bytes:
+        """Give the question what its session has cost, when it is time to put it to Claude; mostly nothing.
+
+        The `first` one comes before the first message. Only where a key pays: for a plan Claude would look through all
+        of its transcripts to answer, and ask its API.
+        """
+        now = time.monotonic()
+        if self.billing != "api" or not self._budget.money or now < self._asks_at:
+            return b""
+        self._asked += 0 if first else 1
+        self._asks_at = now + ASKS
+        return usage_question.line(self._asked)
+
+    def plan_question(self) -> bytes:
+        """Give the question how far the windows of its plan are used. Raises `Refused` when a key pays."""
+        if self._windows is None:
+            raise Refused("a key pays for it: there is no plan to ask about")
+        return self._windows.question()
+
+    @property
+    def wants_status_line(self) -> bool:
+        """Say whether an agent on a terminal is to tell what no file of its says while it runs."""
+        return self._metered
+
+    def told(self, status_line: dict[str, Any]) -> None:
+        """Take what Claude has told its status line: how far its plan is used, and what its session has cost by now."""
+        if self._windows:
+            self._windows.told(status_line, _now())
+        pico = pico_of(table(status_line.get("cost")).get("total_cost_usd"))
+        session = text(status_line.get("session_id"), 64)
+        if self._usage and pico is not None and session == (self._session() or self._first):
+            self._usage.show(session, pico)
+
+    def _answered(self, usage: UsageMeter, number: int, pico: int) -> None:
+        """Take the answer; number 0, before the first message, is what the session had cost before the run."""
+        usage.total(self._session() or self._first, pico, began=number == 0)
+
+    def take(self, number: int) -> None:
+        """Go by the grant that has been written. Raises `Refused`."""
+        self._budget.take(number, time.monotonic(), _now())
+
+    def wakes_at(self, *, ending: bool) -> float:
+        """Give the monotonic time at which `due` has something to do."""
+        times = [self._usage.wakes_at if self._usage else NEVER, NEVER if ending else self._budget.wakes_at]
+        return min(times)
+
+    def due(self, *, ending: bool) -> str:
+        """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already (`ending`)."""
+        now = time.monotonic()
+        if self._usage:
+            self._usage.due(self._session(), now)
+        why = self._budget.due(now)
+        return "" if ending else why
+
+    # ------------------------------------------------------------------ the end
+
+    def finish(self) -> None:
+        """The agent has ended: count what is left to be counted."""
+        if self._usage:
+            self._usage.finish(self._session())
+            self._budget.finish(time.monotonic())
+
+    def over(self) -> str:
+        """Say in words why nothing more may be spent; "" while something may."""
+        return self._budget.over(time.monotonic())
+
+    @property
+    def subagents(self) -> int | None:
+        """Say how many subagents of the agent are at work; None: not known."""
+        return self._budget.subagents
+
+    def fields(self, *, last: bool) -> dict[str, int | None]:
+        """Give what the status is to say; `last`: the agent has ended."""
+        return self._budget.fields(last=last)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

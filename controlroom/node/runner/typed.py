@@ -1,0 +1,170 @@
+"""A text on its way into an interactive Claude: typed only when it listens, and done only when it shows as submitted.
+
+Read by the runner, which must stay small.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from controlroom.meter.loose import tables, text
+from controlroom.node.claude.channel import Question
+from controlroom.node.claude.interactive import Interactive, prompt, squeezed
+from controlroom.node.outcome import Refused
+from controlroom.node.runner.keys import Keys, plain
+
+PATIENCE = 4.0
+"""Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
+_SECONDS_PER_BYTE = 1 / 50_000
+
+READY = ("idle", "busy", "shell")
+"""Words of a session file with which Claude takes what is typed."""
+
+
+class Typed:
+    """One text. `done` hears "" when it was submitted, else why not. Times are seconds on a clock that never jumps."""
+
+    def __init__(self, words: str, talk: Interactive, keys: Keys, done: Callable[[str], None]) -> None:
+        self._words, self._talk, self._keys, self._done = words, talk, keys, done
+        self._wanted = squeezed(plain(words))
+        self._patience = PATIENCE + len(words) * _SECONDS_PER_BYTE
+        self._until = 0.0
+        self._calm = self._again = False
+        self.over = False
+
+    @property
+    def under_way(self) -> bool:
+        """Say whether it has been typed, and nothing has shown yet."""
+        return bool(self._until) and not self.over
+
+    def due(self, now: float, in_front: bool) -> None:
+        """Type it when Claude listens and has the terminal (`in_front`), and see what became of it."""
+        if self.over:
+            return
+        if not self._until:
+            if in_front and self._talk.status in READY:
+                self._type(now)
+        elif self._calm and self._talk.status in ("busy", "waiting"):
+            self._end("")
+        elif now >= self._until:
+            self._late(now, in_front)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take a line of the transcript: it may show the text as submitted."""
+        if self._until and not self.over:
+            command = self._words.startswith("/") and event.get("type") in ("user", "system")
+            if command or self._wanted in squeezed(prompt(event)):
+                self._end("")
+
+    def drop(self, why: str) -> None:
+        """Nothing will come of it any more."""
+        if not self.over:
+            self._end(why)
+
+    def _type(self, now: float) -> None:
+        self._calm = self._talk.status != "busy"
+        try:
+            self._keys.submit(self._words)
+        except Refused as refused:
+            self._end(str(refused))
+        else:
+            self._until = now + self._patience
+
+    def _late(self, now: float, in_front: bool) -> None:
+        """The Enter may have been lost: press it once more, and give up when that helps nothing."""
+        if self._again or not in_front or self._talk.status not in READY:
+            self._end("it was typed, but Claude has not taken it: attach and look")
+            return
+        self._again, self._until = True, now + self._patience
+        try:
+            self._keys.press("Enter")
+        except Refused as refused:
+            self._end(str(refused))
+
+    def _end(self, reason: str) -> None:
+        self.over = True
+        self._done(reason)
+
+
+class Pressed:
+    """One key, pressed at once: `done` hears "" when `shown` says that it did its work, else why not.
+
+    A dialog that has just come up may not listen yet (Claude Code 2.1.330, observed): once, while `certain` says that
+    nothing has moved since, the key is pressed again.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        keys: Keys,
+        now: float,
+        *,
+        shown: Callable[[], bool],
+        certain: Callable[[], bool],
+        done: Callable[[str], None],
+    ) -> None:
+        """Press it. Raises `Refused` when it cannot be, or `certain` says no."""
+        if not certain():
+            raise Refused("its screen does not show what was answered: attach to answer it")
+        keys.press(key)
+        self._key, self._keys, self._shown, self._certain, self._done = key, keys, shown, certain, done
+        self._again, self._until = now + PATIENCE / 3, now + PATIENCE
+        self.over = False
+
+    def due(self, now: float) -> None:
+        """See what became of it."""
+        if self._shown():
+            self.drop("")
+        elif now >= self._until:
+            self.drop("the key was pressed, but nothing came of it: attach and look")
+        elif now >= self._again:
+            self._again = self._until
+            with contextlib.suppress(Refused):
+                if self._certain():
+                    self._keys.press(self._key)
+
+    def drop(self, reason: str) -> None:
+        """It is over."""
+        self.over = True
+        self._done(reason)
+
+
+ASKS = "AskUserQuestion"
+_ONLY = "from here it can be allowed or denied once, without words: attach to answer it otherwise"
+_CHOOSE = "from here it takes the number of a choice, or a no: attach to answer it otherwise"
+
+
+def answer_key(asks: Question, verdict: str, words: str) -> tuple[str, str]:
+    """Give the key that answers a question, and what stands on the screen as its choice 1. Raises `Refused`.
+
+    A permission prompt begins with `1. Yes`; one question with choices takes the number of one. Escape turns both down.
+    """
+    if asks.tool != ASKS:
+        if verdict not in ("allow", "deny") or words.strip():
+            raise Refused(_ONLY)
+        return "1" if verdict == "allow" else "Escape", "1. Yes"
+    questions = tables(asks.given.get("questions"))
+    choices = tables(questions[0].get("options")) if len(questions) == 1 else []
+    if not choices or questions[0].get("multiSelect"):
+        raise Refused(_CHOOSE)
+    number = "Escape" if verdict == "deny" and not words.strip() else words.strip()
+    if number not in ("Escape", *map(str, range(1, len(choices) + 1))):
+        raise Refused(_CHOOSE)
+    return number, f"1. {text(choices[0].get('label'), 40)}"
+
+
+def offers(screen: list[str], first: str) -> bool:
+    """Say whether the last thing on a screen is a list that begins with this choice and is left with Escape."""
+    rows = [row.strip() for row in screen if row.strip()][-20:]
+    return any(row.lstrip("❯ ").startswith(first) for row in rows) and any("Esc to cancel" in row for row in rows)
+
+
+def as_text(words: str, *, commands: bool = False) -> str:
+    """Give words so that Claude takes them for text: at their beginning `!` is the shell, `/` a command of Claude's.
+
+    `commands`: those of Claude's are meant. Claude Code 2.1.330, observed: a space before `/` and a newline before `!`
+    are kept, and make them plain text.
+    """
+    if words.startswith("!"):
+        return f"\n{words}"
+    return f" {words}" if words.startswith("/") and not commands else words

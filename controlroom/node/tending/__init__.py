@@ -1,0 +1,1 @@
+"""What is done for agents here: started, granted money, looked after."""

@@ -1,0 +1,197 @@
+"""Our own tmux server: a socket of its own, no configuration, nothing of anybody's environment, closed to escapes.
+
+tmux runs `#(…)` found in names and folders, matches targets by prefix, and keeps the first command line and
+environment for ever. So: names follow the name rule, targets are exact (`=name:`), no folder is ever given, and the
+server is started first, with an empty environment and nothing on its command line but its options.
+"""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from controlroom.node.host import NO_TMUX
+from controlroom.node.tmux.setup import HEIGHT, KEEP_SERVER, OPTIONS, WIDTH, words
+
+if TYPE_CHECKING:
+    from libtmux.common import tmux_cmd
+
+DEADLINE = 5.0
+"""Seconds a tmux command may take: it answers in milliseconds, and a stuck server must not hold anybody up."""
+
+_FORMAT = (
+    "#{session_name} #{pane_pid} #{@controlroom_name} #{@controlroom_epoch}"
+    " #{session_attached} #{window_width} #{window_height}"
+)
+"""Split at spaces: a session with one in its name is none of ours."""
+
+_SIZE = ("-x", str(WIDTH), "-y", str(HEIGHT))
+_STARTS = 3
+_NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
+
+
+class TmuxError(Exception):
+    """tmux cannot be reached or refused; the words say why."""
+
+
+class Pane(NamedTuple):
+    """One agent's pane: its session's name, the pid of its first process (the runner), and the agent's epoch."""
+
+    session: str
+    pid: int
+    epoch: int
+    left: bool = False
+    """Nobody is attached to it, and it has the size of somebody who was."""
+
+
+class Screen(NamedTuple):
+    """What a terminal shows: its size and its lines, colours as SGR; everything else in them is as tmux gave it."""
+
+    columns: int
+    rows: int
+    lines: Sequence[str]
+
+
+class Answer(NamedTuple):
+    """What a tmux command gave."""
+
+    code: int
+    lines: Sequence[str]
+    errors: Sequence[str]
+
+
+class Tmux:
+    """The server of one namespace. `program` is the path of tmux, `environ` what finds its socket folder."""
+
+    def __init__(self, program: str, socket: str, environ: Mapping[str, str]) -> None:
+        self.program, self._socket = program, socket
+        self._folder = {"TMUX_TMPDIR": environ["TMUX_TMPDIR"]} if environ.get("TMUX_TMPDIR") else {}
+
+    async def run(self, *command: str, deadline: float = DEADLINE) -> Answer:
+        """Run one tmux command through libtmux. Raises `TmuxError` when it cannot be run or does not end in time."""
+        if not self.program:
+            raise TmuxError(NO_TMUX)
+        try:
+            from libtmux.common import tmux_cmd
+            from libtmux.exc import LibTmuxException
+        except ImportError as error:
+            raise TmuxError(f"libtmux did not arrive with the node: {error}") from None
+        call = tmux_cmd.__new__(tmux_cmd)
+        # -N: never start a server with an environment and a command line; -u: names and screens as they are
+        argv = ("-N", "-u", f"-L{self._socket}", *command)
+        thread = asyncio.get_running_loop().run_in_executor(None, _call, call, argv, self.program)
+        try:
+            await asyncio.wait_for(asyncio.shield(thread), deadline)
+        except asyncio.TimeoutError:
+            _abandon(call, thread)
+            raise TmuxError(f"tmux has not answered for {deadline:g} seconds") from None
+        except asyncio.CancelledError:
+            _abandon(call, thread)
+            raise
+        except (LibTmuxException, OSError, ValueError) as error:
+            raise TmuxError(f"tmux cannot be run: {error}") from None
+        return Answer(call.returncode or 0, call.stdout, call.stderr)
+
+    async def start_server(self) -> None:
+        """Start the server unless it runs, and set its options. Raises `TmuxError`."""
+        if not self.program:
+            raise TmuxError(NO_TMUX)
+        argv = [self.program, "-L", self._socket, "-f", "/dev/null", *words(("start-server",), KEEP_SERVER, *OPTIONS)]
+        for _ in range(_STARTS):  # one that is just ending takes a new one along: "server exited unexpectedly"
+            done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
+            if "server exited" not in done:
+                break
+        if done:
+            raise TmuxError(f"the tmux server does not start: {done}")
+
+    async def set_up(self) -> None:
+        """Give a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
+        await self.run(*words(*OPTIONS))
+
+    async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
+        """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`.
+
+        From then on the server ends with its last session: nothing of ours stays on a host where no agent runs.
+        """
+        for _ in range(_STARTS):  # between the two commands the last session of others may end, and the server with it
+            await self.start_server()
+            answer = await self._new_session(name, epoch, argv)
+            if not any(known in " ".join(answer.errors) for known in _NO_SERVER):
+                break
+        pid = answer.lines[0] if answer.lines else ""
+        if not pid.isdecimal():
+            raise TmuxError(f"tmux did not start the session: {' '.join(answer.errors) or answer.code}")
+        return int(pid)
+
+    async def _new_session(self, name: str, epoch: int, argv: Sequence[str]) -> Answer:
+        mark = (";", "set-option", "-t", f"={name}:")
+        return await self.run(
+            *("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, *_SIZE, "--", *argv),
+            *(*mark, "@controlroom_name", name, *mark, "@controlroom_epoch", str(epoch)),
+            *(";", "set-option", "-s", "exit-empty", "on"),
+        )
+
+    async def kill_session(self, name: str) -> None:
+        """End a session if there is one. Raises `TmuxError` when tmux cannot be reached."""
+        await self.run("kill-session", "-t", f"={name}:")
+
+    async def give_size_back(self, name: str) -> None:
+        """Give a terminal that somebody has left its size back, and let it fit the next one. Raises `TmuxError`."""
+        target = ("-t", f"={name}:")
+        await self.run("resize-window", *target, *_SIZE, ";", "set-option", "-w", "-u", *target, "window-size")
+
+    async def screen(self, name: str, pane: str = "") -> Screen | None:
+        """Give what stands on a session's terminal, or on one `pane` (`%12`); None when there is no such.
+
+        Raises `TmuxError`.
+        """
+        target = pane or f"={name}:"
+        size = ("display-message", "-p", "-t", target, "#{pane_width} #{pane_height}")
+        answer = await self.run(*size, ";", "capture-pane", "-p", "-e", "-t", target)
+        first = answer.lines[0].split() if answer.lines else []
+        if answer.code or len(first) != 2 or not all(word.isdecimal() for word in first):
+            return None
+        return Screen(int(first[0]), int(first[1]), answer.lines[1:])
+
+    async def panes(self) -> dict[str, Pane] | None:
+        """List our agents' panes by session name; None when no server runs. Raises `TmuxError`."""
+        answer = await self.run("list-panes", "-a", "-F", _FORMAT)
+        if answer.code:
+            words = " ".join(answer.errors)
+            if "no current target" in words:
+                return {}
+            if any(known in words for known in _NO_SERVER):
+                return None
+            raise TmuxError(words or f"tmux ended with {answer.code}")
+        return {pane.session: pane for line in answer.lines if (pane := _pane(line))}
+
+
+def _pane(line: str) -> Pane | None:
+    fields = line.split(" ")
+    if len(fields) != 7 or not fields[1].isdecimal() or not fields[3].isdecimal() or fields[0] != fields[2]:
+        return None
+    left = fields[4] == "0" and fields[5:] != [str(WIDTH), str(HEIGHT)]
+    return Pane(fields[0], int(fields[1]), int(fields[3]), left)
+
+
+def _call(call: "tmux_cmd", argv: Sequence[str], program: str) -> None:
+    type(call).__init__(call, *argv, tmux_bin=program)
+
+
+def _abandon(call: "tmux_cmd", thread: "asyncio.Future[None]") -> None:
+    """End a tmux client that does not answer, so that its thread and process are not left behind."""
+    thread.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    process: subprocess.Popen[str] | None = getattr(call, "process", None)
+    if process is not None:
+        process.kill()
+
+
+def _started(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(
+            argv, env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return os.fsdecode(done.stderr).strip() if done.returncode else ""

@@ -1,0 +1,180 @@
+"""Reads logs for the screen: keeps a book for each log on show, follows those, and fetches older text when asked."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from controlroom.domain.model import LogPlace
+from controlroom.tui.logs.logbook import LogBook, place_order
+from controlroom.tui.source import Page, Source
+
+KEPT = 16
+"""Books kept of logs that were on show, so that going back shows them at once."""
+PAGE = 300
+"""Records of one fetch."""
+CONTEXT = 60
+"""Records before a place that are read with what stands there."""
+_RETRY = 2.0
+"""Seconds until a log that could not be read is tried again."""
+
+
+class Reader:
+    """The logs on show. `run` starts a coroutine, `changed` is told of a book that has grown."""
+
+    def __init__(
+        self,
+        run: Callable[[Coroutine[Any, Any, None]], object],
+        changed: Callable[[LogBook], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run = run
+        self._changed = changed
+        self._monotonic = monotonic
+        self._source: Source | None = None
+        self._books: OrderedDict[str, LogBook] = OrderedDict()
+        self._wanted: dict[str, int] = {}
+        self._busy: set[tuple[int, str]] = set()
+        self._tried: dict[str, float] = {}
+
+    def connect(self, source: Source | None) -> None:
+        """Read through this from now on; books go on where they stood."""
+        self._source = source
+        self._busy.clear()
+        if source is not None:
+            self._begin_all()
+            self._follow()
+
+    def show(self, wanted: Mapping[str, int]) -> None:
+        """Follow these logs from now on: agent id -> epoch."""
+        if wanted != self._wanted:
+            self._wanted = dict(wanted)
+            self._begin_all()
+            self._follow()
+            return
+        for agent in wanted:
+            book = self._books[agent]
+            if book.trouble and not book.anchored and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
+                self._fetch(book, "newest")
+
+    def book(self, agent: str, epoch: int) -> LogBook | None:
+        """Give the book of a log on show."""
+        book = self._books.get(agent)
+        return book if book is not None and book.epoch == epoch else None
+
+    def want(self, book: LogBook, which: str) -> None:
+        """Fetch text that is not held: `older`, `newer` or `newest`. What did not work is tried again after a while."""
+        early = self._monotonic() - self._tried.get(book.agent, 0.0) < _RETRY
+        if self._books.get(book.agent) is book and not (book.stuck and early):
+            self._fetch(book, which)
+
+    def jump(self, book: LogBook, place: LogPlace) -> None:
+        """Hold the part of the log around a place, instead of what is held."""
+        if self._source is not None and self._books.get(book.agent) is book:
+            self._run(self._jump_now(self._source, book, place))
+
+    async def _jump_now(self, source: Source, book: LogBook, place: LogPlace) -> None:
+        generation = book.generation
+        page = await source.fetch(book.agent, place.epoch, None, PAGE, place)
+        before = None
+        if page.records and not page.first:
+            before = await source.fetch(book.agent, place.epoch, place, CONTEXT)
+        if generation != book.generation or source is not self._source:
+            return
+        if page.records:
+            book.begin_at(place, page, before)
+        else:
+            book.stuck = page.reason or "nothing stands there any more"
+        self._changed(book)
+
+    async def pump(self, source: Source) -> None:
+        """Take in what followed logs say, for as long as the source has pages."""
+        async for page in source.pages():
+            if source is self._source:
+                self._take(page)
+
+    # ------------------------------------------------------------------ following
+
+    def _begin_all(self) -> None:
+        for agent, epoch in self._wanted.items():
+            book = self._books.get(agent)
+            if book is None or book.epoch != epoch:
+                book = self._books[agent] = LogBook(agent, epoch)
+            self._books.move_to_end(agent)
+            if not book.loaded:
+                self._fetch(book, "newest")
+        while len(self._books) > max(KEPT, len(self._wanted)):
+            self._books.popitem(last=False)
+
+    def _follow(self) -> None:
+        if self._source is not None:
+            self._run(self._follow_now(self._source))
+
+    async def _follow_now(self, source: Source) -> None:
+        books = [self._books[agent] for agent in self._wanted if agent in self._books]
+        await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
+
+    def _take(self, page: Page) -> None:
+        """Put a page of a followed log where it belongs; one that overlaps what is held is read again instead."""
+        book = self._books.get(page.agent)
+        if book is None or not book.loaded or book.end is None or page.start.epoch != book.epoch:
+            return
+        if place_order(page.end) <= place_order(book.end):
+            return
+        if book.behind or (book.anchored and not book.fits(page)):
+            book.behind, book.missed = True, page.end
+            book.unseen += len(page.records)
+            self._changed(book)
+            return
+        if place_order(page.start) < place_order(book.end):
+            book.behind, book.missed = True, page.end
+            self._fetch(book, "newer")
+            return
+        if page.skipped:
+            book.skipped += page.skipped
+            book.begin_again(page)
+        else:
+            book.append(page)
+        self._changed(book)
+
+    # ------------------------------------------------------------------ fetching
+
+    def _fetch(self, book: LogBook, which: str) -> None:
+        if self._source is None or (id(book), which) in self._busy:
+            return
+        self._busy.add((id(book), which))
+        self._tried[book.agent] = self._monotonic()
+        self._run(self._fetch_now(self._source, book, which))
+
+    async def _fetch_now(self, source: Source, book: LogBook, which: str) -> None:
+        generation = book.generation
+        try:
+            page = await self._page(source, book, which)
+        finally:
+            self._busy.discard((id(book), which))
+        if page is None or generation != book.generation or source is not self._source:
+            return
+        self._put(book, which, page)
+        self._changed(book)
+        if which == "newest" or not book.behind:
+            await self._follow_now(source)
+
+    async def _page(self, source: Source, book: LogBook, which: str) -> Page | None:
+        if which == "newest" or book.start is None or book.end is None:
+            return await source.fetch(book.agent, book.epoch, None, PAGE)
+        if which == "newer":
+            return await source.fetch(book.agent, book.end.epoch, None, PAGE, book.end)
+        before = None if book.start.segment < 0 else book.start
+        return await source.fetch(book.agent, book.start.epoch, before, PAGE)
+
+    def _put(self, book: LogBook, which: str, page: Page) -> None:
+        if which == "newest":
+            book.begin_again(page)
+        elif which == "older":
+            book.prepend(page)
+        elif page.reason and page.end.epoch == book.epoch:
+            book.stuck = page.reason
+        elif page.records:
+            book.append(page)
+        else:
+            book.at_end(page)

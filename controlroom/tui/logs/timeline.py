@@ -1,0 +1,98 @@
+"""The newest lines of many logs in the order of time, made from the books that are held of them."""
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from controlroom.domain.display.loglines import log_lines
+from controlroom.domain.display.timeline import Moment, Sieve, TimelineWish
+from controlroom.domain.model import Agent, Fleet
+from controlroom.tui.logs.logbook import Entry, LogBook
+
+MOST = 5_000
+"""Moments held; the oldest go first."""
+
+AGENTS = 40
+"""Agents whose logs are read at once, at most."""
+
+
+def read_of(fleet: Fleet, wanted: Sequence[str]) -> dict[str, int]:
+    """Choose whose logs to read, as id -> epoch: those that are wanted, else those that spoke last."""
+    agents = [fleet.agents[key] for key in wanted if key in fleet.agents] or list(fleet.agents.values())
+    newest = sorted(agents, key=_spoke, reverse=True)[:AGENTS]
+    return {agent.id: agent.epoch for agent in newest}
+
+
+def _spoke(agent: Agent) -> tuple[int, str]:
+    return max(agent.last_line_at, agent.since), agent.id
+
+
+class _Taken(NamedTuple):
+    """How far a book was taken in. Its last entry may grow: a line that is continued is another one then."""
+
+    book: LogBook
+    generation: int
+    after_last: int
+    last: Entry
+
+
+class Timeline:
+    """Moments in order. A book is taken in as far as it has grown."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.kept: list[tuple[str, object, int]] = []
+        """Moments that somebody wants to come back to, by key."""
+        self._taken: dict[str, _Taken] = {}
+
+    def take(self, book: LogBook, ahead: int) -> bool:
+        """Take in what is new of a book, and say if there was any; `ahead`: milliseconds of its host's clock."""
+        known = self._taken.get(book.agent)
+        if known is None or known.book is not book or known.generation != book.generation:
+            self.drop(book.agent)
+            begin = book.first
+        elif known.after_last > book.first and book.entry(known.after_last - 1) is not known.last:
+            begin = known.after_last - 1
+            self.moments = [one for one in self.moments if (one.agent, one.number) != (book.agent, begin)]
+        else:
+            begin = max(known.after_last, book.first)
+        for number in range(max(begin, book.after_last - MOST), book.after_last):
+            self._put(book, number, ahead)
+        last = book.entry(book.after_last - 1) if len(book) else ()
+        self._taken[book.agent] = _Taken(book, book.generation, book.after_last, last)
+        del self.moments[:-MOST]
+        return begin < book.after_last
+
+    def _put(self, book: LogBook, number: int, ahead: int) -> None:
+        place = book.place(number)
+        for part, line in enumerate(log_lines(book.entry(number))):
+            moment = Moment(line.at - ahead, book.agent, number, part, line, place)
+            if self.moments and moment < self.moments[-1]:
+                insort(self.moments, moment)
+            else:
+                self.moments.append(moment)
+
+    def drop(self, agent: str) -> None:
+        """Let an agent's moments go."""
+        if self._taken.pop(agent, None) is not None:
+            self.moments = [moment for moment in self.moments if moment.agent != agent]
+
+    def only(self, agents: Iterable[str]) -> None:
+        """Let go of all but these agents."""
+        for agent in set(self._taken) - set(agents):
+            self.drop(agent)
+
+    def shown(self, wish: TimelineWish) -> list[Moment]:
+        """Give the moments that a wish is about, oldest first."""
+        if wish == TimelineWish():
+            return self.moments
+        sieve = Sieve(wish)
+        return [moment for moment in self.moments if sieve.keeps(moment)]
+
+    def keep(self, moment: Moment) -> bool:
+        """Keep a moment to come back to, or let it go again; says whether it is kept now."""
+        if moment.key in self.kept:
+            self.kept.remove(moment.key)
+            return False
+        self.kept.append(moment.key)
+        return True

@@ -1,0 +1,1 @@
+"""Colours, signs and arrangement, and what of them is remembered."""
