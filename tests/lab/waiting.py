@@ -9,6 +9,7 @@ from typing import TypeVar, overload
 
 Value = TypeVar("Value")
 LONGEST_SHOWN = 4000  # characters of the last value in a failure
+LOADED = 4  # times longer than a free machine a busy one may take: deadlines say what is usual
 NOT_YET = (AssertionError, LookupError, FileNotFoundError)
 """What a condition raises while what it looks into has not come."""
 
@@ -20,7 +21,9 @@ class NotInTime(AssertionError):
 def failure(what: str, deadline: float, last: object) -> NotInTime:
     """The error for a condition that was last seen as `last`."""
     shown = last if isinstance(last, str) else repr(last)
-    return NotInTime(f"not within {deadline:g} s: {what or 'the condition'}\nlast seen: {shown[:LONGEST_SHOWN]}")
+    return NotInTime(
+        f"not within {LOADED * deadline:g} s: {what or 'the condition'}\nlast seen: {shown[:LONGEST_SHOWN]}"
+    )
 
 
 def wait_for(
@@ -32,9 +35,9 @@ def wait_for(
     """Call `condition` until its value is true, and return that value.
 
     An error of NOT_YET inside the condition means "not yet"; any other exception passes through.
-    `deadline` and `poll` are seconds. Raises NotInTime.
+    `deadline` and `poll` are seconds of a machine that has nothing else to do. Raises NotInTime.
     """
-    end = time.monotonic() + deadline
+    end = time.monotonic() + LOADED * deadline
     while True:
         last: object
         try:
@@ -65,7 +68,7 @@ async def wait_for_async(
     condition: Callable[[], object], deadline: float = 10.0, what: str = "", poll: float = 0.02
 ) -> object:
     """The twin of `wait_for` for an event loop; the condition may be a plain or an async function."""
-    end = time.monotonic() + deadline
+    end = time.monotonic() + LOADED * deadline
     while True:
         last: object
         try:

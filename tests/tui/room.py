@@ -39,6 +39,10 @@ class Clock:
         self.now += int(seconds * 1000)
 
 
+_ROUNDS = 500
+"""Turns of the loop after which something is taken for endless."""
+
+
 class Room:
     """The app, its engine, its clock, and the pilot who presses keys."""
 
@@ -52,9 +56,27 @@ class Room:
             await self.pilot.press(key)
             await self.settle()
 
+    async def calm(self) -> None:
+        """Wait until nothing is on its way inside the app.
+
+        The pilot's own pause takes a process that gets no processor for one that has nothing to do, and a message that
+        leads to another one for the end.
+        """
+        await self.pilot.pause()
+        for _ in range(_ROUNDS):
+            if not self._busy():
+                return
+            await self.pilot.pause(0)
+
+    def _busy(self) -> bool:
+        screen = self.app.screen
+        pumps = (self.app, *screen.walk_children(with_self=True))
+        made = getattr(screen, "made", True) and len(screen._compositor.render_strips()) == self.app.size.height
+        return not made or any(pump.message_queue_size for pump in pumps)
+
     async def settle(self) -> None:
         """Wait until what was begun is done, and a question that is on show has been painted."""
-        await self.pilot.pause()
+        await self.calm()
         screen = self.app.screen
         panel = screen.question_here() if isinstance(screen, RoomScreen) and screen.made else None
         if panel is not None and panel.question is not None:

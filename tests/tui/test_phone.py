@@ -70,7 +70,8 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
 async def by_palette(here: Room, name: str) -> None:
     """Find an action by letters of its title and tap it."""
     await tap(here, ": all", -1)
-    palette = here.screen(PaletteScreen)
+    await here.until(lambda: isinstance(here.app.screen, PaletteScreen))
+    palette = here.app.screen
     action = DEFAULT[name]
     await here.write("".join(sign for sign in action.title.split()[0] if sign.isalnum()))
     await tap(here, f"{action.title} ", into=0)

@@ -69,13 +69,13 @@ async def storm(here: Room, dice: random.Random, keys: int, sizes: int, check: C
             churn(here, dice)
             for key in dice.choices(KEYS, k=5):
                 here.app.post_message(typed(key))
-            await here.pilot.pause(0)
+            await here.calm()
             check(here)
         x, y = (dice.randrange(most) for most in here.app.size)
         await here.pilot.click(offset=(x, y))
         kind = dice.choice([MouseScrollDown, MouseScrollUp])
         here.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
-        await here.pilot.pause()
+        await here.calm()
         check(here)
 
 
@@ -118,7 +118,7 @@ async def test_whatever_is_open_survives_a_window_of_almost_nothing(way: str) ->
             await here.settle()
             for size in ((2, 3), (120, 40)):
                 await here.pilot.resize_terminal(*size)
-                await here.pilot.pause(0)
+                await here.calm()
                 whole(here)
             while here.app.screen is not below and len(here.app.screen_stack) > 1:
                 await here.press("escape")
