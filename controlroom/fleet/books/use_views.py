@@ -165,7 +165,7 @@ def _quartiles(counts: Mapping[int, int]) -> tuple[int, ...]:
 
 
 def _reached(counts: Mapping[int, int], number: int) -> int:
-    """Give the size of the one that is the so-manieth, counted from the smallest."""
+    """Give the size of the one with this number, counted from the smallest."""
     for least, count in counts.items():
         number -= count
         if number <= 0:
