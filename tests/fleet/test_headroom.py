@@ -103,6 +103,7 @@ async def test_a_login_without_a_reading_says_so(here: Room, hosts: tuple[OnPlan
 
 
 async def test_an_agent_that_now_has_a_key_waits_for_no_reading(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
+    await here.until(lambda: here.agent("vm2/a1").spent, "what it used on its plan is not taken for the key's")
     hosts[1].limits()
     await here.until(lambda: gauges(here))
     hosts[1].agents["a1"] = replace(hosts[1].agents["a1"], billing="api")

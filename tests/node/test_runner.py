@@ -237,7 +237,7 @@ def test_it_stays_small(agent: MakeAgent) -> None:
     size = {name: int(number) for name, number in re.findall(r"^(Rss|Pss): +(\d+) kB", figures, re.MULTILINE)}
     run.ask(do="end")
     print(f"runner: {size}")
-    assert size["Rss"] <= 18 * 1024
+    assert size["Rss"] <= 20 * 1024, "18 MB is the figure, of many (tests/benchmarks/runner_size.py); one alone varies"
 
 
 @pytest.mark.parametrize(
