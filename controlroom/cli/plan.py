@@ -9,7 +9,7 @@ from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
 from controlroom.domain.money.costs import BILLED, COVERED
-from controlroom.domain.words import count, dollars, percent
+from controlroom.domain.words import count, days, dollars, percent
 from controlroom.fleet.client import Client
 
 _WHOSE = {
@@ -53,12 +53,11 @@ def show(found: Comparison) -> None:
         output.note(sentence)
 
 
-def _part(part: Part, days: float) -> None:
+def _part(part: Part, measured: float) -> None:
     sign = "" if part.billing == BILLED else "≈"
-    measured = f"{days:.1f}".removesuffix(".0")
     output.data(f"{_WHOSE.get(part.billing, part.billing)}:")
     output.paragraph(
-        f"{sign}{dollars(part.spent)} in {measured} days, {sign}{dollars(part.month)} a month at this rate; "
+        f"{sign}{dollars(part.spent)} in {days(measured)}, {sign}{dollars(part.month)} a month at this rate; "
         f"{count(part.messages)} messages, {count(round(part.mean))} tokens a minute, {count(part.peak)} at the peak"
     )
     output.data("")

@@ -43,6 +43,12 @@ def size(count: int | None) -> str:
     return f"{count}B"
 
 
+def days(number: float) -> str:
+    """Write a number of days: `1 day`, `2.5 days`."""
+    written = f"{number:.1f}".removesuffix(".0")
+    return f"{written} day{'' if written == '1' else 's'}"
+
+
 def count(number: int) -> str:
     """Give a count in at most four characters: 950, 12k, 3.4M."""
     for unit, letter in _COUNTS:

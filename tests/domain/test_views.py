@@ -98,6 +98,16 @@ def test_sizes_are_short(count: int | None, text: str) -> None:
     assert words.size(count) == text
 
 
+def test_one_day_and_some_days() -> None:
+    assert [words.days(number) for number in (0.5, 1.0, 1.04, 1.5, 30)] == [
+        "0.5 days",
+        "1 day",
+        "1 day",
+        "1.5 days",
+        "30 days",
+    ]
+
+
 def test_bars_have_their_width_whatever_the_share() -> None:
     assert [len(words.bar(share, 9)) for share in (None, -1.0, 0.0, 0.333, 1.0, 7.0)] == [9] * 6
     assert words.bar(0.5, 4) == "██··"

@@ -11,7 +11,7 @@ from controlroom.domain.calculators.plans import Offers, Plan
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use, Week, booked, fresh
 from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way
 from controlroom.domain.money.costs import BILLED, COVERED
-from controlroom.domain.words import dollars, percent
+from controlroom.domain.words import days, dollars, percent
 from controlroom.meter.prices import Price, Sheet, bare_name, micro
 from controlroom.meter.usage import Usage
 
@@ -233,12 +233,11 @@ class _Bench:
 
 
 def _measured(use: Use) -> str:
-    days = f"{use.days:.1f}".removesuffix(".0")
     if use.until - use.since < DAY:
         return "less than a day measured, taken as a whole day; a month is 30 such days"
     if use.days < use.asked_days:
-        return f"{days} days measured of the {use.asked_days} asked for; a month is 30 days at this rate"
-    return f"{days} days measured; a month is 30 days at this rate"
+        return f"{days(use.days)} measured of the {use.asked_days} asked for; a month is 30 days at this rate"
+    return f"{days(use.days)} measured; a month is 30 days at this rate"
 
 
 def _held(week: Week) -> str:
