@@ -230,14 +230,21 @@ def test_it_runs_from_any_folder_and_writes_no_bytecode(agent: MakeAgent, tmp_pa
 
 
 def test_it_stays_small(agent: MakeAgent) -> None:
+    """Half of many are within the figure: one alone differs by a megabyte from the next, as memory happens to lie."""
+    sizes = sorted(resident(agent) for _ in range(7))
+    print(f"runners: {sizes} kB")
+    assert sizes[3] <= 18 * 1024
+
+
+def resident(agent: MakeAgent) -> int:
+    """The resident memory of a runner that has a long log behind it, in kB."""
     run = agent("sh", "-c", "seq 20000; echo oh >&2; sleep 300").start()
     wait_for(lambda: run.lines("e"))
     wait_for(lambda: len(run.lines("o")) == 20_000)
     figures = Path(f"/proc/{run.process.pid}/smaps_rollup").read_text()
-    size = {name: int(number) for name, number in re.findall(r"^(Rss|Pss): +(\d+) kB", figures, re.MULTILINE)}
     run.ask(do="end")
-    print(f"runner: {size}")
-    assert size["Rss"] <= 20 * 1024, "18 MB is the figure, of many (tests/benchmarks/runner_size.py); one alone varies"
+    run.close()
+    return next(int(number) for number in re.findall(r"^Rss: +(\d+) kB", figures, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
