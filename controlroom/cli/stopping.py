@@ -12,7 +12,7 @@ async def runways() -> list[str]:
     from controlroom.fleet.client import Client, EngineUnavailable
 
     try:
-        client = await Client.connect(start=False, role="cli")
+        client = await Client.connect(start=False, role="cli", told=output.talk)
     except EngineUnavailable:
         return []
     try:
@@ -25,11 +25,11 @@ async def runways() -> list[str]:
 
 
 async def stopped() -> bool:
-    """Stop the engine; False when none runs. Raises `Stop`."""
+    """Stop the engine, one that is just starting too; False when none runs. Raises `Stop`."""
     from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
 
     try:
-        client = await Client.connect(start=False, role="stop", ask=output.person_is_there())
+        client = await Client.connect(start=False, role="stop", ask=output.person_is_there(), told=output.talk)
     except NoEngine:
         return False
     except EngineUnavailable as problem:

@@ -6,7 +6,7 @@ A client holds the newest fleet it was told. When the engine ends the client is 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from controlroom import __version__
@@ -77,13 +77,18 @@ class Outcome:
     """`op`, `agent` and `epoch`, where there are such."""
 
 
-def way_to(home: Home, environ: Mapping[str, str], *, ask: bool = False) -> Way:
-    """Give the way to the engine of a room; `ask`: ssh may ask on this terminal. Raises `EngineUnavailable`."""
+def way_to(
+    home: Home, environ: Mapping[str, str], *, ask: bool = False, told: Callable[[str], None] | None = None
+) -> Way:
+    """Give the way to the engine of a room. Raises `EngineUnavailable`.
+
+    `ask`: ssh may ask on this terminal. `told` is told that an engine of this machine is just starting.
+    """
     try:
         place = engine_place(home, environ)
     except HomeProblem as problem:
         raise EngineUnavailable(str(problem)) from None
-    return Away(parsed(place), ask=ask) if place else Here(home, environ)
+    return Away(parsed(place), ask=ask) if place else Here(home, environ, told)
 
 
 class Client(Questions):
@@ -122,17 +127,19 @@ class Client(Questions):
         pace: float = 0.0,
         ask: bool = False,
         way: Way | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> "Client":
         """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
 
         `role`: tui, cli, watch (at the watchers' socket, where nobody can change anything, and no engine is started),
         or stop (may only stop an engine, of whatever version).
         `pace`: seconds between two pieces of news at least. `ask`: ssh, if that is the way, may ask on this terminal.
-        `way`: instead of the one that the environment names.
+        `way`: instead of the one that the environment names. `told` is told that an engine is waited for which is
+        just starting, where none is to be started from here.
         Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
         """
         home = find_home(os.environ)
-        way = way or way_to(home, os.environ, ask=ask)
+        way = way or way_to(home, os.environ, ask=ask, told=told)
         end = asyncio.get_running_loop().time() + PATIENCE
         while True:
             client = cls(home, way, await way.open(end, start=start, watching=role == "watch"))

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from controlroom import __version__
-from controlroom.fleet.attaching.launch import READY, REPORT, TAKEN
+from controlroom.fleet.attaching.launch import READY, REPORT, STARTING, TAKEN
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.configuration import config
 from controlroom.fleet.configuration.config import Config
@@ -29,7 +29,7 @@ from controlroom.fleet.front_ends.server import Server
 from controlroom.fleet.home import Home, HomeProblem, find_home
 from controlroom.fleet.hosts.dialler import HostDialler
 from controlroom.fleet.hosts.link import DIALS, Link
-from controlroom.fleet.lock import Taken, hold
+from controlroom.fleet.lock import Taken, hold, show_start
 from controlroom.fleet.notify import Notifier, minute_of_day
 from controlroom.fleet.sheets import price_sheet
 from controlroom.meter.redact import redact
@@ -42,20 +42,33 @@ LOG_BYTES = 1024 * 1024
 
 
 class _Report:
-    """Tells whoever started the engine how that went."""
+    """Tells whoever started the engine how that went; till then it shows everybody that the engine is starting."""
 
     def __init__(self) -> None:
-        given = os.environ.pop(REPORT, "")
-        self._descriptor = int(given) if given.isdecimal() else None
+        self._descriptor, self._start = _given(REPORT), _given(STARTING)
         self.in_background = self._descriptor is not None
+
+    def begin(self, path: Path) -> None:
+        """Show that the engine is starting, if nobody does yet. Raises `OSError`."""
+        if self._start is None:
+            self._start = show_start(path)
 
     def tell(self, words: str) -> None:
         """Say it, once; a person in front of a terminal is told by `sentence` instead."""
+        start, self._start = self._start, None
+        if start is not None:
+            os.close(start)
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(OSError):
                 os.write(descriptor, f"{words}\n".encode())
             os.close(descriptor)
+
+
+def _given(name: str) -> int | None:
+    """Take a descriptor that the environment names."""
+    given = os.environ.pop(name, "")
+    return int(given) if given.isdecimal() else None
 
 
 def run() -> int:
@@ -94,6 +107,7 @@ def _say(sentence: str) -> int:
 
 def _run(home: Home, report: _Report) -> None:
     home.prepare()
+    report.begin(home.starting)
     descriptor = hold(home.lock, home.socket)
     os.chdir("/")
     try:

@@ -94,6 +94,11 @@ class Home:
         return self.state_folder / "engine.lock"
 
     @property
+    def starting(self) -> Path:
+        """Held while an engine of this room is being started, until it listens."""
+        return self.state_folder / "engine.starting"
+
+    @property
     def known_hosts(self) -> Path:
         """Keys of hosts that an operator of this room has accepted."""
         return self.state_folder / "known_hosts"

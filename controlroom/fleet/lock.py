@@ -1,4 +1,8 @@
-"""One engine a room: the lock that it holds as long as it lives, with its process id and the path of its socket."""
+"""One engine a room: the lock that it holds as long as it lives, with its process id and the path of its socket.
+
+While it is being started another lock is held, from before its process begins until it listens: by then the first is
+taken. Any number of starts may hold that together, and it goes over from who starts the engine to the engine.
+"""
 
 import errno
 import fcntl
@@ -25,8 +29,15 @@ def hold(path: Path, socket: Path) -> int:
     return descriptor
 
 
+def show_start(path: Path) -> int:
+    """Show that an engine is being started, for as long as any process has this descriptor open. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
 def is_held(path: Path) -> bool:
-    """Say whether an engine holds the lock now."""
+    """Say whether an engine holds a lock now: the one of its life, or the one of a start."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

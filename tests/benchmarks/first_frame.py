@@ -85,9 +85,8 @@ def _leave(screen: subprocess.Popen[bytes], terminal: int, environ: dict[str, st
     screen.wait(10)
     os.close(terminal)
     if any(home.iterdir()):
-        for verb in ("status", "stop"):  # an engine that is still starting hears no stop: `status` waits for it
-            command = [sys.executable, "-m", "controlroom", verb]
-            subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
+        command = [sys.executable, "-m", "controlroom", "stop"]
+        subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,34 @@ async def test_a_wrong_config_is_shown_by_whoever_would_start_it_and_nothing_sta
     await (await Client.connect()).close()
 
 
+@pytest.mark.parametrize(
+    ("config", "becomes"),
+    [(NOTHING, "the engine has stopped; agents live on\n"), ("nothing = 1\n", "no engine runs here\n")],
+    ids=["comes up", "cannot start"],
+)
+def test_stop_waits_for_an_engine_that_is_starting(place: Home, home: World, config: str, becomes: str) -> None:
+    configure(place, config)
+    gate, late = home.directory / "gate", home.directory / "late"
+    os.mkfifo(gate)
+    late.mkdir()
+    (late / "sitecustomize.py").write_text(
+        f"import sys\nif '--foreground' in sys.orig_argv:\n    open({str(gate)!r}).close()\n"
+    )
+    command = [sys.executable, "-m", "controlroom"]
+    front_end = subprocess.Popen([*command, "status"], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(late)})
+    wait_for(lambda: any("engine --foreground" in one.command for one in home.processes()), 20, "a start")
+    front_end.kill()
+    front_end.wait(10)
+    stop = subprocess.Popen([*command, "stop"], cwd=ROOT, text=True, stderr=subprocess.PIPE)
+    assert stop.stderr
+    said = stop.stderr.readline()
+    gate.write_text("go on")
+    _, rest = stop.communicate(timeout=60)
+    assert (said, rest) == ("an engine is starting: waiting for it to come up\n", becomes)
+    assert stop.returncode == 0
+    assert not is_held(place.lock)
+
+
 async def test_a_damaged_ledger_is_shown_too(place: Home) -> None:
     configure(place, NOTHING)
     place.ledger.write_bytes(b"not a ledger" * 1000)

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from controlroom.fleet.home import Home, HomeProblem
+from controlroom.fleet.lock import show_start
 
 REPORT = "CONTROLROOM_REPORT_FD"
 """Names the descriptor in the environment of an engine that was started by a front end."""
+
+STARTING = "CONTROLROOM_STARTING_FD"
+"""Names the descriptor that shows that the engine is being started, for as long as it is open."""
 
 READY, TAKEN = "ready", "taken"
 
@@ -55,17 +59,21 @@ def _spawn(home: Home, environ: Mapping[str, str], report: int) -> "subprocess.P
     kept = {name: value for name, value in environ.items() if name not in _SHELL_ONLY + _NESTED}
     import controlroom
 
-    with open(home.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "controlroom", "engine", "--foreground"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**kept, REPORT: str(report)},
-            cwd=Path(controlroom.__file__).parent.parent,
-            start_new_session=True,
-            pass_fds=(report,),
-        )
+    start = show_start(home.starting)
+    try:
+        with open(home.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "controlroom", "engine", "--foreground"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**kept, REPORT: str(report), STARTING: str(start)},
+                cwd=Path(controlroom.__file__).parent.parent,
+                start_new_session=True,
+                pass_fds=(report, start),
+            )
+    finally:
+        os.close(start)
 
 
 async def _all_of(descriptor: int) -> bytes:

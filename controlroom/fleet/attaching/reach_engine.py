@@ -3,7 +3,7 @@
 import asyncio
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from controlroom.fleet.attaching.launch import NotStarted, launch
@@ -62,27 +62,41 @@ class Here:
 
     where = ""
 
-    def __init__(self, home: Home, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        home: Home,
+        environ: Mapping[str, str] = os.environ,
+        told: Callable[[str], None] | None = None,
+    ) -> None:
+        """`told` is told, once, that an engine which somebody else is starting is waited for."""
         self._home = home
         self._environ = environ
+        self._told = told
 
     async def open(self, end: float, *, start: bool, watching: bool) -> Stream:
-        """Connect to its socket."""
-        home = self._home
+        """Connect to its socket; one that somebody else is starting is waited for."""
+        home, starts = self._home, start and not watching
         while True:
             try:
                 return await asyncio.open_unix_connection(home.running_socket(watching=watching))
             except OSError:
-                if watching and not is_held(home.lock):
-                    raise NoEngine("no engine runs for this room, and a watcher starts none") from None
-                if not start and not is_held(home.lock):
-                    raise NoEngine("no engine runs for this room") from None
-            if start and not is_held(home.lock):
+                if not starts and not self._comes():
+                    none = "no engine runs for this room"
+                    raise NoEngine(f"{none}, and a watcher starts none" if watching else none) from None
+            if starts and not is_held(home.lock):
                 await self._launch()
                 continue
             if asyncio.get_running_loop().time() > end:
                 raise EngineUnavailable(self.stubborn())
             await asyncio.sleep(0.02)
+
+    def _comes(self) -> bool:
+        """Say whether there is an engine, or will be: a start is over only when the engine has its lock."""
+        starting = is_held(self._home.starting)
+        if starting and self._told is not None:
+            told, self._told = self._told, None
+            told("an engine is starting: waiting for it to come up")
+        return starting or is_held(self._home.lock)
 
     async def _launch(self) -> None:
         try:
@@ -104,6 +118,8 @@ class Here:
 
     def stubborn(self) -> str:
         """Name the process."""
+        if is_held(self._home.starting) and not is_held(self._home.lock):
+            return f"an engine is starting and does not come up: see {self._home.log}, and try again"
         process = holder(self._home.lock)
         return f"the engine (process {process}) does not answer: see {self._home.log}, or end it: kill {process}"
 
