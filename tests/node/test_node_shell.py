@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from controlroom.node.folder import PLACE, TAG
 from controlroom.node.runner.shell import LoginEnvironment, login_environment
 from tests.lab.processes import everything
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 from tests.node.client import NodeClient, bodies_of
 
@@ -79,6 +81,24 @@ async def test_nothing_of_the_shell_is_left_behind(home: World) -> None:
     (home.home / ".bashrc").write_text("sleep 4321 & sleep 4321\n")
     await asked(home, deadline=0.5)
     wait_for(lambda: not [process for process in everything() if "sleep 4321" in process.command])
+
+
+async def test_start_up_files_that_hang_take_their_locks_away(home: World) -> None:
+    script = home.home / "locking"
+    put(script, 'trap "rm -f $HOME/lock" EXIT\ntouch "$HOME/lock" "$HOME/locked"\nwhile :; do sleep 0.1; done\n')
+    (home.home / ".bashrc").write_text(f"bash {script}\n")
+    asking = asyncio.create_task(asked(home, deadline=600.0))
+    await wait_for_async((home.home / "locked").exists)
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    assert not (home.home / "lock").exists()
+
+
+async def test_what_does_not_hang_up_is_killed(home: World) -> None:
+    (home.home / ".bashrc").write_text("trap '' HUP TERM\nsleep 5432; sleep 5432\n")
+    await asked(home, deadline=0.5)
+    wait_for(lambda: not [process for process in everything() if "sleep 5432" in process.command])
 
 
 @pytest.mark.parametrize("shell", ["/no/such/shell", "/bin/false"])

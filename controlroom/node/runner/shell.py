@@ -22,6 +22,9 @@ from controlroom.node.folder import PLACE, TAG
 DEADLINE = 5.0
 """Seconds for one attempt."""
 
+_MOMENT, _PATIENCE = 0.02, 100
+"""Seconds between two looks whether a shell that was hung up is gone; how many."""
+
 _LIMIT, _READ = 8 * 1024 * 1024, 64 * 1024
 _OURS = {
     *(TAG, PLACE, "_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"),
@@ -82,7 +85,7 @@ async def _output(argv: Sequence[str], environ: Mapping[str, str], mark: str, de
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(_read(process, data, b">" + os.fsencode(mark)), deadline)
     finally:
-        _end(process)
+        await _end(process)
     return bytes(data)
 
 
@@ -117,14 +120,38 @@ async def _read(process: "subprocess.Popen[bytes]", data: bytearray, until: byte
         loop.remove_reader(descriptor)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the shell and what it started; what start-up files leave running on purpose has a session of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+async def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the shell and what it started; what start-up files leave running on purpose has a session of its own.
+
+    They are hung up first, as by a terminal that closes, and get a moment to take their lock files away: one that
+    stays (pyenv's) would hold every later login of the user.
+    """
     assert process.stdout
-    process.stdout.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(1.0)
+    try:
+        _signal(process, signal.SIGHUP)
+        for _ in range(_PATIENCE):
+            if not _runs(process):
+                return
+            await asyncio.sleep(_MOMENT)
+    finally:
+        _signal(process, signal.SIGKILL)
+        process.stdout.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+
+
+def _runs(process: "subprocess.Popen[bytes]") -> bool:
+    process.poll()
+    return _signal(process, 0)
+
+
+def _signal(process: "subprocess.Popen[bytes]", number: int) -> bool:
+    """Signal the shell and all that is of its session's first group; False: there is nobody left."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _between(output: bytes, mark: str) -> dict[str, str]:
