@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import TextArea
 
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
-from controlroom.domain.model import State
+from controlroom.domain.model import Profile, State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
 from controlroom.tui.screens.overview import Overview
@@ -51,6 +51,26 @@ async def test_a_profile_is_chosen_with_four_keys() -> None:
         await here.write("go")
         await here.press("enter")
         assert here.engine.asked == [SpawnAgent("agent-1", "go", "vm1", profiles[0])]
+
+
+async def test_the_chosen_one_of_many_is_shown_whole_and_what_is_left_out_marked() -> None:
+    many = {name: Profile(name) for name in ("access-10", "api-10", "api-11", "api-3", "audit-6", "backup", "web-2")}
+    async with room(replace(scenes.farm(), profiles=many), size=PHONE) as here:
+
+        def shown(field: str) -> str:
+            return next(line for line in here.text().splitlines() if line.split()[:1] == [field])
+
+        await here.press("s", "backspace", "7")
+        await here.until(lambda: "7 backup" in shown("profile"))
+        assert shown("profile").split()[1] == "…"
+        assert shown("profile").endswith("…")
+        await here.press("1")
+        await here.until(lambda: "1 none" in shown("profile"))
+        assert shown("profile").split()[1:] == ["1", "none", "2", "access-10", "3", "api-10", "…"]
+        assert shown("kind").split()[1:] == ["1", "profile's", "2", "headless", "…"]
+        await here.press("j", "j", "j", "j", "j", "j", "j")
+        await here.until(lambda: "8 web-2" in shown("profile"))
+        assert not shown("profile").endswith("…")
 
 
 async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:

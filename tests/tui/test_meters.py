@@ -91,6 +91,14 @@ async def test_no_reading_is_said_and_signs_are_plain_where_they_must_be() -> No
         assert all(line.isascii() for line in await lines(here))
 
 
+async def test_a_name_is_cut_before_its_figure_is() -> None:
+    found = keyed(bucket("requests sonnet-5-5", 145, 50), bucket("requests opus-5-5", 155, 50))
+    fleet = replace(scenes.farm(), budgets={"day": budget("day", 160_000_000, 98_200_000)}, headroom=found)
+    async with room(fleet, size=(45, 20)) as here:
+        told = (await lines(here))[1]
+        assert ("~290%" in told, "~310%" in told) == (True, True)
+
+
 async def test_levels_have_words_and_colours() -> None:
     stopped = budget("day", 160_000_000, 155_000_000, reached=3)
     async with room(replace(scenes.farm(), budgets={"day": stopped}), size=(120, 40)) as here:

@@ -14,6 +14,7 @@ from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 _LABEL = 9
+_MORE = "…"
 
 
 def sayable(text: str) -> str:
@@ -144,6 +145,7 @@ class OneLine(Field):
 class _Choosing(Lines):
     """The choices in a line: the chosen one stands out, digits and j k choose."""
 
+    DEFAULT_CSS = "_Choosing { width: 1fr; }"
     can_focus = True
 
     def __init__(self, choices: Sequence[str], chosen: str, empty: str) -> None:
@@ -158,23 +160,29 @@ class _Choosing(Lines):
         return self.palette.panel
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        """From the chosen one's neighbourhood as many as fit."""
-        palette, runs = self.palette, list[tuple[str, Style | None]]()
-        self._places, at = [], 0
+        """From the chosen one's neighbourhood as many as fit; what is left out at a side is marked there."""
+        palette, last = self.palette, len(self.choices) - 1
         index = self.choices.index(self.chosen) if self.chosen in self.choices else 0
-        start = 0
-        while start < index and sum(len(self._shown(start + n)) + 1 for n in range(index - start + 1)) > width:
-            start += 1
-        for place in range(start, len(self.choices)):
+        start = next((place for place in range(index) if self._cells(place, index) <= width), index)
+        end = next((place for place in range(last, index, -1) if self._cells(start, place) <= width), index)
+        runs: list[tuple[str, Style | None]] = [(_MORE if start else "", palette.quiet)]
+        self._places, at = [], ink.width(runs[0][0])
+        for place in range(start, end + 1):
             text = self._shown(place)
             chosen = self.choices[place] == self.chosen
             style = (
                 (palette.key + Style(reverse=self.has_focus, underline=not self.has_focus)) if chosen else palette.quiet
             )
-            self._places.append((at, at + len(text), self.choices[place]))
-            at += len(text) + 1
+            self._places.append((at, at + ink.width(text), self.choices[place]))
+            at += ink.width(text) + 1
             runs += [(text, style), (" ", None)]
+        runs.append((_MORE if end < last else "", palette.quiet))
         return (ink.clip(ink.line(*runs), width),)
+
+    def _cells(self, start: int, end: int) -> int:
+        """Measure the choices from one place to another, with the marks of what is left out."""
+        marks = (start > 0) + (end < len(self.choices) - 1)
+        return sum(ink.width(self._shown(place)) + 1 for place in range(start, end + 1)) + marks
 
     def _shown(self, place: int) -> str:
         number = f"{place + 1} " if len(self.choices) > 1 and place < 9 else ""

@@ -91,9 +91,10 @@ def words_for(column: Sequence[Gauge], width: int, brief: bool = False) -> _Word
 
 
 def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
-    """Draw one gauge in so many cells."""
+    """Draw one gauge in so many cells. Where they are too few the name is cut, never the figure."""
     alarmed = level_style(palette, gauge.level, palette.text)
-    runs: list[Run] = [(f" {ink.left(gauge.label, words.label_cells)} ", palette.quiet)]
+    label = max(_SHORTEST, words.label_cells - max(0, words.cells - width))
+    runs: list[Run] = [(f" {ink.left(gauge.label, min(label, words.label_cells))} ", palette.quiet)]
     if words.amounts == "both":
         limit = f" / {ink.right(gauge.limit, words.limit_cells)} " if gauge.limit else " " * (words.limit_cells + 4)
         runs += [(ink.right(gauge.used, words.used_cells), palette.text), (limit, palette.quiet)]
