@@ -16,12 +16,13 @@ from controlroom.node.runner.pane import Pane
 from controlroom.wire import records
 from controlroom.wire.lines import PeerError, from_line
 
-READ_BYTES = 65_536
+READ_BYTES = 8_192
+"""Bytes taken from a pipe at once: the shortest lines come as thousands of objects, whose memory is never given back."""
 PARTIAL_SECONDS = 1.0
 """Seconds after which a line without its end is logged as far as it goes."""
 _SHOWN = 100
 """Records of one batch that are rendered; the log holds them all."""
-_LAST_READS = 4_096
+_LAST_READS = 32_768
 _PULSE = "thinking_tokens"
 """An event for every few tokens that Claude thinks: a count and nothing else, and far the most of them."""
 
