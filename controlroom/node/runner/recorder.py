@@ -17,7 +17,7 @@ from controlroom.wire import records
 from controlroom.wire.lines import PeerError, from_line
 
 READ_BYTES = 8_192
-"""Bytes taken from a pipe at once: the shortest lines come as thousands of objects, whose memory is never given back."""
+"""Bytes taken from a pipe at once: short lines make thousands of objects of it, whose memory is never given back."""
 PARTIAL_SECONDS = 1.0
 """Seconds after which a line without its end is logged as far as it goes."""
 _SHOWN = 100
