@@ -50,6 +50,8 @@ class UsageSeen:
     data: str
     session: str = ""
     """Of an agent of others: the session of its Claude."""
+    billing: str = ""
+    """Who pays for this epoch, which may not be the agent's last: `api`, `plan`, or nothing when it is not known."""
 
 
 UsageOrder = SendUsage | UsageBooked

@@ -231,6 +231,32 @@ async def test_what_keys_use_is_held_against_the_tier(open_room: OpenRoom) -> No
         await here.until(lambda: "limit API requests opus-5-5" in here.engine.fleet.alarms)
 
 
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [("plan", "api"), ("", "api"), ("api", "plan")],
+    ids=["on a plan", "nobody knows", "with a key"],
+)
+async def test_what_an_earlier_run_used_counts_as_that_run_was_paid_for(
+    open_room: OpenRoom, then: str, now: str
+) -> None:
+    host = WithKey()
+    host.agents["a1"] = seen("a1", epoch=2, billing=now, state="working", model=OPUS)
+    host.agents["a2"] = seen("a2", billing="api", state="working", model=OPUS)
+    pieces = ("a1", 1, then, 1), ("a1", 2, now, 2), ("a2", 1, "api", 3)
+    async with open_room(host, TIER) as here:
+        await here.until(lambda: used(here, "requests opus-5-5") == 0)
+        for name, epoch, payer, number in pieces:
+            line = to_line(message(number)).decode()
+            piece = UsageSeen(UsagePlace(name, epoch, 0, "a1b2"), len(line), line, billing=payer)
+            for channel in tuple(host.channels):
+                channel.say(piece)
+        await here.until(lambda: here.agent("vm1/a2").spent and used(here, "requests opus-5-5") == 2)
+        await here.engine.wait_idle()
+        assert used(here, "requests opus-5-5") == 2
+        payers = here.ledger.read("select epoch, billing from sources where agent = 'a1' order by epoch")
+        assert payers == [(1, then), (2, now)]
+
+
 async def test_an_engine_that_starts_again_knows_the_last_minutes(open_room: OpenRoom) -> None:
     host = WithKey()
     host.use(message(1), message(2, NOON - LOOKED_BACK), message(3, NOON - 1))

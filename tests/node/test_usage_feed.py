@@ -10,6 +10,8 @@ import pytest
 
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import Record, from_line, to_line
+from controlroom.node.agents import Entry, write_status
+from controlroom.wire.messages import AgentSeen
 from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -129,6 +131,19 @@ def test_earlier_epochs_are_sent_too(home: World, node: NodeClient, books: Books
     write(usage_file(home, "a1", 2), messages(1, 2))
     node.send(SendUsage())
     books.wait(2)
+
+
+def test_each_epoch_says_who_paid_for_it(home: World, node: NodeClient, books: Books) -> None:
+    for epoch, payer in ((1, "plan"), (2, "api"), (3, "")):
+        path = usage_file(home, "a1", epoch)
+        write(path, messages(epoch, epoch + 1))
+        if payer:
+            seen = AgentSeen("a1", epoch, "headless", "done", 1, billing=payer)
+            write_status(Entry("a1", epoch, str(path.parent)), seen)
+    node.send(SendUsage())
+    books.wait(3)
+    payers = {piece.place.epoch: piece.billing for piece in node.all(UsageSeen)}
+    assert payers == {1: "plan", 2: "api", 3: ""}
 
 
 def test_a_line_without_its_end_waits_and_one_without_end_is_passed_over(

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from controlroom.domain.model import Agent
 from controlroom.fleet.books.unattributed import RESERVED
 from controlroom.fleet.hosts.translate import Setting, short
 from controlroom.meter.names import agent_name_problem, is_adopted_name
@@ -28,6 +29,19 @@ class Used:
     """Lines that cannot be counted."""
     session: str = ""
     """Of an agent of others: the session of its Claude."""
+    billing: str = ""
+    """Who pays for it, as its host says: plan, api, or nothing."""
+
+    def is_of(self, agent: Agent) -> bool:
+        """Tell whether it was used by what is shown of an agent: the run that it is in now, or the session."""
+        return self.session == agent.session if agent.adopted else self.place.epoch == agent.epoch
+
+    def payer(self, agent: Agent | None) -> str:
+        """Say who paid when it was used, by what is shown of its agent: plan, api, or "" when it is not known.
+
+        Another run of the same agent may have had another payer.
+        """
+        return self.billing or (agent.billing if agent and self.is_of(agent) else "")
 
 
 def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
@@ -52,4 +66,5 @@ def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
         elif not record.id.startswith(RESERVED):
             messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
     damaged = len(lines) - len(messages) - len(reports)
-    return Used(place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session)
+    billing = seen.billing if seen.billing in ("api", "plan") else ""
+    return Used(place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing)

@@ -81,7 +81,7 @@ class ApiLimits:
     def used(self, host: str, used: Used) -> None:
         """A host says what an agent has used."""
         agent = self._room.fleet.agents.get(f"{host}/{used.place.name}")
-        if agent is not None and agent.billing == BILLED and self._lately.add(used.messages, self._room.clock()):
+        if used.payer(agent) == BILLED and self._lately.add(used.messages, self._room.clock()):
             self._changed()
 
     async def gauges(self, now: int) -> list[Headroom]:

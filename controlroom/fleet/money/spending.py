@@ -160,9 +160,10 @@ class Spending:
     def _source(self, host: str, used: Used) -> Source:
         name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
         agent = self._room.fleet.agents.get(f"{host}/{name}")
-        if agent is None or (agent.adopted and agent.session != used.session):
-            return Source(host, name, "", "", "", epoch)
-        return Source(host, name, agent.profile, agent.cwd, agent.billing, epoch)
+        payer = used.payer(agent)
+        if agent is None or (agent.adopted and not used.is_of(agent)):
+            return Source(host, name, "", "", payer, epoch)
+        return Source(host, name, agent.profile, agent.cwd, payer, epoch)
 
     def _later(self, host: str, problem: str) -> None:
         log.error("the usage of %s is not booked: %s", host, problem)

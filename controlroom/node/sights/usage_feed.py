@@ -3,10 +3,12 @@
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
-from controlroom.node.agents import Entry, entries, entry_of, signature
+from controlroom.node.agents import Entry, entries, entry_of, read_status, signature
 from controlroom.node.files import open_regular
 from controlroom.node.folder import USAGE
+from controlroom.wire.lines import PeerError
 from controlroom.wire.usage import USAGE_OPEN, USAGE_PIECE, SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 
 _HEAD = 256
@@ -64,7 +66,7 @@ class UsageFeed:
             return
         if piece := _piece(entry, self._booked.get(key)):
             self._open.add(key)
-            self._send(piece)
+            self._send(replace(piece, billing=_payer(entry)))
         else:
             self._settled[key] = stands
 
@@ -78,6 +80,15 @@ class UsageFeed:
         waiting, self._waiting = self._waiting, {}
         for entry in waiting.values():
             self.touch(entry)
+
+
+def _payer(entry: Entry) -> str:
+    """Say who pays for an epoch, as its runner wrote it down when it began; empty when that cannot be read."""
+    try:
+        status = read_status(entry)
+    except PeerError:
+        return ""
+    return status.billing if status else ""
 
 
 def _piece(entry: Entry, booked: UsagePlace | None) -> UsageSeen | None:
