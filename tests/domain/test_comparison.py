@@ -86,6 +86,8 @@ def test_the_better_hit_rate_is_the_best_profiles_own_where_there_is_one() -> No
     common = compare(use(group, api=0.3), SHEET, OFFERS, Terms())
     assert ways(only(common))["cache"].note == "cache hits from 60 % to 90 %"
     assert any("90 %, which is common" in sentence for sentence in common.said)
+    full = ways(only(compare(use(alike("claude-opus-5-5", Usage(5, cache_read=95))), SHEET, OFFERS, Terms())))
+    assert (full["cache"].note, full["cache"].month) == ("cache hits are at 95 % already", full["list"].month)
 
 
 def test_each_model_gives_way_to_the_next_cheaper_one() -> None:
@@ -189,6 +191,7 @@ def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:
     assert months(found)["list"] == 11 * DOLLAR
     assert any("no price for novel-9" in sentence for sentence in found.said)
     assert any(sentence.startswith("$3.00 came without tokens") for sentence in found.said)
+    assert ways(only(found))["cheaper"].note == "novel-9 → opus-5-5", "what came without tokens is of no model"
 
 
 def test_moved_prices_are_said() -> None:

@@ -13,6 +13,7 @@ from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.books.ledger_care import check
 from controlroom.fleet.books.unattributed import NOISE, PERIOD
 from controlroom.fleet.books.usage_tables import Booking, Source, book
+from controlroom.fleet.limits.api_limits import messages_since
 from controlroom.meter.prices import Cost
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
@@ -58,6 +59,13 @@ def test_what_is_reported_beyond_what_is_metered_is_booked_once(ledger: Ledger) 
         say(ledger, 25)
     assert hidden(ledger) == [(AT, 15)]
     assert ledger.read(TOTAL) == [(25 * MICRO,)]
+
+
+def test_what_no_message_accounts_for_is_no_request_of_the_api(ledger: Ledger) -> None:
+    write(ledger, booking(1, 10))
+    say(ledger, 25)
+    assert hidden(ledger)
+    assert [message.model for message in messages_since(ledger, AT - 1)] == ["claude-opus-5-5"]
 
 
 def test_a_report_that_comes_first_is_made_up_for_by_late_lines(ledger: Ledger) -> None:

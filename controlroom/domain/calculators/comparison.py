@@ -142,7 +142,8 @@ class _Bench:
         rate = self._hit_rate
         pico = sum(self._pico(group, usage=cached(group.usage, rate)) for group in groups)
         now = _hit_rate(groups)
-        reached = f"cache hits from {percent(100 * now)} to {percent(100 * max(rate, now))}"
+        more = f"cache hits from {percent(100 * now)} to {percent(100 * rate)}"
+        reached = more if rate > now else f"cache hits are at {percent(100 * now)} already"
         yield Way("cache", "better caching", "change", self._month(pico), None, reached)
         yield from self._cheaper(groups, month)
 
@@ -171,9 +172,9 @@ class _Bench:
         return price if _dear(price) < _dear(self._price(group)) else None
 
     def _steps(self, groups: tuple[Alike, ...]) -> str:
-        """Say which model gives way to which."""
+        """Say which model gives way to which; what came without tokens is of no model."""
         names = {id(price): name for name, price in self._ladder}
-        steps = {group.model: self._below(self._price(group)) for group in groups}
+        steps = {group.model: self._below(self._price(group)) for group in groups if any(group.usage)}
         return ", ".join(f"{_short(model)} → {_short(names[id(to)])}" for model, to in steps.items() if to)
 
     # ----------------------------------------------------------------------- what it all takes for granted

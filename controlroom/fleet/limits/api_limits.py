@@ -17,6 +17,7 @@ from controlroom.domain.limits.headroom import credit_gauge
 from controlroom.domain.model import LIVE, Fleet
 from controlroom.domain.money.costs import BILLED
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.books.unattributed import HIDDEN
 from controlroom.fleet.books.usage_tables import BATCH, FAST, QUARTER
 from controlroom.fleet.configuration.limit_settings import ApiTable
 from controlroom.fleet.errands import Errands
@@ -41,7 +42,8 @@ AGAIN = 900.0
 _RECENT = f"select 1 from spend_times where quarter >= ? and billing = '{BILLED}' and messages > 0 limit 1"  # noqa: S608
 _LATELY = f"""select usage.message, usage.request, usage.at, models.name, usage.flags, usage.input, usage.output,
     usage.cache_write_5m, usage.cache_write_1h from usage join sources on sources.id = usage.source
-    join models on models.id = usage.model where usage.at > ? and sources.billing = '{BILLED}'"""  # noqa: S608
+    join models on models.id = usage.model where usage.at > ? and sources.billing = '{BILLED}'
+    and usage.flags & {HIDDEN} = 0"""  # noqa: S608 - only our own words; what no message accounts for is none
 _MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and billing = '{BILLED}'"  # noqa: S608
 
 
