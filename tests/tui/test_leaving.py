@@ -24,6 +24,17 @@ def test_q_leaves_the_terminal_as_it_was(stage: Stage) -> None:
     assert_restored(terminal, 0)
 
 
+def test_nothing_of_a_screen_that_grew_is_left_behind(stage: Stage) -> None:
+    terminal = stage(size=(45, 20))
+    terminal.wait_for_text("docs-1")
+    terminal.resize(60, 30)
+    wait_for(lambda: "─ agents ─" in terminal.screen(), 5, "the taller picture")
+    terminal.keys("q")
+    assert_restored(terminal, 0)
+    assert "docs-1" not in terminal.screen()
+    assert "agents" not in terminal.screen()
+
+
 def test_ctrl_c_leaves_too(stage: Stage) -> None:
     terminal = stage()
     terminal.wait_for_text("docs-1")

@@ -16,8 +16,19 @@ class OnceDriver(LinuxDriver):
     def suspend_application_mode(self) -> None:
         """Give the terminal back."""
         if not self._given_back:
+            self._wipe()
             self._given_back = True
             super().suspend_application_mode()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back for good."""
+        if not self._given_back:
+            self._wipe()
+        super().stop_application_mode()
+
+    def _wipe(self) -> None:
+        """Leave an empty screen: mosh has only the one, and tmux 3.3a shows rows of a taller one among the shell's."""
+        self.write("\x1b[0m\x1b[H\x1b[2J")
 
     def resume_application_mode(self) -> None:
         """Take the terminal again, if it was given back."""
