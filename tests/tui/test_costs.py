@@ -76,6 +76,18 @@ async def test_a_wide_screen_has_every_column_in_line() -> None:
         assert "at this rate it ends at 16:40" in here.text()
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_host_with_a_long_name_does_not_touch_the_money(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    engine = ledger(fleet)
+    top = max(engine.spent["agent"], key=lambda one: one.micro)
+    engine.spent["agent"].append(replace(top, key="workstation-in-the-cellar/api-3", micro=1_234_000_000))
+    async with room(fleet, size=size, engine=engine) as here:
+        await opened(here)
+        shown = next(line for line in here.text().splitlines() if "$1,234" in line and "api-3" in line)
+        assert "… $1,234" in shown
+
+
 async def test_an_hour_costs_what_is_known_only() -> None:
     fleet = scenes.farm()
     engine = ledger(fleet)

@@ -111,7 +111,7 @@ class SpendTable(Rows[SpendRow]):
 
         titled = width >= 60
         name = min(widest([row.name for row in self.rows], 8), 14 if width < 60 else 28)
-        where = min(widest([row.where for row in self.rows]), 6 if width < 60 else 14)
+        where = min(widest([f"{row.where} " for row in self.rows if row.where]), 7 if width < 60 else 15)
         billed = widest([money(row, False) for row in self.rows], 6 * titled)
         covered = widest([money(row, True) for row in self.rows], 7 * titled)
         rated = any(row.per_hour for row in self.rows)
@@ -139,7 +139,7 @@ class SpendTable(Rows[SpendRow]):
         runs: list[Run] = [
             (palette.glyphs.cursor if chosen else " ", palette.accent),
             (f" {ink.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
-            (f" {ink.left(row.where, columns.where)}" if columns.where else " ", palette.quiet),
+            (f" {ink.left(row.where, columns.where - 1)} " if columns.where else " ", palette.quiet),
         ]
         if columns.billed:
             runs.append((ink.right(money(row, False), columns.billed) + " ", palette.text))
