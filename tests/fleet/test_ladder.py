@@ -162,6 +162,46 @@ async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
         assert here.engine.fleet.alarms["budget day"].level == "warning"
 
 
+async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    rule = replace(RULE, rungs=(Rung(50, "stop"), Rung(100, "pause")), dry_run=True)
+    async with budgeted(host, "") as here:
+        await here.order(SetBudget(rule))
+        host.work("a1", 600 * CENT)
+        await here.until(lambda: said(here, "stop"))
+        await here.engine.wait_idle()
+        assert not any(isinstance(message, wire.Kill) for message in host.heard)
+        await here.order(SetBudget(replace(rule, dry_run=False)))
+        await here.until(lambda: [m.name for m in host.heard if isinstance(m, wire.Kill)] == ["a1"])
+        await here.until(lambda: ["dry run" in reason for reason in said(here, "stop")] == [True, False])
+
+
+async def test_a_budget_that_is_raised_or_made_again_is_climbed_again(home: World) -> None:
+    host = Payer()
+    running(host, "a1")
+    rule = replace(RULE, rungs=(Rung(50, "notify"), Rung(100, "pause")))
+    async with budgeted(host, "") as here:
+        await here.order(SetBudget(rule))
+        await spend(here, host, "a1", 13)
+        await here.until(lambda: len(said(here, "notify")) == 1)
+        await here.order(SetBudget(replace(rule, limit=20 * DOLLAR)))
+        await spend(here, host, "a1", 1)
+        assert len(said(here, "notify")) == 1, "it is not reached any more"
+        host.work("a1", 500 * CENT)
+        await here.until(lambda: len(said(here, "notify")) == 2)
+        await here.order(SetBudget(replace(rule, limit=20 * DOLLAR, order="all")))
+        await here.order(RemoveBudget("day"))
+        await here.order(SetBudget(rule))
+        await here.until(lambda: len(said(here, "notify")) == 3)
+        await here.engine.wait_idle()
+    async with room(host) as again:
+        await again.order(SetBudget(rule))
+        await again.until(lambda: budget(again).reached)
+        await again.engine.wait_idle()
+        assert len(said(again, "notify")) == 3, "what was done of the newest is remembered"
+
+
 async def test_the_operators_command_is_told_what_was_reached(home: World, tmp_path: Path) -> None:
     host = Payer()
     running(host, "a1")

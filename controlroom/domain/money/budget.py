@@ -6,7 +6,7 @@ knows the payer of counts in both, to be safe.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -106,6 +106,14 @@ def spent(rule: BudgetRule, spends: Iterable[Spend]) -> int:
 def reached(rule: BudgetRule, gone: int) -> int:
     """Count the rungs that have been reached when so much is gone."""
     return sum(1 for rung in rule.rungs if gone * 100 >= rung.percent * rule.limit)
+
+
+def begins_anew(old: BudgetRule, new: BudgetRule | None) -> bool:
+    """Say whether a budget has become another one (None: it is gone), whose ladder is climbed from its foot again.
+
+    Another rung is done when it is reached; who is ended first, and what is run then, changes nothing that was done.
+    """
+    return new is None or replace(new, rungs=old.rungs, order=old.order, command=old.command) != old
 
 
 def problem(rule: BudgetRule) -> str | None:

@@ -81,3 +81,8 @@ def reached(budget: str, began: int, percent: int, action: str, at: int) -> list
         ("delete from rungs where budget = ? and at < ?", (budget, at - 40 * 86_400_000)),
         ("insert or ignore into rungs values (?, ?, ?, ?, ?)", (budget, began, percent, action, at)),
     ]
+
+
+def unreached(budget: str) -> Statement:
+    """Forget which rungs of a budget were reached."""
+    return "delete from rungs where budget = ?", (budget,)

@@ -14,7 +14,7 @@ from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.rungs import alarm, stopped_by, told
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.books.grant_tables import reached
+from controlroom.fleet.books.grant_tables import reached, unreached
 from controlroom.fleet.errands import Errands
 from controlroom.fleet.hosts.orders import Asked, Conclusion
 from controlroom.fleet.notify import run_program
@@ -63,6 +63,13 @@ class Ladder:
     def close(self) -> None:
         """Do nothing more."""
         self._errands.close()
+
+    def begin_anew(self, budgets: Iterable[str]) -> None:
+        """These budgets are others now, or gone: what was done for them has been done for none."""
+        names = set(budgets)
+        self._done = {done for done in self._done if done[0] not in names}
+        if names:
+            self._books.booked([unreached(name) for name in sorted(names)])
 
     def climb(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget], runs: Runs) -> None:
         """Do what has been reached and not been done yet, and say how all budgets stand."""

@@ -15,7 +15,7 @@ from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Purse, Run, Share, given_away, share_out
-from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.holding import is_paused
 from controlroom.domain.money.rungs import unbound
@@ -127,6 +127,7 @@ class Treasury:
 
     def ruled(self, rules: Mapping[str, BudgetRule]) -> None:
         """These are the budgets from now on."""
+        self._ladder.begin_anew(name for name, old in self.purses.rules.items() if begins_anew(old, rules.get(name)))
         self.purses.rules = dict(rules)
         self._resuming.forget()
         self._catch_up()
