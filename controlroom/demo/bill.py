@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet, micro
+from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet
 from controlroom.meter.usage import Message, usage_of
 from controlroom.node.claude.transcript import config_folder, slug
 
@@ -36,8 +36,8 @@ class Bill:
 
     @property
     def dollars(self) -> float:
-        """What the session has cost by now, as Claude says it: to the micro-dollar."""
-        return micro(self._pico) / 1_000_000
+        """What the session has cost by now, as Claude says it: not rounded."""
+        return self._pico / DOLLAR
 
     def settle(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Count a message that a stream began; give it as the transcript has it, with its final numbers."""

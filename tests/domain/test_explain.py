@@ -123,6 +123,18 @@ def test_a_failed_agent_with_a_session_goes_on_in_it() -> None:
     assert "--continue" not in steps(replace(failed, session=""))
 
 
+def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in() -> None:
+    paused = agent(state=State.PAUSED, detail="budget: $0.07 of $0.02 spent", session="s-1")
+    said = steps(paused)
+    assert "goes on by itself when its budget begins anew" in said
+    assert "controlroom budget show" in said
+    assert "reassign" not in said, "that would be refused for want of money"
+    fresh = steps(replace(paused, session=""))
+    assert "reassign vm1/docs-1 --task" in fresh
+    assert "--continue" not in fresh, "there is no session to go on in"
+    assert "--continue" in steps(replace(paused, detail=""))
+
+
 def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
     asking = agent(state=State.WAITING, question=question(), pending=Pending(3, "kill", NOON - 2 * MINUTE, "ann"))
     assert "asks: Bash: git push, 2m ago" in text(asking)

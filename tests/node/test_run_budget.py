@@ -74,6 +74,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
         ({"tokens": 8}, "plan", "budget: 8 of 8 tokens used"),
         ({"billed": 50_000, "covered": 10**9}, "", "budget: $0.05 of $0.05 spent"),
         ({"billed": 0}, "api", "budget: $0.05, and no more may be spent"),
+        ({"billed": 8_000}, "api", "budget: $0.05 of $0.0080 spent"),
         ({"billed": 50_001}, "api", ""),
         ({"billed": 10}, "plan", ""),
         ({"covered": 10}, "api", ""),
@@ -105,7 +106,7 @@ def test_a_plain_command_is_bound_by_nothing(room: Room) -> None:
 
 def test_a_run_with_nothing_left_does_not_begin(room: Room) -> None:
     room.grant(1, billed=0)
-    assert RunBudget(1, metered=True).begin("api", 0, room.wall) == "budget: $0.00 of $0.00 spent"
+    assert RunBudget(1, metered=True).begin("api", 0, room.wall) == "budget: nothing was left to be spent"
 
 
 def test_a_window_of_the_plan_binds_until_it_begins_anew(room: Room) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.domain.money.holding import is_paused
 from controlroom.domain.words import since
 
 LONG_START = 60_000
@@ -176,7 +177,16 @@ def _unknown(agent: Agent, now: int) -> Iterator[Step]:
 
 
 def _paused(agent: Agent, now: int) -> Iterator[Step]:
-    yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
+    if not is_paused(agent):
+        yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
+    elif agent.session:
+        words = "Wait: it goes on by itself when its budget begins anew, or is raised or removed. See which that is."
+        yield Step(words, "costs", "controlroom budget show")
+        yield _step("forget", "Or forget it: then it does not go on.", agent.id)
+    else:
+        words = "It was paused before it had begun, and has no session to go on in. See when there is money again,"
+        yield Step(words, "costs", "controlroom budget show")
+        yield _step("reassign", "then give it its task again.", agent.id)
 
 
 _ON = " --continue"

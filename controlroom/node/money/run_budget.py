@@ -215,9 +215,9 @@ class RunBudget:
     def _used_up(self, terms: Terms) -> str:
         spent, tokens = self._spent, self._tokens
         if terms.billed is not None and self._billing != "plan" and spent >= terms.billed:
-            return f"budget: {_of(spent, terms.billed, '$')} spent"
+            return f"budget: {_of(spent, terms.billed, '$')}"
         if terms.covered is not None and self._billing != "api" and spent >= terms.covered:
-            return f"budget: {_of(spent, terms.covered, '≈$')} spent on its plan"
+            return f"budget: {_of(spent, terms.covered, '≈$')} on its plan"
         if terms.tokens is not None and tokens >= terms.tokens:
             return f"budget: {tokens:,} of {terms.tokens:,} tokens used"
         for name, most in terms.windows.items():
@@ -246,9 +246,16 @@ def _window(name: str) -> str:
 
 
 def _of(spent: int, ceiling: int, sign: str) -> str:
-    """Say how much of how much (micro-dollars); a ceiling of 0 is one that was taken back."""
-    of = f" of {sign}{ceiling / 1_000_000:,.2f}" if ceiling or not spent else ", and no more may be"
-    return f"{sign}{spent / 1_000_000:,.2f}{of}"
+    """Say how much of how much (micro-dollars); a ceiling of 0 is one that was taken back, or never was one."""
+    if not (spent or ceiling):
+        return "nothing was left to be spent"
+    of = f" of {_dollars(ceiling, sign)}" if ceiling else ", and no more may be"
+    return f"{_dollars(spent, sign)}{of} spent"
+
+
+def _dollars(micro: int, sign: str) -> str:
+    """Write micro-dollars, below a cent to the hundredth of one."""
+    return f"{sign}{micro / 1_000_000:,.{4 if 0 < micro < 10_000 else 2}f}"
 
 
 def _hour(at: int) -> str:
