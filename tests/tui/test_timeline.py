@@ -105,6 +105,57 @@ async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]
         assert not isinstance(here.app.screen, TimelineScreen)
 
 
+@pytest.mark.parametrize("size", [(45, 20), (120, 40)])
+async def test_a_filter_is_told_and_one_that_nothing_passes_says_what_to_do(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=size) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        await here.press("/")
+        await here.write("level:tool")
+        await here.press("enter")
+        assert "following · with “level:tool” ─" in here.text()
+        await here.press("/", "ctrl+u")
+        await here.write("host:nowhere")
+        await here.press("enter")
+        assert "no line has that: / changes the filter" in here.text()
+        await here.press("q")
+        assert "with “" not in here.text()
+        assert "no line has that" not in here.text()
+
+
+async def test_what_an_expression_finds_is_marked() -> None:
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet)) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        await here.press("/")
+        await here.write("re:unus.d +import")
+        await here.press("enter")
+        found = here.app.palette.found
+        strips = here.app.screen._compositor.render_strips()
+        marked = {part.text for strip in strips for part in strip if part.style and part.style.bgcolor == found.bgcolor}
+        assert marked == {"unused import"}
+
+
+async def test_agents_of_one_name_are_told_apart_by_their_hosts() -> None:
+    fleet = scenes.farm()
+    twin = replace(fleet.agents["vm1/docs-1"], host="vm2")
+    fleet = replace(fleet, agents={**fleet.agents, twin.id: twin})
+    async with room(fleet, scenes.logs(fleet)) as here:
+        await here.press("l")
+        view = here.screen(TimelineScreen).view
+        await here.until(lambda: {"vm1/docs-1", "vm2/docs-1"} <= {one.agent for one in view.moments}, "the logs")
+        await here.press("/")
+        await here.write("agent:docs,api")
+        await here.press("enter")
+        await here.press_until(lambda: "docs-1·vm1 " in here.text(), "k")
+        await here.press_until(lambda: "docs-1·vm2 " in here.text(), "k")
+        await here.press_until(lambda: " api-3 " in here.text(), "k")
+
+
 async def test_what_is_on_show_is_written_into_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     fleet = scenes.farm()

@@ -25,6 +25,9 @@ LEVELS = {
 LONGEST = 200
 """Characters of an expression at most."""
 
+SEARCHED = 2000
+"""Characters of a line that an expression is held against."""
+
 
 @dataclass(frozen=True, order=True)
 class Moment:
@@ -59,8 +62,19 @@ class TimelineWish:
     """Why it cannot be understood; then everything is shown."""
 
     @property
+    def sifts(self) -> bool:
+        """Whether it leaves lines out."""
+        return not self.problem and bool(self.text or self.agents or self.hosts or self.levels)
+
+    @property
+    def expression(self) -> re.Pattern[str] | None:
+        """What its text is when that is an expression."""
+        known = not self.problem and self.text.startswith("re:")
+        return re.compile(self.text[3:], re.IGNORECASE) if known else None
+
+    @property
     def marks(self) -> tuple[str, ...]:
-        """What is marked in a line."""
+        """What is marked in a line, beside what an expression finds."""
         return tuple(text for text in (self.mark, "" if self.text.startswith("re:") else self.text) if text)
 
 
@@ -109,9 +123,8 @@ class Sieve:
 
     def __init__(self, wish: TimelineWish) -> None:
         self._wish = TimelineWish() if wish.problem else wish
-        text = self._wish.text
-        self._expression = re.compile(text[3:], re.IGNORECASE) if text.startswith("re:") else None
-        self._text = text.lower()
+        self._expression = self._wish.expression
+        self._text = self._wish.text.lower()
         names = self._wish.levels
         self._kinds = frozenset(kind for name in names for kind in LEVELS.get(name, (name,)))
 
@@ -126,7 +139,7 @@ class Sieve:
         if self._kinds and moment.line.kind not in self._kinds:
             return False
         if self._expression is not None:
-            return self._expression.search(moment.line.text[:2000]) is not None
+            return self._expression.search(moment.line.text[:SEARCHED]) is not None
         return self._text in moment.line.text.lower()
 
 

@@ -45,6 +45,11 @@ class Timeline:
         """Moments that somebody wants to come back to, by key."""
         self._taken: dict[str, _Taken] = {}
 
+    @property
+    def agents(self) -> list[str]:
+        """Whose lines it holds."""
+        return list(self._taken)
+
     def take(self, book: LogBook, ahead: int) -> bool:
         """Take in what is new of a book, and say if there was any; `ahead`: milliseconds of its host's clock."""
         known = self._taken.get(book.agent)

@@ -132,13 +132,18 @@ def marked(segments: Sequence[Segment], text: str, style: Style) -> list[Segment
     while (at := whole.find(wanted, at)) >= 0:
         marks.append((at, at + len(wanted)))
         at += len(wanted)
+    return marked_at(segments, marks, style)
+
+
+def marked_at(segments: Sequence[Segment], marks: Iterable[tuple[int, int]], style: Style) -> list[Segment]:
+    """Lay `style` under characters: from one to before another, in order."""
     drawn: list[Segment] = []
     position = 0
     for start, end in marks:
         drawn += piece(segments, position, start)
         drawn += [Segment(part.text, (part.style or Style.null()) + style) for part in piece(segments, start, end)]
         position = end
-    return drawn + piece(segments, position, len(whole))
+    return drawn + piece(segments, position, sum(len(segment.text) for segment in segments))
 
 
 def piece(segments: Sequence[Segment], start: int, end: int) -> list[Segment]:

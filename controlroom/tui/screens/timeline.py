@@ -103,12 +103,14 @@ class TimelineScreen(RoomScreen):
 
     def _paint(self) -> None:
         self._late = False
-        wish = wish_of(self.query_one(FilterLine).text.strip())
+        wanted = self.query_one(FilterLine).text.strip()
+        wish = wish_of(wanted)
         self.view.show(self.timeline, wish)
         count = len(self._read)
         whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.picture.fleet.agents)}" if count else "")
         state = wish.problem or ("following" if self.view.following else "standing still")
-        self.query_one(Rule).show(f"log of {whom}", state)
+        title = "log" if wanted and self.size.width < NARROW else f"log of {whom}"
+        self.query_one(Rule).show(title, f"{state} · with “{wanted}”" if wanted and not wish.problem else state)
 
     def agent_here(self) -> str | None:
         """The agent of the line under the cursor."""

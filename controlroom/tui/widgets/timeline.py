@@ -8,7 +8,7 @@ from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.display.timeline import Moment, TimelineWish
+from controlroom.domain.display.timeline import SEARCHED, Moment, TimelineWish
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
 from controlroom.tui.look.run_colours import run_style
@@ -37,6 +37,7 @@ class TimelineView(Wheeled):
         self._top = 0
         self._timeline: Timeline | None = None
         self._names = 8
+        self._twins: set[str] = set()
 
     @property
     def following(self) -> bool:
@@ -51,9 +52,16 @@ class TimelineView(Wheeled):
     def show(self, timeline: "Timeline", wish: TimelineWish) -> None:
         """Show what this wish leaves of a timeline."""
         self._timeline, self.wish, self.moments = timeline, wish, timeline.shown(wish)
-        longest = max((len(moment.agent.partition("/")[2]) for moment in self.moments[-200:]), default=6)
+        names = [agent.partition("/")[2] for agent in timeline.agents]
+        self._twins = {name for name in names if names.count(name) > 1}
+        longest = max((ink.width(self._whose(moment)) for moment in self.moments[-200:]), default=6)
         self._names = min(max(6, longest), 10 if self.size.width < 60 else 20)
         self.redraw()
+
+    def _whose(self, moment: Moment) -> str:
+        """Name the agent; those of one name on several hosts with their hosts."""
+        host, _, name = moment.agent.partition("/")
+        return f"{name}·{host}" if name in self._twins else name
 
     # ------------------------------------------------------------------ moving
 
@@ -114,8 +122,7 @@ class TimelineView(Wheeled):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as fit, the cursor's among them."""
         if not self.moments:
-            words = self.wish.problem or "nothing to show yet: agents' lines come here as they speak"
-            return [(), ink.line((f"  {words}", self.palette.quiet))]
+            return [(), *(ink.line((f"  {part}", self.palette.quiet)) for part in ink.wrap(self._empty(), width - 4))]
         index = self._index()
         last = max(0, len(self.moments) - height)
         top = last if self._at is None else max(min(self._top, index), index - height + 1)
@@ -124,11 +131,18 @@ class TimelineView(Wheeled):
             self._draw(number, width, index) for number in range(self._top, min(self._top + height, len(self.moments)))
         ]
 
+    def _empty(self) -> str:
+        """Why there is no line."""
+        keys = self.room.keys.shown
+        if self.wish.problem or not self.wish.sifts:
+            return self.wish.problem or "nothing to show yet: agents' lines come here as they speak"
+        return f"no line has that: {keys('sift')} changes the filter, {keys('back')} shows all"
+
     def _draw(self, number: int, width: int, index: int) -> Line:
         palette, moment = self.palette, self.moments[number]
         chosen = self._at is not None and number == index
         kept = self._timeline is not None and moment.key in self._timeline.kept
-        name = ink.cut(moment.agent.partition("/")[2], self._names)
+        name = ink.cut(self._whose(moment), self._names)
         sign = palette.glyphs.cursor if chosen else palette.glyphs.marked if kept else " "
         style = palette.kinds.get(moment.line.kind, palette.text)
         whole = [
@@ -137,6 +151,9 @@ class TimelineView(Wheeled):
         ]
         for mark in self.wish.marks:
             whole = ink.marked(whole, mark, palette.found)
+        if (expression := self.wish.expression) is not None:
+            text = "".join(segment.text for segment in whole)[:SEARCHED]
+            whole = ink.marked_at(whole, (found.span() for found in expression.finditer(text)), palette.found)
         start = ink.line(
             (sign, palette.accent),
             (f"{self.clock(moment.at)} ", palette.quiet),
