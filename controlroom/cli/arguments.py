@@ -56,7 +56,8 @@ def costs(parser: argparse.ArgumentParser) -> None:
     """Take what to group costs by, since when, and the form of the answer."""
     by = ("agent", "profile", "host", "model", "folder", "day", "hour")
     parser.add_argument("--by", choices=by, default="agent", help="one row for each (default: agent)")
-    parser.add_argument("--since", metavar="WHEN", type=_moment, default="30d", help="90m, 12h, 7d, today, 2026-11-01")
+    when = "90m, 12h, 7d, today, 2026-11-01 (default: 30d)"
+    parser.add_argument("--since", metavar="WHEN", type=_moment, default="30d", help=when)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for scripts: tokens, and dollars as decimal texts")
     form.add_argument("--csv", action="store_true", help="for a spreadsheet")
@@ -225,10 +226,12 @@ def _fingerprint(text: str) -> str:
 
 
 def _moment(text: str) -> str:
+    import time
+
     from controlroom.cli.costs import moment
 
     try:
-        moment(text, 0.0)
+        moment(text, time.time())
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

@@ -13,8 +13,10 @@ from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
 from controlroom.domain import intents
 from controlroom.domain.gauges import PERIODS, Budget
+from controlroom.domain.limits.headroom import window_name
+from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, problem
-from controlroom.domain.money.budget_words import amount, described, ladder, read_limit
+from controlroom.domain.money.budget_words import amount, described, ladder, read_limit, window
 from controlroom.domain.words import percent
 from controlroom.fleet.client import Client
 
@@ -49,7 +51,7 @@ def _cells(budget: Budget) -> tuple[str, ...]:
     return (
         budget.name,
         budget.scope,
-        budget.period.replace("_", " "),
+        window_name(budget.period) if budget.unit == "window" else budget.period,
         amount(budget.spent, budget.unit),
         amount(budget.limit, budget.unit),
         percent(budget.percent),
@@ -92,7 +94,21 @@ async def _set_one(client: Client, args: argparse.Namespace) -> int:
     if wrong := problem(rule):
         raise Stop(Exit.USAGE, wrong)
     done = f"budget {rule.name}: {described(rule)}"
-    return await order(client, intents.SetBudget(rule), done)
+    code = await order(client, intents.SetBudget(rule), done)
+    if code == Exit.DONE and (note := waits_for(rule, client.fleet)):
+        output.talk(note)
+    return code
+
+
+def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
+    """Say what a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
+    known = (gauge.name for gauge in fleet.headroom.values() if gauge.kind == "window")
+    if rule.unit == "window" and window_name(rule.window) not in known:
+        return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
+    kind, _, name = rule.scope.partition(" ")
+    if kind == "agent" and name not in fleet.agents:
+        return f"there is no agent {name} yet: until there is, it stops nobody"
+    return ""
 
 
 def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:

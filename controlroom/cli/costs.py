@@ -51,9 +51,12 @@ def moment(text: str, now: float) -> float:
     if text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 100_000:
         return now - timedelta(**{units[text[-1]]: int(text[:-1])}).total_seconds()
     try:
-        return datetime.fromisoformat(text).astimezone().timestamp()
+        read = datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"{ascii(text)[:40]} is no moment: say 90m, 12h, 7d, today or 2026-11-01") from None
+    if read > now:
+        raise ValueError(f"{text} is still to come: say 90m, 12h, 7d, today or a day that has begun")
+    return read
 
 
 def _local(key: str, form: str) -> str:
@@ -78,7 +81,8 @@ def _table(rows: Sequence[CostRow], by: str, since: int, ran: Mapping[str, int])
     drawn = [head, *_cells(rows, ran)]
     if len(rows) > 1:
         keys = {row.key for row in rows}
-        drawn += [("",) * len(head), *_cells(totals(rows), {"": sum(ran.values())} if keys <= ran.keys() else {})]
+        whole = {"": sum(ran.values())} if keys <= ran.keys() else {}
+        drawn += [("",) * len(head), *_cells(totals(rows), whole, "all")]
     drawn = [cells[: len(head)] for cells in drawn]
     output.table(drawn, right=frozenset(range(2, len(head))))
     if any(row.billing != BILLED for row in rows):
@@ -91,17 +95,17 @@ def _table(rows: Sequence[CostRow], by: str, since: int, ran: Mapping[str, int])
         output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
 
 
-def _cells(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[tuple[str, ...]]:
-    return [_cells_of(row, rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
+def _cells(rows: Sequence[CostRow], ran: Mapping[str, int], unnamed: str = "–") -> list[tuple[str, ...]]:
+    return [_cells_of(row, rate, unnamed) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
 
 
-def _cells_of(row: CostRow, each: int | None) -> tuple[str, ...]:
+def _cells_of(row: CostRow, each: int | None, unnamed: str) -> tuple[str, ...]:
     rate, worth = row.hit_rate, "" if row.billing == BILLED else "≈"
     money = f"{worth}{'~' if row.estimated else ''}{dollars(row.micro)}"
     hourly = "–" if each is None else f"{worth}{dollars(each)}"
     tokens = (row.input, row.output, row.cache_write_5m + row.cache_write_1h, row.cache_read)
     share = percent(None if rate is None else 100 * rate)
-    return (row.key or "–", _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share, hourly)
+    return (row.key or unnamed, _PAYS[row.billing], money, count(row.messages), *map(count, tokens), share, hourly)
 
 
 def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:

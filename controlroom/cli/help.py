@@ -3,6 +3,7 @@
 import argparse
 import os
 import textwrap
+from collections.abc import Sequence
 from typing import NoReturn
 
 from controlroom import __version__
@@ -53,6 +54,12 @@ def overview() -> str:
             "",
         )
     )
+
+
+def family(word: str, verbs: Sequence[Verb]) -> str:
+    """Give the help of verbs that begin with the same word, as `controlroom budget --help`."""
+    lines = [f"usage: controlroom {word} VERB ...", "", *(f"  {verb.name:<13} {verb.says}" for verb in verbs)]
+    return "\n".join([*lines, "", f"controlroom {verbs[0].name} --help, and so on: what each takes, with examples", ""])
 
 
 def parser_of(verb: Verb) -> Parser:

@@ -72,10 +72,13 @@ def _show_help() -> int:
 
 
 def _run_verb(words: list[str], starters: Starters) -> int:
-    from controlroom.cli.help import parser_of
-    from controlroom.cli.verbs import find
+    from controlroom.cli.help import family, parser_of
+    from controlroom.cli.verbs import below, find
 
     verb, rest = find(words)
+    if verb is None and words[1:] in (["--help"], ["-h"]) and (inner := list(below(words[0]))):
+        output.own(family(words[0], inner))
+        return Exit.DONE
     if verb is None:
         raise Stop(Exit.USAGE, _unknown(words))
     if "--help" in _before_dashes(rest) or "-h" in _before_dashes(rest):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import tomllib
 
+from controlroom.cli.budget import waits_for
+from controlroom.domain.gauges import Headroom
+from controlroom.domain.money.budget import BudgetRule
 from controlroom.fleet.home import find_home
+from tests.domain.worlds import agent, fleet
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 
@@ -39,7 +44,7 @@ def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     table = room.run("budget", "show")
     assert "$2.50" in table
     assert "5.0M tokens" in table
-    assert "seven day" in table
+    assert " week " in table.splitlines()[2], "a window is called what it is called everywhere"
     kept = tomllib.loads(find_home(os.environ).budgets.read_text())["budgets"]
     assert kept["tokens"] == {"limit": "5000000", "unit": "tokens", "scope": "host local"}
     assert kept["day"]["ladder"] == [{"at": 80, "do": "hold"}, {"at": 100, "do": "stop"}]
@@ -54,10 +59,29 @@ def test_a_budget_is_set_changed_shown_and_removed(room: Room) -> None:
     room.run("stop")
 
 
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (BudgetRule("b", 85, unit="window", window="five_hour"), ""),
+        (BudgetRule("b", 85, unit="window", window="fife_hour"), "how much of the fife hour window is used"),
+        (BudgetRule("b", 85, scope="agent vm1/docs-1"), ""),
+        (BudgetRule("b", 85, scope="agent vm1/dosc-1"), "no agent vm1/dosc-1 yet"),
+        (BudgetRule("b", 85), ""),
+    ],
+)
+def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> None:
+    read = Headroom("ann", "5 h", "window")
+    note = waits_for(rule, replace(fleet(agent()), headroom={read.key: read}))
+    assert says in note
+    assert bool(says) == bool(note)
+
+
 def test_what_cannot_be_a_budget_is_said(room: Room) -> None:
     for words, code, sentence in (
         (["set", "day"], 2, "how much? say --limit"),
         (["set", "day", "--limit", "much"], 2, 'expected dollars like "2.50"'),
+        (["set", "day", "--limit", "5M"], 2, "not '5M'; tokens are another unit: unit tokens"),
+        (["set", "day", "--limit", "85%"], 2, "per cent are of a plan's window"),
         (["set", "day", "--limit", "0"], 2, "a limit is more than nothing"),
         (["set", "Day!", "--limit", "8"], 2, "'Day!' cannot name a budget"),
         (["set", "day", "--limit", "8", "--ladder", "50"], 2, "a rung does notify, hold"),

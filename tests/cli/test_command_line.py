@@ -116,6 +116,17 @@ def test_a_wrong_line_is_one_sentence_and_exit_code_2(
     assert not called
 
 
+@pytest.mark.parametrize("ask", ["--help", "-h"])
+def test_a_word_of_several_verbs_has_help_of_its_own(
+    called: Called, capsys: pytest.CaptureFixture[str], ask: str
+) -> None:
+    assert main(["budget", ask], called.starters()) == Exit.DONE
+    said = capsys.readouterr()
+    assert said.out.startswith("usage: controlroom budget VERB ...")
+    assert "budget remove" in said.out
+    assert said.err == ""
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [

@@ -36,6 +36,12 @@ def test_a_day_begins_where_the_operator_is(zone: str, monkeypatch: pytest.Monke
         time.tzset()
 
 
+def test_a_moment_that_is_still_to_come_is_refused() -> None:
+    assert costs.moment("2026-11-21", NOW) < NOW
+    with pytest.raises(ValueError, match="2027-01-01 is still to come"):
+        costs.moment("2027-01-01", NOW)
+
+
 @pytest.mark.parametrize("text", ["", "d", "7w", "-3d", "yesterday", "9" * 30 + "d", "2026-13-01", "\x1b[2J"])
 def test_what_is_no_moment_is_refused_with_what_is_one(text: str) -> None:
     with pytest.raises(ValueError, match="say 90m, 12h, 7d, today"):
@@ -49,7 +55,7 @@ def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[
     assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", "AN", "HOUR"]
     assert lines[1].split() == ["vm1/api-1", "billed", "$1.92", "120", "5.0k", "900", "100", "90k", "95", "%", "$0.96"]
     assert lines[2].split()[:3] == ["vm1/docs-1", "plan", "≈$0.0041"]
-    assert [line.split()[1:3] for line in lines[4:]] == [["billed", "$1.92"], ["plan", "≈$0.0041"]]
+    assert [line.split()[:3] for line in lines[4:]] == [["all", "billed", "$1.92"], ["all", "plan", "≈$0.0041"]]
     assert "not a bill" in talk
     assert "$0.0041 of it are models without a price" in talk
 

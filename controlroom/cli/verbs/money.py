@@ -10,7 +10,8 @@ VERBS: tuple[Verb, ...] = (
         "[--json]",
         "Show how budgets stand: what is gone, what is granted, when they run out.",
         "GRANTED is what running agents may still spend, with or without the engine; it and what is gone stay below "
-        "the stop line. AT MOST + is what messages that are under way could add. What a plan covers wears a ≈.",
+        "the stop line. AT MOST + is what messages that are under way could add. What a plan covers wears a ≈. With "
+        "--json amounts are whole micro-dollars, tokens or per cent, as `unit` says, and times milliseconds of UTC.",
         ("controlroom budget show", "controlroom budget show --json | jq '.[] | select(.rungs_reached > 0)'"),
         "budget:show",
         take.show,

@@ -3,6 +3,7 @@
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.limit_rows import row
 from controlroom.domain.gauges import Budget, Headroom, Rung
+from controlroom.domain.money.budget_words import window
 from controlroom.domain.words import age
 
 _STEPS = {
@@ -23,6 +24,7 @@ NO_LIMIT = (
 def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a budget: whose, when it ends, its ladder, what may come on top."""
     facts = ["the whole fleet" if budget.scope == "fleet" else budget.scope]
+    facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit == "window")
     facts += [forecast(budget, now, clock)]
     facts += [f"new at {clock(budget.ends)}"] * bool(budget.ends)
     facts += ["dry run: its ladder only says what it would do"] * budget.dry_run

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from controlroom.domain.gauges import Rung
+from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.money.budget import BudgetRule, ladder_problem, sorted_rungs
 from controlroom.domain.words import count, dollars
 
@@ -20,7 +21,7 @@ def read_limit(text: str, unit: str) -> int:
     if unit in ("billed", "covered"):
         if found := _DOLLARS.fullmatch(text.strip()):
             return int(found[1]) * 1_000_000 + int((found[2] or "").ljust(6, "0"))
-        raise ValueError(f'expected dollars like "2.50", not {ascii(text)[:40]}')
+        raise ValueError(f'expected dollars like "2.50", not {ascii(text)[:40]}{_other_unit(text.strip())}')
     if unit == "tokens":
         if found := _TOKENS.fullmatch(text.strip()):
             factor = _FACTORS[found[3]]
@@ -30,6 +31,13 @@ def read_limit(text: str, unit: str) -> int:
     if share.isascii() and share.isdecimal() and len(share) <= 3:
         return int(share)
     raise ValueError(f'expected per cent like "85", not {ascii(text)[:40]}')
+
+
+def _other_unit(text: str) -> str:
+    """Say which unit an amount that is no dollars may have been meant in."""
+    if text.endswith("%"):
+        return "; per cent are of a plan's window: unit window, and which window"
+    return "; tokens are another unit: unit tokens" if _TOKENS.fullmatch(text) else ""
 
 
 def read_ladder(text: str) -> tuple[Rung, ...]:
@@ -52,9 +60,14 @@ def ladder(rungs: Iterable[Rung]) -> str:
 
 def described(rule: BudgetRule) -> str:
     """Say what a budget is, in a line."""
-    per = f"of {rule.window.replace('_', ' ')}" if rule.unit == "window" else f"per {rule.period}"
+    per = f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
     dry = "; a dry run: it only says what it would do" if rule.dry_run else ""
     return f"{amount(rule.limit, rule.unit)} {per} for {rule.scope}, {ladder(rule.rungs)}{dry}"
+
+
+def window(name: str) -> str:
+    """Name a plan's window in a sentence: `the 5 h window`."""
+    return f"the {window_name(name)} window"
 
 
 def amount(value: int | None, unit: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from controlroom.domain.gauges import Budget
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.budget import STOPPING, counts, covers
-from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money.budget_words import amount, window
 
 
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> str | None:
@@ -13,11 +13,11 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> s
     for budget in _binding(fleet, host, name, profile, billing):
         done = [rung for rung in budget.rungs[: budget.reached] if rung.action == "hold" or rung.action in STOPPING]
         if done:
+            period = window(budget.period) if budget.unit == "window" else f"its {budget.period}"
             return (
                 f"budget {budget.name} ({budget.scope}) holds new work from {done[0].percent} % on: "
-                f"{amount(budget.spent, budget.unit)} of {amount(budget.limit, budget.unit)} is gone. Wait until its "
-                f"{budget.period.replace('_', ' ')} is over, or raise it: controlroom budget set {budget.name} "
-                "--limit …"
+                f"{amount(budget.spent, budget.unit)} of {amount(budget.limit, budget.unit)} is gone. Wait until "
+                f"{period} is over, or raise it: controlroom budget set {budget.name} --limit …"
             )
     return None
 

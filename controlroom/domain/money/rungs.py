@@ -6,7 +6,7 @@ from controlroom.domain.gauges import Alarm, Budget, Rung
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import Purse, Run
 from controlroom.domain.money.budget import STOPPING, BudgetRule
-from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money.budget_words import amount, window
 
 _DONE = {
     "notify": "",
@@ -40,7 +40,7 @@ def told(budget: Budget, rung: Rung) -> str:
     done = _DONE[rung.action]
     if budget.dry_run and done:
         done = f"; in earnest it would {_WOULD[rung.action]} (dry run)"
-    of = f"{budget.period} of a plan" if budget.unit == "window" else f"{amount(budget.limit, budget.unit)}"
+    of = amount(budget.limit, budget.unit) + (f" of {window(budget.period)}" if budget.unit == "window" else "")
     return f"budget {budget.name} ({budget.scope}): {rung.percent} % of {of} is gone{done}"
 
 
