@@ -111,6 +111,7 @@ async def test_an_engine_that_comes_back_knows_what_was_spent(home: World, host:
 async def test_a_new_ledger_gets_from_the_hosts_what_the_old_one_held(home: World, host: Spender) -> None:
     async with room(host) as first:
         await first.until(lambda: first.agent("vm1/a1").spent == 40_000_000)
+        await first.engine.wait_idle()  # a thread that still reads would have the old file and the new one's log
         ledger = first.home.ledger
     forget(ledger)
     async with room(host) as second:
