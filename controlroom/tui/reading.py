@@ -28,7 +28,8 @@ class ReadingApp(Room):
 
     def on_log_view_wanted(self, event: LogView.Wanted) -> None:
         """A view needs text that is not held."""
-        self._reader.want(event.book, event.which)
+        if not event.over:
+            self._reader.want(event.book, event.which)
 
     def on_log_view_jumped(self, event: LogView.Jumped) -> None:
         """A view is to stand where nothing is held."""

@@ -43,6 +43,9 @@ class SmallEngine:
         self.stopped = False
         self.starting = asyncio.Event()
         self.starting.set()
+        self.reading = asyncio.Event()
+        """Whether pages of logs that are asked for come now."""
+        self.reading.set()
         self.connections = 0
         self.why_not = "the engine did not start: its config has an error"
         self._ops = 0
@@ -226,6 +229,7 @@ class SmallClient:
         self._alive()
         self.fetches.append((agent, epoch, before, after))
         await asyncio.sleep(0)
+        await self.engine.reading.wait()
         log = self.engine.logs.get((agent, epoch), [])
         if after is not None:
             start = after.offset if after.segment else 0

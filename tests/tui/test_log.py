@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlroom.domain.model import Fleet, LogPlace, LogRecord, State
 from controlroom.fleet.client import LogPage
 from controlroom.tui.logs import logbook
+from controlroom.tui.logs.follow import PAGE
 from controlroom.tui.look import ink
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
@@ -227,6 +228,26 @@ async def test_only_lines_on_show_are_decoded(monkeypatch: pytest.MonkeyPatch) -
         screen.log_view.grown()
         assert len(book) == 100_000
         assert 0 < len(screen.log_view._cache) <= 3 * screen.log_view.size.height
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["older", "newer"])
+async def test_who_scrolls_while_a_page_comes_gets_that_page_and_no_other(back: bool) -> None:
+    async with room(one(), {("vm1/a", 1): lines(2000)}) as here:
+        view = (await opened(here)).log_view
+        if not back:
+            view.go_to(LogPlace(1, 0, 0))
+            await here.until(lambda: view.book is not None and view.book.behind and view.top == view.book.first)
+        book, fetches = view.book, here.engine.clients[0].fetches
+        assert book is not None
+        before, held = len(fetches), len(book)
+        here.engine.reading.clear()
+        view.scroll_rows(-held if back else held)
+        await here.until(lambda: len(fetches) > before)
+        view.scroll_rows(-1 if back else 1)
+        here.engine.reading.set()  # the page comes while this is on its way
+        await here.until(lambda: len(book) > held)
+        await here.settle()
+        assert (len(fetches) - before, len(book) - held) == (1, PAGE)
 
 
 async def test_a_slow_link_skips_and_says_so() -> None:

@@ -42,6 +42,17 @@ class LogView(Wheeled):
             super().__init__()
             self.book = book
             self.which = which
+            self._edge = self._edge_now()
+
+        def _edge_now(self) -> LogPlace | None:
+            return self.book.start if self.which == "older" else self.book.end
+
+        @property
+        def over(self) -> bool:
+            """Whether it has come while this was on its way; who still lacks text then has asked again."""
+            if self.which == "newest":
+                return not self.book.behind
+            return self._edge != self._edge_now() or (self.which == "newer" and not self.book.behind)
 
     class Jumped(Message):
         """The view is to stand at a place that is not held."""
