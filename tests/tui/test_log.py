@@ -250,6 +250,19 @@ async def test_who_scrolls_while_a_page_comes_gets_that_page_and_no_other(back: 
         assert (len(fetches) - before, len(book) - held) == (1, PAGE)
 
 
+async def test_who_goes_to_the_end_is_read_the_end_and_nothing_on_the_way() -> None:
+    async with room(one(), {("vm1/a", 1): lines(2000)}) as here:
+        view = (await opened(here)).log_view
+        view.go_to(LogPlace(1, 0, 0))
+        book, fetches = view.book, here.engine.clients[0].fetches
+        await here.until(lambda: book is not None and book.behind and view.top == book.first)
+        before = len(fetches)
+        view.to_end()
+        await here.until(lambda: "line 1999" in here.text())
+        await here.settle()
+        assert fetches[before:] == [("vm1/a", 1, None, None)]
+
+
 async def test_a_slow_link_skips_and_says_so() -> None:
     clock = Clock()
     engine = SmallEngine(one(), {("vm1/a", 1): lines(500)}, clock)

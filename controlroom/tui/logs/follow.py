@@ -140,7 +140,8 @@ class Reader:
     # ------------------------------------------------------------------ fetching
 
     def _fetch(self, book: LogBook, which: str) -> None:
-        if self._source is None or (id(book), which) in self._busy:
+        """Fetch a page, but for what is on its way; what follows on the newest is asked for when that is here."""
+        if self._source is None or not self._busy.isdisjoint({(id(book), which), (id(book), "newest")}):
             return
         self._busy.add((id(book), which))
         self._tried[book.agent] = self._monotonic()
