@@ -133,7 +133,7 @@ def test_stop_waits_for_an_engine_that_is_starting(place: Home, home: World, con
     stop = subprocess.Popen([*command, "stop"], cwd=ROOT, text=True, stderr=subprocess.PIPE)
     assert stop.stderr
     said = stop.stderr.readline()
-    gate.write_text("go on")
+    gate.open("w").close()  # it opens as soon as the engine is at it, which then goes on
     _, rest = stop.communicate(timeout=60)
     assert (said, rest) == ("an engine is starting: waiting for it to come up\n", becomes)
     assert stop.returncode == 0
