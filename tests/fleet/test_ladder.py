@@ -30,6 +30,12 @@ def said(here: Room, verb: str) -> list[str]:
     return [line.reason for line in here.ledger.audit(1000) if line.verb == verb]
 
 
+def paused(here: Room) -> list[tuple[str, str, int, str]]:
+    """Who was paused, as the audit has it; a budget's rung is another line."""
+    lines = [line for line in here.ledger.audit(1000) if line.verb == "pause" and line.epoch]
+    return [(line.who, line.target, line.epoch, line.reason) for line in lines]
+
+
 async def spend(here: Room, host: Payer, name: str, messages: int) -> None:
     """An agent answers so many messages of forty cents."""
     for _ in range(messages):
@@ -117,6 +123,21 @@ async def test_who_was_paused_goes_on_by_itself_when_there_is_money_again(home: 
         assert all("budget allows it again" in message.task for message in spawns)
         assert here.agent("vm1/a3").state == "done", "whom somebody ended stays ended"
         assert host.work("a1")
+
+
+async def test_whom_a_budget_has_paused_stands_in_the_audit_once(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, "") as here:
+        await here.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, "pause"),))))
+        assert await spawn(here, "a1") == Conclusion("done")
+        await exhaust(here, host)
+        await here.until(lambda: paused(here))
+        assert paused(here)[0] == ("budget", "vm1/a1", 1, "budget: all of it spent")
+    async with room(host) as again:
+        await again.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, "pause"),))))
+        await again.until(lambda: again.agent("vm1/a1").state == "paused")
+        await again.engine.wait_idle()
+        assert len(paused(again)) == len(set(paused(again))), "another engine sees the same pause"
 
 
 async def test_without_the_budget_everybody_goes_on_and_what_was_forgotten_does_not(home: World) -> None:

@@ -83,6 +83,16 @@ def reached(budget: str, began: int, percent: int, action: str, at: int) -> list
     ]
 
 
+_PAUSED = """insert into audit (at, who, verb, target, epoch, outcome, reason)
+    select ?, 'budget', 'pause', ?, ?, 'done', ?
+    where not exists (select 1 from audit where verb = 'pause' and target = ? and epoch = ? and at = ?)"""
+
+
+def paused(agent: str, epoch: int, reason: str, at: int) -> Statement:
+    """Audit that a run was paused for want of money, by its runner and alone perhaps; once, whoever sees it again."""
+    return _PAUSED, (at, agent, epoch, reason, agent, epoch, at)
+
+
 def unreached(budget: str) -> Statement:
     """Forget which rungs of a budget were reached."""
     return "delete from rungs where budget = ?", (budget,)

@@ -12,9 +12,10 @@ from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.model import LIVE, Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.holding import is_paused
 from controlroom.domain.money.rungs import alarm, stopped_by, told
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.books.grant_tables import reached, unreached
+from controlroom.fleet.books.grant_tables import paused, reached, unreached
 from controlroom.fleet.errands import Errands
 from controlroom.fleet.hosts.orders import Asked, Conclusion
 from controlroom.fleet.notify import run_program
@@ -53,6 +54,8 @@ class Ladder:
         """`done`: what was done before; `moment`: writes a time for people."""
         self._room, self._books, self._moment = room, books, moment
         self._done = set(done)
+        self._paused: set[tuple[str, int]] = set()
+        """Runs of which it is written that they were paused."""
         self._errands = Errands("ladder")
 
     @property
@@ -83,6 +86,15 @@ class Ladder:
         for about in self._room.fleet.alarms:
             if about.startswith("budget ") and about.removeprefix("budget ") not in budgets:
                 self._room.happened(events.Alarmed(about, None))
+
+    def write_paused(self) -> None:
+        """Have the audit say whom their runners have paused, however long ago."""
+        now = self._room.clock()
+        runs = {(one.id, one.epoch): one for one in self._room.fleet.agents.values() if is_paused(one)}
+        fresh = [paused(*key, one.detail, one.ended or now) for key, one in runs.items() if key not in self._paused]
+        self._paused = set(runs)
+        if fresh:
+            self._books.booked(fresh)
 
     def _alarm(self, about: str, budget: Budget) -> None:
         known = self._room.fleet.alarms.get(about)

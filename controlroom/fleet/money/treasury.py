@@ -294,6 +294,7 @@ class Treasury:
         now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
         shown = self.purses.shown(self._sums, runs, fleet, now)
         self._ladder.climb(self.purses.rules, shown, self.purses.by_rule(runs))
+        self._ladder.write_paused()
         self.purses.cut_down(shown, self._sums, [*runs, *self._paused()], fleet, now)
 
     def _paused(self) -> list[Run]:
