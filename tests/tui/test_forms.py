@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.model import Profile, State
@@ -71,6 +71,14 @@ async def test_the_chosen_one_of_many_is_shown_whole_and_what_is_left_out_marked
         await here.press("j", "j", "j", "j", "j", "j", "j")
         await here.until(lambda: "8 web-2" in shown("profile"))
         assert not shown("profile").endswith("…")
+
+
+@pytest.mark.parametrize("keys", [("s",), ("h", "a")], ids="".join)
+async def test_what_a_field_wants_is_said_whole_on_a_phone(keys: tuple[str, ...]) -> None:
+    async with room(scenes.farm(), size=PHONE) as here:
+        await here.press(*keys)
+        for hint in [field.placeholder for field in here.app.screen.query(Input)]:
+            assert str(hint) in here.text()
 
 
 async def test_a_task_may_have_lines_and_keeps_what_is_pasted() -> None:

@@ -339,8 +339,8 @@ class HostForm(Form):
     def fields(self) -> list[Field]:
         """A name, then where it is."""
         return [
-            OneLine("name", "", hint="short, like vm1; empty: from the address"),
-            OneLine("address", "", hint="user@address, user@address:port, or a name of ~/.ssh/config"),
+            OneLine("name", "", hint="like vm1; empty: from the address"),
+            OneLine("address", "", hint="user@address[:port] or ssh alias"),
         ]
 
     def intent(self) -> Intent | str:
