@@ -7,7 +7,10 @@ from controlroom.cli.exits import Exit, Stop
 
 
 async def runways() -> list[str]:
-    """Say how far agents can go without the engine; nothing where it does not run, or does not say."""
+    """Say how far agents can go without the engine; nothing where it does not run, or does not say.
+
+    Raises `Stop` where one may only look: nobody stops the engine there.
+    """
     from controlroom.domain.money.runways import told
     from controlroom.fleet.client import Client, EngineUnavailable
 
@@ -16,6 +19,8 @@ async def runways() -> list[str]:
     except EngineUnavailable:
         return []
     try:
+        if client.read_only:
+            raise Stop(Exit.REFUSED, "a watcher may look, and change nothing")
         ways = (await client.runways()).ways
     except EngineUnavailable:
         return []
