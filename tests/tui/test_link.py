@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import LinkState, State
@@ -59,6 +61,19 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
         await here.until(lambda: "need you" in here.text())
         here.engine.write("vm1/docs-1", b"after the break")
         await here.until(lambda: "after the break" in here.text())
+
+
+@pytest.mark.parametrize(
+    ("width", "words"), [(120, "no word from me@box; this is as of"), (45, "no engine; this is as of")]
+)
+async def test_of_an_engine_elsewhere_it_is_said_that_nothing_comes_from_there(width: int, words: str) -> None:
+    fleet = scenes.farm()
+    engine = SmallEngine(fleet, None, Clock())
+    engine.where = "me@box"
+    async with room(fleet, size=(width, 30), engine=engine) as here:
+        await here.until(lambda: "docs-1" in here.text())
+        engine.stop()
+        await here.until(lambda: words in here.text(), words)
 
 
 async def test_an_engine_that_was_stopped_stays_so_until_something_is_wanted_of_it() -> None:

@@ -30,6 +30,8 @@ _SHOWN = {
 _WORDED = (State.WAITING, State.WORKING, State.FAILED, State.LOST)
 """States that keep their word while there is little room."""
 
+_NAMED = 100
+"""Columns from which the machine that the engine is on is named."""
 
 Part = tuple[Line, str]
 """A part of the line, and what a tap on it leads to; empty: nothing."""
@@ -91,7 +93,7 @@ class Gauges(Lines):
 
     def _title(self, width: int) -> list[Part]:
         """Name the room, the machine that its engine is on when that is another one, and what one may do there."""
-        where = self._picture.where if width >= 100 else ""
+        where = self._picture.where if width >= _NAMED else ""
         known = (ink.cut(where, 30), "read-only" if self._picture.read_only else "")
         name = ink.line((" control room  " if width >= 80 else " ", self.palette.key))
         told = [(ink.line((f"{words}  ", self.palette.quiet)), "attached") for words in known if words]
@@ -129,8 +131,10 @@ class Gauges(Lines):
         old = f"; this is as of {self._picture.clock(self._picture.gone_since)}" if self._picture.known else ""
         stopped = self._picture.engine is Engine.STOPPED
         then = "; any order starts it" if stopped and not self._picture.read_only else ", trying again"
+        away = self._picture.where if width >= _NAMED else ""
+        missing = f"no word from {ink.cut(away, 30)}" if away else "no engine"
         words = (
-            f" ✕ {'engine stopped' if stopped else 'no engine'}{' for ' + since if since != 'now' else ''}{old}{then}"
+            f" ✕ {'engine stopped' if stopped else missing}{' for ' + since if since != 'now' else ''}{old}{then}"
         )
         return ink.line((ink.cut(words, width - 7), self.palette.danger))
 
