@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain.display.ladders import budget_facts, forecast, ladder, limit_facts
+from controlroom.domain.money.rungs import told
 from tests.domain.test_bars import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 
@@ -32,6 +33,12 @@ def test_a_budget_says_when_it_ends_what_it_does_and_what_may_come_on_top() -> N
         "dry run: its ladder only says what it would do",
         "✓ 50 % tell, 80 % hold new work, 95 % stop",
     ]
+
+
+def test_a_budget_of_a_window_says_of_which() -> None:
+    week = replace(DAY, unit="window", period="seven_day", limit=70, spent=61, reached=2)
+    assert budget_facts(week, NOW, clock)[1] == "70 % of the week window"
+    assert told(week, week.rungs[1]) == "budget day (fleet): 80 % of 70 % of the week window is gone; new work is held"
 
 
 def test_forecasts() -> None:

@@ -246,10 +246,12 @@ async def test_a_ledger_that_cannot_say_and_one_with_nothing_in_it() -> None:
     async with room(fleet, size=(80, 24), engine=ledger(fleet, "the ledger cannot be read: disk full")) as here:
         await here.press("c")
         await here.until(lambda: "the ledger cannot be read: disk full" in here.text())
-    async with room(fleet, size=(80, 24)) as here:
+    async with room(fleet, size=PHONE) as here:
         await here.press("c")
-        await here.until(lambda: "Nothing was spent: today" in here.text())
-        assert "nothing was spent" in here.text()
+        await here.until(lambda: "Nothing was spent today." in here.text())
+        assert "run Claude are metered." in " ".join(here.text().split()), "all of it can be read"
+        await here.press("4")
+        await here.until(lambda: "Nothing was spent in 30 days." in here.text())
 
 
 @pytest.mark.parametrize("size", [PHONE, (120, 40)])

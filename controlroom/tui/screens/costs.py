@@ -29,6 +29,7 @@ from controlroom.tui.widgets.spend import SpendSummary, SpendTable
 from controlroom.tui.widgets.tabs import Tab, Tabs
 
 _SPANS = {str(number): span for number, span in enumerate(Span, 1)}
+_IN = {Span.TODAY: "today", Span.WEEK: "this week", Span.MONTH: "this month", Span.THIRTY: "in 30 days"}
 _ROWS = 8
 """Lines that a second table must have to be worth showing."""
 
@@ -194,12 +195,12 @@ class CostsScreen(RoomScreen):
 
     def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:
         palette = self.room.palette
+        words, style = f"Nothing was spent {_IN[self.span]}. Agents that run Claude are metered.", palette.quiet
         if self._problem:
-            return [ink.line((f"  {self._problem}", palette.danger))]
-        if rows is None:
-            return [ink.line(("  asking the ledger…" if self.room.source else "  no reading", palette.quiet))]
-        words = f"  Nothing was spent: {self.span}. Agents that run Claude are metered by themselves."
-        return [ink.line((words, palette.quiet))]
+            words, style = self._problem, palette.danger
+        elif rows is None:
+            words = "asking the ledger…" if self.room.source else "no reading"
+        return [ink.line((f"  {part}", style)) for part in ink.wrap(words, self.size.width - 4)]
 
     def _say_age(self) -> None:
         words = f"as of {self.picture.clock(self._until)}" if self._found else ""
