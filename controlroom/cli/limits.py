@@ -53,6 +53,8 @@ def table(found: Sequence[Headroom], now: int) -> None:
         output.data(account)
         for _ in ones:
             output.data(next(drawn))
+    if any(one.kind == "bucket" and one.limit is None for one in found):
+        output.talk("how much of that the API lets through in a minute is not known: say [api] tier in config.toml")
 
 
 def _cells(written: LimitRow, *, narrow: bool = False) -> tuple[str, ...]:

@@ -60,6 +60,10 @@ def test_on_a_wide_terminal_all_of_it_stands_there(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert printed(capsys, monkeypatch, 200) == WIDE
+    limits.table(FOUND, NOON)
+    assert "say [api] tier" in capsys.readouterr().err, "one ceiling is not known"
+    limits.table(FOUND[:4], NOON)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("wall")

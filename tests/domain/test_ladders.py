@@ -65,6 +65,7 @@ def test_a_limit_says_what_is_left_where_that_is_from_and_who_used_it() -> None:
     requests = bucket("requests sonnet", 31, 50, buffer=45)
     assert limit_facts(requests, NOW, clock) == [
         "key work",
+        "sonnet, a minute",
         "14 left of what you allow",
         "read just now",
         "worked out from metering",

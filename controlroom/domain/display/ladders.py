@@ -2,6 +2,7 @@
 
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.limit_rows import row
+from controlroom.domain.display.views import short_model
 from controlroom.domain.gauges import Budget, Headroom, Rung
 from controlroom.domain.money.budget_words import window
 from controlroom.domain.words import age
@@ -65,6 +66,7 @@ def limit_facts(one: Headroom, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a limit: what is left, where the reading is from and how old it is, who used it."""
     said = row(one, now, clock)
     facts = [one.account]
+    facts += [f"{short_model(one.name.partition(' ')[2])}, a minute"] * (one.kind == "bucket")
     if one.used is not None:
         facts += [f"{said.left} left{'' if one.buffer is None else ' of what you allow'}"] * (said.left != "–")
         read = age(now - one.at)
