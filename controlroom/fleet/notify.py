@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from controlroom.domain.events import Alarmed, Event
+from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
 from controlroom.domain.news import News, happened, still, told
 from controlroom.domain.outlet import NEVER, Outlet, Wish
@@ -55,6 +57,9 @@ class Room(Protocol):
 
     def unwatch(self, changed: Callable[[], None]) -> None:
         """Have it called no more."""
+
+    def happened(self, event: Event) -> None:
+        """Take in what has happened."""
 
 
 def minute_of_day(at: int) -> int:
@@ -103,7 +108,7 @@ class Notifier:
         now, fleet = self._room.clock(), self._room.fleet
         for name, (way, outlet) in self._ways.items():
             if items := outlet.take(now, lambda item: still(fleet, item)):
-                self._errands.begin(_send(name, way, items))
+                self._errands.begin(self._send(name, way, items))
         first = min((outlet.due_at(now) for _, outlet in self._ways.values()), default=NEVER)
         if self._telling is not None:
             self._telling.cancel()
@@ -112,9 +117,22 @@ class Notifier:
             wait = max(0.05, (first - now) / 1000)
             self._telling = asyncio.get_running_loop().call_later(min(wait, 3600.0), self._tell)
 
+    async def _send(self, name: str, way: Way, items: Sequence[News]) -> None:
+        """Send one message. That it cannot be sent is a line in the log, and an alarm until one can."""
+        problem = redact(await _sent(way, items))[:300]
+        if problem:
+            log.warning("notify.%s: a message could not be sent: %s", name, problem)
+        about, known = f"notify {name}", self._room.fleet.alarms
+        if problem and about not in known:
+            why = "its command fails" if way.command else problem
+            text = f"nobody is told by [notify.{name}] of config.toml: {why}; the engine's log says more"
+            self._room.happened(Alarmed(about, Alarm(text, since=self._room.clock())))
+        elif not problem and about in known:
+            self._room.happened(Alarmed(about, None))
 
-async def _send(name: str, way: Way, items: Sequence[News]) -> None:
-    """Send one message; that it cannot be sent is a line in the log."""
+
+async def _sent(way: Way, items: Sequence[News]) -> str:
+    """Send one message; gives why it cannot be sent, "" when it was."""
     title, body = (redact(text) for text in told(items))
     facts = [{"kind": item.kind, "about": item.about, "text": redact(item.text), "at": item.at} for item in items]
     message: dict[str, object] = {"title": title, "body": body, "news": facts}
@@ -124,13 +142,11 @@ async def _send(name: str, way: Way, items: Sequence[News]) -> None:
         argv = [sys.executable, "-m", SENDER]
         given = {**message, "desktop": way.desktop, "url": way.url, "url_file": way.url_file}
     try:
-        problem = await asyncio.wait_for(run_program(argv, json.dumps(given).encode()), SECONDS)
+        return await asyncio.wait_for(run_program(argv, json.dumps(given).encode()), SECONDS)
     except (OSError, ValueError) as error:
-        problem = str(error)
+        return str(error)
     except TimeoutError:
-        problem = f"it took longer than {SECONDS:g} s"
-    if problem:
-        log.warning("notify.%s: a message could not be sent: %s", name, redact(problem)[:300])
+        return f"it took longer than {SECONDS:g} s"
 
 
 async def run_program(argv: list[str], given: bytes, environ: Mapping[str, str] | None = None) -> str:

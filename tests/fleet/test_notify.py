@@ -20,7 +20,7 @@ from controlroom.fleet.home import Home
 from controlroom.fleet.notify import Notifier, Way
 from controlroom.wire.messages import QuestionSeen
 from tests.fleet.rooms import Room, room
-from tests.fleet.scripted import NOON, ScriptedHost, seen
+from tests.fleet.scripted import ScriptedHost, seen
 from tests.lab.world import World
 
 WISH = Wish(frozenset(KINDS))
@@ -49,23 +49,23 @@ def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def ask(host: ScriptedHost, token: str = "") -> None:
-    question = QuestionSeen("q1", "Bash", f"git push {token}", NOON)
-    host.agents["a1"] = seen("a1", state="waiting", question=question)
+def ask(host: ScriptedHost, name: str, at: int, token: str = "") -> None:
+    question = QuestionSeen("q1", "Bash", f"git push {token}", at)
+    host.agents[name] = seen(name, state="waiting", question=question)
     host.show()
 
 
-async def told(here: Room, host: ScriptedHost, ways: dict[str, Way]) -> None:
+async def told(here: Room, host: ScriptedHost, ways: dict[str, Way], name: str = "a1") -> None:
     """Have an agent ask something, and let the time pass in which news are gathered."""
-    host.agents["a1"] = seen("a1")
+    host.agents[name] = seen(name)
     host.show()
-    await here.until(lambda: "vm1/a1" in here.engine.fleet.agents)
+    await here.until(lambda: f"vm1/{name}" in here.engine.fleet.agents)
     notifier = Notifier(here.engine, {name: (way, WISH) for name, way in ways.items()}, lambda at: 0)
     notifier.start()
-    ask(host, "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+    ask(host, name, here.now, "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
     await here.until(lambda: notifier._telling is not None, "it is gathered")
     here.now += GATHER
-    host.agents["a2"] = seen("a2")
+    host.agents[f"{name}-too"] = seen(f"{name}-too")
     host.show()
     await here.until(lambda: len(notifier._errands), "it is being sent")
     await notifier._errands.wait_idle()
@@ -111,6 +111,7 @@ async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
     async with room(host) as here:
         with caplog.at_level(logging.WARNING, "controlroom.notify"):
             await told(here, host, ways)
+        alarms = here.engine.fleet.alarms
     said = sorted(record.getMessage() for record in caplog.records)
     assert len(said) == len(ways), said
     text = "\n".join(said)
@@ -122,6 +123,21 @@ async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
         "no paper left",
     ):
         assert words in text
+    assert alarms.keys() >= {f"notify {name}" for name in ways}
+    assert "[notify.closed] of config.toml: the server cannot be reached" in alarms["notify closed"].text
+    assert "no paper left" not in alarms["notify sad"].text  # watchers see alarms too
+
+
+async def test_an_outlet_that_works_again_is_no_longer_an_alarm(home: World, tmp_path: Path) -> None:
+    (gate := tmp_path / "gate").touch()
+    ways = {"door": Way(command=("sh", "-c", f"cat > /dev/null; test ! -e {gate}"))}
+    host = ScriptedHost("vm1")
+    async with room(host) as here:
+        await told(here, host, ways)
+        assert "notify door" in here.engine.fleet.alarms
+        gate.unlink()
+        await told(here, host, ways, "a3")
+        assert "notify door" not in here.engine.fleet.alarms
 
 
 @pytest.mark.parametrize(
