@@ -9,7 +9,8 @@ def reference() -> str:
     """Give config.toml with every setting commented out at its default, each with its meaning."""
     lines = [
         "# Control Room's config. What is commented out is the default; address and credential have none.",
-        "# NAME is yours to choose.",
+        "# NAME is yours to choose. The engine reads this file when it starts: after a change, `controlroom stop`",
+        "# (agents live on), and whatever you do next starts it. The screen reads theme, bell and keys when it opens.",
         "",
     ]
     for name, field in ConfigFile.model_fields.items():
