@@ -17,6 +17,9 @@ from controlroom.fleet.client import Client
 _SHOWN = 30
 """Hosts of ~/.ssh/config that are offered at most."""
 
+_NOBODY, _YES = ("n", "no", "none"), ("y", "yes")
+"""Answers of people who expect a question of yes or no; a machine that is called so is added with `host add`."""
+
 _GLYPHS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✕", Verdict.UNKNOWN: "?"}
 
 
@@ -33,7 +36,8 @@ def _config(beginnings: Beginnings) -> None:
     except OSError as error:
         raise Stop(Exit.REFUSED, f"{beginnings.config} cannot be written: {error.strerror}") from None
     what = "written: every setting stands in it, commented out" if written else "is there, and stays as it is"
-    output.talk(f"config   {beginnings.config} {what}")
+    output.talk(f"config   {beginnings.config}")
+    output.talk(f"         {what}")
 
 
 async def _init(client: Client, args: argparse.Namespace, beginnings: Beginnings) -> int:
@@ -73,14 +77,16 @@ def chosen(said: str, known: list[str]) -> list[str]:
 
     Raises `ValueError` naming what is none of them.
     """
+    if said.strip().lower() in _NOBODY and said.strip() not in known:
+        return []
     picked: dict[str, None] = {}
     for word in re.split(r"[,\s]+", said.strip()):
         if word.isdecimal() and word.isascii() and 0 < int(word[:6]) <= len(known):
             picked[known[int(word) - 1]] = None
-        elif word and not word.isdecimal() and is_address(word):
+        elif word and (word in known or (word.lower() not in _YES and not word.isdecimal() and is_address(word))):
             picked[word] = None
         elif word:
-            raise ValueError(f"{ascii(word)[:60]} is neither a number of the list nor an address")
+            raise ValueError(f"{ascii(word)[:60]} is neither a number of the list nor an address: say which machines")
     return list(picked)
 
 
@@ -90,7 +96,7 @@ async def _join(client: Client, address: str) -> bool:
     try:
         await joined(client, name, address, "")
     except Stop as stop:
-        output.talk(f"{name}: {stop.sentence}")
+        output.hanging(f"{name}: ", stop.sentence)
         return False
     await _look_over(client, name)
     return True
@@ -102,10 +108,10 @@ async def _look_over(client: Client, name: str) -> None:
     poor = [check for check in told.checks if check.verdict in (Verdict.BAD, Verdict.WARN)]
     found = _found(client.fleet, name)
     well = "has all that agents need" if checkup.is_well(told.checks) and not told.reason else "is not ready for agents"
-    output.talk(f"{name:<8} {told.reason or well}{found}")
+    output.hanging(f"{name:<8} ", f"{told.reason or well}{found}")
     for check in poor:
         mend = f": {check.mend}" if check.mend else ""
-        output.talk(f"         {_GLYPHS[check.verdict]} {check.name}: {check.found}{mend}")
+        output.hanging(f"         {_GLYPHS[check.verdict]} ", f"{check.name}: {check.found}{mend}")
 
 
 def _found(fleet: Fleet, name: str) -> str:
@@ -118,6 +124,6 @@ def _found(fleet: Fleet, name: str) -> str:
 
 def _next_steps(fleet: Fleet) -> None:
     output.talk("")
-    output.talk("Now: controlroom                     the screen: s starts an agent, ? explains every key")
+    output.talk("Now: controlroom     the screen: s starts an agent, ? explains every key")
     output.talk("     controlroom spawn docs-1 --cwd DIR --task 'Bring the docs up to date.'")
-    output.talk("     controlroom budget set day --limit 20 --period day     stop at 20 dollars a day")
+    output.talk("     controlroom budget set day --limit 20     stop at 20 dollars a day")

@@ -104,9 +104,14 @@ def paragraph(text: str) -> None:
 
 def note(text: str) -> None:
     """Tell the person something that belongs to the data above, on stderr, as one of several."""
+    hanging("- ", text)
+
+
+def hanging(first: str, text: str) -> None:
+    """Tell the person something that begins with `first`, on stderr; what goes on stands under where it began."""
     from controlroom.cli.columns import wrapped
 
-    for line in wrapped(text, width(), first="- ", then="  "):
+    for line in wrapped(text, width(), first=first, then=" " * len(first)):
         talk(line)
 
 
