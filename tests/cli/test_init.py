@@ -35,7 +35,8 @@ def test_what_names_no_machine_is_asked_again(said: str) -> None:
 def test_what_was_found_is_broken_between_words(tmp_path: Path) -> None:
     words = "it is not on the PATH of the login shell, so put it there"
     told = f"from controlroom.cli import output; output.hanging('   x claude: ', {words!r})"
-    terminal = Terminal(tmp_path / "terminal", [sys.executable, "-c", told], 40, 10)
+    stays = f"{told}; import time; time.sleep(600)"  # what tmux writes into a pane that is over may scroll it
+    terminal = Terminal(tmp_path / "terminal", [sys.executable, "-c", stays], 40, 10)
     try:
         terminal.wait_for_text("so put it", "there")
         lines = [line for line in terminal.screen().splitlines() if line]
