@@ -82,7 +82,8 @@ class Player:
     def __init__(self, orders: Orders, heard: queue.Queue[Event | None], say: Callable[[Event], None]) -> None:
         self._orders, self._heard, self._emit = orders, heard, say
         scene = SCENES[orders.scene]
-        dice = Random(f"{orders.scene}/{orders.seed}")  # noqa: S311 - a story, not a secret
+        again = f"/{time.time_ns()}" if orders.resumed else ""  # its messages are new ones, and so are their ids
+        dice = Random(f"{orders.scene}/{orders.seed}{again}")  # noqa: S311 - a story, not a secret
         self._beats = scene.play(dice)
         self.speech = Speech(dice, orders.session, orders.model or scene.model, os.getcwd())
         self._left = orders.beats

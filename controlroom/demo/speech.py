@@ -12,6 +12,8 @@ from controlroom.demo.bill import Bill
 Event = dict[str, Any]
 
 _WEEK = 0.61
+_COMPACTED = 200
+"""Messages after which a session has grown so long that it is compacted."""
 _TOOLS = ["Bash", "Edit", "Glob", "Grep", "Read", "Task", "TodoWrite", "WebFetch", "WebSearch", "Write"]
 
 
@@ -125,7 +127,7 @@ class Speech:
         self._steps += 1
         usage = {
             "input_tokens": self._dice.randint(2, 9),
-            "cache_read_input_tokens": 12_000 + 640 * self._steps,
+            "cache_read_input_tokens": 12_000 + 640 * (self._steps % _COMPACTED),
             "cache_creation_input_tokens": self._dice.randint(120, 900),
             "output_tokens": 1,
         }

@@ -206,6 +206,20 @@ def test_the_same_seed_tells_the_same_story(start: Callable[..., Agent]) -> None
     assert story("4") != story("5")
 
 
+def test_a_session_that_goes_on_has_messages_of_its_own(start: Callable[..., Agent]) -> None:
+    """Those of the run before are counted already: the bill of this one would be for nothing that can be seen."""
+
+    def ids(option: str) -> set[str]:
+        agent = start("fix", *QUICK, option, "11111111-2222-4333-8444-555555555555")
+        agent.say("go")
+        agent.until(is_a("result"))
+        return {event["message"]["id"] for event in agent.events if event["type"] == "assistant"}
+
+    first, again, once_more = ids("--session-id"), ids("--resume"), ids("--resume")
+    assert first
+    assert len(first | again | once_more) == len(first) + len(again) + len(once_more)
+
+
 def test_after_its_beats_it_stands_still_and_still_listens(start: Callable[..., Agent]) -> None:
     agent = start("api", "--beats", "5")
     agent.say("go")
@@ -262,3 +276,9 @@ def test_a_played_session_costs_what_its_transcript_says(tmp_path: Path, monkeyp
     sheet = list_prices()
     theirs = micro(sum(sheet.cost(message).pico for message in messages if message))
     assert round(speech.done("done")["total_cost_usd"] * 1_000_000) == theirs > 0
+
+
+def test_a_session_that_plays_for_hours_does_not_grow_without_end() -> None:
+    speech = Speech(Random("a long day"), "s", "claude-sonnet-5-5", "/work")
+    prompts = [speech.text("more")["message"]["usage"]["cache_read_input_tokens"] for _ in range(1000)]
+    assert 100_000 < max(prompts) < 200_000
