@@ -1,7 +1,7 @@
 """Budgets: what stands, and changing it in a running room."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,9 +58,16 @@ def _cells(budget: Budget) -> tuple[str, ...]:
         amount(budget.granted, budget.unit) if budget.granted else "",
         amount(budget.overshoot, budget.unit) if budget.overshoot or budget.overshoot_unknown else "",
         ("dry run: " if budget.dry_run else "") + ladder(budget.rungs),
-        clock(budget.runs_out) if budget.runs_out else "",
+        ends_when(budget, clock),
         clock(budget.ends) if budget.ends else "",
     )
+
+
+def ends_when(budget: Budget, when: Callable[[int], str]) -> str:
+    """Say when the stop line is reached at this rate; `when` writes a time."""
+    if budget.spent is not None and budget.spent >= budget.stop:
+        return "gone"
+    return when(budget.runs_out) if budget.runs_out else ""
 
 
 def record(budget: Budget) -> Mapping[str, Any]:

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import tomllib
 
-from controlroom.cli.budget import waits_for
-from controlroom.domain.gauges import Headroom
+from controlroom.cli.budget import ends_when, waits_for
+from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.fleet.home import find_home
-from tests.domain.worlds import agent, fleet
+from tests.domain.worlds import NOON, agent, fleet
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 
@@ -74,6 +74,12 @@ def test_a_budget_that_stops_nobody_yet_says_so(rule: BudgetRule, says: str) -> 
     note = waits_for(rule, replace(fleet(agent()), headroom={read.key: read}))
     assert says in note
     assert bool(says) == bool(note)
+
+
+def test_a_budget_that_is_gone_does_not_run_out_any_more() -> None:
+    for spent, says in ((7_500_000, "12:00"), (7_600_000, "gone"), (None, "")):
+        known = Budget("day", "fleet", "day", "billed", 8_000_000, 7_600_000, spent=spent, runs_out=spent and NOON)
+        assert ends_when(known, lambda at: "12:00") == says
 
 
 def test_what_cannot_be_a_budget_is_said(room: Room) -> None:

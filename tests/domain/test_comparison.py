@@ -167,6 +167,9 @@ def test_what_an_own_plan_holds_is_worked_out_of_its_week() -> None:
         "a month ≈$300.00; more if others use it, too"
     ) in found
     assert [sentence[:3] for sentence in found if "too little of it" in sentence] == ["bob", "cid"]
+    assert not any("no reading of what one holds" in sentence for sentence in found), "there is one"
+    little = compare(replace(use(group), weeks=weeks[1:]), SHEET, OFFERS, Terms()).said
+    assert any("no reading of what one holds" in sentence for sentence in little)
 
 
 def test_a_plan_of_ones_own_carried_what_it_covered() -> None:

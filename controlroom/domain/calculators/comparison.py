@@ -193,7 +193,10 @@ class _Bench:
         yield _measured(use)
         yield f"prices: {self._sheet.source or 'of the sheet'}; plans and models as of {self._offers.as_of}"
         yield from self._oddities()
-        yield "plans: no reading of what one holds: windows are in per cent, and nobody publishes their tokens"
+        if any(map(_is_telling, use.weeks)):
+            yield "plans: nobody publishes the tokens of their windows; what a login's own week held is worked out:"
+        else:
+            yield "plans: no reading of what one holds: windows are in per cent, and nobody publishes their tokens"
         for week in use.weeks:
             yield _held(week)
         yield "batch: an answer within a day; Claude Code itself cannot use it, programs of your own can"
@@ -241,9 +244,14 @@ def _measured(use: Use) -> str:
     return f"{days(use.days)} measured; a month is 30 days at this rate"
 
 
+def _is_telling(week: Week) -> bool:
+    """Say whether enough of a week is used, and metered here, to say what all of it holds."""
+    return week.used >= ENOUGH_USED and week.spent > 0
+
+
 def _held(week: Week) -> str:
     """Say what a plan of the user's own holds, by what was metered while it was used."""
-    if week.used < ENOUGH_USED or not week.spent:
+    if not _is_telling(week):
         return f"{week.account}: {week.used} % of its week is used: too little of it metered here to say what it holds"
     whole = week.spent * 100 // week.used
     return (
