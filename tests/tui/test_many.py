@@ -142,6 +142,15 @@ async def test_the_list_fits_when_the_keyboard_takes_half_the_phone() -> None:
             assert "a00" in here.text()
 
 
+async def test_a_message_says_how_many_of_the_marked_it_leaves_out() -> None:
+    async with room(crowd(3, State.IDLE), size=PHONE) as here:
+        agents = list(here.engine.fleet.agents.values())
+        here.engine.put(*(replace(agent, state=State.FAILED) for agent in agents[1:]))
+        await here.until(lambda: "✕2" in here.text())
+        await here.press("*", "m")
+        assert "message to 1 agent (2 left out): a00 ─" in here.text()
+
+
 async def test_forget_interrupt_and_message_go_to_all() -> None:
     async with room(crowd(2, State.IDLE), size=WIDE) as here:
         await here.press("*", "i", "2", "enter")

@@ -58,8 +58,18 @@ class Plan:
     @property
     def title(self) -> str:
         """Ask for it in a sentence."""
+        return _TITLES[self.action].format(self._counted)
+
+    @property
+    def named(self) -> str:
+        """Name whom it is about, and say how many of those that were marked are left out."""
+        out = f" ({len(self.left_out)} left out)" if self.left_out else ""
+        return f"{self._counted}{out}: {', '.join(target.agent.name for target in self.targets)}"
+
+    @property
+    def _counted(self) -> str:
         number = len(self.targets)
-        return _TITLES[self.action].format(f"{number} agent{'s' if number != 1 else ''}")
+        return f"{number} agent{'s' * (number != 1)}"
 
 
 _TITLES = {

@@ -280,7 +280,7 @@ class MessageAll(Form):
 
     def __init__(self, screen: RoomScreen, todo: Plan) -> None:
         self._screen, self._plan = screen, todo
-        self.heading = f"message to {_names(todo)}"
+        self.heading = f"message to {todo.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -303,7 +303,7 @@ class ReassignAll(Form):
 
     def __init__(self, screen: RoomScreen, todo: Plan) -> None:
         self._screen, self._plan = screen, todo
-        self.heading = f"new task for {_names(todo)}"
+        self.heading = f"new task for {todo.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -323,11 +323,6 @@ class ReassignAll(Form):
         self.finish()
         keep = self.value("session") == "keep theirs"
         self.room.push_screen(ListSheet(self._screen, self._plan.saying(self.value("task"), keep)))
-
-
-def _names(todo: Plan) -> str:
-    names = ", ".join(target.agent.name for target in todo.targets)
-    return f"{len(todo.targets)} agents: {names}"
 
 
 class HostForm(Form):
