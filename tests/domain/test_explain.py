@@ -53,7 +53,7 @@ def test_how_a_process_ended_counts_for_more_than_its_last_event() -> None:
     found = told(ended)
     assert found.decided == "the runner around it: killed by SIGSEGV"
     assert found.disagrees == (
-        "Claude's own events says working (assistant): that was its last event; how its process ended counts for more",
+        "Claude's own events say working (assistant): that was its last event; how its process ended counts for more",
     )
     assert ("ended", "ended by SIGSEGV: it crashed, 5m ago") in found.notes
 

@@ -27,6 +27,7 @@ _SOURCES = {
     "process": "the processes of its host",
     "tmux": "tmux",
 }
+_SEVERAL = ("stream", "process")
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _disagreements(agent: Agent) -> Iterator[str]:
     for piece in agent.evidence:
         if piece.agrees:
             continue
-        said = f"{source_words(piece.source)} says {piece.state}" + (f" ({piece.value})" if piece.value else "")
+        say = "say" if piece.source in _SEVERAL else "says"
+        said = f"{source_words(piece.source)} {say} {piece.state}" + (f" ({piece.value})" if piece.value else "")
         yield f"{said}: {_meaning(agent, piece)}"
 
 
