@@ -11,7 +11,8 @@ import pytest
 from controlroom.meter.speech import speak
 from controlroom.meter.states import State
 from controlroom.node import process_tree
-from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, Interactive, prompt, squeezed
+from controlroom.node.claude.dialog import Dialog, permission
+from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, UNTOLD, Interactive, prompt, squeezed
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused, Unfit
 from controlroom.node.runner.keys import Keys, plain
@@ -123,6 +124,47 @@ def test_a_plan_limit_is_limited_until_its_reset() -> None:
 def test_a_subagent_says_nothing_about_its_parent() -> None:
     talk = told({**call("t1"), "isSidechain": True}, status="waiting", waits="permission prompt")
     assert talk.question is None
+
+
+def waiting(*events: dict[str, Any]) -> Interactive:
+    return told(*events, status="waiting", waits="permission prompt")
+
+
+def test_what_the_transcript_does_not_say_is_read_from_the_screen() -> None:
+    talk = waiting()
+    assert (talk.detail, talk.untold(3_000 + UNTOLD - 1)) == ("permission prompt: attach to answer it", None)
+    assert talk.untold(3_000 + UNTOLD) is permission
+    talk.shows(Dialog("Bash", "ls\nlook", {}), 4_500)
+    assert (talk.detail, talk.question and talk.question.text) == ("asks: ls", "ls\nlook")
+
+
+def test_the_transcript_goes_before_the_screen() -> None:
+    talk = waiting()
+    talk.shows(Dialog("Bash", "something else", {}), 4_500)
+    talk.hear(call("1"), 4_600)
+    talk.look({"status": "waiting", "waitingFor": "permission prompt", "sessionId": SESSION}, 4_700)
+    assert talk.question
+    assert (talk.question.id, talk.question.text, talk.untold(9_000)) == ("1", "ls", None)
+
+
+def test_another_text_on_the_screen_is_another_question_and_none_is_none() -> None:
+    talk, seen = waiting(), []
+    for words in ("ls", "ls", "rm"):
+        talk.shows(Dialog("Bash", words, {}), 4_500)
+        seen.append(talk.question)
+    assert seen[0] is seen[1]
+    assert len({question.id for question in seen if question}) == 2
+    talk.shows(None, 7_500)
+    assert talk.question is None
+    assert talk.detail == "permission prompt: attach to answer it"
+
+
+def test_a_question_from_the_screen_goes_when_nothing_waits() -> None:
+    talk = waiting()
+    talk.shows(Dialog("Bash", "ls", {}), 4_500)
+    talk.look({"status": "busy", "sessionId": SESSION}, 5_000)
+    assert talk.question is None
+    assert talk.untold(9_000) is None
 
 
 # -- texts on their way

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from controlroom.wire.messages import AgentSeen, HostSeen, Kill, Spawn, Tell
 from controlroom.wire.records import segment_number, unpack_all
@@ -19,6 +22,20 @@ mkdir -p ~/.claude/sessions; cd ~/.claude/sessions; stty -echo; printf '\\033[?2
 printf '{"pid":%d,"status":"idle","sessionId":"s"}' $$ >new; mv new $$.json
 exec cat
 """
+
+# Like a Claude whose transcript does not say what it asks: only its screen does, until a key is pressed.
+ASKING = READY.replace(
+    "exec cat",
+    """
+say() { printf '{"pid":%d,"sessionId":"s","statusUpdatedAt":%d,%s}' $$ $1 "$2" >new; mv new $$.json; }
+clear; cat ~/screen
+say 7 '"status":"waiting","waitingFor":"WAITS"'
+stty -icanon; key=$(head -c 1)
+clear; echo "key:$(printf %s "$key" | od -An -c)"; say 8 '"status":"idle"'
+exec cat
+""",
+)
+SCREENS = Path(__file__).parent / "screens"
 
 
 def spawn(node: NodeClient, script: str, task: str = "", **more: float) -> None:
@@ -141,3 +158,41 @@ def test_its_size_comes_back_when_a_viewer_has_left(node: NodeClient) -> None:
         return subprocess.run([*server, *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     wait_for(lambda: shape() == "120x40 latest")
+
+
+@pytest.mark.parametrize(
+    ("name", "waits", "asks", "verdict", "words", "key"),
+    [
+        ("bash", "permission prompt", "asks: touch made.txt && rm -rf build", "allow", "", "1"),
+        ("bash", "permission prompt", "asks: touch made.txt && rm -rf build", "deny", "", "033"),
+        ("choices", "input needed", "asks: Which region?", "allow", "2", "2"),
+    ],
+)
+def test_what_only_its_screen_asks_can_be_answered(
+    node: NodeClient, home: World, name: str, waits: str, asks: str, verdict: str, words: str, key: str
+) -> None:
+    shutil.copy(SCREENS / f"{name}.txt", home.home / "screen")
+    spawn(node, ASKING.replace("WAITS", waits))
+    seen = node.wait_agent("talk", lambda seen: seen.question, 30)
+    assert (seen.state, seen.detail) == ("waiting", asks)
+    question = seen.question.id if seen.question else ""
+    reply = node.ask(lambda number: Tell(number, "talk", 1, "answer", words, question, verdict))
+    assert (reply.outcome, reply.reason) == ("done", "")
+    assert wait(node, "idle").question is None
+    assert f"key: {key:>3}" in screen()
+
+
+def test_a_prompt_that_has_changed_under_the_answer_is_not_answered(node: NodeClient, home: World) -> None:
+    shutil.copy(SCREENS / "bash.txt", home.home / "screen")
+    spawn(node, ASKING.replace("WAITS", "permission prompt"))
+    asks = node.wait_agent("talk", lambda seen: seen.question, 30).question
+    assert asks
+    command = ["tmux", "-L", "controlroom", "display-message", "-p", "-t", "=talk:", "#{pane_tty}"]
+    terminal = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    other = (SCREENS / "bash.txt").read_text().replace("made.txt", "else.txt").replace("\n", "\r\n")
+    Path(terminal).write_text(f"\x1b[H\x1b[2J{other}")
+    wait_for(lambda: "touch else.txt" in screen())
+    reply = node.ask(lambda number: Tell(number, "talk", 1, "answer", "", asks.id, "allow"))
+    assert reply.outcome == "refused"
+    node.wait_agent("talk", lambda seen: seen.detail == "asks: touch else.txt && rm -rf build", 30)
+    assert "key" not in screen()

@@ -4,18 +4,22 @@ Claude Code 2.1.330, observed:
   - while a start-up dialog is open there is no session file; once there is one, it says `busy idle waiting shell`;
   - a prompt stands in the transcript as `user` line, one given during a turn first as `queue-operation`. Pasted text of
     several lines is put between `<pasted_content …>` marks, tabs become spaces;
-  - what a permission prompt asks stands there before it is answered, as the one tool call without a result;
+  - what a permission prompt asks stands there before it is answered, as the one tool call without a result; where it
+    does not, the screen alone says it (`dialog`);
   - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked.
 Read by the runner, which must stay small.
 """
 
 import re
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.speech import asked
 from controlroom.meter.states import State
 from controlroom.node.claude.channel import Question, Seen
+from controlroom.node.claude.dialog import READERS, Dialog
 from controlroom.node.outcome import Exit
 
 DIALOG_AFTER = 8_000
@@ -25,6 +29,9 @@ STARTUP_DIALOG = "start-up dialog: attach to answer it"
 
 BEGINS = 2_000
 """Milliseconds that Claude may take from a prompt to the session file that says so."""
+
+UNTOLD = 1_000
+"""Milliseconds that the transcript may take to say what is asked, before the screen is read."""
 
 _MOST_CALLS = 200
 _INTERRUPTED = "[Request interrupted by user"
@@ -51,6 +58,7 @@ class Interactive:
         self.asked_at = 0
         """The session file's time of the question: while that stands, it is the one on the screen."""
         self._since = now
+        self._untold: tuple[str, int] | None = None
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
         self._begun: tuple[int, int] = (-1, 0)
@@ -75,7 +83,7 @@ class Interactive:
         if self.status == "waiting":
             self._waits(waits or "a dialog is open", value, now)
             return
-        self.question = None
+        self.question = self._untold = None
         begins = self.status == "idle" and self._begun[0] == self.moved[0] and now < self._begun[1]
         self._become(*((State.WORKING, "") if begins else self._meaning()), value, now)
 
@@ -96,16 +104,41 @@ class Interactive:
 
     def _waits(self, what: str, value: str, now: int) -> None:
         call = next(iter(self._calls.items())) if len(self._calls) == 1 else None
-        if call is None:
-            self.question = None
+        if call is not None:
+            ident, (tool, given) = call
+            self._untold = None
+            self._ask(ident, Dialog(tool, asked(tool, given), given), now)
+        elif self._untold is None or self._untold[0] != what:
+            self._untold, self.question = (what, now), None
+        self._say_what_for(what, value, now)
+
+    def _say_what_for(self, what: str, value: str, now: int) -> None:
+        if self.question is None:
             self._become(State.WAITING, f"{what}: attach to answer it", value, now)
-            return
-        ident, (tool, given) = call
+        else:
+            first = self.question.text.split("\n", 1)[0][:120]
+            self._become(State.WAITING, f"asks: {first}", value, now)
+
+    def _ask(self, ident: str, dialog: Dialog, now: int) -> None:
         if self.question is None or self.question.id != ident:
             self.asked_at = self.moved[0]
-            self.question = Question(ident, tool, asked(tool, given), now, given, [])
-        first = self.question.text.split("\n", 1)[0][:120]
-        self._become(State.WAITING, f"asks: {first}", value, now)
+            self.question = Question(ident, dialog.tool, dialog.text, now, dialog.given, [])
+
+    def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
+        """Say how to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""
+        if self._untold is None or now - self._untold[1] < UNTOLD:
+            return None
+        return READERS.get(self._untold[0])
+
+    def shows(self, dialog: "Dialog | None", now: int) -> None:
+        """Take what the screen asks, after `untold`; another text is another question."""
+        if self._untold is None:
+            return
+        if dialog is None:
+            self.question = None
+        else:
+            self._ask(f"screen-{self.moved[0]}-{zlib.crc32(repr(dialog).encode()):08x}", dialog, now)
+        self._say_what_for(self._untold[0], f"its screen, waiting: {self._untold[0]}", now)
 
     def hear(self, event: dict[str, Any], now: int) -> None:
         """Take a line of the transcript."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node.claude import channel as claude
+from controlroom.node.claude.dialog import ASKS, offers
 from controlroom.node.claude.interactive import Interactive
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused
@@ -20,13 +21,15 @@ from controlroom.node.runner.agent_input import speakable
 from controlroom.node.runner.agent_run import AgentRun
 from controlroom.node.runner.keys import Keys
 from controlroom.node.runner.status_line import StatusLine
-from controlroom.node.runner.typed import ASKS, READY, Pressed, Typed, answer_key, as_text, offers
+from controlroom.node.runner.typed import READY, Pressed, Typed, answer_key, as_text
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
 _CALM = 5.0
 """Seconds without anything new after which looks become rare."""
 _SEARCH = 2.0
+_READ = 1.0
+"""Seconds between two looks at the screen, while it alone says what is asked."""
 _TERMINAL = 0
 _UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
 
@@ -55,7 +58,7 @@ class InteractiveRun(AgentRun):
         self._status_line = StatusLine()
         self._typing: list[Typed] = []
         self._pressed: Pressed | None = None
-        self._looks_at = self._searches_at = 0.0
+        self._looks_at = self._searches_at = self._reads_at = 0.0
         self._moved = time.monotonic()
         return pid
 
@@ -107,9 +110,17 @@ class InteractiveRun(AgentRun):
             self._transcript.follow(self._claude.session, _iso(time.time() - 5))
         heard = self._hear_all()
         self._claude.look(file, _now())
+        self._read_screen(now)
         self._type(now)
         if heard or self._claude.state is not before[0]:
             self._moved = now
+
+    def _read_screen(self, now: float) -> None:
+        read = self._claude.untold(_now())
+        if read is not None and self._reads_at <= now:
+            self._reads_at = now + _READ
+            with contextlib.suppress(Refused):
+                self._claude.shows(read(self._keys.screen()), _now())
 
     def _hear_all(self) -> bool:
         said = self._transcript.read()
@@ -183,7 +194,8 @@ class InteractiveRun(AgentRun):
 
     def _asks(self, asks: claude.Question, first: str) -> bool:
         """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
-        shown, file = offers(self._keys.screen(), first), self._file.read() or {}
+        screen, read, file = self._keys.screen(), self._claude.untold(_now()), self._file.read() or {}
+        shown = offers(screen, first) if read is None else read(screen) == (asks.tool, asks.text, asks.given)
         waits = "input needed" if asks.tool == ASKS else "permission prompt"
         return shown and file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from controlroom.meter.loose import tables, text
 from controlroom.node.claude.channel import Question
+from controlroom.node.claude.dialog import ASKS, YES
 from controlroom.node.claude.interactive import Interactive, prompt, squeezed
 from controlroom.node.outcome import Refused
 from controlroom.node.runner.keys import Keys, plain
@@ -129,7 +130,6 @@ class Pressed:
         self._done(reason)
 
 
-ASKS = "AskUserQuestion"
 _ONLY = "from here it can be allowed or denied once, without words: attach to answer it otherwise"
 _CHOOSE = "from here it takes the number of a choice, or a no: attach to answer it otherwise"
 
@@ -142,7 +142,7 @@ def answer_key(asks: Question, verdict: str, words: str) -> tuple[str, str]:
     if asks.tool != ASKS:
         if verdict not in ("allow", "deny") or words.strip():
             raise Refused(_ONLY)
-        return "1" if verdict == "allow" else "Escape", "1. Yes"
+        return "1" if verdict == "allow" else "Escape", YES
     questions = tables(asks.given.get("questions"))
     choices = tables(questions[0].get("options")) if len(questions) == 1 else []
     if not choices or questions[0].get("multiSelect"):
@@ -151,12 +151,6 @@ def answer_key(asks: Question, verdict: str, words: str) -> tuple[str, str]:
     if number not in ("Escape", *map(str, range(1, len(choices) + 1))):
         raise Refused(_CHOOSE)
     return number, f"1. {text(choices[0].get('label'), 40)}"
-
-
-def offers(screen: list[str], first: str) -> bool:
-    """Say whether the last thing on a screen is a list that begins with this choice and is left with Escape."""
-    rows = [row.strip() for row in screen if row.strip()][-20:]
-    return any(row.lstrip("❯ ").startswith(first) for row in rows) and any("Esc to cancel" in row for row in rows)
 
 
 def as_text(words: str, *, commands: bool = False) -> str:

@@ -133,9 +133,7 @@ class Gauges(Lines):
         then = "; any order starts it" if stopped and not self._picture.read_only else ", trying again"
         away = self._picture.where if width >= _NAMED else ""
         missing = f"no word from {ink.cut(away, 30)}" if away else "no engine"
-        words = (
-            f" ✕ {'engine stopped' if stopped else missing}{' for ' + since if since != 'now' else ''}{old}{then}"
-        )
+        words = f" ✕ {'engine stopped' if stopped else missing}{' for ' + since if since != 'now' else ''}{old}{then}"
         return ink.line((ink.cut(words, width - 7), self.palette.danger))
 
 

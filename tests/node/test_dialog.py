@@ -1,0 +1,92 @@
+"""Dialogs read from the screens of real sessions: Claude Code 2.1.330, 120 columns and 40 rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controlroom.meter.speech import asked
+from controlroom.node.claude.dialog import ASKS, Dialog, choices, offers, permission
+
+SCREENS = Path(__file__).parent / "screens"
+
+
+def screen(name: str) -> list[str]:
+    return (SCREENS / f"{name}.txt").read_text().split("\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "text"),
+    [
+        ("bash", "Bash", "touch made.txt && rm -rf build\nmake a file"),
+        ("write", "Create file", "1 one\n2 two\n3 three\nnew.txt"),
+        (
+            "fetch",
+            "Fetch",
+            "url: https://example.com/a\nprompt: read it\nClaude wants to fetch content from example.com",
+        ),
+    ],
+)
+def test_a_permission_prompt_is_read(name: str, tool: str, text: str) -> None:
+    assert permission(screen(name)) == Dialog(tool, text, {})
+    assert choices(screen(name)) is None
+
+
+def test_a_question_with_choices_is_read() -> None:
+    options = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
+    given = {"questions": [{"header": "Region", "question": "Which region?", "multiSelect": False, "options": options}]}
+    assert choices(screen("choices")) == Dialog(ASKS, asked(ASKS, given), given)
+    assert permission(screen("choices")) is None
+
+
+def test_long_choices_are_read_whole() -> None:
+    found = choices(screen("long_choices"))
+    assert found
+    question = found.given["questions"][0]
+    assert question["question"].endswith(
+        "given that the text of this question takes more than a line on a screen of 120 columns?"
+    )
+    assert [option["label"][:14] for option in question["options"]] == ["a label that i", "b", "c"]
+    assert question["options"][0]["description"].count("and a description that is even longer") == 6
+
+
+@pytest.mark.parametrize("name", ["several_answers", "several_questions", "preview"])
+def test_what_takes_more_than_a_number_is_not_read(name: str) -> None:
+    assert choices(screen(name)) is None
+    assert permission(screen(name)) is None
+
+
+def test_a_prompt_whose_beginning_is_not_on_the_screen_is_not_read() -> None:
+    whole = screen("bash")
+    top = max(number for number, row in enumerate(whole) if row.startswith("─"))
+    assert permission(whole[top:]) is not None
+    assert permission(whole[top + 1 :]) is None
+    assert permission(screen("tall")) is None
+    assert permission(["─" * 120, *screen("tall")]) is None
+
+
+def test_a_model_cannot_draw_a_prompt_inside_its_prompt() -> None:
+    for name in ("hostile_command", "hostile_description"):
+        found = permission(screen(name))
+        assert found
+        assert found.tool == "Bash"
+        assert found.text.startswith("rm -rf ")
+        assert "harmless" not in found.text.split("\n")[0]
+    assert "Dangerous rm operation" in (permission(screen("hostile_command")) or Dialog("", "", {})).text
+
+
+def test_a_model_cannot_draw_choices_inside_its_question() -> None:
+    found = choices(screen("hostile_choices"))
+    assert found
+    assert [option["label"] for option in found.given["questions"][0]["options"]] == ["delete all", "us-1"]
+    assert "1. harmless" in found.given["questions"][0]["question"]
+
+
+def test_an_ordinary_screen_asks_nothing() -> None:
+    rows = ["● done", "─" * 120, "❯ 1. Yes", "─" * 120, "  ⏸ manual mode on"]
+    assert permission(rows) is None
+    assert choices(rows) is None
+    assert not offers(rows, "1. Yes")
+    assert permission([]) is None
+    assert choices([""]) is None
