@@ -92,7 +92,7 @@ async def test_start_up_files_that_hang_take_their_locks_away(home: World) -> No
     asking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asking
-    await wait_for_async(lambda: not (home.home / "lock").exists())
+    assert not (home.home / "lock").exists()
 
 
 async def test_what_does_not_hang_up_is_killed(home: World) -> None:

@@ -17,13 +17,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from controlroom.node import process_tree
 from controlroom.node.folder import PLACE, TAG
 
 DEADLINE = 5.0
 """Seconds for one attempt."""
 
 _MOMENT, _PATIENCE = 0.02, 100
-"""Seconds between two looks whether a shell that was hung up is gone; how many."""
+"""Seconds between two looks whether a shell that was asked to end is gone; how many."""
 
 _LIMIT, _READ = 8 * 1024 * 1024, 64 * 1024
 _OURS = {
@@ -123,14 +124,17 @@ async def _read(process: "subprocess.Popen[bytes]", data: bytearray, until: byte
 async def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the shell and what it started; what start-up files leave running on purpose has a session of its own.
 
-    They are hung up first, as by a terminal that closes, and get a moment to take their lock files away: one that
-    stays (pyenv's) would hold every later login of the user.
+    They are asked first, and get a moment to take their lock files away: one that stays (pyenv's) would hold every
+    later login of the user. Not by a hang-up: bash passes that on, and now and then the second one ends a script
+    before its trap has run.
     """
     assert process.stdout
+    seen = process_tree.snapshot()
+    ours = [seen[pid] for pid in {process.pid, *process_tree.descendants(process.pid, seen)} if pid in seen]
     try:
-        _signal(process, signal.SIGHUP)
+        _signal(process, signal.SIGTERM)
         for _ in range(_PATIENCE):
-            if not _runs(process):
+            if not any(process_tree.living(one) for one in ours):
                 return
             await asyncio.sleep(_MOMENT)
     finally:
@@ -140,18 +144,10 @@ async def _end(process: "subprocess.Popen[bytes]") -> None:
             process.wait(1.0)
 
 
-def _runs(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()
-    return _signal(process, 0)
-
-
-def _signal(process: "subprocess.Popen[bytes]", number: int) -> bool:
-    """Signal the shell and all that is of its session's first group; False: there is nobody left."""
-    try:
+def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
+    """Signal the shell and all that is of its session's first group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _between(output: bytes, mark: str) -> dict[str, str]:
