@@ -180,7 +180,8 @@ async def test_the_link_cut(vm1: Host) -> None:
         holds(room, vm1, sheet, STOP // 6)
 
 
-WORK = '[[tool Read {"file_path":"notes.txt"}]]' * 40
+WORK = '[[tool Read {"file_path":"notes.txt"}]]' * 200
+"""More than any of ten may spend of the budget: forty messages are a quarter of a dollar."""
 
 
 @pytest.mark.timeout(180)
