@@ -93,14 +93,18 @@ def counts(unit: str, billing: str) -> bool:
     return billing not in {"billed": (COVERED,), "covered": (BILLED,), "window": (BILLED,)}.get(unit, ())
 
 
-def spent(rule: BudgetRule, spends: Iterable[Spend]) -> int:
-    """Sum up what counts for a budget among what was spent in its period."""
-    theirs = (
+def counted(rule: BudgetRule, spends: Iterable[Spend]) -> list[Spend]:
+    """Give what counts for a budget among what was spent."""
+    return [
         spend
         for spend in spends
         if counts(rule.unit, spend.billing) and covers(rule.scope, spend.host, spend.agent, spend.profile)
-    )
-    return sum(spend.tokens if rule.unit == "tokens" else spend.micro for spend in theirs)
+    ]
+
+
+def spent(rule: BudgetRule, spends: Iterable[Spend]) -> int:
+    """Sum up what counts for a budget among what was spent in its period."""
+    return sum(spend.tokens if rule.unit == "tokens" else spend.micro for spend in counted(rule, spends))
 
 
 def reached(rule: BudgetRule, gone: int) -> int:

@@ -10,6 +10,9 @@ QUARTER, HOUR = 900_000, 3_600_000
 LATELY = 3 * HOUR
 """Milliseconds that stand for the last hours."""
 
+BRIEFLY = 300_000
+"""Milliseconds that a rate stands for at the least: first messages are dear, and many may come at once."""
+
 
 def burn_moments(now: int) -> tuple[int, int]:
     """Give since when the last minutes (15 to 30 of them) and the last hours are counted: whole quarters of an hour."""
@@ -17,16 +20,21 @@ def burn_moments(now: int) -> tuple[int, int]:
     return quarter - QUARTER, quarter - LATELY
 
 
-def runs_out(rule: BudgetRule, gone: int, ends: int, lately: tuple[int, int], now: int) -> int | None:
+def began(since: int, started: Iterable[int]) -> int:
+    """Say since when somebody can have spent what was spent since a moment: not before the first was started."""
+    return max(since, min(started, default=since))
+
+
+def runs_out(rule: BudgetRule, gone: int, ends: int, lately: Iterable[tuple[int, int]], now: int) -> int | None:
     """Say when the stop line is reached at the rate of late; None: not before the period ends.
 
-    `lately`: what was spent since each of `burn_moments`. The faster of the two rates counts: whoever has begun to
-    spend a few minutes ago is seen, and a pause of some minutes promises nothing.
+    `lately`: amounts, and since when each of them was spent. The fastest rate counts: whoever has begun to spend a few
+    minutes ago is seen, and a pause of some minutes promises nothing.
     """
     left = rule.stop - gone
     if left <= 0:
         return now
-    rate = max(amount / (now - since) for amount, since in zip(lately, burn_moments(now), strict=True))
+    rate = max((amount / max(BRIEFLY, now - since) for amount, since in lately), default=0.0)
     if rate <= 0 or left / rate > ends - now:
         return None
     return now + round(left / rate)

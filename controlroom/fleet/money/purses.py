@@ -11,7 +11,7 @@ from controlroom.domain.money import budget
 from controlroom.domain.money.allotment import MONEY, Purse, Run, given_away
 from controlroom.domain.money.budget import BudgetRule, covers
 from controlroom.domain.money.budget_words import amount
-from controlroom.domain.money.forecast import burn_moments, overshoot, runs_out
+from controlroom.domain.money.forecast import began, burn_moments, overshoot, runs_out
 from controlroom.domain.money.holding import is_paused
 from controlroom.domain.money.periods import period
 from controlroom.domain.money.rungs import cut
@@ -130,12 +130,11 @@ class Purses:
             money = rule.unit != "tokens"
             live = [run for run in theirs if not run.ended]
             known = replace(known, granted=given_away(purse, theirs), overshoot=overshoot(live) if money else None)
-        lately = [budget.spent(rule, sums.since.get(since, ())) for since in burn_moments(now)]
         if gone is None:
             return known
         if rule.binds and _is_dry(purse, fleet, theirs, rule.stop - gone - known.granted):
             known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
-        return replace(known, runs_out=runs_out(rule, gone, purse.ends, (lately[0], lately[1]), now))
+        return replace(known, runs_out=runs_out(rule, gone, purse.ends, _lately(rule, sums, fleet, now), now))
 
     def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], now: int) -> str:
         """Say why a run that these budgets bind gets no money."""
@@ -163,3 +162,14 @@ def _is_dry(purse: Purse, fleet: Fleet, theirs: Sequence[Run], free: int) -> boo
         return False
     paused = (agent for agent in fleet.agents.values() if is_paused(agent))
     return any(covers(purse.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)
+
+
+def _lately(rule: BudgetRule, sums: Sums, fleet: Fleet, now: int) -> list[tuple[int, int]]:
+    """Give what was spent of late, and since when: of spenders that have just been started, since they were."""
+    found = []
+    for since in burn_moments(now):
+        spends = budget.counted(rule, sums.since.get(since, ()))
+        agents = [fleet.agents.get(f"{spend.host}/{spend.agent}") for spend in spends]
+        started = [agent.started if agent and agent.epoch == 1 else 0 for agent in agents]
+        found.append((budget.spent(rule, spends), began(since, started)))
+    return found
