@@ -138,6 +138,7 @@ def test_what_cannot_be_done_says_why() -> None:
     assert availability.unavailable(by_name["kill"], world, "vm1/seed-9") == "seed-9 has ended: exit 1: not logged in"
     assert availability.unavailable(by_name["kill"], world, "vm2/far-1") == "vm2 cannot be asked now"
     assert availability.unavailable(by_name["kill"], world) == "choose an agent first"
+    assert availability.unavailable(by_name["allow"], world, host="gone") == "gone asks nothing now"
     assert availability.unavailable(by_name["spawn"], Fleet()) == "add a host first"
     assert availability.unavailable(by_name["help"], world) is None
 

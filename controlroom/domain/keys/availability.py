@@ -12,7 +12,8 @@ def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host:
         known = fleet.hosts.get(host or "")
         return "choose a host first" if known is None else _no_take(known) if action.name == "host_take" else None
     if action.needs == "question" and host is not None:
-        return None if fleet.hosts[host].question else f"{host} asks nothing now"
+        asks = host in fleet.hosts and fleet.hosts[host].question is not None
+        return None if asks else f"{host} asks nothing now"
     if action.needs not in ("agent", "question"):
         return None if action.name != "spawn" else _no_spawn(fleet)
     agent = fleet.agents.get(agent_id or "")

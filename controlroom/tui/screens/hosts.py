@@ -108,8 +108,8 @@ class HostsScreen(RoomScreen):
     # ------------------------------------------------------------------ doing
 
     def host_here(self) -> str | None:
-        """The host under the cursor."""
-        return self.table.chosen if self.table.rows else None
+        """The host under the cursor; none when it has just been removed."""
+        return self.table.chosen if self.table.chosen in self.picture.fleet.hosts else None
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""
