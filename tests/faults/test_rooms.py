@@ -48,7 +48,7 @@ async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: 
     async with room_at(home, "ann", hosts) as ann, room_at(home, "bob", hosts) as bob:
         assert (await ann.spawn("vm1", "job")).ok
         await bob.until(lambda: "vm1/job" in bob.client.fleet.agents, 10)
-        assert bob.agent("vm1/job").state is State.WORKING, "whoever may not act may look"
+        await bob.until(lambda: bob.agent("vm1/job").state is State.WORKING, 30, "whoever may not act to look")
         await bob.until(lambda: not owns(bob), 10, "bob to be told that the host is ann's now")
         refused = await bob.kill("vm1/job")
         assert refused.outcome == "refused"
@@ -69,7 +69,7 @@ async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: 
             stale = await ann.client.submit(order)
             assert stale.outcome == "refused"
             assert "host take vm1" in stale.reason
-        assert bob.agent("vm1/job").state is State.WORKING
+        await bob.until(lambda: bob.agent("vm1/job").state is State.WORKING)
         assert (await bob.kill("vm1/job")).ok
         truth = bob.truth("vm1")
         assert (truth.tagged, truth.sessions) == ({}, [])
@@ -82,7 +82,7 @@ async def test_two_rooms_of_other_names_never_meet(ssh_hosts: MakeHosts, home: W
         assert (await ann.spawn("vm1", "job")).ok
         assert (await other.spawn("vm1", "job")).ok
         assert (await other.kill("vm1/job")).ok
-        assert ann.agent("vm1/job").state is State.WORKING
+        await ann.until(lambda: ann.agent("vm1/job").state is State.WORKING)
         await ann.kill("vm1/job")
 
 

@@ -89,7 +89,7 @@ async def test_agents_outlive_the_engine_and_are_found_by_the_next(client: Clien
     again = await Client.connect()
     assert again.fleet.state_of(again.fleet.agents["vm1/a1"]) is State.LOST
     await up(again)
-    assert again.fleet.agents["vm1/a1"].state is State.WORKING
+    await wait_for_async(lambda: again.fleet.agents["vm1/a1"].state is State.WORKING)
     outcome = await again.submit(intents.KillAgent("vm1/a1", 1))
     assert outcome.ok, outcome.reason
     assert not [process for process in ssh_host.processes() if process.command == "sleep 600"]
