@@ -95,7 +95,7 @@ async def test_start_up_files_that_hang_take_their_locks_away(home: World) -> No
     assert not (home.home / "lock").exists()
 
 
-async def test_what_does_not_hang_up_is_killed(home: World) -> None:
+async def test_what_does_not_end_when_asked_is_killed(home: World) -> None:
     (home.home / ".bashrc").write_text("trap '' HUP TERM\nsleep 5432; sleep 5432\n")
     await asked(home, deadline=0.5)
     wait_for(lambda: not [process for process in everything() if "sleep 5432" in process.command])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,24 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.timeline import TimelineScreen
 from tests.domain.worlds import NOON
 from tests.tui import scenes
-from tests.tui.room import room
+from tests.tui.room import Room, room
+
+
+@asynccontextmanager
+async def opened(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[Room, TimelineScreen]]:
+    """The log of all agents of the farm, with what they have said."""
+    fleet = scenes.farm()
+    async with room(fleet, scenes.logs(fleet), size=size) as here:
+        await here.press("l")
+        screen = here.screen(TimelineScreen)
+        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        yield here, screen
+
+
+async def sift(here: Room, words: str) -> None:
+    await here.press("/", "ctrl+u")
+    await here.write(words)
+    await here.press("enter")
 
 
 def page(agent: str, times: list[int], start: int) -> LogPage:
@@ -82,16 +101,10 @@ def test_who_is_read() -> None:
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])
 async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]) -> None:
-    fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet), size=size) as here:
-        await here.press("l")
-        screen = here.screen(TimelineScreen)
-        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+    async with opened(size) as (here, screen):
         everything = list(screen.view.moments)
         assert everything == sorted(everything)
-        await here.press("/")
-        await here.write("agent:docs level:tool")
-        await here.press("enter")
+        await sift(here, "agent:docs level:tool")
         assert 0 < len(screen.view.moments) < len(everything)
         assert {moment.agent for moment in screen.view.moments} == {"vm1/docs-1"}
         await here.press("k", "k", "b", "l", ",")
@@ -107,18 +120,10 @@ async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])
 async def test_a_filter_is_told_and_one_that_nothing_passes_says_what_to_do(size: tuple[int, int]) -> None:
-    fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet), size=size) as here:
-        await here.press("l")
-        screen = here.screen(TimelineScreen)
-        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
-        await here.press("/")
-        await here.write("level:tool")
-        await here.press("enter")
+    async with opened(size) as (here, _):
+        await sift(here, "level:tool")
         assert "following · with “level:tool” ─" in here.text()
-        await here.press("/", "ctrl+u")
-        await here.write("host:nowhere")
-        await here.press("enter")
+        await sift(here, "host:nowhere")
         assert "no line has that: / changes the filter" in here.text()
         await here.press("q")
         assert "with “" not in here.text()
@@ -126,14 +131,8 @@ async def test_a_filter_is_told_and_one_that_nothing_passes_says_what_to_do(size
 
 
 async def test_what_an_expression_finds_is_marked() -> None:
-    fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet)) as here:
-        await here.press("l")
-        screen = here.screen(TimelineScreen)
-        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
-        await here.press("/")
-        await here.write("re:unus.d +import")
-        await here.press("enter")
+    async with opened() as (here, _):
+        await sift(here, "re:unus.d +import")
         found = here.app.palette.found
         strips = here.app.screen._compositor.render_strips()
         marked = {part.text for strip in strips for part in strip if part.style and part.style.bgcolor == found.bgcolor}
@@ -148,9 +147,7 @@ async def test_agents_of_one_name_are_told_apart_by_their_hosts() -> None:
         await here.press("l")
         view = here.screen(TimelineScreen).view
         await here.until(lambda: {"vm1/docs-1", "vm2/docs-1"} <= {one.agent for one in view.moments}, "the logs")
-        await here.press("/")
-        await here.write("agent:docs,api")
-        await here.press("enter")
+        await sift(here, "agent:docs,api")
         await here.press_until(lambda: "docs-1·vm1 " in here.text(), "k")
         await here.press_until(lambda: "docs-1·vm2 " in here.text(), "k")
         await here.press_until(lambda: " api-3 " in here.text(), "k")
@@ -158,11 +155,7 @@ async def test_agents_of_one_name_are_told_apart_by_their_hosts() -> None:
 
 async def test_what_is_on_show_is_written_into_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet)) as here:
-        await here.press("l")
-        screen = here.screen(TimelineScreen)
-        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+    async with opened() as (here, screen):
         await here.press("e", "e")
         assert_written(tmp_path, 2, len(screen.view.moments))
 

@@ -1,6 +1,7 @@
 """Moments of many agents, a line each: follows the newest, or stands at one, whatever comes."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,8 @@ class TimelineView(Wheeled):
     def show(self, timeline: "Timeline", wish: TimelineWish) -> None:
         """Show what this wish leaves of a timeline."""
         self._timeline, self.wish, self.moments = timeline, wish, timeline.shown(wish)
-        names = [agent.partition("/")[2] for agent in timeline.agents]
-        self._twins = {name for name in names if names.count(name) > 1}
+        names = Counter(agent.partition("/")[2] for agent in timeline.agents)
+        self._twins = {name for name, hosts in names.items() if hosts > 1}
         longest = max((ink.width(self._whose(moment)) for moment in self.moments[-200:]), default=6)
         self._names = min(max(6, longest), 10 if self.size.width < 60 else 20)
         self.redraw()
