@@ -26,7 +26,7 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed-for-tests"  # what the last installation was made from
 OLDEST = (3, 11)
 
-CLAUDE = "2.1.330"  # named: on Node 20 npm would pick an older one by itself
+CLAUDE = "2.1.332"  # named: on Node 20 npm would pick an older one by itself
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "controlroom-tests")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -199,6 +199,20 @@ def install_claude() -> Path | None:
     return found
 
 
+def newer_claude() -> str:
+    """A line on a newer Claude Code in the registry; empty: there is none, or the registry does not answer."""
+    try:
+        done = subprocess.run(
+            ["npm", "view", "@anthropic-ai/claude-code", "version"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    newest = done.stdout.strip()
+    if done.returncode != 0 or not newest or newest == CLAUDE:
+        return ""
+    return f"the registry's newest Claude Code is {newest}; these tests were made with {CLAUDE}"
+
+
 def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
     """Leave the rest, and the exit status, to pytest."""
     environment = dict(os.environ)
@@ -221,7 +235,10 @@ def main(arguments: Sequence[str]) -> int:
     trouble = make_venv() or install_project()
     if trouble:
         return fail(trouble)
-    return become_pytest(arguments, install_claude())
+    found = install_claude()
+    if os.environ.get("CI") and (newer := newer_claude()):
+        say(newer)
+    return become_pytest(arguments, found)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-VERSION = "2.1.330"
+from tests.__main__ import CLAUDE as VERSION
+
 TOKEN = "lab-token"  # any: the stand-in asks for none unless told to
 SETTINGS = {
     "DISABLE_AUTOUPDATER": "1",
