@@ -2,7 +2,9 @@
 
 Shapes: transcripts of Claude Code 2.1.330, observed. It writes one `assistant` line per content block, all with the
 same `message.id`, `requestId` and final numbers; resumed, forked and copied transcripts repeat lines of others. So a
-message is named by (message id, request id), whatever file it stands in, and the last line that names it counts.
+message is named by its id, whatever file it stands in, and the last line that names it counts. Gateways may give no id
+(null, "" or nothing), and Claude Code writes that down as it is: such a message is named by its request, or at last by
+the line it stands in.
 
 A message that was interrupted has the numbers of its beginning and `isAbortedMidStream`; what it was billed nobody
 says. It is an estimate: its prompt, and the text that had come at three characters a token, which is what Claude Code
@@ -23,6 +25,7 @@ LINE_LIMIT = 16 * 1024 * 1024
 
 _MARK = b'"usage"'
 _ID_LIMIT = 200
+_NEEDED = frozenset({"model"})
 _CHARACTERS = 3
 """Of an interrupted message, to a token."""
 
@@ -62,8 +65,8 @@ class Message(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What names it wherever it is met again."""
-        return self.id, self.request
+        """What names it wherever it is met again: its id alone, or where there is none, its request."""
+        return self.id, "" if self.id else self.request
 
 
 class Damaged(ValueError):
@@ -88,19 +91,22 @@ def message_in(entry: dict[str, Any]) -> Message | None:
     message = entry.get("message") if entry.get("type") == "assistant" else None
     if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
         return None
-    if message.get("model") == "<synthetic>":
+    if message.get("model") == "<synthetic>" or _goes_on_unnamed(entry, message):
         return None
     return _message(entry, message)
 
 
 def usage_of(value: dict[str, Any]) -> Usage:
-    """Read the `usage` object of an API response. Raises `Damaged` naming the field that cannot be."""
+    """Read the `usage` object of an API response. Raises `Damaged` naming the field that cannot be.
+
+    What was written to the cache beyond the parts that are told went to the short one: older writers give the sum
+    alone, gateways an empty split beside it, and Claude Code 2.1.332 bills it so (observed).
+    """
     split = value.get("cache_creation")
-    if isinstance(split, dict):
-        written_5m = count_in(split, "ephemeral_5m_input_tokens")
-        written_1h = count_in(split, "ephemeral_1h_input_tokens")
-    else:  # an older writer gives the sum alone, and knew only the short cache
-        written_5m, written_1h = count_in(value, "cache_creation_input_tokens"), 0
+    told = split if isinstance(split, dict) else {}
+    written_1h = count_in(told, "ephemeral_1h_input_tokens")
+    beyond = count_in(value, "cache_creation_input_tokens") - written_1h
+    written_5m = max(count_in(told, "ephemeral_5m_input_tokens"), beyond)
     tools = value.get("server_tool_use")
     return Usage(
         count_in(value, "input_tokens"),
@@ -120,7 +126,7 @@ def _message(entry: dict[str, Any], message: dict[str, Any]) -> Message:
         used = used._replace(output=max(used.output, min(_tokens_said(message.get("content")), MOST_TOKENS)))
     return Message(
         name_in(message, "id"),
-        name_in(entry, "requestId"),
+        _request(entry, message),
         moment(entry.get("timestamp")),
         name_in(message, "model"),
         used,
@@ -138,16 +144,33 @@ def _tokens_said(content: object) -> int:
     return (sum(map(len, said)) + _CHARACTERS // 2) // _CHARACTERS
 
 
-def name_in(table: dict[str, Any], field: str) -> str:
-    """Give a name out of JSON. Raises `Damaged`.
+def _goes_on_unnamed(entry: dict[str, Any], message: dict[str, Any]) -> bool:
+    """Say whether a line is a further block of an answer that only its lines name: the first one is counted."""
+    named = message.get("id") or entry.get("requestId") or entry.get("requestRef")
+    return not named and type(entry.get("apiBlockIndex")) is int and entry["apiBlockIndex"] > 0
 
-    A request id may be missing behind a gateway, and then the message id alone must do.
+
+def _request(entry: dict[str, Any], message: dict[str, Any]) -> str:
+    """Name the request of a line: only one of a message without an id must have a name. Raises `Damaged`.
+
+    `requestRef` is Claude's own name for it (Claude Code 2.1.330, observed), the same on each line of an answer.
     """
+    request = name_in(entry, "requestId")
+    if request or name_in(message, "id"):
+        return request
+    for field in ("requestRef", "uuid"):
+        if name := name_in(entry, field):
+            return name
+    raise Damaged("it names neither a message nor a request")
+
+
+def name_in(table: dict[str, Any], field: str) -> str:
+    """Give a name out of JSON, "" where there is none. Raises `Damaged`."""
     value = table.get(field)
-    if isinstance(value, str) and len(value) <= _ID_LIMIT and (value or field == "request"):
-        return value
-    if value is None and field == "requestId":
+    if value is None and field not in _NEEDED:
         return ""
+    if isinstance(value, str) and len(value) <= _ID_LIMIT and (value or field not in _NEEDED):
+        return value
     raise Damaged(f"{field} is {ascii(value)[:60]}")
 
 

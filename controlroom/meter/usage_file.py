@@ -39,6 +39,8 @@ def from_line(line: bytes) -> Record:
         if "reported" in entry:
             return Report(_run(entry), count_in(entry, "reported", MOST_REPORTED), count_in(entry, "at", 2**53))
         flags = entry["flags"]
+        if not entry["id"] and not entry["request"]:
+            raise Damaged("it names neither a message nor a request")
         return Message(
             name_in(entry, "id"),
             name_in(entry, "request"),

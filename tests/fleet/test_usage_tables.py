@@ -39,6 +39,19 @@ def test_a_message_is_booked_once_wherever_it_is_met(ledger: Ledger) -> None:
     assert ledger.read(by_agent) == [("api-1", 2, 20_000), ("docs-1", 1, 10_000)]
 
 
+def test_a_message_is_booked_once_under_whatever_request_it_is_met_again(ledger: Ledger) -> None:
+    first = booking(1)
+    again = [first._replace(message=first.message._replace(request=request)) for request in ("req_2", "", "a")]
+    write(ledger, API, first, *again, booking(1, output=30))
+    assert ledger.read(SUMS) == [(1, 5, 30, 30_000)]
+
+
+def test_messages_without_an_id_are_booked_by_their_requests(ledger: Ledger) -> None:
+    unnamed = [booking(number)._replace(message=booking(number).message._replace(id="")) for number in (1, 2, 1)]
+    write(ledger, API, *unnamed)
+    assert ledger.read(SUMS) == [(2, 10, 20, 20_000)]
+
+
 def test_what_a_message_became_counts_and_never_less(ledger: Ledger) -> None:
     write(ledger, API, booking(1, output=1))
     write(ledger, API, booking(1, output=30))

@@ -72,7 +72,8 @@ def test_what_is_no_answer_is_not_counted(said: bytes) -> None:
         (line({"output_tokens": 1.5}), "output_tokens"),
         (line({"output_tokens": 10**30}), "output_tokens"),
         (line({"cache_creation": {"ephemeral_5m_input_tokens": "9"}}), "ephemeral_5m"),
-        (line(message={"id": ""}), "id is"),
+        (line(message={"id": ""}, requestId=""), "neither a message nor a request"),
+        (line(message={"id": 5}), "id is"),
         (line(message={"id": "x" * 300}), "id is"),
         (line(message={"model": None}), "model is None"),
         (line().replace(b"3", b"NaN"), "NaN"),
@@ -96,6 +97,61 @@ def test_a_request_id_may_be_missing() -> None:
     counted = message_of(line(requestId=None))
     assert counted is not None
     assert counted.key == ("msg_1", "")
+
+
+def test_a_message_is_the_same_under_another_request() -> None:
+    one, other = message_of(line()), message_of(line(requestId="req_2"))
+    assert one
+    assert other
+    assert one.key == other.key
+
+
+@pytest.mark.parametrize(
+    ("whole", "split", "written"),
+    [
+        (100_000, {}, (100_000, 0)),
+        (100_000, {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}, (100_000, 0)),
+        (100_000, {"ephemeral_5m_input_tokens": 60_000}, (100_000, 0)),
+        (100_000, {"ephemeral_1h_input_tokens": 60_000}, (40_000, 60_000)),
+        (100_000, {"ephemeral_5m_input_tokens": 30_000, "ephemeral_1h_input_tokens": 60_000}, (40_000, 60_000)),
+        (100_000, {"ephemeral_5m_input_tokens": None, "ephemeral_1h_input_tokens": None}, (100_000, 0)),
+        (100_000, None, (100_000, 0)),
+        (0, {"ephemeral_5m_input_tokens": 70, "ephemeral_1h_input_tokens": 30}, (70, 30)),
+        (None, {"ephemeral_5m_input_tokens": 70}, (70, 0)),
+    ],
+)
+def test_all_that_was_written_to_the_cache_counts_however_it_is_split(
+    whole: int | None, split: dict[str, int] | None, written: tuple[int, int]
+) -> None:
+    counted = message_of(line({"cache_creation_input_tokens": whole, "cache_creation": split}))
+    assert counted
+    assert (counted.usage.cache_write_5m, counted.usage.cache_write_1h) == written
+
+
+@pytest.mark.parametrize("ident", [{"id": None}, {"id": ""}, {}])
+@pytest.mark.parametrize(
+    ("named", "request_id"),
+    [
+        ({"requestId": "req_9", "requestRef": "ref", "uuid": "u"}, "req_9"),
+        ({"requestId": None, "requestRef": "ref", "uuid": "u"}, "ref"),
+        ({"requestId": "", "uuid": "u"}, "u"),
+    ],
+)
+def test_a_message_without_an_id_is_named_by_its_request_or_its_line(
+    ident: dict[str, Any], named: dict[str, Any], request_id: str
+) -> None:
+    entry = json.loads(line(**named))
+    del entry["message"]["id"]
+    entry["message"] |= ident
+    counted = message_of(json.dumps(entry).encode())
+    assert counted
+    assert (counted.id, counted.key) == ("", ("", request_id))
+    assert from_line(to_line(counted)[:-1]) == counted
+
+
+def test_of_an_answer_that_only_its_lines_name_one_line_counts() -> None:
+    said = [line(message={"id": None}, requestId=None, uuid=f"u{index}", apiBlockIndex=index) for index in (0, 1, 2)]
+    assert [counted is not None for counted in map(message_of, said)] == [True, False, False]
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))

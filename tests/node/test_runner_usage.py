@@ -75,6 +75,39 @@ def test_what_is_metered_is_what_claude_bills(agent: MakeAgent, task: str, model
     assert ours(run) == theirs(run) == reported(run)
 
 
+WRITTEN = 100_000
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {},
+        {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        {"ephemeral_5m_input_tokens": 60_000},
+        {"ephemeral_1h_input_tokens": 60_000},
+        None,
+    ],
+    ids=["empty", "zeros", "part-5m", "part-1h", "none"],
+)
+def test_what_a_gateway_says_was_cached_is_metered_as_claude_bills_it(
+    agent: MakeAgent, api: Api, split: dict[str, int] | None
+) -> None:
+    api.configure(usage={"cache_creation_input_tokens": WRITTEN, "cache_creation": split})
+    run = agent("[[text hello]]", model="claude-sonnet-4-6")
+    assert run.finish(60).state == "done"
+    assert theirs(run) >= WRITTEN * 3.75
+    assert ours(run) == theirs(run)
+
+
+@pytest.mark.parametrize("how", ["null", "empty", "absent"])
+def test_messages_that_a_gateway_gives_no_id_are_counted_each_once(agent: MakeAgent, api: Api, how: str) -> None:
+    api.configure(message_ids=how)
+    run = agent('[[think hm]] [[tool Read {"file_path":"notes.txt"}]] [[text read]]')
+    assert run.finish(60).state == "done"
+    assert len(metered(run)) == len(api.requests(main=True)) == 2
+    assert ours(run) == theirs(run) > 0
+
+
 def test_a_subagents_messages_are_among_them(agent: MakeAgent) -> None:
     run = agent(f"[[tool Agent {SUBAGENT}]] [[text all seen]]")
     run.finish(60)

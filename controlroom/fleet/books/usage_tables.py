@@ -1,10 +1,10 @@
 """The ledger's tables of usage: every API message once for ever, and sums that every view is made from.
 
-A message is named by (message id, request id), wherever it is met again: in a transcript that was resumed, forked or
-copied, in a file that is read anew. Who brought it first keeps it. When a line about it comes again, the dearer one
-counts: Claude Code writes a message several times and never less than before, so this is the last one in an honest
-transcript, in whatever order the lines come, and an agent cannot talk its bill down. Only an estimate gives way to
-what is known for certain, be it less.
+A message is named by its id, or where it has none by that of its request, wherever it is met again: in a transcript
+that was resumed, forked or copied, in a file that is read anew, under another request. Who brought it first keeps it.
+When a line about it comes again, the dearer one counts: Claude Code writes a message several times and never less than
+before, so this is the last one in an honest transcript, in whatever order the lines come, and an agent cannot talk its
+bill down. Only an estimate gives way to what is known for certain, be it less.
 
 Triggers keep the sums in the same transaction: quarters of an hour, because no time zone begins a day in between.
 Sums are kept apart by all that prices go by. How long a prompt is counts there by the limits of the price sheet
@@ -212,7 +212,11 @@ _BETTER = "(usage.flags & {0} > excluded.flags & {0} or (usage.flags & {0} = exc
 _RUN = f"""case when excluded.run in (0, usage.run) then usage.run when usage.run = 0 then excluded.run
     else {unattributed.DISPUTED} end"""
 _CHANGES = _each(f"{{0}} = iif({_BETTER}, excluded.{{0}}, usage.{{0}})", _NUMBERS)
-_BOOK = f"""insert into usage select ?, ?, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
+_REQUEST = "coalesce((select min(request) from usage where message = ?1 and message <> ''), ?2)"
+"""The request that a message stands under already, if it does."""
+
+_BOOK = f"""insert into usage
+    select ?1, {_REQUEST}, ?, sources.id, models.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? from sources, models
     where sources.host = ? and sources.agent = ? and sources.profile = ? and sources.folder = ? and sources.billing = ?
     and sources.epoch = ? and models.name = ?
     on conflict do update set {_CHANGES}, run = {_RUN} where {_BETTER} or usage.run <> {_RUN}"""

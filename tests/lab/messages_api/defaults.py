@@ -21,6 +21,7 @@ CONFIG: Json = {
     "error_message": None,  # in place of the usual message
     "error_details": None,  # a dict for error.details
     "usage": None,  # fixed usage numbers
+    "message_ids": "each",  # or "null", "empty", "absent", as gateways give them
     "service_tier": "standard",
     "ratelimit": "api",  # which headers: api, unified (plans), both, none
     "limits": {"requests": 4000, "input-tokens": 2000000, "output-tokens": 400000, "tokens": 2400000},

@@ -177,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         """An answer, streamed if the client wants that."""
         blocks, stop = stream.content(step, self.state.config["text"])
         message = {
-            "id": stream.identifier("msg_"),
+            **stream.named(self.state.config["message_ids"]),
             "type": "message",
             "role": "assistant",
             "model": request.model,

@@ -19,6 +19,12 @@ def identifier(prefix: str) -> str:
     return prefix + "01" + "".join(random.choices(ALPHABET, k=22))
 
 
+def named(how: str) -> Json:
+    """The id of a message, as the API gives one, or as gateways do: `null`, `empty` or `absent`."""
+    known: dict[str, Json] = {"null": {"id": None}, "empty": {"id": ""}, "absent": {}}
+    return known.get(how, {"id": identifier("msg_")})
+
+
 def content(step: Json, default_text: str) -> tuple[list[Json], str]:
     """The content blocks of a step and its stop_reason."""
     blocks: list[Json] = []
