@@ -237,7 +237,7 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
     if agent.question is None:
         raise No(f"{agent.id} asks nothing now ({state_words(fleet, agent, now)})")
     if agent.question.id != intent.question:
-        raise No(f"{agent.id} asks something else by now: {agent.question.title}")
+        raise No(f"{agent.id} asks something else by now: look again")
     reachable(fleet, agent.host, now)
     tell = intents.TellOn(agent.host, agent.name, agent.epoch, "answer", intent.text, agent.question.id, intent.verdict)
     return Decision((), (tell,))

@@ -152,5 +152,5 @@ def state_words(fleet: Fleet, agent: Agent, now: int) -> str:
 
 
 def ended_words(agent: Agent, now: int) -> str:
-    """Say how an agent ended, and when."""
-    return f"{agent.detail or agent.state}, {ago(now - agent.since)}"
+    """Say that an agent has ended, and when. Its own words stay out: what this becomes a part of is audited."""
+    return f"{agent.state}, {ago(now - agent.since)}"

@@ -1,20 +1,21 @@
 """The fleet for eyes that have no business with whose logins these are: e-mail addresses become numbers."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from controlroom.domain.model import Fleet
+
+_ADDRESS = re.compile(r"[^\s@,;:()]+@[^\s@,;:()]+")
 
 _SCOPE, _OVERAGE = "account ", "overage "
 
 
 def unnamed(fleet: Fleet) -> Fleet:
     """Give the fleet with `login 1`, `login 2` for logins that an e-mail address names; the same one without any."""
-    names = sorted({name for name in _names(fleet) if "@" in name})
-    if not names:
+    hidden = _numbers(fleet)
+    if not hidden:
         return fleet
-    numbers = {name: f"login {number}" for number, name in enumerate(names, 1)}
-    hidden = {name: numbers[name] for name in sorted(names, key=len, reverse=True)}
     shown = [replace(one, account=hidden.get(one.account, one.account)) for one in fleet.headroom.values()]
     return replace(
         fleet,
@@ -22,6 +23,20 @@ def unnamed(fleet: Fleet) -> Fleet:
         budgets={key: replace(one, scope=_hide(one.scope, hidden)) for key, one in fleet.budgets.items()},
         alarms={_hide(key, hidden): replace(one, text=_hide(one.text, hidden)) for key, one in fleet.alarms.items()},
     )
+
+
+def unnamed_text(fleet: Fleet, text: str) -> str:
+    """Give a text with numbers for the logins of `fleet`; other addresses, but those of its hosts, stay out, too."""
+    hosts = {host.address.partition(":")[0] for host in fleet.hosts.values()}
+    shown = _hide(text, _numbers(fleet))
+    return _ADDRESS.sub(lambda match: match[0] if match[0] in hosts else "a login", shown)
+
+
+def _numbers(fleet: Fleet) -> Mapping[str, str]:
+    """Give what stands for each login that an e-mail address names, the longest first."""
+    names = sorted({name for name in _names(fleet) if "@" in name})
+    numbers = {name: f"login {number}" for number, name in enumerate(names, 1)}
+    return {name: numbers[name] for name in sorted(names, key=len, reverse=True)}
 
 
 def _names(fleet: Fleet) -> Iterator[str]:

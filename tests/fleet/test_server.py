@@ -230,7 +230,7 @@ async def test_a_watcher_sees_everything_and_changes_nothing() -> None:
     host.agents["a1"] = seen("a1")
     async with room(host) as here:
         client = await Client.connect(start=False, role="watch")
-        assert client.fleet == here.engine.fleet
+        await here.until(lambda: client.fleet == here.engine.fleet)
         outcome = await client.submit(intents.KillAgent("vm1/a1", 1))
         assert (outcome.ok, outcome.reason) == (False, "a watcher may look, and change nothing")
         with pytest.raises(EngineUnavailable):

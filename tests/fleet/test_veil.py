@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain import events
+from controlroom.domain import events, intents
+from controlroom.domain.audit import AuditLine
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
@@ -21,7 +22,7 @@ from controlroom.domain.reduce import reduce
 from controlroom.fleet.client import Client
 from controlroom.fleet.configuration.config import Withheld
 from controlroom.fleet.conversation.protocol import FleetNews, Page, pack
-from controlroom.fleet.front_ends.veil import NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Veil
+from controlroom.fleet.front_ends.veil import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, Veil
 from controlroom.wire import records
 from controlroom.wire.messages import QuestionSeen
 from tests.domain.worlds import agent, happenings, question
@@ -167,6 +168,9 @@ def test_records_that_tell_what_somebody_said_are_blank_and_as_long() -> None:
     assert all(part in shown for part in SHOWN)
     assert veil.page(page_of(*SHOWN)) == page_of(*SHOWN)
     assert Veil(Withheld()).page(whole) == whole
+    for part in WITHHELD:
+        for cut in (1, 13, 16, len(part) // 2):
+            assert TASK.encode() not in base64.b64decode(veil.page(page_of(part[cut:])).data)
     assert veil.page(replace(whole, data="a")).data == ""
 
 
@@ -192,8 +196,10 @@ async def watched(home: World, *settings: str) -> AsyncIterator[tuple[Room, Scri
     host.logs["a1", 1] = records.pack(NOON, b"i", TASK.encode()) + records.pack(NOON, b"o", SAID.encode())
     async with room(host) as here:
         client = await Client.connect(start=False, role="watch")
-        yield here, host, client
-        await client.close()
+        try:
+            yield here, host, client
+        finally:
+            await client.close()
 
 
 def bodies(found: object) -> Iterator[str]:
@@ -237,7 +243,73 @@ async def test_without_logs_nothing_that_an_agent_says_is_told(home: World) -> N
         assert here.engine.fleet.agents["vm1/a1"].detail == SAID
 
 
+async def test_a_part_of_a_record_is_not_told(home: World) -> None:
+    """A place within a record would have its rest taken for something that the agent printed."""
+    async with watched(home, "tasks") as (_, host, client):
+        told = len(host.logs["a1", 1])
+        for offset in range(1, told):
+            place = LogPlace(1, 1, offset)
+            for page in (await client.fetch("vm1/a1", 1, after=place), await client.fetch("vm1/a1", 1, before=place)):
+                assert not any(TASK[at : at + 4] in body for body in bodies(page) for at in range(len(TASK) - 3))
+        for offset in range(1, told):
+            await client.follow({"vm1/a1": LogPlace(1, 1, offset)})
+            page = await client.fetch("vm1/a1", 1)
+            await client.follow({})
+        host.write("a1", 1, b"the end")
+        await client.follow({"vm1/a1": page.end})
+        coming, seen_ = client.pages(), [""]
+        while seen_[-1] != "the end":
+            seen_ += bodies(await asyncio.wait_for(anext(coming), 5))
+        assert not any(TASK[at : at + 4] in body for body in seen_ for at in range(len(TASK) - 3))
+
+
+def test_the_terminal_of_another_is_no_last_line_without_tasks() -> None:
+    veil = Veil(Withheld(tasks=True))
+    other = agent("~work", kind="adopted", epoch=0, last_line=f"> {TASK}")
+    assert veil.fleet(replace(Fleet("r"), agents={"vm1/~work": other})).agents["vm1/~work"].last_line == ""
+
+
+async def test_a_sentence_that_is_kept_holds_nothing_withheld(home: World) -> None:
+    """Refusals go into the audit, which watchers may read: neither that, nor an older one, nor a search tells it."""
+    async with watched(home, "logs", "tasks", "accounts") as (here, host, client):
+        operator = await Client.connect(start=False)
+        stale = intents.AnswerQuestion("vm1/a1", "q0", "allow", TASK)
+        assert (await operator.submit(stale)).outcome == "refused"
+        await operator.submit(intents.SendMessage("vm1/a1", 1, TASK))
+        host.agents["a1"] = seen("a1", state="failed", detail=SAID, ended=NOON)
+        host.show()
+        await here.until(lambda: here.agent("vm1/a1").state is State.FAILED)
+        for intent in (intents.SendMessage("vm1/a1", 1, TASK), intents.KillAgent("vm1/a1", 1)):
+            assert (await operator.submit(intent)).outcome == "refused"
+        old = AuditLine(NOON, "ann", "kill", "account ann@example.org", 1, "refused", f"{SAID} {TASK} ann@example.org")
+        await here.engine.wait_idle()
+        kept = [line.reason for line in here.ledger.audit(1000)]
+        assert not any(word in reason for reason in kept for word in (SAID, TASK))
+        here.ledger.audited(old).result(5)
+        mine = await operator.audit(1000)
+        assert mine.lines[-1] == old
+        shown = await client.audit(1000)
+        assert len(shown.lines) == len(mine.lines)
+        assert not any(word in repr(shown) for word in (SAID, TASK, "@"))
+        for word in (SAID, TASK, "example.org"):
+            assert (await client.audit(1000, word)).lines == ()
+        (found,) = (await client.audit(1, "kill")).lines
+        assert (found.verb, found.outcome, found.reason) == ("kill", "refused", HIDDEN)
+        await operator.close()
+
+
+async def test_the_audit_numbers_logins_and_keeps_its_reasons(home: World) -> None:
+    async with watched(home) as (here, _, client):
+        for reason in ("the week of ann@example.org is used up", "ann@vm1 does not answer"):
+            here.ledger.audited(AuditLine(NOON, "bob", "pause", "account ann@example.org", 0, "done", reason)).result(5)
+        lines = (await client.audit(10)).lines
+        assert [line.target for line in lines] == ["account a login"] * 2
+        assert [line.reason for line in lines] == ["the week of a login is used up", "ann@vm1 does not answer"]
+        assert (await client.audit(10, "example.org")).lines == ()
+        assert (await client.audit(1, "used up")).lines == lines[:1]
+
+
 async def test_without_a_setting_everything_is_shown(home: World) -> None:
     async with watched(home) as (here, _, client):
-        assert client.fleet == here.engine.fleet
+        await here.until(lambda: client.fleet == here.engine.fleet)
         assert list(bodies(await client.fetch("vm1/a1", 1))) == [TASK, SAID]

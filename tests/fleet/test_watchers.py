@@ -306,11 +306,13 @@ async def test_it_is_told_what_it_may_do_and_sees_what_there_is() -> None:
         await here.until(lambda: reader.read() == 0 and reader.fleet == here.engine.fleet)
         reader.connection.close()
         client = await Client.connect(start=False, role="watch")
-        assert (client.read_only, client.fleet) == (True, here.engine.fleet)
         operator = await Client.connect(start=False)
-        assert not operator.read_only
-        await client.close()
-        await operator.close()
+        try:
+            assert (client.read_only, operator.read_only) == (True, False)
+            await here.until(lambda: client.fleet == here.engine.fleet)
+        finally:
+            await client.close()
+            await operator.close()
 
 
 async def test_watching_is_no_role_at_the_operators_socket() -> None:

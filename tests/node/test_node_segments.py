@@ -136,3 +136,21 @@ def test_a_truncated_segment_goes_on_at_its_end(folder: Path) -> None:
     newest = segments.tail(str(folder), place, 1000)
     assert newest
     assert newest.end == Place(1, len(record("again")))
+
+
+@given(sizes=LOGS, segment=st.integers(1, 5), offset=st.integers(0, 3000), half=st.booleans())
+def test_any_place_stands_for_one_where_a_record_begins(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]], segment: int, offset: int, half: bool
+) -> None:
+    """Else a reader is sent a part of a record, which does not say of what it is one."""
+    folder = tmp_path_factory.mktemp("log")
+    whole = set(fill(folder, sizes))
+    if half:
+        write(folder, len(sizes), record("half")[:-1])
+    place = segments.resolved(str(folder), Place(segment, offset))
+    forward = segments.after(str(folder), place, 10_000)
+    for piece in (forward, segments.before(str(folder), place, 10, 10_000)):
+        assert piece is None or set(piece.data.splitlines(keepends=True)) <= whole
+    write(folder, len(sizes), b" of it\n" if half else b"")
+    later = segments.after(str(folder), place, 10_000)
+    assert later is None or set(later.data.splitlines(keepends=True)) <= {*whole, record("half of it")}

@@ -12,6 +12,8 @@ SEVERAL = 2
 _DIED = ("not logged in", "the login was refused")
 """How a runner's words begin when Claude could not log in, or was turned away."""
 
+_AGAIN = "log in again with `claude` on the host, or check the profile's credential"
+
 _ABOUT = "login of "
 
 
@@ -36,7 +38,8 @@ def _alarm(fleet: Fleet, host: str) -> Alarm | None:
     last = dead[-1]
     if any(agent.started > last.since and agent.state in (State.WORKING, State.DONE, State.IDLE) for agent in agents):
         return None
-    words = f"{len(dead)} agents of {host} have died of its login: {last.detail}; then reassign them"
+    why = next(words for words in _DIED if last.detail.startswith(words))
+    words = f"{len(dead)} agents of {host} have died of its login: {why}: {_AGAIN}; then reassign them"
     return Alarm(words, "danger", dead[0].since)
 
 

@@ -213,8 +213,8 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        told = self._rights.instead(asked) or await answer(self._engine, asked, self)
-        self._tell(self._rights.page(told) if isinstance(told, Page) else told)
+        told = self._rights.instead(asked) or await answer(self._engine, self._rights.asked(asked), self)
+        self._tell(self._rights.told(told, asked))
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
         asked = await operator.submit(request.intent, self._who)

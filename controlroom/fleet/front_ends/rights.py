@@ -70,6 +70,14 @@ class Operator:
         """Give records of a log as they are shown."""
         return page
 
+    def asked(self, question: Question) -> Question:
+        """Give the question that is to be answered."""
+        return question
+
+    def told(self, answer: Answer, question: Question) -> Answer:
+        """Give an answer as it is shown."""
+        return answer
+
 
 @dataclass(frozen=True)
 class Watcher:
@@ -98,6 +106,14 @@ class Watcher:
     def page(self, page: Page) -> Page:
         """Give records of a log as they are shown."""
         return self.veil.page(page)
+
+    def asked(self, question: Question) -> Question:
+        """Give the question that is to be answered."""
+        return self.veil.asked(question)
+
+    def told(self, answer: Answer, question: Question) -> Answer:
+        """Give an answer as it is shown."""
+        return self.veil.told(answer, question)
 
 
 Rights = Operator | Watcher

@@ -10,11 +10,14 @@ import binascii
 import json
 from dataclasses import replace
 
+from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
-from controlroom.domain.unnamed import unnamed
+from controlroom.domain.unnamed import unnamed, unnamed_text
 from controlroom.fleet.configuration.config import Withheld
 from controlroom.fleet.conversation.protocol import (
     Answer,
+    AskAudit,
+    Audit,
     FetchLog,
     Hits,
     LookAtScreen,
@@ -30,6 +33,9 @@ from controlroom.wire.records import unpack
 NO_LOGS = "the logs are withheld from watchers"
 NO_TASKS = "the tasks are withheld from watchers, and what this would show may hold them"
 HIDDEN = "withheld from watchers"
+
+MOST_SEARCHED = 10_000
+"""Lines of the audit that a watcher's search goes through, where something is withheld: the newest ones."""
 
 OF_TASKS = frozenset({"task"})
 """The fields of an agent that hold what people told it."""
@@ -70,8 +76,8 @@ class Veil:
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:
-            said = "" if agent.last_line.startswith(_YOU) else agent.last_line
-            agent = moved(agent, task="", last_line=said)
+            told = agent.adopted or agent.last_line.startswith(_YOU)
+            agent = moved(agent, task="", last_line="" if told else agent.last_line)
         if self.withheld.logs:
             asked = agent.question
             hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
@@ -93,6 +99,30 @@ class Veil:
                 return Page(asked.agent, place, place, id=asked.id, reason=why)
         return None
 
+    def asked(self, asked: Asked) -> Asked:
+        """Give the question to be answered instead: a search of the audit must not find what it may not show."""
+        if isinstance(asked, AskAudit) and self.withheld != Withheld():
+            return AskAudit(asked.id, MOST_SEARCHED)
+        return asked
+
+    def told(self, answer: Answer, asked: Asked) -> Answer:
+        """Give an answer as watchers see it; `asked` is their own question."""
+        if isinstance(answer, Page):
+            return self.page(answer)
+        if isinstance(answer, Audit) and isinstance(asked, AskAudit) and self.withheld != Withheld():
+            lines = [shown for line in answer.lines if asked.text.lower() in _searched(shown := self._line(line))]
+            return replace(answer, lines=tuple(lines[-max(1, asked.count) :]))
+        return answer
+
+    def _line(self, line: AuditLine) -> AuditLine:
+        """Reasons are sentences of hosts and of older versions as well: no rule tells what an agent said in them."""
+        target, reason = line.target, line.reason
+        if self.withheld.accounts:
+            target, reason = unnamed_text(self._seen, target), unnamed_text(self._seen, reason)
+        if reason and (self.withheld.tasks or self.withheld.logs):
+            reason = HIDDEN
+        return replace(line, target=target, reason=reason)
+
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
         """Give the logs that may be followed."""
         return tuple(log for log in logs if not self.hides(log.agent))
@@ -113,9 +143,18 @@ class Veil:
         return replace(page, data=base64.b64encode(shown).decode())
 
 
+def _searched(line: AuditLine) -> str:
+    return f"{line.who} {line.verb} {line.target} {line.outcome} {line.reason}".lower()
+
+
 def _blanked(line: bytes) -> bytes:
-    """Blank the words of a record in which a person may have said something; its length stays."""
+    """Blank the words of a record in which a person may have said something; its length stays.
+
+    What is no whole record may be a part of one.
+    """
     record = unpack(line)
+    if len(record.body) == len(line):
+        return b" " * len(line)
     if record.stream in "oen" or (record.stream == "a" and _is_the_agents(record.body)):
         return line
     size = len(record.body)

@@ -290,9 +290,12 @@ class LogDesk:
         if place is None or others or place.segment != page.start.segment:
             self._catch_up(source, tail)
             return
-        rest = base64.b64decode(page.data)[place.offset - page.start.offset :]
+        data, offset = base64.b64decode(page.data), place.offset - page.start.offset
+        if data[offset - 1 : offset] != b"\n":  # within a record: the next one is the first that is whole
+            offset = data.find(b"\n", offset) + 1 or len(data)
+        start = LogPlace(place.epoch, place.segment, page.start.offset + offset)
         tail.place = page.end
-        tail.reader.deliver(Page(page.agent, place, page.end, base64.b64encode(rest).decode()))
+        tail.reader.deliver(Page(page.agent, start, page.end, base64.b64encode(data[offset:]).decode()))
 
     def _catch_up(self, source: _Source, tail: _Tail) -> None:
         if tail.catching is not None or tail.place is None or source.place is None:

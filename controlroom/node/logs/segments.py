@@ -66,10 +66,27 @@ def end(folder: str) -> Place:
 
 
 def resolved(folder: str, place: Place) -> Place:
-    """Give a place where one can read: segment -1 is the end, what lies before the oldest record is that."""
+    """Give a place where a record begins: segment -1 is the end, what lies before the oldest record is that.
+
+    A place within a record stands for the next one: nobody is sent a part, which says less of what it is than a whole.
+    """
     if place.segment < 0:
         return end(folder)
-    return max(begin(folder), Place(place.segment, max(0, place.offset)))
+    place = max(begin(folder), Place(place.segment, max(0, place.offset)))
+    return min(place, end(folder)) if size(folder, place.segment) < 0 else _at_record(folder, place)
+
+
+def _at_record(folder: str, place: Place) -> Place:
+    if _begins_record(folder, place):
+        return place
+    length = size(folder, place.segment)
+    if length < place.offset:
+        return _at_record(folder, Place(place.segment, length)) if length > 0 else Place(place.segment, 0)
+    rest = _damage(folder, place)
+    if rest is not None:
+        return Place(place.segment, place.offset + rest)
+    start = max(0, place.offset - MAX_RECORD)
+    return Place(place.segment, start + read_at(folder, place.segment, start, place.offset - start).rfind(b"\n") + 1)
 
 
 def pending(folder: str, place: Place) -> int:
@@ -85,7 +102,7 @@ def after(folder: str, place: Place, limit: int) -> Piece | None:
         following = next_segment(folder, place.segment)
         length = size(folder, place.segment)
         if length < place.offset:
-            place = Place(place.segment, max(0, length))
+            place = _at_record(folder, Place(place.segment, max(0, length)))
         data = read_at(folder, place.segment, place.offset, limit)
         if len(data) == limit and b"\n" not in data:
             data = read_at(folder, place.segment, place.offset, MAX_RECORD)

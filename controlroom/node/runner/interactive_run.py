@@ -152,7 +152,7 @@ class InteractiveRun(AgentRun):
     def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
         words = str(request.get("text") or "")
         if self._claude.status not in (*READY, "waiting"):
-            raise Refused(f"nothing can be typed to it now: {self._claude.detail or 'it is starting'}")
+            raise Refused("nothing can be typed to it now: look at its screen")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
         if self._typing or self._pressed:
@@ -169,7 +169,7 @@ class InteractiveRun(AgentRun):
         if not words.strip():
             raise Refused("there is nothing in this message")
         if self._claude.status == "waiting":
-            raise Refused(f"it waits for something else: {self._claude.detail}")
+            raise Refused("it waits for something else: look at what it asks")
         self._typing.append(Typed(as_text(words, commands=True), self._claude, self._keys, reply))
 
     def _interrupt(self, reply: Callable[[str], None]) -> None:
