@@ -10,7 +10,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.display.loglines import LogLine, log_lines
-from controlroom.domain.model import ENDED, Agent, Fleet, LogPlace, LogRecord
+from controlroom.domain.model import Agent, Fleet, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage
 
@@ -126,7 +126,7 @@ class _Reader:
 
     def _ended(self, fleet: Fleet) -> bool:
         agent = fleet.agents.get(self._id)
-        return agent is None or agent.epoch != self._epoch or agent.state in ENDED
+        return agent is None or agent.epoch != self._epoch or agent.has_ended
 
     async def _rest(self) -> None:
         while self._id in self._client.fleet.agents:

@@ -85,16 +85,16 @@ def agent_table(fleet: Fleet, now: int) -> None:
             size(row.rss),
             percent(row.cpu_percent),
             row.cost or "–",
-            _line(fleet.agents[row.id], row),
+            _line(fleet.agents[row.id], row, now),
         )
         for row in views.agent_rows(fleet, now)
     ]
     output.table(rows, right=frozenset((3, 5, 6, 7)))
 
 
-def _line(agent: Agent, row: views.AgentRow) -> str:
+def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
     """Give what says most about an agent; of a limited one first when that ends."""
-    until = agent.limited_until if row.state is State.LIMITED else None
+    until = views.limit_end(agent, now) if row.state is State.LIMITED else None
     return f"until {clock(until)}: {row.line}" if until else row.line
 
 

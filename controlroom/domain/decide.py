@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from controlroom.domain import capacity, intents
 from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
-from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, Pending
+from controlroom.domain.model import LOCAL, Agent, Fleet, Host, Pending
 from controlroom.domain.money import budget, holding
 from controlroom.domain.preconditions import (
     No,
@@ -65,7 +65,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
         raise No(problem)
     host = reachable(fleet, intent.host or default_host(fleet), now)
     known = fleet.agents.get(f"{host.name}/{intent.name}")
-    if known and (known.pending or known.state not in ENDED):
+    if known and (known.pending or not known.has_ended):
         raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: choose another name, or reassign it")
     profile = profile_named(fleet, intent.profile)
     kind = intent.kind or (profile.kind if profile else "command" if intent.command else "headless")
@@ -115,7 +115,7 @@ class _Work(NamedTuple):
 def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     reachable(fleet, agent.host, now)
-    if agent.state in ENDED:
+    if agent.has_ended:
         later = "; it goes on by itself when there is money again: forget it to prevent that"
         waits = later if holding.is_paused(agent) else ""
         raise No(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
@@ -156,7 +156,7 @@ def _again(fleet: Fleet, agent: Agent, task: str, session: str, pending: Pending
         agent.cwd,
         profile.command if profile else (),
         session,
-        0 if agent.state in ENDED else agent.epoch,
+        0 if agent.has_ended else agent.epoch,
     )
     return Decision((Ordered(agent.id, pending, starting(effect, pending.since)),), (effect,), note)
 
@@ -185,7 +185,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     not_pending(agent, now)
     target = reachable(fleet, intent.host, now)
     known = fleet.agents.get(f"{target.name}/{agent.name}")
-    if known and (known.pending or known.state not in ENDED):
+    if known and (known.pending or not known.has_ended):
         raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: kill it first, or choose a host")
     profile_named(fleet, agent.profile)
     check_size("the task", intent.task)
@@ -257,7 +257,7 @@ def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
 def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Decision:
     agent = current(fleet, intent.agent, intent.epoch, now)
     not_pending(agent, now)
-    if agent.state not in ENDED:
+    if not agent.has_ended:
         raise No(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): kill it first")
     reachable(fleet, agent.host, now)
     effect = intents.ForgetOn(agent.host, agent.name, agent.epoch)

@@ -11,7 +11,7 @@ from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.meter.names import ADOPTED, LOCAL
-from controlroom.meter.states import ENDED, LIVE, State
+from controlroom.meter.states import ENDED, LIVE, State, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
 
@@ -196,6 +196,16 @@ class Agent:
         return self.kind == ADOPTED
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its run has ended: it goes on only by a new epoch."""
+        return has_ended(self.state, self.ended, self.pid)
+
+    @property
+    def lives(self) -> bool:
+        """Whether its process may be running on its host, as far as is known."""
+        return lives(self.state, self.ended, self.pid)
+
+    @property
     def id(self) -> str:
         """`host/name`: what names an agent in the whole fleet."""
         return f"{self.host}/{self.name}"
@@ -277,7 +287,7 @@ class Fleet:
 
     def state_of(self, agent: Agent) -> State:
         """Give the state to show: `lost` when a live agent's host cannot be reached, else the agent's own."""
-        return agent.state if self.reachable(agent) or agent.state in ENDED else State.LOST
+        return agent.state if self.reachable(agent) or agent.has_ended else State.LOST
 
     def questions(self) -> list[tuple[str, Question]]:
         """Give every open question with the host or agent id that it is about, oldest first."""

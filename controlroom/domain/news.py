@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 
 KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
 """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or is
@@ -96,7 +96,7 @@ def still(fleet: Fleet, news: News) -> bool:
     if news.kind in ("budget", "alarm"):
         return news.about in fleet.alarms
     agent = fleet.agents.get(news.about)
-    ended = agent is not None and agent.state in ENDED
+    ended = agent is not None and agent.has_ended
     return agent is not None and (ended or f"{agent.epoch} {agent.state}" == news.mark)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controlroom.domain.intents import SpawnOn
-from controlroom.domain.model import ENDED, LOCAL, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
 from controlroom.domain.words import ago, nearest, since
 
 KINDS = ("headless", "interactive", "command")
@@ -82,7 +82,7 @@ def running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
     """Give an agent that runs, and can be asked. Raises `No`."""
     agent = current(fleet, agent_id, epoch, now)
     reachable(fleet, agent.host, now)
-    if agent.state in ENDED:
+    if agent.has_ended:
         raise No(f"{agent.id} has ended ({ended_words(agent, now)}): reassign it to go on")
     not_pending(agent, now)
     return agent

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from controlroom.domain import events
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState, State, moved
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import logins, stray
 
 HISTORY = 60
@@ -180,7 +180,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         last_line=known.last_line,
         last_line_at=known.last_line_at,
     )
-    if merged.state in ENDED:
+    if merged.has_ended:
         merged = replace(merged, rss=None, cpu_percent=None, processes=None)
     return known if merged == known else merged
 
@@ -198,7 +198,7 @@ def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
     agents = dict(fleet.agents)
     for load in event.loads:
         agent = agents.get(load.agent)
-        if agent and agent.epoch == load.epoch and agent.host == event.host and agent.state not in ENDED:
+        if agent and agent.epoch == load.epoch and agent.host == event.host and not agent.has_ended:
             agents[load.agent] = moved(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
     return replace(_seen(fleet, event.host, event.at), agents=agents)
 

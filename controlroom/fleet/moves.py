@@ -15,7 +15,7 @@ from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
-from controlroom.domain.model import ENDED, Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.ledger import Order
 from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
@@ -234,7 +234,7 @@ class MoveDesk:
             return Conclusion("done")
         if agent.epoch != move.end.epoch:
             return Conclusion("refused", f"{move.old} was started anew meanwhile, as epoch {agent.epoch}")
-        if way.recalled and agent.state not in ENDED and self._engine.clock() - move.at > FRESH:
+        if way.recalled and not agent.has_ended and self._engine.clock() - move.at > FRESH:
             return Conclusion("refused", "the engine had ended before it was, and that is long ago: order it again")
         half = await self._ordered(move.end, "kill", way)
         way.ended = half.outcome == "done"

@@ -228,6 +228,7 @@ _SPEAKERS: dict[str, Callable[[dict[str, Any]], list[Line]]] = {
     "user": _user,
     "result": _result,
     "rate_limit_event": _limit,
+    "conversation_reset": lambda _event: [Line("note", "the conversation was cleared: another session begins")],
     "control_request": _control_request,
     "control_cancel_request": lambda _event: [Line("note", "the question was withdrawn")],
 }

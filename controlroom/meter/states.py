@@ -22,7 +22,25 @@ class State(str, Enum):
 
 
 LIVE = frozenset({State.STARTING, State.WORKING, State.WAITING, State.LIMITED, State.IDLE})
-"""States in which the agent's process may be running on its host."""
+"""States in which the agent's process may be running on its host; see `has_ended`."""
 
 ENDED = frozenset({State.DONE, State.FAILED, State.PAUSED})
-"""States that an agent leaves only by a new epoch."""
+"""States that an agent leaves only by a new epoch; see `has_ended`."""
+
+
+def has_ended(state: str, ended: int, pid: int | None) -> bool:
+    """Tell whether an agent has ended, and goes on only by a new epoch. `ended`: when it did, 0 for not.
+
+    `limited` and `paused` are said of processes that live (they wait for a limit, or are stopped) and of runs that
+    ended in that state.
+    """
+    if state == State.LIMITED:
+        return ended > 0
+    if state == State.PAUSED:
+        return ended > 0 or not pid
+    return state in ENDED
+
+
+def lives(state: str, ended: int, pid: int | None) -> bool:
+    """Tell whether an agent's process may be running on its host."""
+    return not has_ended(state, ended, pid) and (state in LIVE or state == State.PAUSED)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from controlroom.meter.names import agent_name_problem
-from controlroom.meter.states import LIVE, State
+from controlroom.meter.states import State, lives
 from controlroom.node.files import read_regular, write_atomic
 from controlroom.node.folder import SPEC, STATUS, agent_folder, split_folder
 from controlroom.wire.codec import decode, encode
@@ -19,7 +19,6 @@ from controlroom.wire.records import FORMAT
 
 _LIMIT = 1024 * 1024
 _TEXT, _QUESTION, _EVIDENCE = 1000, 32 * 1024, 8
-_LIVE = {state.value for state in LIVE}
 _STATES = {state.value for state in State}
 
 
@@ -109,7 +108,7 @@ def read_order(entry: Entry) -> dict[str, Any]:
 
 def is_live(seen: AgentSeen | None) -> bool:
     """Tell whether by this status the agent's process may run."""
-    return seen is not None and seen.state in _LIVE
+    return seen is not None and lives(seen.state, seen.ended, seen.pid)
 
 
 def _read(entry: Entry, name: str) -> dict[str, Any] | None:

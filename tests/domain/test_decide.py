@@ -1,6 +1,7 @@
 """What may be done, and the sentences that say why not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -213,3 +214,28 @@ def test_a_secret_is_given_to_the_question_it_was_said_for() -> None:
     assert effect == intents.GiveSecret("vm1", "secret:1", None)
     assert "asks for a secret" in refused(world, intents.AnswerQuestion("vm1", "secret:1", "allow"))
     assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "secret:0", "allow", "4711"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        ({"state": State.LIMITED, "ended": NOON}, True),
+        ({"state": State.LIMITED, "pid": 7}, False),
+        ({"state": State.PAUSED, "ended": NOON}, True),
+        ({"state": State.PAUSED, "pid": 7}, False),
+    ],
+)
+def test_what_is_limited_or_paused_has_ended_only_when_its_run_has(changes: dict[str, Any], ended: bool) -> None:
+    world = fleet(one := agent(**changes))
+    killed, again = (
+        decide(world, intents.KillAgent(one.id, 1), 1, NOON),
+        decide(world, intents.ReassignAgent(one.id, 1, "x"), 2, NOON),
+    )
+    assert isinstance(killed, Refused) is ended
+    assert isinstance(again, Decision)
+    assert isinstance(again.effects[0], intents.SpawnOn)
+    assert again.effects[0].replaces == (0 if ended else 1)
+    forgotten = decide(world, intents.ForgetAgent(one.id, 1), 3, NOON)
+    assert isinstance(forgotten, Decision) is ended
+    spawned = decide(world, intents.SpawnAgent("docs-1", "x", "vm1"), 4, NOON)
+    assert isinstance(spawned, Decision) is ended

@@ -147,6 +147,22 @@ def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
     assert "--continue" in steps(over)
 
 
+def test_when_a_limit_is_over_the_next_step_is_to_go_on() -> None:
+    ended = agent(state=State.LIMITED, ended=NOON - 9 * MINUTE, limited_until=NOON + MINUTE)
+    assert "It has ended with the limit: go on in its session when it is over" in steps(ended)
+    over = replace(ended, limited_until=NOON - MINUTE)
+    assert "until: the limit ended 1m ago, by our clock" in text(over)
+    assert "The limit is over: let it go on in its session" in steps(over)
+    assert "reassign vm1/docs-1 --task TEXT --continue" in steps(over)
+    assert "--continue" not in steps(replace(over, session=""))
+    living = replace(over, ended=0, pid=41)
+    assert "goes on by itself in a moment" in steps(living)
+    assert "controlroom send vm1/docs-1" in steps(living)
+    unknown = replace(ended, limited_until=None)
+    assert "until" not in {label for label, _ in told(unknown).notes}
+    assert "when it is over" in steps(unknown)
+
+
 def test_subagents_at_work_are_told() -> None:
     assert "below: 1 subagent of it at work\n" in text(agent(subagents=1))
     assert "below: 20 subagents of it at work\n" in text(agent(subagents=20))

@@ -189,3 +189,12 @@ def test_a_program_of_others_that_nobody_knows_is_not_counted() -> None:
     claude = agent("~claude", epoch=0, kind="adopted", state=State.WORKING)
     counts = views.headline(fleet(others, claude)).counts
     assert (counts[State.UNKNOWN], counts[State.WORKING]) == (0, 1)
+
+
+def test_a_limit_that_is_over_is_not_shown_as_one_to_come() -> None:
+    ended = agent(state=State.LIMITED, detail="5-hour limit", ended=NOON, limited_until=NOON + MINUTE)
+    assert (views.limit_end(ended, NOON), views.limit_end(ended, NOON + MINUTE)) == (NOON + MINUTE, None)
+    assert views.agent_row(fleet(ended), ended, NOON).line == "5-hour limit"
+    assert (
+        views.agent_row(fleet(ended), ended, NOON + MINUTE).line == "its limit is over, and it had ended: let it go on"
+    )

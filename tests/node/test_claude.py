@@ -96,7 +96,7 @@ def test_a_question_to_the_user_cannot_be_allowed_without_an_answer() -> None:
 def test_a_result_takes_the_open_questions_with_it() -> None:
     talk = played("allowed", until="control_request")
     talk.feed(events("overloaded")[-1], 5)
-    assert talk.state is State.WORKING
+    assert talk.state is State.IDLE
     assert talk.question is None
 
 
@@ -237,6 +237,27 @@ def test_a_plan_limit_says_until_when() -> None:
     talk = played("plan_limit")
     reset = events("plan_limit")[1]["rate_limit_info"]["resetsAt"]
     assert (talk.state, talk.limited_until) == (State.LIMITED, reset * 1000)
+
+
+def test_the_end_of_a_window_is_not_told_of_another_limit() -> None:
+    recorded = events("plan_limit")
+    result = {key: value for key, value in recorded[-1].items() if key != "api_error"}
+    talk = Conversation()
+    talk.begin("task")
+    for event in (*recorded[:2], events("allowed")[0], result):
+        talk.feed(event, 1000)
+    assert talk.over(Exit(1))[0] is State.LIMITED
+    assert talk.limited_until == 0
+
+
+def test_the_message_of_an_error_says_when_its_limit_ends() -> None:
+    params = {"rate_limit_info": {"status": "rejected", "resetsAt": 2_000_000_000}}
+    error = {"type": "assistant", "is_api_error_message": True, "error": "rate_limit", "api_error_params": params}
+    talk = Conversation()
+    talk.begin("task")
+    for event in (events("plan_limit")[0], error, events("plan_limit")[-1]):
+        talk.feed(event, 1000)
+    assert (talk.over(Exit(1))[0], talk.limited_until) == (State.LIMITED, 2_000_000_000_000)
 
 
 def test_a_retry_after_429_is_a_limit_that_passes() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
-from controlroom.wire.spec import AgentSpec
-from tests.lab.processes import look
+from controlroom.wire.spec import AgentSpec, Credential
+from tests.lab.claude import log_in
+from tests.lab.messages_api.server import Api
+from tests.lab.processes import everything, look
+from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_observe import evidence
 
@@ -51,3 +56,29 @@ def test_it_is_reassigned_in_the_middle_of_its_work(node: NodeClient) -> None:
     second = node.wait_agent("claude", lambda seen: seen.state == "done" and seen.epoch == 2, 30)
     assert second.session != first.session
     assert look(first.pid) is None
+
+
+def test_a_run_that_ended_at_its_limit_stays_limited_and_goes_on_in_its_session(
+    node: NodeClient, project: Path, home: World, api: Api
+) -> None:
+    log_in(home.home, "ann@example.org")
+    api.configure(ratelimit="unified", mode=429)
+    spec = AgentSpec(cwd="project", permission_mode="default", credential=Credential(plan=True))
+    assert node.ask(lambda number: Spawn(number, "claude", 1, spec, "hello", 0)).outcome == "done"
+    seen = node.wait_agent("claude", lambda seen: seen.state == "limited" and seen.ended, 30)
+    killed_runner(node)
+    assert node.agents()["claude"] == seen
+    assert seen.limited_until > seen.ended
+    api.configure(mode="ok")
+    again = AgentSpec(cwd="project", permission_mode="default", credential=Credential(plan=True), resume=seen.session)
+    assert node.ask(lambda number: Spawn(number, "claude", 2, again, "[[text on]]", 0)).outcome == "done"
+    done = node.wait_agent("claude", lambda seen: seen.state == "done", 30)
+    assert (done.session, done.limited_until) == (seen.session, 0)
+
+
+def killed_runner(node: NodeClient) -> None:
+    """Kill the runner of another agent, and wait until the node has buried that: it has looked at all agents twice."""
+    node.spawn("other", 1, "sleep", "600")
+    pid = node.wait_agent("other", lambda seen: seen.pid).pid
+    os.kill(next(process.parent for process in everything() if process.pid == pid), signal.SIGKILL)
+    node.wait_agent("other", lambda seen: seen.detail == "its runner was killed")

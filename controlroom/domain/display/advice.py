@@ -6,6 +6,7 @@ Keys and verbs are those of the table of actions, so that what is said here is w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
@@ -131,10 +132,18 @@ def _waiting(agent: Agent, now: int) -> Iterator[Step]:
 
 
 def _limited(agent: Agent, now: int) -> Iterator[Step]:
-    if agent.ended or not agent.pid:
-        yield _step("reassign", "It has ended with the limit: go on in its session when that is over.", agent.id, _ON)
+    over = limit_is_over(agent, now)
+    if agent.has_ended or not agent.pid:
+        again = "in its session" if agent.session else "with its task"
+        words = f"The limit is over: let it go on {again}." if over else f"{_STOPPED} go on {again} when it is over."
+        yield _step("reassign", words, agent.id, _ON if agent.session else "")
+        yield _step("forget", "Or remove it and its logs from the host.", agent.id)
         return
-    yield Step("Wait: Claude tries again by itself when the limit is over.")
+    if over:
+        yield Step("The limit is over: Claude goes on by itself in a moment.")
+        yield _step("message", "If it does not, say how to go on.", agent.id)
+    else:
+        yield Step("Wait: Claude tries again by itself when the limit is over.")
     yield _step("kill", "Or end it, and give its task to another account or model.", agent.id)
 
 
@@ -190,6 +199,7 @@ def _paused(agent: Agent, now: int) -> Iterator[Step]:
 
 
 _ON = " --continue"
+_STOPPED = "It has ended with the limit:"
 
 _CAUSES = (
     ("not logged in", "Claude is not logged in there: run `claude` there once, as the same user."),

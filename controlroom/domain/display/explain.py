@@ -11,7 +11,7 @@ from controlroom.domain.display.advice import Step, steps
 from controlroom.domain.display.endings import exit_words
 from controlroom.domain.display.views import iso
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
-from controlroom.domain.model import ENDED, LIVE, Agent, Evidence, Fleet, Host, LinkState, State
+from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import stray
 from controlroom.domain.words import age, ago, since
 
@@ -103,7 +103,7 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
 
 def _decider(agent: Agent) -> Evidence | None:
     """Find the source whose word the state is: the best that agrees and knows what the agent does."""
-    order = ("runner", *ABOUT_WORK) if agent.state in ENDED else ABOUT_WORK
+    order = ("runner", *ABOUT_WORK) if agent.has_ended else ABOUT_WORK
     said = {piece.source: piece for piece in reversed(agent.evidence) if piece.state == agent.state}
     return next((said[source] for source in order if source in said), None)
 
@@ -143,7 +143,7 @@ def _disagreements(agent: Agent) -> Iterator[str]:
 def _meaning(agent: Agent, piece: Evidence) -> str:
     """Say what a disagreement means and what becomes of it."""
     dead = piece.state in (State.FAILED, State.DONE)
-    if piece.source == "process" and dead and agent.state in LIVE:
+    if piece.source == "process" and dead and agent.lives:
         return "its host looks again each second, and marks it failed when its runner stays away"
     if piece.source == "process":
         return "something of it still runs; kill ends that too"
@@ -151,7 +151,7 @@ def _meaning(agent: Agent, piece: Evidence) -> str:
         return "it works on without its session, but nobody can look at its terminal"
     if piece.source == "session file":
         return "Claude writes that file some time after its events; if it stays so, look at the log"
-    if piece.source == "stream" and agent.state in ENDED:
+    if piece.source == "stream" and agent.has_ended:
         return "that was its last event; how its process ended counts for more"
     return "the better source is shown"
 
@@ -182,9 +182,9 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "asks", f"{agent.question.title}, {ago(now - agent.question.asked)}"
     if agent.limited_until:
         left = agent.limited_until - now
-        ends = f"in {age(left)}" if left >= 60_000 else "within a minute" if left > 0 else f"{ago(-left)}, by our clock"
-        yield "until", f"the limit ends {ends}"
-    if agent.state in ENDED and (words := exit_words(agent.kind, agent.exit_code, agent.exit_signal)):
+        ahead = f"ends in {age(left)}" if left >= 60_000 else "ends within a minute"
+        yield "until", f"the limit {ahead}" if left > 0 else f"the limit ended {ago(-left)}, by our clock"
+    if agent.has_ended and (words := exit_words(agent.kind, agent.exit_code, agent.exit_signal)):
         yield "ended", f"{words}, {ago(now - (agent.ended or agent.since))}"
     if agent.subagents:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.domain.model import Agent, Fleet
 
 MOST = 16
 """Panes at most."""
@@ -96,7 +96,7 @@ def _active(fleet: Fleet, seated: Sequence[str], candidates: Sequence[str], free
 
 def _activity(agent: Agent) -> tuple[bool, int]:
     """Say whether it runs, and when it last said or did something."""
-    return agent.state not in ENDED, max(agent.last_line_at, agent.since)
+    return not agent.has_ended, max(agent.last_line_at, agent.since)
 
 
 def _seated(before: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
+from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.words import age, dollars
 
@@ -168,7 +168,7 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         short_model(agent.model),
         agent.rss,
         agent.cpu_percent,
-        agent_line(agent),
+        agent_line(agent, now),
         order_words(agent),
         agent.question,
         cost_words(agent),
@@ -194,11 +194,24 @@ def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
     return age(now - (host.seen if state is State.LOST and host else agent.since))
 
 
-def agent_line(agent: Agent) -> str:
+def limit_end(agent: Agent, now: int) -> int | None:
+    """Say when the limit ends that an agent was stopped by; None when that is over, or is not known."""
+    ends = agent.limited_until if agent.state is State.LIMITED else None
+    return ends if ends and ends > now else None
+
+
+def limit_is_over(agent: Agent, now: int) -> bool:
+    """Tell whether the limit that an agent was stopped by has ended since."""
+    return agent.state is State.LIMITED and bool(agent.limited_until) and limit_end(agent, now) is None
+
+
+def agent_line(agent: Agent, now: int) -> str:
     """Give the one line that says most about an agent now."""
     if agent.question:
         return f"asks: {agent.question.title}"
-    if agent.state in ENDED or agent.state in (State.LIMITED, State.IDLE):
+    if limit_is_over(agent, now):
+        return "its limit is over" + (", and it had ended: let it go on" if agent.has_ended else "")
+    if agent.has_ended or agent.state in (State.LIMITED, State.IDLE, State.PAUSED):
         return agent.detail or agent.last_line or agent.task
     return agent.last_line or agent.detail or agent.task
 
@@ -224,7 +237,7 @@ def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
     """Give the row of one host."""
     sample = host.sample
     agents = list(fleet.agents_on(host.name))
-    live = sum(1 for agent in agents if agent.state not in ENDED)
+    live = sum(1 for agent in agents if not agent.has_ended)
     old = host.link is not LinkState.UP and host.seen
     return HostRow(
         host.name,

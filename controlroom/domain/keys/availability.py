@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from controlroom.domain.keys.actions import Action
-from controlroom.domain.model import ENDED, Agent, Fleet, Host, LinkState
+from controlroom.domain.model import Agent, Fleet, Host, LinkState
 
 
 def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
@@ -42,7 +42,7 @@ def _asks(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _live(fleet: Fleet, agent: Agent) -> str | None:
-    if agent.state in ENDED:
+    if agent.has_ended:
         return f"{agent.name} has ended: {agent.detail or agent.state}"
     return _connected(fleet, agent)
 
@@ -57,13 +57,13 @@ def _stops(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _over(fleet: Fleet, agent: Agent) -> str | None:
-    return None if agent.state in ENDED else f"{agent.name} has not ended: kill it first"
+    return None if agent.has_ended else f"{agent.name} has not ended: kill it first"
 
 
 def _there(fleet: Fleet, agent: Agent) -> str | None:
     if agent.adopted and not agent.pane:
         return f"{agent.name} is in no tmux session"
-    return f"{agent.name} has ended: its terminal is gone" if agent.state in ENDED else None
+    return f"{agent.name} has ended: its terminal is gone" if agent.has_ended else None
 
 
 def _there_and_connected(fleet: Fleet, agent: Agent) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.domain.model import Agent, Fleet
 
 _ABOUT = "key "
 """How what such alarms are about begins; the agent follows."""
@@ -32,7 +32,7 @@ def watched(fleet: Fleet, host: str, seen: Iterable[Agent]) -> Fleet:
 
 
 def _strays(agent: Agent) -> bool:
-    return bool(agent.stray_key) and agent.state not in ENDED
+    return bool(agent.stray_key) and not agent.has_ended
 
 
 def _alarm(agent: Agent) -> Alarm:

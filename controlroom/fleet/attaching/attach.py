@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controlroom.domain.model import ENDED, Agent, Fleet, Host
+from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.fleet.home import Home
 from controlroom.fleet.hosts.address import Address, parse_address
 from controlroom.meter.inert import inert
@@ -115,7 +115,7 @@ def _session(home: Home, agent: Agent) -> list[str]:
         return ["-u", "-N", "-L", "default", "attach-session", "-t", agent.pane]
     if problem := agent_name_problem(agent.name):
         raise NoAttachment(problem)
-    if agent.state in ENDED:
+    if agent.has_ended:
         raise NoAttachment(f"{agent.id} has ended ({agent.detail or agent.state}): its terminal is gone")
     if not re.fullmatch("[0-9a-f]{0,64}", home.namespace):
         raise NoAttachment("this room's namespace is no name")

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controlroom.domain.model import ENDED, LIVE, Agent, Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.fleet.books.unattributed import Statement
 from controlroom.meter.names import is_adopted_name
 
@@ -52,7 +52,7 @@ def epoch_of(agent: Agent) -> int:
 
 def known_alive(fleet: Fleet, now: int) -> Mapping[tuple[str, str, int], int]:
     """Say of every run that goes on (host, name, epoch) until when: now, or when its host was last heard."""
-    going = (agent for agent in fleet.agents.values() if agent.state not in ENDED)
+    going = (agent for agent in fleet.agents.values() if not agent.has_ended)
     return {
         (agent.host, agent.name, epoch_of(agent)): now if fleet.reachable(agent) else fleet.hosts[agent.host].seen
         for agent in going
@@ -133,11 +133,11 @@ class RunBook:
         """Tell whether what is shown of an agent is of a run after the one that is known."""
         if known.epoch != epoch or agent.started > (known.ended or self._last_seen(known)):
             return True
-        return known.ended > 0 and agent.state in LIVE
+        return known.ended > 0 and agent.lives
 
     def _changed(self, known: Run, agent: Agent) -> list[Statement]:
         """Take the end of a run, also when it turns out to have been later than it was last seen alive."""
-        if agent.state not in ENDED:
+        if not agent.has_ended:
             return []
         if not known.ended:
             return [self._end(known, agent.ended or self._last_seen(known))]
@@ -145,8 +145,8 @@ class RunBook:
 
     def _begin(self, agent: Agent, epoch: int, now: int) -> list[Statement]:
         """Write down a new run, if it is known when it began, and when it ended if it has."""
-        over = agent.state in ENDED
-        if not agent.started or not (agent.ended if over else agent.state in LIVE):
+        over = agent.has_ended
+        if not agent.started or not (agent.ended if over else agent.lives):
             return []
         before = self._of(agent.host).get(agent.name)
         began = max(agent.started, before.ended if before else 0)

@@ -25,7 +25,7 @@ from controlroom.domain.intents import (
     TellOn,
     TrustKey,
 )
-from controlroom.domain.model import ENDED, Agent, Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.fleet.books import ledger
 from controlroom.fleet.hosts.translate import NodeEffect, short
 
@@ -169,7 +169,7 @@ def _looked_for_gone(order: InFlight) -> Conclusion:
 
 def _looked_for_rest(order: InFlight, seen: Agent) -> Conclusion:
     record = order.record
-    if record.verb == "kill" and seen.state in ENDED:
+    if record.verb == "kill" and seen.has_ended:
         return Conclusion("done")
     if record.verb == "answer" and (seen.question is None or seen.question.id != order.question):
         return Conclusion("done")

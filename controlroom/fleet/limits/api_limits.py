@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Lately, gauges
 from controlroom.domain.limits.headroom import credit_gauge
-from controlroom.domain.model import LIVE, Fleet
+from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BILLED
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.unattributed import HIDDEN
@@ -95,7 +95,7 @@ class ApiLimits:
     def _models(self) -> set[str]:
         """Name the models of agents that are at work with a key."""
         agents = self._room.fleet.agents.values()
-        found = {agent.model for agent in agents if agent.billing == BILLED and agent.state in LIVE}
+        found = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
         return {model for model in found if model.startswith("claude-")}
 
     async def _recall(self) -> None:

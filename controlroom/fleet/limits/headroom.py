@@ -25,7 +25,7 @@ from controlroom.domain.limits.headroom import (
     window_gauge,
 )
 from controlroom.domain.limits.limit_alarms import alarms, billed
-from controlroom.domain.model import LIVE, Fleet, State
+from controlroom.domain.model import Fleet, State
 from controlroom.domain.money.costs import COVERED
 from controlroom.fleet.books.cost_views import plan_spend
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
@@ -163,7 +163,7 @@ class HeadroomDesk:
         ]
         agents = self._room.fleet.agents
         self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
-        at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.state in LIVE}
+        at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.lives}
         used = {account for agent, account in self._logins.items() if agent in at_work}
         for account in used:
             self._ask(account, max((one.at for one in readings if one.account == account), default=0), now)

@@ -15,7 +15,7 @@ from controlroom.domain.calculators.use import DAY, Requests, Week
 from controlroom.domain.limits.buckets import Ruling
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.limits.tiers import Ceilings, Tier
-from controlroom.domain.model import LIVE, Agent, Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.fleet.books.cost_views import plan_spend
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.use_views import requests, use
@@ -105,7 +105,7 @@ _OF_CONFIG = "as limits.memory_per_agent_mb has it, for none was measured"
 
 def _sizes(agents: Iterable[Agent]) -> Iterable[int]:
     for agent in agents:
-        if agent.rss and agent.state in LIVE and agent.kind != "command":
+        if agent.rss and agent.lives and agent.kind != "command":
             yield agent.rss
 
 

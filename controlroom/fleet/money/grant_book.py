@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from controlroom.domain.model import ENDED, LIVE, Agent, Fleet, LinkState, State
+from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FOREVER, Given, Run
 from controlroom.fleet.books.grant_tables import GrantRow, settled, superseded
 from controlroom.fleet.books.spend_views import RunKey, Sums
@@ -102,7 +102,7 @@ class GrantBook:
     def runs(self, fleet: Fleet, sums: Sums, logins: Mapping[str, str], now: int) -> list[Run]:
         """Give every run that has been granted something, or can be."""
         theirs = {(agent.host, agent.name, agent.epoch): agent for agent in fleet.agents.values()}
-        can = [key for key, agent in theirs.items() if agent.state in LIVE and agent.kind not in ("command", ADOPTED)]
+        can = [key for key, agent in theirs.items() if agent.lives and agent.kind not in ("command", ADOPTED)]
         made = []
         for key in dict.fromkeys([*self.keys, *can]):
             run = self._run(key, theirs.get(key), fleet, sums, now)
@@ -121,8 +121,8 @@ class GrantBook:
         run = Run(*key, profile, priority=priority(fleet, profile), booked=money, booked_tokens=tokens, grants=given)
         if agent is None:
             return replace(run, until=until, asked=False)
-        ended = agent.state in ENDED and was_seen(agent)
-        lives = agent.state in LIVE and _is_up(fleet, agent.host)
+        ended = agent.has_ended and was_seen(agent)
+        lives = agent.lives and _is_up(fleet, agent.host)
         return replace(
             run,
             billing=agent.billing,
@@ -167,4 +167,4 @@ def _can_be_asked(fleet: Fleet, agent: Agent) -> bool:
     host = fleet.hosts.get(agent.host)
     ours = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
     under_way = agent.pending is not None and agent.pending.verb in (*STARTING, "kill")
-    return ours and agent.state in LIVE and not under_way
+    return ours and agent.lives and not under_way

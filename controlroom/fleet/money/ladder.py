@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from controlroom.domain import events, intents
 from controlroom.domain.gauges import Budget, Rung
-from controlroom.domain.model import LIVE, Fleet
+from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.holding import is_paused
@@ -118,7 +118,7 @@ class Ladder:
 
     async def _stop(self, agent: str, action: str, who: str) -> None:
         known = self._room.fleet.agents.get(agent)
-        if known is not None and known.state in LIVE:
+        if known is not None and known.lives:
             kind = intents.InterruptAgent if action == "interrupt" else intents.KillAgent
             await self._room.submit(kind(agent, known.epoch), who)
 

@@ -2,8 +2,7 @@
 
 Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-json --output-format stream-json
 --permission-prompt-tool stdio`, observed. Worth knowing of it:
-  - one `result` ends a turn; `system/init` begins each. Error results say `subtype: success`, so only `is_error`,
-    `terminal_reason` and `api_error_status` count;
+  - one `result` ends a turn (`result`); `system/init` begins each, and tells of another session after `/clear`;
   - a message sent during a turn is taken in at the next tool call, or begins a turn of its own after the result, and
     several may become one turn: their number says nothing, so its input is closed when no turn begins for a while;
   - a background task that ends begins a turn of its own;
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.speech import asked, limit_name, retry_words
 from controlroom.meter.states import State
+from controlroom.node.claude import result
 from controlroom.node.claude.usage_question import is_answer
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
@@ -27,8 +27,6 @@ SETTLE = 3_000
 """Milliseconds without a new turn after which the work is taken to be over, when there may be more to come."""
 
 _MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000
-_NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profile a credential"
-_REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
 _DENIED = "The operator denied this."
 
 
@@ -101,8 +99,16 @@ class Conversation:
         self._closed = False
         self._over: Callable[[Exit], tuple[State, str]] | None = None
         self._turn_ended = 0
+        self._keeps = False
+        """Whether it was interrupted and waits for a message, with its input open."""
         self._login_refused = False
         self._reset = 0
+        """When the plan's window that was told of last ends."""
+        self._error_ends = 0
+        """When the limit ends that the last message of an error told of."""
+        self._refused = self._answered = ""
+        """Of this turn: why a hook refused its prompt, what a command answered instead of a model."""
+        self._took_turn = False
 
     # ------------------------------------------------------------------ what is so
 
@@ -119,8 +125,7 @@ class Conversation:
     @property
     def may_close_at(self) -> int | None:
         """When its input may be closed (a time that may have passed); None: there is something to wait for."""
-        idle = self.state is State.IDLE
-        if self._closed or self._turn or not self._turn_ended or idle or self._questions or self._tasks:
+        if self._closed or self._turn or not self._turn_ended or self._keeps or self._questions or self._tasks:
             return None
         return self._turn_ended + (self._settle if self._more_may_come else 0)
 
@@ -143,7 +148,7 @@ class Conversation:
         if not words.strip():
             raise Refused("there is nothing in this message")
         self._more_may_come |= self._turn
-        self._turn = True
+        self._turn, self._keeps = True, False
         if self.state is State.IDLE:
             self.state, self.detail = State.WORKING, ""
         return _user(words)
@@ -225,6 +230,10 @@ class Conversation:
             self._init(event, now)
         elif subtype == "api_retry":
             self._retry(event, now)
+        elif subtype == "compact_boundary":
+            self._took_turn = True  # work of its own, though no turn
+        elif subtype == "informational":
+            self._refused = result.refusal(event) or self._refused
         elif subtype == "background_tasks_changed":
             self._tasks = tuple(text(task.get("description"), 80) for task in tables(event.get("tasks")))
             self._more_may_come = True
@@ -234,7 +243,8 @@ class Conversation:
         self.model = text(event.get("model"), 100) or self.model
         self.session = text(event.get("session_id"), 64) or self.session
         self._turn = self._begun = True
-        self._interrupting = False
+        self._interrupting = self._keeps = False
+        self._refused, self._answered, self._error_ends = "", "", 0
         self._settled(now, "system init")
 
     def _retry(self, event: dict[str, Any], now: int) -> None:
@@ -252,8 +262,11 @@ class Conversation:
         if event.get("error") == "authentication_failed":
             self._login_refused = True
         if event.get("is_api_error_message") or event.get("error"):
+            self._error_ends = result.limit_ends(event)
             return
-        for block in tables(table(event.get("message")).get("content")):
+        message = table(event.get("message"))
+        self._answered = result.command_output(message)
+        for block in tables(message.get("content")):
             if block.get("name") == "ExitPlanMode":
                 self._plan = text(table(block.get("input")).get("plan"), 8_000)
         self._moved(event, now)
@@ -297,45 +310,45 @@ class Conversation:
         self._questions.clear()
         for denial in tables(event.get("permission_denials"))[: _MOST_DENIALS - len(self._denials)]:
             self._denials.add(text(denial.get("tool_use_id"), 100))
-        value = _result_words(event)
+        value = result.words_of(event)
         if self._interrupting:
-            self._interrupting = False
+            self._interrupting, self._keeps = False, True
             self._over = lambda _ended: (State.FAILED, "interrupted")
             self._become(State.IDLE, "interrupted", value, now)
         elif event.get("is_error"):
-            failed = self._failure(event)
-            self._over = lambda _ended: failed
-            limited = failed[0] is State.LIMITED
-            self._become(*(failed if limited else (State.WORKING, "")), value, now)
-            self.limited_until = self._reset if limited else 0
-            self.seen = Seen(failed[0], value, now)
+            self._failed(event, value, now)
         else:
-            self._over = self._finished
-            waits = f"waits for {self._tasks[0]}" if self._tasks else ""
-            self._become(State.WORKING, waits, value, now)
-            self.seen = Seen(State.WORKING if self._tasks else State.DONE, value, now)
+            self._succeeded(event, value, now)
 
-    def _finished(self, ended: Exit) -> tuple[State, str]:
+    def _failed(self, event: dict[str, Any], value: str, now: int) -> None:
+        failed = result.failure(event, login_refused=self._login_refused)
+        self._over = lambda _ended: failed
+        limited = failed[0] is State.LIMITED
+        self._become(*(failed if limited else (State.IDLE, failed[1])), value, now)
+        ends = self._error_ends or (self._reset if result.is_plan_limit(event) else 0)
+        self.limited_until = ends if limited else 0
+        self.seen = Seen(failed[0], value, now)
+
+    def _succeeded(self, event: dict[str, Any], value: str, now: int) -> None:
+        """Take a success for what it is: the end of a turn, or of a prompt that none was taken for."""
+        nothing = not whole(event.get("num_turns"))
+        if result.stopped_by_hook(event):
+            why = "a hook stopped it in the middle of its turn"
+        else:
+            why = result.no_turn(event, self._refused, self._answered) if nothing and not self._took_turn else ""
+        self._took_turn |= not nothing
+        refused = self._refused if nothing else ""
+        self._over = (lambda _ended: (State.FAILED, why)) if why else (lambda ended: self._finished(ended, refused))
+        waits = f"waits for {self._tasks[0]}" if self._tasks else ""
+        self._become(State.WORKING if waits else State.IDLE, waits or why, value, now)
+        self.seen = Seen(State.WORKING if waits else State.FAILED if why else State.DONE, value, now)
+
+    def _finished(self, ended: Exit, refused: str) -> tuple[State, str]:
         if ended.code:
             return State.FAILED, ended.words()
-        return State.DONE, f"done, {self.denied} denied" if self.denied else ""
-
-    def _failure(self, event: dict[str, Any]) -> tuple[State, str]:
-        status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
-        errors = event.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors else event.get("result")
-        words = text(first, 400).strip().split("\n", 1)[0]
-        if reason == "max_turns":
-            return State.FAILED, f"{words or 'max_turns reached'}; raise max_turns, or reassign --continue"
-        if reason == "budget_exhausted":
-            return State.FAILED, f"{words or 'budget used up'}; raise max_budget_usd, or reassign --continue"
-        if status == 429:
-            return State.LIMITED, words or "429 rate limit"
-        if self._login_refused or status == 401:
-            return State.FAILED, _REFUSED_LOGIN if status else _NOT_LOGGED_IN
-        if reason.startswith("aborted"):
-            return State.FAILED, "interrupted by a signal"
-        return State.FAILED, words or reason or "it failed without a reason"
+        notes = [f"{self.denied} denied"] if self.denied else []
+        notes += [f"a hook refused the last message: {refused}"] if refused else []
+        return State.DONE, ", ".join(["done", *notes]) if notes else ""
 
 
 _HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]] = {
@@ -349,11 +362,6 @@ _HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]
     "control_response": Conversation._responds,
     "result": Conversation._result,
 }
-
-
-def _result_words(event: dict[str, Any]) -> str:
-    parts = ("result", text(event.get("terminal_reason"), 60), str(whole(event.get("api_error_status")) or ""))
-    return " ".join(part for part in parts if part)
 
 
 def _lasting(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -50,6 +50,9 @@ class UsageMeter:
         self._until = 0.0
         self._looked = clock()
         self._sessions: dict[str, SessionUsage] = {}
+        self._current = ""
+        self._left: dict[str, float] = {}
+        """Sessions that it has left (`/clear` begins another), and until when their lines may still be written."""
         self._told: dict[tuple[str, str], Message] = {}
         self._owed: dict[str, Report] = {}
         """By run: what could not be written yet."""
@@ -90,16 +93,27 @@ class UsageMeter:
 
     def due(self, session: str, now: float) -> None:
         """Look, when it is time."""
+        if session != self._current:
+            if self._current:
+                self._left[self._current] = now + LATE
+            self._current = session
+            self.expect(now)
         if self.wakes_at <= now:
-            more = self.look(session)
+            more = self._look_at_all(session)
+            self._left = {one: until for one, until in self._left.items() if now < until}
             self.wakes_at = now + SOON if more or now < self._until else NEVER
 
     def finish(self, session: str) -> None:
         """Read the last of a session, and estimate what nobody will tell: its Claude has ended."""
         for _ in range(_LAST_LOOKS):
-            if not self.look(session):
+            if not self._look_at_all(session):
                 break
         self._estimate(session)
+
+    def _look_at_all(self, session: str) -> bool:
+        """Look at a session and at those that were left just now; tell whether there is more than is read at once."""
+        more = [self.look(one) for one in (*self._left, session)]
+        return any(more)
 
     def look(self, session: str) -> bool:
         """Read what has been added to the session's files; tell whether there is more than is read at once.

@@ -7,7 +7,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.display.views import agent_line, agent_row
+from controlroom.domain.display.views import agent_row
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent
@@ -84,7 +84,7 @@ class Listed(Passage):
             (f"  {ink.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
             (f"  {ink.left(str(row.state), 8)}", palette.states[row.state]),
             (f" {ink.right(row.age, 4)}", palette.quiet),
-            (f"  {agent_line(agent)}" if width >= 60 else "", palette.quiet),
+            (f"  {row.line}" if width >= 60 else "", palette.quiet),
         )
         return [drawn, *(self._asked(agent, width) if self._plan.action in _ANSWERS else ())]
 

@@ -11,11 +11,10 @@ from textual.events import Resize
 
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
 from controlroom.domain.display.panes import Pick
-from controlroom.domain.display.views import host_rows
+from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.lively import lively
-from controlroom.domain.model import State
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
@@ -142,10 +141,8 @@ class Overview(ArrangingScreen):
         self.arranged = self._arranged(picture, self.arrangement)
         cells = max(20, self.table.size.width - 4)
         self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
-        limited = (
-            agent for agent in picture.fleet.agents.values() if agent.limited_until and agent.state is State.LIMITED
-        )
-        self.table.until = {agent.id: picture.clock(agent.limited_until) for agent in limited}
+        ends = {agent.id: limit_end(agent, picture.now) for agent in picture.fleet.agents.values()}
+        self.table.until = {name: picture.clock(end) for name, end in ends.items() if end}
         self.table.marked &= picture.fleet.agents.keys()
         self.table.show(self.arranged.rows)
         self._see_rule(picture, wanted)

@@ -7,7 +7,7 @@ from textual import events
 
 from controlroom.domain.display.views import HostRow, host_row
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.model import ENDED, Host, HostSample
+from controlroom.domain.model import Host, HostSample
 from controlroom.domain.words import history, percent, since, size
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
@@ -157,7 +157,7 @@ def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
 
 def _agents(picture: Picture, host: Host) -> str:
     agents = list(picture.fleet.agents_on(host.name))
-    live = [agent.name for agent in agents if agent.state not in ENDED]
+    live = [agent.name for agent in agents if not agent.has_ended]
     names = ", ".join(live[:8]) + (", …" if len(live) > 8 else "")
     return f"{len(live)} of {len(agents)} live{': ' if names else ''}{names}"
 

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from controlroom.domain.display.views import agent_row, short_model
-from controlroom.domain.model import ENDED, Agent, State
+from controlroom.domain.display.views import agent_row, limit_end, short_model
+from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.logs.logbook import LogBook
 from controlroom.tui.look import ink
@@ -39,8 +39,9 @@ def state_words(picture: Picture, agent: Agent) -> str:
         return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
             "just ago", "just now"
         )
-    ended = f": {agent.detail}" if agent.state in ENDED and agent.detail else ""
-    until = f" to {picture.clock(agent.limited_until)}" if row.state is State.LIMITED and agent.limited_until else ""
+    ended = f": {agent.detail}" if agent.has_ended and agent.detail else ""
+    end = limit_end(agent, picture.now) if row.state is State.LIMITED else None
+    until = f" to {picture.clock(end)}" if end else ""
     return f"{row.state}{until} {row.age}{ended}"
 
 
@@ -94,7 +95,7 @@ class Head(Lines):
         palette, picture = self.palette, self._picture
         state = picture.fleet.state_of(agent)
         words = state_words(picture, agent)
-        detail = "" if agent.state in ENDED or agent.question else agent.detail
+        detail = "" if agent.has_ended or agent.question else agent.detail
         return ink.line(
             (f" {palette.glyphs.states[state]} {words}", palette.states[state]),
             (f"  {detail}" if detail and detail not in words else "", palette.text),
@@ -253,7 +254,7 @@ class AgentPane(Vertical):
         words = state_words(self._picture, agent)
         if tag.number:
             title = f"{tag.number} {title}{' · pinned' if tag.pinned else ''}"
-            until = agent.limited_until if state is State.LIMITED else None
+            until = limit_end(agent, self._picture.now) if state is State.LIMITED else None
             words = f"to {self._picture.clock(until)}" if until else words.partition(": ")[0]
         sign = palette.glyphs.states[state]
         rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
