@@ -63,6 +63,31 @@ def descendants(root: int, processes: dict[int, Process]) -> set[int]:
     return found
 
 
+def below(root: int) -> list[int]:
+    """Give the pids below `root` by way of its children (Linux; elsewhere none): far cheaper than a `snapshot`."""
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        children = [int(word) for thread in _threads(pid) for word in _content(pid, f"task/{thread}/children").split()]
+        new = [child for child in children if child not in found]
+        found += new
+        waiting += new
+    return found
+
+
+def descends(pid: int, root: int) -> bool:
+    """Say whether a process descends from `root`."""
+    processes = {} if os.path.isdir(os.path.join(PROC, "self")) else snapshot()
+    seen: set[int] = set()
+    while pid > 1 and pid not in seen and (found := processes.get(pid) or process(pid)):
+        seen.add(pid)
+        pid = found.parent
+        if pid == root:
+            return True
+    return False
+
+
 def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:
     """Give those pids whose environment holds this agent's `folder.tag` and `folder.place`."""
     wanted = {f"{folder.TAG}={tag}".encode(), f"{folder.PLACE}={place}".encode()}
@@ -85,6 +110,30 @@ def living(process: Process) -> bool:
         return snapshot().get(process.pid, process._replace(state=_ZOMBIE)).state != _ZOMBIE
     now = _read(str(process.pid))
     return now is not None and now.started == process.started and now.state != _ZOMBIE
+
+
+def process(pid: int) -> Process | None:
+    """Give one process; None when it is not there, or nobody can tell."""
+    return _read(str(pid))
+
+
+def environment(pid: int) -> dict[str, str]:
+    """Give the environment that a process of this user began with; nothing where that cannot be seen."""
+    pairs = (item.partition(b"=") for item in _content(pid, "environ").split(b"\0") if item)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def arguments(pid: int) -> list[str]:
+    """Give the words that a process was started with; none where they cannot be seen."""
+    return [os.fsdecode(word) for word in _content(pid, "cmdline").split(b"\0")[:-1]]
+
+
+def link(pid: int, name: str) -> str:
+    """Give where a link of a process leads: `cwd`, its folder, or `exe`, its program; "" where that cannot be seen."""
+    try:
+        return os.readlink(os.path.join(PROC, str(pid), name))
+    except OSError:
+        return ""
 
 
 def started(pid: int) -> str:
@@ -184,6 +233,13 @@ def _read(entry: str) -> Process | None:
 
 def _environ(pid: int) -> set[bytes]:
     return set(_content(pid, "environ").split(b"\0"))
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(os.path.join(PROC, str(pid), "task"))
+    except OSError:
+        return []
 
 
 def _content(pid: int, name: str) -> bytes:

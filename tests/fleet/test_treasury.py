@@ -145,6 +145,24 @@ async def test_agents_that_ran_before_are_granted_something_and_let_free_again(h
         assert verbs[-2:] == ["budget set", "budget remove"]
 
 
+async def test_a_command_is_granted_something_once_a_claude_below_it_spends(home: World) -> None:
+    host = Payer()
+    running(host, "script")
+    host.agents["script"] = replace(host.agents["script"], kind="command", billing="")
+    async with budgeted(host, DAY) as here:
+        await here.until(lambda: "vm1/script" in here.engine.fleet.agents)
+        await here.engine.wait_idle()
+        assert host.grants == []
+        host.agents["script"] = replace(host.agents["script"], billing="api")
+        host.work("script", 100 * CENT)
+        await here.until(lambda: host.grants)
+        assert 0 < (host.grants[0].allowance.billed or 0) <= 9 * DOLLAR
+        while host.work("script", 100 * CENT):
+            await here.until(lambda: budget(here).spent == host.spent)
+            await here.engine.wait_idle()
+        assert (host.agents["script"].state, host.spent <= 10 * DOLLAR) == ("paused", True)
+
+
 async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_granted(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as first:

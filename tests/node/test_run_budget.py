@@ -44,8 +44,8 @@ class Room:
     def begin(self, expected: int = 0, billing: str = "api") -> RunBudget:
         budget = RunBudget(expected, metered=True, since_boot=lambda: self.now + self.slept)
         assert budget.begin(billing, self.now, self.wall) == ""
-        spend = RunSpend(str(self.claude.config), str(self.claude.cwd), SESSION, self.wall)
-        budget.watch(spend, lambda: SESSION, self.now)
+        spend = RunSpend(str(self.claude.config), str(self.claude.cwd), SESSION, lambda: self.wall)
+        budget.watch(spend, lambda: SESSION, self.now, billing)
         return budget
 
     def after(self, budget: RunBudget, seconds: float) -> str:

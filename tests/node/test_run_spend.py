@@ -26,7 +26,7 @@ DOLLARS = 1_000_000
 
 
 def spend(claude: Claude, session: str = SESSION, sheet: Any = SIMPLE) -> RunSpend:
-    made = RunSpend(str(claude.config), str(claude.cwd), session, BEGAN)
+    made = RunSpend(str(claude.config), str(claude.cwd), session, lambda: BEGAN)
     if sheet:
         made.price(sheet)
     return made
@@ -191,10 +191,55 @@ def test_a_long_transcript_is_read_in_steps(claude: Claude, monkeypatch: pytest.
 
 def test_what_claude_reports_counts_when_it_is_more(claude: Claude) -> None:
     reports = iter([5 * CENT, 5 * CENT, 90 * CENT])
-    run = RunSpend(str(claude.config), str(claude.cwd), SESSION, BEGAN, lambda: next(reports))
+    run = RunSpend(str(claude.config), str(claude.cwd), SESSION, lambda: BEGAN, lambda _: next(reports))
     run.price(SIMPLE)
     add(claude.transcript, line(1, 10))
     assert [cents(run), cents(run), cents(run)] == [10, 10, 90]
+
+
+# -- sessions of Claudes below it
+
+
+def test_sessions_below_it_count_each_by_itself_and_stay_counted_when_they_are_over(claude: Claude) -> None:
+    reports = {SESSION: 5 * CENT, FORK: 90 * CENT}
+    run = RunSpend(str(claude.config), str(claude.cwd), SESSION, lambda: BEGAN, lambda one: reports.get(one, 0))
+    run.price(SIMPLE)
+    add(claude.transcript, line(1, 10))
+    assert cents(run) == 10
+    other = Claude(claude.cwd / "below")
+    run.join(str(other.config), str(other.cwd), FORK, fresh=True)
+    add(other.transcript.with_name(f"{FORK}.jsonl"), line(2, 20, BEFORE))
+    assert cents(run) == 10 + 90
+    run.leave(FORK)
+    add(claude.transcript, line(3, 7))
+    assert (cents(run), run.tokens) == (17 + 90, 13 + 23 + 10)
+    run.join(str(other.config), str(other.cwd), FORK, fresh=False)
+    add(other.transcript.with_name(f"{FORK}.jsonl"), line(4, 100))
+    assert cents(run) == 17 + 120
+
+
+def test_any_number_of_sessions_below_it_is_counted(claude: Claude) -> None:
+    run = spend(claude)
+    add(claude.transcript, line(0, 1))
+    for number in range(1, 3 * MOST_SESSIONS):
+        session = f"{number:08x}-2222-4333-8444-555555555555"
+        add(claude.transcript.with_name(f"{session}.jsonl"), line(number, 1))
+        run.join(str(claude.config), str(claude.cwd), session, fresh=True)
+        assert cents(run) == number + 1
+        if number % 2:
+            run.leave(session)
+    add(claude.transcript, line(10_000, 1))
+    assert cents(run) == 3 * MOST_SESSIONS + 1
+
+
+def test_what_was_over_before_there_were_prices_is_priced_too(claude: Claude) -> None:
+    run = spend(claude, sheet=None)
+    run.join(str(claude.config), str(claude.cwd), FORK, fresh=True)
+    add(claude.transcript.with_name(f"{FORK}.jsonl"), line(2, 20))
+    run.count(SESSION)
+    run.leave(FORK)
+    run.price(SIMPLE)
+    assert cents(run) == 20
 
 
 # -- the table of what is known

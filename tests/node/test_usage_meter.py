@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def line(number: int, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> byt
     message = {"id": f"msg_{number}", "model": "claude-opus-5-5", "usage": usage}
     entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": at, "message": message}
     return json.dumps(entry).encode() + b"\n"
+
+
+def stamped(ms: int) -> str:
+    """A time as transcripts have it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 def say(path: Path, *lines: bytes) -> None:
@@ -315,3 +321,43 @@ def test_holes_of_a_terabyte_are_passed_over(claude: Claude) -> None:
         file.write(b"\n" + line(2))
     meter.finish(SESSION)
     assert names(told()) == [("msg_1", 10), ("msg_2", 10)]
+
+
+# -- clocks
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, -24, -1, 0, 24])
+def test_a_clock_that_is_turned_changes_nothing_of_a_session_that_began_with_its_run(
+    claude: Claude, hours: int
+) -> None:
+    wall, stamp = [BEGAN], stamped(BEGAN + hours * 3_600_000 + 5000)
+    meter = UsageMeter(str(claude.config), str(claude.cwd), clock=lambda: wall[0], random=lambda _: b"\x01" * 8)
+    meter.join(str(claude.config), str(claude.cwd), SESSION, fresh=True)
+    wall[0] += hours * 3_600_000
+    say(claude.transcript, line(1, at=stamp))
+    say(claude.subagent("agent-a.jsonl"), line(2, at=stamp))
+    meter.look(SESSION)
+    say(claude.transcript, total(0.5))
+    meter.look(SESSION)
+    assert [(message.id, message.run) for message in told()] == [("msg_1", RUN), ("msg_2", RUN)]
+    assert reports() == [(RUN, 500_000)]
+
+
+@pytest.mark.parametrize("seconds", [-86_400, -10, 0, 86_400])
+def test_a_clock_that_is_turned_tells_copies_from_what_a_fork_adds(claude: Claude, seconds: int) -> None:
+    wall, boot = [BEGAN], 1000.0
+    meter = UsageMeter(str(claude.config), str(claude.cwd), clock=lambda: wall[0], random=lambda _: b"\x01" * 8)
+    for step in range(3):
+        meter.expect(boot + step)
+        meter.due(FORK, boot + step + 0.25)
+        wall[0] += 1000
+    wall[0] += 1000 * seconds
+    transcript = claude.transcript.with_name(f"{FORK}.jsonl")
+    copies = line(1, at=stamped(BEGAN - 2 * 86_400_000))
+    say(transcript, copies, line(2, at=stamped(wall[0])))
+    meter.expect(boot + 3)
+    meter.due(FORK, boot + 3.25)
+    say(transcript, line(3, at=stamped(wall[0] + 500)))
+    meter.expect(boot + 4)
+    meter.due(FORK, boot + 4.25)
+    assert [(message.id, message.run) for message in told()] == [("msg_1", ""), ("msg_2", RUN), ("msg_3", RUN)]

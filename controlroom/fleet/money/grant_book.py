@@ -102,7 +102,7 @@ class GrantBook:
     def runs(self, fleet: Fleet, sums: Sums, logins: Mapping[str, str], now: int) -> list[Run]:
         """Give every run that has been granted something, or can be."""
         theirs = {(agent.host, agent.name, agent.epoch): agent for agent in fleet.agents.values()}
-        can = [key for key, agent in theirs.items() if agent.lives and agent.kind not in ("command", ADOPTED)]
+        can = [key for key, agent in theirs.items() if agent.lives and _has_claude(agent)]
         made = []
         for key in dict.fromkeys([*self.keys, *can]):
             run = self._run(key, theirs.get(key), fleet, sums, now)
@@ -146,6 +146,13 @@ def priority(fleet: Fleet, profile: str) -> int:
 def was_seen(agent: Agent) -> bool:
     """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
     return bool(agent.started or agent.grant or agent.evidence)
+
+
+def _has_claude(agent: Agent) -> bool:
+    """Say whether there is something to be granted: below a command only once a Claude was seen to spend."""
+    if agent.kind == "command":
+        return bool(agent.billing or agent.grant or agent.spent)
+    return agent.kind != ADOPTED
 
 
 def _subagents(agent: Agent) -> int | None:

@@ -1,8 +1,9 @@
 """What one run of Claude adds to one session: the usage of its messages, and what it reports to have cost.
 
 A resumed session's files go on where they ended; a fork's begin with copies of its parent's messages, which keep their
-times and bear the fork's session id (Claude Code 2.1.330, observed): what stood there before, or is older than the
-run, is another's. Read by the runner, which must stay small.
+times and bear the fork's session id, and nothing else marks them (Claude Code 2.1.332, observed): what stood there
+before is another's, and in a session that may be a fork, what is older than the run. Read by the runner, which must
+stay small.
 """
 
 import contextlib
@@ -33,8 +34,10 @@ class Part(NamedTuple):
 class SessionUsage:
     """One run's part of one session. `run` names it, `since` is when it began (UTC ms)."""
 
-    def __init__(self, run: str, since: int) -> None:
+    def __init__(self, run: str, since: int, *, fresh: bool = False) -> None:
+        """`fresh`: the session is new and no fork, so all that stands in it is the run's, whatever the clock says."""
         self.run = run
+        self.fresh = fresh
         self.reported = 0
         """Pico-dollars that the run has cost by Claude's own account."""
         self._since = since
@@ -52,6 +55,11 @@ class SessionUsage:
             with contextlib.suppress(OSError):
                 self._files[path] = _File(path, os.stat(path, follow_symlinks=False).st_size)
         self._had = 0
+        self.fresh = True
+
+    def put_back(self, by: int) -> None:
+        """The clock has been put back by so many milliseconds: by it the run began earlier."""
+        self._since -= by
 
     def began_with(self, pico: int) -> None:
         """Note what the session had cost when the run began, as Claude tells it elsewhere."""
@@ -118,7 +126,7 @@ class SessionUsage:
         """Read one line; None for one that is damaged, or speaks of something else."""
         old = offset < file.older
         if main and (total := transcript_total(line)) is not None:
-            return self._totalled(total, now, old=old or (self._inherits and not file.begun))
+            return self._totalled(total, now, old=old or (self._inherits and not file.begun and not self.fresh))
         try:
             message = message_of(line)
         except Damaged:
@@ -134,7 +142,7 @@ class SessionUsage:
 
     def _attributed(self, message: Message, file: "_File", *, old: bool) -> Message:
         """Say whose a message is: copies stand before what the run adds itself."""
-        if not old and (file.begun or message.at >= self._since or not message.at):
+        if not old and (self.fresh or file.begun or message.at >= self._since or not message.at):
             file.begun = True
             return message._replace(run=self.run)
         self._inherits = True

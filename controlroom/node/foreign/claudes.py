@@ -17,6 +17,7 @@ from controlroom.meter.redact import redact
 from controlroom.meter.speech import telling_words
 from controlroom.meter.states import State
 from controlroom.node.agents import signature
+from controlroom.node.claude.program import is_claude as runs_claude
 from controlroom.node.files import open_regular, read_regular
 from controlroom.node.sights.evidence import SESSION_STATES, sessions_folder
 from controlroom.node.sights.processes import LINUX, Process, program
@@ -24,9 +25,6 @@ from controlroom.wire.lines import PeerError, from_line
 
 NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainThread"})
 """What processes call themselves that may be a Claude: the native program, or a runtime of its script."""
-
-_PROGRAMS, _RUNTIMES = frozenset({"claude", "claude.exe"}), frozenset({"node", "nodejs", "bun"})
-_SCRIPTS = ("/claude-code/cli.js", "/claude-code/cli.mjs", "/bin/claude")
 
 _SESSION_LIMIT = 64 * 1024
 _BACK = 512 * 1024
@@ -40,12 +38,7 @@ def is_claude(process: Process) -> bool:
     if process.name not in NAMES:
         return False
     found = program(process.pid)
-    if found is None:
-        return False
-    runs, called = os.path.basename(found.path), os.path.basename(found.argv[0])
-    if runs in _PROGRAMS or called in _PROGRAMS:
-        return True
-    return runs in _RUNTIMES and any(word.endswith(_SCRIPTS) for word in found.argv[1:4])
+    return found is not None and runs_claude(found.path, found.argv)
 
 
 class Session(NamedTuple):

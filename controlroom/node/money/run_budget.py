@@ -11,7 +11,8 @@ mode) is known when Claude tells its total: asked every few seconds, to its stat
 
 An agent runs as the same user as its runner. What it does to grant.json after the start changes nothing, and a
 transcript that it hides, moves or cuts short is noticed; an agent that attacks the runner itself is out of reach.
-A plain command is not metered, and nothing here binds it. Read by the runner, which must stay small.
+A plain command is not metered, and nothing here binds it, until a Claude begins below it. Read by the runner, which
+must stay small.
 """
 
 import json
@@ -91,12 +92,16 @@ class RunBudget:
             return f"budget: {error}" if self._metered else ""
         return self.over(now)
 
-    def watch(self, spend: RunSpend, session: Callable[[], str], now: float) -> None:
-        """The agent begins: `spend` counts it, `session` gives its session."""
-        self._spend, self._session = spend, session
+    def watch(self, spend: RunSpend, session: Callable[[], str], now: float, billing: str) -> None:
+        """A Claude begins: `spend` counts it, `session` gives its session, `billing` says who pays."""
+        self._spend, self._session, self._billing, self._metered = spend, session, billing, True
         if self._sheet:
             spend.price(self._sheet)
         self.wakes_at = now if self.binds else NEVER
+
+    def paid_by(self, billing: str) -> None:
+        """Take who pays from now on, "" when it is not known."""
+        self._billing = billing
 
     def take(self, number: int, now: float, clock: int) -> None:
         """Go by the grant that has been written. Raises `Refused`, and then goes by the one before."""

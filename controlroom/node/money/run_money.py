@@ -1,6 +1,7 @@
 """The money of one run: metered for home, told by Claude itself, held to its grant; and the windows of its plan.
 
-A plain command has none of it. Read by the runner, which must stay small.
+What Claudes spend that its processes start is the run's, too; a plain command has no other money. Read by the runner,
+which must stay small.
 """
 
 import os
@@ -11,6 +12,7 @@ from typing import Any
 from controlroom.meter.loose import table, text
 from controlroom.meter.reports import pico_of
 from controlroom.node.claude import payer, usage_question
+from controlroom.node.claude.nested import LATE, Nested, NestedClaude, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.claude.transcript import config_folder
 from controlroom.node.money.run_budget import NEVER, RunBudget
@@ -34,6 +36,8 @@ class Money:
         self._metered = order.spec.kind != "command"
         self._budget = RunBudget(order.grant, metered=self._metered)
         self._usage: UsageMeter | None = None
+        self._spend: RunSpend | None = None
+        self._nested: Nested | None = None
         self._windows: PlanWindows | None = None
         self._first = ""
         self._asked = 0
@@ -55,10 +59,19 @@ class Money:
         config, resumed = config_folder(environ), self._order.spec.resume
         self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
         self._first = session
-        if not resumed:
+        if not resumed and session:
             usage.total(session, 0, began=True)
-        spend = RunSpend(config, cwd, session, _now(), lambda: usage.reported)
-        self._budget.watch(spend, lambda: self._session() or session, time.monotonic())
+            usage.join(config, cwd, session, fresh=is_fresh(self._order.spec.command[1:]))
+        began = time.monotonic()
+        self._spend = spend = RunSpend(
+            config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported
+        )
+        self._budget.watch(spend, lambda: self._session() or session, began, self.billing)
+
+    def watch_below(self, environ: Mapping[str, str], cwd: str, own: int) -> None:
+        """Be ready for Claudes that the agent's processes start; `own`: its own one's process, 0: it has none."""
+        self._environ, self._cwd = environ, cwd
+        self._nested = Nested(environ, cwd, own, lambda: self._session() or self._first)
 
     # ------------------------------------------------------------------ while it runs
 
@@ -117,23 +130,68 @@ class Money:
     def wakes_at(self, *, ending: bool) -> float:
         """Give the monotonic time at which `due` has something to do."""
         times = [self._usage.wakes_at if self._usage else NEVER, NEVER if ending else self._budget.wakes_at]
+        times.append(self._nested.wakes_at if self._nested else NEVER)
         return min(times)
+
+    def stirred(self) -> None:
+        """Something was created where Claudes that begin create something."""
+        if self._nested:
+            self._nested.stirred()
 
     def due(self, *, ending: bool) -> str:
         """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already (`ending`)."""
         now = time.monotonic()
         if self._usage:
             self._usage.due(self._session(), now)
+        if self._nested and self._nested.wakes_at <= now:
+            self._look_below(self._nested, now)
         why = self._budget.due(now)
         return "" if ending else why
+
+    def _look_below(self, nested: Nested, now: float) -> None:
+        """Meter what Claudes below the agent spend."""
+        over = nested.look(now)
+        for one in (*nested.alive.values(), *over):
+            if not one.session or one.session == (self._session() or self._first):
+                continue
+            if one.session != one.metered:
+                one.metered = one.session
+                self._meter_below(one)
+            if self._usage and one not in over:
+                self._usage.look(one.session)
+            elif self._usage and self._spend:
+                self._usage.finish(one.session)
+                self._budget.finish(now)
+                self._spend.leave(one.session)
+
+    def _meter_below(self, one: NestedClaude) -> None:
+        """Begin to count a Claude below the agent. The first one below a command makes its run one with money.
+
+        Where another pays for it than for the agent, it is not known of the run who pays.
+        """
+        billing = payer.billing({"HOME": "/", **one.environ}, one.cwd)
+        if self._usage is None:
+            self.billing = billing
+            self.watch(self._environ, self._cwd, "")
+        elif billing != self.billing:
+            self.billing = ""
+            self._budget.paid_by("")
+        if self._usage and self._spend:
+            self._usage.join(one.config, one.cwd, one.session, fresh=one.fresh)
+            self._spend.join(one.config, one.cwd, one.session, fresh=one.fresh)
 
     # ------------------------------------------------------------------ the end
 
     def finish(self) -> None:
         """The agent has ended: count what is left to be counted."""
+        now = time.monotonic()
+        if self._nested:
+            self._look_below(self._nested, now)
+            self._look_below(self._nested, now + LATE)
+            self._nested.close()
         if self._usage:
             self._usage.finish(self._session())
-            self._budget.finish(time.monotonic())
+            self._budget.finish(now)
 
     def over(self) -> str:
         """Say in words why nothing more may be spent; "" while something may."""

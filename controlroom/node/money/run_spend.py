@@ -1,4 +1,4 @@
-"""What one run has spent so far, by its own count: out of its session's transcripts, each message once.
+"""What one run has spent so far, by its own count: out of its sessions' transcripts, each message once.
 
 What stood in a resumed session's files before the run is not its own. A message that comes again counts once, at the
 dearest numbers that were ever given for it; a line that speaks of usage and cannot be read counts as much as the
@@ -25,8 +25,8 @@ MOST_MESSAGES = 1_000_000
 MOST_OWED = 3
 """How many messages of the stream a transcript may lack at its end: one that was cut off might not get there."""
 
-MOST_SESSIONS = 20
-"""Sessions of one run that are read on: on a terminal one may begin any number, one after the other."""
+MOST_SESSIONS = 50
+"""Sessions of one run that are read on: any number may begin, one after the other, on a terminal or below it."""
 
 _OWED, _TOLD = 1000, 256
 _LEAST, _MASK = 1024, 2**64 - 1
@@ -86,25 +86,43 @@ class Known:
                 self._names[slot], self._picos[slot], self._tokens[slot] = name, pico, tokens
 
 
+class _Session:
+    """One session of the run. `older`: all that was there before is, whatever times it gives."""
+
+    def __init__(self, place: tuple[str, str], older: bool) -> None:
+        self.place, self.older = place, older
+        self.files: dict[str, Tail] = {}
+        self.pico = 0
+        """Pico-dollars that are counted in it."""
+
+
+def _nothing(_session: str) -> int:
+    return 0
+
+
 class RunSpend:
     """Counts one run. Made before its agent is started: what stands in its session's files then is not its own."""
 
     def __init__(
-        self, config: str, cwd: str, session: str, began: int, reported: Callable[[], int] = lambda: 0
+        self, config: str, cwd: str, session: str, began: Callable[[], int], reported: Callable[[str], int] = _nothing
     ) -> None:
-        """`session`: the one that the run begins or goes on with; `began`: UTC milliseconds, now.
+        """`session`: the one that the run begins or goes on with, "" for none; `began` gives when, UTC milliseconds.
 
-        `reported` gives what Claude itself says that the run has cost, in pico-dollars.
+        It is asked anew each time, for the clock may be put back. `reported` gives what Claude itself says that the
+        run has cost in a session, in pico-dollars.
         """
-        self._config, self._cwd, self._began, self._reported = config, cwd, began, reported
+        self._place, self._began, self._reported = (config, cwd), began, reported
+        self._newest = session
+        """The one that the agent's own Claude is in."""
         self._before: dict[str, int] = {}
         """Bytes of each file that were there before."""
-        self._joined: dict[str, bool] = {}
-        """Sessions, and whether all that was there before is older than the run, whatever times it gives."""
-        self._files: dict[str, dict[str, Tail]] = {}
+        self._joined: dict[str, _Session] = {}
+        """The sessions that are read on."""
+        self._left: dict[str, _Session] = {}
+        """Those that are read to their ends."""
         self._known = Known()
         self._sheet: Sheet | None = None
-        self._pico, self._dearest, self.tokens = 0, 0, 0
+        self._dearest, self._past, self.tokens = 0, 0, 0
         self._owed: dict[Key, float] = {}
         """Messages that were heard and do not stand in a transcript yet, and when they were heard."""
         self._told: dict[Key, None] = {}
@@ -113,12 +131,31 @@ class RunSpend:
         """Transcripts of subagents that are at work."""
         self.behind = True
         """Whether there is something yet to be read."""
-        self._join(session, older=True)
+        if session:
+            self._join(session, self._place, older=True)
 
     @property
     def spent(self) -> int:
-        """Micro-dollars at list prices: what is counted, or what Claude reports when that is more."""
-        return micro(max(self._pico, self._reported()))
+        """Micro-dollars at list prices: of each session what is counted, or what Claude reports when that is more."""
+        known = (*self._joined.items(), *self._left.items())
+        return micro(self._past + sum(max(one.pico, self._reported(session)) for session, one in known))
+
+    def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
+        """Count another session of the run, too; `fresh`: a new one, in which everything is its own."""
+        if session in self._left:
+            self._joined[session] = self._left.pop(session)
+        elif session not in self._joined:
+            self._join(session, (config, cwd), older=False, fresh=fresh)
+        self.behind = True
+
+    def leave(self, session: str) -> None:
+        """A session is read to its end: nothing more will come."""
+        if session in self._joined:
+            self._left[session] = left = self._joined.pop(session)
+            self._at_work -= left.files.keys()
+        while len(self._left) > MOST_SESSIONS:
+            oldest = next(iter(self._left))
+            self._past += max(self._left.pop(oldest).pico, self._reported(oldest))
 
     @property
     def subagents(self) -> int | None:
@@ -128,10 +165,14 @@ class RunSpend:
     def price(self, sheet: Sheet) -> None:
         """Price by this sheet from now on; what could not be priced until now is counted anew."""
         if self._sheet is None:
-            for tail in (tail for files in self._files.values() for tail in files.values()):
-                tail.rewind()
+            self._joined |= self._left
+            self._left.clear()
+            for one in self._joined.values():
+                one.pico = 0
+                for tail in one.files.values():
+                    tail.rewind()
             self._known = Known()
-            self._pico, self._dearest, self.tokens = 0, 0, 0
+            self._dearest, self._past, self.tokens = 0, 0, 0
             self.behind = True
         self._sheet = sheet
 
@@ -141,14 +182,14 @@ class RunSpend:
         Give the path of a file that has told of the run before and cannot be read any more, "" when there is none.
         """
         if session and session not in self._joined:
-            self._join(session, older=False)
+            self.join(*self._place, session, fresh=False)
+        self._newest = session
         left, hidden = A_LOOK, ""
-        for known, older in self._joined.items():
-            files = self._files[known]
-            for path in session_files(self._config, self._cwd, known):
-                files.setdefault(path, Tail(path))
-            for path, tail in files.items():
-                left -= self._read(path, tail, left, older=older)
+        for known, one in self._joined.items():
+            for path in session_files(*one.place, known):
+                one.files.setdefault(path, Tail(path))
+            for path, tail in one.files.items():
+                left -= self._read(path, tail, left, one)
                 told = tail.offset > self._before.get(path, 0)
                 hidden = hidden or (path if told and not tail.readable else "")
         self.behind = left <= 0
@@ -157,7 +198,7 @@ class RunSpend:
     @property
     def found(self) -> bool:
         """Say whether there is a transcript to count from."""
-        return any(tail.readable for files in self._files.values() for tail in files.values())
+        return any(tail.readable for one in self._joined.values() for tail in one.files.values())
 
     def heard(self, event: dict[str, Any], now: float) -> None:
         """Take an `assistant` event of the stream: its prompt is known before the transcript tells what it cost.
@@ -165,9 +206,12 @@ class RunSpend:
         `now`: seconds on a clock that never jumps. Claude Code 2.1.330, observed: subagents' messages come, too,
         `request_id` is the transcript's `requestId`, and the numbers are those of the message's beginning.
         """
+        session = self._joined.get(self._newest)
         with contextlib.suppress(Damaged):
-            if event.get("request_id") and (message := message_in({**event, "requestId": event["request_id"]})):
-                self._count_in(message)
+            if not session or not event.get("request_id"):
+                return
+            if message := message_in({**event, "requestId": event["request_id"]}):
+                self._count_in(message, session)
                 if message.key not in self._told and len(self._owed) < _OWED:
                     self._owed.setdefault(message.key, now)
 
@@ -179,7 +223,7 @@ class RunSpend:
         missing = sum(1 for at in self._owed.values() if at < since)
         return missing if missing >= MOST_OWED else 0
 
-    def _read(self, path: str, tail: Tail, most: int, *, older: bool) -> int:
+    def _read(self, path: str, tail: Tail, most: int, session: "_Session") -> int:
         """Count what has been added to one file, `most` bytes of it or a piece more; give how many there were."""
         count = 0
         while count < most and (data := self._next(path, tail)):
@@ -188,19 +232,17 @@ class RunSpend:
             if (works := at_work(new)) is not None:
                 (self._at_work.add if works else self._at_work.discard)(path)
             for offset, message in tail.placed(data):
-                self._take(message, there=offset < self._before.get(path, 0), older=older)
+                self._take(message, session, there=offset < self._before.get(path, 0))
             tail.taken(data)
         return count
 
-    def _join(self, session: str, *, older: bool) -> None:
-        self._joined[session], self._files[session] = older, {}
-        for path in session_files(self._config, self._cwd, session):
+    def _join(self, session: str, place: tuple[str, str], *, older: bool, fresh: bool = False) -> None:
+        self._joined[session] = _Session(place, older)
+        for path in () if fresh else session_files(*place, session):
             with contextlib.suppress(OSError):
                 self._before[path] = os.path.getsize(path)
         while len(self._joined) > MOST_SESSIONS:
-            oldest = next(iter(self._joined))
-            self._at_work -= self._files.pop(oldest).keys()
-            del self._joined[oldest]
+            self.leave(next(known for known in self._joined if known not in (self._newest, session)))
 
     def _next(self, path: str, tail: Tail) -> bytes:
         offset = tail.offset
@@ -209,12 +251,12 @@ class RunSpend:
             self._before[path] = 0
         return data
 
-    def _take(self, message: Message | None, *, there: bool, older: bool) -> None:
-        """Count one message. `there`: it stood there when the session was joined; `older`: and that is enough."""
+    def _take(self, message: Message | None, session: "_Session", *, there: bool) -> None:
+        """Count one message. `there`: it stood there when the session was joined."""
         if message is None:
-            self._pico += 0 if there else self._dearest
+            session.pico += 0 if there else self._dearest
             return
-        if there and (older or message.at < self._began):
+        if there and (session.older or message.at < self._began()):
             self._known.more(message.key, _NOT_OURS, _NOT_OURS)
             return
         if (heard := self._owed.get(message.key)) is not None:  # and what was heard before it will not come any more
@@ -222,11 +264,11 @@ class RunSpend:
         self._told[message.key] = None
         if len(self._told) > _TOLD:
             del self._told[next(iter(self._told))]
-        self._count_in(message)
+        self._count_in(message, session)
 
-    def _count_in(self, message: Message) -> None:
+    def _count_in(self, message: Message, session: "_Session") -> None:
         pico = min(self._sheet.cost(message).pico, _NOT_OURS) if self._sheet else 0
         pico, tokens = self._known.more(message.key, pico, message.usage.prompt + message.usage.output)
-        self._pico += pico
+        session.pico += pico
         self.tokens += tokens
         self._dearest = max(self._dearest, pico)

@@ -26,6 +26,8 @@ LATE = 2.0
 _REMEMBERED = 256
 """Messages whose last numbers are remembered: a message's lines stand close together."""
 _MOST_SESSIONS = 1000
+_TURNED = 500
+"""Milliseconds by which a clock that goes evenly may seem to go back."""
 _LAST_LOOKS = 20
 
 NEVER = float("inf")
@@ -46,8 +48,12 @@ class UsageMeter:
         """`resumed`: the session that goes on; `clock` gives UTC ms."""
         self.wakes_at = NEVER
         """When to look next, on the clock of `expect`."""
-        self._config, self._cwd, self._clock, self._random = config, cwd, clock, random
+        self._place, self._clock, self._random = (config, cwd), clock, random
+        self._places: dict[str, tuple[str, str]] = {}
+        """Of sessions that lie elsewhere: the config folder, and the folder they began in."""
         self._until = 0.0
+        self._offset: float | None = None
+        """How far the clock was before one that never jumps at the last look, milliseconds."""
         self._looked = clock()
         self._sessions: dict[str, SessionUsage] = {}
         self._current = ""
@@ -61,10 +67,16 @@ class UsageMeter:
             self._session(resumed).resume(transcript)
             self._estimate(resumed)
 
-    @property
-    def reported(self) -> int:
-        """Give what Claude says that this run has cost, in pico-dollars; 0: it has said nothing yet."""
-        return sum(session.reported for session in self._sessions.values())
+    def reported(self, session: str) -> int:
+        """Give what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
+        known = self._sessions.get(session)
+        return known.reported if known else 0
+
+    def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
+        """Another Claude of the run is in this session: `fresh`: a new one, in which everything is its own."""
+        if session not in self._places and len(self._places) < _MOST_SESSIONS:
+            self._places[session] = config, cwd
+            self._session(session).fresh |= fresh
 
     def expect(self, now: float) -> None:
         """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
@@ -99,9 +111,20 @@ class UsageMeter:
             self._current = session
             self.expect(now)
         if self.wakes_at <= now:
+            self._see_clock(now)
             more = self._look_at_all(session)
             self._left = {one: until for one, until in self._left.items() if now < until}
             self.wakes_at = now + SOON if more or now < self._until else NEVER
+
+    def _see_clock(self, now: float) -> None:
+        """When the clock has been put back, the sessions began at an earlier time by it."""
+        offset = self._clock() - 1000 * now
+        if self._offset is not None and offset < self._offset - _TURNED:
+            back = round(self._offset - offset)
+            self._looked -= back
+            for session in self._sessions.values():
+                session.put_back(back)
+        self._offset = offset
 
     def finish(self, session: str) -> None:
         """Read the last of a session, and estimate what nobody will tell: its Claude has ended."""
@@ -123,7 +146,7 @@ class UsageMeter:
         if not session:
             return False
         known, read = self._session(session), 0
-        transcript = find_transcript(self._config, self._cwd, session)
+        transcript = find_transcript(*self._places.get(session, self._place), session)
         for piece in known.pieces(transcript, self._clock()) if transcript else ():
             read += piece.size
             if self._take(piece.records):
@@ -135,7 +158,7 @@ class UsageMeter:
 
     def _estimate(self, session: str) -> None:
         """Book the requests that were under way when the session's Claude ended."""
-        files = session_files(self._config, self._cwd, session)
+        files = session_files(*self._places.get(session, self._place), session)
         self._take([message for path in files if (message := in_flight(path))])
 
     def _reported(self, session: str, total: int, new: int) -> None:

@@ -20,6 +20,7 @@ _RESET = tuple(
     number
     for name in (
         "SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCHLD",
+        "SIGIO",
     )
     if (number := getattr(signal, name, None))
 )  # fmt: skip

@@ -15,7 +15,7 @@ from controlroom.meter.loose import whole
 from controlroom.meter.states import State
 from controlroom.node import folder, outcome, process_tree
 from controlroom.node.claude import channel as claude
-from controlroom.node.claude import payer
+from controlroom.node.claude import creations, payer
 from controlroom.node.claude.interactive import Interactive
 from controlroom.node.logs.run_log import RunLog
 from controlroom.node.money.run_money import Money
@@ -78,11 +78,12 @@ class AgentRun:
         if why := self._money.begin(environ):
             raise Unpaid(why)
         self._pid = self._launch(agent_process.program_of(spec.command, environ, cwd), environ, cwd)
+        self._money.watch_below(environ, cwd, self._pid if self._talk else 0)
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
         stray = payer.stray(environ, cwd, login, spec) if self._talk else ""
-        self._save(pid=self._pid, cwd=cwd, billing=self._money.billing, stray_key=stray[:200])
+        self._save(pid=self._pid, cwd=cwd, stray_key=stray[:200])
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
         """Start it with pipes; give its pid."""
@@ -163,6 +164,8 @@ class AgentRun:
             self._reap()
         if signal.SIGINT in numbers:
             self._key_pressed()
+        if creations.SIGNAL in numbers:
+            self._money.stirred()
 
     def _key_pressed(self) -> None:
         """Ctrl-C in the pane: stop the turn of a headless agent; hand it on to a command."""
@@ -357,7 +360,7 @@ class AgentRun:
         talk, before = self._talk, self._status.fields
         state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
-        changes.update(self._money.fields(last=ending is not None))
+        changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and dict(zip(("id", "tool", "text", "at"), question[:4], strict=True))
