@@ -3,11 +3,8 @@
 import argparse
 import re
 
-_ADDRESS = re.compile(
-    r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,63})@)?"
-    r"(?P<host>[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-)
+from controlroom.domain.address import parse_address
+
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 TEXT_MARK = ":"
@@ -182,14 +179,6 @@ def demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold", action="store_true", help="without the screen, until Ctrl-C")
 
 
-def host_name(address: str) -> str:
-    """Make a name from an address: its first label, or all of an IP address."""
-    match = _ADDRESS.fullmatch(address)
-    place = (match["host"] if match else address).strip("[]").lower()
-    label = place if re.fullmatch(r"[0-9a-f.:]+", place) else place.split(".")[0]
-    return re.sub(r"[^a-z0-9._-]", "-", label).strip("-._")[:41]
-
-
 def _task(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--task", metavar="TEXT", type=_marked, help="what it is to do")
@@ -208,13 +197,17 @@ def _count(text: str) -> int:
 
 def is_address(text: str) -> bool:
     """Say whether a text is user@address[:port], or could be a name of ~/.ssh/config."""
-    match = _ADDRESS.fullmatch(text)
-    return match is not None and 0 < int(match["port"] or 22) < 65536
+    try:
+        return bool(parse_address(text))
+    except ValueError:
+        return False
 
 
 def _address(text: str) -> str:
-    if not is_address(text):
-        raise argparse.ArgumentTypeError(f"expected user@address or user@address:port, not {ascii(text)[:80]}")
+    try:
+        parse_address(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
     return text
 
 

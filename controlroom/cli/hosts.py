@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 
 from controlroom.cli import output
-from controlroom.cli.arguments import host_name
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.explain import report
 from controlroom.cli.find import host_of
@@ -12,6 +11,7 @@ from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, wi
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
 from controlroom.domain import intents
+from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.words import size
@@ -24,7 +24,7 @@ def add(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _add(client: Client, args: argparse.Namespace) -> int:
-    return await joined(client, args.name or host_name(args.address), args.address, args.fingerprint or "")
+    return await joined(client, args.name or short_name(args.address), args.address, args.fingerprint or "")
 
 
 async def joined(client: Client, name: str, address: str, fingerprint: str) -> int:
@@ -144,6 +144,18 @@ def remove(args: argparse.Namespace, starters: Starters) -> int:
 async def _remove(client: Client, args: argparse.Namespace) -> int:
     host_of(client.fleet, args.name)
     return await order(client, intents.RemoveHost(args.name), f"{args.name} is out of the room; its agents live on")
+
+
+def retry(args: argparse.Namespace, starters: Starters) -> int:
+    """Try to reach a host now."""
+    return with_room(_retry, args)
+
+
+async def _retry(client: Client, args: argparse.Namespace) -> int:
+    before = host_of(client.fleet, args.name)
+    await order(client, intents.RetryHost(before.name), f"trying {before.name} ({before.address})")
+    await wait_for(client, lambda fleet: fleet.hosts.get(before.name) != before, PATIENCE)
+    return await _see_through(client, before.name)
 
 
 def check(args: argparse.Namespace, starters: Starters) -> int:

@@ -4,11 +4,12 @@ import argparse
 import re
 
 from controlroom.cli import output
-from controlroom.cli.arguments import host_name, is_address
+from controlroom.cli.arguments import is_address
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.hosts import joined
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Beginnings, Starters
+from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import Fleet
@@ -92,7 +93,7 @@ def chosen(said: str, known: list[str]) -> list[str]:
 
 async def _join(client: Client, address: str) -> bool:
     """Add a host, see it through, and look it over; what fails is said, and the next one gets its turn."""
-    name = host_name(address)
+    name = short_name(address)
     try:
         await joined(client, name, address, "")
     except Stop as stop:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from controlroom.domain import capacity, intents
 from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
-from controlroom.domain.model import LOCAL, Agent, Fleet, Host, Pending
+from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Pending
 from controlroom.domain.money import budget, holding
 from controlroom.domain.preconditions import (
     No,
@@ -283,6 +283,13 @@ def _remove_host(fleet: Fleet, intent: intents.RemoveHost, op: int, now: int) ->
     return Decision((HostRemoved(host.name),), (intents.DisconnectFrom(host.name),))
 
 
+def _retry_host(fleet: Fleet, intent: intents.RetryHost, op: int, now: int) -> Decision:
+    host = host_named(fleet, intent.name)
+    if host.link is LinkState.UP:
+        raise No(f"{host.name} is connected")
+    return Decision((), (intents.RetryLink(host.name),))
+
+
 def _take_host(fleet: Fleet, intent: intents.TakeHost, op: int, now: int) -> Decision:
     host = host_named(fleet, intent.name)
     linked(host, now)
@@ -321,6 +328,7 @@ _DECISIONS: dict[type, Callable[[Fleet, Any, int, int], Decision]] = {
     intents.ForgetAgent: _forget,
     intents.AddHost: _add_host,
     intents.RemoveHost: _remove_host,
+    intents.RetryHost: _retry_host,
     intents.TakeHost: _take_host,
     intents.SetBudget: _set_budget,
     intents.RemoveBudget: _remove_budget,

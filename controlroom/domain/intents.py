@@ -109,6 +109,13 @@ class RemoveHost:
 
 
 @dataclass(frozen=True)
+class RetryHost:
+    """Try to reach a host now, instead of after the wait that follows a failure or a refusal."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class TakeHost:
     """Become the owner of a host that another room owns."""
 
@@ -145,6 +152,7 @@ Intent = (
     | ForgetAgent
     | AddHost
     | RemoveHost
+    | RetryHost
     | TakeHost
     | SetBudget
     | RemoveBudget
@@ -241,6 +249,13 @@ class DisconnectFrom:
 
 
 @dataclass(frozen=True)
+class RetryLink:
+    """Try the link to a host now."""
+
+    host: str
+
+
+@dataclass(frozen=True)
 class TrustKey:
     """Accept (or turn down) the key that a host showed, and go on (or not)."""
 
@@ -258,4 +273,7 @@ class GiveSecret:
     secret: str | None = field(repr=False)
 
 
-Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | TrustKey | GiveSecret
+LinkEffect = RetryLink | TrustKey | GiveSecret
+"""What a link is told."""
+
+Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | LinkEffect

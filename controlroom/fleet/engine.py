@@ -181,7 +181,7 @@ class Engine:
 
     async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
         """Ask something of the world as order `op`; `was`: the fleet before it was decided."""
-        if isinstance(effect, (intents.TrustKey, intents.GiveSecret)):
+        if isinstance(effect, intents.LinkEffect):
             verb = answered(self._links.link(effect.host), effect)
             self._books.audited(who, verb, effect.host, 0, Conclusion("done"))
             return Asked(op=op)

@@ -27,8 +27,9 @@ from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.front_ends.server import Server
 from controlroom.fleet.home import Home, HomeProblem, find_home
+from controlroom.fleet.hosts.connecting import Ways
 from controlroom.fleet.hosts.dialler import HostDialler
-from controlroom.fleet.hosts.link import DIALS, Link
+from controlroom.fleet.hosts.link import Link
 from controlroom.fleet.lock import Taken, hold, show_start
 from controlroom.fleet.notify import Notifier, minute_of_day
 from controlroom.fleet.sheets import price_sheet
@@ -157,11 +158,11 @@ class _Opener:
     def __init__(self, home: Home, room: str, adopt: bool) -> None:
         self._home = home
         self._greet = Greet(__version__, room, home.namespace, adopt=adopt)
-        self._dials = asyncio.Semaphore(DIALS)
+        self._ways = Ways(time.monotonic)
 
     def __call__(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
-        dialler = HostDialler(host, address, self._home.known_hosts, fingerprint)
-        return Link(host, self._greet, dialler, engine, now, random.Random(), dials=self._dials)  # noqa: S311 - jitter
+        dialler = HostDialler(host, address, self._home.known_hosts, fingerprint, self._ways)
+        return Link(host, self._greet, dialler, engine, now, random.Random())  # noqa: S311 - jitter
 
 
 def now() -> int:

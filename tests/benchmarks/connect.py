@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controlroom import __version__
-from controlroom.fleet.hosts.address import parse_address
+from controlroom.domain.address import parse_address
 from controlroom.fleet.hosts.bundle import bundles
 from controlroom.fleet.hosts.channel import Dialler
 from controlroom.fleet.hosts.local import LocalDialler
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
         home = Path(folder)
         lab.up(1)
         host = lab["vm1"]
-        ssh = SshDialler("vm1", parse_address("vm1"), home / "known_hosts", config=[lab.ssh_config])
+        ssh = SshDialler("vm1", parse_address("vm1"), home / "known_hosts", config=lab.ssh_config)
         local = LocalDialler(environ={**os.environ, "HOME": folder})
         rows = [
             *measured("SSH", lambda: ssh, host.home / ".cache", rounds),

@@ -117,7 +117,7 @@ def test_no_word_of_a_host_becomes_a_command() -> None:
     ("link", "mend"),
     [
         (LinkState.LOST, "ssh -p 2222 ann@vm1 true"),
-        (LinkState.REFUSED, "ssh -p 2222 ann@vm1 true"),
+        (LinkState.REFUSED, "controlroom host retry vm1"),
         (LinkState.ASKING, "controlroom host answer vm1 allow"),
         (LinkState.CONNECTING, "wait a moment"),
     ],

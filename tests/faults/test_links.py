@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
+import sys
+from collections.abc import Callable
 
 import pytest
 
+from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet.hosts.link import PING, SILENCE
+from controlroom.fleet.hosts.link import PING, REFUSED_FIRST, SILENCE
 from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
 from tests.fleet.tails import Tail
+from tests.lab.loopback import LoopbackHost
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -108,3 +114,80 @@ async def test_several_hosts_reset_and_frozen_in_any_order_come_back(ssh_hosts: 
         hosts[frozen].thaw()
         await goes_on(room, frozen, tails[frozen])
         await room.in_order()
+
+
+# -- refused, until something is mended
+
+
+async def advised(reason: str) -> None:
+    """Do what a sentence says is to be done when all is mended."""
+    (words,) = re.findall(r"controlroom (host retry \S+)$", reason)
+    command = [sys.executable, "-m", "controlroom", *words.split()]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said
+    assert b"is up" in said
+
+
+def put_a_file_in_the_way(host: LoopbackHost) -> None:
+    (host.home / ".cache").write_text("")
+
+
+def end_every_login(host: LoopbackHost) -> None:
+    (host.home / ".bashrc").write_text("exit 3\n")
+
+
+def lose_our_key(host: LoopbackHost) -> None:
+    keys = host.directory / "authorized_keys"
+    keys.rename(keys.with_name("keys-kept"))
+    keys.write_text("")
+
+
+def mend(host: LoopbackHost) -> None:
+    for path in (host.home / ".cache", host.home / ".bashrc"):
+        path.unlink(missing_ok=True)
+    kept = host.directory / "keys-kept"
+    if kept.exists():
+        kept.replace(host.directory / "authorized_keys")
+
+
+@pytest.mark.parametrize("trouble", [put_a_file_in_the_way, end_every_login, lose_our_key])
+async def test_a_host_that_refused_us_is_back_with_what_its_sentence_advises(
+    ssh_hosts: MakeHosts, trouble: Callable[[LoopbackHost], None]
+) -> None:
+    (host,) = ssh_hosts(1)
+    trouble(host)
+    async with room_of([host], up=False) as room:
+        refused = await room.link("vm1", LinkState.REFUSED)
+        mend(host)
+        await advised(refused.reason)
+        await room.up()
+        again = await room.client.submit(intents.RetryHost("vm1"))
+        assert (again.outcome, again.reason) == ("refused", "vm1 is connected")
+
+
+async def test_a_changed_key_that_is_put_back_lets_the_host_in_again(ssh_hosts: MakeHosts) -> None:
+    (host,) = ssh_hosts(1)
+    keys = host.directory / "etc_ssh"
+    kept = {path.name: path.read_bytes() for path in keys.glob("ssh_host_ed25519_key*")}
+    async with room_of([host]) as room:
+        host.change_key()
+        refused = await room.link("vm1", LinkState.REFUSED)
+        assert "shows another host key than before" in refused.reason
+        for name, data in kept.items():
+            (keys / name).write_bytes(data)
+        host.stop()
+        host.start()
+        await advised(refused.reason)
+        await room.up()
+
+
+async def test_a_host_that_refused_us_is_soon_back_by_itself_when_it_is_mended(ssh_hosts: MakeHosts) -> None:
+    (host,) = ssh_hosts(1)
+    put_a_file_in_the_way(host)
+    async with room_of([host], up=False) as room:
+        await room.link("vm1", LinkState.REFUSED)
+        mend(host)
+        await room.up(seconds=3 * REFUSED_FIRST)

@@ -14,8 +14,8 @@ import asyncssh
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.address import parse_address
 from controlroom.domain.model import LinkState, Question
-from controlroom.fleet.hosts.address import parse_address
 from controlroom.fleet.hosts.channel import HostRefuses, SecretWanted
 from controlroom.fleet.hosts.secrets import Secrets
 from controlroom.fleet.hosts.ssh import SshDialler

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlroom import __version__
-from controlroom.fleet.hosts.address import parse_address
+from controlroom.domain.address import parse_address
 from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.fleet.hosts.dialler import HostDialler
 from controlroom.fleet.hosts.reach import Deadlines

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState, Question
-from controlroom.tui.screens.forms import HostForm, SecretForm, host_name
+from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sheets import ConfirmSheet
@@ -182,20 +182,6 @@ async def test_a_tap_chooses_a_host_and_a_second_one_opens_it() -> None:
         await here.pilot.click(offset=(10, second_line))
         await here.settle()
         assert here.screen(HostsScreen).alone
-
-
-@pytest.mark.parametrize(
-    ("address", "name"),
-    [
-        ("ann@vm1.example.org:2222", "vm1"),
-        ("vm1", "vm1"),
-        ("ann@10.0.0.7", "10.0.0.7"),
-        ("ann@[fe80::1]:22", "fe80--1--22"),
-        ("ANN@Build_Box", "build_box"),
-    ],
-)
-def test_a_host_is_named_after_its_address(address: str, name: str) -> None:
-    assert host_name(address) == name
 
 
 async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:

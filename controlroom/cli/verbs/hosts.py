@@ -48,6 +48,17 @@ VERBS: tuple[Verb, ...] = (
         take.host_answer,
     ),
     Verb(
+        "host retry",
+        "hosts",
+        "NAME",
+        "Try to reach a host now.",
+        "A host that cannot be reached, or refuses us, is tried again by itself, too: within seconds at first, later "
+        "within five minutes. Exits as host add does.",
+        ("controlroom host retry vm1",),
+        "hosts:retry",
+        take.host,
+    ),
+    Verb(
         "host remove",
         "hosts",
         "NAME",

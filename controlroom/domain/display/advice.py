@@ -82,8 +82,8 @@ def _lost(agent: Agent, host: Host | None) -> Iterator[Step]:
         yield _step("hosts", f"{host.name} asks something before it can be used: answer that.", "")
         return
     if host.link is LinkState.REFUSED:
-        words = f"{host.name} will not have us: mend what it says, then it is tried again."
-        yield _step("host_check", words, host.name)
+        yield _step("host_check", f"{host.name} will not have us: see what it says, and mend that.", host.name)
+        yield _step("host_retry", "Then have it tried at once; by itself it is tried within five minutes.", host.name)
     elif host.link is LinkState.CONNECTING:
         yield Step(f"Wait: {host.name} is being connected, and says what runs there as soon as it is.")
     else:

@@ -94,6 +94,7 @@ def link_check(host: Host, now: int) -> Check:
     mends = {
         LinkState.ASKING: f"controlroom host answer {host.name} allow (compare the fingerprint first)",
         LinkState.CONNECTING: "wait a moment, then ask again",
+        LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is mended)",
     }
     by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
     return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if host.address != "local" else ""))

@@ -316,6 +316,17 @@ ACTIONS: tuple[Action, ...] = (
         footer=3,
     ),
     Action(
+        "host_retry",
+        "r",
+        "retry",
+        "Try to reach a host now: one that is lost, or that refused us until something was mended.",
+        "hosts",
+        "host",
+        changes=True,
+        verb="host retry NAME",
+        footer=6,
+    ),
+    Action(
         "host_take",
         "t",
         "take",

@@ -10,7 +10,8 @@ def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host:
     """Say why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
     if action.needs == "host":
         known = fleet.hosts.get(host or "")
-        return "choose a host first" if known is None else _no_take(known) if action.name == "host_take" else None
+        check_host = _HOST_CHECKS.get(action.name)
+        return "choose a host first" if known is None else check_host(known) if check_host else None
     if action.needs == "question" and host is not None:
         asks = host in fleet.hosts and fleet.hosts[host].question is not None
         return None if asks else f"{host} asks nothing now"
@@ -35,6 +36,13 @@ def _no_take(host: Host) -> str | None:
     if host.facts is not None and host.facts.owned:
         return f"this room owns {host.name} already"
     return None if host.link is LinkState.UP else f"{host.name} cannot be asked now"
+
+
+def _no_retry(host: Host) -> str | None:
+    return f"{host.name} is connected" if host.link is LinkState.UP else None
+
+
+_HOST_CHECKS: dict[str, Callable[[Host], str | None]] = {"host_take": _no_take, "host_retry": _no_retry}
 
 
 def _asks(fleet: Fleet, agent: Agent) -> str | None:

@@ -6,7 +6,6 @@ checked again here; nothing that a host said comes near a command line.
 
 import contextlib
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -16,11 +15,11 @@ import tempfile
 import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from controlroom.domain.address import Address, parse_address
 from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.fleet.home import Home
-from controlroom.fleet.hosts.address import Address, parse_address
+from controlroom.fleet.hosts.ssh_command import ALIVE, own_config, target
 from controlroom.meter.inert import inert
 from controlroom.meter.names import LOCAL, agent_name_problem, tmux_socket
 from controlroom.meter.redact import redact
@@ -141,24 +140,10 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str]) -> list[str]:
         "StrictHostKeyChecking": "yes",
         "ForwardAgent": "no", "ForwardX11": "no", "ClearAllForwardings": "yes", "PermitLocalCommand": "no",
         "RemoteCommand": "none", "ControlMaster": "no", "ControlPath": "none", "LogLevel": "ERROR",
-        "ConnectTimeout": "15", "ServerAliveInterval": "5", "ServerAliveCountMax": "3",
+        "ConnectTimeout": "15", **ALIVE,
     }  # fmt: skip
     given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     return [*ssh, "-tt", *given, *target(address), _remote(words)]
-
-
-def target(address: Address) -> list[str]:
-    """Give ssh's words for an address."""
-    user = ["-l", address.user] if address.user else []
-    port = ["-p", str(address.port)] if address.port else []
-    return [*user, *port, "--", address.host]
-
-
-def own_config() -> list[str]:
-    """Follow $HOME as the engine does, where it is not the account's: ssh itself looks only there."""
-    config = Path("~/.ssh/config").expanduser()
-    account = pwd.getpwuid(os.getuid()).pw_dir
-    return ["-F", str(config)] if os.path.realpath(account) != os.path.realpath(Path.home()) and config.exists() else []
 
 
 def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:

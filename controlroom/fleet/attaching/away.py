@@ -16,10 +16,11 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from controlroom.fleet.attaching.attach import Attachment, NoAttachment, own_config, target
+from controlroom.domain.address import Address, parse_address
+from controlroom.fleet.attaching.attach import Attachment, NoAttachment
 from controlroom.fleet.attaching.bridge import MARK
 from controlroom.fleet.attaching.reach_engine import EngineUnavailable, NoEngine, Stream
-from controlroom.fleet.hosts.address import Address, parse_address
+from controlroom.fleet.hosts.ssh_command import ALIVE, own_config, target
 from controlroom.meter.inert import inert
 from controlroom.meter.redact import redact
 
@@ -41,8 +42,7 @@ _PLACES = "$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin"
 
 _OPTIONS = {
     "ForwardAgent": "no", "ForwardX11": "no", "ClearAllForwardings": "yes", "PermitLocalCommand": "no",
-    "RemoteCommand": "none", "LogLevel": "ERROR", "ConnectTimeout": "15", "ServerAliveInterval": "5",
-    "ServerAliveCountMax": "3",
+    "RemoteCommand": "none", "LogLevel": "ERROR", "ConnectTimeout": "15", **ALIVE,
 }  # fmt: skip
 
 

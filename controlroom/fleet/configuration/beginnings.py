@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from controlroom.domain.address import parse_address
 from controlroom.fleet.configuration.config_reference import reference
 from controlroom.fleet.home import Home
-from controlroom.fleet.hosts.address import parse_address
 
 _MOST_BYTES = 1024 * 1024
 _MOST_FILES = 64

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from controlroom.domain.address import parse_address
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
 from controlroom.fleet.configuration.limit_settings import ApiTable, PlanTable
 from controlroom.fleet.configuration.money_settings import Budgets, BudgetTable, MoneyTable
 from controlroom.fleet.configuration.notify_settings import NotifyTable
 from controlroom.fleet.configuration.tables import Table as Table
-from controlroom.fleet.hosts.address import parse_address
 from controlroom.meter.names import LOCAL, host_name_problem
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")

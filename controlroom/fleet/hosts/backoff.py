@@ -2,7 +2,7 @@
 
 import random
 
-FIRST, KEEN, MOST = 0.5, 1.5, 30.0
+FIRST, KEEN, MOST = 0.5, 1.0, 30.0
 """Seconds: the first wait, those of the first minute (a network that was away is back soon), the longest, at most."""
 
 _KEEN_TRIES = 60
@@ -17,7 +17,7 @@ class Backoff:
 
     def next(self) -> float:
         """Give the seconds to wait now; the next wait will be longer."""
-        most = min(KEEN, FIRST * 2.0 ** min(self._tries, 2))
+        most = min(KEEN, FIRST * 2.0 ** min(self._tries, 1))
         if self._tries > _KEEN_TRIES:
             most = min(MOST, KEEN * 2.0 ** min(self._tries - _KEEN_TRIES, 16))
         self._tries += 1

@@ -11,6 +11,10 @@ class HostRefuses(Exception):
     """The host will not have us, or cannot run a node; only a person can change that. The text says what to do."""
 
 
+class LoginDenied(HostRefuses):
+    """The host does not let us in. Each try counts there as a failed login, and too many of them may get us banned."""
+
+
 class HostKeyUnknown(Exception):
     """The host showed a key we have never seen. A person must compare the fingerprint."""
 

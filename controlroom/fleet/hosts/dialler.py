@@ -1,12 +1,14 @@
 """The dialler of a host by its address. What SSH needs is loaded only when the first host needs it."""
 
 import asyncio
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from controlroom.fleet.hosts.address import parse_address
+from controlroom.domain.address import parse_address
 from controlroom.fleet.hosts.channel import Channel, Dialler
+from controlroom.fleet.hosts.connecting import Ways
 from controlroom.fleet.hosts.local import LocalDialler
 from controlroom.fleet.hosts.secrets import Secrets
 from controlroom.meter.names import LOCAL
@@ -15,8 +17,10 @@ from controlroom.meter.names import LOCAL
 class HostDialler:
     """Opens channels to a host, over SSH or (address `local`) as a subprocess."""
 
-    def __init__(self, host: str, address: str, known_hosts: Path, fingerprint: str = "") -> None:
-        """`known_hosts`: where accepted keys are kept; `fingerprint`: of a key to accept unasked.
+    def __init__(
+        self, host: str, address: str, known_hosts: Path, fingerprint: str = "", ways: Ways | None = None
+    ) -> None:
+        """`known_hosts`: where accepted keys are kept; `fingerprint`: of a key to accept unasked; `ways`: the room's.
 
         Raises `ValueError`, with a sentence for people, when `address` is none.
         """
@@ -25,6 +29,7 @@ class HostDialler:
         self._known_hosts = known_hosts
         self._trusted = {fingerprint} if fingerprint else set()
         self._secrets = Secrets()
+        self._ways = ways or Ways(time.monotonic)
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint when it is next shown, and remember it."""
@@ -40,6 +45,11 @@ class HostDialler:
             return await LocalDialler(self._host).dial()
         ssh: Any = await asyncio.to_thread(import_module, "controlroom.fleet.hosts.ssh")
         dialler: Dialler = ssh.SshDialler(
-            self._host, self._address, self._known_hosts, trusted=self._trusted, secrets=self._secrets
+            self._host,
+            self._address,
+            self._known_hosts,
+            trusted=self._trusted,
+            secrets=self._secrets,
+            ways=self._ways,
         )
         return await dialler.dial()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from controlroom.fleet.hosts.address import place_of
+from controlroom.domain.address import place_of
 
 _MAX_FILE = 16 * 1024 * 1024
 
@@ -50,21 +50,30 @@ class Stored(NamedTuple):
 class HostKeys:
     """What some known_hosts files hold. They are read anew for every connection."""
 
-    def __init__(self, files: Sequence[Path], parse: Parse) -> None:
-        """`parse` reads known_hosts text; it raises `ValueError` for what it does not understand."""
-        self._lines = [(path, number, line) for path in files for number, line in _lines_of(path)]
+    def __init__(self, files: Sequence[Path], parse: Parse, revoked: Sequence[Key] = ()) -> None:
+        """`parse` reads known_hosts text; it raises `ValueError` for what it does not understand.
+
+        `revoked`: keys that no host may show.
+        """
+        self._lines = [(path, number, line) for path in dict.fromkeys(files) for number, line in _lines_of(path)]
         self._parse = parse
+        self._revoked = revoked
 
     def match(self, host: str, port: int) -> tuple[list[Any], ...]:
         """Give the lists the SSH library wants: trusted keys, CA keys, revoked keys, and the same of X.509.
 
         A host at another port that no line names may show a key known for the plain name, as with OpenSSH.
         """
+        host = host.lower()
         found = self._lists(host, port, place_of(host, port))
         return found if port == 22 or any(found[:2]) else self._lists(host, port, host)
 
+    def is_revoked(self, key: Key) -> bool:
+        """Say whether a key is one that no host may show."""
+        return key in self._revoked
+
     def _lists(self, host: str, port: int, name: str) -> tuple[list[Any], ...]:
-        lists: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
+        lists: tuple[list[Any], ...] = ([], [], list(self._revoked), [], [], [], [])
         for _, _, parsed in self._about(host, port):
             for target, part in zip(lists, parsed.match(name, "", None), strict=True):
                 target.extend(part)
@@ -72,6 +81,7 @@ class HostKeys:
 
     def stored(self, host: str, port: int) -> list[Stored]:
         """Give the keys stored for just this host and port; a key of the same name at port 22 is another host's."""
+        host = host.lower()
         place = place_of(host, port)
         return [
             Stored(path, number, key)
@@ -83,7 +93,7 @@ class HostKeys:
         for path, number, line in self._lines:
             if _may_name(line, host, place_of(host, port)):
                 try:
-                    yield path, number, self._parse(line)
+                    yield path, number, self._parse(_names_in_small_letters(line))
                 except ValueError:
                     continue
 
@@ -95,7 +105,7 @@ def changed(name: str, place: str, shown: Key, stored: Sequence[Stored]) -> str:
         f"{name} ({place}) shows another host key than before: now {shown.get_fingerprint()}"
         f" ({shown.get_algorithm()}), stored {held}. Either the machine was set up anew, or somebody stands between it"
         f" and you. Nothing was sent. When you know that the new key is right, run"
-        f" `ssh-keygen -R '{place}' -f {stored[0].path}`, then retry"
+        f" `ssh-keygen -R '{place}' -f {stored[0].path}`"
     )
 
 
@@ -124,4 +134,12 @@ def _may_name(line: str, host: str, place: str) -> bool:
     """Say whether a line can be about a host; spares reading the keys of all others."""
     words = line.split(None, 2)
     names = words[1] if line.startswith("@") and len(words) > 1 else words[0]
-    return bool(re.search(r"[*?|!]", names)) or not {host, place}.isdisjoint(names.split(","))
+    return bool(re.search(r"[*?|!]", names)) or not {host, place}.isdisjoint(names.lower().split(","))
+
+
+def _names_in_small_letters(line: str) -> str:
+    """ssh compares names of hosts without regard to case, and looks for small letters in hashed ones (sshd(8))."""
+    if line.startswith("|"):
+        return line
+    marker, names, rest = re.fullmatch(r"(@\S+\s+)?(\S+)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
+    return f"{marker or ''}{names if names.startswith('|') else names.lower()}{rest}"

@@ -11,9 +11,9 @@ ReadKey = Callable[..., Any]
 """(path[, passphrase]) -> a key. Raises `OSError`, or `ValueError` (with `passphrase` in it when it wants one)."""
 
 
-def usual_files() -> list[str]:
-    """Give the keys that ssh tries when the config names none, as far as they are there."""
-    usual = [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
+def usual_files(known: Sequence[str] = ()) -> list[str]:
+    """Give the keys that are tried when the config names none, as far as they are there; `known`: to ssh itself."""
+    usual = known or [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
     return [path for path in usual if Path(path).expanduser().exists()]
 
 

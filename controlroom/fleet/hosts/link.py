@@ -15,7 +15,15 @@ from controlroom.domain.events import Event, LinkChanged
 from controlroom.domain.model import LinkState, Question
 from controlroom.fleet.hosts.asking import host_key_question, question_id
 from controlroom.fleet.hosts.backoff import Backoff
-from controlroom.fleet.hosts.channel import Channel, Dialler, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
+from controlroom.fleet.hosts.channel import (
+    Channel,
+    Dialler,
+    HostKeyUnknown,
+    HostRefuses,
+    LinkLost,
+    LoginDenied,
+    SecretWanted,
+)
 from controlroom.fleet.hosts.counted import Counted, read_counted
 from controlroom.fleet.hosts.inquiries import Answer
 from controlroom.fleet.hosts.translate import Setting, short, to_events, to_met, to_reply
@@ -37,11 +45,9 @@ SILENCE = 12.0
 GREETING = 30.0
 """Seconds a node has to answer our greeting."""
 
-REFUSED = 300.0
-"""Seconds between tries at a host that refuses us: a person may have changed that there."""
-
-DIALS = 5
-"""Links that may dial at once: sshd drops the start of logins beyond ten (`MaxStartups 10:30:100`)."""
+REFUSED_FIRST, DENIED_FIRST, REFUSED = 10.0, 60.0, 300.0
+"""Seconds until a host that refuses us is tried again, twice as long each time, up to the last: something may be mended
+there. A failed login waits longer: five in ten minutes get an address banned (fail2ban's defaults)."""
 
 MAX_AGENTS = 5_000
 MAX_OUTBOX = 16 * 1024 * 1024
@@ -82,6 +88,9 @@ class HostLink(Protocol):
     def send(self, message: wire.ToNode) -> bool:
         """Send, or say that the link is not up. Never waits."""
 
+    def retry(self) -> None:
+        """Try now instead of waiting."""
+
     def trust(self, question: str, accept: bool) -> None:
         """Take the answer to the host's question about its key, and go on."""
 
@@ -111,11 +120,10 @@ class Link:
         clock: Callable[[], int],
         rng: random.Random,
         *,
-        dials: asyncio.Semaphore | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock`: UTC ms; `dials`: shared by all links, bounds those that dial; `sleep`, `monotonic`: seconds."""
+        """`clock`: UTC ms; `sleep`, `monotonic`: seconds."""
         self.up = False
         self._host = host
         self._greet = greet
@@ -124,9 +132,9 @@ class Link:
         self._clock = clock
         self._sleep = sleep
         self._monotonic = monotonic
-        self._dials = dials or asyncio.Semaphore(DIALS)
         self._rng = rng
         self._backoff = Backoff(rng)
+        self._refusals = 0
         self._wake = asyncio.Event()
         self._told: tuple[LinkState, str] | None = None
         self._asked: HostKeyUnknown | None = None
@@ -146,6 +154,9 @@ class Link:
         """Try now instead of waiting; nothing happens to a link that is up."""
         if not self.up:
             self._backoff.reset()
+            self._refusals = 0
+            self._asked = self._wanted = None
+            self._tell(LinkState.CONNECTING)
             self._wake.set()
 
     def trust(self, question: str, accept: bool) -> None:
@@ -158,9 +169,8 @@ class Link:
             self._dialler.trust(asked.fingerprint)
             self.retry()
         else:
-            self._tell(
-                LinkState.REFUSED, f"its key {asked.fingerprint} was turned down: remove the host, or add it anew"
-            )
+            said = f"its key {asked.fingerprint} was turned down: remove the host, or be asked again"
+            self._tell(LinkState.REFUSED, f"{said}: {self._retry}")
 
     def tell(self, question: str, secret: str | None) -> None:
         """Take the answer to the question for a secret (None: it is not told); a late one changes nothing."""
@@ -168,10 +178,16 @@ class Link:
             return
         wanted, self._wanted = self._wanted[1], None
         if secret is None:
-            self._tell(LinkState.REFUSED, f"it wants {wanted.title}, which was not told: retry, or remove the host")
+            self._tell(
+                LinkState.REFUSED, f"it wants {wanted.title}, which was not told: {self._retry}, or remove the host"
+            )
         else:
             self._dialler.keep(wanted.key, secret)
             self.retry()
+
+    @property
+    def _retry(self) -> str:
+        return f"controlroom host retry {self._host}"
 
     # ----------------------------------------------------------------------- life
 
@@ -180,9 +196,7 @@ class Link:
         self._tell(LinkState.CONNECTING)
         while True:
             await self._pause(await self._try())
-            if self._wake.is_set():
-                self._wake.clear()
-                self._tell(LinkState.CONNECTING)
+            self._wake.clear()
 
     async def _pause(self, seconds: float | None) -> None:
         """Wait so long, or until woken; None: only until woken."""
@@ -202,8 +216,10 @@ class Link:
             self._ask_secret(wanted)
             return None
         except HostRefuses as refusal:
-            self._tell(LinkState.REFUSED, str(refusal))
-            return REFUSED
+            self._tell(LinkState.REFUSED, f"{refusal}; when that is mended: {self._retry}")
+            self._refusals += 1
+            first = DENIED_FIRST if isinstance(refusal, LoginDenied) else REFUSED_FIRST
+            return min(REFUSED, first * 2.0 ** min(self._refusals - 1, 10))
         except PeerError as error:
             self._tell(LinkState.LOST, f"{self._host}'s node broke the protocol: {short(str(error), 200)}")
             return self._backoff.longest()
@@ -216,8 +232,7 @@ class Link:
         return self._backoff.next()
 
     async def _connect_and_talk(self) -> None:
-        async with self._dials:
-            channel = await self._dialler.dial()
+        channel = await self._dialler.dial()
         self._talk = _Talk(self, channel)
         try:
             await self._talk.run()
@@ -230,6 +245,7 @@ class Link:
     def _met(self, welcome: wire.Welcome, setting: Setting) -> None:
         self.up, self._told = True, None
         self._backoff.reset()
+        self._refusals = 0
         self._wake.clear()
         self._sink.happened(to_met(welcome, setting))
 

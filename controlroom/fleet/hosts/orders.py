@@ -13,11 +13,13 @@ from controlroom.domain.events import Event, Ordered
 from controlroom.domain.intents import (
     AddHost,
     ForgetOn,
-    GiveSecret,
     Intent,
     KillOn,
+    LinkEffect,
     RemoveBudget,
     RemoveHost,
+    RetryHost,
+    RetryLink,
     SetBudget,
     SpawnOn,
     TakeHost,
@@ -89,8 +91,11 @@ class InFlight:
         return f"{self.record.host}/{self.record.agent}" if self.record.agent else ""
 
 
-def answered(link: "HostLink", effect: TrustKey | GiveSecret) -> str:
+def answered(link: "HostLink", effect: LinkEffect) -> str:
     """Tell a link what a person said; give the verb for the audit, which holds that a secret was told, never which."""
+    if isinstance(effect, RetryLink):
+        link.retry()
+        return "host retry"
     if isinstance(effect, TrustKey):
         link.trust(effect.question, effect.accept)
         return "trust" if effect.accept else "distrust"
@@ -101,6 +106,7 @@ def answered(link: "HostLink", effect: TrustKey | GiveSecret) -> str:
 def verb_of(intent: Intent) -> str:
     """`SpawnAgent` -> spawn, `AddHost` -> host add."""
     verbs: dict[type, str] = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
+    verbs[RetryHost] = "host retry"
     verbs |= {SetBudget: "budget set", RemoveBudget: "budget remove"}
     name = type(intent).__name__
     return (

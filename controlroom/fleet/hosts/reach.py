@@ -10,28 +10,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controlroom.fleet.hosts.address import Address, place_of
+from controlroom.domain.address import Address, place_of
 from controlroom.fleet.hosts.hostkeys import HostKeys
 from controlroom.fleet.hosts.ship import shown
+from controlroom.fleet.hosts.ssh_config import SYSTEM_CONFIG, HostConfig
 
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-_USER_CONFIG, _SYSTEM_CONFIG = "~/.ssh/config", "/etc/ssh/ssh_config"
+_USER_CONFIG = "~/.ssh/config"
+_CONNECT = 20.0
 
 
 @dataclass(frozen=True)
 class Deadlines:
     """Seconds that each part of connecting may take."""
 
-    connect: float = 20.0
-    """All of it for one machine: name, TCP, login."""
+    connect: float | None = None
+    """TCP to one machine, its name included; None: ConnectTimeout, else 20 s."""
     login: float = 15.0
-    """From TCP being there to being logged in; less than `connect`, so that the two are told apart."""
+    """From TCP being there to being logged in."""
     step: float = 60.0
     """Each step of putting the node there."""
     close: float = 2.0
     keepalive: float = 5.0
     """Between asyncssh's keepalives; a link is lost when two go without an answer, at three times this."""
+
+    def connecting(self, configured: float | None) -> float:
+        """Give the seconds that a machine has to take a connection; `configured`: its ConnectTimeout."""
+        return self.connect or configured or _CONNECT
 
 
 Identities = Sequence[Any] | tuple[()] | None
@@ -41,42 +47,59 @@ agent's; None: no key at all."""
 
 @dataclass(frozen=True)
 class Plan:
-    """How one machine is to be reached."""
+    """How one machine is to be reached, with the keys that are known and ours. Algorithms: (): the library's own."""
 
     address: Address
-    user: str
-    host: str
-    """What known_hosts calls it: HostKeyAlias, or the host that is dialled."""
-    port: int
-    config: Sequence[Path]
+    config: HostConfig
+    known_as: tuple[str, int]
+    """What known_hosts calls it: HostKeyAlias (as if at port 22), or the host and port that are dialled."""
     keys: HostKeys
-    algorithms: Sequence[str] | tuple[()]
+    algorithms: Sequence[str]
     ciphers: Sequence[str]
-    """In the order of preference; none: as the config says."""
+    key_exchanges: Sequence[str]
+    macs: Sequence[str]
+    signatures: Sequence[str]
     identities: "Identities"
+    publics: Sequence[bytes]
+    """Public keys and certificates of the identities: which of the agent's keys come first, or come at all."""
     left_out: Sequence[str]
     """Identity files that cannot be used, in words."""
     locked: Sequence[str]
     """Identity files with a passphrase that nobody has said yet."""
-    jumps: Sequence[Address]
+
+    @property
+    def user(self) -> str:
+        """Who logs in."""
+        return self.config.user
+
+    @property
+    def host(self) -> str:
+        """What is dialled."""
+        return self.config.host
+
+    @property
+    def port(self) -> int:
+        """Where it is dialled."""
+        return self.config.port
 
     @property
     def place(self) -> str:
         """Host and port as a known_hosts file writes them."""
-        return place_of(self.host, self.port)
+        return place_of(*self.known_as)
 
 
 def denied(name: str, plan: Plan) -> str:
     """Say that a machine took none of our keys."""
     tried = [Path(path).name for path in plan.identities or () if isinstance(path, str)] or ["the keys in ~/.ssh"]
-    tried += ["the ssh agent's"] if os.environ.get("SSH_AUTH_SOCK") else []
-    tried = ["none"] if plan.identities is None else tried
+    agent = os.environ.get("SSH_AUTH_SOCK") if plan.config.agent is None else plan.config.agent
+    tried += ["the ssh agent's"] if agent else []
+    tried = ["none"] if not plan.identities and not agent and plan.config.named else tried
     left_out = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
     port = f"-p {plan.port} " if plan.port != 22 else ""
     return (
         f"{name} refused our keys for user {plan.user} (tried {', '.join(tried)}{left_out}): add your public key there"
         f" with `ssh-copy-id {port}{plan.user}@{plan.address.host}`, or name the right key with IdentityFile in"
-        " ~/.ssh/config, then retry"
+        " ~/.ssh/config"
     )
 
 
@@ -93,13 +116,13 @@ def cut_off(name: str, plan: Plan, why: str, deadlines: Deadlines) -> str:
 def unreached(error: OSError, name: str, plan: Plan, deadlines: Deadlines) -> str:
     """Say why there is no connection at all."""
     numbers = {error.errno, *(int(number) for number in re.findall(r"Errno (\d+)", str(error)))}
-    at = f"{name}: {plan.place}"
+    at, seconds = f"{name}: {plan.place}", deadlines.connecting(plan.config.connect_seconds)
     if isinstance(error, socket.gaierror):
         return (
             f"{name}: the name {plan.host} is not known here ({shown(str(error))}): check the address and the network"
         )
     if isinstance(error, TimeoutError) or errno.ETIMEDOUT in numbers:
-        return f"{at} does not answer within {deadlines.connect:g} s: is it switched on, and is the way there open?"
+        return f"{at} does not answer within {seconds:g} s: is it switched on, and is the way there open?"
     if errno.ECONNREFUSED in numbers:
         return f"{at} refused the connection: nothing listens there; is sshd running, and is the port right?"
     if numbers & {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}:
@@ -121,7 +144,7 @@ def acknowledge_at_once(connected: Any) -> None:
 
 def config_files() -> list[Path]:
     """Give the ssh config files of the user and of the system."""
-    return [Path(name).expanduser() for name in (_USER_CONFIG, _SYSTEM_CONFIG)]
+    return [Path(name).expanduser() for name in (_USER_CONFIG, SYSTEM_CONFIG)]
 
 
 def known_hosts_files(given: Any) -> list[Path]:

@@ -98,7 +98,7 @@ async def board(host: str, channel: Channel, marker: str, offers: Offers = bundl
         try:
             bundles_here = await asyncio.to_thread(offers)
         except (ImportError, OSError) as error:
-            raise HostRefuses(f"Control Room is not whole here ({error}): install it again, then retry") from None
+            raise HostRefuses(f"Control Room is not whole here ({error}): install it again") from None
         return await _Boarding(host, channel, marker, patience).run(bundles_here)
     except BaseException:
         await channel.close()
@@ -223,7 +223,7 @@ def _no_python(host: str, line: bytes) -> str:
     has = f"has Python {' and '.join(found)}" if found else "has no python3"
     return (
         f"{host} {has}; Control Room needs {_OLDEST} or newer there: install one (Debian: apt-get install python3; or"
-        " `uv python install 3.12` without root) so that `python3` or `python3.12` is found when you log in, then retry"
+        " `uv python install 3.12` without root) so that `python3` or `python3.12` is found when you log in"
     )
 
 
@@ -235,12 +235,12 @@ def _trouble(host: str, report: dict[str, Any]) -> str:
     text = shown(str(report.get("text", "")))
     kind = report["trouble"]
     if report.get("name") in ("ENOSPC", "EDQUOT"):
-        return f"{host} has no room left for our node ({text}): free some 5 MB in ~/.cache there, then retry"
+        return f"{host} has no room left for our node ({text}): free some 5 MB in ~/.cache there"
     if report.get("name") in ("EACCES", "EROFS", "EPERM"):
-        return f"{host} does not let us write where our node is kept ({text}): make ~/.cache writable there, then retry"
+        return f"{host} does not let us write where our node is kept ({text}): make ~/.cache writable there"
     if kind == "foreign":
         path = shown(str(report.get("path", "")))
-        return f"on {host} others may write to {path}: run `chmod 700` on it there (and see whose it is), then retry"
+        return f"on {host} others may write to {path}: run `chmod 700` on it there (and see whose it is)"
     if kind == "damaged":
         return f"{host} received our node damaged: retry; if it stays so, its Python or its disk is not sound"
-    return f"{host} could not unpack our node ({text or shown(str(kind))}): put that right there, then retry"
+    return f"{host} could not unpack our node ({text or shown(str(kind))}): put that right there"

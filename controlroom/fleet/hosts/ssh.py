@@ -6,16 +6,23 @@ noticed by keepalives within 15 s. asyncssh leaves `exit_status` None when a lin
 
 import asyncio
 import os
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+from asyncssh.encryption import get_encryption_algs
+from asyncssh.kex import get_kex_algs
+from asyncssh.mac import get_mac_algs
+from asyncssh.public_key import get_certificate_algs, get_public_key_algs
 
-from controlroom.fleet.hosts.address import Address, parse_address
+from controlroom.domain.address import Address, parse_address
 from controlroom.fleet.hosts.bundle import bundles
-from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost
+from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, LoginDenied
+from controlroom.fleet.hosts.connecting import TUNNEL_RENEW, Ways
 from controlroom.fleet.hosts.hostkeys import HostKeys, Key, changed, remember
 from controlroom.fleet.hosts.identities import usable_of, usual_files
 from controlroom.fleet.hosts.reach import (
@@ -30,6 +37,11 @@ from controlroom.fleet.hosts.reach import (
 )
 from controlroom.fleet.hosts.secrets import Login, Secrets
 from controlroom.fleet.hosts.ship import Ended, Offers, board, command, new_marker, shown
+from controlroom.fleet.hosts.ssh_command import find_ssh
+from controlroom.fleet.hosts.ssh_config import HostConfig, resolve
+
+LEFT = ("as the config says",)
+"""In place of algorithms: the library reads them in the config."""
 
 _TAIL = 4096
 _MAX_JUMPS = 5
@@ -62,15 +74,18 @@ class SshDialler:
         own_known_hosts: Path,
         *,
         trusted: Iterable[str] = (),
-        config: Sequence[Path] | None = None,
+        config: Path | None = None,
         deadlines: Deadlines | None = None,
         offers: Offers = bundles,
         secrets: Secrets | None = None,
+        ways: Ways | None = None,
+        ssh: str | None = None,
     ) -> None:
         """`own_known_hosts`: where accepted keys are kept; `trusted`: fingerprints known from elsewhere.
 
-        `config`: ssh config files instead of the user's and the system's; `offers`: the bundles to ship; `secrets`:
-        what people have said for logging in here.
+        `config`: an ssh config file instead of the user's and the system's; `offers`: the bundles to ship; `secrets`:
+        what people have said for logging in here; `ways`: those of the room; `ssh`: the program that reads the config,
+        "" for none: then the library reads it.
         """
         self._host = host
         self._address = address
@@ -80,6 +95,8 @@ class SshDialler:
         self._deadlines = deadlines or Deadlines()
         self._offers = offers
         self._secrets = secrets or Secrets()
+        self._ways = ways or Ways(time.monotonic)
+        self._ssh = (find_ssh() or "") if ssh is None else ssh
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint when it is next shown, and remember it."""
@@ -119,18 +136,19 @@ class SshDialler:
 
     async def _reach(self, address: Address, path: list[asyncssh.SSHClientConnection], depth: int = 0) -> None:
         """Log in at `address`, through its jump hosts when nothing is open yet; the connections come into `path`."""
-        plan = await asyncio.to_thread(self._plan, address)
+        plan = await self._plan(address)
         if not path and depth < _MAX_JUMPS:
-            for jump in plan.jumps:
+            for jump in plan.config.jumps:
                 if jump.host != address.host:
                     await self._reach(jump, path, depth + 1)
         verdict = _Verdict(plan, self._trusted, Login(self._secrets, plan.place, plan.user))
         try:
-            path.append(await self._log_in(plan, verdict, path[-1] if path else None))
+            async with self._ways.to(plan.host, plan.port).turns:
+                path.append(await self._log_in(plan, verdict, path[-1] if path else None))
             verdict.login.succeeded()
         except asyncssh.PermissionDenied:
             wanted = self._secrets.passphrase_wanted(plan.locked[0]) if plan.locked else verdict.login.failed()
-            raise wanted or HostRefuses(denied(self._called(plan), plan)) from None
+            raise wanted or LoginDenied(denied(self._called(plan), plan)) from None
         except (asyncssh.Error, OSError, ValueError) as error:
             raise _explained(error, self._called(plan), plan, verdict, self._deadlines) from None
         if verdict.accepted is not None:
@@ -151,38 +169,40 @@ class SshDialler:
     async def _log_in(
         self, plan: Plan, verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
-        connection = await asyncssh.connect(
-            plan.address.host,
-            plan.address.port or (),
-            username=plan.address.user or (),
-            config=plan.config,
-            tunnel=tunnel,
-            client_factory=lambda: verdict,
-            known_hosts=lambda host, _address, port: plan.keys.match(host, port or 22),
-            server_host_key_algs=plan.algorithms,
-            encryption_algs=plan.ciphers,
-            client_keys=plan.identities,
-            ignore_encrypted=True,
-            preferred_auth=("publickey", "keyboard-interactive", "password"),
-            agent_forwarding=False,
-            x11_forwarding=False,
-            x509_trusted_certs=None,
-            gss_host=None,
-            compression_algs=["zlib@openssh.com", "none"],
-            keepalive_interval=self._deadlines.keepalive,
-            keepalive_count_max=2,
-            connect_timeout=self._deadlines.connect,
-            login_timeout=self._deadlines.login,
-        )
-        acknowledge_at_once(connection.get_extra_info("socket"))
+        config, seconds = plan.config, self._deadlines.connecting(plan.config.connect_seconds)
+        way = self._ways.to(plan.host, plan.port)
+        async with _Keys(plan) as keys:
+            connect = partial(asyncssh.connect, plan.host, plan.port, **_options(plan, keys, self._deadlines))
+            if tunnel is not None:
+                async with asyncio.timeout(seconds):
+                    race = way.race(partial(_begin, connect, verdict, tunnel), _drop, TUNNEL_RENEW)
+                    login = await race
+                return await login
+            if config.proxy_command or config.by_library:
+                return await connect(client_factory=lambda: verdict, connect_timeout=seconds)
+            async with asyncio.timeout(seconds):
+                connected = await way.connect(plan.host, plan.port, config.family, config.bind)
+            connection = await connect(client_factory=lambda: verdict, sock=connected)
+        acknowledge_at_once(connected)
         return connection
 
-    def _plan(self, address: Address) -> Plan:
-        """Read config and known_hosts for one machine. For a thread: `Match exec` waits. Raises `HostRefuses`."""
-        config = [path for path in self._config or config_files() if os.access(path, os.R_OK)]
+    async def _plan(self, address: Address) -> Plan:
+        """Read config and known_hosts for one machine. Raises `HostRefuses` and `LinkLost`."""
+        if self._ssh:
+            config = await resolve(self._host, address, self._ssh, self._config)
+        else:
+            config = await asyncio.to_thread(self._read, address)
+        try:
+            return await asyncio.to_thread(_plan_of, address, config, self._own, self._secrets)
+        except (ValueError, OSError, asyncssh.Error) as error:
+            raise HostRefuses(f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right") from None
+
+    def _read(self, address: Address) -> HostConfig:
+        """Have the library read the config, where there is no ssh. For a thread: `Match exec` waits."""
+        files = [self._config] if self._config else [path for path in config_files() if os.access(path, os.R_OK)]
         try:
             options = asyncssh.SSHClientConnectionOptions(
-                config=config,
+                config=files,
                 host=address.host,
                 port=address.port or (),
                 username=address.user or (),
@@ -190,11 +210,122 @@ class SshDialler:
                 known_hosts=b"",
                 x509_trusted_certs=None,
             )
-            return _plan_of(address, options, config, self._own, self._secrets)
+            return _config_of(options, files)
         except (ValueError, OSError, asyncssh.Error) as error:
-            raise HostRefuses(
-                f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right, then retry"
-            ) from None
+            raise HostRefuses(f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right") from None
+
+
+# --------------------------------------------------------------------------- one login
+
+
+def _options(plan: Plan, keys: Sequence[Any] | tuple[()] | None, deadlines: Deadlines) -> dict[str, Any]:
+    """Give the library's options: what the config says, and what is ours in any case. (): left to the library."""
+    config = plan.config
+    return {
+        "username": config.user or (),
+        "config": list(config.files),
+        "family": int(config.family) or (),
+        "proxy_command": list(config.proxy_command) or (),
+        "known_hosts": lambda *_: plan.keys.match(*plan.known_as),
+        "host_key_alias": config.alias or (),
+        "server_host_key_algs": _unless_left(plan.algorithms),
+        "encryption_algs": _unless_left(plan.ciphers),
+        "kex_algs": plan.key_exchanges,
+        "mac_algs": plan.macs,
+        "signature_algs": plan.signatures,
+        "client_keys": keys,
+        "client_certs": [path for path in config.certificates if os.path.exists(path)],
+        "agent_path": () if config.by_library else None,
+        "ignore_encrypted": True,
+        "preferred_auth": config.methods,
+        "env": () if config.variables is None else dict(config.variables),
+        "agent_forwarding": False,
+        "x11_forwarding": False,
+        "x509_trusted_certs": None,
+        "gss_host": None,
+        "compression_algs": ["none"],
+        "keepalive_interval": deadlines.keepalive,
+        "keepalive_count_max": 2,
+        "login_timeout": deadlines.login,
+    }
+
+
+def _unless_left(algorithms: Sequence[str]) -> Sequence[str]:
+    return () if algorithms == LEFT else algorithms
+
+
+async def _begin(
+    connect: "partial[Any]", verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection
+) -> "asyncio.Task[asyncssh.SSHClientConnection]":
+    """Begin to log in through a jump host; come back when the machine behind it has been reached."""
+    reached = asyncio.Event()
+
+    def made() -> _Verdict:
+        reached.set()
+        return verdict
+
+    login: asyncio.Task[asyncssh.SSHClientConnection]
+    login = asyncio.ensure_future(connect(client_factory=made, tunnel=tunnel))
+    waiting = asyncio.ensure_future(reached.wait())
+    try:
+        await asyncio.wait([login, waiting], return_when=asyncio.FIRST_COMPLETED)
+    except BaseException:
+        login.cancel()
+        raise
+    finally:
+        waiting.cancel()
+    if login.done():
+        login.result()
+    return login
+
+
+def _drop(login: "asyncio.Task[asyncssh.SSHClientConnection]") -> None:
+    def close(ended: "asyncio.Task[asyncssh.SSHClientConnection]") -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            ended.result().abort()
+
+    login.cancel()
+    login.add_done_callback(close)
+
+
+class _Keys:
+    """The keys to offer, in ssh's order: the agent's that the config names, its others, then files.
+
+    The agent is asked while this lasts.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._agent: asyncssh.SSHAgentClient | None = None
+
+    async def __aenter__(self) -> "Sequence[Any] | tuple[()] | None":
+        config, files = self._plan.config, self._plan.identities
+        if config.by_library:
+            return files
+        held = await self._held(os.environ.get("SSH_AUTH_SOCK", "") if config.agent is None else config.agent)
+        named = self._plan.publics
+        listed = sorted((key for key in held if key.public_data in named), key=lambda key: named.index(key.public_data))
+        others = [] if config.identities_only else [key for key in held if key.public_data not in named]
+        return [*listed, *others, *(files or ())] or None
+
+    async def _held(self, path: str) -> Sequence[asyncssh.SSHKeyPair]:
+        """Give the agent's keys; none when it does not answer."""
+        if not path:
+            return []
+        try:
+            async with asyncio.timeout(self.PATIENCE):
+                self._agent = await asyncssh.connect_agent(path)
+                return await self._agent.get_keys()
+        except (OSError, ValueError, asyncssh.Error):
+            return []
+
+    PATIENCE = 5.0
+    """Seconds that the agent may take to say what it holds."""
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._agent is not None:
+            self._agent.close()
+            await self._agent.wait_closed()
 
 
 class _Verdict(asyncssh.SSHClient):
@@ -211,7 +342,8 @@ class _Verdict(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Say whether to go on. asyncssh asks for unknown and for changed keys alike."""
         self.shown = key
-        if self._plan.keys.stored(self._plan.host, self._plan.port) or key.get_fingerprint() not in self._trusted:
+        known = self._plan.keys
+        if known.stored(*self._plan.known_as) or known.is_revoked(key) or key.get_fingerprint() not in self._trusted:
             return False
         self.accepted = key
         return True
@@ -233,7 +365,10 @@ class _Verdict(asyncssh.SSHClient):
 
     def problem(self, name: str, text: str) -> Exception:
         """Say what is wrong with the key that was shown."""
-        stored = self._plan.keys.stored(self._plan.host, self._plan.port)
+        stored = self._plan.keys.stored(*self._plan.known_as)
+        if self.shown is not None and self._plan.keys.is_revoked(self.shown):
+            listed = f"{self.shown.get_fingerprint()}, in {self._plan.config.revoked_keys}"
+            return HostRefuses(f"{name} shows a key that is revoked ({listed}): ask who runs it")
         if self.shown is None:
             return HostRefuses(f"{name}: {text}: look into known_hosts, or ask who runs it")
         if stored:
@@ -315,30 +450,90 @@ async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) 
 # --------------------------------------------------------------------------- what the config says
 
 
-def _plan_of(
-    address: Address, options: asyncssh.SSHClientConnectionOptions, config: Sequence[Path], own: Path, secrets: Secrets
-) -> Plan:
-    """Take out of the parsed config what is not left to asyncssh."""
+def _config_of(options: asyncssh.SSHClientConnectionOptions, files: Sequence[Path]) -> HostConfig:
+    """Take out of a config that the library has read what is not left to it."""
     given: Any = options.config.get
-    host = given("HostKeyAlias") or options.host
-    keys = HostKeys([*known_hosts_files(given), own], asyncssh.import_known_hosts)
-    files, only = given("IdentityFile") or usual_files(), bool(given("IdentitiesOnly"))
+    return HostConfig(
+        host=options.host,
+        user=options.username,
+        port=options.port,
+        alias=given("HostKeyAlias") or "",
+        known_hosts=known_hosts_files(given),
+        jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
+        identities=given("IdentityFile") or (),
+        named=bool(given("IdentityFile")),
+        identities_only=bool(given("IdentitiesOnly")),
+        host_key_algorithms=LEFT if given("HostKeyAlgorithms") else (),
+        ciphers=LEFT if given("Ciphers") else (),
+        files=files,
+        by_library=True,
+    )
+
+
+def _plan_of(address: Address, config: HostConfig, own: Path, secrets: Secrets) -> Plan:
+    """Read the files that a config names: known keys, and keys of ours. For a thread."""
+    known_as = (config.alias, 22) if config.alias else (config.host, config.port)
+    keys = HostKeys([*config.known_hosts, own], asyncssh.import_known_hosts, revoked=_revoked(config.revoked_keys))
+    files = config.identities if config.named else usual_files(config.identities)
+    only = config.by_library and config.identities_only
     usable, left_out, locked = usable_of(files, only, secrets, asyncssh.read_private_key)
-    named = bool(given("IdentityFile")) or not all(isinstance(key, str) for key in usable)
+    if config.by_library:
+        named = config.named or not all(isinstance(key, str) for key in usable)
+        identities = (usable if usable or not only else None) if named else ()
+    else:
+        identities = usable
+    plain = get_public_key_algs()
     return Plan(
         address=address,
-        user=options.username,
-        host=host,
-        port=options.port,
         config=config,
+        known_as=known_as,
         keys=keys,
-        algorithms=() if given("HostKeyAlgorithms") else _preferred(keys.match(host, options.port)),
-        ciphers=() if given("Ciphers") else _CIPHERS,
-        identities=(usable if usable or not only else None) if named else (),
-        left_out=left_out if given("IdentityFile") else (),
+        algorithms=_allowed(
+            "HostKeyAlgorithms", config.host_key_algorithms, [*get_certificate_algs(), *get_public_key_algs()]
+        )
+        or _preferred(keys.match(*known_as)),
+        ciphers=_allowed("Ciphers", config.ciphers, get_encryption_algs()) or _CIPHERS,
+        key_exchanges=_allowed("KexAlgorithms", config.key_exchanges, get_kex_algs()),
+        macs=_allowed("MACs", config.macs, get_mac_algs()),
+        signatures=_allowed("PubkeyAcceptedAlgorithms", config.signatures, plain),
+        identities=identities,
+        publics=[] if config.by_library else _publics([*files, *config.certificates]),
+        left_out=left_out if config.named else (),
         locked=locked,
-        jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
     )
+
+
+def _revoked(path: Path | None) -> Sequence[asyncssh.SSHKey]:
+    """Read RevokedHostKeys. As with ssh, no host is trusted while it cannot be read: raises `ValueError`."""
+    if path is None:
+        return ()
+    try:
+        return asyncssh.read_public_key_list(path)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise ValueError(f"RevokedHostKeys {path} cannot be read as a list of public keys ({error})") from None
+
+
+def _publics(files: Sequence[str]) -> list[bytes]:
+    """Give the public keys that belong to some files, and certificates among them."""
+    found: list[bytes] = []
+    for name in files:
+        path = str(Path(name).expanduser())
+        for each in (path, f"{path}.pub"):
+            for read in (asyncssh.read_certificate, asyncssh.read_public_key):
+                with suppress(OSError, ValueError, asyncssh.Error):
+                    found.append(read(each).public_data)
+    return found
+
+
+def _allowed(keyword: str, configured: Sequence[str], supported: Sequence[bytes]) -> Sequence[str]:
+    """Give those configured algorithms that the library has; (): none are configured. Raises `ValueError`."""
+    if configured == LEFT:
+        return LEFT
+    known = {name.decode() for name in supported}
+    found = tuple(name for name in configured if name in known)
+    if configured and not found:
+        raise ValueError(f"none of its {keyword} can be had here ({', '.join(configured)[:200]})")
+    return found
 
 
 def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
@@ -371,4 +566,4 @@ def _explained(error: Exception, name: str, plan: Plan, verdict: _Verdict, deadl
         case OSError():
             return LinkLost(unreached(error, name, plan, deadlines))
         case _:
-            return HostRefuses(f"{name}: {_why(error)}: put that right in the ssh config or the key files, then retry")
+            return HostRefuses(f"{name}: {_why(error)}: put that right in the ssh config or the key files")

@@ -116,6 +116,11 @@ def _host_take(room: Room, screen: RoomScreen) -> None:
         _ask(room, f"Take {name} for this control room?", what, "take", intents.TakeHost(name))
 
 
+def _host_retry(room: Room, screen: RoomScreen) -> None:
+    if name := screen.host_here():
+        room.order(intents.RetryHost(name), f"trying {name}")
+
+
 def _ask(room: Room, title: str, text: str, verb: str, intent: intents.Intent) -> None:
     from controlroom.tui.screens.sheets import ConfirmSheet
 
@@ -211,6 +216,7 @@ _DEEDS: dict[str, Deed] = {
     "host_add": _host_add,
     "host_remove": _host_remove,
     "host_check": host_check,
+    "host_retry": _host_retry,
     "host_take": _host_take,
     "mark": _overview(Overview.mark),
     "mark_all": _overview(Overview.mark_all),

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 
+from controlroom.domain.address import short_name
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
@@ -343,7 +344,7 @@ class HostForm(Form):
         address = self.value("address").strip()
         if not address:
             return "write its address first"
-        return AddHost(self.value("name").strip() or host_name(address), address)
+        return AddHost(self.value("name").strip() or short_name(address), address)
 
     def done(self) -> str:
         """It is in the room; whether it can be reached shows in its row."""
@@ -377,15 +378,6 @@ class SecretForm(Form):
     def leave(self) -> None:
         """Close, and forget what was typed."""
         self.dismiss()
-
-
-def host_name(address: str) -> str:
-    """Make a host's name from its address: `ann@vm1.example.org:2222` -> `vm1`; an IP address stays whole."""
-    place = address.rpartition("@")[2]
-    place = place.rsplit(":", 1)[0] if place.count(":") == 1 else place
-    first = place.split(".")[0]
-    kept = place if first.isdigit() else first
-    return "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in kept.lower()).strip("-.")[:41]
 
 
 def field_names(fields: Sequence[Field]) -> list[str]:

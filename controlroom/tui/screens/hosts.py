@@ -116,9 +116,10 @@ class HostsScreen(RoomScreen):
         return self.query_one(QuestionPanel)
 
     def items(self) -> list[Item]:
-        """Enter leads back when one host has the screen; only what others own can be taken."""
+        """Enter leads back when one host has the screen; only what is away is tried, only what others own is taken."""
         back = {"host_open": "all hosts"} if self.alone else {}
-        shown = [item for item in super().items() if item.action.name != "host_take" or not item.reason]
+        sometimes = ("host_take", "host_retry")
+        shown = [item for item in super().items() if item.action.name not in sometimes or not item.reason]
         return [replace(item, title=back.get(item.action.name, item.title)) for item in shown]
 
     def motions(self) -> list[Motion]:

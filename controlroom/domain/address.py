@@ -39,6 +39,16 @@ def parse_address(text: str) -> Address:
     return Address(host, user, int(port) if port else None)
 
 
+def short_name(address: str) -> str:
+    """Make a host's name from its address: the first label, or all of an IP address; "" when it is no address."""
+    try:
+        place = parse_address(address).host.partition("%")[0].lower()
+    except ValueError:
+        return ""
+    label = place if re.fullmatch(r"[0-9.]+|[0-9a-f:.]*:[0-9a-f:.]*", place) else place.split(".")[0]
+    return re.sub(r"[^a-z0-9._-]", "-", label).strip("-._")[:41]
+
+
 def place_of(host: str, port: int) -> str:
     """Name host and port as a known_hosts file does."""
     return host if port == 22 else f"[{host}]:{port}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.fleet.hosts.address import Address, parse_address, place_of
+from controlroom.domain.address import Address, parse_address, place_of, short_name
 
 GOOD = {
     "vm1": Address("vm1"),
@@ -73,6 +73,25 @@ def test_what_passes_is_plain(text: str) -> None:
     assert str(address).isascii()
     assert not set(str(address)) & set(" \"'$`\\;|&<>(){}*?!#~\n\t")
     assert not address.host.startswith("-")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("me@vm1.example.com:2222", "vm1"),
+        ("vm1", "vm1"),
+        ("me@10.0.0.5", "10.0.0.5"),
+        ("[2001:db8::1]:22", "2001-db8--1"),
+        ("root@fd00::2", "fd00--2"),
+        ("ann@[fe80::1%eth0]:22", "fe80--1"),
+        ("Ann.B@Big-Box", "big-box"),
+        ("ANN@Build_Box", "build_box"),
+        ("dead.beef.example", "dead"),
+        ("not an address", ""),
+    ],
+)
+def test_a_host_is_named_after_its_address(address: str, name: str) -> None:
+    assert short_name(address) == name
 
 
 def test_a_place_is_named_as_known_hosts_does() -> None:

@@ -1,0 +1,153 @@
+"""TCP to machines that may be away: several attempts race, so that a way that has healed is found at once.
+
+The kernel repeats the first packet of an attempt after 1, 3, 7 and 15 s (tcp(7), tcp_syn_retries): a way that heals in
+between stays unfound for seconds. So a new attempt begins every `RENEW` seconds, and lives for `LIFE`; the first one
+lives as long as the caller waits, for ways that are slow. A machine that has been away for long is tried more calmly.
+"""
+
+import asyncio
+import socket
+from asyncio.staggered import staggered_race
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+RENEW, TUNNEL_RENEW = 0.5, 1.5
+"""Seconds between two attempts at a machine that was there lately: from here, and through a jump host."""
+
+CALM = 5.0
+"""Seconds between two attempts at a machine that has been away for long."""
+
+LIFE = 3.0
+"""Seconds that an attempt lives, but for the first one: seven of them are under way at most."""
+
+LONG = 120.0
+"""Seconds without an answer after which a machine has been away for long."""
+
+LOGINS = 5
+"""Logins at one sshd at once: it drops the start of some beyond ten (`MaxStartups 10:30:100`)."""
+
+_NAMES = 1.0
+"""Seconds that name servers get before the addresses are taken that a name had before."""
+
+_NEXT_ADDRESS = 0.25
+"""Seconds after which the next address of a name is tried beside the last one (RFC 8305)."""
+
+_Address = tuple[Any, ...]
+
+
+class Way:
+    """The way to one machine: remembers its addresses, and since when it does not answer."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds, monotonic."""
+        self._clock = clock
+        self._silent_since: float | None = None
+        self._addresses: list[_Address] = []
+        self.turns = asyncio.Semaphore(LOGINS)
+        """Whoever logs in there holds one."""
+
+    async def connect(self, host: str, port: int, family: int = socket.AF_UNSPEC, bind: str = "") -> socket.socket:
+        """Give a connected socket; waits until cancelled while nothing answers. Raises `OSError` when it is refused.
+
+        `bind`: the address of ours to connect from.
+        """
+        addresses = await self._resolved(host, port, family)
+        return await self.race(partial(_connected, addresses, bind), _close, RENEW)
+
+    async def race(self, attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callable[[T], object], renew: float) -> T:
+        """Give what the first of some attempts gives; raises what it raises. `drop` takes back what another gave."""
+        now = self._clock()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        calm = now - self._silent_since > LONG
+        try:
+            found = await _first_of(attempt, drop, CALM if calm else renew)
+        except OSError:
+            self._silent_since = None  # something answered, if only to say no
+            raise
+        self._silent_since = None
+        return found
+
+    async def _resolved(self, host: str, port: int, family: int) -> list[_Address]:
+        loop = asyncio.get_running_loop()
+        asked = loop.create_task(loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM))
+        try:
+            await asyncio.wait([asked], timeout=_NAMES if self._addresses else None)
+            if asked.done():
+                self._addresses = list(asked.result())
+        except socket.gaierror as error:
+            if error.errno != socket.EAI_AGAIN or not self._addresses:
+                raise
+        finally:
+            asked.cancel()
+        return self._addresses
+
+
+class Ways:
+    """The ways of one room."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds, monotonic."""
+        self._clock = clock
+        self._ways: dict[tuple[str, int], Way] = {}
+
+    def to(self, host: str, port: int) -> Way:
+        """Give the way to a machine: the same one for all who go there."""
+        return self._ways.setdefault((host, port), Way(self._clock))
+
+
+async def _first_of(attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callable[[T], object], renew: float) -> T:
+    begun: list[asyncio.Task[T]] = []
+    loop = asyncio.get_running_loop()
+    winner: asyncio.Task[T] | None = None
+    try:
+        while winner is None:
+            begun.append(loop.create_task(attempt()))
+            done, _ = await asyncio.wait(begun, timeout=renew, return_when=asyncio.FIRST_COMPLETED)
+            winner = next(iter(done), None)
+            if winner is None and len(begun) > 1 + LIFE / renew:
+                await _give_up([begun.pop(1)], drop)
+        return winner.result()
+    finally:
+        await _give_up([task for task in begun if task is not winner], drop)
+
+
+async def _give_up(tasks: "list[asyncio.Task[T]]", drop: Callable[[T], object]) -> None:
+    for task in tasks:
+        task.cancel()
+    for given in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(given, BaseException):
+            drop(given)
+
+
+async def _connected(addresses: list[_Address], bind: str) -> socket.socket:
+    """Connect to the first of some addresses that answers."""
+    tries = [partial(_connect, info, bind) for info in addresses]
+    found: socket.socket | None
+    found, _, problems = await staggered_race(tries, _NEXT_ADDRESS)
+    if found is None:
+        raise next(problem for problem in problems if problem)
+    return found
+
+
+async def _connect(info: _Address, bind: str) -> socket.socket:
+    family, kind, protocol, _, address = info
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.setblocking(False)
+        if bind:
+            connection.bind((bind, 0))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _close(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.close()
