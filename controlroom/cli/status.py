@@ -9,6 +9,7 @@ from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.display import views
+from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.money.budget_words import amount
 from controlroom.domain.words import percent, size
@@ -33,6 +34,8 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
     if client.fleet.agents:
         output.data("")
         agent_table(client.fleet, now)
+    for alarm in worst_first(client.fleet):
+        output.talk(f"{alarm.level}: {alarm.text}")
     _teach(client.fleet)
     return Exit.DONE
 

@@ -111,3 +111,12 @@ class Alarm:
     since: int = 0
     agent: str = ""
     """The agent that it is about, by id."""
+
+
+_WORST_FIRST = ("danger", "warning", "notice")
+
+
+def urgency(alarm: Alarm) -> tuple[int, int, str]:
+    """Give what alarms are sorted by: the worst first, of equal ones the newest."""
+    rank = _WORST_FIRST.index(alarm.level) if alarm.level in _WORST_FIRST else len(_WORST_FIRST)
+    return rank, -alarm.since, alarm.text

@@ -171,6 +171,8 @@ class Agent:
     processes: int | None = None
     billing: str = ""
     """Who pays: `api` (dollars), `plan` (quota of a login), or nothing when it is not known."""
+    billing_doubt: str = ""
+    """How what its Claude says of who pays disagrees with what is set up on its host."""
     stray_key: str = ""
     """What moves it off the plan of its host though nothing asks for it: a variable, a setting; never the key."""
     spent: int | None = None

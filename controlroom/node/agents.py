@@ -87,6 +87,7 @@ def read_status(entry: Entry) -> AgentSeen | None:
         session=seen.session[:_TEXT],
         billing=seen.billing[:_TEXT],
         stray_key=seen.stray_key[:_TEXT],
+        billing_doubt=seen.billing_doubt[:_TEXT],
         pid=seen.pid if 1 < seen.pid < 2**31 else 0,
         question=question,
         evidence=tuple(replace(one, value=one.value[:_TEXT]) for one in seen.evidence[:_EVIDENCE]),

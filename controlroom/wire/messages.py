@@ -235,7 +235,9 @@ class AgentSeen:
     limited_until: int = 0
     denied: int = 0
     billing: str = ""
-    """Who pays for its messages: `api` or `plan`, "" for what is not Claude."""
+    """Who pays for its messages: `api` or `plan`, "" when that is not known, and for what is not Claude."""
+    billing_doubt: str = ""
+    """How what its Claude says of that disagrees with what is set up on its host."""
     stray_key: str = ""  # what moves it off its host's plan though nothing asks for it, by name
     grant: int = 0
     """The number of the grant that its runner goes by; 0: none."""

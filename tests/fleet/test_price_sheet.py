@@ -9,6 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from controlroom.fleet.configuration.toml_file import ConfigProblem
+from controlroom.fleet.configuration.toml_tables import read
 from controlroom.fleet.home import Home
 from controlroom.fleet.sheets import price_sheet
 from controlroom.fleet.sheets.list_prices import list_prices
@@ -18,6 +19,9 @@ from controlroom.meter.usage import Message, Usage
 
 NOW = 1_795_348_800_000
 """22 November 2026."""
+
+SPRING_2026, AUGUST_2026 = 1_775_000_000_000, 1_786_000_000_000
+BEFORE_OCTOBER_7 = 1_791_331_199_999
 
 PUBLISHED = {
     "claude-fable-5-2": ("8", "40", "10", "16", "0.2"),
@@ -48,6 +52,33 @@ def test_list_prices_are_the_published_ones(model: str) -> None:
     found = list_prices().find(model, NOW)
     assert found is not None
     assert [Fraction(rate * 10**6, DOLLAR) for rate in found.rates] == [Fraction(price) for price in PUBLISHED[model]]
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "counts", "dollars"),
+    [
+        ("claude-sonnet-4-5-20250929[1m]", NOW, (300_000,), "0.9"),
+        ("claude-sonnet-4-5", AUGUST_2026, (300_000, 1000), "0.915"),
+        ("claude-sonnet-4-5", SPRING_2026, (300_000,), "1.8"),
+        ("claude-sonnet-5-5", BEFORE_OCTOBER_7, (0, 0, 0, 0, 10**6), "0.2"),
+        ("claude-sonnet-5-5", BEFORE_OCTOBER_7 + 1, (0, 0, 0, 0, 10**6), "0.1"),
+        ("claude-mythos-5", NOW, (10**6, 10**6, 0, 0, 10**6), "61"),
+        ("claude-mythos-5-1", NOW, (10**6, 10**6, 10**6, 10**6, 10**6), "92.75"),
+    ],
+)
+def test_what_the_list_lacks_is_put_right(
+    room_home: Home, model: str, at: int, counts: tuple[int, ...], dollars: str
+) -> None:
+    priced = price_sheet.load(room_home).cost(Message("m", "r", at, model, Usage(*counts)))
+    assert priced.priced
+    assert Fraction(priced.pico, DOLLAR) == Fraction(dollars)
+
+
+def test_a_correction_goes_when_the_list_has_it() -> None:
+    listed, ours = list_prices(), price_sheet.corrected(list_prices())
+    for model in read(price_sheet.CORRECTIONS, price_sheet.CorrectionsFile).models:
+        theirs = [price for price in listed.prices if price.model == model]
+        assert theirs != [price for price in ours.prices if price.model == model], f"{model} can go from the file"
 
 
 def test_a_long_prompt_of_haiku_costs_five_times_as_much() -> None:

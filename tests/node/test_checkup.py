@@ -79,7 +79,11 @@ def test_a_status_that_is_not_understood_is_not_known(said: str) -> None:
 
 def test_a_plan_is_named(home: World) -> None:
     told = '{"loggedIn": true, "authMethod": "claude.ai", "subscriptionType": "max", "email": "ann@example.org"}'
-    assert checkup._login_by_status(told, "", {}) == {"logged_in": True, "login": "claude.ai max"}
+    assert checkup._login_by_status(told, "", {}) == {
+        "logged_in": True,
+        "login": "claude.ai max",
+        "billing_told": "plan",
+    }
 
 
 def test_the_state_folder_as_it_stands(tmp_path: Path) -> None:

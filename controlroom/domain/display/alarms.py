@@ -3,24 +3,19 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.gauges import Alarm, urgency
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import age
 
 if TYPE_CHECKING:
     from controlroom.domain.display.explain import Line
 
-_WORST_FIRST = ("danger", "warning", "notice")
 _TONES = {"danger": "bad", "warning": "warn"}
 
 
 def worst_first(fleet: Fleet) -> list[Alarm]:
     """Give all alarms, the worst first, of equal ones the newest."""
-    return sorted(fleet.alarms.values(), key=lambda alarm: (_rank(alarm), -alarm.since, alarm.text))
-
-
-def _rank(alarm: Alarm) -> int:
-    return _WORST_FIRST.index(alarm.level) if alarm.level in _WORST_FIRST else len(_WORST_FIRST)
+    return sorted(fleet.alarms.values(), key=urgency)
 
 
 def lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> "list[Line]":

@@ -46,6 +46,8 @@ class HostCheck:
     logged_in: bool | None = None
     login: str = ""
     login_problem: str = ""
+    billing: str = ""
+    billing_told: str = ""
     stray_key: str = ""
     git: str = ""
     environment_problem: str = ""
@@ -168,10 +170,15 @@ _LOGINS = {
     "claude.ai": "plan login",
     "oauth_token": "a token of a plan, from the environment",
     "api_key": "an API key: billed by use",
+    "api_key_helper": "an API key, from a helper: billed by use",
+    "third_party": "another cloud: billed by use",
     "ANTHROPIC_API_KEY": "an API key in the login shell's environment: billed by use",
     "ANTHROPIC_AUTH_TOKEN": "a bearer token in the login shell's environment",
     "CLAUDE_CODE_OAUTH_TOKEN": "a token of a plan, in the login shell's environment",
 }
+
+
+_PAYS = {"api": "an account that is billed", "plan": "a plan"}
 
 
 def _login(found: HostCheck, profiles: bool) -> Check:
@@ -181,8 +188,12 @@ def _login(found: HostCheck, profiles: bool) -> Check:
         beside = f"a plan's login, but {found.stray_key} goes before it: agents are billed by use"
         unset = 'unset it there, or let profiles say credential = "plan"'
         return Check("login", Verdict.WARN, beside, "take it out of there" if " in " in found.stray_key else unset)
+    if found.billing and found.billing_told and found.billing != found.billing_told:
+        doubt = f"{words}, but by what is set up here {_PAYS[found.billing]} pays: both kinds of budgets are to bind"
+        return Check("login", Verdict.WARN, doubt, "look into Claude's settings there, and give agents a credential")
     if found.logged_in:
-        return Check("login", Verdict.OK, words)
+        unsure = "" if found.billing or not found.claude else "; who pays is not known: both kinds of budgets bind"
+        return Check("login", Verdict.OK, words + unsure)
     mend = "run claude auth login there, as the user that agents run as; or use a profile with a credential"
     if found.logged_in is None:
         return Check("login", Verdict.UNKNOWN, found.login_problem or "not known", mend)

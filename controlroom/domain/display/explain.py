@@ -64,7 +64,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known: (`order` | `asks` | `until` | `ended` | `below` | `denied` | `key` | `line`, a sentence)."""
+    """More that is known, a sentence each: `order asks until ended below denied key pays line`."""
     steps: tuple[Step, ...]
 
 
@@ -190,10 +190,18 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "below", f"{agent.subagents} subagent{'s' * (agent.subagents > 1)} of it at work"
     if agent.denied:
         yield "denied", f"{agent.denied} things that it wanted to do were not allowed"
-    if billed := stray.words(agent):
-        yield "key", f"it {billed}"
+    yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+def _payer(agent: Agent) -> Iterator[tuple[str, str]]:
+    if billed := stray.words(agent):
+        yield "key", f"it {billed}"
+    if doubt := stray.doubt(agent):
+        yield "pays", f"not known: {doubt}"
+    elif agent.session and not agent.billing:
+        yield "pays", "not known: nothing on its host says for certain who does, so both kinds of budgets bind it"
 
 
 # --------------------------------------------------------------------------- for people, for scripts

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from controlroom.domain.gauges import urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.words import age, dollars
@@ -281,6 +282,10 @@ def status(fleet: Fleet, now: int) -> dict[str, Any]:
         "money": vars(fleet.money) if fleet.money else None,
         "hosts": [_host_status(host) for host in _by_name(fleet.hosts.values())],
         "agents": [_agent_status(fleet, agent) for agent in sorted(fleet.agents.values(), key=lambda a: a.id)],
+        "alarms": [
+            {"text": alarm.text, "level": alarm.level, "since": iso(alarm.since), "agent": alarm.agent or None}
+            for alarm in sorted(fleet.alarms.values(), key=urgency)
+        ],
     }
 
 
@@ -348,6 +353,7 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "processes": agent.processes,
         "subagents": agent.subagents,
         "billing": agent.billing or None,
+        "billing_doubt": agent.billing_doubt or None,
         "spent_micro_usd": agent.spent,
         "started": iso(agent.started),
         "ended": iso(agent.ended),

@@ -1,4 +1,4 @@
-"""A key that moves an agent off the plan of its host, though nothing asks for it: said until it is over."""
+"""Who pays for an agent is not whom it was meant to be, or two sources disagree: said until it is over."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,9 +20,17 @@ def words(agent: Agent) -> str:
     return f"uses {agent.stray_key} and not the plan of {agent.host}, so that its messages are billed: {mend}"
 
 
+def doubt(agent: Agent) -> str:
+    """Say that two sources disagree about who pays for an agent, and what to do; "" when they do not."""
+    if not agent.billing_doubt:
+        return ""
+    check = f"see claude auth status on {agent.host}"
+    return f"{agent.billing_doubt}: until that is settled both kinds of budgets bind it; {check}"
+
+
 def watched(fleet: Fleet, host: str, seen: Iterable[Agent]) -> Fleet:
     """Raise and end the alarms of a host's agents, of which these have just been seen."""
-    if not any(agent.stray_key for agent in seen) and not any(about.startswith(_ABOUT) for about in fleet.alarms):
+    if not any(map(_strays, seen)) and not any(about.startswith(_ABOUT) for about in fleet.alarms):
         return fleet
     mine = f"{_ABOUT}{host}/"
     kept = {about: alarm for about, alarm in fleet.alarms.items() if not about.startswith(mine)}
@@ -32,8 +40,9 @@ def watched(fleet: Fleet, host: str, seen: Iterable[Agent]) -> Fleet:
 
 
 def _strays(agent: Agent) -> bool:
-    return bool(agent.stray_key) and not agent.has_ended
+    return bool(agent.stray_key or agent.billing_doubt) and not agent.has_ended
 
 
 def _alarm(agent: Agent) -> Alarm:
-    return Alarm(f"{agent.id} {words(agent)}", since=agent.started or agent.since, agent=agent.id)
+    text = f"{agent.id} {words(agent)}" if agent.stray_key else f"{agent.id}: {doubt(agent)}"
+    return Alarm(text, since=agent.started or agent.since, agent=agent.id)

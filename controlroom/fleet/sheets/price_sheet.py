@@ -1,4 +1,4 @@
-"""The room's price sheet: list prices out of a pinned package, and the user's own on top.
+"""The room's price sheet: list prices out of a pinned package, what it lacks, and the user's own on top.
 
 The package is asked in a short process of its own, once for each of its versions. `prices.toml` beside config.toml
 names what it lacks (another model, a price of its own day) and what is negotiated; it is checked like the config.
@@ -27,6 +27,7 @@ from controlroom.meter.sheet_file import from_value
 
 PACKAGE = "genai-prices"
 LISTER = "controlroom.fleet.sheets.list_prices"
+CORRECTIONS = Path(__file__).parent / "data" / "prices.toml"
 DEADLINE = 60.0
 """Seconds that reading the package may take."""
 
@@ -72,9 +73,15 @@ class PricesFile(Table):
     models: dict[str, ModelTable] = Field(default_factory=dict)
 
 
+class CorrectionsFile(Table):
+    """All of what is shipped where the package is wrong: each model with its prices from day to day."""
+
+    models: dict[str, list[ModelTable]] = Field(default_factory=dict)
+
+
 def load(home: Home) -> Sheet:
     """Give the room's sheet. Raises `ConfigProblem` for a wrong prices.toml, or when there are no list prices."""
-    return _with_own(_listed(home), read(home.prices, PricesFile), home.prices)
+    return _with_own(corrected(_listed(home)), read(home.prices, PricesFile), home.prices)
 
 
 def check(home: Home) -> None:
@@ -95,6 +102,14 @@ def _listed(home: Home) -> Sheet:
         raise ConfigProblem(f"the list prices of {PACKAGE} cannot be read: {error}") from None
     _keep(kept, said)
     return sheet
+
+
+def corrected(listed: Sheet) -> Sheet:
+    """Put right what the package lacks."""
+    ours = read(CORRECTIONS, CorrectionsFile).models
+    prices = [price for price in listed.prices if price.model not in ours]
+    prices += [_price(name, table) for name, tables in ours.items() for table in tables]
+    return Sheet(prices, aliases=listed.aliases, source=listed.source)
 
 
 def _asked() -> bytes:

@@ -16,14 +16,14 @@ from controlroom.meter.loose import table, tables, text, whole
 from controlroom.meter.redact import redact
 from controlroom.meter.usage import moment
 from controlroom.node import folder
-from controlroom.node.files import open_regular
+from controlroom.node.claude import kept_json
 from controlroom.wire.records import FORMAT
 
 MOST_PERCENT = 1000.0
 """A window cannot be used further than this: it is damage, and nothing is known."""
 
 _MOST_WINDOWS = 32
-_NAME_LIMIT, _CONFIG_LIMIT = 60, 16 * 1024 * 1024
+_NAME_LIMIT = 60
 _FAR = 10**14
 _QUESTION = "windows"
 _OVERAGE = "overage"
@@ -35,7 +35,6 @@ IN_USE = "in_use"
 
 _STATUSES = ("allowed", "allowed_warning", "rejected")
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
-_ACCOUNT = b'"oauthAccount"'
 
 Window = dict[str, Any]
 """The fields of `wire.limits.WindowSeen` but its name."""
@@ -166,22 +165,9 @@ def account_of(environ: Mapping[str, str]) -> str:
         return f"token {hashlib.sha256(token.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
     place = environ.get("CLAUDE_CONFIG_DIR") or environ.get("HOME") or os.path.expanduser("~")
     try:
-        return _named_login(_kept_account(os.path.join(place, ".claude.json")))
-    except (OSError, ValueError, RecursionError):
+        return _named_login(table(kept_json.entry(os.path.join(place, ".claude.json"), "oauthAccount")))
+    except OSError:
         return ""
-
-
-def _kept_account(path: str) -> Mapping[str, Any]:
-    """Read just the entry about the account: the file also holds what was asked in every project, and may be large."""
-    descriptor, size = open_regular(path)
-    try:
-        data = os.read(descriptor, min(size, _CONFIG_LIMIT))
-    finally:
-        os.close(descriptor)
-    before, found, rest = data.partition(_ACCOUNT)
-    del before, data
-    value = rest[:65_536].decode("utf-8", "replace").lstrip(" \t\r\n:") if found else "{}"
-    return table(json.JSONDecoder().raw_decode(value)[0])
 
 
 def _named_login(account: Mapping[str, Any]) -> str:

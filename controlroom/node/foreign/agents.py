@@ -13,7 +13,7 @@ from typing import NamedTuple
 from controlroom.meter.names import ADOPTED
 from controlroom.meter.redact import redact
 from controlroom.meter.states import State
-from controlroom.node.claude import payer
+from controlroom.node.claude import login, payer
 from controlroom.node.foreign.claudes import (
     NAMES,
     Running,
@@ -122,7 +122,8 @@ class _Agent:
         session, path = self.session.id, self.transcript.path
         run = hashlib.sha256(f"{session} {self.key}".encode()).hexdigest()[:15]
         busy = self.state is not State.IDLE
-        return Running(self.name, session, run, self.created, path, busy) if session in path else None
+        running = Running(self.name, session, run, self.created, path, busy, self.billing)
+        return running if session in path else None
 
     def seen(self) -> AgentSeen:
         """Say what is known of it."""
@@ -311,7 +312,11 @@ class Foreign:
             agent.become(session.state, session.since or _now(), _told(session))
         before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
         if agent.cwd != before and (environ := processes.environment(agent.pid)):
-            agent.billing, agent.stray_key = payer.billing(environ, agent.cwd), payer.stray(environ, agent.cwd)[:200]
+            program = processes.program(agent.pid)
+            argv = program.argv if program else ()
+            interactive = {"-p", "--print"}.isdisjoint(argv)
+            agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
+            agent.stray_key = payer.stray(environ, agent.cwd, arguments=argv)[:200]
         agent.hear("session file", Said(session.state.value, session.words) if session else None)
         agent.hear("process", Said("", f"process {agent.pid} lives"))
         agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None)

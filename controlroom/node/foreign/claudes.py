@@ -66,6 +66,8 @@ class Running(NamedTuple):
     """UTC ms."""
     transcript: str
     busy: bool
+    billing: str = ""
+    """Who pays (`node.claude.login`)."""
 
 
 class SessionFile:

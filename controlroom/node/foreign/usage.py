@@ -132,7 +132,8 @@ class _Session:
         if not records:
             return None
         place = UsagePlace(self.latest.name, _number(self.latest.session, path), start, mark)
-        return UsageSeen(place, end, b"".join(map(to_line, records)).decode(), self.latest.session)
+        data = b"".join(map(to_line, records)).decode()
+        return UsageSeen(place, end, data, self.latest.session, self.latest.billing)
 
     def _settled(self, path: str) -> bool:
         """Tell, once, whether a file that is read to its end is one of a session that has ended."""

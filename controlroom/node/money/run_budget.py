@@ -83,7 +83,7 @@ class RunBudget:
     def begin(self, billing: str, now: float, clock: int) -> str:
         """Read what the run begins with (`clock`: UTC milliseconds); give why it must not begin, "" when it may.
 
-        `billing`: who pays for it (`payer.billing`).
+        `billing`: who pays for it (`login.Login`).
         """
         self._billing = billing
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from controlroom.meter.loose import table, text
 from controlroom.meter.reports import pico_of
-from controlroom.node.claude import payer, usage_question
+from controlroom.node.claude import login, payer, usage_question
 from controlroom.node.claude.nested import LATE, Nested, NestedClaude, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.claude.transcript import config_folder
@@ -31,7 +31,9 @@ class Money:
     def __init__(self, order: Order, session: Callable[[], str]) -> None:
         """`session` gives the session of the agent, "" while it is not known."""
         self.billing = ""
-        """Who pays (`payer.billing`); "" for what is not Claude."""
+        """Who pays (`login.Login`); "" when it is not known, and for what is not Claude."""
+        self.doubt = ""
+        """How what its Claude says of that disagrees."""
         self._order, self._session = order, session
         self._metered = order.spec.kind != "command"
         self._budget = RunBudget(order.grant, metered=self._metered)
@@ -50,8 +52,10 @@ class Money:
 
         `environ` is the agent's, with the folder that it works in as PWD.
         """
-        self.billing = payer.billing(environ, environ["PWD"]) if self._metered else ""
-        self._windows = self._budget.windows = PlanWindows(environ) if self.billing == "plan" else None
+        spec = self._order.spec
+        self.billing = payer.of_spec(environ, environ["PWD"], spec).billing if self._metered else ""
+        has_windows = self._metered and self.billing != "api"
+        self._windows = self._budget.windows = PlanWindows(environ) if has_windows else None
         return self._budget.begin(self.billing, time.monotonic(), _now())
 
     def watch(self, environ: Mapping[str, str], cwd: str, session: str) -> None:
@@ -80,6 +84,7 @@ class Money:
         now = time.monotonic()
         if self._usage and (answer := usage_question.answer(event)):
             self._answered(self._usage, *answer)
+        self._told_who_pays(payer.told_by(event))
         if self._windows:
             self._windows.hear(event, _now())
         if self._usage:
@@ -112,6 +117,7 @@ class Money:
 
     def told(self, status_line: dict[str, Any]) -> None:
         """Take what Claude has told its status line: how far its plan is used, and what its session has cost by now."""
+        self._told_who_pays("plan" if status_line.get("rate_limits") else "")
         if self._windows:
             self._windows.told(status_line, _now())
         pico = pico_of(table(status_line.get("cost")).get("total_cost_usd"))
@@ -169,7 +175,7 @@ class Money:
 
         Where another pays for it than for the agent, it is not known of the run who pays.
         """
-        billing = payer.billing({"HOME": "/", **one.environ}, one.cwd)
+        billing = login.find(one.environ, one.cwd).billing
         if self._usage is None:
             self.billing = billing
             self.watch(self._environ, self._cwd, "")
@@ -202,9 +208,16 @@ class Money:
         """Say how many subagents of the agent are at work; None: not known."""
         return self._budget.subagents
 
-    def fields(self, *, last: bool) -> dict[str, int | None]:
+    def fields(self, *, last: bool) -> dict[str, Any]:
         """Give what the status is to say; `last`: the agent has ended."""
-        return self._budget.fields(last=last)
+        doubt = {"billing_doubt": self.doubt} if self.doubt else {}
+        return {**self._budget.fields(last=last), **doubt}
+
+    def _told_who_pays(self, told: str) -> None:
+        """Take what Claude says. Where it is not what is set up here, nobody knows: both kinds of budgets bind it."""
+        if self._metered and not self.doubt and (doubt := payer.doubt(self.billing, told)):
+            self.doubt, self.billing = doubt, ""
+            self._budget.paid_by("")
 
 
 def _now() -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from controlroom.meter.redact import redact
 from controlroom.node import folder
-from controlroom.node.claude.payer import KEYS, PLAN_TOKEN
+from controlroom.node.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
 from controlroom.node.outcome import Unfit, from_status
 from controlroom.node.runner.agent_process import find_program, printed
 from controlroom.node.spec import Credential, Spec
@@ -100,7 +100,7 @@ def read_env_file(path: str) -> dict[str, str]:
 
 def _log_in(environ: dict[str, str], credential: Credential) -> None:
     if credential.plan:
-        for name in KEYS:
+        for name in BEFORE_PLAN:
             environ.pop(name, None)
         return
     secret = ""
@@ -110,7 +110,7 @@ def _log_in(environ: dict[str, str], credential: Credential) -> None:
         secret = _from_command(credential.command, environ)
     else:
         return
-    for name in (*KEYS, PLAN_TOKEN):
+    for name in (*KEYS, *CLOUDS, PLAN_TOKEN):
         environ.pop(name, None)
     value = _checked(secret, "file" if credential.file else "command")
     environ[PLAN_TOKEN if value.startswith(_OAUTH_PREFIX) else "ANTHROPIC_API_KEY"] = value

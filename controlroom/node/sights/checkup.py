@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controlroom.node import host
-from controlroom.node.claude import payer
+from controlroom.node.claude import login, payer
 from controlroom.node.place import Place
 from controlroom.node.runner.agent_process import find_program
 from controlroom.node.runner.shell import LoginEnvironment
@@ -31,18 +31,22 @@ DEADLINE = 6.0
 _KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _TEXT, _DEPTH = 300, 4
+_FIRST = "firstParty"
+_BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": login.API, "third_party": login.API}
+"""Who pays by the `authMethod` that Claude names; `oauth_token` is every bearer token, and tells nothing."""
 
 
-def checked(number: int, place: Place, login: LoginEnvironment) -> Checked:
+def checked(number: int, place: Place, shell: LoginEnvironment) -> Checked:
     """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own."""
-    environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **login.variables}
+    environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
     return Checked(
         number,
         python=".".join(str(part) for part in sys.version_info[:3]),
         tmux=host.tmux_version(place.tmux.program),
         git=_version_of("git", environ).removeprefix("git version "),
-        environment_problem=login.problem,
+        environment_problem=shell.problem,
         **_claude(environ),
+        billing=login.find(environ, environ["HOME"]).billing,
         stray_key=payer.stray(environ, environ["HOME"])[:_TEXT],
         **_disk_and_memory(place.state),
         **_sshd(),
@@ -111,7 +115,8 @@ def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dic
     if method == "oauth_token" and environ.get("ANTHROPIC_AUTH_TOKEN"):
         method = "ANTHROPIC_AUTH_TOKEN"
     words = [word for word in (method, plan) if isinstance(word, str)]
-    return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT]}
+    told = _BILLED_BY.get(method, "") if value.get("apiProvider", _FIRST) == _FIRST else login.API
+    return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT], "billing_told": told}
 
 
 # --------------------------------------------------------------------------- the machine
