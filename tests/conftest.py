@@ -9,6 +9,7 @@ import gc
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -155,6 +156,37 @@ def warden() -> Iterator[Warden]:
     guard = Warden()
     yield guard
     guard.close()
+
+
+@pytest.fixture(autouse=True)
+def no_database_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test closes every SQLite connection that it opens.
+
+    From Python 3.13 on, a connection that is collected while open is a warning, which fails whichever test happens to
+    run then; older ones say nothing.
+    """
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connect_and_note(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connect_and_note)
+    yield
+    left = [connection for connection in opened if is_open(connection)]
+    for connection in left:
+        connection.close()
+    assert not left, f"{len(left)} SQLite connections were left open"
+
+
+def is_open(connection: sqlite3.Connection) -> bool:
+    """Whether a connection still has its database open."""
+    try:
+        connection.in_transaction  # noqa: B018 - it asks
+    except sqlite3.ProgrammingError:
+        return False
+    return True
 
 
 # -- a place of one's own

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from controlroom import __version__
 from controlroom.domain.intents import Intent
@@ -38,10 +38,14 @@ class Room:
             tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in self.hosts)
             home.config.write_text(f"local = false\n{tables}")
             home.config.chmod(0o600)
+        settings = config.load(home)
         self.ledger = Ledger(home.ledger, "room-1", opener)
-        self.engine = Engine(home, config.load(home), self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
+        with ExitStack() as unless_made:
+            unless_made.callback(self.ledger.close)
+            self.engine = Engine(home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
+            unless_made.pop_all()
         self.stopped = asyncio.Event()
-        self.server = Server(self.engine, self.stopped.set, config.load(home).withheld)
+        self.server = Server(self.engine, self.stopped.set, settings.withheld)
 
     def open_link(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
         scripted = self.hosts.setdefault(host, ScriptedHost(host))

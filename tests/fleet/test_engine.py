@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -387,7 +388,8 @@ async def test_the_audit_says_who_did_what_and_what_came_of_it() -> None:
 
 
 def last_op(here: Room) -> int:
-    return connect(here.home.ledger).execute("select max(op) from orders").fetchone()[0]  # type: ignore[no-any-return]
+    with closing(connect(here.home.ledger)) as database:
+        return database.execute("select max(op) from orders").fetchone()[0]  # type: ignore[no-any-return]
 
 
 async def test_order_numbers_are_never_used_twice() -> None:

@@ -61,8 +61,10 @@ class Books:
 
 
 @pytest.fixture
-def books(ledger: Ledger) -> Books:
-    return Books(ledger)
+def books(ledger: Ledger) -> Iterator[Books]:
+    kept = Books(ledger)
+    yield kept
+    kept.ledger.close()
 
 
 def agent(epoch: int = 1, state: State = State.WORKING, started: int = NOON, ended: int = 0, **more: Any) -> Agent:
