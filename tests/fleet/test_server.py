@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from controlroom import __version__
 from controlroom.domain import events, intents
+from controlroom.domain.model import Fleet
 from controlroom.fleet.client import Client, EngineUnavailable
 from controlroom.fleet.conversation.protocol import (
     MAX_REQUEST,
@@ -334,6 +335,7 @@ async def test_when_the_engine_ends_every_wait_ends_with_a_sentence() -> None:
         ]
         await here.until(lambda: "vm1/a1" in client.fleet.agents)
         first = await waits[0]
+        assert isinstance(first, Fleet)
         assert first.hosts.keys() == client.fleet.hosts.keys()
         await here.server.close()
         for wait in waits[1:]:
