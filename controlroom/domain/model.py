@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.tables import hosted, table
 from controlroom.meter.names import ADOPTED, LOCAL
 from controlroom.meter.states import ENDED, LIVE, State, has_ended, lives
 
@@ -278,9 +279,16 @@ class Fleet:
     alarms: Mapping[str, Alarm] = field(default_factory=dict)
     """By what they are about, as `ledger` or `budget day`."""
 
+    def __post_init__(self) -> None:
+        """Have the records in tables, whatever they were given in: to change one is cheap, however many there are."""
+        object.__setattr__(self, "agents", hosted(self.agents))
+        for part in ("hosts", "budgets", "headroom", "alarms"):
+            object.__setattr__(self, part, table(getattr(self, part)))
+
     def agents_on(self, host: str) -> list[Agent]:
-        """Give the agents of one host, in no particular order."""
-        return [agent for agent in self.agents.values() if agent.host == host]
+        """Give the agents of one host, in no particular order. What others have costs nothing."""
+        agents = hosted(self.agents)
+        return [*agents.on(host).values(), *agents.adopted_on(host).values()]
 
     def reachable(self, agent: Agent) -> bool:
         """Say whether the agent's host can be asked right now."""
@@ -306,7 +314,8 @@ class Fleet:
         """Give the agents that `text` may mean: an id, or a name (on several hosts perhaps)."""
         if "/" in text:
             return [self.agents[text]] if text in self.agents else []
-        return [agent for agent in self.agents.values() if agent.name == text]
+        ids = (f"{host}/{text}" for host in self.hosts)
+        return [self.agents[id_] for id_ in ids if id_ in self.agents]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 
 KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
@@ -44,23 +45,21 @@ class News:
     """What must still be so when it is told: the id of a question, for one."""
 
 
-def happened(old: Fleet, new: Fleet, now: int, began: int) -> list[News]:
-    """Give the news between two fleets; what was so before the engine `began` to look is none."""
+def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> list[News]:
+    """Give the news between two fleets, of what changed; what was so before the engine `began` to look is none."""
     found: list[News] = []
-    if new.agents is not old.agents:
-        for key, agent in new.agents.items():
-            if (before := old.agents.get(key)) is not agent and not agent.adopted:
-                found += _of_agent(before, agent, now, began)
-    if new.hosts is not old.hosts:
-        for name, host in new.hosts.items():
-            if (known := old.hosts.get(name)) is not host and known is not None:
-                found += _of_host(known, host, now, began)
-    if new.alarms is not old.alarms:
-        found += [
-            News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now)
-            for about, alarm in new.alarms.items()
-            if old.alarms.get(about) != alarm and alarm.level != "notice"
-        ]
+    for key in sorted(changes.agents):
+        agent = new.agents.get(key)
+        if agent is not None and not agent.adopted:
+            found += _of_agent(old.agents.get(key), agent, now, began)
+    for name in sorted(changes.hosts):
+        before, host = old.hosts.get(name), new.hosts.get(name)
+        if before is not None and host is not None:
+            found += _of_host(before, host, now, began)
+    for about in sorted(changes.alarms):
+        alarm = new.alarms.get(about)
+        if alarm is not None and old.alarms.get(about) != alarm and alarm.level != "notice":
+            found.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
     return found
 
 
@@ -88,8 +87,8 @@ def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
 def still(fleet: Fleet, news: News) -> bool:
     """Say whether news are true still: a question that was answered, a host that is back are told to nobody."""
     if news.kind == "question":
-        questions = (question for name, question in fleet.questions() if name == news.about)
-        return any(question.id == news.mark for question in questions)
+        asker = fleet.agents.get(news.about) or fleet.hosts.get(news.about)
+        return asker is not None and asker.question is not None and asker.question.id == news.mark
     if news.kind == "host":
         host = fleet.hosts.get(news.about)
         return host is not None and host.link is not LinkState.UP

@@ -5,14 +5,16 @@ The newest wins: a patch is made between what a reader was last given and what i
 small records of their own here: a line costs a patch about a hundred bytes, a whole agent a thousand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.lively import LINE, LOAD, rest
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, moved
+from controlroom.domain.tables import hosted, table
 
 V = TypeVar("V")
 
@@ -70,39 +72,40 @@ def snapshot(fleet: Fleet) -> Patch:
     return Patch(
         True,
         fleet.room,
-        fleet.hosts,
-        fleet.agents,
+        dict(fleet.hosts),
+        dict(fleet.agents),
         profiles=fleet.profiles,
         limits=fleet.limits,
         money=fleet.money,
-        budgets=fleet.budgets,
-        headroom=fleet.headroom,
-        alarms=fleet.alarms,
+        budgets=dict(fleet.budgets),
+        headroom=dict(fleet.headroom),
+        alarms=dict(fleet.alarms),
     )
 
 
-def diff(old: Fleet, new: Fleet) -> Patch:
-    """Give what a reader that holds `old` lacks. Compares records by identity first, so it is cheap."""
-    changed = _put(old.agents, new.agents)
+def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
+    """Give what a reader that holds `old` lacks. With `changes`, only those records are looked at."""
+    at = changes or between(old, new)
+    changed = _put(old.agents, new.agents, at.agents)
     known = {key: agent for key, agent in changed.items() if key in old.agents}
     lively = {key: agent for key, agent in known.items() if rest(old.agents[key]) == rest(agent)}
     return Patch(
         room=new.room,
-        hosts=_put(old.hosts, new.hosts),
+        hosts=_put(old.hosts, new.hosts, at.hosts),
         agents={key: agent for key, agent in changed.items() if key not in lively},
         lines={key: Line(*_line(agent)) for key, agent in lively.items() if _line(agent) != _line(old.agents[key])},
         loads={key: Load(*_load(agent)) for key, agent in lively.items() if _load(agent) != _load(old.agents[key])},
         profiles=None if old.profiles == new.profiles else new.profiles,
         limits=None if old.limits == new.limits else new.limits,
         money=None if old.money == new.money else new.money,
-        budgets=_put(old.budgets, new.budgets),
-        headroom=_put(old.headroom, new.headroom),
-        alarms=_put(old.alarms, new.alarms),
-        dropped_hosts=_gone(old.hosts, new.hosts),
-        dropped_agents=_gone(old.agents, new.agents),
-        dropped_budgets=_gone(old.budgets, new.budgets),
-        dropped_headroom=_gone(old.headroom, new.headroom),
-        dropped_alarms=_gone(old.alarms, new.alarms),
+        budgets=_put(old.budgets, new.budgets, at.budgets),
+        headroom=_put(old.headroom, new.headroom, at.headroom),
+        alarms=_put(old.alarms, new.alarms, at.alarms),
+        dropped_hosts=_gone(old.hosts, new.hosts, at.hosts),
+        dropped_agents=_gone(old.agents, new.agents, at.agents),
+        dropped_budgets=_gone(old.budgets, new.budgets, at.budgets),
+        dropped_headroom=_gone(old.headroom, new.headroom, at.headroom),
+        dropped_alarms=_gone(old.alarms, new.alarms, at.alarms),
     )
 
 
@@ -113,14 +116,14 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
     return replace(
         fleet,
         room=patch.room,
-        hosts=_merged(fleet.hosts, patch.hosts, patch.dropped_hosts),
-        agents=_merged(fleet.agents, {**patch.agents, **_moved(fleet.agents, patch)}, patch.dropped_agents),
+        hosts=table(fleet.hosts).updated(patch.hosts, patch.dropped_hosts),
+        agents=hosted(fleet.agents).updated({**patch.agents, **_moved(fleet.agents, patch)}, patch.dropped_agents),
         profiles=fleet.profiles if patch.profiles is None else patch.profiles,
         limits=patch.limits or fleet.limits,
         money=patch.money or fleet.money,
-        budgets=_merged(fleet.budgets, patch.budgets, patch.dropped_budgets),
-        headroom=_merged(fleet.headroom, patch.headroom, patch.dropped_headroom),
-        alarms=_merged(fleet.alarms, patch.alarms, patch.dropped_alarms),
+        budgets=table(fleet.budgets).updated(patch.budgets, patch.dropped_budgets),
+        headroom=table(fleet.headroom).updated(patch.headroom, patch.dropped_headroom),
+        alarms=table(fleet.alarms).updated(patch.alarms, patch.dropped_alarms),
     )
 
 
@@ -148,17 +151,14 @@ def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
     return found
 
 
-def _put(old: Mapping[str, V], new: Mapping[str, V]) -> dict[str, V]:
-    if old is new:
-        return {}
-    return {key: value for key, value in new.items() if old.get(key) is not value and old.get(key) != value}
+def _put(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> dict[str, V]:
+    found = {}
+    for key in sorted(keys):
+        value = new.get(key)
+        if value is not None and (before := old.get(key)) is not value and before != value:
+            found[key] = value
+    return found
 
 
-def _gone(old: Mapping[str, V], new: Mapping[str, V]) -> tuple[str, ...]:
-    return tuple(key for key in old if key not in new)
-
-
-def _merged(held: Mapping[str, V], put: Mapping[str, V], dropped: tuple[str, ...]) -> Mapping[str, V]:
-    if not put and not dropped:
-        return held
-    return {key: value for key, value in {**held, **put}.items() if key not in dropped}
+def _gone(old: Mapping[str, V], new: Mapping[str, V], keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(key for key in sorted(keys) if key in old and key not in new)

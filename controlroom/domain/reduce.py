@@ -3,11 +3,12 @@
 An event about a host or agent that is not (or no longer) known changes nothing: late news is not an error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from controlroom.domain import events
+from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import logins, stray
 
@@ -17,68 +18,75 @@ HISTORY = 60
 SLOT = 5_000
 """Milliseconds that one value of a history stands for: five minutes in all."""
 
-V = TypeVar("V")
 N = TypeVar("N", int, float)
 
 
 def reduce(fleet: Fleet, event: events.Event) -> Fleet:
     """Give the fleet after `event`. What did not change is the same object, so readers can compare by identity."""
-    return _STEPS[type(event)](fleet, event)
+    return changed(fleet, event)[0]
 
 
-def _with(mapping: Mapping[str, V], key: str, value: V) -> dict[str, V]:
-    return {**mapping, key: value}
+def changed(fleet: Fleet, event: events.Event) -> tuple[Fleet, Changes]:
+    """Give the fleet after `event`, and which of its records are others than before."""
+    draft = Draft(fleet)
+    _STEPS[type(event)](draft, event)
+    return draft.done()
 
 
-def _without(mapping: Mapping[str, V], *keys: str) -> dict[str, V]:
-    return {key: value for key, value in mapping.items() if key not in keys}
+def _configured(draft: Draft, event: events.Configured) -> None:
+    known = {name: draft.hosts.get(name) for name in event.hosts}
+    draft.hosts.become(
+        {name: known[name] or Host(name, address, since=event.at) for name, address in event.hosts.items()}
+    )
+    for host in draft.hosts.changed():
+        if host not in event.hosts:
+            _forget_agents(draft, host)
+    draft.set_room(profiles=dict(event.profiles), limits=event.limits)
 
 
-def _set_host(fleet: Fleet, host: Host) -> Fleet:
-    return replace(fleet, hosts=_with(fleet.hosts, host.name, host))
+def _host_added(draft: Draft, event: events.HostAdded) -> None:
+    draft.hosts.put(event.host, Host(event.host, event.address, since=event.at))
 
 
-def _configured(fleet: Fleet, event: events.Configured) -> Fleet:
-    hosts = {
-        name: fleet.hosts.get(name) or Host(name, address, since=event.at) for name, address in event.hosts.items()
-    }
-    agents = {key: agent for key, agent in fleet.agents.items() if agent.host in hosts}
-    return replace(fleet, profiles=dict(event.profiles), limits=event.limits, hosts=hosts, agents=agents)
+def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
+    draft.hosts.drop(event.host)
+    _forget_agents(draft, event.host)
 
 
-def _host_added(fleet: Fleet, event: events.HostAdded) -> Fleet:
-    return _set_host(fleet, Host(event.host, event.address, since=event.at))
+def _forget_agents(draft: Draft, host: str) -> None:
+    agents = [*draft.agents_on(host), *draft.agents_on(host, adopted=True)]
+    for agent in agents:
+        _drop(draft, agent)
+    logins.watched(draft, host, [(agent, None) for agent in agents])
 
 
-def _host_removed(fleet: Fleet, event: events.HostRemoved) -> Fleet:
-    agents = {key: agent for key, agent in fleet.agents.items() if agent.host != event.host}
-    return replace(fleet, hosts=_without(fleet.hosts, event.host), agents=agents)
+def _drop(draft: Draft, agent: Agent) -> None:
+    draft.agents.drop(agent.id)
+    stray.forget(draft, agent)
 
 
-def _link_changed(fleet: Fleet, event: events.LinkChanged) -> Fleet:
-    host = fleet.hosts.get(event.host)
+def _link_changed(draft: Draft, event: events.LinkChanged) -> None:
+    host = draft.hosts.get(event.host)
     if host is None:
-        return fleet
+        return
     since = host.since if host.link is event.link else event.at
     reason = event.reason.removeprefix(f"{event.host}: ")  # the name stands beside it wherever it is shown
     changed = replace(host, link=event.link, since=since, reason=reason, question=event.question)
-    return fleet if changed == host else _set_host(fleet, changed)
+    draft.hosts.put(host.name, changed)
 
 
-def _host_met(fleet: Fleet, event: events.HostMet) -> Fleet:
-    host = fleet.hosts.get(event.host)
+def _host_met(draft: Draft, event: events.HostMet) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None:
+        since = event.at
+        met = replace(host, link=LinkState.UP, since=since, reason="", question=None, seen=since, facts=event.facts)
+        draft.hosts.put(host.name, replace(met, notice=""))
+
+
+def _host_sampled(draft: Draft, event: events.HostSampled) -> None:
+    host = draft.hosts.get(event.host)
     if host is None:
-        return fleet
-    met = replace(
-        host, link=LinkState.UP, since=event.at, reason="", question=None, seen=event.at, facts=event.facts, notice=""
-    )
-    return _set_host(fleet, met)
-
-
-def _host_sampled(fleet: Fleet, event: events.HostSampled) -> Fleet:
-    host = fleet.hosts.get(event.host)
-    if host is None:
-        return fleet
+        return
     sample = event.sample
     memory = None
     if sample.memory_used and sample.memory_total:
@@ -94,7 +102,7 @@ def _host_sampled(fleet: Fleet, event: events.HostSampled) -> Fleet:
         iowait_history=_longer(host.iowait_history, sample.iowait_percent, slots),
         network_history=_longer(host.network_history, network, slots),
     )
-    return _set_host(fleet, sampled)
+    draft.hosts.put(host.name, sampled)
 
 
 def _slots(host: Host, at: int) -> int:
@@ -117,44 +125,56 @@ def _longer(history: tuple[N, ...], value: N | None, slots: int) -> tuple[N, ...
     return (kept + between + (value,))[-HISTORY:]
 
 
-def _host_owned(fleet: Fleet, event: events.HostOwned) -> Fleet:
-    host = fleet.hosts.get(event.host)
-    if host is None or host.facts is None:
-        return fleet
-    facts = replace(host.facts, owned=event.owned, owner_epoch=event.epoch)
-    return fleet if facts == host.facts else _set_host(fleet, replace(host, facts=facts))
+def _host_owned(draft: Draft, event: events.HostOwned) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None and host.facts is not None:
+        facts = replace(host.facts, owned=event.owned, owner_epoch=event.epoch)
+        draft.hosts.put(host.name, replace(host, facts=facts))
 
 
-def _host_noticed(fleet: Fleet, event: events.HostNoticed) -> Fleet:
-    host = fleet.hosts.get(event.host)
-    return _set_host(fleet, replace(host, notice=event.text, seen=max(host.seen, event.at))) if host else fleet
+def _host_noticed(draft: Draft, event: events.HostNoticed) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None:
+        draft.hosts.put(host.name, replace(host, notice=event.text, seen=max(host.seen, event.at)))
 
 
-def _agents_observed(fleet: Fleet, event: events.AgentsObserved) -> Fleet:
-    if event.host not in fleet.hosts:
-        return fleet
-    agents = dict(fleet.agents)
+def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
+    if draft.hosts.get(event.host) is None:
+        return
     theirs = [seen for seen in event.agents if seen.host == event.host]
+    pairs: list[tuple[Agent | None, Agent | None]] = []
     for seen in theirs:
-        agents[seen.id] = _observed(agents.get(seen.id), seen)
-    present = {agent.id for agent in theirs}
-    for agent in fleet.agents_on(event.host):
-        missing = agent.name in event.gone or (event.complete and agent.id not in present)
-        if missing and not _awaited(agent) and not agent.adopted:
-            agents.pop(agent.id, None)
-    watched = stray.watched(replace(fleet, agents=agents), event.host, theirs)
-    return logins.watched(watched, event.host, theirs)
+        known = draft.agents.get(seen.id)
+        merged = _observed(known, seen)
+        draft.agents.put(seen.id, merged)
+        pairs.append((known, merged))
+    for agent in _missing(draft, event, {agent.id for agent in theirs}):
+        pairs.append((agent, None))
+        _drop(draft, agent)
+    stray.watched(draft, [seen.id for seen in theirs])
+    logins.watched(draft, event.host, pairs)
 
 
-def _foreign_observed(fleet: Fleet, event: events.ForeignObserved) -> Fleet:
-    if event.host not in fleet.hosts:
-        return fleet
-    here = {agent.id: agent for agent in fleet.agents_on(event.host) if agent.adopted}
-    seen = {agent.id: _observed(here.get(agent.id), agent) for agent in event.agents if agent.host == event.host}
-    if here == seen:
-        return fleet
-    others = {key: agent for key, agent in fleet.agents.items() if key not in here}
-    return stray.watched(replace(fleet, agents=others | seen), event.host, seen.values())
+def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> list[Agent]:
+    """Give the agents that a host no longer has."""
+    gone = [draft.agents.get(f"{event.host}/{name}") for name in event.gone]
+    missing = [agent for agent in gone if agent is not None]
+    if event.complete:
+        missing += [agent for agent in draft.agents_on(event.host) if agent.id not in present]
+    return [agent for agent in missing if not _awaited(agent) and not agent.adopted]
+
+
+def _foreign_observed(draft: Draft, event: events.ForeignObserved) -> None:
+    if draft.hosts.get(event.host) is None:
+        return
+    seen = {agent.id: agent for agent in event.agents if agent.host == event.host}
+    for agent in draft.agents_on(event.host, adopted=True):
+        if agent.id not in seen:
+            _drop(draft, agent)
+    for key, agent in seen.items():
+        known = draft.agents.get(key)
+        draft.agents.put(key, _observed(known if known and known.adopted else None, agent))
+    stray.watched(draft, seen)
 
 
 def _awaited(agent: Agent) -> bool:
@@ -185,92 +205,78 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
     return known if merged == known else merged
 
 
-def _lines_seen(fleet: Fleet, event: events.LinesSeen) -> Fleet:
-    agents = dict(fleet.agents)
+def _lines_seen(draft: Draft, event: events.LinesSeen) -> None:
     for line in event.lines:
-        agent = agents.get(line.agent)
+        agent = draft.agents.get(line.agent)
         if agent and agent.epoch == line.epoch and agent.host == event.host:
-            agents[line.agent] = moved(agent, last_line=line.text, last_line_at=line.at)
-    return replace(_seen(fleet, event.host, event.at), agents=agents)
+            draft.agents.put(agent.id, moved(agent, last_line=line.text, last_line_at=line.at))
+    _heard(draft, event.host, event.at)
 
 
-def _loads_seen(fleet: Fleet, event: events.LoadsSeen) -> Fleet:
-    agents = dict(fleet.agents)
+def _loads_seen(draft: Draft, event: events.LoadsSeen) -> None:
     for load in event.loads:
-        agent = agents.get(load.agent)
+        agent = draft.agents.get(load.agent)
         if agent and agent.epoch == load.epoch and agent.host == event.host and not agent.has_ended:
-            agents[load.agent] = moved(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
-    return replace(_seen(fleet, event.host, event.at), agents=agents)
+            uses = moved(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
+            draft.agents.put(agent.id, uses)
+    _heard(draft, event.host, event.at)
 
 
-def _spending_seen(fleet: Fleet, event: events.SpendingSeen) -> Fleet:
-    changed = {
-        key: replace(agent, spent=spent)
-        for key, spent in event.spent.items()
-        if (agent := fleet.agents.get(key)) and agent.host == event.host and agent.spent != spent
-    }
-    return replace(fleet, agents={**fleet.agents, **changed}) if changed else fleet
+def _spending_seen(draft: Draft, event: events.SpendingSeen) -> None:
+    for key, spent in event.spent.items():
+        agent = draft.agents.get(key)
+        if agent and agent.host == event.host and agent.spent != spent:
+            draft.agents.put(key, moved(agent, spent=spent))
 
 
-def _money_seen(fleet: Fleet, event: events.MoneySeen) -> Fleet:
-    return fleet if fleet.money == event.money else replace(fleet, money=event.money)
+def _money_seen(draft: Draft, event: events.MoneySeen) -> None:
+    draft.set_room(money=event.money)
 
 
-def _budgets_seen(fleet: Fleet, event: events.BudgetsSeen) -> Fleet:
-    kept = _kept(fleet.budgets, event.budgets)
-    return fleet if kept is fleet.budgets else replace(fleet, budgets=kept)
+def _budgets_seen(draft: Draft, event: events.BudgetsSeen) -> None:
+    draft.budgets.become(event.budgets)
 
 
-def _headroom_seen(fleet: Fleet, event: events.HeadroomSeen) -> Fleet:
-    kept = _kept(fleet.headroom, event.headroom)
-    return fleet if kept is fleet.headroom else replace(fleet, headroom=kept)
+def _headroom_seen(draft: Draft, event: events.HeadroomSeen) -> None:
+    draft.headroom.become(event.headroom)
 
 
-def _kept(old: Mapping[str, V], new: Mapping[str, V]) -> Mapping[str, V]:
-    """Give the new records, those that are as they were as the same objects."""
-    if old == new:
-        return old
-    return {key: old[key] if old.get(key) == value else value for key, value in new.items()}
-
-
-def _alarmed(fleet: Fleet, event: events.Alarmed) -> Fleet:
-    if fleet.alarms.get(event.about) == event.alarm:
-        return fleet
+def _alarmed(draft: Draft, event: events.Alarmed) -> None:
     if event.alarm is None:
-        return replace(fleet, alarms=_without(fleet.alarms, event.about))
-    return replace(fleet, alarms=_with(fleet.alarms, event.about, event.alarm))
+        draft.alarms.drop(event.about)
+    else:
+        draft.alarms.put(event.about, event.alarm)
 
 
-def _seen(fleet: Fleet, name: str, at: int) -> Fleet:
+def _heard(draft: Draft, name: str, at: int) -> None:
     """Note that a host was heard; to the second, so that a busy host does not become a new record every time."""
-    host = fleet.hosts.get(name)
-    if host is None or at - host.seen < 1000:
-        return fleet
-    return _set_host(fleet, replace(host, seen=at))
+    host = draft.hosts.get(name)
+    if host is not None and at - host.seen >= 1000:
+        draft.hosts.put(name, replace(host, seen=at))
 
 
-def _ordered(fleet: Fleet, event: events.Ordered) -> Fleet:
-    known = fleet.agents.get(event.agent)
+def _ordered(draft: Draft, event: events.Ordered) -> None:
+    known = draft.agents.get(event.agent)
     agent = replace(event.row, spent=known.spent) if event.row and known else event.row or known
-    if agent is None or agent.host not in fleet.hosts:
-        return fleet
-    return replace(fleet, agents=_with(fleet.agents, agent.id, replace(agent, pending=event.pending)))
+    if agent is not None and draft.hosts.get(agent.host) is not None:
+        draft.agents.put(agent.id, replace(agent, pending=event.pending))
 
 
-def _concluded(fleet: Fleet, event: events.Concluded) -> Fleet:
-    agent = fleet.agents.get(event.agent)
+def _concluded(draft: Draft, event: events.Concluded) -> None:
+    agent = draft.agents.get(event.agent)
     if agent is None or agent.pending is None or agent.pending.op != event.op:
-        return fleet
+        return
     verb = agent.pending.verb
     if verb == "forget" and event.outcome == "done":
-        return replace(fleet, agents=_without(fleet.agents, event.agent))
+        _drop(draft, agent)
+        return
     concluded = replace(agent, pending=None)
     if event.outcome != "done" and _awaited(agent) and concluded.state is State.STARTING:
         concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.reason)
-    return replace(fleet, agents=_with(fleet.agents, event.agent, concluded))
+    draft.agents.put(event.agent, concluded)
 
 
-_STEPS: dict[type, Callable[[Fleet, Any], Fleet]] = {
+_STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.Configured: _configured,
     events.HostAdded: _host_added,
     events.HostRemoved: _host_removed,

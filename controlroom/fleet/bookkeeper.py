@@ -6,15 +6,17 @@ A write that fails is logged, once. Nothing here waits for the disk; who must wa
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from controlroom.domain.audit import AuditLine
-from controlroom.domain.model import Agent, Host, LinkState, State
+from controlroom.domain.changes import Changes
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.fleet.books.ledger import KnownAgent, Ledger, Order
 from controlroom.fleet.books.run_book import RunBook
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.fleet.hosts.orders import Conclusion
+from controlroom.meter.names import is_adopted_name
 
 log = logging.getLogger("controlroom.ledger")
 
@@ -30,7 +32,12 @@ class Bookkeeper:
         self._clock = clock
         self.open_orders = ledger.open_orders
         """Orders that were on their way when the engine before this one ended."""
-        self._recorded = {(agent.host, agent.name): agent.epoch for agent in ledger.agents}
+        self._recorded: dict[str, dict[str, int]] = {}
+        """Epochs of agents that the ledger has, by host and name."""
+        for agent in ledger.agents:
+            self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
+        self._changed: dict[str, set[str]] = {}
+        """Agents that may be others than when their host was last looked at here, by host; by id."""
         self._runs = RunBook(ledger.runs)
         self._under_way: set[Written] = set()
         self.trouble = ""
@@ -45,7 +52,7 @@ class Bookkeeper:
     def ordered(self, order: Order, agent: KnownAgent | None, more: Sequence[Statement] = ()) -> Written:
         """Write an order, and the agent that should exist from now on, with `more` that is to be true with it."""
         if agent is not None:
-            self._recorded[agent.host, agent.name] = agent.epoch
+            self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
         return self._note(self._ledger.ordered(order, agent, more))
 
     def concluded(self, order: Order, conclusion: Conclusion) -> None:
@@ -59,21 +66,46 @@ class Bookkeeper:
         line = AuditLine(self._clock(), who, verb, target, epoch, conclusion.outcome, conclusion.reason)
         self._note(self._ledger.audited(line))
 
-    def observed(self, host: str, agents: list[Agent]) -> None:
-        """Keep the list of a host's agents as it is now."""
-        here = {(agent.host, agent.name): agent for agent in agents if not agent.adopted}
-        fresh = [agent for key, agent in here.items() if self._recorded.get(key) != agent.epoch]
-        gone = [key for key in self._recorded if key[0] == host and key not in here]
-        if fresh or gone:
-            self._recorded.update({(agent.host, agent.name): agent.epoch for agent in fresh})
-            for key in gone:
-                del self._recorded[key]
-            self._note(self._ledger.seen([_known(agent) for agent in fresh], gone))
-        self._keep(self._runs.observed(host, agents, self._clock(), adopted=False))
+    def changed(self, changes: Changes) -> None:
+        """These agents may be others: they are looked at when their host is heard next."""
+        for key in changes.agents:
+            self._changed.setdefault(key.partition("/")[0], set()).add(key)
 
-    def foreign(self, host: str, agents: list[Agent]) -> None:
-        """Keep the runs of a host's agents that others started."""
+    def observed(self, host: str, fleet: Fleet, *, complete: bool) -> None:
+        """Keep the list of a host's agents as it is now. `complete`: all that it has was said, not what changed."""
+        if complete:
+            here = {agent.name: agent for agent in fleet.agents_on(host) if not agent.adopted}
+            gone = set(self._recorded.get(host, ())) - here.keys()
+            self._changed.pop(host, None)
+        else:
+            here, gone = self._taken(host, fleet, adopted=False)
+        self._list(host, here, gone)
+        others = None if complete else gone
+        self._keep(self._runs.observed(host, here.values(), self._clock(), adopted=False, gone=others))
+
+    def foreign(self, host: str, fleet: Fleet) -> None:
+        """Keep the runs of a host's agents that others started; all that there are were just said."""
+        self._taken(host, fleet, adopted=True)
+        agents = [agent for agent in fleet.agents_on(host) if agent.adopted]
         self._keep(self._runs.observed(host, agents, self._clock(), adopted=True))
+
+    def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
+        """Give the agents of one kind that have changed, and the names of those that are gone; once."""
+        keys = self._changed.get(host, set())
+        mine = {key for key in keys if is_adopted_name(key.partition("/")[2]) is adopted}
+        keys -= mine
+        there = (fleet.agents.get(key) for key in mine)
+        here = {agent.name: agent for agent in there if agent is not None and agent.adopted is adopted}
+        return here, {key.partition("/")[2] for key in mine} - here.keys()
+
+    def _list(self, host: str, here: Mapping[str, Agent], gone: set[str]) -> None:
+        """Write down which agents should exist on a host, where that is other than it stands there."""
+        known = self._recorded.setdefault(host, {})
+        fresh = [agent for name, agent in here.items() if known.get(name) != agent.epoch]
+        lost = [name for name in gone if known.pop(name, None) is not None]
+        if fresh or lost:
+            known.update({agent.name: agent.epoch for agent in fresh})
+            self._note(self._ledger.seen([_known(agent) for agent in fresh], [(host, name) for name in lost]))
 
     def heard(self, host: Host | None) -> None:
         """Keep that a host was there, if it was: as long as its agents are known to have lived."""

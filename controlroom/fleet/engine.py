@@ -14,7 +14,6 @@ from typing import Any
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet, LinkState, Pending
-from controlroom.domain.reduce import reduce
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.configuration.config import Config
@@ -50,6 +49,7 @@ from controlroom.fleet.money.spending import Spending
 from controlroom.fleet.money.treasury import Treasury
 from controlroom.fleet.moves import MoveDesk
 from controlroom.fleet.roster import CHANGES, Roster
+from controlroom.fleet.store import FleetStore
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode
@@ -79,16 +79,15 @@ class Engine:
         prices: Callable[[], Sheet],
     ) -> None:
         """`clock` gives UTC milliseconds; `prices` reads the price sheet, in a thread."""
-        self.fleet = Fleet(room=ledger.room)
-        self.revision = 0
+        self.store = FleetStore(Fleet(room=ledger.room))
         self.inquiries = Inquiries(self.send)
         self.logs = LogDesk(self)
         self.attendance = Attendance()
         self.home, self.ledger = home, ledger
         self._config = config
         self._books = Bookkeeper(ledger, clock)
+        self.store.subscribe(self._books.changed)
         self.clock = clock
-        self._watchers: set[Callable[[], None]] = set()
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
@@ -124,13 +123,10 @@ class Engine:
         await self._links.close(GOODBYE)
         await self._books.close()
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of the fleet."""
-        self._watchers.add(changed)
-
-    def unwatch(self, changed: Callable[[], None]) -> None:
-        """Call it no more."""
-        self._watchers.discard(changed)
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+        return self.store.fleet
 
     async def wait_idle(self) -> None:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
@@ -235,7 +231,7 @@ class Engine:
             case events.ForeignObserved():
                 self._reduce(event)
                 self.logs.foreign(event.host, event.agents)
-                self._books.foreign(event.host, self.fleet.agents_on(event.host))
+                self._books.foreign(event.host, self.fleet)
             case events.HostSampled():
                 self._reduce(event)
                 self._books.heard(self.fleet.hosts.get(event.host))
@@ -281,13 +277,7 @@ class Engine:
         self.treasury.priced(sheet)
 
     def _reduce(self, event: events.Event) -> None:
-        fleet = reduce(self.fleet, event)
-        if fleet is self.fleet:
-            return
-        self.fleet = fleet
-        self.revision += 1
-        for changed in tuple(self._watchers):
-            changed()
+        self.store.apply(event)
 
     def _meet(self, event: events.HostMet) -> None:
         """A host is up once it has said which agents it has: till then the news wait, so that none seems missing.
@@ -323,7 +313,7 @@ class Engine:
         if met is not None:
             self.logs.host_up(event.host)
             self.spending.host_up(event.host)
-        self._books.observed(event.host, self.fleet.agents_on(event.host))
+        self._books.observed(event.host, self.fleet, complete=event.complete)
         self.headroom.observed()
 
     def _lose(self, host: str) -> None:
@@ -388,7 +378,7 @@ class Engine:
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
-        self._books.observed(host, [])
+        self._books.observed(host, Fleet(), complete=True)
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""

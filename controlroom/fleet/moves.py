@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from controlroom.domain import events
+from controlroom.domain.changes import Changes
 from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
 from controlroom.fleet.bookkeeper import Bookkeeper
@@ -21,6 +22,7 @@ from controlroom.fleet.books.ledger import Order
 from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
 from controlroom.fleet.hosts.orders import SHOWN_TASK, SHOWN_WHO, Asked, Conclusion
 from controlroom.fleet.hosts.translate import short
+from controlroom.fleet.store import FleetStore
 from controlroom.fleet.whole_file import replace_file
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
@@ -97,18 +99,19 @@ class Shelf:
 class Mover(Protocol):
     """What the desk needs of the engine."""
 
-    fleet: Fleet
     inquiries: Inquiries
+    store: FleetStore
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def new_id(self) -> int:
         """Give a number that no order had."""
 
     def happened(self, event: events.Event) -> None:
         """Let something become true."""
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of the fleet."""
 
     async def carry_out(self, effect: Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
         """Order something of a host."""
@@ -136,7 +139,7 @@ class MoveDesk:
         self._shelf = Shelf(folder)
         self._ways: dict[asyncio.Task[None], _Way] = {}
         self._changed = asyncio.Event()
-        engine.watch(self._wake)
+        engine.store.subscribe(self._wake)
 
     def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Asked:
         """Begin a move that was decided; `was`: the fleet before it."""
@@ -294,7 +297,7 @@ class MoveDesk:
         while not true():
             await self._changed.wait()
 
-    def _wake(self) -> None:
+    def _wake(self, _: Changes) -> None:
         if self._ways:
             self._changed.set()
             self._changed = asyncio.Event()

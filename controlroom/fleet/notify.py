@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed, Event
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
 from controlroom.domain.news import News, happened, still, told
 from controlroom.domain.outlet import NEVER, Outlet, Wish
 from controlroom.fleet.errands import Errands
+from controlroom.fleet.store import FleetStore
 from controlroom.meter.redact import redact
 
 log = logging.getLogger("controlroom.notify")
@@ -49,14 +51,12 @@ class Way:
 class Room(Protocol):
     """What notifying needs of the engine."""
 
-    fleet: Fleet
+    store: FleetStore
     clock: Callable[[], int]
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever the fleet is another."""
-
-    def unwatch(self, changed: Callable[[], None]) -> None:
-        """Have it called no more."""
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: Event) -> None:
         """Take in what has happened."""
@@ -75,30 +75,33 @@ class Notifier:
         self._room, self._began, self._seen = room, room.clock(), room.fleet
         self._ways = {name: (way, Outlet(wish, minute)) for name, (way, wish) in ways.items()}
         self._errands = Errands("telling")
+        self._unseen = Changes()
         self._looking: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to watch, when there is anybody to tell."""
         if self._ways:
-            self._room.watch(self._changed)
+            self._room.store.subscribe(self._changed)
 
     def close(self) -> None:
         """Tell nothing more."""
-        self._room.unwatch(self._changed)
+        self._room.store.unsubscribe(self._changed)
         for timer in (self._looking, self._telling):
             if timer is not None:
                 timer.cancel()
         self._errands.close()
 
-    def _changed(self) -> None:
+    def _changed(self, changes: Changes) -> None:
+        self._unseen.add(changes)
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
 
     def _look(self) -> None:
         self._looking = None
         old, self._seen = self._seen, self._room.fleet
-        if news := happened(old, self._seen, self._room.clock(), self._began):
+        changes, self._unseen = self._unseen, Changes()
+        if news := happened(old, self._seen, changes, self._room.clock(), self._began):
             for _, outlet in self._ways.values():
                 outlet.offer(news)
         self._tell()

@@ -25,10 +25,13 @@ CHANGES = (intents.AddHost, intents.RemoveHost, intents.SetBudget, intents.Remov
 class Room(Protocol):
     """What changing it needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
     home: Home
     treasury: Treasury
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def new_id(self) -> int:
         """Give a number for an order."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.domain import changes
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
@@ -20,7 +21,7 @@ BEGAN = NOON - 60 * MINUTE
 
 
 def between(old: Fleet, new: Fleet, began: int = BEGAN) -> list[tuple[str, str]]:
-    return [(item.kind, item.text) for item in happened(old, new, NOON, began)]
+    return [(item.kind, item.text) for item in happened(old, new, changes.between(old, new), NOON, began)]
 
 
 def test_a_question_is_news_once() -> None:
@@ -55,7 +56,7 @@ def test_what_was_so_before_anybody_looked_is_no_news() -> None:
 
 def test_a_host_that_is_back_in_time_was_never_away() -> None:
     here, away = fleet(hosts=(host(),)), fleet(hosts=(host(link=LinkState.LOST, since=NOON, reason="no answer"),))
-    (news,) = happened(here, away, NOON, BEGAN)
+    (news,) = happened(here, away, changes.between(here, away), NOON, BEGAN)
     assert (news.kind, news.text, news.at) == ("host", "vm1 lost: no answer", NOON + LOST_FOR)
     assert still(away, news)
     assert not still(here, news)

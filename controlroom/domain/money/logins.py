@@ -1,10 +1,10 @@
 """One login that several agents die of is one alarm: it names the host, and what to do, once."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Agent, Fleet, State
+from controlroom.domain.model import Agent, State
 
 SEVERAL = 2
 """Agents that must have died of it: one alone says so in its own row."""
@@ -15,28 +15,39 @@ _DIED = ("not logged in", "the login was refused")
 _AGAIN = "log in again with `claude` on the host, or check the profile's credential"
 
 _ABOUT = "login of "
+_THROUGH = (State.WORKING, State.DONE, State.IDLE)
 
 
-def watched(fleet: Fleet, host: str, seen: Iterable[Agent]) -> Fleet:
-    """Raise or end the alarm of a host, some of whose agents have just been seen."""
+def watched(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Agent | None]]) -> None:
+    """Raise or end the alarm of a host, some of whose agents are others than before: as each was, and as it is."""
     about = f"{_ABOUT}{host}"
-    if about not in fleet.alarms and not any(map(_died, seen)):
-        return fleet
-    alarm = _alarm(fleet, host)
-    if alarm == fleet.alarms.get(about):
-        return fleet
-    others = {key: known for key, known in fleet.alarms.items() if key != about}
-    return replace(fleet, alarms={**others, about: alarm} if alarm else others)
+    turned = [pair for pair in seen if _part(pair[0]) != _part(pair[1])]
+    stands = draft.alarms.get(about) is not None
+    if not turned or not (stands or any(agent is not None and _died(agent) for pair in turned for agent in pair)):
+        return
+    alarm = _alarm(host, draft.agents_on(host))
+    if alarm is None:
+        draft.alarms.drop(about)
+    else:
+        draft.alarms.put(about, alarm)
 
 
-def _alarm(fleet: Fleet, host: str) -> Alarm | None:
+def _part(agent: Agent | None) -> tuple[object, ...]:
+    """Give what an agent has to do with it: it died of the login, or got through."""
+    if agent is None:
+        return ()
+    if _died(agent):
+        return agent.since, agent.detail
+    return (agent.started,) if agent.state in _THROUGH else ()
+
+
+def _alarm(host: str, agents: list[Agent]) -> Alarm | None:
     """Give the alarm that stands: no agent begun after the last death has got through."""
-    agents = fleet.agents_on(host)
     dead = sorted(filter(_died, agents), key=lambda agent: agent.since)
     if len(dead) < SEVERAL:
         return None
     last = dead[-1]
-    if any(agent.started > last.since and agent.state in (State.WORKING, State.DONE, State.IDLE) for agent in agents):
+    if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
         return None
     why = next(words for words in _DIED if last.detail.startswith(words))
     words = f"{len(dead)} agents of {host} have died of its login: {why}: {_AGAIN}; then reassign them"

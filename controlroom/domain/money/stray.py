@@ -1,10 +1,10 @@
 """Who pays for an agent is not whom it was meant to be, or two sources disagree: said until it is over."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent
 
 _ABOUT = "key "
 """How what such alarms are about begins; the agent follows."""
@@ -28,15 +28,19 @@ def doubt(agent: Agent) -> str:
     return f"{agent.billing_doubt}: until that is settled both kinds of budgets bind it; {check}"
 
 
-def watched(fleet: Fleet, host: str, seen: Iterable[Agent]) -> Fleet:
-    """Raise and end the alarms of a host's agents, of which these have just been seen."""
-    if not any(map(_strays, seen)) and not any(about.startswith(_ABOUT) for about in fleet.alarms):
-        return fleet
-    mine = f"{_ABOUT}{host}/"
-    kept = {about: alarm for about, alarm in fleet.alarms.items() if not about.startswith(mine)}
-    now = {f"{_ABOUT}{agent.id}": _alarm(agent) for agent in fleet.agents_on(host) if _strays(agent)}
-    alarms = kept | now
-    return fleet if alarms == fleet.alarms else replace(fleet, alarms=alarms)
+def watched(draft: Draft, seen: Iterable[str]) -> None:
+    """Raise and end the alarms of agents, named by id, that have just been seen."""
+    for key in seen:
+        agent = draft.agents.get(key)
+        if agent is not None and _strays(agent):
+            draft.alarms.put(f"{_ABOUT}{key}", _alarm(agent))
+        else:
+            draft.alarms.drop(f"{_ABOUT}{key}")
+
+
+def forget(draft: Draft, agent: Agent) -> None:
+    """End the alarm of an agent that is no longer there."""
+    draft.alarms.drop(f"{_ABOUT}{agent.id}")
 
 
 def _strays(agent: Agent) -> bool:

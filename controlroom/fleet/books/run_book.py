@@ -78,20 +78,26 @@ class RunBook:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         """`runs`: the last one of each agent, as the ledger has them."""
-        self._runs: dict[str, dict[str, Run]] = {}
-        """By host and name."""
+        self._runs: dict[tuple[str, bool], dict[str, Run]] = {}
+        """By host and whether others started it, and name."""
         self._heard: dict[str, int] = {}
         for run in runs:
-            self._of(run.host)[run.agent] = run
+            self._of(run.host, run.agent)[run.agent] = run
             self._heard[run.host] = max(self._heard.get(run.host, 0), run.seen)
         self._written = dict(self._heard)
 
-    def observed(self, host: str, agents: Iterable[Agent], now: int, *, adopted: bool) -> list[Statement]:
-        """Take what a host has now: of its own agents, or (`adopted`) of those that others started."""
+    def observed(
+        self, host: str, agents: Iterable[Agent], now: int, *, adopted: bool, gone: Iterable[str] | None = None
+    ) -> list[Statement]:
+        """Take what a host has now: of its own agents, or (`adopted`) of those that others started.
+
+        `gone`: the names of those that it has no more. None: these are all that it has.
+        """
         here = {agent.name: agent for agent in agents if agent.adopted is adopted}
-        going = [run for run in self._of(host).values() if not run.ended and is_adopted_name(run.agent) is adopted]
-        gone = [run for run in going if run.agent not in here]
-        ends = [self._end(run, self._last_seen(run)) for run in gone]
+        known = self._runs.get((host, adopted), {})
+        lost = known if gone is None else [name for name in gone if name in known]
+        over = [known[name] for name in lost if name not in here and not known[name].ended]
+        ends = [self._end(run, self._last_seen(run)) for run in over]
         return [*ends, *(statement for agent in here.values() for statement in self._seen(agent, now))]
 
     def heard(self, host: str, now: int) -> list[Statement]:
@@ -111,14 +117,14 @@ class RunBook:
         """Write that down of all hosts."""
         return [statement for host in self._heard for statement in self.left(host)]
 
-    def _of(self, host: str) -> dict[str, Run]:
-        return self._runs.setdefault(host, {})
+    def _of(self, host: str, agent: str) -> dict[str, Run]:
+        return self._runs.setdefault((host, is_adopted_name(agent)), {})
 
     def _last_seen(self, run: Run) -> int:
         return max(run.began, run.seen, self._heard.get(run.host, 0))
 
     def _seen(self, agent: Agent, now: int) -> list[Statement]:
-        epoch, known = epoch_of(agent), self._of(agent.host).get(agent.name)
+        epoch, known = epoch_of(agent), self._of(agent.host, agent.name).get(agent.name)
         if not epoch:
             return []
         if known is not None and not self._is_another(known, agent, epoch):
@@ -148,14 +154,14 @@ class RunBook:
         over = agent.has_ended
         if not agent.started or not (agent.ended if over else agent.lives):
             return []
-        before = self._of(agent.host).get(agent.name)
+        before = self._of(agent.host, agent.name).get(agent.name)
         began = max(agent.started, before.ended if before else 0)
         ended = max(began, agent.ended) if over else 0
         run = Run(agent.host, agent.name, epoch, began, ended, ended or max(began, now))
-        self._of(run.host)[run.agent] = run
+        self._of(run.host, run.agent)[run.agent] = run
         return [(_BEGAN, (run.host, run.agent, epoch, began, agent.profile, ended, run.seen))]
 
     def _end(self, run: Run, at: int) -> Statement:
         ended = max(run.began, at)
-        self._of(run.host)[run.agent] = replace(run, ended=ended, seen=ended)
+        self._of(run.host, run.agent)[run.agent] = replace(run, ended=ended, seen=ended)
         return _ENDED, (ended, ended, run.host, run.agent, run.epoch, run.began)

@@ -52,7 +52,6 @@ MOST_LINES = 10_000
 class Engine(Protocol):
     """What answers need of the engine."""
 
-    fleet: Fleet
     inquiries: Inquiries
     logs: LogDesk
     ledger: Ledger
@@ -60,6 +59,10 @@ class Engine(Protocol):
     treasury: Treasury
     clock: Callable[[], int]
     home: Home
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def new_id(self) -> int:
         """Give a number for a request."""

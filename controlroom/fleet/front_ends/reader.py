@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from controlroom import __version__
 from controlroom.domain.attached import FrontEnd
+from controlroom.domain.changes import Changes
 from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.fleet.conversation.lines import Lines
@@ -43,6 +44,7 @@ from controlroom.fleet.front_ends.answers import Engine, answer
 from controlroom.fleet.front_ends.pages import LIMIT, PageQueue
 from controlroom.fleet.front_ends.rights import LOOK_ONLY, Operator, Rights
 from controlroom.fleet.hosts.orders import Conclusion
+from controlroom.fleet.store import FleetStore
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -69,13 +71,7 @@ LONGEST = 600.0
 class Seen(Engine, Protocol):
     """What a conversation needs of the engine. What acts is not among it: that is in the hands of an `Operator`."""
 
-    revision: int
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of the fleet."""
-
-    def unwatch(self, changed: Callable[[], None]) -> None:
-        """Call it no more."""
+    store: FleetStore
 
 
 class Reader:
@@ -98,6 +94,8 @@ class Reader:
         self._who = ""
         self._watching = False
         self._held: Fleet | None = None
+        self._lacks = Changes()
+        """What has changed since it was given what it holds."""
         self._pace = PACE
         self._next_news = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -194,7 +192,7 @@ class Reader:
                 self._rights.stop()
             case Watch() if self._role != "stop":
                 self._watching, self._pace = True, min(SLOWEST, max(PACE, request.pace))
-                self._engine.watch(self._wake.set)
+                self._engine.store.subscribe(self._changed)
                 self._wake.set()
             case Submit() if isinstance(self._rights, Operator) and self._role != "stop":
                 await self._begin(self._submit(request, self._rights))
@@ -271,7 +269,7 @@ class Reader:
 
     async def _send_in_time(self) -> None:
         """Send what it lacks and the records that wait, a little later than the first of it came."""
-        lacks = self._watching and self._held is not self._rights.fleet(self._engine.fleet)
+        lacks = self._watching and (self._held is None or bool(self._lacks))
         if not lacks and not self._pages:
             return
         loop = asyncio.get_running_loop()
@@ -289,13 +287,18 @@ class Reader:
             self._wake.set()
 
     async def _send_news(self) -> None:
-        fleet, revision = self._rights.fleet(self._engine.fleet), self._engine.revision
-        if not self._watching or self._held is fleet:
+        held, lacks, revision = self._held, self._lacks, self._engine.store.revision
+        if not self._watching or (held is not None and not lacks):
             return
-        patch = snapshot(fleet) if self._held is None else diff(self._held, fleet)
-        self._held = fleet
+        self._lacks = Changes()
+        self._held = fleet = self._rights.fleet(self._engine.fleet, None if held is None else lacks)
+        patch = snapshot(fleet) if held is None else diff(held, fleet, self._rights.changes(lacks, held, fleet))
         if not is_empty(patch):
             await self._send(FleetNews(revision, patch))
+
+    def _changed(self, changes: Changes) -> None:
+        self._lacks.add(changes)
+        self._wake.set()
 
     def _due(self) -> None:
         self._timer, self._ripe = None, True
@@ -324,7 +327,7 @@ class Reader:
 
     async def _leave(self) -> None:
         self._engine.attendance.left(self)
-        self._engine.unwatch(self._wake.set)
+        self._engine.store.unsubscribe(self._changed)
         self._engine.logs.leave(self)
         if self._timer is not None:
             self._timer.cancel()

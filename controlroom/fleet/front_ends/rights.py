@@ -7,6 +7,7 @@ holds anything that acts: a conversation with a watcher has nothing that it coul
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from controlroom.domain.changes import Changes
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet
 from controlroom.fleet.conversation.advice_questions import AskComparison
@@ -58,9 +59,13 @@ class Operator:
         """Give what is told instead of an answer: nothing, it is answered."""
         return None
 
-    def fleet(self, fleet: Fleet) -> Fleet:
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
         """Give the fleet as it is shown."""
         return fleet
+
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown."""
+        return changes
 
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
         """Give the logs that may be followed."""
@@ -95,9 +100,13 @@ class Watcher:
             return Answered(question.id, "refused", LOOK_ONLY)
         return self.veil.instead(question)
 
-    def fleet(self, fleet: Fleet) -> Fleet:
-        """Give the fleet as it is shown."""
-        return self.veil.fleet(fleet)
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
+        """Give the fleet as it is shown; `changes`: what changed since somebody asked before. None: all is new."""
+        return self.veil.fleet(fleet, changes)
+
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown."""
+        return self.veil.changes(changes, held, shown)
 
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
         """Give the logs that may be followed."""

@@ -8,10 +8,13 @@ answered. What stays has its place and its length, so that positions in a log ho
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
+from controlroom.domain.tables import hosted
 from controlroom.domain.unnamed import unnamed, unnamed_text
 from controlroom.fleet.configuration.config import Withheld
 from controlroom.fleet.conversation.protocol import (
@@ -56,23 +59,43 @@ class Veil:
     def __init__(self, withheld: Withheld) -> None:
         self.withheld = withheld
         self._seen = self._shown = Fleet()
-        self._agents: dict[str, tuple[Agent, Agent]] = {}
 
-    def fleet(self, fleet: Fleet) -> Fleet:
-        """Give the fleet as watchers see it; what has not changed is the same value as before: patches stay small."""
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
+        """Give the fleet as watchers see it.
+
+        `changes`: what changed since it was given to whoever asks, so that nothing else is looked at. None: all is new.
+        """
         if self.withheld == Withheld():
             return fleet
         if fleet is not self._seen:
-            self._seen, self._shown = fleet, unnamed(fleet) if self.withheld.accounts else fleet
+            shown = unnamed(fleet) if self.withheld.accounts else fleet
             if self.withheld.tasks or self.withheld.logs:
-                self._agents = {key: self._veiled(key, agent) for key, agent in fleet.agents.items()}
-                agents = {key: shown for key, (_, shown) in self._agents.items()}
-                self._shown = replace(self._shown, agents=agents)
+                shown = replace(shown, agents=self._veiled(fleet, changes))
+            self._seen, self._shown = fleet, shown
         return self._shown
 
-    def _veiled(self, key: str, agent: Agent) -> tuple[Agent, Agent]:
-        known = self._agents.get(key)
-        return known if known is not None and known[0] is agent else (agent, self._agent(agent))
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown: one login more may be another number for each."""
+        if not self.withheld.accounts or not (changes.headroom or changes.budgets or changes.alarms):
+            return changes
+        return replace(
+            changes,
+            budgets={*held.budgets, *shown.budgets},
+            headroom={*held.headroom, *shown.headroom},
+            alarms={*held.alarms, *shown.alarms},
+        )
+
+    def _veiled(self, fleet: Fleet, changes: Changes | None) -> Mapping[str, Agent]:
+        """Give the agents as they are shown: those that changed, over those that were shown last.
+
+        Whoever asks was given a fleet no newer than the one that was shown last to anybody: what changed since then is
+        among what changed since theirs.
+        """
+        if changes is None:
+            return hosted({key: self._agent(agent) for key, agent in fleet.agents.items()})
+        here = {key: agent for key in changes.agents if (agent := fleet.agents.get(key)) is not None}
+        new = {key: self._agent(agent) for key, agent in here.items()}
+        return hosted(self._shown.agents).updated(new, changes.agents - here.keys())
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:

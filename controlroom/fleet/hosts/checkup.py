@@ -14,9 +14,12 @@ from controlroom.wire import inquiries as wire
 class Asking(Protocol):
     """What a check-up needs of the engine."""
 
-    fleet: Fleet
     inquiries: Inquiries
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def new_id(self) -> int:
         """Give a number for a request."""

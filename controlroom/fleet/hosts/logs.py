@@ -88,8 +88,8 @@ class LogDesk:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._sources: dict[str, _Source] = {}
-        self._observed: dict[str, int] = {}
-        """Agents that their hosts have shown us, with the epoch."""
+        self._observed: dict[str, dict[str, int]] = {}
+        """Agents that their hosts have shown us, with the epoch; by host (`HOST/~`: what others started there)."""
 
     # ----------------------------------------------------------------------- what readers want
 
@@ -132,27 +132,39 @@ class LogDesk:
 
     def observed(self, host: str, agents: Iterable[Agent], gone: Iterable[str], complete: bool) -> None:
         """Take what a host has: a followed log may have appeared, begun a new epoch, or be gone."""
-        changed = False
-        present = set()
-        for agent in agents:
-            present.add(agent.id)
-            if self._observed.get(agent.id) != agent.epoch:
-                self._observed[agent.id] = agent.epoch
-                changed |= self._began(agent)
+        known = self._observed.setdefault(host, {})
+        changed, present = self._shown(known, agents)
         lost = {f"{host}/{name}" for name in gone}
         if complete:
-            lost |= {agent for agent in self._observed if agent.startswith(f"{host}/") and agent not in present}
-            lost = {agent for agent in lost if not is_adopted_name(agent.partition("/")[2])}
+            lost |= known.keys() - present
         for agent_id in lost:
-            self._observed.pop(agent_id, None)
+            known.pop(agent_id, None)
         if changed:
             self._tell(host)
 
+    def _shown(self, known: dict[str, int], agents: Iterable[Agent]) -> tuple[bool, set[str]]:
+        """Note what a host shows; say whether a log that is followed has begun there, and what was shown."""
+        changed, present = False, set()
+        for agent in agents:
+            present.add(agent.id)
+            if known.get(agent.id) != agent.epoch:
+                known[agent.id] = agent.epoch
+                changed |= self._began(agent)
+        return changed, present
+
     def foreign(self, host: str, agents: Sequence[Agent]) -> None:
         """Take which agents of others a host has, all of them: their transcripts can be followed as logs are."""
-        there = {agent.id for agent in agents}
-        here = {agent for agent in self._observed if agent.startswith(f"{host}/~")}
-        self.observed(host, agents, [agent.partition("/")[2] for agent in here - there], complete=False)
+        known = self._observed.setdefault(f"{host}/~", {})
+        changed, present = self._shown(known, agents)
+        for agent_id in known.keys() - present:
+            del known[agent_id]
+        if changed:
+            self._tell(host)
+
+    def _epoch_shown(self, agent: str) -> int | None:
+        """Give the epoch in which its host has shown an agent; None: it has not."""
+        host, _, name = agent.partition("/")
+        return self._observed.get(f"{host}/~" if is_adopted_name(name) else host, {}).get(agent)
 
     def host_up(self, host: str) -> None:
         """A link is there (again): go on where each log was."""
@@ -218,8 +230,8 @@ class LogDesk:
         source.tails.append(tail)
         if source.place is not None:
             self._settle(source)
-        elif agent in self._observed and source.looking is None:
-            self._locate(source, self._observed[agent])
+        elif source.looking is None and (epoch := self._epoch_shown(agent)) is not None:
+            self._locate(source, epoch)
 
     def _locate(self, source: _Source, epoch: int) -> None:
         """Find out from where the host should send: the first reader's place, else the end as it is now."""
@@ -266,8 +278,9 @@ class LogDesk:
         """Say to a host what to send; sources whose end is not known yet are looked up first."""
         here = [source for source in self._sources.values() if source.host == host]
         for source in here:
-            if source.place is None and source.looking is None and source.agent in self._observed:
-                self._locate(source, self._observed[source.agent])
+            epoch = self._epoch_shown(source.agent)
+            if source.place is None and source.looking is None and epoch is not None:
+                self._locate(source, epoch)
         places = [WirePlace(source.name, *_order(source.place)) for source in here if source.place is not None]
         self._hosts.send(host, Follow(tuple(places)))
 

@@ -50,8 +50,11 @@ _MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and
 class Room(Protocol):
     """What this needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
 
 class ApiLimits:

@@ -60,8 +60,11 @@ Spend = list[tuple[str, str, int]]
 class Room(Protocol):
     """What this needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""

@@ -37,8 +37,11 @@ Runs = Mapping[str, Sequence[Run]]
 class Room(Protocol):
     """What climbing needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""

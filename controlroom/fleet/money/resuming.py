@@ -32,8 +32,11 @@ WELL = 600_000
 class Room(Protocol):
     """What resuming needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     async def submit(self, intent: intents.Intent, who: str) -> Asked:
         """Do what is wanted."""

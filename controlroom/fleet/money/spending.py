@@ -36,8 +36,11 @@ AGAIN = 30.0
 class Room(Protocol):
     """What spending needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""

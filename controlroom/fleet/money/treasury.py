@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from controlroom.domain import events
+from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
@@ -32,6 +33,7 @@ from controlroom.fleet.money.ladder import Ladder
 from controlroom.fleet.money.purses import Purses
 from controlroom.fleet.money.resuming import Resuming
 from controlroom.fleet.rounds import SOON, Rounds
+from controlroom.fleet.store import FleetStore
 from controlroom.meter.prices import Sheet
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
@@ -48,8 +50,12 @@ AGAIN = 5.0
 class Room(Protocol):
     """What the treasury needs of the engine."""
 
-    fleet: Fleet
+    store: FleetStore
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""
@@ -59,9 +65,6 @@ class Room(Protocol):
 
     def new_id(self) -> int:
         """Give a number for a request."""
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of the fleet."""
 
     async def submit(self, intent: Intent, who: str) -> Asked:
         """Do what is wanted."""
@@ -89,13 +92,14 @@ class Treasury:
         self._sums = Sums()
         self._stale = True
         """The ledger holds more than the sums."""
-        self._seen: object = None
+        self._unseen = Changes()
+        self._seen = _Seen()
         self._noticing: asyncio.TimerHandle | None = None
         self._rounds = Rounds(self._look, "treasury", AGAIN)
 
     def start(self) -> None:
         """Begin to look."""
-        self._room.watch(self._changed)
+        self._room.store.subscribe(self._changed)
         self._catch_up()
         self._tell()
         self.booked()
@@ -160,16 +164,16 @@ class Treasury:
         self._mail.host_down(host)
         self.stir()
 
-    def _changed(self) -> None:
+    def _changed(self, changes: Changes) -> None:
+        self._unseen.add(changes)
         if self._noticing is None and (self.purses.rules or self._grants.keys):
             self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
 
     def _notice(self) -> None:
         """Look if anything has changed that matters here; lines and loads change all the time."""
         self._noticing = None
-        seen = _what_matters(self._room.fleet)
-        if seen != self._seen:
-            self._seen = seen
+        changes, self._unseen = self._unseen, Changes()
+        if self._seen.differs(self._room.fleet, changes):
             self._rounds.want(0.0)
 
     def runways(self) -> list[Runway]:
@@ -351,14 +355,29 @@ class Treasury:
             self._books.booked(statements)
 
 
-def _what_matters(fleet: Fleet) -> object:
-    """Give what follows of a fleet can be changed by: compared, not looked into."""
-    agents = [
-        (
-            *(one.id, one.epoch, one.state, one.billing, one.grant, one.pending is None, one.profile, one.model),
-            one.subagents,
-        )
-        for one in fleet.agents.values()
-    ]
-    hosts = [(host.name, host.link, host.facts is None or host.facts.owned) for host in fleet.hosts.values()]
-    return agents, hosts, fleet.headroom, fleet.profiles
+class _Seen:
+    """What follows of a fleet can be changed by, as it was when it was last looked at."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, object] = {}
+
+    def differs(self, fleet: Fleet, changes: Changes) -> bool:
+        """Say whether any of that is other by now, among what has changed; and take it as seen."""
+        now: dict[str, object] = {}
+        for key in changes.agents:
+            agent = fleet.agents.get(key)
+            now[key] = agent and _of_agent(agent)
+        for name in changes.hosts:
+            host = fleet.hosts.get(name)
+            now[name] = host and (host.link, host.facts is None or host.facts.owned)
+        other = [key for key, value in now.items() if value != self._records.get(key)]
+        for key in other:
+            self._records[key] = now[key]
+            if now[key] is None:
+                del self._records[key]
+        return bool(other or changes.headroom or changes.room)
+
+
+def _of_agent(agent: Agent) -> object:
+    state = (agent.epoch, agent.state, agent.billing, agent.grant, agent.pending is None)
+    return (*state, agent.has_ended, agent.lives, agent.profile, agent.model, agent.subagents)

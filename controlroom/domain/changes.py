@@ -1,0 +1,155 @@
+"""What an event changes: the records that become others, gathered while it is reduced.
+
+Whoever follows the fleet is given their keys, and looks at nothing else: what one agent does costs the same in a fleet
+of ten thousand as in one of ten.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile
+from controlroom.domain.tables import HostedTable, Table, hosted, table
+
+V = TypeVar("V")
+
+
+@dataclass
+class Changes:
+    """The keys of records that may be others than before. Those of several events are gathered by `add`."""
+
+    hosts: set[str] = field(default_factory=set)
+    agents: set[str] = field(default_factory=set)
+    budgets: set[str] = field(default_factory=set)
+    headroom: set[str] = field(default_factory=set)
+    alarms: set[str] = field(default_factory=set)
+    room: bool = False
+    """Profiles, limits, or the money of the whole room."""
+
+    def __bool__(self) -> bool:
+        return bool(self.agents or self.hosts or self.alarms or self.budgets or self.headroom or self.room)
+
+    def add(self, more: "Changes") -> None:
+        """Count what changed afterwards, too."""
+        self.hosts |= more.hosts
+        self.agents |= more.agents
+        self.budgets |= more.budgets
+        self.headroom |= more.headroom
+        self.alarms |= more.alarms
+        self.room |= more.room
+
+
+def between(old: Fleet, new: Fleet) -> Changes:
+    """Name all records of two fleets, but those of tables that are the same: for whom nobody has told what changed."""
+
+    def keys(before: Mapping[str, V], after: Mapping[str, V]) -> set[str]:
+        return set() if before is after else {*before, *after}
+
+    return Changes(
+        keys(old.hosts, new.hosts),
+        keys(old.agents, new.agents),
+        keys(old.budgets, new.budgets),
+        keys(old.headroom, new.headroom),
+        keys(old.alarms, new.alarms),
+        room=(old.profiles, old.limits, old.money) != (new.profiles, new.limits, new.money),
+    )
+
+
+class _Layer(Generic[V]):
+    """Records that are put over a table's."""
+
+    def __init__(self, below: Table[V] | HostedTable[V]) -> None:
+        self._below = below
+        self._put: dict[str, V] = {}
+        self._dropped: dict[str, None] = {}
+
+    def get(self, key: str) -> V | None:
+        """Give a record as it is by now."""
+        if key in self._dropped:
+            return None
+        found: V | None = self._put.get(key)
+        return self._below.get(key) if found is None else found
+
+    def put(self, key: str, value: V) -> None:
+        """Put a record; one that equals what is there stays the object that it is."""
+        known = self.get(key)
+        if known is not value and known != value:
+            self._dropped.pop(key, None)
+            self._put[key] = value
+
+    def drop(self, key: str) -> None:
+        """Have a record no more."""
+        self._put.pop(key, None)
+        if key in self._below:
+            self._dropped[key] = None
+
+    def become(self, records: Mapping[str, V]) -> None:
+        """Have these and no others."""
+        for key in [*self._below, *self._put]:
+            if key not in records:
+                self.drop(key)
+        for key, value in records.items():
+            self.put(key, value)
+
+    def changed(self) -> set[str]:
+        """Name what is not as it was."""
+        return {*self._put, *self._dropped}
+
+    def made(self) -> Table[V] | HostedTable[V]:
+        """Give the table as it is by now."""
+        return self._below.updated(self._put, self._dropped) if self._put or self._dropped else self._below
+
+    def items(self, below: Mapping[str, V], begin: str) -> Iterable[tuple[str, V]]:
+        """Give the records whose keys begin so; `below`: those of the table."""
+        for key, value in below.items():
+            if key not in self._put and key not in self._dropped:
+                yield key, value
+        for key, value in self._put.items():
+            if key.startswith(begin):
+                yield key, value
+
+
+class Draft:
+    """A fleet that is being changed."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet, self._agents_below = fleet, hosted(fleet.agents)
+        self.hosts: _Layer[Host] = _Layer(table(fleet.hosts))
+        self.agents: _Layer[Agent] = _Layer(self._agents_below)
+        self.budgets: _Layer[Budget] = _Layer(table(fleet.budgets))
+        self.headroom: _Layer[Headroom] = _Layer(table(fleet.headroom))
+        self.alarms: _Layer[Alarm] = _Layer(table(fleet.alarms))
+        self._room: dict[str, Any] = {}
+
+    def agents_on(self, host: str, *, adopted: bool = False) -> list[Agent]:
+        """Give the agents of a host that we started, or those that others did."""
+        below = self._agents_below.adopted_on(host) if adopted else self._agents_below.on(host)
+        begin = f"{host}/~" if adopted else f"{host}/"
+        return [
+            agent for key, agent in self.agents.items(below, begin) if adopted or not key.startswith("~", len(begin))
+        ]
+
+    def set_room(
+        self,
+        *,
+        profiles: Mapping[str, Profile] | None = None,
+        limits: Limits | None = None,
+        money: Money | None = None,
+    ) -> None:
+        """Set what belongs to the whole room."""
+        given = {"profiles": profiles, "limits": limits, "money": money}
+        for name, value in given.items():
+            if value is not None and value != getattr(self._fleet, name):
+                self._room[name] = value
+
+    def done(self) -> tuple[Fleet, Changes]:
+        """Give the fleet as it is by now (the same one when nothing has changed), and what has."""
+        parts: dict[str, _Layer[Any]] = {"hosts": self.hosts, "agents": self.agents, "budgets": self.budgets}
+        parts |= {"headroom": self.headroom, "alarms": self.alarms}
+        keys = {name: layer.changed() for name, layer in parts.items()}
+        changes = Changes(**keys, room=bool(self._room))
+        if not changes:
+            return self._fleet, changes
+        made: dict[str, Any] = {name: parts[name].made() for name, changed in keys.items() if changed}
+        return replace(self._fleet, **made, **self._room), changes
