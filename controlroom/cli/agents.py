@@ -4,6 +4,7 @@ import argparse
 import time
 
 from controlroom.cli import output
+from controlroom.cli.answers import to_intent
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
 from controlroom.cli.many import several, to_all
@@ -118,8 +119,8 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
     if agent.question is None:
         raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
-    intent = intents.AnswerQuestion(agent.id, agent.question.id, args.verdict, args.text)
-    return await order(client, intent, f"{args.verdict}: {agent.question.title}")
+    intent = to_intent(args, agent, agent.question)
+    return await order(client, intent, f"{intent.verdict}: {agent.question.title}")
 
 
 def interrupt(args: argparse.Namespace, starters: Starters) -> int:

@@ -116,10 +116,25 @@ def send(parser: argparse.ArgumentParser) -> None:
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Take an agent, a verdict, and words."""
+    """Take an agent, a verdict, and words; or for each of its questions the choices or words."""
     agent(parser)
-    parser.add_argument("verdict", choices=("allow", "always", "deny"))
+    parser.add_argument("verdict", choices=("allow", "always", "deny"), nargs="?", default=None)
     parser.add_argument("text", metavar="TEXT", nargs="*", help="words for the agent")
+    for name, metavar, says in (
+        ("--question", "N", "which of its questions the next --choose or --words answers, from 1"),
+        ("--choose", "N[,N...]", "its choices, by number or label"),
+        ("--words", "TEXT", "an answer in words of your own"),
+    ):
+        parser.add_argument(name, metavar=metavar, action=_InOrder, dest="parts", default=(), help=says)
+
+
+class _InOrder(argparse.Action):
+    """Keeps options that belong together in the order in which they were said."""
+
+    def __call__(self, parser: object, space: argparse.Namespace, values: object, option: str | None = None) -> None:
+        """Add one."""
+        said = getattr(space, self.dest)
+        setattr(space, self.dest, (*said, ((option or "").lstrip("-"), str(values))))
 
 
 def host(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
+from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client
 
@@ -44,7 +45,7 @@ async def _see_through(client: Client, name: str) -> int:
     while host.question and output.person_is_there():
         asked = host.question
         output.talk(asked.text)
-        if asked.kind == "secret":
+        if asked.kind is QuestionKind.SECRET:
             answer = _said(asked)
         else:
             verdict = "allow" if output.ask(f"Is that the key of {name}?") else "deny"
@@ -80,9 +81,8 @@ async def _settled(client: Client, name: str) -> Host:
 def _standing(host: Host) -> int:
     """Say how we stand with a host. Raises `Stop` when it is not up."""
     if host.question:
-        how = "--secret (and say it on the terminal or on stdin; or deny)" if host.question.kind == "secret" else ""
-        answer = f"controlroom host answer {host.name} {how or 'allow (or deny)'}"
-        raise Stop(Exit.ASKED, f"{host.question.text}\nto answer: {answer}")
+        where = " (then say it on the terminal, or on stdin)" if host.question.kind is QuestionKind.SECRET else ""
+        raise Stop(Exit.ASKED, f"{host.question.text}\nto answer: {command(host.name, host.question)}{where}")
     if host.link is LinkState.UP:
         output.talk(f"{host.name} is up{_facts(host)}")
         return Exit.DONE
@@ -126,8 +126,9 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     if host.question is None:
         raise Stop(Exit.REFUSED, f"{host.name} asks nothing now ({host.link})")
     asked, verdict = host.question, args.verdict or ("allow" if args.secret else "")
-    if not verdict or (verdict == "allow" and args.secret != (asked.kind == "secret")):
-        wanted = "a secret: say --secret, or deny" if asked.kind == "secret" else "yes or no: say allow or deny"
+    secret = asked.kind is QuestionKind.SECRET
+    if not verdict or (verdict == "allow" and args.secret != secret):
+        wanted = "a secret: say --secret, or deny" if secret else "yes or no: say allow or deny"
         raise Stop(Exit.USAGE, f"{host.name} wants {wanted}")
     intent = intents.AnswerQuestion(host.name, asked.id, verdict)
     if args.secret and verdict == "allow":

@@ -12,6 +12,7 @@ from controlroom.domain.display import views
 from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.money.budget_words import amount
+from controlroom.domain.questions import command
 from controlroom.domain.words import percent, size
 from controlroom.fleet.client import Client
 
@@ -103,7 +104,7 @@ def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
 
 def _standing(row: views.HostRow) -> str:
     if row.question:
-        return f"{row.question.title}: controlroom host answer {row.name} (allow|deny)"
+        return f"{row.question.title}: {command(row.name, row.question)}"
     return row.reason or row.address
 
 
@@ -118,4 +119,4 @@ def _teach(fleet: Fleet) -> None:
             output.talk(f"budget {budget.name}: {granted} is granted: so far agents go on if this machine is off")
     for name, question in fleet.questions():
         if name in fleet.agents:
-            output.talk(f"{name} asks: {question.title}; answer it with controlroom answer {name} (allow|always|deny)")
+            output.talk(f"{name} asks: {question.title}; answer it with {command(name, question)}")

@@ -31,8 +31,11 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
 )
+from controlroom.domain.questions import ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.meter.names import agent_name_problem, host_name_problem
+
+_DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 
 
 @dataclass(frozen=True)
@@ -236,17 +239,38 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
     agent = known_agent(fleet, intent.subject)
     if agent.question is None:
         raise No(f"{agent.id} asks nothing now ({state_words(fleet, agent, now)})")
-    if agent.question.id != intent.question:
+    asked = agent.question
+    if (asked.id, asked.digest) != (intent.question, intent.digest):
         raise No(f"{agent.id} asks something else by now: look again")
     reachable(fleet, agent.host, now)
-    tell = intents.TellOn(agent.host, agent.name, agent.epoch, "answer", intent.text, agent.question.id, intent.verdict)
+    check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
+    answers, text = _what_is_said(agent.id, asked, intent)
+    tell = intents.TellOn(
+        agent.host, agent.name, agent.epoch, "answer", text, asked.id, intent.verdict, asked.digest, answers
+    )
     return Decision((), (tell,))
+
+
+def _what_is_said(name: str, asked: Question, intent: intents.AnswerQuestion) -> tuple[tuple[ItemAnswer, ...], str]:
+    """Give the answers to the items, and the words beside them. Raises `No` for what does not fit."""
+    if intent.verdict == "deny" or asked.kind is not QuestionKind.CHOICES:
+        if intent.answers:
+            raise No(f"{name} asks nothing that has choices" if asked.kind is not QuestionKind.CHOICES else _DENIES)
+        return (), intent.text
+    if not asked.items:
+        if not intent.text.strip():
+            raise No(f"{name} wants an answer in words")
+        return (), intent.text
+    try:
+        return fitting(asked, intent.text, intent.answers), ""
+    except Unfit as unfit:
+        raise No(f"{name}: {unfit}") from None
 
 
 def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
     if host.question is None or host.question.id != intent.question:
         raise No(f"{host.name} asks nothing like that now")
-    if host.question.kind == "secret":
+    if host.question.kind is QuestionKind.SECRET:
         if intent.verdict != "deny" and not intent.text:
             raise No(f"{host.name} asks for a secret: say it with the answer")
         secret = None if intent.verdict == "deny" else intent.text

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.questions import ItemAnswer
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class AnswerQuestion:
     """`allow`, `always` or `deny`."""
     text: str = field(default="", repr=False)
     """Words; may be a secret, so it is printed nowhere."""
+    digest: str = ""
+    """That of the question as it was shown (`Question.digest`): refused when it shows something else by now."""
+    answers: tuple[ItemAnswer, ...] = ()
+    """One for each of its items; without them `text` says them."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,8 @@ class TellOn:
     text: str = ""
     question: str = ""
     verdict: str = ""
+    digest: str = ""
+    answers: tuple[ItemAnswer, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
 from controlroom.meter.names import ADOPTED, LOCAL
 from controlroom.meter.states import ENDED, LIVE, State, has_ended, lives
@@ -29,21 +30,6 @@ class LinkState(str, Enum):
 
     def __str__(self) -> str:
         return self.value
-
-
-@dataclass(frozen=True)
-class Question:
-    """Something a person must answer. The id names one asking: an answer to an older one is refused."""
-
-    id: str
-    kind: str
-    """`permission` (an agent wants to use a tool), `host_key` (a host we have never met shows its fingerprint) or
-    `secret` (logging in needs a passphrase, a password or a code; the answer is kept nowhere but in memory)."""
-    title: str
-    """A few words: `Bash: git push origin docs/update`."""
-    text: str
-    """All of it; may have several lines."""
-    asked: int
 
 
 @dataclass(frozen=True)

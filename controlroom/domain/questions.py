@@ -1,8 +1,187 @@
-"""What a question wants of a person."""
+"""What a person must answer, and whether an answer fits what was asked. Text is inert."""
 
-from controlroom.domain.model import Question
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class QuestionKind(str, Enum):
+    """What a question wants: leave to use a tool, a yes to a plan, choices or words, a yes to the key of a host that we
+    have never met, or a passphrase, password or code (the answer is kept nowhere but in memory)."""
+
+    PERMISSION = "permission"
+    PLAN = "plan"
+    CHOICES = "choices"
+    HOST_KEY = "host_key"
+    SECRET = "secret"  # noqa: S105 - what is asked for, not one
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice."""
+
+    label: str
+    description: str = ""
+    preview: str = ""
+    """Several lines, to be shown as they stand."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One of the questions that are asked together."""
+
+    question: str
+    header: str = ""
+    options: tuple[Option, ...] = ()
+    several: bool = False
+    """Whether several choices may be taken."""
+    own_words: bool = False
+    """Whether words of one's own are an answer, too."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something a person must answer. The id names one asking: an answer to an older one is refused."""
+
+    id: str
+    kind: QuestionKind
+    title: str
+    """A few words: `Bash: git push origin docs/update`."""
+    text: str
+    """All of it; may have several lines."""
+    asked: int
+    items: tuple[Item, ...] = ()
+    """What is to be chosen; none for a question that is answered with yes or no."""
+    digest: str = ""
+    """Names all that is shown of what an agent asks: another one under the same id is another question."""
+
+
+@dataclass(frozen=True)
+class ItemAnswer:
+    """The answer to one item: choices by number, from 1, or words, or both."""
+
+    choices: tuple[int, ...] = ()
+    words: str = ""
+
+
+class Unfit(ValueError):
+    """An answer that does not fit; the words say why, and how it would."""
 
 
 def wants_words(question: Question | None) -> bool:
-    """Say whether it is answered with words or a number, not with yes or no."""
-    return question is not None and question.title.startswith("AskUserQuestion")
+    """Say whether it is answered with choices or words, not with yes or no."""
+    return question is not None and question.kind is QuestionKind.CHOICES
+
+
+def same(one: Question | None, other: Question | None) -> bool:
+    """Say whether two are one asking that shows the same."""
+    return one is other or (one is not None and other is not None and _mark(one) == _mark(other))
+
+
+def _mark(question: Question) -> tuple[str, str]:
+    return question.id, question.digest
+
+
+def fitting(question: Question, text: str, answers: Sequence[ItemAnswer]) -> tuple[ItemAnswer, ...]:
+    """Give the answer to each item: `answers`, or what `text` says. Raises `Unfit` for what leaves one open."""
+    if not question.items:
+        return ()
+    if not answers:
+        answers = _of_text(question, text)
+    if len(answers) != len(question.items):
+        raise Unfit(f"it asks {_counted(len(question.items), 'question')}, and {len(answers)} of them have an answer")
+    return tuple(_checked(question, number, answer) for number, answer in enumerate(answers, 1))
+
+
+def _of_text(question: Question, text: str) -> list[ItemAnswer]:
+    """Read answers to all items from words: of several items from as many lines."""
+    rows = text.strip().split("\n")
+    if len(question.items) == 1:
+        rows = [text.strip()]
+    if len(rows) != len(question.items):
+        number = len(question.items)
+        each = " ".join(f"--question {one} --choose 1" for one in range(1, number + 1))
+        raise Unfit(f"it asks {number} questions: give each its answer, as in {each}")
+    return [read_answer(item, row) for item, row in zip(question.items, rows, strict=True)]
+
+
+def read_answer(item: Item, words: str) -> ItemAnswer:
+    """Read an answer to one item: numbers of choices, their labels, or words of one's own."""
+    said = words.strip()
+    labels = {option.label.strip().casefold(): number for number, option in enumerate(item.options, 1)}
+    if said.casefold() in labels:
+        return ItemAnswer((labels[said.casefold()],))
+    parts = [part.strip().casefold() for part in said.split(",")]
+    if item.options and all(map(_is_number, said.replace(",", " ").split())):
+        parts = said.replace(",", " ").split()
+    chosen = [int(part[:6]) if _is_number(part) else labels.get(part) for part in parts if item.options]
+    numbers = tuple(dict.fromkeys(number for number in chosen if number is not None))
+    one_of_many = len(parts) == 1 or item.several or all(map(_is_number, parts))
+    whole = bool(said and chosen) and one_of_many and None not in chosen
+    return ItemAnswer(numbers) if whole else ItemAnswer((), said)
+
+
+def _is_number(part: str) -> bool:
+    return part.isascii() and part.isdecimal()
+
+
+def _checked(question: Question, number: int, answer: ItemAnswer) -> ItemAnswer:
+    """See that an answer fits the item of this number. Raises `Unfit`."""
+    item = question.items[number - 1]
+    name = _named(question, number)
+    there = _counted(len(item.options), "choice")
+    wrong = next((one for one in answer.choices if not 0 < one <= len(item.options)), None)
+    if wrong is not None:
+        own = f" (if {wrong} is your own answer: --words)" if item.own_words else ""
+        raise Unfit(f"there is no {wrong}: {name} has {there}{own}")
+    if len(answer.choices) > 1 and not item.several:
+        raise Unfit(f"{name} takes one choice, not {len(answer.choices)}")
+    if not answer.choices and not answer.words.strip():
+        raise Unfit(f"{name} has no answer: say {how(item)}")
+    if answer.words.strip() and not item.own_words:
+        raise Unfit(f"{name} takes {how(item)}: attach to answer it otherwise")
+    return answer
+
+
+def how(item: Item) -> str:
+    """Say in a few words what is an answer."""
+    choices = "" if not item.options else "numbers of choices" if item.several else "the number of a choice"
+    return " or ".join([choices] * bool(choices) + ["words"] * item.own_words) or "nothing from here"
+
+
+def _named(question: Question, number: int) -> str:
+    header = question.items[number - 1].header
+    if len(question.items) == 1:
+        return f"the question ({header})" if header else "the question"
+    return f"question {number} ({header})" if header else f"question {number}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'s' * (number != 1)}"
+
+
+def answer_words(question: Question, answers: Sequence[ItemAnswer]) -> list[str]:
+    """Say what was answered, a line for each item: `Region: eu-1`."""
+    rows = []
+    for item, answer in zip(question.items, answers, strict=False):
+        labels = [item.options[number - 1].label for number in answer.choices if 0 < number <= len(item.options)]
+        said = ", ".join([*labels, *[answer.words.strip()] * bool(answer.words.strip())])
+        rows.append(f"{item.header or item.question}: {said or '–'}")
+    return rows
+
+
+def command(subject: str, question: Question) -> str:
+    """Give the verb that answers a question of an agent or host."""
+    if question.kind is QuestionKind.SECRET:
+        return f"controlroom host answer {subject} --secret"
+    if question.kind is QuestionKind.HOST_KEY:
+        return f"controlroom host answer {subject} allow (or deny)"
+    if question.kind is not QuestionKind.CHOICES:
+        return f"controlroom answer {subject} allow (or always, or deny)"
+    if len(question.items) < 2:
+        return f"controlroom answer {subject} " + ("--choose N" if question.items else "allow WORDS")
+    each = (f"--question {number} --choose N" for number in range(1, len(question.items) + 1))
+    return f"controlroom answer {subject} {' '.join(each)}"

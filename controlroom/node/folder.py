@@ -19,7 +19,8 @@
 The control socket speaks JSON lines, one request and one reply a connection:
 
     {"do": "message", "text": …}                                   a user message for the agent
-    {"do": "answer", "question": ID, "verdict": "allow" | "always" | "deny", "text": …}
+    {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
+     "answers": [{"choices": [1, 3], "words": …}, …]}              digest: wire.digest; one answer for each of its items
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
     {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
     {"do": "usage"}                                                ask Claude how far its plan is used

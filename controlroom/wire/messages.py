@@ -13,6 +13,8 @@ from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import PeerError, from_line, to_line
+from controlroom.wire.questions import ItemAnswer
+from controlroom.wire.questions import QuestionSeen as QuestionSeen
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import UsageOrder, UsageSeen
 
@@ -81,6 +83,10 @@ class Tell:
     """The id of the question that the answer was shown for; refused when it is no longer open."""
     verdict: str = ""
     """`allow`, `always` or `deny`."""
+    digest: str = ""
+    """What was shown of the question (`wire.digest`); refused when it shows something else."""
+    answers: tuple[ItemAnswer, ...] = ()
+    """One for each of its items, in their order."""
 
 
 @dataclass(frozen=True)
@@ -193,17 +199,6 @@ class EvidenceSeen:
     """`runner`, `stream`, `session file`, `process` or `tmux`."""
     state: str
     value: str
-    at: int
-
-
-@dataclass(frozen=True)
-class QuestionSeen:
-    """An agent's permission prompt that waits for a person."""
-
-    id: str
-    tool: str
-    text: str
-    """What it wants to do: the command, the file, … in one or more lines."""
     at: int
 
 

@@ -10,7 +10,8 @@ import pytest
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.model import LinkState
-from tests.domain.worlds import GIB, MINUTE, NOON, facts, fleet, host
+from controlroom.domain.questions import QuestionKind
+from tests.domain.worlds import GIB, MINUTE, NOON, facts, fleet, host, question
 
 WELL = HostCheck(
     python="3.11.2",
@@ -118,7 +119,6 @@ def test_no_word_of_a_host_becomes_a_command() -> None:
     [
         (LinkState.LOST, "ssh -p 2222 ann@vm1 true"),
         (LinkState.REFUSED, "controlroom host retry vm1"),
-        (LinkState.ASKING, "controlroom host answer vm1 allow"),
         (LinkState.CONNECTING, "wait a moment"),
     ],
 )
@@ -128,6 +128,18 @@ def test_of_a_host_that_is_away_the_link_is_told(link: LinkState, mend: str) -> 
     assert check.verdict is Verdict.BAD
     assert "it does not answer" in check.found
     assert mend in check.mend
+
+
+@pytest.mark.parametrize(
+    ("kind", "mend"),
+    [
+        (QuestionKind.HOST_KEY, "controlroom host answer vm1 allow (or deny; compare the fingerprint first)"),
+        (QuestionKind.SECRET, "controlroom host answer vm1 --secret"),
+    ],
+)
+def test_of_a_host_that_asks_the_verb_is_told_that_answers_it(kind: QuestionKind, mend: str) -> None:
+    asking = host(link=LinkState.ASKING, question=replace(question("a code", "q1"), kind=kind))
+    assert checkup.link_check(asking, NOON).mend == mend
 
 
 def test_a_host_of_another_room_may_be_taken() -> None:

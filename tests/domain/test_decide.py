@@ -10,6 +10,7 @@ from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.events import HostAdded, Ordered
 from controlroom.domain.model import Fleet, Limits, LinkState, Pending, Profile, State
 from controlroom.domain.preconditions import MAX_TASK
+from controlroom.domain.questions import Item, ItemAnswer, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
 
@@ -160,6 +161,92 @@ def test_an_answer_is_for_the_question_that_was_shown() -> None:
     assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", "deny")
 
 
+def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> None:
+    shown = replace(question("rm -rf build", "q2"), digest="of-the-new")
+    world = fleet(agent(state=State.WAITING, question=shown))
+    for digest in ("of-the-old", ""):
+        said = refused(world, intents.AnswerQuestion("vm1/docs-1", "q2", "allow", digest=digest))
+        assert said == "vm1/docs-1 asks something else by now: look again"
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", "allow", digest="of-the-new")).effects
+    assert isinstance(effect, intents.TellOn)
+    assert effect.digest == "of-the-new"
+
+
+PARTS = Item("Which parts?", "Parts", (Option("Auth"), Option("Cache"), Option("Docs")), several=True, own_words=True)
+REGION = Item("Which region?", "Region", (Option("eu-1"), Option("us-1")), own_words=True)
+
+
+BOTH = ItemAnswer((2,)), ItemAnswer((1,), "and mine")
+
+
+def asking(*items: Item) -> Fleet:
+    asked = Question("q2", QuestionKind.CHOICES, "Which?", "Which?", NOON, items, "d")
+    return fleet(agent(state=State.WAITING, question=asked))
+
+
+def answers(text: str = "", *said: ItemAnswer) -> intents.AnswerQuestion:
+    return intents.AnswerQuestion("vm1/docs-1", "q2", "allow", text, "d", said)
+
+
+@pytest.mark.parametrize(
+    ("items", "text", "said", "told"),
+    [
+        ((PARTS,), "1,3", (), (ItemAnswer((1, 3)),)),
+        ((PARTS,), "1 3", (), (ItemAnswer((1, 3)),)),
+        ((PARTS,), "auth, Docs", (), (ItemAnswer((1, 3)),)),
+        ((PARTS,), "1, docs", (), (ItemAnswer((1, 3)),)),
+        ((REGION,), "eu-1, not us-1", (), (ItemAnswer((), "eu-1, not us-1"),)),
+        ((REGION,), "eu-1, us-1", (), (ItemAnswer((), "eu-1, us-1"),)),
+        ((PARTS,), "auth, and some tests", (), (ItemAnswer((), "auth, and some tests"),)),
+        ((REGION,), "US-1", (), (ItemAnswer((2,)),)),
+        ((REGION,), "the moon", (), (ItemAnswer((), "the moon"),)),
+        ((REGION, PARTS), "2\n1,3", (), (ItemAnswer((2,)), ItemAnswer((1, 3)))),
+        (
+            (REGION, PARTS),
+            "",
+            (ItemAnswer((2,)), ItemAnswer((1,), "and mine")),
+            (ItemAnswer((2,)), ItemAnswer((1,), "and mine")),
+        ),
+        ((REGION,), "", (ItemAnswer((), "9"),), (ItemAnswer((), "9"),)),
+    ],
+)
+def test_choices_are_taken_by_number_label_or_in_words(
+    items: tuple[Item, ...], text: str, said: tuple[ItemAnswer, ...], told: tuple[ItemAnswer, ...]
+) -> None:
+    (effect,) = accepted(asking(*items), answers(text, *said)).effects
+    assert isinstance(effect, intents.TellOn)
+    assert (effect.answers, effect.text) == (told, "")
+
+
+@pytest.mark.parametrize(
+    ("items", "intent", "reason"),
+    [
+        ((REGION, PARTS), answers("2"), "it asks 2 questions: give each its answer, as in --question 1 --choose 1"),
+        ((REGION,), answers("9"), "there is no 9: the question (Region) has 2 choices (if 9 is your own"),
+        ((REGION,), answers("0"), "there is no 0"),
+        ((REGION,), answers("99999999999"), "there is no 999999"),
+        ((REGION,), answers("1,2"), "takes one choice, not 2"),
+        ((REGION,), answers(" "), "the question (Region) has no answer: say the number of a choice or words"),
+        ((REGION, PARTS), answers("", ItemAnswer((1,)), ItemAnswer()), "question 2 (Parts) has no answer"),
+        ((REGION, PARTS), answers("", ItemAnswer((1,))), "it asks 2 questions, and 1 of them have an answer"),
+        ((REGION,), answers("", ItemAnswer((1,)), ItemAnswer((1,))), "it asks 1 question, and 2"),
+        ((replace(REGION, own_words=False),), answers("the moon"), "takes the number of a choice: attach"),
+        ((), answers(""), "wants an answer in words"),
+        ((REGION,), replace(answers("", ItemAnswer((1,))), verdict="deny"), "to deny is the answer to all of it"),
+    ],
+)
+def test_what_does_not_fit_a_question_is_refused(
+    items: tuple[Item, ...], intent: intents.AnswerQuestion, reason: str
+) -> None:
+    assert reason in refused(asking(*items), intent)
+
+
+def test_choices_are_no_answer_to_a_permission() -> None:
+    world = fleet(agent(state=State.WAITING, question=question("git push", "q2")))
+    said = intents.AnswerQuestion("vm1/docs-1", "q2", "allow", answers=(ItemAnswer((1,)),))
+    assert "asks nothing that has choices" in refused(world, said)
+
+
 def test_an_answer_to_nobody_is_refused() -> None:
     assert "asks nothing now" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "allow"))
     assert "not 'maybe'" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "maybe"))
@@ -205,7 +292,7 @@ def test_taking_a_host_we_own_is_pointless() -> None:
 
 
 def test_a_secret_is_given_to_the_question_it_was_said_for() -> None:
-    asking = host(link=LinkState.ASKING, question=replace(question("a code", "secret:1"), kind="secret"))
+    asking = host(link=LinkState.ASKING, question=replace(question("a code", "secret:1"), kind=QuestionKind.SECRET))
     world = fleet(hosts=(asking,))
     (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", "allow", "4711")).effects
     assert effect == intents.GiveSecret("vm1", "secret:1", "4711")

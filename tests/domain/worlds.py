@@ -20,6 +20,7 @@ from controlroom.domain.model import (
     Question,
     State,
 )
+from controlroom.domain.questions import QuestionKind
 
 NOON = 1_795_348_800_000
 MINUTE = 60_000
@@ -44,7 +45,7 @@ def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, *
 
 
 def question(text: str = "git push", id_: str = "q1") -> Question:
-    return Question(id_, "permission", f"Bash: {text}", text, NOON - 2 * MINUTE)
+    return Question(id_, QuestionKind.PERMISSION, f"Bash: {text}", text, NOON - 2 * MINUTE)
 
 
 def fleet(*agents: Agent, hosts: tuple[Host, ...] = (), limits: Limits | None = None) -> Fleet:

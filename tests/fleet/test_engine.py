@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -180,12 +181,17 @@ async def test_messages_interrupts_and_forgetting_reach_the_host() -> None:
 
 async def test_an_answer_goes_to_the_question_it_was_shown_for() -> None:
     host = ScriptedHost()
-    host.agents["a1"] = seen("a1", state="waiting", question=wire.QuestionSeen("q1", "Bash", "git push", NOON))
+    asked = wire.QuestionSeen("q1", "Bash", "git push", NOON)
+    host.agents["a1"] = seen("a1", state="waiting", question=asked)
     async with room(host) as here:
-        late = await here.order(intents.AnswerQuestion("vm1/a1", "q0", "allow"))
-        assert "asks something else by now" in late.reason
-        assert (await here.order(intents.AnswerQuestion("vm1/a1", "q1", "allow"))).outcome == "done"
+        for question, digest in (("q0", asked.digest), ("q1", ""), ("q1", replace(asked, text="rm -rf /").digest)):
+            late = await here.order(intents.AnswerQuestion("vm1/a1", question, "allow", digest=digest))
+            assert "asks something else by now" in late.reason
+        answer = intents.AnswerQuestion("vm1/a1", "q1", "allow", digest=asked.digest)
+        assert (await here.order(answer)).outcome == "done"
         await here.until(lambda: here.agent("vm1/a1").question is None)
+        (told,) = [message for message in scripted.orders(host) if isinstance(message, wire.Tell)]
+        assert (told.question, told.digest) == ("q1", asked.digest)
 
 
 async def test_another_rooms_host_may_be_looked_at_and_taken() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events, intents
 from controlroom.domain.model import Agent, State
+from controlroom.domain.questions import ItemAnswer, QuestionKind
 from controlroom.fleet.hosts.translate import MAX_FOREIGN, Setting, long, short, to_events, to_met, to_node, to_reply
 from controlroom.meter.names import agent_name_problem
 from controlroom.wire import messages as wire
+from controlroom.wire import questions as wire_questions
+from controlroom.wire.questions import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 
 NOW = 1_795_307_427_677
@@ -29,7 +33,17 @@ real = st.floats(-(2.0**62), 2.0**62)
 names = st.sampled_from(["docs-1", "a", "", "A", "#(id)", "x" * 42, "a/b", "a\n", "=a:"])
 
 evidence = st.builds(wire.EvidenceSeen, source=nasty, state=nasty, value=nasty, at=whole)
-question = st.builds(wire.QuestionSeen, id=st.one_of(st.just("q1"), nasty), tool=nasty, text=nasty, at=whole)
+option = st.builds(OptionSeen, label=nasty, description=nasty, preview=nasty)
+item = st.builds(ItemSeen, question=nasty, header=nasty, options=st.lists(option, max_size=3).map(tuple))
+question = st.builds(
+    wire.QuestionSeen,
+    id=st.one_of(st.just("q1"), nasty),
+    tool=nasty,
+    text=nasty,
+    at=whole,
+    kind=st.one_of(st.sampled_from(["permission", "plan", "choices"]), nasty),
+    items=st.lists(item, max_size=3).map(tuple),
+)
 agent = st.builds(
     wire.AgentSeen,
     name=names,
@@ -242,7 +256,44 @@ def test_a_question_that_nobody_could_answer_is_said() -> None:
     assert isinstance(first, events.AgentsObserved)
     assert first.agents[0].question is None
     assert isinstance(notice, events.HostNoticed)
-    assert "nobody can answer it" in notice.text
+    assert "cannot be asked here" in notice.text
+
+
+CHOICES = ItemSeen("Which?", "Part\x1b[2J", (OptionSeen("a\nb", "\x07c", "d\n\x1b[31me\u202e"),), True, True)
+
+
+def test_choices_are_inert_and_their_digest_is_that_of_what_came() -> None:
+    asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", (CHOICES,))
+    question = observed(seen(question=asked)).question
+    assert question
+    assert (question.kind, question.title, question.digest) == (QuestionKind.CHOICES, "Which?", asked.digest)
+    (item,) = question.items
+    shown = [item.question, item.header, *(text for one in item.options for text in astuple(one))]
+    assert all(sign.isprintable() for text in shown for sign in text.replace("\n", ""))
+    assert "\n" in item.options[0].preview
+    others = (
+        replace(asked, text="Which!"), replace(asked, kind="plan"),
+        replace(asked, items=(replace(CHOICES, several=False),)),
+        replace(asked, items=(replace(CHOICES, options=(OptionSeen("a\nb", "\x07c"),)),)), replace(asked, tool="Bash"),
+    )  # fmt: skip
+    assert len({asked.digest, *(other.digest for other in others)}) == 6
+    assert replace(asked, at=1).digest == asked.digest
+
+
+@pytest.mark.parametrize("kind", ["host_key", "secret", "", "anything"])
+def test_an_agent_never_asks_for_a_key_or_a_secret(kind: str) -> None:
+    question = observed(seen(question=wire.QuestionSeen("q1", "Bash", "ls", NOW, kind))).question
+    assert question
+    assert question.kind is QuestionKind.PERMISSION
+
+
+def test_questions_that_nobody_could_be_shown_are_left_out() -> None:
+    for items in ((CHOICES,) * 7, (replace(CHOICES, options=CHOICES.options * 10),)):
+        asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", items)
+        first, notice = to_events(wire.AgentsSeen((seen(question=asked),)), SETTING)
+        assert isinstance(first, events.AgentsObserved)
+        assert first.agents[0].question is None
+        assert isinstance(notice, events.HostNoticed)
 
 
 def test_readings_out_of_range_are_not_known() -> None:
@@ -308,6 +359,10 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
     tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", "deny")
     assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
+    chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
+    assert to_node(chosen, 9, profile) == wire.Tell(
+        9, "a", 3, "answer", "no", "q1", "deny", "d", (wire_questions.ItemAnswer((1, 3), "w"),)
+    )
 
 
 def test_agents_of_others_are_what_we_call_them_and_ask_nothing() -> None:

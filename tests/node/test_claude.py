@@ -11,7 +11,9 @@ from controlroom.meter.states import State
 from controlroom.node.claude.channel import Conversation, command_line, new_session
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
+from controlroom.wire.questions import ItemAnswer
 from tests.meter.test_speech import mangled
+from tests.node.answering import chosen, request
 from tests.node.recorded import NAMES, events
 
 
@@ -41,7 +43,7 @@ def test_a_question_waits_and_its_answer_goes_on() -> None:
     assert (talk.state, talk.detail) == (State.WAITING, "asks: touch made.txt")
     assert talk.question
     assert talk.question.text == "touch made.txt\nmake a file"
-    (line,) = written(talk.answer(talk.question.id, "allow", "", 5))
+    (line,) = written(talk.answer(request(talk.question, "allow"), 5))
     response = line["response"]["response"]
     assert response == {
         "behavior": "allow",
@@ -54,16 +56,16 @@ def test_a_question_waits_and_its_answer_goes_on() -> None:
 def test_an_answer_for_another_question_is_refused_and_changes_nothing() -> None:
     talk = played("allowed", until="control_request")
     with pytest.raises(Refused, match="no longer open"):
-        talk.answer("another", "allow", "", 5)
+        talk.answer({**request(talk.question, "allow"), "question": "another"}, 5)
     with pytest.raises(Refused, match="allow, always or deny"):
-        talk.answer(talk.question.id if talk.question else "", "perhaps", "", 5)
+        talk.answer(request(talk.question, "perhaps"), 5)
     assert talk.state is State.WAITING
 
 
 def test_always_grants_the_rule_for_this_session_and_no_more() -> None:
     talk = played("allowed", until="control_request")
     assert talk.question
-    (line,) = written(talk.answer(talk.question.id, "always", "", 5))
+    (line,) = written(talk.answer(request(talk.question, "always"), 5))
     granted = line["response"]["response"]["updatedPermissions"]
     assert {(item["type"], item["destination"]) for item in granted} == {
         ("addRules", "session"),
@@ -74,23 +76,57 @@ def test_always_grants_the_rule_for_this_session_and_no_more() -> None:
 def test_a_denial_says_why() -> None:
     talk = played("denied", until="control_request")
     assert talk.question
-    (line,) = written(talk.answer(talk.question.id, "deny", "use ls", 5))
+    (line,) = written(talk.answer(request(talk.question, "deny", "use ls"), 5))
     assert line["response"]["response"] == {"behavior": "deny", "message": "use ls"}
 
 
-@pytest.mark.parametrize(("words", "answer"), [("us-1", "us-1"), ("2", "us-1"), ("neither", "neither"), ("9", "9")])
-def test_a_question_to_the_user_is_answered_in_words_or_by_number(words: str, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "told"), [(chosen(2), "us-1"), (chosen(words="neither"), "neither"), (chosen(words="9"), "9")]
+)
+def test_a_question_to_the_user_is_answered_by_number_or_in_words(answer: ItemAnswer, told: str) -> None:
     talk = played("asked_user", until="control_request")
     assert talk.question
-    assert talk.detail == "asks: Which region?"
-    (line,) = written(talk.answer(talk.question.id, "allow", words, 5))
-    assert line["response"]["response"]["updatedInput"]["answers"] == {"Which region?": answer}
+    assert (talk.detail, talk.question.kind) == ("asks: Which region?", "choices")
+    (line,) = written(talk.answer(request(talk.question, "allow", "", answer), 5))
+    assert line["response"]["response"]["updatedInput"]["answers"] == {"Which region?": told}
 
 
-def test_a_question_to_the_user_cannot_be_allowed_without_an_answer() -> None:
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (),
+        (chosen(),),
+        (chosen(3),),
+        (chosen(0),),
+        (chosen(-1),),
+        (chosen(1, 2),),
+        (chosen(1), chosen(1)),
+        (chosen(words=" "),),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays_open(answers: tuple[ItemAnswer, ...]) -> None:
     talk = played("asked_user", until="control_request")
-    with pytest.raises(Refused, match="in words"):
-        talk.answer(talk.question.id if talk.question else "", "allow", " ", 5)
+    with pytest.raises(Refused):
+        talk.answer(request(talk.question, "allow", "us-1", *answers), 5)
+    with pytest.raises(Refused):
+        talk.answer({**request(talk.question, "allow"), "answers": [{"choices": ["1", None, True]}]}, 5)
+    assert (talk.state, talk.question is None) == (State.WAITING, False)
+
+
+def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> None:
+    talk = played("allowed", until="control_request")
+    shown = request(talk.question, "allow")
+    event = events("allowed")[2]
+    assert event["type"] == "control_request"
+    event["request"]["input"]["command"] = "rm -rf /"
+    talk.feed(event, 6)
+    assert talk.question
+    assert talk.question.id == shown["question"]
+    with pytest.raises(Refused, match="something else than what was shown"):
+        talk.answer(shown, 7)
+    with pytest.raises(Refused, match="something else than what was shown"):
+        talk.answer({**shown, "digest": ""}, 7)
+    assert talk.state is State.WAITING
 
 
 def test_a_result_takes_the_open_questions_with_it() -> None:
@@ -103,7 +139,7 @@ def test_a_result_takes_the_open_questions_with_it() -> None:
 def test_words_with_an_ordinary_permission_become_a_message() -> None:
     talk = played("allowed", until="control_request")
     assert talk.question
-    allowed, message = written(talk.answer(talk.question.id, "allow", "and hurry", 5))
+    allowed, message = written(talk.answer(request(talk.question, "allow", "and hurry"), 5))
     assert (allowed["type"], message["message"]["content"]) == ("control_response", "and hurry")
 
 
@@ -125,15 +161,15 @@ def test_several_questions_are_answered_in_their_order() -> None:
     talk.feed(event, 2000)
     assert first
     assert talk.question == first
-    talk.answer(first.id, "allow", "", 5)
+    talk.answer(request(first, "allow"), 5)
     assert talk.state is State.WAITING
     assert talk.question
     assert talk.question.id == event["request_id"]
 
 
 def test_an_unknown_control_request_is_answered_so_that_claude_need_not_wait() -> None:
-    request = {"type": "control_request", "request_id": "h1", "request": {"subtype": "hook_callback"}}
-    (line,) = written(Conversation().feed(request, 1))
+    hook = {"type": "control_request", "request_id": "h1", "request": {"subtype": "hook_callback"}}
+    (line,) = written(Conversation().feed(hook, 1))
     assert (line["response"]["subtype"], line["response"]["request_id"]) == ("error", "h1")
 
 
@@ -348,7 +384,7 @@ def test_no_event_whatever_it_holds_makes_it_raise(data: st.DataObject, name: st
         assert talk.limited_until >= 0
         assert len(talk.detail) < 1000
         if talk.question and data.draw(st.booleans()):
-            talk.answer(talk.question.id, data.draw(st.sampled_from(["always", "deny"])), "words", at)
+            talk.answer(request(talk.question, "deny", "words"), at)
         assert (talk.state is State.WAITING) == (talk.question is not None)
     state, detail = talk.over(data.draw(st.sampled_from([Exit(0), Exit(1), Exit(signal=9)])))
     assert state in (State.DONE, State.FAILED, State.LIMITED)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from controlroom.meter.speech import asked
-from controlroom.node.claude.dialog import ASKS, Dialog, choices, offers, permission
+from controlroom.node.claude.dialog import Dialog, choices, offers, permission
+from controlroom.node.claude.questions import ASKS
 
 SCREENS = Path(__file__).parent / "screens"
 

@@ -7,18 +7,21 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from controlroom.meter.speech import last_words
-from controlroom.wire.messages import AgentSeen, Kill, Reply, Spawn, Tell
+from controlroom.wire.messages import AgentSeen, Kill, QuestionSeen, Reply, Spawn, Tell
+from controlroom.wire.questions import ItemAnswer
 from controlroom.wire.records import Record, segment_number, unpack_all
 from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api
 from tests.lab.processes import look
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.node.answering import chosen, told
 from tests.node.client import NodeClient
 from tests.node.test_runner_claude import texts
 
@@ -35,8 +38,12 @@ def spawn(node: NodeClient, task: str, epoch: int = 1, **more: str) -> Reply:
     return node.ask(lambda number: Spawn(number, "talk", epoch, spec, task, epoch - 1))
 
 
-def tell(node: NodeClient, what: str, text: str = "", question: str = "", verdict: str = "") -> Reply:
-    return node.ask(lambda number: Tell(number, "talk", 1, what, text, question, verdict))
+def tell(node: NodeClient, what: str, text: str = "") -> Reply:
+    return node.ask(lambda number: Tell(number, "talk", 1, what, text))
+
+
+def answer(node: NodeClient, asked: QuestionSeen, verdict: str, text: str = "", *answers: ItemAnswer) -> Reply:
+    return node.ask(lambda number: told(number, "talk", asked, verdict, text, *answers))
 
 
 def wait(node: NodeClient, state: str, fits: Callable[[AgentSeen], object] = lambda seen: True) -> AgentSeen:
@@ -100,12 +107,12 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     assert (seen.question.tool, seen.question.text) == ("Bash", "touch made.txt\nmake a file")
     assert seen.detail == "asks: touch made.txt"
     assert tell(node, "message", "hello").reason == "it waits for something else: asks: touch made.txt"
-    assert tell(node, "answer", "", "another", "allow").reason == "this question is no longer open"
-    always = tell(node, "answer", "", seen.question.id, "always")
+    assert answer(node, replace(seen.question, id="another"), "allow").reason == "this question is no longer open"
+    always = answer(node, seen.question, "always")
     assert (always.outcome, "attach" in always.reason) == ("refused", True)
     assert not made.exists()
     wait_for(lambda: "Esc to cancel" in screen(), LATE)
-    assert tell(node, "answer", "", seen.question.id, "allow").reason == ""
+    assert answer(node, seen.question, "allow").reason == ""
     wait(node, "idle")
     assert made.exists()
     made.unlink()
@@ -115,7 +122,7 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
     assert seen.question
     wait_for(lambda: "Esc to cancel" in screen(), LATE)
-    assert tell(node, "answer", "", seen.question.id, "deny").outcome == "done"
+    assert answer(node, seen.question, "deny").outcome == "done"
     wait(node, "idle", lambda seen: seen.detail == "interrupted")
     assert not made.exists()
 
@@ -127,8 +134,8 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
     assert seen.question
     wait_for(lambda: "Esc to cancel" in screen(), LATE)
-    assert "number of a choice" in tell(node, "answer", "the moon", seen.question.id, "allow").reason
-    assert tell(node, "answer", "2", seen.question.id, "allow").reason == ""
+    assert "number of a choice" in answer(node, seen.question, "allow", "the moon").reason
+    assert answer(node, seen.question, "allow", "", chosen(2)).reason == ""
     wait_for(lambda: "chosen" in said(home), LATE)
     assert 'Which region?\\"=\\"us-1' in json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1])
 

@@ -14,6 +14,7 @@ from controlroom.wire.spec import AgentSpec
 from tests.lab.processes import look
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.node.answering import chosen, told
 from tests.node.client import NodeClient
 
 # Like Claude: ready when its session file says so, then it says again what is typed.
@@ -175,8 +176,8 @@ def test_what_only_its_screen_asks_can_be_answered(
     spawn(node, ASKING.replace("WAITS", waits))
     seen = node.wait_agent("talk", lambda seen: seen.question, 30)
     assert (seen.state, seen.detail) == ("waiting", asks)
-    question = seen.question.id if seen.question else ""
-    reply = node.ask(lambda number: Tell(number, "talk", 1, "answer", words, question, verdict))
+    answers = (chosen(int(words)),) if words else ()
+    reply = node.ask(lambda number: told(number, "talk", seen.question, verdict, "", *answers))
     assert (reply.outcome, reply.reason) == ("done", "")
     assert wait(node, "idle").question is None
     assert f"key: {key:>3}" in screen()
@@ -192,7 +193,7 @@ def test_a_prompt_that_has_changed_under_the_answer_is_not_answered(node: NodeCl
     other = (SCREENS / "bash.txt").read_text().replace("made.txt", "else.txt").replace("\n", "\r\n")
     Path(terminal).write_text(f"\x1b[H\x1b[2J{other}")
     wait_for(lambda: "touch else.txt" in screen())
-    reply = node.ask(lambda number: Tell(number, "talk", 1, "answer", "", asks.id, "allow"))
+    reply = node.ask(lambda number: told(number, "talk", asks, "allow"))
     assert reply.outcome == "refused"
     node.wait_agent("talk", lambda seen: seen.detail == "asks: touch else.txt && rm -rf build", 30)
     assert "key" not in screen()

@@ -29,8 +29,8 @@ def spawn(node: NodeClient, task: str, epoch: int = 1, replaces: int = 0) -> Rep
 
 
 def tell(node: NodeClient, seen: AgentSeen, what: str, text: str = "", verdict: str = "") -> Reply:
-    question = seen.question.id if seen.question else ""
-    return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, verdict))
+    question, digest = (seen.question.id, seen.question.digest) if seen.question else ("", "")
+    return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, verdict, digest))
 
 
 def test_it_asks_and_its_own_session_file_says_so_too(node: NodeClient, project: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 from controlroom.meter.speech import last_words
 from controlroom.wire.messages import AgentSeen, QuestionSeen
+from controlroom.wire.questions import ItemAnswer, ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec
 from tests.lab.claude import SETTINGS, TOKEN
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.agent_under_test import Agent, alive
+from tests.node.answering import chosen, request
 
 MakeAgent = Callable[..., Agent]
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
@@ -57,9 +60,9 @@ def said(run: Agent) -> list[str]:
     return [words for record in run.log() if (words := last_words(record.stream, record.body))]
 
 
-def answered(run: Agent, verdict: str, text: str = "") -> AgentSeen:
+def answered(run: Agent, verdict: str, text: str = "", *answers: ItemAnswer) -> AgentSeen:
     """Answer the one question of a run; what becomes of it."""
-    assert run.ask(do="answer", question=question(run).id, verdict=verdict, text=text) == ""
+    assert run.ask(**request(question(run), verdict, text, *answers)) == ""
     return run.finish()
 
 
@@ -76,7 +79,11 @@ def test_it_asks_is_allowed_and_is_done(agent: MakeAgent, home: World) -> None:
         ("stream", "waiting", "can_use_tool Bash"),
         ("runner", "waiting", f"process {seen.pid} runs"),
     ]
-    assert run.ask(do="answer", question="another", verdict="allow") == "this question is no longer open"
+    another = {**request(asked, "allow"), "question": "another"}
+    assert run.ask(**another) == "this question is no longer open"
+    replaced = replace(asked, text="touch other.txt")
+    assert "something else than what was shown" in run.ask(**request(replaced, "allow"))
+    assert not (home.home / "project" / "made.txt").exists()
     seen = answered(run, "allow")
     assert (seen.state, seen.detail, seen.exit_code, seen.denied) == ("done", "", 0, 0)
     assert (seen.question, seen.pid, seen.model[:6]) == (None, 0, "claude")
@@ -97,13 +104,71 @@ def test_always_is_not_asked_again_and_writes_no_settings(agent: MakeAgent, home
     assert not (home.home / "project" / ".claude").exists()
 
 
+PARTS = {
+    "question": "Which parts?",
+    "header": "Parts",
+    "multiSelect": True,
+    "options": [
+        {"label": "Auth", "description": "who may"},
+        {"label": "Cache", "description": "how fast"},
+        {"label": "Docs", "description": "what for"},
+    ],
+}
+REGION = {
+    "question": "Which region?",
+    "header": "Region",
+    "multiSelect": False,
+    "options": [
+        {"label": "eu-1", "description": "Europe", "preview": "| a |\n| b |"},
+        {"label": "us-1", "description": "US"},
+    ],
+}
+
+
+def asks(*questions: dict[str, Any]) -> str:
+    return f"[[tool AskUserQuestion {json.dumps({'questions': questions})}]][[text thanks]]"
+
+
+def heard(api: Api) -> str:
+    """What the model was told last."""
+    return json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1], ensure_ascii=False)
+
+
 def test_a_question_of_the_model_is_answered_in_words(agent: MakeAgent, api: Api) -> None:
-    ask = {"question": "Which region?", "header": "Region", "multiSelect": False}
-    ask["options"] = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
-    run = agent(f"[[tool AskUserQuestion {json.dumps({'questions': [ask]})}]][[text thanks]]")
-    assert question(run).text == "Which region?\n  1. eu-1 - Europe\n  2. us-1 - US"
-    assert answered(run, "allow", "the moon").state == "done"
-    assert 'Which region?\\"=\\"the moon' in json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1])
+    run = agent(asks(REGION))
+    asked = question(run)
+    assert asked.text == "Which region?\n  1. eu-1 - Europe\n  2. us-1 - US"
+    options = OptionSeen("eu-1", "Europe", "| a |\n| b |"), OptionSeen("us-1", "US")
+    assert (asked.kind, asked.items) == ("choices", (ItemSeen("Which region?", "Region", options, False, True),))
+    assert answered(run, "allow", "", chosen(words="the moon")).state == "done"
+    assert 'Which region?\\"=\\"the moon' in heard(api)
+
+
+def test_several_questions_with_several_choices_are_answered_each_by_itself(agent: MakeAgent, api: Api) -> None:
+    run = agent(asks(PARTS, REGION))
+    asked = question(run)
+    assert [(item.header, item.several, len(item.options)) for item in asked.items] == [
+        ("Parts", True, 3), ("Region", False, 2),
+    ]  # fmt: skip
+    for unfit in ((), (chosen(2),), (chosen(1, 3), chosen(9)), (chosen(1), chosen(1, 2)), (chosen(1), chosen())):
+        assert run.ask(**request(asked, "allow", "2", *unfit)) != ""
+    assert run.seen().state == "waiting"
+    assert answered(run, "allow", "", chosen(1, 3), chosen(2)).state == "done"
+    assert 'Which parts?\\"=\\"Auth, Docs\\", \\"Which region?\\"=\\"us-1' in heard(api)
+
+
+def test_a_plan_is_approved_with_its_edits_or_turned_down_with_words(agent: MakeAgent, api: Api, home: World) -> None:
+    plan = '[[tool ExitPlanMode {"plan":"# The plan\\n1. first"}]]'
+    edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
+    run = agent(plan + edit + "[[text planned]]", permission_mode="plan")
+    asked = question(run)
+    assert (asked.kind, asked.text, asked.items) == ("plan", "# The plan\n1. first", ())
+    assert answered(run, "always").state == "done"
+    assert (home.home / "project" / "new.txt").exists()
+
+    run = agent(plan + "[[text well]]", permission_mode="plan")
+    assert answered(run, "deny", "more tests first").denied == 1
+    assert "more tests first" in heard(api)
 
 
 # -- messages and interrupts
@@ -201,7 +266,7 @@ def test_its_time_is_limited_and_it_may_stop_its_turn(agent: MakeAgent) -> None:
 
 def test_end_takes_along_what_its_tools_have_started(agent: MakeAgent) -> None:
     run = agent('[[tool Bash {"command":"setsid sleep 300 & echo $!; touch x"}]][[slow 1 300]][[text long]]')
-    assert run.ask(do="answer", question=question(run).id, verdict="allow") == ""
+    assert run.ask(**request(question(run), "allow")) == ""
     result = wait_for(lambda: [record.body for record in run.log() if b'"tool_result"' in record.body])
     sleeper = int(json.loads(result[0])["message"]["content"][0]["content"].split()[0])
     claude = run.seen().pid

@@ -24,6 +24,7 @@ from controlroom.domain.model import (
     State,
 )
 from controlroom.domain.money.costs import CostRow, grouped
+from controlroom.domain.questions import Item, Option, QuestionKind
 from tests.tui.engine import Logs
 
 NOW = 1_795_357_920_000
@@ -74,7 +75,14 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
 
 
 def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -> Question:
-    return Question(id_, "permission", title, text or title, NOW - minutes * MINUTE)
+    return Question(id_, QuestionKind.PERMISSION, title, text or title, NOW - minutes * MINUTE)
+
+
+def region(id_: str = "q-2") -> Question:
+    """A question with two choices."""
+    item = Item("Which region?", "Region", (Option("eu-west"), Option("us-east")), own_words=True)
+    text = "Which region?\n  1. eu-west\n  2. us-east"
+    return Question(id_, QuestionKind.CHOICES, "Which region?", text, NOW - 4 * MINUTE, (item,))
 
 
 def host_key(name: str) -> Question:
@@ -83,7 +91,7 @@ def host_key(name: str) -> Question:
         "ED25519 SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM\n"
         "Accept it only if you know it to be this host's."
     )
-    return Question(f"key-{name}", "host_key", f"unknown key of {name}", text, NOW - MINUTE)
+    return Question(f"key-{name}", QuestionKind.HOST_KEY, f"unknown key of {name}", text, NOW - MINUTE)
 
 
 PUSH = (
@@ -108,9 +116,7 @@ def farm() -> Fleet:
             State.WAITING,
             4,
             model="claude-opus-5-5",
-            question=permission(
-                "AskUserQuestion: which region?", "Which region?\n  1. eu-west\n  2. us-east", 4, "q-2"
-            ),
+            question=region(),
         ),
         agent("seed-9", "vm1", State.FAILED, 9, detail="exit 1: not logged in", exit_code=1, model="claude-haiku-5-5"),
         agent("test-4", "vm1", State.LIMITED, 62, detail="5-hour limit", limited_until=NOW + 148 * MINUTE),

@@ -9,6 +9,7 @@ from textual.widgets import Input, TextArea
 
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.model import Profile, State
+from controlroom.domain.questions import ItemAnswer
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
 from controlroom.tui.screens.overview import Overview
@@ -169,7 +170,7 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         await here.press("3")
         assert here.engine.asked == []
         await here.press("2")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", "2")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((2,)),))]
         asking = here.engine.fleet.agents["vm2/infra"]
         again = replace(scenes.farm().agents["vm2/infra"].question, id="q-3")  # type: ignore[type-var]
         here.engine.put(replace(asking, state=State.WAITING, question=again))
@@ -178,4 +179,6 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         here.screen(MessageForm)
         await here.write("eu-north")
         await here.press("enter")
-        assert here.engine.asked[1] == AnswerQuestion("vm2/infra", "q-3", "allow", "eu-north")
+        assert here.engine.asked[1] == AnswerQuestion(
+            "vm2/infra", "q-3", "allow", answers=(ItemAnswer((), "eu-north"),)
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LogRecord, Question, State
+from controlroom.domain.questions import QuestionKind
 from tests.tui import scenes
 from tests.tui.room import room
 
@@ -50,7 +51,7 @@ def filled(value: Any, text: str) -> Any:
 
 def poisoned(text: str) -> Fleet:
     fleet = scenes.farm()
-    question = Question("q-1", "permission", text, f"{text}\n{text}", scenes.NOW)
+    question = Question("q-1", QuestionKind.PERMISSION, text, f"{text}\n{text}", scenes.NOW)
     agents: dict[str, Agent] = {}
     for agent in fleet.agents.values():
         asked = question if agent.state is State.WAITING else None

@@ -8,6 +8,7 @@ import pytest
 
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState, Question
+from controlroom.domain.questions import QuestionKind
 from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.report import ReportSheet
@@ -185,7 +186,8 @@ async def test_a_tap_chooses_a_host_and_a_second_one_opens_it() -> None:
 
 
 async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
-    question = Question("secret-1", "secret", "The passphrase of the key ~/.ssh/id_work", "It has one.", scenes.NOW)
+    title = "The passphrase of the key ~/.ssh/id_work"
+    question = Question("secret-1", QuestionKind.SECRET, title, "It has one.", scenes.NOW)
     fleet = with_new_host()
     fleet = replace(fleet, hosts={**fleet.hosts, "vm9": replace(fleet.hosts["vm9"], question=question)})
     async with room(fleet) as here:

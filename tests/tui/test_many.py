@@ -20,6 +20,7 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
+from controlroom.domain.questions import QuestionKind
 from controlroom.fleet.client import EngineUnavailable, Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
@@ -209,7 +210,7 @@ def asking(count: int) -> Fleet:
     agents: list[Agent] = []
     for n in range(count):
         text = f"rm -r build-{n}\nIt is in the way.\nThe tests need the place."
-        question = Question(f"q{n}", "permission", f"Bash: rm -r build-{n}", text, scenes.NOW)
+        question = Question(f"q{n}", QuestionKind.PERMISSION, f"Bash: rm -r build-{n}", text, scenes.NOW)
         agents.append(scenes.agent(f"a{n:02}", "vm1", State.WAITING, 3, question=question))
     return replace(scenes.farm(), agents={agent.id: agent for agent in agents})
 

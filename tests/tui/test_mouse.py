@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, Question, State
+from controlroom.domain.questions import ItemAnswer, QuestionKind
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.forms import SpawnForm
@@ -166,7 +167,7 @@ async def test_one_of_several_answers_is_tapped(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         await here.press("n")
         await tap(here, "2. us-east")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", "2")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((2,)),))]
 
 
 async def test_beside_the_table_one_of_several_answers_is_tapped_too() -> None:
@@ -174,7 +175,7 @@ async def test_beside_the_table_one_of_several_answers_is_tapped_too() -> None:
         await here.press("j")
         assert "Enter choose" in here.text()
         await tap(here, "1. eu-west")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", "1")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((1,)),))]
 
 
 @SIZES
@@ -245,7 +246,7 @@ async def test_the_palette_finds_themes_and_what_is_tapped_is_done(size: tuple[i
 
 
 async def test_the_wheel_moves_what_is_under_it() -> None:
-    long = Question("q-9", "permission", "Bash: long", "\n".join(f"line {n}" for n in range(60)), scenes.NOW)
+    long = Question("q-9", QuestionKind.PERMISSION, "Bash: long", "\n".join(f"line {n}" for n in range(60)), scenes.NOW)
     fleet = scenes.farm()
     docs = replace(fleet.agents["vm1/docs-1"], question=long)
     async with room(replace(fleet, agents={**fleet.agents, "vm1/docs-1": docs}), size=PHONE) as here:

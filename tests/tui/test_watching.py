@@ -12,6 +12,7 @@ import pytest
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, Question
+from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.help import HelpScreen
@@ -108,8 +109,8 @@ async def test_one_of_several_choices_is_not_chosen() -> None:
     fleet = scenes.farm()
     asking = next(agent for agent in fleet.agents.values() if agent.question)
     async with watching(fleet) as here:
-        text = "Which one?\n  1. this\n  2. that"
-        here.engine.put(replace(asking, question=Question("q9", "permission", "AskUserQuestion: Which?", text, 0)))
+        items = (Item("Which one?", "", (Option("this"), Option("that"))),)
+        here.engine.put(replace(asking, question=Question("q9", QuestionKind.CHOICES, "Which?", "Which?", 0, items)))
         await here.press("n", "1", "2")
         assert not changed(here)
 

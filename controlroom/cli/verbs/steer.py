@@ -60,10 +60,16 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "answer",
         "steer",
-        "AGENT (allow|always|deny) [TEXT]",
-        "Answer what an agent asks permission for.",
-        "always allows the like of it from now on, too. TEXT goes to the agent with the answer.",
-        ("controlroom answer docs-1 allow", "controlroom answer infra deny 'not before Monday'"),
+        "AGENT ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)",
+        "Answer what an agent asks: permission, a plan, or questions with choices.",
+        "always allows the like of it from now on, too; of a plan, all edits. TEXT goes to the agent with the answer. "
+        "Questions with choices are answered by numbers, labels or words, each of several by its --question. What does "
+        "not fit is refused, and nothing is sent.",
+        (
+            "controlroom answer docs-1 allow",
+            "controlroom answer infra deny 'not before Monday'",
+            "controlroom answer web-2 --question 1 --choose 1,3 --question 2 --words 'as it was'",
+        ),
         "agents:answer",
         take.answer,
     ),

@@ -11,6 +11,7 @@ from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money.holding import is_paused
+from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
 
 LONG_START = 60_000
@@ -125,6 +126,10 @@ def _working(agent: Agent, now: int) -> Iterator[Step]:
 def _waiting(agent: Agent, now: int) -> Iterator[Step]:
     if agent.question is None:
         yield _step("attach", "It waits at something on its own terminal: go there and answer.", agent.id)
+        return
+    if wants_words(agent.question):
+        yield Step("Read what it asks, and choose", "open", command(agent.id, agent.question))
+        yield _step("deny", "or turn it down.", agent.id)
         return
     yield _step("allow", "Read the question, then allow it", agent.id)
     yield _step("deny", "or turn it down", agent.id)

@@ -12,6 +12,7 @@ from typing import Any
 
 from controlroom.domain.display.explain import Line
 from controlroom.domain.model import Fleet, Host, LinkState
+from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import ago, percent, since, size
 
 _GIB, _MIB = 1024**3, 1024**2
@@ -94,12 +95,20 @@ def link_check(host: Host, now: int) -> Check:
     seen = f"; last heard {ago(now - host.seen)}" if host.seen else "; not heard yet by this engine"
     found = f"{host.link} {held}" + (f": {host.reason}" if host.reason else "") + seen
     mends = {
-        LinkState.ASKING: f"controlroom host answer {host.name} allow (compare the fingerprint first)",
+        LinkState.ASKING: _answering(host),
         LinkState.CONNECTING: "wait a moment, then ask again",
         LinkState.REFUSED: f"controlroom host retry {host.name} (when what it says is mended)",
     }
     by_hand = f"try it by hand: ssh {_ssh_words(host.address)} true"
     return Check("link", Verdict.BAD, found, mends.get(host.link, by_hand if host.address != "local" else ""))
+
+
+def _answering(host: Host) -> str:
+    if host.question is None:
+        return "wait a moment, then ask again"
+    answer = command(host.name, host.question)
+    compare = host.question.kind is QuestionKind.HOST_KEY
+    return answer.replace(")", "; compare the fingerprint first)") if compare else answer
 
 
 def _ssh_words(address: str) -> str:

@@ -1,7 +1,7 @@
 """What the fleet looks like: rows and headlines for the screen, `status` for scripts. One function per thing shown."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -373,10 +373,11 @@ def _question_status(question: Question | None) -> dict[str, Any] | None:
         return None
     return {
         "id": question.id,
-        "kind": question.kind,
+        "kind": question.kind.value,
         "title": question.title,
         "text": question.text,
         "asked": iso(question.asked),
+        "items": [asdict(item) for item in question.items],
     }
 
 

@@ -101,7 +101,7 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
     for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
         reason = unavailable(BY_NAME[action], fleet, agent.id)
         if reason is None and action in ("allow", "always") and wants_words(agent.question):
-            reason = f"{agent.name} wants words for an answer"
+            reason = f"{agent.name} wants choices or words for an answer"
         if reason is None:
             targets.append(Target(agent, _intent(agent, action)))
         else:
@@ -111,7 +111,7 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
 
 def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> Intent:
     if action in ("allow", "always", "deny") and agent.question is not None:
-        return intents.AnswerQuestion(agent.id, agent.question.id, action)
+        return intents.AnswerQuestion(agent.id, agent.question.id, action, digest=agent.question.digest)
     if action == "message":
         return intents.SendMessage(agent.id, agent.epoch, text)
     if action == "reassign":

@@ -1,6 +1,6 @@
 """What a link asks a person about a host key that nobody has seen."""
 
-from controlroom.domain.model import Question
+from controlroom.domain.questions import Question, QuestionKind
 from controlroom.fleet.hosts.channel import HostKeyUnknown
 
 
@@ -8,7 +8,7 @@ def host_key_question(host: str, unknown: HostKeyUnknown, at: int) -> Question:
     """Ask whether a key is the host's; `at`: UTC ms."""
     return Question(
         id=question_id(unknown),
-        kind="host_key",
+        kind=QuestionKind.HOST_KEY,
         title=f"Is this the key of {host}? {unknown.fingerprint}",
         text=(
             f"{unknown.place or host} shows a host key that we have never seen: {unknown.fingerprint}"

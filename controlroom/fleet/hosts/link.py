@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from controlroom.domain.events import Event, LinkChanged
 from controlroom.domain.model import LinkState, Question
+from controlroom.domain.questions import QuestionKind
 from controlroom.fleet.hosts.asking import host_key_question, question_id
 from controlroom.fleet.hosts.backoff import Backoff
 from controlroom.fleet.hosts.channel import (
@@ -257,7 +258,7 @@ class Link:
     def _ask_secret(self, wanted: SecretWanted) -> None:
         at = self._clock()
         self._wanted = f"secret:{at}:{self._rng.getrandbits(32):08x}", wanted
-        question = Question(self._wanted[0], "secret", wanted.title, wanted.text, at)
+        question = Question(self._wanted[0], QuestionKind.SECRET, wanted.title, wanted.text, at)
         self._tell(LinkState.ASKING, f"a person must say {wanted.title}", question)
 
     def _tell(self, state: LinkState, reason: str = "", question: Question | None = None) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from controlroom.domain import events, intents, model
 from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.model import ENDED, LIVE, State
+from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.meter.inert import inert, inert_lines
 from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name
 from controlroom.meter.redact import redact
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
+from controlroom.wire.questions import ItemAnswer, ItemSeen
 from controlroom.wire.spec import AgentSpec
 
 LAST_LINE = 300
@@ -37,6 +39,11 @@ MAX_FOREIGN = 500
 
 _PANE = re.compile(r"%[0-9]{1,9}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_MOST_ITEMS, _MOST_OPTIONS, _PREVIEW = 6, 9, 3_000
+_KINDS = {kind.value: kind for kind in (QuestionKind.PERMISSION, QuestionKind.PLAN, QuestionKind.CHOICES)}
+"""What an agent may ask; whatever a host calls a question of its agent, it never wants a key or a secret."""
+_ASKS = "AskUserQuestion"
+"""The tool of questions with choices, for runners that do not say what kind theirs are."""
 _ONLY_ALIVE = frozenset({"process", "tmux"})
 """Sources that know whether an agent lives, not what it does."""
 
@@ -167,7 +174,9 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
         case intents.KillOn():
             return wire.Kill(op, effect.name, effect.epoch, effect.why)
         case intents.TellOn():
-            return wire.Tell(op, effect.name, effect.epoch, effect.what, effect.text, effect.question, effect.verdict)
+            answers = tuple(ItemAnswer(one.choices, one.words) for one in effect.answers)
+            told = effect.what, effect.text, effect.question, effect.verdict, effect.digest
+            return wire.Tell(op, effect.name, effect.epoch, *told, answers)
         case intents.ForgetOn():
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
@@ -233,7 +242,7 @@ def _observed(seen: wire.AgentsSeen, setting: Setting) -> list[events.Event]:
         text = f"left out {len(bad)} agent(s) whose name or epoch cannot be: {', '.join(map(ascii, bad[:3]))}"
         happened.append(events.HostNoticed(setting.host, short(text, _DETAIL), setting.now))
     if mute:
-        text = f"{', '.join(mute[:3])} asks with a question id that cannot be: nobody can answer it"
+        text = f"{', '.join(mute[:3])} asks what cannot be asked here (its id, or too many choices): attach, or kill it"
         happened.append(events.HostNoticed(setting.host, short(text, _DETAIL), setting.now))
     return happened
 
@@ -299,19 +308,33 @@ def _state(word: str) -> State:
 
 
 def _askable(question: wire.QuestionSeen) -> bool:
-    return _QUESTION_ID.fullmatch(question.id) is not None
+    few = len(question.items) <= _MOST_ITEMS and all(len(item.options) <= _MOST_OPTIONS for item in question.items)
+    return _QUESTION_ID.fullmatch(question.id) is not None and few
 
 
 def _question(seen: wire.QuestionSeen, setting: Setting) -> model.Question:
     text = long(seen.text, QUESTION)
     first = text.partition("\n")[0]
+    kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
+    what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{seen.tool}: ")
+    title = f"{what}{first}" if first else seen.tool
     return model.Question(
         id=seen.id,
-        kind="permission",
-        title=short(f"{seen.tool}: {first}" if first else seen.tool, 120),
+        kind=kind,
+        title=short(title, 120),
         text=text,
         asked=setting.time(seen.at) or setting.now,
+        items=tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else (),
+        digest=seen.digest,
     )
+
+
+def _item(seen: ItemSeen) -> Item:
+    options = tuple(
+        Option(short(one.label, _WORD), short(one.description, _DETAIL), long(one.preview, _PREVIEW))
+        for one in seen.options
+    )
+    return Item(short(seen.question, QUESTION // 8), short(seen.header, _WORD), options, seen.several, seen.own_words)
 
 
 def _evidence(seen: wire.EvidenceSeen, state: State, setting: Setting) -> model.Evidence:

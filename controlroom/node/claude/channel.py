@@ -7,7 +7,6 @@ Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-
     several may become one turn: their number says nothing, so its input is closed when no turn begins for a while;
   - a background task that ends begins a turn of its own;
   - questions are asked one at a time, an interrupt withdraws them, and the turn ends with an `aborted_…` reason;
-  - what `AskUserQuestion` asks is answered by allowing it with `answers` put into its input.
 Read by the runner, which must stay small.
 """
 
@@ -16,9 +15,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.meter.loose import number, table, tables, text, whole
-from controlroom.meter.speech import asked, limit_name, retry_words
+from controlroom.meter.speech import limit_name, retry_words
 from controlroom.meter.states import State
 from controlroom.node.claude import result
+from controlroom.node.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
 from controlroom.node.claude.usage_question import is_answer
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
@@ -28,17 +28,8 @@ SETTLE = 3_000
 
 _MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000
 _DENIED = "The operator denied this."
-
-
-class Question(NamedTuple):
-    """A permission prompt that is open. `given` is the tool's input, as it must be sent back."""
-
-    id: str
-    tool: str
-    text: str
-    at: int
-    given: dict[str, Any]
-    suggestions: list[dict[str, Any]]
+_EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
+"""What `always` grants with a plan, as the first choice of Claude's own dialog does."""
 
 
 class Seen(NamedTuple):
@@ -166,29 +157,18 @@ class Conversation:
             raise Refused("it has finished its task and is ending")
         return line
 
-    def answer(self, question: str, verdict: str, words: str, now: int) -> bytes:
-        """Answer an open question. Raises `Refused` when it is not open, or the verdict says nothing to it."""
-        open_one = self._questions.get(question)
-        if open_one is None:
-            raise Refused("this question is no longer open")
+    def answer(self, request: dict[str, Any], now: int) -> bytes:
+        """Answer an open question. Raises `Refused` when it is not open, shows something else, or the answer does not
+        fit it; it is then as open as before."""
+        verdict, words = text(request.get("verdict"), 40), text(request.get("text"), 2_000_000)
+        asks = the_open_one(self._questions.get(text(request.get("question"), 200)), request)
         if self._closed:
             raise Refused("its input is closed, nothing reaches it any more: kill it, or reassign it")
-        if verdict not in ("allow", "always", "deny"):
-            raise Refused(f"{ascii(verdict)[:40]} is no answer: allow, always or deny")
-        asks = open_one.tool == "AskUserQuestion"
-        if asks and verdict != "deny" and not words.strip():
-            raise Refused("this question wants an answer in words, or the number of a choice")
-        del self._questions[question]
+        response = _response(asks, verdict, words, request.get("answers"))
+        more = self.message(words) if asks.kind != CHOICES and verdict != "deny" and words.strip() else b""
+        del self._questions[asks.id]
         self._settled(now, f"answered {verdict}")
-        if verdict == "deny":
-            return _reply(question, {"behavior": "deny", "message": words or _DENIED})
-        allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": open_one.given}
-        if asks:
-            allowed["updatedInput"] = {**open_one.given, "answers": _answers(open_one.given, words)}
-        elif verdict == "always" and open_one.suggestions:
-            allowed["updatedPermissions"] = _lasting(open_one.suggestions)
-        reply = _reply(question, allowed)
-        return reply + self.message(words) if words.strip() and not asks else reply
+        return _reply(asks.id, response) + more
 
     def closed(self) -> None:
         """Its input has been closed: it takes nothing more."""
@@ -267,7 +247,7 @@ class Conversation:
         message = table(event.get("message"))
         self._answered = result.command_output(message)
         for block in tables(message.get("content")):
-            if block.get("name") == "ExitPlanMode":
+            if block.get("name") == SHOWS_PLAN:
                 self._plan = text(table(block.get("input")).get("plan"), 8_000)
         self._moved(event, now)
 
@@ -291,9 +271,9 @@ class Conversation:
         if request.get("subtype") != "can_use_tool" or not ident or len(self._questions) >= _MOST_QUESTIONS:
             return _line({"type": "control_response", "response": _no(ident)}) if ident else b""
         tool, given = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
-        words = self._plan if tool == "ExitPlanMode" and self._plan else asked(tool, given)
+        words = self._plan if tool == SHOWS_PLAN and not given.get("plan") else ""
         suggestions = tables(request.get("permission_suggestions"))
-        self._questions[ident] = Question(ident, tool, words, now, given, suggestions)
+        self._questions[ident] = ask(ident, tool, given, now, suggestions, words)
         self._settled(now, "can_use_tool")
         return b""
 
@@ -373,18 +353,29 @@ def _lasting(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**item, "destination": "session"} for item in rules or suggestions]
 
 
-def _answers(given: dict[str, Any], words: str) -> dict[str, str]:
-    """Give each question its answer: a line each when there are as many, else all of it; a number names a choice."""
-    questions = [question for question in tables(given.get("questions")) if isinstance(question.get("question"), str)]
-    rows = words.strip().split("\n")
-    rows = rows if len(rows) == len(questions) else [words.strip()] * len(questions)
-    return {question["question"]: _choice(question, row.strip()) for question, row in zip(questions, rows, strict=True)}
+def the_open_one(asks: Question | None, request: dict[str, Any]) -> Question:
+    """Give the open question when an answer is for it, as it was shown. Raises `Refused`."""
+    if asks is None or asks.id != request.get("question"):
+        raise Refused("this question is no longer open")
+    if request.get("digest") != asks.digest:
+        raise Refused("it asks something else than what was shown: look at the question again")
+    if request.get("verdict") not in ("allow", "always", "deny"):
+        raise Refused(f"{ascii(request.get('verdict'))[:40]} is no answer: allow, always or deny")
+    return asks
 
 
-def _choice(question: dict[str, Any], row: str) -> str:
-    labels = [text(option.get("label")) for option in tables(question.get("options"))]
-    chosen = int(row) if row.isdecimal() and row.isascii() and len(row) < 3 else 0
-    return labels[chosen - 1] if 0 < chosen <= len(labels) else row
+def _response(asks: Question, verdict: str, words: str, answers: object) -> dict[str, Any]:
+    """Give what Claude is told. Raises `Refused`."""
+    if verdict == "deny":
+        return {"behavior": "deny", "message": words or _DENIED}
+    if asks.kind == CHOICES:
+        return {"behavior": "allow", "updatedInput": filled(asks, read_answers(asks, answers))}
+    allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": asks.given}
+    if verdict == "always" and asks.kind == PLAN:
+        allowed["updatedPermissions"] = [_EDITS]
+    elif verdict == "always" and asks.suggestions:
+        allowed["updatedPermissions"] = _lasting(asks.suggestions)
+    return allowed
 
 
 def _user(words: str) -> bytes:

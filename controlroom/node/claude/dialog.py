@@ -13,8 +13,8 @@ import re
 from typing import Any, NamedTuple
 
 from controlroom.meter.speech import ASKED_LIMIT, asked
+from controlroom.node.claude.questions import ASKS
 
-ASKS = "AskUserQuestion"
 YES = "1. Yes"
 
 _TOOLS = {"Bash command": "Bash"}

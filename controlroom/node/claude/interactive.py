@@ -18,8 +18,9 @@ from typing import Any
 from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.speech import asked
 from controlroom.meter.states import State
-from controlroom.node.claude.channel import Question, Seen
+from controlroom.node.claude.channel import Seen
 from controlroom.node.claude.dialog import READERS, Dialog
+from controlroom.node.claude.questions import Question, ask
 from controlroom.node.outcome import Exit
 
 DIALOG_AFTER = 8_000
@@ -122,7 +123,7 @@ class Interactive:
     def _ask(self, ident: str, dialog: Dialog, now: int) -> None:
         if self.question is None or self.question.id != ident:
             self.asked_at = self.moved[0]
-            self.question = Question(ident, dialog.tool, dialog.text, now, dialog.given, [])
+            self.question = ask(ident, dialog.tool, dialog.given, now, [], dialog.text, own_words=False)
 
     def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
         """Say how to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""

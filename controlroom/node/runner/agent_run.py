@@ -17,6 +17,7 @@ from controlroom.node import folder, outcome, process_tree
 from controlroom.node.claude import channel as claude
 from controlroom.node.claude import creations, payer
 from controlroom.node.claude.interactive import Interactive
+from controlroom.node.claude.questions import answer_words
 from controlroom.node.logs.run_log import RunLog
 from controlroom.node.money.run_money import Money
 from controlroom.node.outcome import Exit, Refused, Unpaid
@@ -239,9 +240,8 @@ class AgentRun:
             self._write(talk.message(words))
             self._recorder.sent(words)
         elif what == "answer":
-            verdict = _text(request, "verdict")
-            self._write(talk.answer(_text(request, "question"), verdict, words, _now()))
-            self._recorder.sent(f"{verdict}: {words}" if words else verdict)
+            self._write(talk.answer(request, _now()))
+            self._recorder.sent(answer_words(request))
         else:
             self._write(talk.interrupt(f"operator-{_now()}"))
             self._recorder.sent("interrupt")
@@ -363,7 +363,7 @@ class AgentRun:
         changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
         if talk:
             question = None if ending else talk.question
-            changes["question"] = question and dict(zip(("id", "tool", "text", "at"), question[:4], strict=True))
+            changes["question"] = question and question.shown()
             changes["limited_until"] = talk.limited_until if state is State.LIMITED else 0
             changes.update(model=talk.model, session=talk.session, denied=talk.denied)
         if state != before["state"] or "pid" in more:

@@ -12,8 +12,9 @@ from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node.claude import channel as claude
-from controlroom.node.claude.dialog import ASKS, offers
+from controlroom.node.claude.dialog import offers
 from controlroom.node.claude.interactive import Interactive
+from controlroom.node.claude.questions import CHOICES, Question, answer_words
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused
 from controlroom.node.runner import agent_process, status_line
@@ -162,7 +163,7 @@ class InteractiveRun(AgentRun):
         elif what == "interrupt":
             self._interrupt(reply)
         else:
-            self._answer(str(request.get("question")), str(request.get("verdict")), words, reply)
+            self._answer(request, words, reply)
         self._looks_at = 0.0
 
     def _message(self, words: str, reply: Callable[[str], None]) -> None:
@@ -183,20 +184,18 @@ class InteractiveRun(AgentRun):
         self._press("Escape", lambda: not still(), still, reply)
         self._recorder.sent("interrupt")
 
-    def _answer(self, question: str, verdict: str, words: str, reply: Callable[[str], None]) -> None:
+    def _answer(self, request: dict[str, Any], words: str, reply: Callable[[str], None]) -> None:
         """Answer by a key, where it is certain what the key means; else it is to be answered on its screen."""
-        asks = self._claude.question
-        if asks is None or asks.id != question:
-            raise Refused("this question is no longer open")
-        key, first = answer_key(asks, verdict, words)
+        asks = claude.the_open_one(self._claude.question, request)
+        key, first = answer_key(asks, request, words)
         self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks, first), reply)
-        self._recorder.sent(words.strip() or verdict)
+        self._recorder.sent(answer_words(request))
 
-    def _asks(self, asks: claude.Question, first: str) -> bool:
+    def _asks(self, asks: Question, first: str) -> bool:
         """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
         screen, read, file = self._keys.screen(), self._claude.untold(_now()), self._file.read() or {}
         shown = offers(screen, first) if read is None else read(screen) == (asks.tool, asks.text, asks.given)
-        waits = "input needed" if asks.tool == ASKS else "permission prompt"
+        waits = "input needed" if asks.kind == CHOICES else "permission prompt"
         return shown and file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
 
     def _press(

@@ -7,10 +7,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.meter.loose import tables, text
-from controlroom.node.claude.channel import Question
-from controlroom.node.claude.dialog import ASKS, YES
+from controlroom.node.claude.dialog import YES
 from controlroom.node.claude.interactive import Interactive, prompt, squeezed
+from controlroom.node.claude.questions import CHOICES, Question, read_answers
 from controlroom.node.outcome import Refused
 from controlroom.node.runner.keys import Keys, plain
 
@@ -134,23 +133,22 @@ _ONLY = "from here it can be allowed or denied once, without words: attach to an
 _CHOOSE = "from here it takes the number of a choice, or a no: attach to answer it otherwise"
 
 
-def answer_key(asks: Question, verdict: str, words: str) -> tuple[str, str]:
+def answer_key(asks: Question, request: dict[str, Any], words: str) -> tuple[str, str]:
     """Give the key that answers a question, and what stands on the screen as its choice 1. Raises `Refused`.
 
     A permission prompt begins with `1. Yes`; one question with choices takes the number of one. Escape turns both down.
     """
-    if asks.tool != ASKS:
+    verdict = request.get("verdict")
+    if asks.kind != CHOICES:
         if verdict not in ("allow", "deny") or words.strip():
             raise Refused(_ONLY)
         return "1" if verdict == "allow" else "Escape", YES
-    questions = tables(asks.given.get("questions"))
-    choices = tables(questions[0].get("options")) if len(questions) == 1 else []
-    if not choices or questions[0].get("multiSelect"):
+    if len(asks.items) != 1 or asks.items[0].several or not asks.items[0].options or words.strip():
         raise Refused(_CHOOSE)
-    number = "Escape" if verdict == "deny" and not words.strip() else words.strip()
-    if number not in ("Escape", *map(str, range(1, len(choices) + 1))):
-        raise Refused(_CHOOSE)
-    return number, f"1. {text(choices[0].get('label'), 40)}"
+    first = f"1. {asks.items[0].options[0].label[:40]}"
+    if verdict == "deny":
+        return "Escape", first
+    return str(read_answers(asks, request.get("answers"))[0].choices[0]), first
 
 
 def as_text(words: str, *, commands: bool = False) -> str:

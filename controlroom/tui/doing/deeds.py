@@ -7,13 +7,14 @@ from controlroom.domain import intents
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.domain.model import Agent, Host, Question
-from controlroom.domain.questions import wants_words
+from controlroom.domain.questions import QuestionKind, Unfit, wants_words
 from controlroom.tui.doing.asked import attached, host_check
 from controlroom.tui.doing.going import GOING, Deed, agent_of
 from controlroom.tui.picture import Engine
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.widgets.question import QuestionPanel
 
 READ_ONLY = "read-only: you may look, and change nothing"
 
@@ -138,7 +139,8 @@ def _message(room: Room, screen: RoomScreen) -> None:
     from controlroom.tui.screens.forms import MessageForm
 
     if agent := agent_of(room, screen):
-        room.push_screen(MessageForm(agent))
+        panel = screen.question_here()
+        room.push_screen(MessageForm(agent, panel if panel is not None and panel.subject == agent.id else None))
 
 
 def _interrupt(room: Room, screen: RoomScreen) -> None:
@@ -159,41 +161,70 @@ def _answer(verdict: str) -> Callable[[Room, RoomScreen], None]:
     return lambda room, screen: _answer_shown(room, screen, verdict)
 
 
-def _answer_shown(room: Room, screen: RoomScreen, verdict: str, words: str = "") -> None:
+def _answer_shown(room: Room, screen: RoomScreen, verdict: str) -> None:
     """Answer the question on show, and only once all of it was on show."""
     panel = screen.question_here()
     question = panel.question if panel is not None else None
     if panel is None or question is None:
         GOING["open"](room, screen)
-    elif room.touch.startled(panel.shown_at):
-        room.say("that has just appeared: look, then press again")
-    elif verdict != "deny" and not panel.read:
-        panel.turn()
-        room.say(f"read all of it first: {panel.more} shows more")
-    elif verdict != "deny" and question.kind == "secret":
+    elif not _seen(room, panel, verdict):
+        return
+    elif verdict != "deny" and question.kind is QuestionKind.SECRET:
         from controlroom.tui.screens.forms import SecretForm
 
         room.push_screen(SecretForm(panel.subject, question))
-    elif verdict != "deny" and wants_words(question) and not words:
-        room.say(f"it wants an answer: the number of a choice, or {room.keys.shown('message')} and words")
+    elif verdict != "deny" and wants_words(question):
+        _go_on(room, panel)
     else:
-        answer = intents.AnswerQuestion(panel.subject, question.id, verdict, words)
+        answer = intents.AnswerQuestion(panel.subject, question.id, verdict, digest=question.digest)
         room.order(answer, _answered(room, panel.subject, question, verdict))
 
 
+def _seen(room: Room, panel: QuestionPanel, verdict: str) -> bool:
+    """Say whether what is on show was meant, and was on show as a whole; show more of it, where it was not."""
+    if room.touch.startled(panel.shown_at):
+        room.say("that has just appeared: look, then press again")
+        return False
+    if verdict != "deny" and not panel.read:
+        panel.turn()
+        room.say(f"read all of it first: {panel.more} shows more")
+        return False
+    return True
+
+
+def _go_on(room: Room, panel: QuestionPanel) -> None:
+    """Send the answer when all of it has been said, else go on to what has not."""
+    if answer := panel.answer:
+        name = panel.subject.rpartition("/")[2]
+        room.order(answer, f"{name}: answered")
+    elif panel.draft is None:
+        room.say(f"it wants an answer in words: {room.keys.shown('message')}")
+    else:
+        try:
+            panel.turn_to(panel.draft.onward())
+        except Unfit as unfit:
+            room.say(f"{unfit} ({room.keys.shown('message')})")
+
+
 def choose(room: Room, number: int) -> None:
-    """Answer the question on the screen that is on top with the number of one of its choices."""
+    """Answer what is asked on the screen that is on top with the number of one of its choices."""
     screen = room.screen
-    if isinstance(screen, RoomScreen) and room.picture.engine is Engine.HERE and not room.picture.read_only:
-        _answer_shown(room, screen, "allow", str(number))
+    ours = isinstance(screen, RoomScreen) and room.picture.engine is Engine.HERE and not room.picture.read_only
+    panel = screen.question_here() if ours and isinstance(screen, RoomScreen) else None
+    if panel is None or panel.draft is None or not _seen(room, panel, "allow"):
+        return
+    before, item = panel.draft.step, panel.draft.item
+    panel.turn_to(panel.draft.take(number))
+    if item is not None and not item.several and before == panel.draft.step:
+        _go_on(room, panel)
 
 
 def _answered(room: Room, subject: str, question: Question, verdict: str) -> str:
     known: Agent | Host | None = room.fleet.agents.get(subject) or room.fleet.hosts.get(subject)
     name = known.name if known else subject
-    if question.kind == "secret":
+    if question.kind is QuestionKind.SECRET:
         return f"{name}: not told"
-    if question.kind == "host_key":
+    if question.kind is QuestionKind.HOST_KEY:
         return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
     if wants_words(question):
         return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"

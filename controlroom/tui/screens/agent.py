@@ -15,7 +15,7 @@ from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.pane import AgentPane
-from controlroom.tui.widgets.question import QuestionPanel, choices
+from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.says import Says
 
 
@@ -106,7 +106,7 @@ class AgentScreen(RoomScreen):
     def motions(self) -> list[Motion]:
         """Keys that move through the log."""
         log = self.log_view
-        offered = 0 if self.picture.read_only else choices(self.pane.question.question)
+        offered = 0 if self.picture.read_only else self.pane.question.offered
         numbers = range(1, offered + 1)
         answers = [
             Motion(str(number), "Choose this answer.", partial(self.room.choose, number), decides=True)

@@ -15,11 +15,12 @@ from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, Reassign
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
-from controlroom.domain.questions import wants_words
+from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
+from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rule import Rule
 
 
@@ -97,7 +98,8 @@ class Form(Sheet):
 
     def complain(self, missing: str) -> None:
         """Say what is missing."""
-        self.query_one("#heading", Rule).show(self.heading, missing, self.room.palette.danger, strong=True)
+        heading = self.heading if self.size.width >= 60 else ""  # a phone has no room for both
+        self.query_one("#heading", Rule).show(heading, missing, self.room.palette.danger, strong=True)
 
     def finish(self) -> None:
         """Close; what was written is on its way."""
@@ -246,8 +248,9 @@ class MessageForm(Form):
 
     go = "send"
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    def __init__(self, agent: Agent, panel: QuestionPanel | None = None) -> None:
+        """`panel`: where its question is shown, with what was answered so far."""
+        self._agent, self._panel = agent, panel
         asks = agent.question is not None
         self.heading = f"{'answer' if asks else 'message to'} {agent.name} on {agent.host}"
         super().__init__()
@@ -266,8 +269,25 @@ class MessageForm(Form):
             return "write something first"
         if self._agent.question is None:
             return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
-        verdict = _ANSWERS[self.value("answer")]
-        return AnswerQuestion(self._agent.id, self._agent.question.id, verdict, self.value("say"))
+        verdict, asked = _ANSWERS[self.value("answer")], self._agent.question
+        return AnswerQuestion(self._agent.id, asked.id, verdict, self.value("say"), asked.digest)
+
+    def send(self) -> None:
+        """Words for a question with choices are the answer to the one that is asked now; with all answered, send."""
+        panel, asked = self._panel, self._agent.question
+        draft = panel.draft if panel is not None and same(panel.question, asked) else None
+        words = self.value("say")
+        if panel is None or draft is None or not words.strip() or _ANSWERS[self.value("answer")] == "deny":
+            super().send()
+            return
+        try:
+            panel.turn_to(draft.say(words))
+        except Unfit as unfit:
+            self.complain(str(unfit))
+            return
+        self.finish()
+        if len(draft.question.items) == 1 and (answer := panel.answer):
+            self.room.order(answer, self.done())
 
     def done(self) -> str:
         """It was told."""

@@ -1,36 +1,30 @@
 """A question in full, with the keys that answer it. It counts as read when its last line was on show."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from controlroom.domain.answering import Draft, Row
+from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.model import Question
-from controlroom.domain.questions import wants_words
+from controlroom.domain.questions import Question, QuestionKind, same
 from controlroom.domain.words import age
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.lines import Lines
 
 _TITLES = {
-    "permission": "asks for permission",
-    "host_key": "shows a key that we have never seen",
-    "secret": "wants what only you can say",
+    QuestionKind.PERMISSION: "asks for permission",
+    QuestionKind.PLAN: "shows its plan",
+    QuestionKind.CHOICES: "asks you",
+    QuestionKind.HOST_KEY: "shows a key that we have never seen",
+    QuestionKind.SECRET: "wants what only you can say",
 }
-_CHOICE = re.compile(r" +(\d)\. ")
-
-
-def choices(question: Question | None) -> int:
-    """Give how many numbered answers it offers, when it is a single question with such answers; else 0."""
-    if question is None or not wants_words(question):
-        return 0
-    lines = question.text.split("\n")
-    numbered = [line for line in lines[1:] if _CHOICE.match(line)]
-    return len(numbered) if len(numbered) == len(lines) - 1 <= 9 else 0
+REPLACED = "it asks something else now: read it anew"
 
 
 class QuestionPanel(Lines):
@@ -65,7 +59,9 @@ class QuestionPanel(Lines):
         self._read_to = 0
         self.shown_at: float | None = None
         """When it was painted, in seconds of the room's monotonic clock."""
-        self._words: list[str] = []
+        self.draft: Draft | None = None
+        """What is said so far to its items, when it has some."""
+        self._words: list[Row] = []
         self._places: list[tuple[int, int, str]] = []
 
     def ground(self) -> Style:
@@ -84,13 +80,37 @@ class QuestionPanel(Lines):
 
     def show(self, question: Question | None, subject: str, now: int, most: int) -> None:
         """Show a question (or none) of an agent or host, in at most so many lines."""
-        if question is None or self.question is None or (question.id, subject) != (self.question.id, self.subject):
-            self._top = self._read_to = 0
-            self.shown_at = None
-            self.call_after_refresh(self._painted)
+        known = self.question
+        if not same(question, known) or subject != self.subject:
+            if question is not None and known is not None and (question.id, subject) == (known.id, self.subject):
+                self.room.say(REPLACED)
+            self.turn_to(Draft(question) if question is not None and question.items else None)
         self.question, self.subject, self._now, self._most = question, subject, now, max(3, most)
         self.display = question is not None
         self.fit()
+
+    def turn_to(self, draft: Draft | None) -> None:
+        """Show this step of the answer: it is to be read from its top."""
+        if (
+            draft is None
+            or self.draft is None
+            or draft.step != self.draft.step
+            or not same(draft.question, self.question)
+        ):
+            self._top = self._read_to = 0
+            self.shown_at = None
+            self.call_after_refresh(self._painted)
+        self.draft = draft
+        self.fit()
+
+    @property
+    def answer(self) -> AnswerQuestion | None:
+        """The whole answer, when all of it has been said."""
+        draft = self.draft
+        if draft is None or not draft.ready:
+            return None
+        asked = draft.question
+        return AnswerQuestion(self.subject, asked.id, "allow", digest=asked.digest, answers=draft.answers)
 
     def _painted(self) -> None:
         self.shown_at = self.room.monotonic()
@@ -100,12 +120,19 @@ class QuestionPanel(Lines):
         if self.question is None:
             return
         width = max(8, (self.size.width or self.app.size.width) - 5)
-        lines = self.question.text.split("\n") if self.question.text.strip() else [self.question.title]
-        self._words = [part for line in lines for part in ink.wrap(line, width)]
+        self._words = [
+            replace(row, text=part) for row in self._rows(self.question) for part in ink.wrap(row.text, width)
+        ]
         height = min(len(self._words) + 2, self._most)
         if self.styles.height is None or self.styles.height.value != height:
             self.styles.height = height
         self.redraw()
+
+    def _rows(self, question: Question) -> list[Row]:
+        if self.draft is not None:
+            return self.draft.rows()
+        lines = question.text.split("\n") if question.text.strip() else [question.title]
+        return [Row(line, strong=number == 0) for number, line in enumerate(lines)]
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap for the new width."""
@@ -147,15 +174,13 @@ class QuestionPanel(Lines):
         self._read_to = max(self._read_to, self._top + len(shown))
         asked = age(self._now - question.asked)
         since = "just now" if asked == "now" else f"{asked} ago"
-        what = "asks you" if wants_words(question) else _TITLES.get(question.kind, "asks")
-        title = f" {palette.glyphs.asking} {what}"
+        title = f" {palette.glyphs.asking} {_TITLES[question.kind]}"
         hidden = len(self._words) - self._top - len(shown)
         more = f"{hidden} more lines: {self.more} " if hidden else f"{self.more}: from the top " if self._top else ""
         head = ink.spread(
             ink.line((title, palette.warn), (f"  {since}", palette.quiet)), ink.line((more, palette.warn)), width
         )
-        styles = [palette.strong if self._top + index == 0 else palette.text for index in range(len(shown))]
-        body = [ink.line(("   " + words, style)) for words, style in zip(shown, styles, strict=True)]
+        body = [ink.line(("   " + row.text, palette.strong if row.strong else palette.text)) for row in shown]
         rest = [()] * (room - len(body))  # the answers stay where they are when the last part is short
         return [head, *body, *rest, self._keys(width)]
 
@@ -164,11 +189,12 @@ class QuestionPanel(Lines):
         self._places, at = [], 2
         if self.room.picture.read_only:
             return ink.line(("   an operator answers", palette.quiet))
-        if offered := choices(self.question):
+        if offered := self.offered:
             digits = self._where == "agent"  # elsewhere they choose rows and panes: there a tap chooses
             keys = f" 1-{offered}" if offered > 1 else " 1"
             opens = f" {self.room.keys.shown('open')}"
-            runs += [(keys if digits else opens, palette.key), (" choose ", palette.text)]
+            verb = " choose " if self.draft is not None and self.draft.item else " change "
+            runs += [(keys if digits else opens, palette.key), (verb, palette.text)]
             at = sum(ink.width(text) for text, _ in runs)
             self._places.append((2, at, "" if digits else "open"))
         for name in self._answers:
@@ -183,11 +209,32 @@ class QuestionPanel(Lines):
             runs += [(f" {key}", palette.key), (f" {title} ", palette.text)]
         return ink.line(*runs)
 
+    @property
+    def offered(self) -> int:
+        """How many numbers can be taken now."""
+        return self.draft.offered if self.draft is not None else 0
+
     def _title_of(self, action: Action, width: int) -> str:
         """Name an answer; nothing: it does not fit the question."""
-        if wants_words(self.question):
-            return {"message": "answer", "deny": "deny"}.get(action.name, "")
+        kind = self.question.kind if self.question else QuestionKind.PERMISSION
+        if kind is QuestionKind.SECRET:
+            return {"allow": "enter it", "deny": "do not"}.get(action.name, "")
+        if kind is QuestionKind.CHOICES:
+            titles = {"allow": self._onward, "message": "answer", "deny": "deny"}
+            return (
+                titles.get(action.name, "") if self.draft is None or self.draft.item or action.name != "message" else ""
+            )
+        if kind is QuestionKind.PLAN:
+            return {"allow": "approve", "always": "and its edits"}.get(action.name, action.title)
         return "allow once" if action.name == "allow" and width >= 60 else action.title
+
+    @property
+    def _onward(self) -> str:
+        """Say what the key does that goes on: nothing, while a number alone does."""
+        draft = self.draft
+        if draft is None or (draft.item is not None and not draft.item.several):
+            return ""
+        return "send" if draft.item is None or len(draft.question.items) == 1 else "next"
 
     def on_click(self, event: events.Click) -> None:
         """Answer by tapping the answer, or a numbered line; tapping a long question shows more of it."""
@@ -204,8 +251,5 @@ class QuestionPanel(Lines):
                 self.tell(self.Answered(self, name))
 
     def _number_at(self, index: int) -> int:
-        """Give the number of the answer that stands on a line of the words; 0: none."""
-        if not choices(self.question) or not 0 <= index < len(self._words):
-            return 0
-        above = [match for words in self._words[: index + 1] if (match := _CHOICE.match(words))]
-        return int(above[-1][1]) if above else 0
+        """Give the number that a tap on a line of the words takes; 0: none."""
+        return self._words[index].number if self.draft is not None and 0 <= index < len(self._words) else 0
