@@ -252,13 +252,13 @@ class Engine:
         elif order is None:
             self.treasury.replied(host, reply)
 
-    def chunk(self, host: str, chunk: LogChunk) -> None:
-        """New records of a followed log."""
-        self.logs.chunk(host, chunk)
+    def chunk(self, host: str, chunk: LogChunk) -> bool:
+        """New records of a log; says whether anybody follows it."""
+        return self.logs.chunk(host, chunk)
 
-    def answered(self, host: str, found: Answer) -> None:
-        """What a host was asked for, and nobody else sees."""
-        self.inquiries.answered(host, found)
+    def answered(self, host: str, found: Answer) -> bool:
+        """What a host was asked for, and nobody else sees; says whether anybody waits for it."""
+        return self.inquiries.answered(host, found)
 
     def counted(self, host: str, counted: Counted) -> None:
         """What an agent has used, or how far its plan's windows are."""

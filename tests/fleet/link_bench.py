@@ -126,6 +126,15 @@ class Heard:
         self.pages: list[Answer] = []
         self.counts: list[Counted] = []
         self.fault: Exception | None = None
+        self.asked = True
+        self.cost = 0.0
+        """Seconds of processor time that each message takes from now on."""
+        self.worked = 0.0
+
+    def work(self) -> float:
+        """Tell how long has been worked: each message is worked at between two looks."""
+        self.worked += self.cost
+        return self.worked
 
     def happened(self, event: events.Event) -> None:
         fault, self.fault = self.fault, None
@@ -136,14 +145,16 @@ class Heard:
     def replied(self, host: str, reply: wire.Reply) -> None:
         self.replies.append(reply)
 
-    def chunk(self, host: str, chunk: wire.LogChunk) -> None:
+    def chunk(self, host: str, chunk: wire.LogChunk) -> bool:
         self.chunks.append(chunk)
+        return self.asked
 
     def counted(self, host: str, counted: Counted) -> None:
         self.counts.append(counted)
 
-    def answered(self, host: str, found: Answer) -> None:
+    def answered(self, host: str, found: Answer) -> bool:
         self.pages.append(found)
+        return self.asked
 
     def links(self) -> list[str]:
         """The link's states in order; `up` where the host was met."""
@@ -170,6 +181,7 @@ class Bench:
             random.Random(1),
             sleep=self.time.sleep,
             monotonic=self.time.monotonic,
+            worked=self.heard.work,
         )
 
     @asynccontextmanager

@@ -15,6 +15,10 @@ class LoginDenied(HostRefuses):
     """The host does not let us in. Each try counts there as a failed login, and too many of them may get us banned."""
 
 
+class AsksTooMuch(HostRefuses):
+    """The host took more of our time than one host may have: it is not let in again for a while."""
+
+
 class HostKeyUnknown(Exception):
     """The host showed a key we have never seen. A person must compare the fingerprint."""
 

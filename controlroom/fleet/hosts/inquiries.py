@@ -51,11 +51,13 @@ class Inquiries:
             raise Unanswered(f"{host} answered something else")
         return found
 
-    def answered(self, host: str, found: Answer) -> None:
-        """A host answers; an answer that nobody waits for is dropped."""
+    def answered(self, host: str, found: Answer) -> bool:
+        """A host answers; an answer that nobody waits for is dropped. Says whether somebody did."""
         asked, answer = self._open.get(found.id, ("", None))
-        if asked == host and answer is not None and not answer.done():
-            answer.set_result(found)
+        if asked != host or answer is None or answer.done():
+            return False
+        answer.set_result(found)
+        return True
 
     def host_down(self, host: str) -> None:
         """Nothing that was asked of it will be answered."""

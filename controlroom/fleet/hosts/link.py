@@ -17,6 +17,7 @@ from controlroom.domain.questions import QuestionKind
 from controlroom.fleet.hosts.asking import host_key_question, question_id
 from controlroom.fleet.hosts.backoff import Backoff
 from controlroom.fleet.hosts.channel import (
+    AsksTooMuch,
     Channel,
     Dialler,
     HostKeyUnknown,
@@ -27,6 +28,7 @@ from controlroom.fleet.hosts.channel import (
 )
 from controlroom.fleet.hosts.counted import Counted, read_counted
 from controlroom.fleet.hosts.inquiries import Answer
+from controlroom.fleet.hosts.share import PATIENCE, SHARE, Share
 from controlroom.fleet.hosts.translate import Setting, short, to_events, to_met, to_reply
 from controlroom.meter.names import shown_name_problem
 from controlroom.wire import messages as wire
@@ -70,11 +72,11 @@ class Sink(Protocol):
     def replied(self, host: str, reply: wire.Reply) -> None:
         """A request was answered; the reason is inert."""
 
-    def chunk(self, host: str, chunk: wire.LogChunk) -> None:
-        """Records of a followed log; their bytes are as the host sent them."""
+    def chunk(self, host: str, chunk: wire.LogChunk) -> bool:
+        """Records of a log; their bytes are as the host sent them. Says whether anybody follows it."""
 
-    def answered(self, host: str, found: Answer) -> None:
-        """What was asked for; its text and bytes are as the host sent them."""
+    def answered(self, host: str, found: Answer) -> bool:
+        """What was asked for; its text and bytes are as the host sent them. Says whether anybody waits for it."""
 
     def counted(self, host: str, counted: Counted) -> None:
         """What an agent has used, or how far its plan's windows are."""
@@ -123,8 +125,9 @@ class Link:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock`: UTC ms; `sleep`, `monotonic`: seconds."""
+        """`clock`: UTC ms; `sleep`, `monotonic`: seconds; `worked`: seconds of processor time of this thread."""
         self.up = False
         self._host = host
         self._greet = greet
@@ -133,6 +136,7 @@ class Link:
         self._clock = clock
         self._sleep = sleep
         self._monotonic = monotonic
+        self._worked = worked
         self._rng = rng
         self._backoff = Backoff(rng)
         self._refusals = 0
@@ -218,6 +222,8 @@ class Link:
             return None
         except HostRefuses as refusal:
             self._tell(LinkState.REFUSED, f"{refusal}; when that is mended: {self._retry}")
+            if isinstance(refusal, AsksTooMuch):
+                return REFUSED
             self._refusals += 1
             first = DENIED_FIRST if isinstance(refusal, LoginDenied) else REFUSED_FIRST
             return min(REFUSED, first * 2.0 ** min(self._refusals - 1, 10))
@@ -279,8 +285,9 @@ class _Talk:
         self._waiting = 0
         self._more = asyncio.Event()
         self._greeted = asyncio.Event()
-        self._heard = link._monotonic()
+        self._heard = self._counted = link._monotonic()
         self._allowed = float(_BURST)
+        self._share = Share(self._heard)
         self._agents: set[str] = set()
         self._ahead = 0
         self._ping: tuple[int, int] = (0, 0)
@@ -326,33 +333,54 @@ class _Talk:
         while True:
             data = await self._channel.receive()
             now = self._link._monotonic()
-            self._allowed = min(_BURST, self._allowed + _RATE * (now - self._heard))
-            self._heard = now
+            self._allowed = min(_BURST, self._allowed + _RATE * (now - self._counted))
+            self._heard = self._counted = now
             for line in self._splitter.feed(data):
                 self._count(line)
-                self._take(wire.read_from_node(line))
+                pause = self._read(line)
+                if pause is not None:
+                    await self._give_way(pause)
             await asyncio.sleep(0)  # a channel that always has more would not let the others run
+
+    def _read(self, line: bytes) -> float | None:
+        """Take a message; give the seconds for which this host is to wait now. None: it need not."""
+        began = self._link._worked()
+        message = wire.read_from_node(line)
+        asked = self._take(message)
+        cost = self._link._worked() - began
+        return self._share.used(type(message).__name__, cost, self._link._monotonic(), asked=asked)
+
+    async def _give_way(self, seconds: float) -> None:
+        """Let the others run, and read nothing meanwhile: the channel fills up, and the host has to wait."""
+        self._heard = self._link._monotonic() + seconds  # till then it is we who do not listen
+        await (self._link._sleep(seconds) if seconds else asyncio.sleep(0))
+        if self._share.is_spent(self._link._monotonic()):
+            raise AsksTooMuch(
+                f"cut off: for {PATIENCE:g} s it asked for more of the engine's time than one host may have"
+                f" ({SHARE:.0%} of a core), most of it for {self._share.dearest}: see what its agents do there, or do"
+                f" without it (controlroom host remove {self._link._host})"
+            )
 
     def _count(self, line: bytes) -> None:
         self._allowed -= 1 + len(line) // 4096
         if self._allowed < 0:
             raise PeerError(f"it sent far more than {_RATE} messages a second")
 
-    def _take(self, message: wire.FromNode) -> None:
+    def _take(self, message: wire.FromNode) -> bool:
+        """Pass a message on; say whether it was asked for."""
         link = self._link
         if not self._greeted.is_set():
             self._welcome(message)
-            return
+            return True
         match message:
+            case wire.LogChunk():
+                return shown_name_problem(message.name) is None and link._sink.chunk(link._host, message)
+            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
+                return link._sink.answered(link._host, message)
             case wire.Pong():
                 self._pong(message)
             case wire.Reply():
                 link._sink.replied(link._host, to_reply(message))
-            case wire.LogChunk():
-                if shown_name_problem(message.name) is None:
-                    link._sink.chunk(link._host, message)
-            case wire.Fetched() | ScreenShown() | SpecRead() | Found() | Checked():
-                link._sink.answered(link._host, message)
             case UsageSeen() | LimitsSeen():
                 if counted := read_counted(message, self._setting()):
                     link._sink.counted(link._host, counted)
@@ -360,6 +388,7 @@ class _Talk:
                 raise PeerError("it said hello twice")
             case _:
                 self._seen(message)
+        return False
 
     def _welcome(self, message: wire.FromNode) -> None:
         if not isinstance(message, wire.Welcome):

@@ -173,21 +173,22 @@ class LogDesk:
             if source.host == host and source.place is not None:
                 self._settle(source)
 
-    def chunk(self, host: str, chunk: LogChunk) -> None:
-        """New records of a followed log."""
+    def chunk(self, host: str, chunk: LogChunk) -> bool:
+        """New records of a log; says whether anybody follows it."""
         self._hosts.send(host, Credit(base64_size(chunk.data)))
         source = self._sources.get(f"{host}/{chunk.name}")
         if source is None or source.place is None or chunk.epoch != source.place.epoch:
-            return
+            return False
         start = LogPlace(chunk.epoch, chunk.segment, chunk.offset)
         end = LogPlace(chunk.epoch, chunk.next_segment, chunk.next_offset)
         expected = source.place
         if _order(end) <= _order(expected):
-            return
+            return False
         source.place = end
         page = Page(source.agent, start, end, chunk.data, skipped=chunk.skipped)
         for tail in source.tails:
             self._advance(source, tail, page, expected)
+        return True
 
     async def wait_idle(self) -> None:
         """Wait until no tail is catching up and no end is looked up."""
