@@ -81,14 +81,14 @@ async def _reassign(client: Client, args: argparse.Namespace) -> int:
         return await _move(client, agent, args)
     if args.task is None:
         raise Stop(Exit.USAGE, f"{agent.id} is on {args.host} already: say --task to give it another task")
-    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task, args.keep)
+    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task, args.keep, trust=args.trust)
     return await order(client, intent, f"{agent.id} has its new task, as epoch {agent.epoch + 1}")
 
 
 async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
     host_of(client.fleet, args.host)
     await wait_settled(client, args.host)
-    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task or "", args.keep, args.host)
+    intent = intents.ReassignAgent(agent.id, agent.epoch, args.task or "", args.keep, args.host, args.trust)
     moved = f"{args.host}/{agent.name}"
     code = await order(client, intent, f"{agent.id} has ended, and its task goes on as {moved}", MOVE_PATIENCE)
     output.data(moved)

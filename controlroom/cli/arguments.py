@@ -107,6 +107,8 @@ def reassign(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("--host", metavar="H", default="", help="move it there; without a task it keeps its own")
     parser.add_argument("--continue", dest="keep", action="store_true", help="go on in the same Claude session")
+    what = "go by what its host claims of it (kind, profile, model, folder), when this room did not order it"
+    parser.add_argument("--trust-host", dest="trust", action="store_true", help=what)
 
 
 def send(parser: argparse.ArgumentParser) -> None:

@@ -12,8 +12,10 @@ from controlroom.domain import capacity, intents
 from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Pending
 from controlroom.domain.money import budget, holding
+from controlroom.domain.ordered import Work
 from controlroom.domain.preconditions import (
     No,
+    check_session,
     check_size,
     check_task,
     check_work,
@@ -23,7 +25,9 @@ from controlroom.domain.preconditions import (
     host_named,
     known_agent,
     linked,
+    movable_work,
     not_pending,
+    ordered_work,
     profile_named,
     reachable,
     running,
@@ -36,6 +40,9 @@ from controlroom.domain.words import nearest, since
 from controlroom.meter.names import agent_name_problem, host_name_problem
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
+
+HOME_FOLDER = "~"
+"""The host user's home, as an order names it."""
 
 
 @dataclass(frozen=True)
@@ -135,28 +142,31 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
         return _move(fleet, agent, intent, op, now)
     reachable(fleet, agent.host, now)
     not_pending(agent, now)
-    profile_named(fleet, agent.profile)
-    check_task(agent.kind, intent.task)
+    ordered = ordered_work(agent, trust=intent.trust)
+    profile_named(fleet, ordered.profile)
+    check_task(ordered.kind, intent.task)
     if intent.keep_session and not agent.session:
         raise No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
-    _Work(fleet, agent.kind, agent.host, agent.name, agent.profile, agent.billing).check()
-    return _again(fleet, agent, intent.task, agent.session if intent.keep_session else "", Pending(op, "reassign", now))
+    _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, agent.billing).check()
+    session, pending = agent.session if intent.keep_session else "", Pending(op, "reassign", now)
+    return _again(fleet, agent, ordered, intent.task, session, pending)
 
 
-def _again(fleet: Fleet, agent: Agent, task: str, session: str, pending: Pending) -> Decision:
+def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, pending: Pending) -> Decision:
     """Begin the agent's next run where it is."""
-    profile = profile_named(fleet, agent.profile)
-    work = _Work(fleet, agent.kind, agent.host, agent.name, agent.profile, agent.billing)
-    model, note = work.model(profile.model if profile else agent.model)
+    check_session(fleet, agent, session)
+    profile = profile_named(fleet, ordered.profile)
+    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, agent.billing)
+    model, note = work.model(profile.model if profile else ordered.model)
     effect = intents.SpawnOn(
         agent.host,
         agent.name,
         agent.epoch + 1,
         task,
-        agent.kind,
-        agent.profile,
+        ordered.kind,
+        ordered.profile,
         model,
-        agent.cwd,
+        ordered.cwd or HOME_FOLDER,
         profile.command if profile else (),
         session,
         0 if agent.has_ended else agent.epoch,
@@ -174,8 +184,9 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
         raise No(f"{agent.id} was paused before it had a Claude session: reassign it with its task")
     if reason := capacity.refusal(fleet, host, agent.kind):
         raise No(reason)
-    check_task(agent.kind, intent.task)
-    return _again(fleet, agent, intent.task, agent.session, Pending(op, "resume", now))
+    ordered = ordered_work(agent, trust=False)
+    check_task(ordered.kind, intent.task)
+    return _again(fleet, agent, ordered, intent.task, agent.session, Pending(op, "resume", now))
 
 
 def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
@@ -190,13 +201,22 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     known = fleet.agents.get(f"{target.name}/{agent.name}")
     if known and (known.pending or not known.has_ended):
         raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: kill it first, or choose a host")
-    profile_named(fleet, agent.profile)
+    work = movable_work(agent, intent.task, trust=intent.trust)
+    profile = profile_named(fleet, work.profile)
     check_size("the task", intent.task)
-    if reason := capacity.refusal(fleet, target, agent.kind):
+    if reason := capacity.refusal(fleet, target, work.kind):
         raise No(f"{reason}; {agent.id} goes on where it is")
-    _Work(fleet, agent.kind, target.name, agent.name, agent.profile, agent.billing).check()
+    _Work(fleet, work.kind, target.name, agent.name, work.profile, agent.billing).check()
     start = intents.SpawnOn(
-        target.name, agent.name, known.epoch + 1 if known else 1, intent.task, agent.kind, agent.profile
+        target.name,
+        agent.name,
+        known.epoch + 1 if known else 1,
+        intent.task,
+        work.kind,
+        work.profile,
+        work.model,
+        work.cwd,
+        profile.command if profile else (),
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")

@@ -42,6 +42,8 @@ class ReassignAgent:
     """Go on in the same Claude session (`--continue`)."""
     host: str = ""
     """Move it there: the same task when `task` is empty, as epoch 1 or the next there; empty: it stays."""
+    trust: bool = False
+    """Go by what its host claims of it, when this room did not order it."""
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,10 @@ class KillOn:
 
 @dataclass(frozen=True)
 class MoveOn:
-    """End an agent on its host, prove it, then start it on another with what its first host knows of it.
+    """End an agent on its host, prove it, then start it on another.
 
-    `task`, `model`, `cwd` and `command` of `start` are filled from there; a task that is not empty stays.
+    Texts of `start` that home does not keep (a task that is empty, a command of no profile) are filled with what the
+    first host holds, if that is what was ordered.
     """
 
     end: KillOn

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
+from controlroom.domain.ordered import Claim, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
 from controlroom.meter.names import ADOPTED, LOCAL
@@ -178,6 +179,10 @@ class Agent:
     """Of an adopted one: where it lives, `tmux work` (a session on the host's own tmux server) or `pid 1234`."""
     pane: str = ""
     """Of an adopted one in tmux: its pane, as `%12`, on the host user's own server (socket `default`)."""
+    ordered: Work | None = None
+    """What this room ordered of this run; None: it did not order it, and all of this is what its host claims."""
+    claims: tuple[Claim, ...] = ()
+    """What its host says of it and cannot be, by what was ordered."""
 
     @property
     def adopted(self) -> bool:

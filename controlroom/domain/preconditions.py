@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from controlroom.domain.claims import claimed_words, claimed_work
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
+from controlroom.domain.ordered import Work
 from controlroom.domain.words import ago, nearest, since
 
 KINDS = ("headless", "interactive", "command")
@@ -94,6 +96,38 @@ def not_pending(agent: Agent, now: int) -> None:
         raise No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.since)}")
 
 
+def ordered_work(agent: Agent, *, trust: bool) -> Work:
+    """Give what was ordered of an agent, for its next run; with `trust`, what its host claims. Raises `No`."""
+    if agent.ordered is not None:
+        return agent.ordered
+    if not trust:
+        raise No(
+            f"this room did not order {agent.id} (epoch {agent.epoch}): what it is to be run as is what {agent.host} "
+            f"claims ({claimed_words(agent)}). If that is right: controlroom reassign {agent.id} --trust-host …"
+        )
+    return claimed_work(agent)
+
+
+def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
+    """Give what was ordered of an agent that is to go on elsewhere. Raises `No` for what only its host claims."""
+    work = ordered_work(agent, trust=trust)
+    if agent.ordered is None and work.kind == "command":
+        raise No(f"this room did not order {agent.id}, and no host says what is run on another: spawn it there")
+    if agent.ordered is None and not task.strip():
+        raise No(f"this room did not order {agent.id}, so it does not know its task: say --task")
+    return work
+
+
+def check_session(fleet: Fleet, agent: Agent, session: str) -> None:
+    """See that a session is no other agent's, as far as is known: its host says whose it is. Raises `No`."""
+    others = (other for other in fleet.agents_on(agent.host) if other.id != agent.id and session)
+    if taken := next((other for other in others if other.session == session), None):
+        raise No(
+            f"{agent.host} says that {agent.id} is in the session of {taken.id}, and one of the two cannot be: "
+            "reassign it without --continue"
+        )
+
+
 def profile_named(fleet: Fleet, name: str) -> Any:
     """Give a profile, None for no name. Raises `No`."""
     if name and name not in fleet.profiles:
@@ -138,6 +172,7 @@ def starting(effect: SpawnOn, now: int) -> Agent:
         model=effect.model,
         cwd=effect.cwd,
         task=shown_task(effect.task),
+        ordered=Work(effect.kind, effect.profile, effect.model, effect.cwd),
     )
 
 

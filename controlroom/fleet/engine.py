@@ -16,6 +16,7 @@ from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.claims import ClaimDesk
 from controlroom.fleet.configuration.config import Config
 from controlroom.fleet.conversation.attendance import Attendance
 from controlroom.fleet.home import Home
@@ -88,6 +89,7 @@ class Engine:
         self._books = Bookkeeper(ledger, clock)
         self.store.subscribe(self._books.changed)
         self.clock = clock
+        self.claims = ClaimDesk(self, ledger, self._books)
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
@@ -107,6 +109,7 @@ class Engine:
         at = self.clock()
         self.happened(events.Configured(self._config.profiles, self._config.limits, self._config.hosts, at))
         self._recall(at)
+        self.claims.start()
         for host, address in self._config.hosts.items():
             self._links.connect(host, address, self._config.fingerprints.get(host, ""))
         self.spending.start()
@@ -189,6 +192,7 @@ class Engine:
         message = to_node(effect, op, self._config.spec(getattr(effect, "profile", "")))
         if isinstance(effect, intents.SpawnOn) and isinstance(message, Spawn):
             grant, statements = self.treasury.first(effect)
+            statements = [*statements, self.claims.ordered(effect, op)]
             written = self._books.ordered(record, to_known(effect, record.at), statements)
             if await self._on_disk(written, order):
                 if grant is not None:
@@ -299,6 +303,7 @@ class Engine:
             self._reduce(event)
 
     def _observe(self, event: events.AgentsObserved) -> None:
+        event = self.claims.joined(event)
         met = self._met.pop(event.host, None) if event.complete else None
         if met is not None:
             self._reduce(met)
@@ -307,6 +312,7 @@ class Engine:
                 seen = [agent for agent in event.agents if agent.name == order.record.agent]
                 order.before = next((agent for agent in seen if agent.epoch < order.record.epoch), order.before)
         self._reduce(event)
+        self.claims.tell(event)
         self.logs.observed(event.host, event.agents, event.gone, event.complete)
         if event.complete:
             self._look(event)
@@ -344,6 +350,7 @@ class Engine:
             self._reduce(events.AgentsObserved(record.host, (order.before,), at))
         if record.verb in STARTS and told.outcome == "refused":
             self.treasury.never_began((record.host, record.agent, record.epoch))
+        self.claims.concluded(record, told.outcome)
         if record.verb == "host take" and told.outcome == "done":
             self._own(record.host, at)
         self._books.concluded(record, told)
@@ -358,7 +365,7 @@ class Engine:
     def _recall(self, at: int) -> None:
         """Show what should exist before its host has been heard, and take up orders that were open."""
         for agent in self._books.remembered(at):
-            self._reduce(events.AgentsObserved(agent.host, (agent,), at))
+            self._reduce(events.AgentsObserved(agent.host, (self.claims.recalled(agent),), at))
         for record in [order for order in self._books.open_orders if order.verb != "move"]:
             answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
             order = self._orders[record.op] = InFlight(record, answer, unsure=True)
@@ -378,6 +385,7 @@ class Engine:
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
+        self.claims.left(host)
         self._books.observed(host, Fleet(), complete=True)
 
     def send(self, host: str, message: ToNode) -> bool:

@@ -15,10 +15,12 @@ from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
+from controlroom.domain.claims import OrderedRun
 from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.ledger import Order
+from controlroom.fleet.claims import ClaimDesk
 from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
 from controlroom.fleet.hosts.orders import SHOWN_TASK, SHOWN_WHO, Asked, Conclusion
 from controlroom.fleet.hosts.translate import short
@@ -100,6 +102,7 @@ class Mover(Protocol):
     """What the desk needs of the engine."""
 
     inquiries: Inquiries
+    claims: ClaimDesk
     store: FleetStore
     clock: Callable[[], int]
 
@@ -201,15 +204,19 @@ class MoveDesk:
         """Learn from the old host what is to be started, and write it all down; the refusal, if that cannot be."""
         move = way.move
         try:
-            asked = ReadSpec(self._engine.new_id(), move.end.name, move.end.epoch)
-            found = await self._engine.inquiries.ask(move.end.host, asked, SpecRead)
-            start = _filled(move.start, found, self._engine.fleet)
-            way.move = move = replace(move, start=start)
+            if not _is_whole(move.start):
+                way.move = move = replace(move, start=await self._read(move))
             await asyncio.to_thread(self._shelf.keep, move)
         except (Unanswered, OSError) as problem:
             return Conclusion("refused", short(f"nothing was moved: {problem}", _REASON))
         unwritten = await self._books.ordered(_order(move), None)
         return Conclusion("refused", f"nothing was moved: {unwritten}") if unwritten else None
+
+    async def _read(self, move: Move) -> SpawnOn:
+        """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
+        asked = ReadSpec(self._engine.new_id(), move.end.name, move.end.epoch)
+        found = await self._engine.inquiries.ask(move.end.host, asked, SpecRead)
+        return _filled(move.start, self._engine.claims.of(move.end.host, move.end.name, move.end.epoch), found)
 
     async def _carried(self, way: _Way) -> Conclusion:
         move, said = way.move, ""
@@ -303,21 +310,32 @@ class MoveDesk:
             self._changed = asyncio.Event()
 
 
-def _filled(start: SpawnOn, found: SpecRead, fleet: Fleet) -> SpawnOn:
-    """Put into an order what the old host knows of the agent. The profile stays the config's: a host cannot change it.
+def _filled(start: SpawnOn, run: OrderedRun | None, found: SpecRead) -> SpawnOn:
+    """Put into an order the texts that only the old host keeps, where they are what was ordered of the run there.
 
-    Raises `Unanswered` when it does not know enough.
+    Raises `Unanswered` for what is not known, or is not what was ordered.
     """
     if found.spec is None:
         raise Unanswered(found.reason or f"its host does not know how {start.name} was to be run")
-    profile = fleet.profiles.get(start.profile)
-    command = () if profile and profile.command else found.spec.command
-    task = start.task or found.task
-    if start.kind == "command" and not (command or (profile and profile.command)):
-        raise Unanswered(f"its host does not know the command of {start.name}")
-    if start.kind != "command" and not task.strip():
-        raise Unanswered(f"its host does not know the task of {start.name}: say --task")
-    return replace(start, task=task, model=found.spec.model, cwd=found.spec.cwd, command=command)
+    task, command = start.task, start.command
+    if not task and (start.kind != "command" or found.task):
+        if not found.task.strip():
+            raise Unanswered(f"its host does not know the task of {start.name}: say --task")
+        if run is None or not run.is_task(found.task):
+            raise Unanswered(f"its host gives another task of {start.name} than was ordered: say --task")
+        task = found.task
+    if start.kind == "command" and not command:
+        command = found.spec.command
+        if not command:
+            raise Unanswered(f"its host does not know the command of {start.name}")
+        if run is None or not run.is_command(command):
+            raise Unanswered(f"its host gives another command of {start.name} than was ordered: spawn it with its own")
+    return replace(start, task=task, command=command)
+
+
+def _is_whole(start: SpawnOn) -> bool:
+    """Say whether an order needs nothing of the old host."""
+    return bool(start.command) if start.kind == "command" else bool(start.task)
 
 
 def _order(move: Move) -> Order:

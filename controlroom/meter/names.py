@@ -8,6 +8,8 @@ import re
 _AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 _HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
 
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
 _ADOPTED = re.compile(r"~[a-z0-9_-]{1,40}")
 
 ADOPTED = "adopted"
@@ -41,6 +43,11 @@ def host_name_problem(name: object) -> str | None:
     if isinstance(name, str) and _HOST.fullmatch(name):
         return None
     return f"{_shown(name)} cannot name a host: use 1 to 41 of a-z 0-9 . _ - and begin with a letter or digit, like vm1"
+
+
+def is_session(text: str) -> bool:
+    """Tell whether `text` can be the id of a Claude session: it is put behind an option, and must not look like one."""
+    return _SESSION.fullmatch(text) is not None
 
 
 def tmux_socket(namespace: str) -> str:

@@ -35,7 +35,8 @@ def test_a_move_ends_here_and_starts_there_and_both_rows_say_so() -> None:
     decision = accepted(world)
     (effect,) = decision.effects
     assert effect == intents.MoveOn(
-        intents.KillOn("vm1", "docs-1", 1, "moved to vm2"), intents.SpawnOn("vm2", "docs-1", 1, "", "headless")
+        intents.KillOn("vm1", "docs-1", 1, "moved to vm2"),
+        intents.SpawnOn("vm2", "docs-1", 1, "", "headless", model="claude-opus-5-5"),
     )
     for event in decision.events:
         assert isinstance(event, Ordered)

@@ -20,6 +20,7 @@ from controlroom.domain.model import (
     Question,
     State,
 )
+from controlroom.domain.ordered import Work
 from controlroom.domain.questions import QuestionKind
 
 NOON = 1_795_348_800_000
@@ -41,7 +42,8 @@ def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, *
     made = Agent(
         on, name, 1, "headless", state, NOON - 5 * MINUTE, task="write the docs", session="s-1", model="claude-opus-5-5"
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    made = replace(made, **changes)  # type: ignore[arg-type]
+    return made if "ordered" in changes else replace(made, ordered=Work(made.kind, made.profile, made.model, made.cwd))
 
 
 def question(text: str = "git push", id_: str = "q1") -> Question:

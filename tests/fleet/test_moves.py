@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from controlroom.domain import intents
-from controlroom.domain.model import Profile, State
+from controlroom.domain.claims import OrderedRun, digest, digest_of, shown
+from controlroom.domain.model import State
 from controlroom.fleet.hosts.inquiries import Unanswered
 from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.fleet.moves import FRESH, _filled
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
-from tests.domain.worlds import fleet
 from tests.fleet.rooms import Room, concluded, room
 from tests.fleet.scripted import ScriptedChannel, ScriptedHost, Unwilling, orders
 
@@ -286,15 +287,32 @@ async def test_two_moves_at_once_end_in_one_agent() -> None:
 # --------------------------------------------------------------------------- what is taken along
 
 
-def test_a_host_cannot_change_what_a_profile_says() -> None:
-    world = fleet()
-    world = type(world)(world.room, world.hosts, world.agents, {"job": Profile("job", "command", ("make",))})
-    start = intents.SpawnOn("vm2", "a1", 1, "", "command", "job")
-    said = AgentSpec(kind="command", command=("evil",), env={"X": "1"}, cwd="src")
-    filled = _filled(start, SpecRead(1, said, "task"), world)
-    assert (filled.command, filled.cwd, filled.task) == ((), "src", "task")
-    bare = _filled(intents.SpawnOn("vm2", "a1", 1, "mine", "command"), SpecRead(1, said, "task"), world)
-    assert (bare.command, bare.task) == (("evil",), "mine")
+def ordered(task: str = "", command: tuple[str, ...] = (), kind: str = "headless") -> OrderedRun:
+    """What was ordered of a1 on vm1."""
+    return OrderedRun("vm1", "a1", 1, kind, "", "", "", "", shown(task), digest(task), digest_of(command), 1)
+
+
+@pytest.mark.parametrize("kind", ["headless", "interactive"])
+def test_a_task_goes_along_only_if_it_is_what_was_ordered(kind: str) -> None:
+    start = intents.SpawnOn("vm2", "a1", 1, "", kind)
+    assert _filled(start, ordered(TASK), SpecRead(1, AgentSpec(), TASK)).task == TASK
+    for lie in (TASK + "!", TASK[:200], TASK.upper(), "x"):
+        with pytest.raises(Unanswered, match="gives another task of a1 than was ordered: say --task"):
+            _filled(start, ordered(TASK), SpecRead(1, AgentSpec(), lie))
+        with pytest.raises(Unanswered, match="another task"):
+            _filled(start, None, SpecRead(1, AgentSpec(), lie))
+
+
+def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of_a_host_does() -> None:
+    start = intents.SpawnOn("vm2", "a1", 1, "", "command")
+    run = ordered("", ("make", "all"), "command")
+    spec = AgentSpec(kind="command", command=("make", "all"), env={"X": "1"}, cwd="/evil", model="m", profile="rich")
+    assert _filled(start, run, SpecRead(1, spec, "")) == replace(start, command=("make", "all"))
+    for lie in (("make", "evil"), ("make all",), ("make\0all",), ("make", "all", "")):
+        said = SpecRead(1, replace(spec, command=lie), "")
+        for known in (run, replace(run, command_digest=""), None):
+            with pytest.raises(Unanswered, match="another command"):
+                _filled(start, known, said)
 
 
 @pytest.mark.parametrize(
@@ -307,4 +325,4 @@ def test_a_host_cannot_change_what_a_profile_says() -> None:
 )
 def test_what_is_not_known_is_not_moved(kind: str, found: SpecRead, words: str) -> None:
     with pytest.raises(Unanswered, match=words):
-        _filled(intents.SpawnOn("vm2", "a1", 1, "", kind), found, fleet())
+        _filled(intents.SpawnOn("vm2", "a1", 1, "", kind), ordered(), found)

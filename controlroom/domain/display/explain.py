@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
 from controlroom.domain.display.endings import exit_words
 from controlroom.domain.display.views import iso
@@ -64,7 +65,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `order asks until ended below denied key pays line`."""
+    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line`."""
     steps: tuple[Step, ...]
 
 
@@ -132,6 +133,8 @@ def source_words(source: str) -> str:
 
 
 def _disagreements(agent: Agent) -> Iterator[str]:
+    for claim in agent.claims:
+        yield f"{agent.host} says {claim_words(claim)}: what was ordered counts; its record there is not to be trusted"
     for piece in agent.evidence:
         if piece.agrees:
             continue
@@ -175,6 +178,8 @@ def _host_words(name: str, host: Host | None, now: int) -> str:
 
 
 def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
+    if claimed := claimed_words(agent):
+        yield "claimed", f"this room did not order it; {agent.host} says: {claimed}"
     if agent.pending:
         who = f" by {agent.pending.who}" if agent.pending.who else ""
         yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.since)}, not answered yet"
@@ -217,7 +222,9 @@ def lines(told: Explanation, now: int, clock: Callable[[int], str], keys: Keymap
     detail = f": {told.detail}" if told.detail and told.state is not State.LOST else ""
     drawn = [Line("state", f"{told.state}{detail}{when}", "strong"), Line("by", told.decided)]
     drawn.append(Line("host", told.host, "warn" if told.stale else "plain"))
-    drawn += [Line(label, words, "warn" if label in ("asks", "order") else "plain") for label, words in told.notes]
+    drawn += [
+        Line(label, words, "warn" if label in ("asks", "order", "claimed") else "plain") for label, words in told.notes
+    ]
     for index, view in enumerate(told.views):
         drawn.append(Line("seen" if index == 0 else "", _view_words(view, now), "plain" if view.agrees else "warn"))
     if not told.views:

@@ -365,6 +365,8 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "last_line": agent.last_line or None,
         "log_bytes": agent.log_bytes,
         "place": agent.place or None,
+        "ordered_here": agent.ordered is not None,
+        "claims": [{"field": one.field, "ordered": one.ordered, "said": one.said or None} for one in agent.claims],
     }
 
 

@@ -13,7 +13,7 @@ from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.meter.inert import inert, inert_lines
-from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name
+from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.meter.redact import redact
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
@@ -31,8 +31,8 @@ _MAX_BYTES = 2**53
 _MAX_PID = 2**22
 _MAX_SUBAGENTS = 20_000
 _MAX_PERCENT = 100.0 * 4096
-_FAR = 366 * 86_400_000
-"""Milliseconds that a limit may lie ahead; beyond, nothing is known."""
+_FAR = 40 * 86_400_000
+"""Milliseconds that a limit may lie ahead, a month's and a little; beyond, nothing is known."""
 
 MAX_FOREIGN = 500
 """Agents of one host that others started: what is beyond is not shown."""
@@ -280,7 +280,7 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         cwd=short(seen.cwd, _PATH),
         task=short(seen.task, TASK),
         pid=_within(seen.pid, _MAX_PID) or None,
-        session=short(seen.session, _WORD),
+        session=seen.session if is_session(seen.session) else "",
         started=setting.time(seen.started),
         ended=setting.time(seen.ended),
         exit_code=_within(seen.exit_code, 255),

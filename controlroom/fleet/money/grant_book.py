@@ -118,7 +118,8 @@ class GrantBook:
         profile = agent.profile if agent else rows[-1].profile if rows else ""
         money, tokens = booked or (0, 0)
         given = tuple(map(_given, rows))
-        run = Run(*key, profile, priority=priority(fleet, profile), booked=money, booked_tokens=tokens, grants=given)
+        rank = lowest(fleet) if agent and agent.ordered is None else priority(fleet, profile)
+        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given)
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.has_ended and was_seen(agent)
@@ -141,6 +142,11 @@ def priority(fleet: Fleet, profile: str) -> int:
     """Give the priority of a profile's agents."""
     known = fleet.profiles.get(profile)
     return known.priority if known else 0
+
+
+def lowest(fleet: Fleet) -> int:
+    """Give the priority of agents that this room did not order, whatever profile their hosts claim."""
+    return min((profile.priority for profile in fleet.profiles.values()), default=0)
 
 
 def was_seen(agent: Agent) -> bool:

@@ -89,7 +89,8 @@ class Resuming:
     def _can(self, agent: Agent) -> bool:
         host = self._room.fleet.hosts.get(agent.host)
         up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
-        return up and is_paused(agent) and bool(agent.session) and agent.pending is None
+        ours = agent.ordered is not None
+        return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
 
     def _is_time(self, agent: Agent, bound: Iterable[Purse]) -> bool:
         now = self._room.clock()

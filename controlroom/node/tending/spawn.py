@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import controlroom
+from controlroom.meter.names import is_session
 from controlroom.node.agents import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
 from controlroom.node.files import make_private, write_atomic
@@ -49,6 +50,8 @@ class Spawner:
             raise Refusal(f"there is no kind {ascii(wanted.spec.kind)[:40]}: {', '.join(KINDS)}")
         if wanted.spec.kind == "command" and not wanted.spec.command:
             raise Refusal("an agent of kind command needs a command")
+        if wanted.spec.resume and not is_session(wanted.spec.resume):
+            raise Refusal(f"{ascii(wanted.spec.resume)[:60]} cannot be the id of a Claude session")
         if not 0 < wanted.epoch < 10**9:
             raise Refusal(f"{wanted.epoch} cannot be an epoch")
         if len(wanted.task.encode("utf-8", "replace")) > MAX_TASK:

@@ -1,0 +1,215 @@
+"""What was ordered of an agent's run, joined with what its host says of it: field by field, which of the two counts.
+
+What this room ordered is known here: the ledger holds it. What a host says is a claim, and so is what an agent says,
+which runs as the same user as its runner and can write every file of its run. So nothing that later orders go by is
+taken from there where the ledger knows; a claim that differs is shown and audited. A run that this room did not order
+(another room did, or the ledger was lost) is shown as claimed: it has the least rights, and nothing is begun by what
+is claimed of it unless a person says so.
+"""
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import Enum
+
+from controlroom.domain.model import Agent, Evidence, State, moved
+from controlroom.domain.ordered import Claim, Work
+from controlroom.meter.inert import inert
+from controlroom.meter.redact import redact
+
+TASK = 200
+"""Characters of a task that are shown."""
+
+UNKNOWN_KIND = "unknown"
+"""What is shown where a host claims a kind that nobody can order."""
+
+_KINDS = ("headless", "interactive", "command")
+_ANY_MODEL = ("default", "best", "inherit", "opusplan")
+"""Names of models (model configuration page of Claude Code) that stand for whichever Claude takes."""
+
+
+class Rule(Enum):
+    """Whose word counts for a field."""
+
+    NAMES = "it names the run: one that was not ordered under this name is claimed as a whole"
+    ORDERED = "what was ordered; another word of the host is a claim that differs"
+    IN_FULL = "what was ordered; the host may say it in full, as a model's or a folder's whole name"
+    BOTH = "what was ordered; where that differs from the host's word nobody knows, and both kinds of budgets bind"
+    HOST = "the host's: nobody else can know it, and nothing but what is done on that host goes by it"
+    HOME = "this room's own: no host says it"
+
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(("host", "name", "epoch"), Rule.NAMES),
+    **dict.fromkeys(("kind", "profile", "task"), Rule.ORDERED),
+    **dict.fromkeys(("model", "cwd"), Rule.IN_FULL),
+    "billing": Rule.BOTH,
+    **dict.fromkeys(("state", "since", "detail", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST),
+    **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence"), Rule.HOST),
+    **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
+    **dict.fromkeys(("stray_key", "grant", "run_spent", "run_tokens", "place", "pane"), Rule.HOST),
+    **dict.fromkeys(("spent", "pending", "ordered", "claims"), Rule.HOME),
+}
+"""By field of `Agent`. A grant counts only if it was given here. Permission mode, environment and credential are fields
+of no agent: they come from the config alone, by the profile that was ordered."""
+
+
+@dataclass(frozen=True)
+class OrderedRun:
+    """What was ordered of one run, as the ledger keeps it."""
+
+    host: str
+    name: str
+    epoch: int
+    kind: str
+    profile: str
+    model: str
+    cwd: str
+    payer: str
+    """Who pays, as its profile said: `plan`; "": it did not say."""
+    task: str
+    """As it is shown."""
+    task_digest: str
+    command_digest: str
+    """What tells whether a host gives back the same; "": not known."""
+    op: int
+    ended: bool = False
+    """An order has ended it. Kept with the orders."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What names it."""
+        return self.host, self.name, self.epoch
+
+    @property
+    def work(self) -> Work:
+        """Give what later orders go by."""
+        return Work(self.kind, self.profile, self.model, self.cwd)
+
+    def is_task(self, text: str) -> bool:
+        """Say whether a text is the task that was ordered."""
+        if self.task_digest:
+            return digest(text) == self.task_digest
+        return len(self.task) < TASK and " ".join(text.split()) == self.task
+
+    def is_command(self, command: Sequence[str]) -> bool:
+        """Say whether this is the command that was ordered."""
+        return bool(self.command_digest) and digest_of(command) == self.command_digest
+
+
+def digest(text: str) -> str:
+    """Tell a text from all others."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def digest_of(command: Sequence[str]) -> str:
+    """Tell a command from all others; "" for none."""
+    return digest(json.dumps(list(command))) if command else ""
+
+
+def shown(task: str) -> str:
+    """Give what is shown of a task: the same whether it comes from an order or back from a host."""
+    return redact(inert(task[:TASK], TASK))
+
+
+def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> Agent:
+    """Give an agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
+    if run is None:
+        kind = seen.kind if seen.kind in _KINDS else UNKNOWN_KIND
+        return moved(seen, kind=kind, billing="", ordered=None, claims=())
+    billing, payer = _payer(run, seen, known if known is not None and known.epoch == seen.epoch else None)
+    task = run.task or seen.task
+    claims = (
+        *_differs("kind", run.kind, seen.kind, same=seen.kind in ("", run.kind)),
+        *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
+        *_differs("model", run.model, seen.model, same=_is_model(run.model, seen.model)),
+        *_differs("cwd", run.cwd, seen.cwd, same=_is_folder(run.cwd, seen.cwd)),
+        *_differs("task", "", "", same=not seen.task or _is_shown(task, seen.task)),
+        *payer,
+    )
+    differ = {claim.field for claim in claims}
+    return moved(
+        _ended(seen) if run.ended and seen.state is State.PAUSED else seen,
+        kind=run.kind,
+        profile=run.profile,
+        model=run.model if "model" in differ or not seen.model else seen.model,
+        cwd=run.cwd if "cwd" in differ or not seen.cwd else seen.cwd,
+        task=task,
+        billing=billing,
+        ordered=run.work,
+        claims=claims,
+    )
+
+
+def _ended(seen: Agent) -> Agent:
+    """Give an agent that an order has ended: it waits for nothing, and does not go on by itself."""
+    said = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
+    return moved(seen, state=State.DONE, detail="ended by an order", evidence=(said, *seen.evidence))
+
+
+def claimed_work(agent: Agent) -> Work:
+    """Give what is claimed of a run that this room did not order."""
+    return Work(agent.kind, agent.profile, agent.model, agent.cwd)
+
+
+def claimed_words(agent: Agent) -> str:
+    """Say what is claimed of a run that this room did not order, in a row; "" for one that it did."""
+    if agent.adopted or agent.ordered is not None:
+        return ""
+    named = (("profile", agent.profile), ("model", agent.model), ("folder", agent.cwd))
+    return ", ".join((f"kind {agent.kind}", *(f"{name} {value}" for name, value in named if value)))
+
+
+def claim_words(claim: Claim) -> str:
+    """Say in a few words how a claim differs."""
+    name = {"cwd": "folder", "billing": "payer"}.get(claim.field, claim.field)
+    if not claim.said:
+        return f"another {name} than was ordered"
+    return f"{name} {claim.said}, ordered was {claim.ordered or 'none'}"
+
+
+def _differs(field: str, ordered: str, said: str, *, same: bool) -> tuple[Claim, ...]:
+    return () if same else (Claim(field, ordered, said),)
+
+
+def _payer(run: OrderedRun, seen: Agent, known: Agent | None) -> tuple[str, tuple[Claim, ...]]:
+    """Give who pays. The payer of a run stays the same: once its host has given two, it is not known."""
+    if known is not None and not run.payer and (disputed := _about_payer(known)):
+        return "", disputed
+    before = run.payer or (known.billing if known is not None else "")
+    if before and seen.billing and before != seen.billing:
+        return "", (Claim("billing", before, seen.billing),)
+    return seen.billing or before, ()
+
+
+def _about_payer(agent: Agent) -> tuple[Claim, ...]:
+    return tuple(claim for claim in agent.claims if claim.field == "billing")
+
+
+def _is_model(ordered: str, said: str) -> bool:
+    """Say whether a model may be what was ordered: an alias is said in full, a name with its date."""
+    name = ordered.lower().split("[")[0].removeprefix("claude-")
+    if not name or not said or name in _ANY_MODEL:
+        return True
+    return name in said.lower() or said.lower().split("[")[0] in ordered.lower()
+
+
+def _is_folder(ordered: str, said: str) -> bool:
+    """Say whether a folder may be what was ordered: one below the host user's home is said in full."""
+    wanted = posixpath.normpath(ordered) if ordered else ""
+    if wanted in ("", "~") or not said:
+        return True
+    if wanted.startswith("/"):
+        return posixpath.normpath(said) == wanted
+    return f"/{posixpath.normpath(said)}".endswith(f"/{wanted.removeprefix('~/')}")
+
+
+def _is_shown(task: str, said: str) -> bool:
+    """Say whether what a host shows of a task is what is known of it, in whichever way it was shortened."""
+    one, other = ("".join(text.replace("␤", " ").split()).rstrip("…") for text in (task, said))
+    return one.startswith(other) or other.startswith(one)
+
+
+assert {field.name for field in fields(Agent)} == set(RULES)
