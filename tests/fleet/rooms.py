@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 
 from controlroom import __version__
+from controlroom.domain.claims import OrderedRun, digest, shown
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, LinkState
 from controlroom.fleet.books.ledger import Connect, Ledger, connect
+from controlroom.fleet.books.order_tables import written
 from controlroom.fleet.configuration import config
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.front_ends.server import Server
@@ -26,8 +28,29 @@ from tests.lab.waiting import wait_for_async
 PRICES = Sheet([Price("claude-opus-5-5", Rates(4_000_000, 20_000_000, 5_000_000, 8_000_000, 200_000))])
 
 
+def ordered_on(host: ScriptedHost) -> list[OrderedRun]:
+    """What this room ordered of the agents that a host has: just what it shows."""
+    return [
+        OrderedRun(
+            host.name,
+            agent.name,
+            agent.epoch,
+            agent.kind,
+            agent.profile,
+            agent.model,
+            agent.cwd,
+            "",
+            shown(agent.task),
+            digest(agent.task),
+            "",
+            0,
+        )
+        for agent in host.agents.values()
+    ]
+
+
 class Room:
-    """An engine and its hosts."""
+    """An engine and its hosts, whose agents it ordered."""
 
     def __init__(self, home: Home, hosts: Iterable[ScriptedHost], opener: Connect = connect) -> None:
         self.home = home
@@ -42,6 +65,8 @@ class Room:
         self.ledger = Ledger(home.ledger, "room-1", opener)
         with ExitStack() as unless_made:
             unless_made.callback(self.ledger.close)
+            for host in self.hosts.values():
+                self.ledger.booked([written(run) for run in ordered_on(host)]).result(5)
             self.engine = Engine(home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
             unless_made.pop_all()
         self.stopped = asyncio.Event()

@@ -37,6 +37,7 @@ OPEN = {
     "exit_code", "exit_signal", "limited_until", "denied", "log_bytes", "rss", "cpu_percent", "processes", "billing",
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
     "billing_doubt",
+    "ordered",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]

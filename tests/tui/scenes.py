@@ -24,6 +24,7 @@ from controlroom.domain.model import (
     State,
 )
 from controlroom.domain.money.costs import CostRow, grouped
+from controlroom.domain.ordered import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
 from tests.tui.engine import Logs
 
@@ -61,7 +62,7 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
         task=f"Work on {name} until its tests pass.",
         profile="default",
         pid=4242 if live else None,
-        session="s-1",
+        session=f"s-{name}",
         started=NOW - (minutes + 30) * MINUTE,
         rss=(280 + 7 * len(name) + minutes) * MIB if live else None,
         cpu_percent=float((minutes * 7) % 13) if live else None,
@@ -71,7 +72,8 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
         last_line=line,
         last_line_at=NOW - MINUTE,
     )
-    return replace(made, **changes)
+    made = replace(made, **changes)
+    return replace(made, ordered=Work(made.kind, made.profile, made.model, made.cwd))
 
 
 def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -> Question:

@@ -43,7 +43,7 @@ MOST_SEARCHED = 10_000
 OF_TASKS = frozenset({"task"})
 """The fields of an agent that hold what people told it."""
 
-OF_LOGS = frozenset({"detail", "question", "evidence", "last_line"})
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims"})
 """Those that hold what it said, or are made of it."""
 
 _YOU = "you: "
@@ -105,7 +105,8 @@ class Veil:
             asked = agent.question
             hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
             evidence = tuple(replace(one, value="") for one in agent.evidence)
-            agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="")
+            claims = tuple(replace(one, said="") for one in agent.claims)
+            agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
         return agent
 
     def instead(self, asked: Asked) -> Answer | None:
