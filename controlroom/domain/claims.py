@@ -11,7 +11,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, moved
@@ -24,6 +24,9 @@ TASK = 200
 
 UNKNOWN_KIND = "unknown"
 """What is shown where a host claims a kind that nobody can order."""
+
+HONEST = frozenset({"model", "billing"})
+"""Fields in which an honest host may differ: Claude falls back to another model, or finds another key."""
 
 _KINDS = ("headless", "interactive", "command")
 _ANY_MODEL = ("default", "best", "inherit", "opusplan")
@@ -49,7 +52,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("state", "since", "detail", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST),
     **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence"), Rule.HOST),
     **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
-    **dict.fromkeys(("stray_key", "grant", "run_spent", "run_tokens", "place", "pane"), Rule.HOST),
+    **dict.fromkeys(("stray_key", "billing_doubt", "grant", "run_spent", "run_tokens", "place", "pane"), Rule.HOST),
     **dict.fromkeys(("spent", "pending", "ordered", "claims"), Rule.HOME),
 }
 """By field of `Agent`. A grant counts only if it was given here. Permission mode, environment and credential are fields
@@ -181,7 +184,7 @@ def _payer(run: OrderedRun, seen: Agent, known: Agent | None) -> tuple[str, tupl
     before = run.payer or (known.billing if known is not None else "")
     if before and seen.billing and before != seen.billing:
         return "", (Claim("billing", before, seen.billing),)
-    return seen.billing or before, ()
+    return "" if seen.billing_doubt else seen.billing or run.payer, ()
 
 
 def _about_payer(agent: Agent) -> tuple[Claim, ...]:
@@ -203,13 +206,11 @@ def _is_folder(ordered: str, said: str) -> bool:
         return True
     if wanted.startswith("/"):
         return posixpath.normpath(said) == wanted
-    return f"/{posixpath.normpath(said)}".endswith(f"/{wanted.removeprefix('~/')}")
+    below = wanted.partition("/")[2] if wanted.startswith("~") else wanted
+    return f"/{posixpath.normpath(said)}".endswith(f"/{below}")
 
 
 def _is_shown(task: str, said: str) -> bool:
     """Say whether what a host shows of a task is what is known of it, in whichever way it was shortened."""
     one, other = ("".join(text.replace("␤", " ").split()).rstrip("…") for text in (task, said))
     return one.startswith(other) or other.startswith(one)
-
-
-assert {field.name for field in fields(Agent)} == set(RULES)

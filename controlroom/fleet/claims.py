@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from controlroom.domain import events
-from controlroom.domain.claims import OrderedRun, claim_words, digest, digest_of, joined, shown
+from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, digest_of, joined, shown
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
@@ -29,8 +29,11 @@ Name = tuple[str, str]
 class Room(Protocol):
     """What the desk needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Let something become true."""
@@ -143,9 +146,9 @@ class ClaimDesk:
         before = dict(differ) if differ else {}
         for agent in event.agents:
             claims = agent.claims or self._claimed_epoch(agent)
-            if claims:
-                differ[agent.name] = claims
-                self._audit(agent, claims)
+            self._audit(agent, claims)
+            if wrong := tuple(claim for claim in claims if claim.field not in HONEST):
+                differ[agent.name] = wrong
             else:
                 differ.pop(agent.name, None)
         for name in event.gone if not event.complete else set(differ) - {agent.name for agent in event.agents}:
@@ -166,6 +169,8 @@ class ClaimDesk:
         return (Claim("epoch", str(latest.epoch), str(agent.epoch)),)
 
     def _audit(self, agent: Agent, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
         told = self._audited.setdefault((agent.host, agent.name), set())
         new = [claim for claim in claims if claim.field not in told]
         told.update(claim.field for claim in new)

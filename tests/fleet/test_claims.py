@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from controlroom.domain import intents
+from controlroom.domain.claims import RULES
 from controlroom.domain.display.explain import explain, record
 from controlroom.domain.display.views import status
 from controlroom.domain.model import Agent, State
@@ -77,6 +78,7 @@ LIES: Mapping[str, Any] = {
     "denied": 2**40,
     "billing": "api",
     "stray_key": "ANTHROPIC_API_KEY",
+    "billing_doubt": "Claude says api",
     "grant": 2**50,
     "run_spent": 2**52,
     "run_tokens": 2**52,
@@ -195,6 +197,11 @@ def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 PAIRS = [(field,) for field in LIES] + list(itertools.combinations(LIES, 2))
 
 
+def test_there_is_a_rule_for_every_field_of_an_agent() -> None:
+    """Whoever adds one says whose word counts."""
+    assert set(RULES) == {field.name for field in fields(Agent)}
+
+
 def test_every_field_of_an_agent_is_lied_about() -> None:
     assert set(LIES) == {field.name for field in fields(wire.AgentSeen)} - {"name"}
 
@@ -240,6 +247,7 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert "profile rich, ordered was docs" in alarm.text
         assert "another task than was ordered" in alarm.text
         assert "do evil" not in alarm.text
+        assert "model" not in alarm.text, "an honest host may fall back to another one"
         for _ in range(3):
             await lie(here, liar, {})
             await lie(here, liar, {"a1": {name: LIES[name] for name in wrong}})

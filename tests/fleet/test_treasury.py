@@ -75,8 +75,8 @@ async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
         assert day.rungs == LADDER
         assert (docs.spent, docs.ends - docs.began) == (0, 7 * 24 * HOUR)
         assert (tokens.spent, tokens.limit, tokens.percent) == (2_000_000, 4_000_000, 50.0)
-        host.agents["a1"] = replace(host.agents["a1"], billing="plan")
-        host.show()
+    host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+    async with budgeted(host, THREE) as here:
         await here.until(lambda: here.agent("vm1/a1").billing == "plan")
         host.use(message(3), message(4, at=NOON - 2 * HOUR), message(5, at=NOON - 20 * HOUR))
         await here.until(lambda: budget(here, "docs").spent == 60_000_000)
