@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from controlroom.domain.intents import ReassignAgent, SpawnAgent
+from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
 from controlroom.fleet.books.usage_tables import LONG_PROMPTS
 from controlroom.fleet.hosts.orders import Conclusion
@@ -58,7 +58,7 @@ class Spender(ScriptedHost):
 
     def send_from(self, channel: ScriptedChannel, start: int) -> None:
         if start < len(self.file):
-            place = UsagePlace("a1", self.agents["a1"].epoch, start, "a1b2")
+            place = UsagePlace("a1", 1, start, "a1b2")
             channel.say(UsageSeen(place, len(self.file), self.file[start:]))
 
     def use(self, *messages: Message) -> None:
@@ -259,12 +259,12 @@ def test_hours_and_days_begin_where_the_engine_is(zone: str, monkeypatch: pytest
         time.tzset()
 
 
-async def test_what_the_room_has_spent_today_is_shown(here: Room, host: Spender) -> None:
-    await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 0, 40_000_000, 0))
-    assert (await here.order(ReassignAgent("vm1/a1", 1, "go on, on the plan"))).outcome == "done"
+async def test_what_the_room_has_spent_today_is_shown(home: World, host: Spender) -> None:
+    async with room(host) as here:
+        await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 0, 40_000_000, 0))
     host.agents["a1"] = replace(host.agents["a1"], billing="plan")
-    host.show()
-    await here.until(lambda: here.agent("vm1/a1").billing == "plan")
-    _, day, _ = hour_and_day(NOON, here.engine.treasury.purses.zone)
-    host.use(message(3), message(4, at=day - 1))
-    await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))
+    async with room(host) as here:
+        await here.until(lambda: here.agent("vm1/a1").billing == "plan")
+        _, day, _ = hour_and_day(NOON, here.engine.treasury.purses.zone)
+        host.use(message(3), message(4, at=day - 1))
+        await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))
