@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from controlroom.domain import capacity, intents
-from controlroom.domain.events import Event, HostAdded, HostRemoved, Ordered
+from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Pending
 from controlroom.domain.money import budget, holding
 from controlroom.domain.ordered import Work
@@ -299,6 +299,9 @@ def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
 
 
 def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Decision:
+    known = fleet.agents.get(intent.agent)
+    if known is not None and known.adopted and known.has_ended:
+        return Decision((AdoptedForgotten(known.id),))
     agent = current(fleet, intent.agent, intent.epoch, now)
     not_pending(agent, now)
     if not agent.has_ended:

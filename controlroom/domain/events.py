@@ -92,11 +92,19 @@ class AgentsObserved:
 
 @dataclass(frozen=True)
 class ForeignObserved:
-    """The agents of a host that others started: these and no others."""
+    """Agents of a host that others started. `complete`: no others live; else these have changed, or have ended."""
 
     host: str
     agents: tuple[Agent, ...]
     at: int
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class AdoptedForgotten:
+    """An agent that others started, and that has ended, is not to be shown any longer."""
+
+    agent: str
 
 
 @dataclass(frozen=True)
@@ -206,6 +214,7 @@ Event = (
     | HostNoticed
     | AgentsObserved
     | ForeignObserved
+    | AdoptedForgotten
     | LinesSeen
     | LoadsSeen
     | SpendingSeen

@@ -302,11 +302,12 @@ class Fleet:
         return next((host.name for host in hosts if host.name != besides), "")
 
     def find(self, text: str) -> list[Agent]:
-        """Give the agents that `text` may mean: an id, or a name (on several hosts perhaps)."""
-        if "/" in text:
-            return [self.agents[text]] if text in self.agents else []
+        """Give the agents that `text` may mean: an id, a name (on several hosts perhaps), or a tmux session's name."""
+        if "/" in text and text in self.agents:
+            return [self.agents[text]]
         ids = (f"{host}/{text}" for host in self.hosts)
-        return [self.agents[id_] for id_ in ids if id_ in self.agents]
+        named = [self.agents[id_] for id_ in ids if id_ in self.agents]
+        return named or [agent for agent in self.agents.values() if agent.adopted and agent.place == f"tmux {text}"]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 An event about a host or agent that is not (or no longer) known changes nothing: late news is not an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import events
+from controlroom.domain import adopted, events
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import logins, stray
@@ -167,14 +167,42 @@ def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> l
 def _foreign_observed(draft: Draft, event: events.ForeignObserved) -> None:
     if draft.hosts.get(event.host) is None:
         return
-    seen = {agent.id: agent for agent in event.agents if agent.host == event.host}
-    for agent in draft.agents_on(event.host, adopted=True):
-        if agent.id not in seen:
+    theirs = [agent for agent in event.agents if agent.host == event.host]
+    if event.complete or any(agent.has_ended for agent in theirs):
+        _foreign_after(draft, event, theirs)
+    else:
+        for agent in theirs:
+            known = draft.agents.get(agent.id)
+            if known is not None and known.adopted:
+                draft.agents.put(agent.id, _observed(known, agent))
+    stray.watched(draft, [agent.id for agent in theirs])
+
+
+def _foreign_after(draft: Draft, event: events.ForeignObserved, theirs: list[Agent]) -> None:
+    """Take who lives and who has ended."""
+    here = {agent.id: agent for agent in draft.agents_on(event.host, adopted=True)}
+    seen = [_observed(_same(here, agent), agent) for agent in theirs]
+    now = adopted.after(here, seen, event.at, complete=event.complete)
+    for key, agent in here.items():
+        if key not in now:
             _drop(draft, agent)
-    for key, agent in seen.items():
-        known = draft.agents.get(key)
-        draft.agents.put(key, _observed(known if known and known.adopted else None, agent))
-    stray.watched(draft, seen)
+    for key, agent in now.items():
+        draft.agents.put(key, agent)
+    stray.watched(draft, here.keys() & now.keys())
+
+
+def _same(here: Mapping[str, Agent], seen: Agent) -> Agent | None:
+    """Find an agent of others as it was known: by its name, else by its Claude, whose name another node may give."""
+    known = here.get(seen.id)
+    if known is None and seen.session:
+        known = next((one for one in here.values() if (one.session, one.pid) == (seen.session, seen.pid)), None)
+    return known
+
+
+def _adopted_forgotten(draft: Draft, event: events.AdoptedForgotten) -> None:
+    agent = draft.agents.get(event.agent)
+    if agent is not None and agent.adopted and agent.has_ended:
+        _drop(draft, agent)
 
 
 def _awaited(agent: Agent) -> bool:
@@ -287,6 +315,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.HostNoticed: _host_noticed,
     events.AgentsObserved: _agents_observed,
     events.ForeignObserved: _foreign_observed,
+    events.AdoptedForgotten: _adopted_forgotten,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,
     events.SpendingSeen: _spending_seen,

@@ -83,11 +83,13 @@ class Bookkeeper:
         others = None if complete else gone
         self._keep(self._runs.observed(host, here.values(), self._clock(), adopted=False, gone=others))
 
-    def foreign(self, host: str, fleet: Fleet) -> None:
-        """Keep the runs of a host's agents that others started; all that there are were just said."""
-        self._taken(host, fleet, adopted=True)
-        agents = [agent for agent in fleet.agents_on(host) if agent.adopted]
-        self._keep(self._runs.observed(host, agents, self._clock(), adopted=True))
+    def foreign(self, host: str, fleet: Fleet, *, complete: bool) -> None:
+        """Keep the runs of a host's agents that others started. `complete`: all that live were said."""
+        here, gone = self._taken(host, fleet, adopted=True)
+        if complete:
+            here = {agent.name: agent for agent in fleet.agents_on(host) if agent.adopted}
+        others = None if complete else gone
+        self._keep(self._runs.observed(host, here.values(), self._clock(), adopted=True, gone=others))
 
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
         """Give the agents of one kind that have changed, and the names of those that are gone; once."""

@@ -234,8 +234,10 @@ class Engine:
                 self._observe(event)
             case events.ForeignObserved():
                 self._reduce(event)
-                self.logs.foreign(event.host, event.agents)
-                self._books.foreign(event.host, self.fleet)
+                if event.complete or any(agent.has_ended for agent in event.agents):
+                    adopted = [agent for agent in self.fleet.agents_on(event.host) if agent.adopted]
+                    self.logs.foreign(event.host, adopted)
+                self._books.foreign(event.host, self.fleet, complete=event.complete)
             case events.HostSampled():
                 self._reduce(event)
                 self._books.heard(self.fleet.hosts.get(event.host))

@@ -32,9 +32,9 @@ def has_ended(state: str, ended: int, pid: int | None) -> bool:
     """Tell whether an agent has ended, and goes on only by a new epoch. `ended`: when it did, 0 for not.
 
     `limited` and `paused` are said of processes that live (they wait for a limit, or are stopped) and of runs that
-    ended in that state.
+    ended in that state; `unknown` also of a run that ended nobody saw how.
     """
-    if state == State.LIMITED:
+    if state in (State.LIMITED, State.UNKNOWN):
         return ended > 0
     if state == State.PAUSED:
         return ended > 0 or not pid

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -42,6 +42,7 @@ class Outbox:
         self._agents: dict[str, AgentSeen] = {}
         self._gone: set[str] = set()
         self._foreign: ForeignSeen | None = None
+        self._foreign_changed: dict[str, AgentSeen] = {}
         self._lines: dict[str, LastLine] = {}
         self._loads: dict[str, AgentLoad] = {}
         self._loads_at = 0
@@ -82,8 +83,16 @@ class Outbox:
         self._pump_soon()
 
     def foreign(self, seen: ForeignSeen) -> None:
-        """Tell all agents that others started."""
-        self._foreign = seen
+        """Tell agents that others started: all that live, or those that changed."""
+        changed = self._foreign_changed
+        if seen.complete:
+            self._foreign = seen
+            self._foreign_changed = {name: agent for name, agent in changed.items() if agent.ended}
+        else:
+            changed.update((agent.name, agent) for agent in seen.agents)
+            if self._foreign:
+                newest = tuple(_newest(agent, changed) for agent in self._foreign.agents)
+                self._foreign = ForeignSeen(newest)
         self._pump_soon()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
@@ -179,7 +188,11 @@ class Outbox:
             names, gone = list(self._agents)[:_AT_ONCE], tuple(sorted(self._gone))
             self._gone.clear()
             self._add(pack(AgentsSeen(tuple(self._agents.pop(name) for name in names), gone=gone)))
-        if self._foreign:
+        if self._foreign_changed:  # before all of them: of one that has ended nothing else tells
+            names = list(self._foreign_changed)[:_AT_ONCE]
+            changed = tuple(self._foreign_changed.pop(name) for name in names)
+            self._add(pack(ForeignSeen(changed, complete=False)))
+        elif self._foreign:
             self._add(pack(self._foreign))
             self._foreign = None
         if self._lines:
@@ -190,6 +203,12 @@ class Outbox:
             self._add(pack(self._host))
             self._host = None
         return self._size > before
+
+
+def _newest(agent: AgentSeen, changed: Mapping[str, AgentSeen]) -> AgentSeen:
+    """Give what was said last of an agent that lives; one that has ended was another of its name."""
+    newest = changed.get(agent.name, agent)
+    return agent if newest.ended else newest
 
 
 def _taken(newest: dict[str, T]) -> tuple[T, ...]:

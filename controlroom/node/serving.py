@@ -17,7 +17,9 @@ from controlroom.node.act import Act, Actor, sweep_aside
 from controlroom.node.foreign.agents import Foreign
 from controlroom.node.foreign.logs import ForeignLogs
 from controlroom.node.foreign.tmux import ForeignTmux
+from controlroom.node.foreign.told import Told
 from controlroom.node.foreign.usage import ForeignUsage
+from controlroom.node.foreign.watch import FileWatch
 from controlroom.node.inquire import Inquirer
 from controlroom.node.logs.follow import Follower
 from controlroom.node.logs.last_lines import LastLines
@@ -127,10 +129,12 @@ class Node:
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
         self._foreign_usage = ForeignUsage()
+        self._foreign_wakes = asyncio.Event()
+        self._watch = FileWatch(self._foreign_wakes.set) if self._foreign else None
         self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
         self._look = processes.Look(())
         self._look_due = 0.0
-        self._looked = asyncio.Event()
+        self._looked = False
         self._login = asyncio.ensure_future(_login_environment(greeting))
 
     async def run(self) -> int:
@@ -143,8 +147,8 @@ class Node:
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
         works = [self._watch_processes(), self._watch_tmux(), self._notices(), self._tidy()]
-        if self._foreign:
-            works.append(self._watch_foreign(self._foreign))
+        if self._foreign and self._watch:
+            works.append(self._watch_foreign(self._foreign, self._watch))
         for work in works:
             self._begin(work, self._tasks)
         await self._over.wait()
@@ -276,8 +280,8 @@ class Node:
             return
         look = await self._look_at_processes() if self._vigil.live or others else processes.Look(())
         if others:
-            self._look = look
-            self._looked.set()
+            self._look, self._looked = look, True
+            self._foreign_wakes.set()
         self._vigil.check(look)
         members = self._vigil.members() + (self._foreign.members() if self._foreign else [])
         changed = self._loads.changed(members, look, self._clock())
@@ -300,24 +304,36 @@ class Node:
                 await self._vigil.ask_tmux()
             await asyncio.sleep(SECOND)
 
-    async def _watch_foreign(self, foreign: Foreign) -> None:
-        """See what others started, at its own speed: it means files of theirs, on whatever disk they are."""
-        told: ForeignSeen | None = None
+    async def _watch_foreign(self, foreign: Foreign, watch: FileWatch) -> None:
+        """See what others started, at its own speed: it means files of theirs, on whatever disk they are.
+
+        All of it after each look at the processes; between them those whose files change, as soon as they do.
+        """
+        told = Told()
         while True:
-            await self._looked.wait()
-            self._looked.clear()
+            await self._foreign_wakes.wait()
+            self._foreign_wakes.clear()
+            looked, self._looked = self._looked, False
+            changed = watch.take()
             if not foreign.ready:
                 continue
+            if not looked:
+                seen = await asyncio.to_thread(foreign.see_again, changed, self._clock())
+                self._tell_foreign(foreign, told.again(seen))
+                continue
             await asyncio.to_thread(foreign.look, self._look, self._clock())
-            if (seen := ForeignSeen(foreign.seen())) != told:
-                told = seen
-                self._outbox.foreign(seen)
-            if lines := foreign.lines():
-                self._outbox.lines(lines)
+            watch.follow(foreign.files())
+            self._tell_foreign(foreign, told.all(foreign.seen(), foreign.ended()))
             for piece in await asyncio.to_thread(self._foreign_usage.look, foreign.running(), host.now()):
                 self._outbox.send(piece)
-            if self._foreign_logs and self._outbox.idle:
-                self._foreign_logs.look()
+
+    def _tell_foreign(self, foreign: Foreign, news: list[ForeignSeen]) -> None:
+        for seen in news:
+            self._outbox.foreign(seen)
+        if lines := foreign.lines():
+            self._outbox.lines(lines)
+        if self._foreign_logs and self._outbox.idle:
+            self._foreign_logs.look()
 
     async def _tidy(self) -> None:
         """Finish what a node before us was killed at."""
@@ -361,6 +377,8 @@ class Node:
         self._login.cancel()
         await asyncio.wait([self._login])
         self._observer.close()
+        if self._watch:
+            self._watch.close()
         self._lines.close()
         self._follower.close()
         await self._outbox.close(1.0)

@@ -262,9 +262,14 @@ class AgentsSeen:
 
 @dataclass(frozen=True)
 class ForeignSeen:
-    """All agents on this host that others started, whenever anything of them changed. Kind `adopted`, epoch 0."""
+    """Agents on this host that others started. Kind `adopted`, epoch 0.
+
+    `complete`: these are all that live. Else they are those of which something has changed; one that has ended is told
+    of once, and kept at home.
+    """
 
     agents: tuple[AgentSeen, ...]
+    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -156,4 +156,5 @@ def test_agents_of_others_are_a_list_of_their_own() -> None:
     assert (world.agents["vm1/~work"].last_line, world.agents["vm1/~work"].state) == ("hello", State.WAITING)
     lost = reduce(world, events.LinkChanged("vm1", LinkState.LOST, NOON))
     assert lost.state_of(lost.agents["vm1/~work"]) is State.LOST
-    assert not reduce(world, events.ForeignObserved("vm1", (), NOON)).agents
+    over = reduce(world, events.ForeignObserved("vm1", (), NOON)).agents["vm1/~work"]
+    assert (over.state, over.ended) == (State.UNKNOWN, NOON), "it is shown for a while"

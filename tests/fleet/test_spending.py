@@ -189,6 +189,21 @@ async def test_what_an_agent_of_others_has_cost_is_that_of_its_session(here: Roo
     assert here.ledger.read("select sum(messages) from spend") == [(5,)], "the bill of the first one stays"
 
 
+async def test_what_it_has_cost_stays_with_its_session_under_another_name(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent)
+    (channel,) = host.channels
+    channel.say(wire.ForeignSeen((THEIRS,)))
+    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    place = UsagePlace("~work", 77, 0, "a1b2")
+    channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
+    await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
+    channel.say(wire.ForeignSeen((replace(THEIRS, name="~deploy"),)))
+    await here.until(lambda: here.agent("vm1/~deploy").spent == 20_000_000)
+    channel.say(UsageSeen(replace(place, name="~deploy"), 900, lines(message(8)), session=THEIRS.session))
+    await here.until(lambda: here.agent("vm1/~deploy").spent == 40_000_000)
+    assert "vm1/~work" not in here.engine.fleet.agents
+
+
 async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work_on_them(
     here: Room, host: Spender
 ) -> None:
@@ -204,7 +219,8 @@ async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work
     assert replace(place, offset=900) in host.asked[-1].places
     (channel,) = host.channels
     channel.say(wire.ForeignSeen(()))
-    await here.until(lambda: "vm1/~work" not in here.engine.fleet.agents)
+    await here.until(lambda: here.agent("vm1/~work").has_ended)
+    assert here.agent("vm1/~work").spent == 20_000_000
     host.cut()
     await here.until(lambda: len(host.asked) == 3)
     assert [one.name for one in host.asked[-1].places] == ["a1"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -90,15 +91,26 @@ def transcript(home: World, cwd: Path, session: str = SESSION) -> Path:
     return folder / f"{session}.jsonl"
 
 
+def others(node: NodeClient) -> tuple[dict[str, AgentSeen], dict[str, AgentSeen]]:
+    """The newest that was said of others' agents: of those that live, and of those that have ended."""
+    living: dict[str, AgentSeen] = {}
+    ended: dict[str, AgentSeen] = {}
+    for told in node.all(ForeignSeen):
+        if told.complete:
+            living = {agent.name: agent for agent in told.agents}
+        for agent in told.agents:
+            (ended if agent.ended else living)[agent.name] = agent
+    return living, ended
+
+
 def wait_others(
     node: NodeClient, fits: Callable[[dict[str, AgentSeen]], object], deadline: float = 20
 ) -> dict[str, AgentSeen]:
-    """Wait until the newest that was said of others' agents fits; give them by name."""
+    """Wait until the newest that was said of others' agents that live fits; give them by name."""
 
     def found() -> list[dict[str, AgentSeen]]:
-        told = node.all(ForeignSeen)
-        assert told, "nothing was said of others' agents"
-        agents = {agent.name: agent for agent in told[-1].agents}
+        assert node.all(ForeignSeen), "nothing was said of others' agents"
+        agents = others(node)[0]
         try:
             assert fits(agents), agents
         except KeyError as missing:
@@ -106,6 +118,13 @@ def wait_others(
         return [agents]
 
     return wait_for(found, deadline, f"stderr: {node.errors.decode('utf-8', 'replace')[-2000:]}")[0]
+
+
+def wait_ended(node: NodeClient, name: str) -> AgentSeen:
+    """Wait until one of them is told to have ended."""
+    found = wait_for(lambda: others(node)[1].get(name), 20, f"{name} is told to have ended")
+    assert found
+    return found
 
 
 def last_line(node: NodeClient, name: str) -> str | None:
@@ -260,6 +279,50 @@ def test_a_claude_with_another_home_is_somebody_elses(home: World, node: NodeCli
             claude.wait()
 
 
+def test_what_is_called_in_another_script_is_told_apart_and_found_again(home: World, node: NodeClient) -> None:
+    names = ("前端", "后端", "日本語 server", "server", "работа")
+    for name in names:
+        session(name, "exec sleep 600")
+    node.greet()
+    first = wait_others(node, lambda seen: len(seen) == len(names))
+    assert {agent.place for agent in first.values()} == {f"tmux {name}" for name in names}
+    assert "~server" in first
+    assert not any(name.startswith("~unnamed") or name.endswith("-2") for name in first)
+    with NodeClient() as another:
+        another.greet()
+        again = wait_others(another, lambda seen: len(seen) == len(names))
+    assert {one.place: one.name for one in again.values()} == {one.place: one.name for one in first.values()}
+
+
+def test_a_session_that_is_renamed_stays_the_same_agent(home: World, node: NodeClient, claude_program: Path) -> None:
+    pid = under(session("work", f"{claude_program} 600", home.home), "claude").pid
+    session("plain", "exec sleep 600")
+    say(home, pid, "busy")
+    node.greet()
+    wait_others(node, lambda seen: seen["~work"].place == "tmux work" and seen["~plain"].place == "tmux plain")
+    tmux("rename-session", "-t", "=work:", "deploy")
+    tmux("rename-session", "-t", "=plain:", "other")
+    seen = wait_others(node, lambda seen: seen["~work"].place == "tmux deploy" and seen["~plain"].place == "tmux other")
+    assert (set(seen), seen["~work"].session) == ({"~work", "~plain"}, SESSION)
+
+
+def test_a_claude_that_is_stopped_is_paused_until_it_goes_on(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    """One that is a pane's own process tmux itself would let go on at once."""
+    pid = under(session("work", f"'{claude_program}' 600; exec sleep 601", home.home), "claude").pid
+    say(home, pid, "busy")
+    node.greet()
+    wait_others(node, lambda seen: seen["~work"].state == "working")
+    os.kill(pid, signal.SIGSTOP)
+    seen = wait_others(node, lambda seen: seen["~work"].state == "paused")["~work"]
+    assert seen.detail == f"process {pid} (claude) is stopped by a signal; who sent it is not recorded"
+    assert evidence(seen)["process"] == ("paused", seen.detail)
+    assert (seen.pid, seen.ended, evidence(seen)["session file"][0]) == (pid, 0, "working")
+    os.kill(pid, signal.SIGCONT)
+    wait_others(node, lambda seen: seen["~work"].state == "working")
+
+
 # -- transcripts
 
 
@@ -339,6 +402,84 @@ def test_a_session_file_may_be_anybodys_writing(home: World, node: NodeClient, c
         assert seen["~talk"].session == ""
         path.unlink()
     assert last_line(node, "~talk") != "a secret"
+
+
+# -- limits, and how it ended
+
+LIMIT: dict[str, Any] = {"error": "rate_limit", "isApiErrorMessage": True, "apiErrorStatus": 429}
+
+
+def limit(ends: int) -> dict[str, Any]:
+    """Fields of a line that tells of a plan's limit (Claude Code 2.1.332, observed). `ends`: UTC seconds."""
+    info = {"status": "rejected", "resetsAt": ends, "rateLimitType": "five_hour"}
+    return {**LIMIT, "apiError": "usage_limit_reached", "apiErrorParams": {"rate_limit_info": info}}
+
+
+def test_an_idle_claude_at_its_limit_is_limited_until_then(home: World, node: NodeClient, claude: int) -> None:
+    path, ends = transcript(home, home.home), int(time.time()) + 7200
+    path.write_text(spoke("hello"))
+    node.greet()
+    wait_for(lambda: last_line(node, "~talk") == "hello")
+    with path.open("a") as file:
+        file.write(spoke("You've hit your 5-hour limit · resets 9pm", model="<synthetic>", **limit(ends)))
+    say(home, claude, "idle")
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "limited")["~talk"]
+    assert (seen.limited_until, seen.detail) == (ends * 1000, "You've hit your 5-hour limit · resets 9pm")
+    with path.open("a") as file:
+        file.write(spoke("I go on"))
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "idle")["~talk"]
+    assert (seen.limited_until, seen.detail) == (0, "")
+
+
+def test_when_the_limit_is_long_over_it_is_idle_and_says_why(home: World, node: NodeClient, claude: int) -> None:
+    path = transcript(home, home.home)
+    path.write_text(spoke("You've hit your limit", model="<synthetic>", **limit(int(time.time()) - 600)))
+    say(home, claude, "idle")
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "idle")["~talk"]
+    assert seen.detail == "its limit is over, and it has not gone on by itself"
+
+
+TOOL = '{"type":"assistant","timestamp":"2026-11-22T06:00:00.000Z","message":{"content":[{"type":"tool_use"}]}}\n'
+REFUSED: dict[str, Any] = {"error": "authentication_failed", "isApiErrorMessage": True, "apiErrorStatus": 401}
+UNKNOWN_EXIT = "; its exit code is not known"
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "detail"),
+    [
+        (spoke("all done"), "done", "its last turn was over" + UNKNOWN_EXIT),
+        (spoke("I look") + TOOL, "failed", "it ended in the middle of a turn" + UNKNOWN_EXIT),
+        (spoke("Invalid API key", model="<synthetic>", **REFUSED), "failed", "Invalid API key" + UNKNOWN_EXIT),
+        (spoke("your limit", model="<synthetic>", **limit(4_000_000_000)), "limited", "your limit"),
+        ("", "unknown", "it has ended, and nothing says how: its exit code is not known; it was busy when last seen"),
+    ],
+)
+def test_one_that_ends_is_told_with_what_is_known_and_can_still_be_read(
+    home: World, node: NodeClient, claude: int, said: str, state: str, detail: str
+) -> None:
+    transcript(home, home.home).write_text(said)
+    node.greet()
+    wait_others(node, lambda seen: seen["~talk"].state == "working")
+    os.kill(claude, signal.SIGKILL)
+    seen = wait_ended(node, "~talk")
+    assert (seen.state, seen.detail, seen.pid, seen.exit_code) == (state, detail, 0, None)
+    assert (seen.session, seen.ended >= seen.started > 0) == (SESSION, True)
+    assert bool(node.fetch("~talk", 0).data) is bool(said)
+    wait_others(node, lambda seen: not seen)
+
+
+def test_a_session_that_is_left_without_its_claude_is_another_agent(
+    home: World, node: NodeClient, claude_program: Path
+) -> None:
+    pane = session("work", f"'{claude_program}' 600; exec sleep 601", home.home)
+    pid = under(pane, "claude").pid
+    say(home, pid, "busy")
+    node.greet()
+    wait_others(node, lambda seen: seen["~work"].state == "working")
+    os.kill(pid, signal.SIGKILL)
+    assert wait_ended(node, "~work").pid == 0
+    wait_others(node, lambda seen: set(seen) == {"~work-2"})
 
 
 # -- what it costs

@@ -62,6 +62,13 @@ def _step(action: str, words: str, target: str, more: str = "") -> Step:
 
 
 def _adopted(agent: Agent) -> Iterator[Step]:
+    if agent.has_ended:
+        yield Step("It was started by somebody else, and has ended: it is shown for a day.")
+        yield _step("open", "Read the end of what it said.", agent.id)
+        yield _step("forget", "Or take it off the list; nothing on its host is touched.", agent.id)
+        return
+    if agent.state is State.PAUSED:
+        yield _stopped(agent)
     yield Step(
         "Control Room did not start it and does not touch it: it can be looked at. What runs it can end it, in its "
         "own terminal."
@@ -190,7 +197,15 @@ def _unknown(agent: Agent, now: int) -> Iterator[Step]:
     yield _step("kill", "If nothing helps, end it: that looks for its processes, not for its state.", agent.id)
 
 
+def _stopped(agent: Agent) -> Step:
+    return Step(f"On {agent.host}, as its user: kill -CONT and the number of that process lets it go on.")
+
+
 def _paused(agent: Agent, now: int) -> Iterator[Step]:
+    if not agent.has_ended:
+        yield _stopped(agent)
+        yield _step("kill", "Or end it: that works on what is stopped, too.", agent.id)
+        return
     if not is_paused(agent):
         yield _step("reassign", "It was stopped to be resumed: let it go on.", agent.id, _ON)
     elif agent.session:

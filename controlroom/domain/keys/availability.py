@@ -21,7 +21,7 @@ def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host:
     if agent is None:
         return "choose an agent first"
     check = _CHECKS.get(action.name)
-    if action.changes and agent.adopted:
+    if action.changes and agent.adopted and not (action.name == "forget" and agent.has_ended):
         return f"{agent.name} was started by somebody else: it is shown, and not touched"
     return check(fleet, agent) if check else None
 

@@ -81,7 +81,9 @@ def to_events(message: wire.Sight, setting: Setting) -> list[events.Event]:
         case wire.AgentsSeen():
             return _observed(message, setting)
         case wire.ForeignSeen():
-            return [events.ForeignObserved(setting.host, tuple(_foreign(message, setting)), setting.now)]
+            return [
+                events.ForeignObserved(setting.host, tuple(_foreign(message, setting)), setting.now, message.complete)
+            ]
         case wire.LastLines():
             return [events.LinesSeen(setting.host, tuple(_lines(message.lines, setting)), setting.now)]
         case wire.Loads():

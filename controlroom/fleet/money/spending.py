@@ -7,12 +7,12 @@ of use. The sheet may take a moment to be read: until then nothing is asked for,
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Protocol
 
 from controlroom.domain import events
-from controlroom.domain.model import Fleet, LinkState
+from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.cost_views import money
@@ -138,7 +138,8 @@ class Spending:
         except LedgerProblem as problem:
             self._later(host, str(problem))
             return
-        here = {agent.name for agent in self._room.fleet.agents_on(host)}
+        agents = self._room.fleet.agents_on(host)
+        here = {agent.name for agent in agents if not (agent.adopted and agent.has_ended)}
         lost = {name for name, *_ in rows if is_adopted_name(name) and name not in here}
         if lost:  # their transcripts are read anew if they are still there
             self._books.booked([forgotten(host, name) for name in lost])
@@ -197,9 +198,11 @@ class Spending:
     async def _sum_up_host(self, host: str) -> None:
         rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
         spent: Counter[str] = Counter()
+        theirs = _by_session(self._room.fleet.agents_on(host))
         for name, epoch, pico in rows:
-            agent = self._room.fleet.agents.get(f"{host}/{name}")
-            if agent and (not agent.adopted or epoch == number_of(agent.session)):
+            adopted = is_adopted_name(name)
+            agent = theirs.get(epoch) if adopted else self._room.fleet.agents.get(f"{host}/{name}")
+            if agent and agent.adopted is adopted:
                 spent[agent.id] += pico
         self._room.happened(events.SpendingSeen(host, {key: micro(pico) for key, pico in spent.items()}))
 
@@ -210,3 +213,9 @@ class Spending:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)
+
+
+def _by_session(agents: Iterable[Agent]) -> dict[int, Agent]:
+    """Give the agents of others by their Claude's session, whatever they are called; who lives before who has ended."""
+    theirs = [agent for agent in agents if agent.adopted and agent.session]
+    return {number_of(agent.session): agent for agent in sorted(theirs, key=lambda agent: not agent.has_ended)}

@@ -31,6 +31,9 @@ STARTUP_DIALOG = "start-up dialog: attach to answer it"
 BEGINS = 2_000
 """Milliseconds that Claude may take from a prompt to the session file that says so."""
 
+GOES_ON = 120_000
+"""Milliseconds after the end of a plan's limit in which Claude goes on by itself: after some 65 s, it says."""
+
 UNTOLD = 1_000
 """Milliseconds that the transcript may take to say what is asked, before the screen is read."""
 

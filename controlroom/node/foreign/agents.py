@@ -7,6 +7,7 @@ one is listed as well. What carries an agent's tag, or descends from what does, 
 import hashlib
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ from controlroom.meter.names import ADOPTED
 from controlroom.meter.redact import redact
 from controlroom.meter.states import State
 from controlroom.node.claude import login, payer
+from controlroom.node.claude.interactive import GOES_ON
 from controlroom.node.foreign.claudes import (
     NAMES,
     Running,
     Session,
     SessionFile,
     Transcript,
+    end_of,
     find_transcript,
     is_claude,
 )
@@ -28,7 +31,7 @@ from controlroom.node.foreign.tmux import SOCKET, ForeignPane, ForeignTmux
 from controlroom.node.sights import processes
 from controlroom.node.sights.evidence import Said
 from controlroom.node.sights.loads import Member
-from controlroom.node.sights.processes import TICKS, Look, Process, marks_of
+from controlroom.node.sights.processes import LINUX, TICKS, Look, Process, marks_of, read_stat, stop_words
 from controlroom.wire.messages import AgentSeen, EvidenceSeen, LastLine
 
 MOST = 200
@@ -48,6 +51,9 @@ _SELDOM = 5.0
 
 _PAUSE, _SULKING = 3.0, 30.0
 """Seconds between two questions to the user's own tmux server; how much longer when it does not answer."""
+
+_MOST_ENDED = 100
+"""Claudes that have ended whose words can still be read."""
 
 _STILL = 3
 """Looks in a row without a program after which a shell is taken to wait at its prompt."""
@@ -79,6 +85,7 @@ class _Agent:
 
     key: tuple[object, ...]
     called: str
+    """What its session or folder was called when it was first seen: a name stays, though the session is renamed."""
     created: int
     """UTC ms; for the order in which agents of one name are numbered."""
     name: str = ""
@@ -94,8 +101,10 @@ class _Agent:
     state: State = State.UNKNOWN
     since: int = 0
     detail: str = ""
+    limited_until: int = 0
+    ended: int = 0
+    process: Process | None = None
     cwd: str = ""
-    named_after: str | None = None
     billing: str = ""
     stray_key: str = ""
     told: str | None = None
@@ -109,9 +118,9 @@ class _Agent:
         elif source not in self.said or self.said[source][0] != said:
             self.said[source] = said, _now()
 
-    def become(self, state: State, since: int, detail: str = "") -> None:
-        """Be in a state; `since` counts when it is a new one."""
-        self.detail = detail
+    def become(self, state: State, since: int, detail: str = "", until: int = 0) -> None:
+        """Be in a state; `since` counts when it is a new one. `until`: when a limit ends, UTC ms."""
+        self.detail, self.limited_until = detail, until
         if state is not self.state or not self.since:
             self.state, self.since = state, since
 
@@ -137,14 +146,16 @@ class _Agent:
             detail=self.detail[:300],
             model=self.transcript.model if self.transcript else "",
             cwd=self.cwd[:1000],
-            pid=self.pid,
+            pid=0 if self.ended else self.pid,
             session=self.session.id if self.session else "",
             started=self.created,
+            ended=self.ended,
+            limited_until=self.limited_until,
             evidence=tuple(
                 EvidenceSeen(source, one.state or self.state.value, one.value, at) for source, (one, at) in said
             ),
             place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
-            pane=self.pane.id if self.pane else "",
+            pane=self.pane.id if self.pane and not self.ended else "",
             billing=self.billing,
             stray_key=self.stray_key,
         )
@@ -158,6 +169,10 @@ class Foreign:
         self.tmux = tmux
         self._home = os.path.realpath(home)
         self._agents: dict[tuple[object, ...], _Agent] = {}
+        self._ended: dict[str, _Agent] = {}
+        """Claudes that have ended, by name: what they have said can still be read."""
+        self._untold: list[_Agent] = []
+        """Those of them that are yet to be told of."""
         self._files: dict[Key, SessionFile | None] = {}
         """Of every process that may be a Claude of others: where it says what it does; None when it is none."""
         self._tags: dict[tuple[int, int], bool] = {}
@@ -167,11 +182,11 @@ class Foreign:
 
     def find(self, name: str) -> Spot | None:
         """Say where the agent `~name` can be looked at; None when there is none."""
-        for agent in self._agents.values():
+        for agent in (*self._agents.values(), *self._ended.values()):
             if agent.name == name:
                 pane, transcript = agent.pane, agent.transcript
                 path = transcript.path if transcript else ""
-                if pane is None:
+                if pane is None or agent.ended:
                     return Spot("", "", path, agent.transcripts)
                 return Spot(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
         return None
@@ -179,6 +194,18 @@ class Foreign:
     def seen(self) -> tuple[AgentSeen, ...]:
         """Say what is known of each."""
         return tuple(agent.seen() for agent in sorted(self._agents.values(), key=lambda agent: agent.name))
+
+    def ended(self) -> tuple[AgentSeen, ...]:
+        """Say what is known of those that have ended since the last call."""
+        told, self._untold = self._untold, []
+        return tuple(agent.seen() for agent in told)
+
+    def files(self) -> set[str]:
+        """Give the files that tell of changes: each Claude's session file, and its transcript."""
+        claudes = [agent for agent in self._agents.values() if agent.file]
+        return {agent.file.path for agent in claudes if agent.file} | {
+            agent.transcript.path for agent in claudes if agent.transcript
+        }
 
     def running(self) -> list[Running]:
         """Give the Claudes that are at work on a session."""
@@ -225,13 +252,45 @@ class Foreign:
             self.tmux.nothing()
         self._tags = {key: tagged for key, tagged in self._tags.items() if key[0] in look.table}
         found = sorted(self._found(look), key=lambda agent: (agent.created, agent.pid))[:MOST]
-        _name(found)
+        before, self._agents = self._agents, {agent.key: agent for agent in found}
+        for key, agent in before.items():
+            if key not in self._agents and agent.file and not _is_there(agent, look):
+                self._end(agent)
+        _name(found, self._ended)
         for agent in found:
+            self._ended.pop(agent.name, None)
             if agent.file:
+                agent.process = look.table[agent.pid]
                 self._see_claude(agent, at)
             else:
                 _see_session(agent, look)
-        self._agents = {agent.key: agent for agent in found}
+
+    def see_again(self, paths: Collection[str], at: float) -> tuple[AgentSeen, ...]:
+        """See those whose files have changed, and say what is known of them. Reads files, so it may take its time."""
+        seen = []
+        for agent in self._agents.values():
+            transcript = agent.transcript.path if agent.transcript else ""
+            if agent.file and (agent.file.path in paths or transcript in paths):
+                agent.process = (LINUX and read_stat(agent.pid)) or agent.process
+                self._see_claude(agent, at)
+                seen.append(agent.seen())
+        return tuple(seen)
+
+    def _end(self, agent: _Agent) -> None:
+        """A Claude is there no more: say what is known of its end. How its process exited, only its parent was told."""
+        self._see_transcript(agent, float("inf"))
+        agent.ended = _now()
+        state, detail, until = end_of(agent.transcript, agent.session)
+        agent.become(state, agent.ended, detail, until)
+        agent.said.clear()
+        agent.hear("process", Said("", f"process {agent.pid} is gone"))
+        if agent.transcript and state is not State.UNKNOWN:
+            agent.hear("transcript", Said(state.value, agent.transcript.ending))
+        self._ended.pop(agent.name, None)
+        self._ended[agent.name] = agent
+        while len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._untold.append(agent)
 
     def _found(self, look: Look) -> list[_Agent]:
         """Find all agents there are: those known already stay the same."""
@@ -286,14 +345,14 @@ class Foreign:
             called = os.path.basename(processes.folder(process.pid)) or "claude"
             agent = _Agent(key, called, _now() - int(1000 * _age(process) / TICKS), pid=process.pid)
             agent.file = self._files[process.pid, process.start, process.name]
+            agent.called = pane.session if pane else called
         agent.pane, agent.roots = pane, (process.pid,)
-        agent.called = pane.session if pane else agent.called
         return agent
 
     def _session(self, key: tuple[int, str], panes: list[ForeignPane]) -> _Agent:
         front = next((pane for pane in panes if pane.front), panes[0])
-        agent = self._agents.get(("session", *key)) or _Agent(("session", *key), "", front.created * 1000)
-        agent.pane, agent.called, agent.pid = front, front.session, front.pid
+        agent = self._agents.get(("session", *key)) or _Agent(("session", *key), front.session, front.created * 1000)
+        agent.pane, agent.pid = front, front.pid
         agent.roots = tuple(pane.pid for pane in panes)
         return agent
 
@@ -306,10 +365,8 @@ class Foreign:
     def _see_claude(self, agent: _Agent, at: float) -> None:
         assert agent.file
         session = agent.session = agent.file.read()
-        if session is None:
-            agent.become(State.UNKNOWN, agent.created, "only its process is seen: it has no session file")
-        else:
-            agent.become(session.state, session.since or _now(), _told(session))
+        self._see_transcript(agent, at)
+        agent.become(*_state_of(agent, _now()))
         before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
         if agent.cwd != before and (environ := processes.environment(agent.pid)):
             program = processes.program(agent.pid)
@@ -318,9 +375,9 @@ class Foreign:
             agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
             agent.stray_key = payer.stray(environ, agent.cwd, arguments=argv)[:200]
         agent.hear("session file", Said(session.state.value, session.words) if session else None)
-        agent.hear("process", Said("", f"process {agent.pid} lives"))
+        stopped = stop_words(agent.process) if agent.process else ""
+        agent.hear("process", Said(State.PAUSED.value if stopped else "", stopped or f"process {agent.pid} lives"))
         agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None)
-        self._see_transcript(agent, at)
 
     def _see_transcript(self, agent: _Agent, at: float) -> None:
         if agent.session is None or agent.file is None:
@@ -335,16 +392,32 @@ class Foreign:
             agent.transcript.read()
 
 
-def _name(agents: list[_Agent]) -> None:
-    """Give every agent a name of its own, and keep those that fit already."""
-    for agent in agents:
-        if agent.named_after != agent.called:
-            agent.name, agent.named_after = "", agent.called
+def _name(agents: list[_Agent], ended: Collection[str]) -> None:
+    """Give every agent a name of its own for good.
+
+    The name of a Claude that has `ended` goes to the next Claude, but to no session that is left without one.
+    """
     taken = {agent.name for agent in agents}
     for agent in agents:
         if not agent.name:
-            agent.name = adopted_name(agent.called, taken)
+            agent.name = adopted_name(agent.called, taken if agent.file else {*taken, *ended})
             taken.add(agent.name)
+
+
+def _state_of(agent: _Agent, now: int) -> tuple[State, int, str, int]:
+    """Say what a Claude does, since when, why, and when a limit that stops it ends."""
+    session = agent.session
+    if agent.process and (words := stop_words(agent.process)):
+        return State.PAUSED, now, words, 0
+    if session is None:
+        return State.UNKNOWN, agent.created, "only its process is seen: it has no session file", 0
+    trouble = agent.transcript.trouble if agent.transcript else None
+    since = session.since or now
+    if trouble is None or session.state is not State.IDLE:
+        return session.state, since, _told(session), 0
+    if trouble.limited and 0 < trouble.until + GOES_ON < now:
+        return State.IDLE, since, "its limit is over, and it has not gone on by itself", 0
+    return State.LIMITED if trouble.limited else State.IDLE, since, trouble.words, trouble.until
 
 
 def _see_session(agent: _Agent, look: Look) -> None:
@@ -390,6 +463,11 @@ def _line_up(pid: int, look: Look) -> list[int]:
         line.append(pid)
         pid = look.table[pid].parent
     return line
+
+
+def _is_there(agent: _Agent, look: Look) -> bool:
+    process = look.table.get(agent.pid)
+    return process is not None and not process.zombie and process.start == agent.key[2]
 
 
 def _in_tmux(pid: int, look: Look) -> bool:

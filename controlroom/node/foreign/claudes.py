@@ -8,16 +8,19 @@ for the process that it names, pid and start.
 
 import os
 import re
+import stat
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from controlroom.meter.loose import table, text, whole
+from controlroom.meter.loose import table, tables, text, whole
 from controlroom.meter.redact import redact
 from controlroom.meter.speech import telling_words
 from controlroom.meter.states import State
 from controlroom.node.agents import signature
 from controlroom.node.claude.program import is_claude as runs_claude
+from controlroom.node.claude.result import limit_ends
 from controlroom.node.files import open_regular, read_regular
 from controlroom.node.sights.evidence import SESSION_STATES, sessions_folder
 from controlroom.node.sights.processes import LINUX, Process, program
@@ -29,6 +32,9 @@ NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainT
 _SESSION_LIMIT = 64 * 1024
 _BACK = 512 * 1024
 """Bytes read of a transcript at once: the last ones. A line that repeats a request can have some 140 kB."""
+
+_WRITING = 1.0
+"""Seconds that a session file which makes no sense is taken to be half written."""
 
 _SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -54,6 +60,17 @@ class Session(NamedTuple):
     """UTC ms; 0: it does not say."""
 
 
+class Trouble(NamedTuple):
+    """The error of the API that a transcript ends with."""
+
+    words: str
+    limited: bool
+    until: int
+    """When the limit ends, UTC ms; 0: it does not say."""
+    refused: bool
+    """The login was turned down."""
+
+
 class Running(NamedTuple):
     """A Claude of others at work on a session."""
 
@@ -76,14 +93,14 @@ class SessionFile:
     def __init__(self, process: Process) -> None:
         self._process = process
         folder = sessions_folder(process.pid)
-        self._path = os.path.join(folder, f"{process.pid}.json")
+        self.path = os.path.join(folder, f"{process.pid}.json")
         self.projects = os.path.join(os.path.dirname(folder), "projects")
         self._signature: tuple[int, ...] = ()
         self._session: Session | None = None
 
     def read(self) -> Session | None:
         """Say what it says now; None when there is none."""
-        seen = signature(self._path)
+        seen = signature(self.path)
         if seen != self._signature:
             self._signature = seen
             self._session = self._fresh() if seen else None
@@ -91,14 +108,25 @@ class SessionFile:
 
     def _fresh(self) -> Session | None:
         try:
-            value = from_line(read_regular(self._path, _SESSION_LIMIT))
+            value = from_line(read_regular(self.path, _SESSION_LIMIT))
         except FileNotFoundError:
             return None
         except (OSError, PeerError) as error:
+            if self._session and self._session.state is not State.UNKNOWN and self._half_written():
+                self._signature = ()
+                return self._session
             return Session(State.UNKNOWN, f"cannot be read: {error}"[:300])
         if LINUX and str(value.get("procStart", self._process.start)) != str(self._process.start):
             return Session(State.UNKNOWN, "stale: of an earlier process")
         return _session(value)
+
+    def _half_written(self) -> bool:
+        """Tell whether it is being written just now."""
+        try:
+            found = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and abs(time.time() - found.st_mtime) < _WRITING
 
 
 def _session(value: dict[str, Any]) -> Session | None:
@@ -145,8 +173,18 @@ class Transcript:
         self.model = self.words = ""
         self.at = 0
         """When the newest words were said, UTC ms."""
+        self.trouble: Trouble | None = None
+        self.turn_over: bool | None = None
+        """Whether the last turn has come to its end; None: nothing has been said yet."""
         self._signature: tuple[int, ...] = ()
         self._offset = 0
+
+    @property
+    def ending(self) -> str:
+        """Say what it ends with, for evidence."""
+        if self.trouble:
+            return f"ends with an error: {self.trouble.words}"
+        return "ends with a whole turn" if self.turn_over else "ends in the middle of a turn"
 
     def read(self) -> bool:
         """Read what was added, or the end of it; tell whether anything new was said."""
@@ -165,8 +203,50 @@ class Transcript:
             if words := redact(telling_words("a", line)):
                 self.words, self.at = words, said_at(event)
                 break
+        if events:
+            last = events[-1][1]
+            self.trouble = _trouble(last)
+            self.turn_over = _ends_turn(last)
         models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
         self.model = next((model for model in models if model and not model.startswith("<")), self.model)
+
+
+def _trouble(event: dict[str, Any]) -> Trouble | None:
+    """Read the error that a line tells of; None when it tells of none."""
+    if event.get("type") != "assistant" or not event.get("isApiErrorMessage"):
+        return None
+    said = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
+    words = redact(next((part for part in said if part), "an API error").strip().split("\n", 1)[0])
+    limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
+    refused = event.get("error") == "authentication_failed" or event.get("apiErrorStatus") == 401
+    return Trouble(words, limited, limit_ends(event) if limited else 0, refused)
+
+
+def _ends_turn(event: dict[str, Any]) -> bool:
+    """Tell whether Claude has nothing more to do after a line: it has spoken and called no tool, or was interrupted."""
+    blocks = tables(table(event.get("message")).get("content"))
+    if event.get("type") == "user":
+        return any(text(block.get("text"), 40).startswith("[Request interrupted") for block in blocks)
+    return event.get("type") == "assistant" and not any(block.get("type") == "tool_use" for block in blocks)
+
+
+def end_of(transcript: "Transcript | None", session: Session | None) -> tuple[State, str, int]:
+    """Say how a Claude ended of which only its files are left: state, words, and when a limit ends (UTC ms)."""
+    trouble = transcript.trouble if transcript else None
+    if trouble and trouble.limited:
+        return State.LIMITED, trouble.words, trouble.until
+    if trouble:
+        return State.FAILED, f"{trouble.words}; {_EXIT}", 0
+    over = transcript.turn_over if transcript else None
+    if over is None:
+        last = f"; it was {session.words} when last seen" if session else ""
+        return State.UNKNOWN, f"it has ended, and nothing says how: {_EXIT}{last}", 0
+    if over:
+        return State.DONE, f"its last turn was over; {_EXIT}", 0
+    return State.FAILED, f"it ended in the middle of a turn; {_EXIT}", 0
+
+
+_EXIT = "its exit code is not known"
 
 
 def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:

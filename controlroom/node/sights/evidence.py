@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from controlroom.meter.states import State
 from controlroom.node.files import read_regular
-from controlroom.node.sights.processes import LINUX, Look, Process, environment
+from controlroom.node.sights.processes import LINUX, Look, Process, environment, stop_words
 from controlroom.node.tmux.server import Pane
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen
@@ -45,7 +45,8 @@ def by_process(seen: AgentSeen, look: Look, *, runner: bool) -> Said:
     if not seen.pid:
         return Said("", "its runner lives")
     if look.lives(seen.pid):
-        return Said("", f"process {seen.pid} lives")
+        stopped = stop_words(look.table[seen.pid])
+        return Said(State.PAUSED.value if stopped else "", stopped or f"process {seen.pid} lives")
     return Said(State.FAILED.value, f"process {seen.pid} is gone")
 
 

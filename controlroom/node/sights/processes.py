@@ -26,6 +26,8 @@ class Process(NamedTuple):
     """It has ended, and its parent has not yet taken note; what it used is not yet among what the parent's used."""
     name: bytes = b""
     """What it calls itself, in its first bytes."""
+    stopped: bool = False
+    """A signal or a debugger keeps it from running."""
 
 
 LINUX = os.path.exists("/proc/self/stat")
@@ -84,9 +86,33 @@ def read_stat(pid: int) -> Process | None:
     if len(fields) < 22 or fields[0] == b"X":
         return None
     used = sum(int(field) for field in fields[11:15])
-    zombie = fields[0] == b"Z"
+    zombie, stopped = fields[0] == b"Z", fields[0] in (b"T", b"t")
     name = head.partition(b"(")[2]
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), used, int(fields[21]) * _PAGE, zombie, name)
+    parent, session, start, rss = (int(fields[number]) for number in (1, 3, 19, 21))
+    return Process(pid, parent, session, start, used, rss * _PAGE, zombie, name, stopped)
+
+
+def stop_words(process: Process) -> str:
+    """Say what keeps a process from running, "" when nothing does.
+
+    Who sent it the signal is recorded nowhere; a debugger is named.
+    """
+    if not process.stopped:
+        return ""
+    called = f"process {process.pid} ({process.name.decode('utf-8', 'replace')})"
+    if tracer := _tracer(process.pid):
+        return f"{called} is held by a debugger, process {tracer}"
+    return f"{called} is stopped by a signal; who sent it is not recorded"
+
+
+def _tracer(pid: int) -> int:
+    """Give the process that traces another one, 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
+            fields = dict(line.split(b":", 1) for line in file.read(4096).splitlines() if b":" in line)
+        return int(fields.get(b"TracerPid", b"0"))
+    except (OSError, ValueError):
+        return 0
 
 
 def now() -> int:
@@ -147,6 +173,9 @@ def marks_of(pid: int) -> tuple[str, str]:
     return variables.get(TAG, ""), variables.get(PLACE, "")
 
 
+_STOPPED = ("stopped", "tracing-stop")
+
+
 def _all_by_psutil() -> Iterator[Process]:
     try:
         import psutil
@@ -154,12 +183,21 @@ def _all_by_psutil() -> Iterator[Process]:
         for seen in process_tree.snapshot().values():
             yield Process(seen.pid, seen.parent, 0, hash(seen.started), 0, 0, seen.state == "Z", seen.name.encode())
         return
-    for each in psutil.process_iter(["ppid", "name", "create_time", "cpu_times", "memory_info"]):
+    for each in psutil.process_iter(["ppid", "name", "create_time", "cpu_times", "memory_info", "status"]):
         info = each.info
         if info["cpu_times"] and info["memory_info"] and info["create_time"]:
             used, start = round(sum(info["cpu_times"][:4]) * TICKS), round(info["create_time"] * TICKS)
             name = (info["name"] or "").encode("utf-8", "surrogateescape")
-            yield Process(each.pid, info["ppid"] or 0, 0, start, used, info["memory_info"].rss, name=name)
+            yield Process(
+                each.pid,
+                info["ppid"] or 0,
+                0,
+                start,
+                used,
+                info["memory_info"].rss,
+                name=name,
+                stopped=info["status"] in _STOPPED,
+            )
 
 
 def _program_by_psutil(pid: int) -> Program | None:

@@ -31,6 +31,10 @@ class Sight:
     """The runner's pid, 0 when it is not known."""
     met: float = 0.0
     """When its status was first seen, in seconds on a clock that never jumps."""
+    stopped: str = ""
+    """What keeps its process, or its runner, from running."""
+    stopped_at: int = 0
+    """When that was seen first, UTC ms."""
     missed: int = 0
     """How often in a row the runner was looked for and not found."""
     _signature: tuple[int, ...] | None = None
@@ -59,6 +63,11 @@ class Sight:
             self._said.clear()
         return True
 
+    def stop(self, words: str, at: int) -> None:
+        """Take what keeps it from running, "" for nothing."""
+        self.stopped_at = 0 if not words else self.stopped_at or at
+        self.stopped = words
+
     def hear(self, source: str, said: Said | None, at: int) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
         if said is None:
@@ -74,6 +83,8 @@ class Sight:
             seen = replace(seen, state=State.UNKNOWN.value, detail=detail)
         elif self.verdict and (self.live or not self.status):
             seen = ended(seen, State.FAILED, self.verdict, self.verdict_at)
+        elif self.stopped and self.live:
+            seen = replace(seen, state=State.PAUSED.value, since=self.stopped_at, detail=self.stopped[:500])
         beside = tuple(
             EvidenceSeen(source, said.state or seen.state, said.value, at) for source, (said, at) in self._said.items()
         )

@@ -14,7 +14,7 @@ from controlroom.node.place import Place, Turns
 from controlroom.node.sights.evidence import Panes, Said, SessionFiles, by_process, by_tmux
 from controlroom.node.sights.loads import Member
 from controlroom.node.sights.observe import Observer
-from controlroom.node.sights.processes import Look
+from controlroom.node.sights.processes import Look, stop_words
 from controlroom.node.sights.sights import Sight
 from controlroom.node.tending.spawn import START_DEADLINE
 from controlroom.node.tmux.server import TmuxError
@@ -94,6 +94,8 @@ class Vigil:
         seen, at = sight.status, now()
         if seen is None or not sight.live:
             return
+        parts = (look.table[pid] for pid in (sight.runner, seen.pid) if pid in look.table)
+        sight.stop("; ".join(words for part in parts if (words := stop_words(part))), at)
         sight.hear("process", by_process(seen, look, runner=runner), at)
         if self._panes and self._panes.at > sight.met:
             sight.hear("tmux", by_tmux(seen, self._panes), at)

@@ -1,0 +1,50 @@
+"""Files of the Claudes of others are watched: with inotify and without."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from controlroom.node.foreign.watch import FileWatch
+from tests.lab.waiting import wait_for_async
+
+
+@pytest.mark.parametrize("inotify", [True, False])
+async def test_a_file_that_is_followed_tells_when_it_changes_and_no_other(tmp_path: Path, *, inotify: bool) -> None:
+    one, other = tmp_path / "a" / "1.json", tmp_path / "b" / "2.jsonl"
+    for path in (one, other):
+        path.parent.mkdir()
+        path.write_text("x")
+    told: list[set[str]] = []
+    watch = FileWatch(lambda: told.append(watch.take()), inotify=inotify)
+    try:
+        watch.follow({str(one), str(other)})
+        (tmp_path / "a" / "new").write_text("y")
+        os.replace(tmp_path / "a" / "new", one)
+        await wait_for_async(lambda: set().union(*told) == {str(one)})
+        with other.open("a") as file:
+            file.write("more")
+        await wait_for_async(lambda: set().union(*told) == {str(one), str(other)})
+        told.clear()
+        watch.follow({str(other)})
+        one.write_text("z")
+        other.write_text("z")
+        await wait_for_async(lambda: told)
+        assert set().union(*told) == {str(other)}
+    finally:
+        watch.close()
+
+
+async def test_a_folder_that_is_not_there_yet_is_watched_when_it_is(tmp_path: Path) -> None:
+    path, told = tmp_path / "later" / "1.json", []
+    watch = FileWatch(lambda: told.append(watch.take()))
+    try:
+        watch.follow({str(path)})
+        path.parent.mkdir()
+        watch.follow({str(path)})
+        path.write_text("x")
+        await wait_for_async(lambda: told)
+    finally:
+        watch.close()
