@@ -39,10 +39,10 @@ def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
     A tmux session without a Claude leaves nothing that could be known of it; a Claude's session that another goes on
     with, under whatever name, is that one's.
     """
-    if not agent.session or agent.session in sessions:
+    if agent.session in sessions:
         return None
-    if agent.has_ended:
-        return agent
+    if agent.has_ended or not agent.session:
+        return agent if agent.has_ended else None
     return replace(
         agent,
         state=State.UNKNOWN,

@@ -71,6 +71,11 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert "was started by somebody else" in room.run("send", "~agent-2", "hello", expect=1)
 
     subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=10)
+    room.wait_until("the end of one", lambda status: others(status)["~agent-1"]["state"] == "failed")
+    said = room.run("explain", "~agent-1")
+    assert "it ended in the middle of a turn; its exit code is not known" in said
+    assert others(room.status())["~agent-1"]["billing"] == "api"
+    room.run("forget", "~agent-1", "--yes")
     room.wait_until("the ended one to leave", lambda status: set(others(status)) == {"~agent-2", "~notes"})
     screen.keys("q")
 

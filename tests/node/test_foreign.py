@@ -398,8 +398,7 @@ def test_a_session_file_may_be_anybodys_writing(home: World, node: NodeClient, c
         wait_others(node, lambda seen: seen["~talk"].state == "idle")
         path.unlink()
         write(path)
-        seen = wait_others(node, lambda seen, state=state: seen["~talk"].state == state)  # type: ignore[misc]
-        assert seen["~talk"].session == ""
+        wait_others(node, lambda seen, state=state: (seen["~talk"].state, seen["~talk"].session) == (state, ""))  # type: ignore[misc]
         path.unlink()
     assert last_line(node, "~talk") != "a secret"
 
@@ -467,6 +466,18 @@ def test_one_that_ends_is_told_with_what_is_known_and_can_still_be_read(
     assert (seen.session, seen.ended >= seen.started > 0) == (SESSION, True)
     assert bool(node.fetch("~talk", 0).data) is bool(said)
     wait_others(node, lambda seen: not seen)
+
+
+def test_one_that_has_removed_its_session_file_is_still_known_by_it(home: World, node: NodeClient, claude: int) -> None:
+    """Claude removes it a moment before it ends."""
+    transcript(home, home.home).write_text(spoke("all done"))
+    node.greet()
+    wait_others(node, lambda seen: seen["~talk"].state == "working")
+    (home.home / ".claude" / "sessions" / f"{claude}.json").unlink()
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "unknown")["~talk"]
+    assert (seen.session, seen.detail) == (SESSION, "its session file is gone: it is ending")
+    os.kill(claude, signal.SIGKILL)
+    assert (wait_ended(node, "~talk").state, wait_ended(node, "~talk").session) == ("done", SESSION)
 
 
 def test_a_session_that_is_left_without_its_claude_is_another_agent(

@@ -52,6 +52,7 @@ _SELDOM = 5.0
 _PAUSE, _SULKING = 3.0, 30.0
 """Seconds between two questions to the user's own tmux server; how much longer when it does not answer."""
 
+_BARE = "only its process is seen: it has no session file"
 _MOST_ENDED = 100
 """Claudes that have ended whose words can still be read."""
 
@@ -364,9 +365,10 @@ class Foreign:
 
     def _see_claude(self, agent: _Agent, at: float) -> None:
         assert agent.file
-        session = agent.session = agent.file.read()
+        session = agent.file.read()
+        agent.session = agent.session if agent.file.missing else session
         self._see_transcript(agent, at)
-        agent.become(*_state_of(agent, _now()))
+        agent.become(*_state_of(agent, session, _now()))
         before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
         if agent.cwd != before and (environ := processes.environment(agent.pid)):
             program = processes.program(agent.pid)
@@ -404,13 +406,13 @@ def _name(agents: list[_Agent], ended: Collection[str]) -> None:
             taken.add(agent.name)
 
 
-def _state_of(agent: _Agent, now: int) -> tuple[State, int, str, int]:
-    """Say what a Claude does, since when, why, and when a limit that stops it ends."""
-    session = agent.session
+def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, int, str, int]:
+    """Say what a Claude does by what its session file says now, since when, why, and when a limit on it ends."""
     if agent.process and (words := stop_words(agent.process)):
         return State.PAUSED, now, words, 0
     if session is None:
-        return State.UNKNOWN, agent.created, "only its process is seen: it has no session file", 0
+        words = "its session file is gone: it is ending" if agent.session else _BARE
+        return State.UNKNOWN, agent.created, words, 0
     trouble = agent.transcript.trouble if agent.transcript else None
     since = session.since or now
     if trouble is None or session.state is not State.IDLE:

@@ -106,6 +106,11 @@ class SessionFile:
             self._session = self._fresh() if seen else None
         return self._session
 
+    @property
+    def missing(self) -> bool:
+        """Whether there was none when it was read last."""
+        return not self._signature
+
     def _fresh(self) -> Session | None:
         try:
             value = from_line(read_regular(self.path, _SESSION_LIMIT))
@@ -113,7 +118,7 @@ class SessionFile:
             return None
         except (OSError, PeerError) as error:
             if self._session and self._session.state is not State.UNKNOWN and self._half_written():
-                self._signature = ()
+                self._signature = (0,)
                 return self._session
             return Session(State.UNKNOWN, f"cannot be read: {error}"[:300])
         if LINUX and str(value.get("procStart", self._process.start)) != str(self._process.start):
