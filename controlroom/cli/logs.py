@@ -77,7 +77,7 @@ class _Reader:
         while lines < count:
             page = await self._client.fetch(self._id, self._epoch, before=before, count=min(_PAGE, max(count, 50)))
             if page.reason:
-                self._nothing(page.reason)
+                self._nothing(page)
                 return
             pages.append(page)
             if page.first or not page.records:
@@ -86,11 +86,11 @@ class _Reader:
         self._place = pages[0].end
         self._print([record for page in reversed(pages) for record in page.records], count)
 
-    def _nothing(self, reason: str) -> None:
-        """There is nothing to print. Raises `Stop` when that is because the log cannot be read."""
+    def _nothing(self, page: LogPage) -> None:
+        """There is nothing to print. Raises `Stop` unless its host says that there is none and the agent is new."""
         agent = self._client.fleet.agents.get(self._id)
-        if agent is None or agent.epoch != self._epoch or agent.log_bytes:
-            raise Stop(Exit.REFUSED, reason)
+        if not page.first or agent is None or agent.epoch != self._epoch or agent.log_bytes:
+            raise Stop(Exit.REFUSED, page.reason)
         output.talk(f"{self._id} has written nothing yet")
         self._place = LogPlace(self._epoch, 1, 0)
 
@@ -131,6 +131,8 @@ class _Reader:
     async def _rest(self) -> None:
         while self._id in self._client.fleet.agents:
             page = await self._client.fetch(self._id, self._epoch, after=self._place, count=_PAGE)
+            if page.reason and not page.first:
+                output.talk(f"what was written last could not be read: {page.reason}")
             if not page.records:
                 return
             self._place = page.end

@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
 from controlroom.meter.names import is_adopted_name
@@ -44,6 +45,7 @@ from controlroom.wire.messages import (
     Fetched,
     Follow,
     ForeignSeen,
+    GiveUp,
     Greet,
     Notice,
     OwnerSeen,
@@ -126,6 +128,7 @@ class Node:
         self._foreign = _foreign(place) if greeting.adopt else None
         self._inquirer = Inquirer(place, self._login_shell, self._foreign)
         self._asking = asyncio.Semaphore(_INQUIRIES)
+        self._inquiries: dict[int, asyncio.Task[None]] = {}
         self._vigil = Vigil(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
         self._foreign_usage = ForeignUsage()
@@ -192,7 +195,9 @@ class Node:
             self._usage.take(message)
             self._foreign_usage.take(message)
         elif isinstance(message, Inquiry):
-            self._begin(self._inquire(message), self._tasks)
+            self._inquiries[message.id] = self._begin(self._inquire(message), self._tasks)
+        elif isinstance(message, GiveUp):
+            self._give_up(message)
         elif isinstance(message, Greet):
             raise PeerError("a second Greet")
         else:
@@ -216,8 +221,19 @@ class Node:
             self._outbox.send(Notice(f"budgets cannot be kept to here: {problem}", level="error"))
 
     async def _inquire(self, asked: Inquiry) -> None:
-        async with self._asking:
-            self._outbox.send(await self._inquirer.answer(asked))
+        try:
+            async with self._asking:
+                self._outbox.send(await self._inquirer.answer(asked))
+        finally:
+            self._inquiries.pop(asked.id, None)
+
+    def _give_up(self, given_up: GiveUp) -> None:
+        """Do no more for what nobody waits for: what is begun is ended, what waits is dropped."""
+        if inquiry := self._inquiries.pop(given_up.id, None):
+            inquiry.cancel()
+        waits = [fetch for fetch in islice(self._fetches, 1, None) if fetch.id == given_up.id]
+        for fetch in waits:  # the first one is being answered
+            self._fetches.remove(fetch)
 
     def _fetch(self, wanted: Fetch) -> None:
         """Answer at once while the link takes it; else one after the other, as it does."""
@@ -349,11 +365,12 @@ class Node:
 
     # ------------------------------------------------------------------ the end
 
-    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         """A failure is a fault of ours: say it and end, so that home starts a sound node."""

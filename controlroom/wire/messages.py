@@ -146,6 +146,13 @@ class Fetch:
     """Read `count` records after the place instead; `segment` 0 is the beginning."""
 
 
+@dataclass(frozen=True)
+class GiveUp:
+    """Nobody waits any more for the answer to this `Fetch` or inquiry: it is to be dropped, and needs none."""
+
+    id: int
+
+
 # --------------------------------------------------------------------------- node -> home
 
 
@@ -362,7 +369,7 @@ class Notice:
 
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
-ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | Inquiry | UsageOrder
+ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
 Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | Notice
 FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 

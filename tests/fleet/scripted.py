@@ -106,7 +106,7 @@ class ScriptedHost:
                 self.follow(channel, message)
             case wire.Fetch():
                 channel.say(self.fetch(message))
-            case wire.Credit():
+            case wire.Credit() | wire.GiveUp():
                 pass
             case SendUsage() | UsageBooked():
                 self.spend(channel, message)

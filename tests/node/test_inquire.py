@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+
+import psutil
 
 from controlroom.wire.inquiries import Found, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
+from controlroom.wire.messages import GiveUp
 from tests.lab.waiting import wait_for
 from tests.node.client import NodeClient
 
@@ -83,3 +87,35 @@ def test_many_inquiries_are_all_answered(node: NodeClient) -> None:
     asked: list[Inquiry] = [ShowScreen(node.number(), f"none-{count}") for count in range(40)]
     node.send(*asked)
     wait_for(lambda: len(node.all(ScreenShown)) == len(asked), 20, "forty answers")
+
+
+def searches(node: NodeClient) -> list[psutil.Process]:
+    """The processes in which this node searches."""
+    found = []
+    for process in psutil.Process(node.process.pid).children():
+        with contextlib.suppress(psutil.Error):
+            if any(word.endswith("search_process.py") for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_what_home_gives_up_is_ended_and_what_waits_behind_it_is_never_begun(node: NodeClient) -> None:
+    """No search here would end: those that work are seen to be ended, and the next one is answered in their place."""
+    node.spawn("counter", 1, "sh", "-c", f"echo {'a' * 60}!; echo needle")
+    begun = [node.number() for _ in range(40)]
+    node.send(*(Search(number, "counter", 1, "(a+)+$", regex=True) for number in begun))
+    wait_for(lambda: searches(node), 20, "a search to be at work")
+    node.send(*(GiveUp(number) for number in begun))
+    wait_for(lambda: not searches(node), 20, "all of them to be ended")
+    number = node.number()
+    node.send(Search(number, "counter", 1, "needle"))
+    assert node.wait(Found, lambda found: found.id == number).hits
+    assert not {found.id for found in node.all(Found)} & set(begun[20:])
+
+
+def test_what_is_given_up_twice_or_was_never_asked_disturbs_nobody(node: NodeClient) -> None:
+    number = node.number()
+    node.send(GiveUp(10**6), ShowScreen(number, "none"), GiveUp(number), GiveUp(number))
+    other = node.number()
+    node.send(ShowScreen(other, "none"))
+    assert node.wait(ScreenShown, lambda shown: shown.id == other).reason

@@ -37,7 +37,7 @@ from controlroom.fleet.conversation.protocol import (
 )
 from controlroom.fleet.home import Home
 from controlroom.fleet.hosts.checkup import check_up
-from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
+from controlroom.fleet.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.fleet.hosts.logs import LogDesk
 from controlroom.fleet.hosts.translate import short
 from controlroom.fleet.money.advisor import compared, estimated
@@ -68,16 +68,16 @@ class Engine(Protocol):
         """Give a number for a request."""
 
 
-async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
-    """Answer a question of the conversation `asks`."""
+async def answer(engine: Engine, asked: Question, asks: object, rank: Rank) -> Answer:
+    """Answer a question of the conversation `asks`; `rank`: whose it is."""
     match asked:
         case FetchLog():
-            place = asked.before, asked.after
-            return page_for(asked.id, await engine.logs.page(asked.agent, asked.epoch, asked.count, *place))
+            page = await engine.logs.page(asked.agent, asked.epoch, asked.count, asked.before, asked.after, rank)
+            return page_for(asked.id, page)
         case SearchLog():
-            return await _search(engine, asked)
+            return await _search(engine, asked, rank)
         case LookAtScreen():
-            return await _look_at_screen(engine, asked)
+            return await _look_at_screen(engine, asked, rank)
         case CheckHost():
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
@@ -92,24 +92,24 @@ async def answer(engine: Engine, asked: Question, asks: object) -> Answer:
             return await _tend(engine.ledger, asked)
 
 
-async def _look_at_screen(engine: Engine, asked: LookAtScreen) -> Screen:
+async def _look_at_screen(engine: Engine, asked: LookAtScreen, rank: Rank) -> Screen:
     host, _, name = asked.agent.partition("/")
     inquiry = ShowScreen(engine.new_id(), name)
     try:
-        shown = await engine.inquiries.ask(host, inquiry, ScreenShown)
+        shown = await engine.inquiries.ask(host, inquiry, ScreenShown, rank=rank)
     except Unanswered as problem:
         return Screen(asked.id, reason=str(problem))
     return Screen(asked.id, shown.data, shown.columns, shown.rows, short(shown.reason, _REASON))
 
 
-async def _search(engine: Engine, asked: SearchLog) -> Hits:
+async def _search(engine: Engine, asked: SearchLog, rank: Rank) -> Hits:
     host, _, name = asked.agent.partition("/")
     place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
     sought = (name, asked.epoch, asked.text, asked.regex, asked.exact)
     way = (place.segment, place.offset, asked.after is not None, asked.count, asked.lines)
     inquiry = Search(engine.new_id(), *sought, *way)
     try:
-        found = await engine.inquiries.ask(host, inquiry, Found)
+        found = await engine.inquiries.ask(host, inquiry, Found, rank=rank)
     except Unanswered as problem:
         found = Found(inquiry.id, segment=place.segment, offset=place.offset, reason=str(problem))
     reached = LogPlace(asked.epoch, found.segment, found.offset)

@@ -86,6 +86,7 @@ class Reader:
     ) -> None:
         self._engine = engine
         self._rights = rights
+        self.rank = rights.rank
         self._lines = Lines(incoming, rights.longest_request)
         self._outgoing = outgoing
         self._task = asyncio.current_task()
@@ -211,7 +212,7 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        told = self._rights.instead(asked) or await answer(self._engine, self._rights.asked(asked), self)
+        told = self._rights.instead(asked) or await answer(self._engine, self._rights.asked(asked), self, self.rank)
         self._tell(self._rights.told(told, asked))
 
     async def _submit(self, request: Submit, operator: Operator) -> None:

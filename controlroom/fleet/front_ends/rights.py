@@ -29,6 +29,7 @@ from controlroom.fleet.conversation.protocol import (
     Wanted,
 )
 from controlroom.fleet.front_ends.veil import Veil
+from controlroom.fleet.hosts.inquiries import Rank
 from controlroom.fleet.hosts.orders import Asked
 
 LOOK_ONLY = "a watcher may look, and change nothing"
@@ -49,6 +50,7 @@ class Operator:
     stop: Callable[[], None]
     """Ends the engine."""
     name = ALL
+    rank = Rank.OPERATOR
     roles = ("tui", "cli", "stop")
     longest_request = MAX_REQUEST
     """Bytes of one request at most."""
@@ -90,6 +92,7 @@ class Watcher:
 
     veil: Veil
     name = LOOK
+    rank = Rank.WATCHER
     roles = ("tui", "cli", "watch")
     longest_request = 128 * 1024
     open_requests = 8

@@ -1,66 +1,128 @@
-"""Questions to hosts that are on their way: each is answered once, by the host it was put to, or not at all."""
+"""Questions to hosts that are on their way: each is answered once, by the host it was put to, or not at all.
+
+What operators ask and what watchers ask have places of their own, so that whoever may only look keeps nobody who acts
+from an answer. A question whose asker has left or waits no longer is taken back from its host, too.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar
 
 from controlroom.wire.inquiries import Finding, Inquiry
-from controlroom.wire.messages import Fetch, Fetched
+from controlroom.wire.messages import Fetch, Fetched, GiveUp
 
 PATIENCE = 20.0
 """Seconds for a host to answer."""
 
 MAX_OPEN = 64
-"""Questions that may be under way to one host."""
+"""Questions of operators that may be under way to one host; more are turned down."""
+
+WATCHERS = 2
+"""Questions of all watchers together that may be under way to one host; more wait for their turn. A node works at four
+things at a time, so that operators always find it at leisure."""
 
 Asked = Inquiry | Fetch
 Answer = Finding | Fetched
 A = TypeVar("A", bound=Answer)
 
 
+class Rank(Enum):
+    """Whose question it is."""
+
+    OPERATOR = "operator"
+    WATCHER = "watcher"
+
+
 class Unanswered(Exception):
     """A host could not be asked, or did not answer; the text is a sentence for people."""
+
+
+@dataclass
+class _Open:
+    """A question under way."""
+
+    host: str
+    rank: Rank
+    answer: "asyncio.Future[Answer]"
+
+
+@dataclass
+class _Line:
+    """Watchers' questions to one host, most of which wait."""
+
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WATCHERS))
+    length: int = 0
 
 
 class Inquiries:
     """All questions under way. `send` hands a message to a host's link, or says that it is not up."""
 
-    def __init__(self, send: Callable[[str, Asked], bool]) -> None:
+    def __init__(self, send: Callable[[str, Asked | GiveUp], bool]) -> None:
         self._send = send
-        self._open: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
+        self._open: dict[int, _Open] = {}
+        self._lines: dict[str, _Line] = {}
 
-    async def ask(self, host: str, asked: Asked, kind: type[A], patience: float | None = None) -> A:
+    async def ask(
+        self, host: str, asked: Asked, kind: type[A], patience: float | None = None, rank: Rank = Rank.OPERATOR
+    ) -> A:
         """Put a question to a host, and wait up to `patience` seconds. Raises `Unanswered`.
 
         What the host itself has to say against it is in its answer.
         """
-        under_way = sum(1 for where, _ in self._open.values() if where == host)
-        if under_way >= MAX_OPEN or not self._send(host, asked):
-            raise Unanswered(f"{host} cannot be asked now")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._open[asked.id] = host, answer
         seconds = PATIENCE if patience is None else patience
         try:
             async with asyncio.timeout(seconds):  # wait_for of Python 3.11 can lose a cancellation here
-                found = await answer
+                async with self._place(host, rank):
+                    found = await self._answer(host, asked, rank)
         except TimeoutError:
             raise Unanswered(f"{host} did not answer within {seconds:g} s") from None
-        finally:
-            del self._open[asked.id]
         if not isinstance(found, kind):
             raise Unanswered(f"{host} answered something else")
         return found
 
+    async def _answer(self, host: str, asked: Asked, rank: Rank) -> Answer:
+        if not self._send(host, asked):
+            raise Unanswered(f"{host} cannot be asked now")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[asked.id] = _Open(host, rank, answer)
+        try:
+            return await answer
+        finally:
+            del self._open[asked.id]
+            if answer.cancelled():
+                self._send(host, GiveUp(asked.id))
+
+    @asynccontextmanager
+    async def _place(self, host: str, rank: Rank) -> AsyncIterator[None]:
+        """Hold a place among those who ask a host; an operator who finds none is told so, a watcher waits."""
+        if rank is Rank.OPERATOR:
+            if sum(1 for one in self._open.values() if one.host == host and one.rank is rank) >= MAX_OPEN:
+                raise Unanswered(f"{host} cannot be asked now: {MAX_OPEN} requests to it are under way; try again soon")
+            yield
+            return
+        line = self._lines.setdefault(host, _Line())
+        line.length += 1
+        try:
+            async with line.places:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[host]
+
     def answered(self, host: str, found: Answer) -> bool:
         """A host answers; an answer that nobody waits for is dropped. Says whether somebody did."""
-        asked, answer = self._open.get(found.id, ("", None))
-        if asked != host or answer is None or answer.done():
+        known = self._open.get(found.id)
+        if known is None or known.host != host or known.answer.done():
             return False
-        answer.set_result(found)
+        known.answer.set_result(found)
         return True
 
     def host_down(self, host: str) -> None:
         """Nothing that was asked of it will be answered."""
-        for asked, answer in self._open.values():
-            if asked == host and not answer.done():
-                answer.set_exception(Unanswered(f"the link to {host} was lost"))
+        for known in self._open.values():
+            if known.host == host and not known.answer.done():
+                known.answer.set_exception(Unanswered(f"the link to {host} was lost"))

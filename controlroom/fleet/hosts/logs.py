@@ -13,7 +13,7 @@ from typing import Protocol
 
 from controlroom.domain.model import Agent, LogPlace
 from controlroom.fleet.conversation.protocol import Page, base64_size
-from controlroom.fleet.hosts.inquiries import Inquiries, Unanswered
+from controlroom.fleet.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.fleet.hosts.translate import short
 from controlroom.meter.names import is_adopted_name, shown_name_problem
 from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk
@@ -28,6 +28,8 @@ MAX_COUNT = 5000
 
 class Reader(Protocol):
     """Takes pages of the agents it follows."""
+
+    rank: Rank
 
     def deliver(self, page: Page) -> None:
         """Take new records; never waits."""
@@ -74,6 +76,8 @@ class _Source:
         self.place: LogPlace | None = None
         self.tails: list[_Tail] = []
         self.looking: asyncio.Task[None] | None = None
+        self.rank = Rank.WATCHER
+        """For whom its end is being looked up."""
 
     def stop(self) -> None:
         if self.looking is not None:
@@ -109,12 +113,18 @@ class LogDesk:
         for host in {source.host for source in self._leave_all(reader, keep={})}:
             self._tell(host)
 
-    async def fetch(self, agent: str, fetch: Fetch) -> Fetched:
+    async def fetch(self, agent: str, fetch: Fetch, rank: Rank = Rank.OPERATOR) -> Fetched:
         """Ask the agent's host for older records. Raises `Unanswered`; a host's own refusal is in the answer."""
-        return await self._hosts.inquiries.ask(agent.partition("/")[0], fetch, Fetched)
+        return await self._hosts.inquiries.ask(agent.partition("/")[0], fetch, Fetched, rank=rank)
 
     async def page(
-        self, agent: str, epoch: int, count: int, before: LogPlace | None = None, after: LogPlace | None = None
+        self,
+        agent: str,
+        epoch: int,
+        count: int,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        rank: Rank = Rank.OPERATOR,
     ) -> Page:
         """Read up to `count` records of one epoch: before or after a place, or the last ones. A failure is a reason."""
         name = agent.partition("/")[2]
@@ -124,7 +134,7 @@ class LogDesk:
         number = max(1, min(count, MAX_COUNT))
         fetch = Fetch(self._hosts.new_id(), name, epoch, place.segment, place.offset, number, forward=after is not None)
         try:
-            return _page(agent, epoch, await self.fetch(agent, fetch))
+            return _page(agent, epoch, await self.fetch(agent, fetch, rank))
         except Unanswered as problem:
             return Page(agent, place, place, reason=str(problem))
 
@@ -229,6 +239,9 @@ class LogDesk:
         source = self._sources.setdefault(agent, _Source(agent))
         tail = _Tail(reader, place)
         source.tails.append(tail)
+        if source.looking is not None and reader.rank is Rank.OPERATOR and source.rank is Rank.WATCHER:
+            source.looking.cancel()  # an operator waits for no watcher's turn
+            source.looking = None
         if source.place is not None:
             self._settle(source)
         elif source.looking is None and (epoch := self._epoch_shown(agent)) is not None:
@@ -241,15 +254,20 @@ class LogDesk:
             source.place = min(given, key=_order)
             self._settle(source)
         else:
+            operators = any(tail.reader.rank is Rank.OPERATOR for tail in source.tails)
+            source.rank = Rank.OPERATOR if operators else Rank.WATCHER
             source.looking = asyncio.get_running_loop().create_task(self._look_up_end(source, epoch))
 
     async def _look_up_end(self, source: _Source, epoch: int) -> None:
         try:
-            fetched = await self.fetch(source.agent, Fetch(self._hosts.new_id(), source.name, epoch, count=1))
+            fetched = await self.fetch(
+                source.agent, Fetch(self._hosts.new_id(), source.name, epoch, count=1), source.rank
+            )
         except Unanswered:
             return
         finally:
-            source.looking = None
+            if source.looking is asyncio.current_task():
+                source.looking = None
         if source.place is None and not fetched.reason:
             source.place = LogPlace(epoch, fetched.next_segment, fetched.next_offset)
             self._settle(source)
@@ -323,7 +341,8 @@ class LogDesk:
             while (place := tail.place) and (goal := source.place) and _order(place) < _order(goal):
                 await tail.reader.room()
                 fetch = Fetch(self._hosts.new_id(), source.name, *_order(place), count=CATCH_UP, forward=True)
-                self._take(tail, goal, _page(source.agent, place.epoch, await self.fetch(source.agent, fetch)))
+                fetched = await self.fetch(source.agent, fetch, tail.reader.rank)
+                self._take(tail, goal, _page(source.agent, place.epoch, fetched))
         except Unanswered:
             return
         finally:

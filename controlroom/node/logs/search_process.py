@@ -21,9 +21,14 @@ SECONDS = 5
 """Seconds of CPU after which the kernel ends this process, should nobody else."""
 
 
+NICE = 10
+"""How much it stands back: agents, and whoever else asks something of this host, come first."""
+
+
 def main(folder: str) -> int:
     """Answer the search on stdin."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    os.nice(NICE)
     wanted = read_to_node(sys.stdin.buffer.readline().strip())
     if not isinstance(wanted, Search):
         return 2
