@@ -76,16 +76,16 @@ def below(root: int) -> list[int]:
     return found
 
 
-def descends(pid: int, root: int) -> bool:
-    """Say whether a process descends from `root`."""
-    processes = {} if os.path.isdir(os.path.join(PROC, "self")) else snapshot()
-    seen: set[int] = set()
-    while pid > 1 and pid not in seen and (found := processes.get(pid) or process(pid)):
-        seen.add(pid)
-        pid = found.parent
-        if pid == root:
-            return True
-    return False
+def above(process: Process) -> list[int]:
+    """Give the pids that a process descends from, nearest first."""
+    others = {} if os.path.isdir(os.path.join(PROC, "self")) else snapshot()
+    found: list[int] = []
+    parent = process.parent
+    while parent and parent not in found:
+        found.append(parent)
+        seen = others.get(parent) or _read(str(parent))
+        parent = seen.parent if seen else 0
+    return found
 
 
 def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:

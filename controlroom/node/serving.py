@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 from controlroom.meter.names import is_adopted_name
 from controlroom.node import host
 from controlroom.node.act import Act, Actor, sweep_aside
+from controlroom.node.claude import creations
 from controlroom.node.foreign.agents import Foreign
 from controlroom.node.foreign.logs import ForeignLogs
+from controlroom.node.foreign.starts import Starts
 from controlroom.node.foreign.tmux import ForeignTmux
 from controlroom.node.foreign.told import Told
 from controlroom.node.foreign.usage import ForeignUsage
@@ -126,6 +128,9 @@ class Node:
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._foreign = _foreign(place) if greeting.adopt else None
+        self._starts = Starts(os.environ, os.path.expanduser("~")) if greeting.adopt else None
+        self._stirred = asyncio.Event()
+        self._starting = asyncio.Lock()
         self._inquirer = Inquirer(place, self._login_shell, self._foreign)
         self._asking = asyncio.Semaphore(_INQUIRIES)
         self._inquiries: dict[int, asyncio.Task[None]] = {}
@@ -152,6 +157,9 @@ class Node:
         works = [self._watch_processes(), self._watch_tmux(), self._notices(), self._tidy()]
         if self._foreign and self._watch:
             works.append(self._watch_foreign(self._foreign, self._watch))
+        if self._starts:
+            loop.add_signal_handler(creations.SIGNAL, self._start_seen, self._starts)
+            works.append(self._watch_starts(self._starts))
         for work in works:
             self._begin(work, self._tasks)
         await self._over.wait()
@@ -340,8 +348,7 @@ class Node:
             await asyncio.to_thread(foreign.look, self._look, self._clock())
             watch.follow(foreign.files())
             self._tell_foreign(foreign, told.all(foreign.seen(), foreign.ended()))
-            for piece in await asyncio.to_thread(self._foreign_usage.look, foreign.running(), host.now()):
-                self._outbox.send(piece)
+            await self._send_foreign_usage(foreign)
 
     def _tell_foreign(self, foreign: Foreign, news: list[ForeignSeen]) -> None:
         for seen in news:
@@ -350,6 +357,27 @@ class Node:
             self._outbox.lines(lines)
         if self._foreign_logs and self._outbox.idle:
             self._foreign_logs.look()
+
+    async def _send_foreign_usage(self, foreign: Foreign) -> None:
+        running = foreign.running()
+        if self._starts and self._foreign_usage.asked:
+            async with self._starting:
+                running = await asyncio.to_thread(self._starts.running, running, foreign.members())
+        for piece in await asyncio.to_thread(self._foreign_usage.look, running, host.now(), self._clock()):
+            self._outbox.send(piece)
+
+    def _start_seen(self, starts: Starts) -> None:
+        starts.stirred()
+        self._stirred.set()
+
+    async def _watch_starts(self, starts: Starts) -> None:
+        """See what Claudes of others begin, as soon as they do: many end before anybody looks around."""
+        while True:
+            async with self._starting:
+                await asyncio.to_thread(starts.look, self._clock())
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stirred.wait(), max(0.0, starts.wakes_at - self._clock()))
+            self._stirred.clear()
 
     async def _tidy(self) -> None:
         """Finish what a node before us was killed at."""
@@ -393,6 +421,8 @@ class Node:
             await asyncio.wait_for(self._vigil.close(), PARTING)
         self._login.cancel()
         await asyncio.wait([self._login])
+        if self._starts:
+            self._starts.close()
         self._observer.close()
         if self._watch:
             self._watch.close()

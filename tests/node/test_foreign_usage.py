@@ -19,7 +19,7 @@ from tests.lab.world import World
 from tests.node.client import NodeClient
 from tests.node.test_foreign import SESSION, say, session, tmux
 from tests.node.test_usage_feed import Books
-from tests.node.test_usage_meter import BEGAN, line, total
+from tests.node.test_usage_meter import BEGAN, line, stamped, total
 
 RUN, NEXT = "a" * 15, "b" * 15
 EARLIER = "2026-11-22T04:00:00Z"
@@ -49,7 +49,10 @@ class Session:
 
     def look(self, *running: Running) -> list[UsageSeen]:
         """Look once, and book what comes."""
-        pieces = self.usage.look(list(running), BEGAN)
+        return self.pieces(self.usage.look(list(running), BEGAN))
+
+    def pieces(self, pieces: list[UsageSeen]) -> list[UsageSeen]:
+        """Book them."""
         for piece in pieces:
             assert piece.session == SESSION
             assert 0 <= piece.place.offset < piece.end
@@ -217,3 +220,24 @@ def test_a_terminal_of_the_same_name_is_another_session(work: Session, tmp_path:
     pieces = work.usage.look([work.running(), other], BEGAN)
     assert names(pieces) == {"~work"}
     assert len({(piece.place.epoch, piece.session) for piece in pieces}) == 2
+
+
+@pytest.mark.parametrize("seconds", [-86_400, -10, 0, 86_400])
+def test_a_clock_that_is_turned_back_changes_nothing(work: Session, seconds: int) -> None:
+    work.add(line(1))
+    work.ask()
+    boot, wall = 1000.0, BEGAN
+    work.pieces(work.usage.look([work.running()], wall, boot))
+    wall, boot = wall + 1000 * seconds + 5000, boot + 5
+    work.add(line(2, at=stamped(wall)), inside="subagents/agent-a.jsonl")
+    for step in range(1, 4):
+        work.pieces(work.usage.look([work.running()], wall + 1000 * step, boot + step))
+    assert sorted(work.told()) == [("msg_1", RUN), ("msg_2", RUN)]
+
+
+def test_all_of_a_session_that_began_with_its_process_is_its_own_whatever_the_clock_said(work: Session) -> None:
+    work.add(line(1, at=EARLIER), total(0.5), line(2))
+    work.ask()
+    work.settle(work.running()._replace(fresh=True))
+    assert work.told() == [("msg_1", RUN), ("msg_2", RUN)]
+    assert [record.pico for record in work.records if isinstance(record, Report)] == [500_000 * 10**6]

@@ -1,19 +1,20 @@
-"""Claudes that an agent's processes start: each is a session of its own, and what it spends is the agent's.
+"""Claudes that begin, however soon they end: each is a session of its own, and nothing in it names who started it.
 
-Nothing in their transcripts names their parent (Claude Code 2.1.332, observed): it is known by the process alone. At
-its start, half a second and more before its end, a Claude binds TMPDIR/cc-socks/PID.sock and creates
-CONFIG/sessions/PID.json, which names its session; when it ends in peace it removes both. So these folders are watched,
-and where one cannot be, looked at. A process is the agent's when it carries the agent's tag in its environment, or
-descends from its runner. Every `_SWEEP` seconds the processes below the runner are looked at as well, for one whose
-folders are both others. Read by the runner, which must stay small.
+It is known by the process alone (Claude Code 2.1.332, observed). At its start, half a second and more before its end,
+a Claude binds TMPDIR/cc-socks/PID.sock and creates CONFIG/sessions/PID.json, which names its session; when it ends in
+peace it removes both. So these folders are watched, and where one cannot be, looked at. Below an agent, a process is
+the agent's when it carries the agent's tag in its environment, or descends from its runner; every `_SWEEP` seconds all
+processes there are looked at as well, for one whose folders are both others. Read by the runner, which must stay small.
 """
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from controlroom.meter.loose import text
 from controlroom.node import folder, process_tree
+from controlroom.node.claude import login
 from controlroom.node.claude.creations import Creations
 from controlroom.node.claude.program import is_claude
 from controlroom.node.claude.transcript import config_folder, slug
@@ -26,6 +27,8 @@ SOON, OFTEN, LATE = 0.05, 0.25, 2.0
 not watched, and for which one is read on after its end."""
 
 _SWEEP = 5.0
+_YOUNG = 5.0
+"""Seconds of age in which a Claude on a terminal is still in the session that it began with."""
 _SESSION_LIMIT = 64 * 1024
 _MOST, _MOST_NAMES = 200, 5000
 _SESSION = re.compile("[0-9a-fA-F-]{8,64}")
@@ -39,12 +42,16 @@ def is_fresh(argv: Sequence[str]) -> bool:
 
 
 class NestedClaude:
-    """One Claude below an agent, from its beginning until its transcripts are read to their ends."""
+    """One Claude, from its beginning until its transcripts are read to their ends."""
 
-    def __init__(self, process: Process, environ: Mapping[str, str], cwd: str, argv: list[str]) -> None:
-        self.environ, self.cwd = environ, cwd
+    def __init__(
+        self, process: Process, environ: Mapping[str, str], cwd: str, argv: list[str], above: Sequence[int] = ()
+    ) -> None:
+        """`above`: the processes that it descends from, nearest first."""
+        self._environ, self._argv = environ, argv
+        self.cwd, self.above = cwd, above
         self.config = os.path.join(cwd, config_folder({"HOME": "/", **environ}))
-        self.fresh = is_fresh(argv)
+        self.fresh = is_fresh(argv) and (_age(process) < _YOUNG or self._prints)
         """Whether all that stands in its session is its own."""
         self.session = self.metered = ""
         """The session that it is in, and the one that is metered."""
@@ -53,6 +60,14 @@ class NestedClaude:
         self.process = process
         self._before = set(_names(self._projects))
         self._seen: tuple[int, int] = (0, 0)
+
+    def billing(self) -> str:
+        """Say who pays for it (`login.Login`). Reads files."""
+        return login.find(self._environ, self.cwd, self._argv[1:], interactive=not self._prints).billing
+
+    @property
+    def _prints(self) -> bool:
+        return not {"-p", "--print"}.isdisjoint(self._argv)
 
     @property
     def _projects(self) -> str:
@@ -83,20 +98,52 @@ class NestedClaude:
             self.session = named
 
 
-class Nested:
-    """The Claudes below one agent. Times are seconds on a clock that never jumps."""
+def _age(process: Process) -> float:
+    """Give the age of a process in seconds, where its start tells."""
+    if not process.started.isdecimal():
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(process.started) / os.sysconf("SC_CLK_TCK")
 
-    def __init__(self, environ: Mapping[str, str], cwd: str, own: int, session: Callable[[], str]) -> None:
-        """`environ` is the agent's; `own` its Claude's process, 0: it is a command; `session` gives that one's."""
+
+Ours = Callable[[Mapping[str, str], Sequence[int]], bool]
+"""Says by its environment, and by what it descends from, whether a Claude is looked for."""
+
+
+def below(environ: Mapping[str, str], runner: int) -> Ours:
+    """Look for those that carry the tag of the agent that has this environment, or descend from its runner."""
+    wanted = _marks(environ)
+    return lambda marked, above: _marks(marked) == wanted if any(_marks(marked)) else runner in above
+
+
+def _marks(environ: Mapping[str, str]) -> tuple[str, str]:
+    return environ.get(folder.TAG, ""), environ.get(folder.PLACE, "")
+
+
+class Nested:
+    """Claudes that begin, of those that are `ours`; below a `runner` from now on. Times: a clock that never jumps."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cwd: str,
+        ours: Ours,
+        *,
+        own: int = 0,
+        runner: int = 0,
+        session: Callable[[], str] = str,
+    ) -> None:
+        """`environ`: of an agent, or of a user. `own`: the process of the agent's own Claude, 0: it has none.
+
+        `session` gives that one's session; the processes below `runner` are looked at as well.
+        """
         self.alive: dict[int, NestedClaude] = {}
         """By process, until each is read to its end."""
         self.wakes_at = 0.0
-        self._marks = environ.get(folder.TAG, ""), environ.get(folder.PLACE, "")
-        self._own, self._session = own, session
+        self._ours_is, self._own, self._runner, self._session = ours, own, runner, session
         self._configs = {os.path.join(cwd, config_folder(environ)): None}
         self._sockets = {os.path.join(place, "cc-socks") for place in ("/tmp", environ.get("TMPDIR") or "/tmp")}  # noqa: S108
         self._creations = Creations()
-        self._known: set[int] = set(self._listed())
+        self._known: set[int] = set(self._listed() if runner else ())
         self._ours: dict[str, None] = {}
         self._sweep_at = 0.0
 
@@ -116,7 +163,7 @@ class Nested:
         self._known = listed
         if self._sweep_at <= now:
             self._sweep_at = now + _SWEEP
-            for pid in process_tree.below(os.getpid()):
+            for pid in process_tree.below(self._runner) if self._runner else ():
                 self._meet(pid)
         for one in self.alive.values():
             one.look(now, {self._session(), *self._ours})
@@ -156,15 +203,12 @@ class Nested:
         argv, environ = process_tree.arguments(pid), process_tree.environment(pid)
         if len(self.alive) >= _MOST or not is_claude(process_tree.link(pid, "exe"), argv):
             return
-        if not self._is_ours(environ, pid):
+        above = process_tree.above(process)
+        if not self._ours_is(environ, above):
             return
-        self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv)
+        self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
         self._configs[one.config] = None
         self._sockets.add(os.path.join(environ.get("TMPDIR") or "/tmp", "cc-socks"))  # noqa: S108
-
-    def _is_ours(self, environ: Mapping[str, str], pid: int) -> bool:
-        marks = environ.get(folder.TAG, ""), environ.get(folder.PLACE, "")
-        return marks == self._marks if any(marks) else process_tree.descends(pid, os.getpid())
 
 
 def _names(place: str, ending: str = ".jsonl") -> set[str]:

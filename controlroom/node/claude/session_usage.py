@@ -23,6 +23,10 @@ A_LOOK = 64 * 1024 * 1024
 """Bytes read in one look, a piece more or less; the next one goes on."""
 
 
+TURNED = 500
+"""Milliseconds by which a clock that goes evenly may seem to go back."""
+
+
 class Part(NamedTuple):
     """Records of one file, up to where in it, and whether there is more to be read already."""
 

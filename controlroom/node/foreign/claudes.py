@@ -85,6 +85,10 @@ class Running(NamedTuple):
     busy: bool
     billing: str = ""
     """Who pays (`node.claude.login`)."""
+    fresh: bool = False
+    """It is known to have begun with its process, so that all that stands in it is its own."""
+    part_of: str = ""
+    """The session of the agent that has started it; empty: its own."""
 
 
 class SessionFile:

@@ -13,7 +13,7 @@ from controlroom.meter.usage_file import to_line
 from controlroom.node.agents import signature
 from controlroom.node.claude.in_flight import in_flight
 from controlroom.node.claude.session_files import files_of
-from controlroom.node.claude.session_usage import SessionUsage
+from controlroom.node.claude.session_usage import TURNED, SessionUsage
 from controlroom.node.files import open_regular
 from controlroom.node.foreign.claudes import Running
 from controlroom.node.sights.usage_feed import mark_of
@@ -31,6 +31,8 @@ class ForeignUsage:
         """None: home has not asked yet."""
         self._open: set[Key] = set()
         self._sessions: dict[tuple[str, str], _Session] = {}
+        self._offset: float | None = None
+        """How far the clock was before one that never jumps at the last look, milliseconds."""
 
     def take(self, order: UsageOrder) -> None:
         """Take what home has to say."""
@@ -43,13 +45,20 @@ class ForeignUsage:
             self._booked = {**self._booked, key: order.place}
             self._open.discard(key)
 
-    def look(self, running: list[Running], now: int) -> list[UsageSeen]:
+    @property
+    def asked(self) -> bool:
+        """Say whether home has asked: until then nothing is looked at."""
+        return self._booked is not None
+
+    def look(self, running: list[Running], now: int, at: float = 0.0) -> list[UsageSeen]:
         """Give what is to be sent now: a piece of a file at most, and of each only when the last one is booked.
 
-        `running`: who is at work; `now`: UTC ms. Reads files, so it may take its time.
+        `running`: who is at work; `now`: UTC ms, `at` seconds on a clock that never jumps. Reads files, so it may take
+        its time.
         """
         if self._booked is None:
             return []
+        self._see_clock(now - 1000 * at)
         sessions, live = self._sessions, {(one.name, one.run): one for one in running}
         for key, one in live.items():
             sessions.setdefault(key, _Session(one)).latest = one
@@ -65,6 +74,13 @@ class ForeignUsage:
                 if session.over:
                     del sessions[key]
         return pieces
+
+    def _see_clock(self, offset: float) -> None:
+        """When the clock has been put back, what is at work began at an earlier time by it."""
+        back = 0 if self._offset is None else round(self._offset - offset)
+        self._offset = offset
+        for session in self._sessions.values() if back > TURNED else ():
+            session.put_back(back)
 
     def _pieces(self, session: "_Session", now: int) -> Iterator[UsageSeen]:
         for path, number in session.changed():
@@ -82,7 +98,7 @@ class _Session:
 
     def __init__(self, running: Running) -> None:
         self.latest = running
-        self._usage = SessionUsage(running.run, running.began)
+        self._usage = SessionUsage(running.run, running.began, fresh=running.fresh)
         self._read: dict[str, tuple[int, ...]] = {}
         """Files as they stood when they were read to their ends."""
         self._ending: set[str] | None = None
@@ -92,6 +108,10 @@ class _Session:
     def over(self) -> bool:
         """Tell whether it has ended and all of it is sent."""
         return self._ending is not None and not self._ending and not list(self.changed())
+
+    def put_back(self, by: int) -> None:
+        """The clock has been put back by so many milliseconds."""
+        self._usage.put_back(by)
 
     def end(self) -> None:
         """Nobody is at work on it any more."""
@@ -133,7 +153,7 @@ class _Session:
             return None
         place = UsagePlace(self.latest.name, _number(self.latest.session, path), start, mark)
         data = b"".join(map(to_line, records)).decode()
-        return UsageSeen(place, end, data, self.latest.session, self.latest.billing)
+        return UsageSeen(place, end, data, self.latest.part_of or self.latest.session, self.latest.billing)
 
     def _settled(self, path: str) -> bool:
         """Tell, once, whether a file that is read to its end is one of a session that has ended."""

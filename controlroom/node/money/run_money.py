@@ -11,8 +11,8 @@ from typing import Any
 
 from controlroom.meter.loose import table, text
 from controlroom.meter.reports import pico_of
-from controlroom.node.claude import login, payer, usage_question
-from controlroom.node.claude.nested import LATE, Nested, NestedClaude, is_fresh
+from controlroom.node.claude import payer, usage_question
+from controlroom.node.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.claude.transcript import config_folder
 from controlroom.node.money.run_budget import NEVER, RunBudget
@@ -75,7 +75,10 @@ class Money:
     def watch_below(self, environ: Mapping[str, str], cwd: str, own: int) -> None:
         """Be ready for Claudes that the agent's processes start; `own`: its own one's process, 0: it has none."""
         self._environ, self._cwd = environ, cwd
-        self._nested = Nested(environ, cwd, own, lambda: self._session() or self._first)
+        runner = os.getpid()
+        self._nested = Nested(
+            environ, cwd, below(environ, runner), own=own, runner=runner, session=lambda: self._session() or self._first
+        )
 
     # ------------------------------------------------------------------ while it runs
 
@@ -175,7 +178,7 @@ class Money:
 
         Where another pays for it than for the agent, it is not known of the run who pays.
         """
-        billing = login.find(one.environ, one.cwd).billing
+        billing = one.billing()
         if self._usage is None:
             self.billing = billing
             self.watch(self._environ, self._cwd, "")

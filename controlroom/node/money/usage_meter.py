@@ -13,7 +13,7 @@ from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import Record, to_line
 from controlroom.node.claude.in_flight import in_flight
 from controlroom.node.claude.session_files import session_files
-from controlroom.node.claude.session_usage import A_LOOK, SessionUsage
+from controlroom.node.claude.session_usage import A_LOOK, TURNED, SessionUsage
 from controlroom.node.claude.transcript import find_transcript
 from controlroom.node.folder import USAGE
 
@@ -26,8 +26,6 @@ LATE = 2.0
 _REMEMBERED = 256
 """Messages whose last numbers are remembered: a message's lines stand close together."""
 _MOST_SESSIONS = 1000
-_TURNED = 500
-"""Milliseconds by which a clock that goes evenly may seem to go back."""
 _LAST_LOOKS = 20
 
 NEVER = float("inf")
@@ -119,7 +117,7 @@ class UsageMeter:
     def _see_clock(self, now: float) -> None:
         """When the clock has been put back, the sessions began at an earlier time by it."""
         offset = self._clock() - 1000 * now
-        if self._offset is not None and offset < self._offset - _TURNED:
+        if self._offset is not None and offset < self._offset - TURNED:
             back = round(self._offset - offset)
             self._looked -= back
             for session in self._sessions.values():

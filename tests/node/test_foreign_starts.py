@@ -1,0 +1,103 @@
+"""Claudes of others that end before anybody looks around: what they spend is known all the same, and whose it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from controlroom.meter.usage import Message
+from controlroom.meter.usage_file import from_line
+from controlroom.wire.messages import ForeignSeen
+from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
+from tests.lab.messages_api.server import Api
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient
+from tests.node.test_foreign import tmux
+from tests.node.test_nested_claude import in_bash
+
+RUN = "claude -p --output-format json"
+
+
+class Home:
+    """What home books of a node: each message once, with who is said to have sent it and who paid."""
+
+    def __init__(self, node: NodeClient) -> None:
+        self.node, self.taken = node, 0
+        self.messages: dict[tuple[str, str], tuple[Message, UsageSeen]] = {}
+        node.send(SendUsage())
+
+    def book(self) -> int:
+        """Book what has come; how many messages there are by now."""
+        pieces = self.node.all(UsageSeen)
+        for piece in pieces[self.taken :]:
+            records = [from_line(line.encode()) for line in piece.data.splitlines()]
+            self.messages |= {record.key: (record, piece) for record in records if isinstance(record, Message)}
+            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
+            self.node.send(UsageBooked(place))
+        self.taken = len(pieces)
+        return len(self.messages)
+
+    def wait(self, count: int) -> None:
+        """Wait until this many messages are booked."""
+        wait_for(lambda: self.book() >= count, 60, f"{count} messages")
+
+    def said(self) -> set[tuple[str, str]]:
+        """Whose they are, and who paid."""
+        return {(piece.place.name, piece.billing) for _, piece in self.messages.values()}
+
+
+@pytest.fixture
+def run(home: World, project: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """`run("claude -p hello")`: what somebody types in a shell of his own."""
+    with ExitStack() as stack:
+
+        def begin(words: str) -> subprocess.Popen[bytes]:
+            shell = subprocess.Popen(["bash", "-c", f". ~/.profile; {words}"], cwd=project, stdin=subprocess.DEVNULL)
+            stack.callback(shell.wait, 60)
+            stack.callback(shell.kill)
+            return shell
+
+        yield begin
+
+
+def test_every_message_of_short_runs_is_known_and_who_paid(
+    home: World, node: NodeClient, run: Callable[[str], subprocess.Popen[bytes]], api: Api
+) -> None:
+    books = Home(node)
+    run(f"for n in 1 2 3 4 5 6; do {RUN} hello > ~/bill$n.json; done").wait(120)
+    books.wait(6)
+    assert len(api.requests(main=True)) == 6
+    assert books.said() == {("~project", "api")}
+
+
+def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
+    home: World, node: NodeClient, run: Callable[[str], subprocess.Popen[bytes]], api: Api
+) -> None:
+    books = Home(node)
+    task = home.home / "task"
+    task.write_text(in_bash(f"CLAUDE_CONFIG_DIR=~/elsewhere {RUN} one; cd /; {RUN} two; sleep 5"))
+    run(f'{RUN} --allowedTools=Bash "$(cat ~/task)" > ~/bill.json').wait(120)
+    books.wait(4)
+    assert len(api.requests(main=True)) == 4
+    assert books.said() == {("~project", "api")}
+    (session,) = {piece.session for _, piece in books.messages.values()}
+    assert session == json.loads((home.home / "bill.json").read_text())["session_id"]
+
+
+def test_one_in_somebodys_terminal_is_a_part_of_what_runs_there(
+    home: World, node: NodeClient, project: Path, api: Api
+) -> None:
+    books = Home(node)
+    tmux("new-session", "-d", "-s", "work", "-c", str(project), "bash --norc")
+    node.wait(ForeignSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 30)
+    tmux("send-keys", "-t", "=work:", f". ~/.profile; {RUN} hello", "Enter")
+    books.wait(1)
+    assert books.said() == {("~work", "api")}
+    assert len(api.requests(main=True)) == 1
+    tmux("kill-session", "-t", "=work")
