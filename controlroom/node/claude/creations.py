@@ -20,13 +20,17 @@ class Creations:
 
     def __init__(self) -> None:
         self._watched: dict[str, tuple[int, tuple[int, int]]] = {}
+        self.folders: list[str] = []
+        """Those that are watched and there; another that is waited for leaves this empty."""
 
     def watch(self, folders: Iterable[str]) -> bool:
         """Watch these folders from now on, and no others. False: one must be looked at by oneself, again and again."""
+        folders = list(folders)
         wanted = {_nearest(folder) for folder in folders}
         for folder in self._watched.keys() - wanted:
             os.close(self._watched.pop(folder)[0])
         watched = [self._watches(folder) for folder in sorted(wanted)]
+        self.folders = folders if wanted == set(folders) else []
         return all(watched)
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ SOON, OFTEN, LATE = 0.05, 0.25, 2.0
 """Seconds between looks for the session file of one that has begun, between looks while one is at work or a folder is
 not watched, and for which one is read on after its end."""
 
-_SWEEP = 5.0
+_SWEEP = 30.0
 _YOUNG = 5.0
 """Seconds of age in which a Claude on a terminal is still in the session that it began with."""
 _SESSION_LIMIT = 64 * 1024
@@ -146,10 +146,11 @@ class Nested:
         self._known: set[int] = set(self._listed() if runner else ())
         self._ours: dict[str, None] = {}
         self._sweep_at = 0.0
+        self._watched, self._stirred = False, True
 
     def stirred(self) -> None:
         """Something was created in a folder that is watched."""
-        self.wakes_at = 0.0
+        self._stirred, self.wakes_at = True, 0.0
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -157,11 +158,14 @@ class Nested:
 
     def look(self, now: float) -> list[NestedClaude]:
         """See who has begun and ended since the last look; give those that are over and read to their ends."""
-        listed = set(self._listed())
-        for pid in listed - self._known:
-            self._meet(pid)
-        self._known = listed
-        if self._sweep_at <= now:
+        sweeps = self._sweep_at <= now
+        if self.alive or not self._watched or self._stirred:
+            self._stirred = False
+            listed = set(self._listed())
+            for pid in listed - self._known:
+                self._meet(pid)
+            self._known = listed
+        if sweeps:
             self._sweep_at = now + _SWEEP
             for pid in process_tree.below(self._runner) if self._runner else ():
                 self._meet(pid)
@@ -172,15 +176,17 @@ class Nested:
         while len(self._ours) > _MOST:
             del self._ours[next(iter(self._ours))]
         over = [pid for pid, one in self.alive.items() if one.ends_at <= now]
-        self.wakes_at = self._next(now)
+        self.wakes_at = self._next(now, sweeps=sweeps)
         return [self.alive.pop(pid) for pid in over]
 
-    def _next(self, now: float) -> float:
+    def _next(self, now: float, *, sweeps: bool) -> float:
         """Say when to look again; the folders are watched from here on, so that nothing is missed in between."""
-        watched = self._creations.watch([*self._folders()])
+        if sweeps or not self._watched or self._folders() != self._creations.folders:
+            self._watched = self._creations.watch(self._folders())
+            self._stirred = bool(set(self._listed()) - self._known)
         if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
             return now + SOON
-        if self.alive or not watched or set(self._listed()) - self._known:
+        if self.alive or not self._watched or self._stirred:
             return now + OFTEN
         return self._sweep_at
 
@@ -200,11 +206,12 @@ class Nested:
         known = self.alive.get(pid)
         if pid == self._own or process is None or (known and known.process.started == process.started):
             return
-        argv, environ = process_tree.arguments(pid), process_tree.environment(pid)
-        if len(self.alive) >= _MOST or not is_claude(process_tree.link(pid, "exe"), argv):
+        environ = process_tree.environment(pid)
+        above = [] if folder.TAG in environ else process_tree.above(process)
+        if len(self.alive) >= _MOST or not self._ours_is(environ, above):
             return
-        above = process_tree.above(process)
-        if not self._ours_is(environ, above):
+        argv = process_tree.arguments(pid)
+        if not is_claude(process_tree.link(pid, "exe"), argv):
             return
         self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
         self._configs[one.config] = None

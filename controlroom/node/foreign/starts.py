@@ -86,7 +86,7 @@ def _running(one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str
         return None
     pid, start = one.process.pid, int(one.process.started)
     owner = next((owners[each] for each in (pid, *one.above) if each in owners), "")
-    name = owner or adopted_name(os.path.basename(one.cwd) or "claude", set(owners.values()))
+    name = owner or adopted_name(os.path.basename(one.cwd) or "claude", ())
     return Running(
         name,
         one.session,

@@ -87,6 +87,7 @@ class RunLog:
         self._most = most
         self._closes_at = max(64 * 1024, min(records.SEGMENT_BYTES, most // 4))
         self._sizes: dict[int, int] = {}
+        self._last = self._size = 0
         self._end = -1
         self._lost_records = self._lost_bytes = 0
         self._why = ""
@@ -94,7 +95,29 @@ class RunLog:
     @property
     def size(self) -> int:
         """Bytes in all segments."""
-        return sum(self._sizes.values())
+        return self._size
+
+    def add(self, at: int, data: bytes) -> None:
+        """Append packed records, and drop the oldest ones of a log that has grown too large."""
+        size = self._sizes.get(self._last, self._closes_at)
+        room = size < self._closes_at and self._size + len(data) <= self._most and not self._lost_records
+        if room and self._added(data, size):
+            return
+        self.write(at, data)
+        self.trim(at)
+
+    def _added(self, data: bytes, size: int) -> bool:
+        """Append to the last segment, which has this size, all of it or nothing."""
+        written = 0
+        with contextlib.suppress(OSError):
+            written = os.write(self._end, data)
+        if written < len(data):
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._end, size)
+            return False
+        self._sizes[self._last] = size + written
+        self._size += written
+        return True
 
     def write(self, at: int, data: bytes) -> None:
         """Append packed records. Of those that do not fit any more, the first ones are kept."""
@@ -127,11 +150,12 @@ class RunLog:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._end, before + kept)
         self._sizes[number] = before + kept
+        self._size += kept
         return kept
 
     def _open_segment(self) -> int:
         """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened."""
-        last = max(self._sizes, default=0)
+        last = self._last
         if last and self._sizes[last] < self._closes_at:
             return last
         path = os.path.join(self._folder, records.segment_name(last + 1))
@@ -143,17 +167,23 @@ class RunLog:
         if self._end >= 0:
             os.close(self._end)
         self._end = end
-        self._sizes[last + 1] = os.fstat(end).st_size
-        return last + 1
+        self._last += 1
+        self._sizes[self._last] = os.fstat(end).st_size
+        self._size += self._sizes[self._last]
+        return self._last
 
     def trim(self, at: int) -> bool:
         """Drop the oldest segments while the log is larger than it may be, and say so in the log."""
+        if self._size <= self._most:
+            return False
         gone = 0
-        while self.size > self._most and len(self._sizes) > 1:
+        while self._size > self._most and len(self._sizes) > 1:
             oldest = min(self._sizes)
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._folder, records.segment_name(oldest)))
-            gone += self._sizes.pop(oldest)
+            dropped = self._sizes.pop(oldest)
+            gone += dropped
+            self._size -= dropped
         if gone:
             self.write(at, _note(at, f"the oldest {gone} bytes of this log were dropped: it may hold {self._most}"))
         return gone > 0

@@ -25,7 +25,7 @@ from controlroom.node.runner import agent_process, environment
 from controlroom.node.runner.agent_input import AgentInput, speakable
 from controlroom.node.runner.control import Caller, ControlSocket
 from controlroom.node.runner.pane import Pane
-from controlroom.node.runner.recorder import Recorder
+from controlroom.node.runner.recorder import DONE_WITH, Recorder
 from controlroom.node.signals import signal_pipe
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
@@ -113,10 +113,17 @@ class AgentRun:
 
     def run(self) -> None:
         """Run until the agent and all its processes are gone, and the last word about them is written."""
+        wakes_at = time.monotonic()
         while not self._finished:
-            for key, mask in self._selector.select(self._pause()):
-                key.data(mask)
+            pause = None if wakes_at == _NEVER else max(0.0, wakes_at - time.monotonic())
+            follows = True
+            for number, (key, mask) in enumerate(self._selector.select(pause)):
+                follows = key.data(mask) is not DONE_WITH or (follows and number > 0)
+            if not follows and time.monotonic() < wakes_at:
+                continue  # a line of output is no reason to look at everything
             self._due()
+            pause = self._pause()
+            wakes_at = _NEVER if pause is None else time.monotonic() + pause
 
     def _pause(self) -> float | None:
         """Say for how long only the outside can want something."""

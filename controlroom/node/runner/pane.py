@@ -38,6 +38,21 @@ class Pane:
             self._say(f"{_MARKS.get(line.kind, '')}{_drawn(redact(line.text))}")
         self.flush()
 
+    @property
+    def free(self) -> bool:
+        """Say whether nothing waits to be shown, or to be said to be left out."""
+        return not self._waiting and not self._missed
+
+    def show_plain(self, lines: bytes) -> None:
+        """Show lines of printable ASCII, each with its CR LF, while the pane is `free`."""
+        try:
+            taken = os.write(self._end, lines)
+        except BlockingIOError:
+            taken = 0
+        except OSError:  # the pane is gone
+            return
+        self._waiting += lines[taken:]
+
     def miss(self, count: int) -> None:
         """Count lines that will not be shown."""
         self._missed += max(0, count)
@@ -74,6 +89,9 @@ class NoPane(Pane):
         self._end, self._waiting, self._missed = -1, bytearray(), 0
 
     def show(self, lines: list[Line]) -> None:
+        """Show nothing."""
+
+    def show_plain(self, lines: bytes) -> None:
         """Show nothing."""
 
 

@@ -4,9 +4,11 @@ Read by the runner, which must stay small.
 """
 
 import os
+import re
 import selectors
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from controlroom.meter.speech import Line, record_lines, speak
@@ -16,12 +18,17 @@ from controlroom.node.runner.pane import Pane
 from controlroom.wire import records
 from controlroom.wire.lines import PeerError, from_line
 
+DONE_WITH = "done with"
+"""What a reader gives when nothing follows from what it has read."""
+
 READ_BYTES = 8_192
 """Bytes taken from a pipe at once: short lines make thousands of objects of it, whose memory is never given back."""
 PARTIAL_SECONDS = 1.0
 """Seconds after which a line without its end is logged as far as it goes."""
 _SHOWN = 100
 """Records of one batch that are rendered; the log holds them all."""
+_PLAIN = re.compile(rb"(?!.*sk-)(?:[ -~]*\n){1,%d}" % _SHOWN, re.DOTALL)
+"""Whole lines that go to the log and to a terminal as they are: without anything that looks like a key."""
 _LAST_READS = 32_768
 _PULSE = "thinking_tokens"
 """An event for every few tokens that Claude thinks: a count and nothing else, and far the most of them."""
@@ -52,7 +59,7 @@ class Recorder:
     def listen(self, end: int, stream: bytes) -> None:
         """Read a pipe until its end. Stream `records.EVENT`: lines that are events are heard, others are output."""
         self._cutters[end] = (stream, LineCutter(EVENT_LINE if stream == records.EVENT else records.MAX_BODY))
-        self._selector.register(end, selectors.EVENT_READ, lambda _mask: self._read(end))
+        self._selector.register(end, selectors.EVENT_READ, partial(self._readable, end))
 
     def note(self, words: str) -> None:
         """Log something the runner says, in one line."""
@@ -96,14 +103,40 @@ class Recorder:
             self._keep(stream, cutter.flush(final=True))
             self._close(end)
 
-    def _read(self, end: int) -> bool:
-        """Take what the agent has written. False: nothing more will come, or nothing now."""
+    def _readable(self, end: int, _mask: int = 0) -> str:
+        """Take what the agent has written. `DONE_WITH`: only plain lines, which are logged and shown.
+
+        Whole lines of printable ASCII that are no events are what most agents write most often. What goes for them goes
+        for them on the long way, too; here they are spared the most of it.
+        """
         try:
             data = os.read(end, READ_BYTES)
         except BlockingIOError:
-            return False
+            return DONE_WITH
         except OSError:
             data = b""
+        stream, cutter = self._cutters[end]
+        if stream == records.EVENT or cutter.holding or not self.pane.free or not _PLAIN.fullmatch(data):
+            self._take(end, data)
+            return ""
+        now = self._clock()
+        head = b"%013d %s " % (now, stream)
+        self.log.add(now, head + data[:-1].replace(b"\n", b"\n" + head) + b"\n")
+        if stream == records.ERR and (told := data.strip()):
+            self._complaint = told[told.rfind(b"\n") + 1 :]
+        self.pane.show_plain(data.replace(b"\n", b"\r\n"))
+        return DONE_WITH
+
+    def _read(self, end: int) -> bool:
+        """Take what the agent has written. False: nothing more will come, or nothing now."""
+        try:
+            return self._take(end, os.read(end, READ_BYTES))
+        except BlockingIOError:
+            return False
+        except OSError:
+            return self._take(end, b"")
+
+    def _take(self, end: int, data: bytes) -> bool:
         stream, cutter = self._cutters[end]
         if not data:
             self._keep(stream, cutter.flush(final=True))
@@ -145,8 +178,7 @@ class Recorder:
         if not kept:
             return
         now = self._clock()
-        self.log.write(now, b"".join([packed(now, stream, piece) for stream, piece in kept]))
-        self.log.trim(now)
+        self.log.add(now, b"".join([packed(now, stream, piece) for stream, piece in kept]))
         self._show(kept, iter(events))
 
     def _show(self, kept: list[tuple[bytes, Piece]], events: Iterator[dict[str, Any]]) -> None:

@@ -1,0 +1,89 @@
+"""What a runner costs at 2 lines a second, beside a bare Python tee: `python -m tests.benchmarks.runner_cpu [SECONDS]`.
+
+Linux only. Both get the same lines at the same time and write them to a file and a terminal; the tee does nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from controlroom.wire.spec import AgentSpec
+from tests.benchmarks.runner_size import sizes
+from tests.benchmarks.table import print_table
+from tests.lab.waiting import wait_for
+from tests.node.agent_under_test import Agent
+
+WRITES = 'while :; do echo "compiling module number 17 of 4711: 3 warnings, no errors so far in this"; sleep 0.5; done'
+TEE = """
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+while data := os.read(0, 65536):
+    os.write(file, data)
+    os.write(1, data)
+"""
+MOST = 3.0
+
+
+def cpu_ms(pid: int) -> float:
+    """Milliseconds that the one thread of a process has been on a processor."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+
+
+def terminal(stack: ExitStack) -> int:
+    """A terminal that somebody reads."""
+    ours, theirs = pty.openpty()
+    threading.Thread(target=_drain, args=(ours,), daemon=True).start()
+    stack.callback(os.close, theirs)
+    return theirs
+
+
+def _drain(end: int) -> None:
+    try:
+        while os.read(end, 65_536):
+            pass
+    except OSError:
+        pass
+
+
+def measure(seconds: float, folder: Path) -> None:
+    """Let both run side by side, and look twice."""
+    with ExitStack() as stack:
+        source = subprocess.Popen(["sh", "-c", WRITES], stdout=subprocess.PIPE, start_new_session=True)
+        argv = [sys.executable, "-I", "-S", "-c", TEE, str(folder / "tee.log")]
+        tee = subprocess.Popen(argv, stdin=source.stdout, stdout=terminal(stack))
+        agent = Agent(folder / "agent", AgentSpec(kind="command", command=("sh", "-c", WRITES)))
+        agent.start(stdout=terminal(stack))
+        for process in (source, tee):
+            stack.callback(process.wait, 20)
+            stack.callback(process.kill)
+        stack.callback(agent.close)
+        stack.callback(agent.ask, do="end")
+        wait_for(lambda: len(agent.lines("o")) >= 4 and (folder / "tee.log").stat().st_size > 400, 60)
+        pids = (tee.pid, agent.process.pid)
+        before, lines = [cpu_ms(pid) for pid in pids], len(agent.lines("o"))
+        time.sleep(seconds)
+        bare, runner = (cpu_ms(pid) - used for pid, used in zip(pids, before, strict=True))
+        lines = len(agent.lines("o")) - lines
+        rss = sizes(agent.process.pid)[0] / 1024
+    print_table(
+        f"{lines} lines in {seconds:g} s",
+        [
+            ("bare tee", f"{bare / lines:.3f} ms a line", ""),
+            ("runner", f"{runner / lines:.3f} ms a line", ""),
+            ("runner to tee", f"{runner / bare:.1f}", f"≤ {MOST:g}"),
+            ("RSS of the runner", f"{rss:.1f} MB", "≤ 18 MB"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="cr-") as directory:
+        measure(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0, Path(directory))
