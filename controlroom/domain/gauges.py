@@ -93,6 +93,8 @@ class Headroom:
     """Where the operator wants it to end, below `limit`; None: at the limit."""
     shares: Mapping[str, int] = field(default_factory=dict)
     """Who used how much of it, by agent id, per mille of what is used."""
+    disputed: tuple[str, ...] = ()
+    """Hosts that contradict each other about it, by name: the strictest of the plausible readings is shown."""
 
     @property
     def key(self) -> str:

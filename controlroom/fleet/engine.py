@@ -388,6 +388,7 @@ class Engine:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
         self.claims.left(host)
+        self.headroom.left(host)
         self._books.observed(host, Fleet(), complete=True)
 
     def send(self, host: str, message: ToNode) -> bool:

@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 
 from controlroom.domain.display import limit_rows as limits
 from controlroom.domain.gauges import Headroom
+from controlroom.domain.limits.disputes import MOST, Verdict, heard, verdicts
 from controlroom.domain.limits.headroom import (
     DAY,
     HOUR,
-    MOST_READINGS,
     Reading,
     believable,
     lasting,
     model_of,
     per_mille,
-    taken,
     unread,
     window_gauge,
     window_name,
@@ -40,24 +39,22 @@ readings = st.builds(
 )
 
 
-@given(
-    st.lists(readings, max_size=30).flatmap(lambda all_: st.tuples(st.just(all_), st.permutations(all_ + all_[::2])))
-)
-def test_order_and_replay_change_nothing(case: tuple[list[Reading], list[Reading]]) -> None:
-    once, shuffled = case
-    together = taken({}, once)
-    one_by_one: dict[tuple[str, str], Reading] = {}
-    for reading in shuffled:
-        one_by_one = dict(taken(one_by_one, [reading]))
-    assert one_by_one == together
-    assert lasting(one_by_one, NOW) == lasting(together, NOW)
-    for key, kept in together.items():
-        assert kept.at == max(reading.at for reading in once if reading.key == key)
+def counted(*new: Reading, now: int = NOW) -> dict[str, Reading]:
+    """What counts of each window of ann's that one host speaks of."""
+    return {window: one.reading for (_, window), one in verdicts({"vm1": heard({}, new)}, now).items()}
+
+
+@given(st.lists(readings, max_size=30))
+def test_replay_changes_nothing(all_: list[Reading]) -> None:
+    in_order = sorted(all_, key=lambda reading: reading.at)
+    once = heard({}, in_order)
+    assert heard(once, in_order[-1:]) == once
+    assert verdicts({"vm1": once, "vm2": once}, NOW).keys() == verdicts({"vm1": once}, NOW).keys()
 
 
 @given(st.lists(readings, max_size=30), st.integers(NOW - DAY, NOW + 40 * DAY))
 def test_what_lasts_has_not_ended(all_: list[Reading], now: int) -> None:
-    for reading in lasting(taken({}, all_), now):
+    for reading in lasting({reading.key: reading for reading in all_}, now):
         assert reading.ends > now
         gauge = window_gauge(reading, None, {})
         assert gauge.used is None or gauge.used >= 0
@@ -65,21 +62,23 @@ def test_what_lasts_has_not_ended(all_: list[Reading], now: int) -> None:
 
 def test_a_window_that_a_new_reading_lacks_stays_as_it_was() -> None:
     first = [Reading(ANN, "five_hour", NOW, 30.0), Reading(ANN, "seven_day", NOW, 60.0)]
-    after = taken(taken({}, first), [Reading(ANN, "seven_day", NOW + 1, 61.0)])
-    assert [(one.window, one.percent) for one in lasting(after, NOW + 2)] == [("five_hour", 30.0), ("seven_day", 61.0)]
+    after = counted(*first, Reading(ANN, "seven_day", NOW + 1, 61.0))
+    assert {window: one.percent for window, one in after.items()} == {"five_hour": 30.0, "seven_day": 61.0}
 
 
 def test_a_window_that_began_anew_is_gone_and_an_older_reading_does_not_bring_it_back() -> None:
-    over = taken({}, [Reading(ANN, "five_hour", NOW, 90.0, NOW + HOUR)])
-    assert lasting(over, NOW + HOUR) == []
-    again = taken(over, [Reading(ANN, "five_hour", NOW - 1, 80.0, NOW + 2 * HOUR)])
-    assert lasting(again, NOW + HOUR) == []
-    assert len(lasting(over, NOW + HOUR - 1)) == 1
+    over = Reading(ANN, "five_hour", NOW, 90.0, NOW + HOUR)
+    assert counted(over, now=NOW + HOUR) == {}
+    assert counted(over, Reading(ANN, "five_hour", NOW - 1, 80.0, NOW + 2 * HOUR), now=NOW + HOUR) == {}
+    assert counted(over, now=NOW + HOUR - 1) == {"five_hour": over}
+    anew = Reading(ANN, "five_hour", NOW + HOUR, 3.0, NOW + 6 * HOUR)
+    assert counted(over, anew, now=NOW + HOUR) == {"five_hour": anew}
+    assert counted(over, anew, over, now=NOW + HOUR) == {"five_hour": anew}
 
 
 def test_a_reading_without_an_end_counts_as_long_as_its_window_is() -> None:
-    kept = taken({}, [Reading(ANN, "five_hour", NOW, 10.0), Reading(ANN, "seven_day", NOW, 10.0)])
-    assert [one.window for one in lasting(kept, NOW + 5 * HOUR)] == ["seven_day"]
+    kept = [Reading(ANN, "five_hour", NOW, 10.0), Reading(ANN, "seven_day", NOW, 10.0)]
+    assert list(counted(*kept, now=NOW + 5 * HOUR)) == ["seven_day"]
 
 
 @pytest.mark.parametrize("resets", [-1, NOW + 7 * HOUR, 10**17])
@@ -94,10 +93,64 @@ def test_what_lets_nothing_through_is_used_up_whatever_else_is_said() -> None:
     assert Reading(ANN, "seven_day", NOW).used is None
 
 
+# --------------------------------------------------------------------------- several hosts, one of which may lie
+
+
+def said(percent: float | None, at: int, resets: int = NOW + 4 * HOUR, *, rejected: bool = False) -> Reading:
+    return Reading(ANN, "five_hour", at, percent, resets, rejected)
+
+
+def verdict(now: int = NOW + 10, **hosts: list[Reading]) -> Verdict:
+    """What counts of ann's window after hosts have said these, each in its own order."""
+    return verdicts({host: heard({}, new) for host, new in hosts.items()}, now)[ANN, "five_hour"]
+
+
+def test_within_a_window_use_never_falls_whoever_says_so() -> None:
+    assert verdict(vm1=[said(60, NOW), said(0, NOW + 1)]).reading.used == 60
+    assert verdict(vm1=[said(60, NOW)], vm2=[said(0, NOW + 1)]) == Verdict(said(60, NOW), ("vm1", "vm2"))
+    assert verdict(vm1=[said(None, NOW, rejected=True)], vm2=[said(3, NOW + 1)]).reading.used == 100
+
+
+def test_a_host_that_says_again_what_it_knows_contradicts_nobody() -> None:
+    old = [said(20, NOW - 3), said(20, NOW + 5)]
+    assert verdict(vm1=[said(60, NOW)], vm2=old) == Verdict(said(60, NOW))
+    assert verdict(vm1=[said(60, NOW)], vm2=[said(59, NOW + 1)]) == Verdict(said(60, NOW)), "they round"
+
+
+def test_of_two_that_contradict_each_other_the_stricter_counts() -> None:
+    lie = said(100, NOW + 1)
+    assert verdict(vm1=[said(20, NOW), said(21, NOW + 2)], vm2=[lie]) == Verdict(lie, ("vm1", "vm2"))
+
+
+def test_who_is_contradicted_by_most_does_not_count() -> None:
+    lie = said(100, NOW + 1)
+    told = verdict(vm1=[said(20, NOW), said(21, NOW + 2)], vm2=[lie], vm3=[said(22, NOW + 3)])
+    assert told == Verdict(said(22, NOW + 3), ("vm1", "vm2", "vm3"))
+    nothing = verdict(vm1=[said(60, NOW)], vm2=[said(0, NOW + 1)], vm3=[said(61, NOW + 2)])
+    assert nothing.reading.used == 61
+
+
+def test_a_window_does_not_end_later_than_it_did() -> None:
+    lie = said(0, NOW + 1, NOW + 5 * HOUR)
+    assert verdict(vm1=[said(60, NOW)], vm2=[lie]) == Verdict(said(60, NOW), ("vm1", "vm2"))
+    assert verdict(vm1=[said(60, NOW), lie]).reading == said(60, NOW)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["vm1", "vm2", "vm3"]), st.integers(0, 100)), min_size=1, max_size=12))
+def test_what_counts_was_said_and_no_single_host_lowers_what_two_have_said(told: list[tuple[str, int]]) -> None:
+    by_host: dict[str, list[Reading]] = {}
+    for at, (host, percent) in enumerate(told):
+        by_host.setdefault(host, []).append(said(percent, NOW + at))
+    found = verdict(NOW + 20, **by_host)
+    assert found.reading in [one for readings in by_host.values() for one in readings]
+    peaks = sorted(max(one.used or 0 for one in readings) for readings in by_host.values())
+    assert (found.reading.used or 0) >= (peaks[-2] if len(peaks) > 2 else peaks[-1])
+
+
 def test_hosts_cannot_fill_the_memory_with_windows() -> None:
-    kept = taken({}, [Reading(ANN, f"w{number}", NOW + number, 1.0) for number in range(2 * MOST_READINGS)])
-    assert len(kept) == MOST_READINGS
-    assert (ANN, f"w{2 * MOST_READINGS - 1}") in kept
+    kept = heard({}, [Reading(ANN, f"w{number}", NOW + number, 1.0) for number in range(2 * MOST)])
+    assert len(kept) == MOST
+    assert (ANN, f"w{2 * MOST - 1}") in kept
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.domain.display.limit_rows import record
 from controlroom.domain.gauges import Headroom
+from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.limits.headroom import DAY, HOUR
 from controlroom.fleet.hosts.limits_seen import read_limits
 from controlroom.fleet.hosts.translate import Setting
@@ -109,7 +111,7 @@ async def test_an_agent_that_now_has_a_key_waits_for_no_reading(here: Room, host
     hosts[1].agents["a1"] = replace(hosts[1].agents["a1"], billing="api")
     for channel in tuple(hosts[1].channels):
         hosts[1].tell_all(channel)
-    await here.until(lambda: here.agent("vm2/a1").billing == "api")
+    await here.until(lambda: here.agent("vm2/a1").billing != "plan")
     hosts[0].limits(five_hours(5), account="bob")
     await here.until(lambda: list(gauges(here)) == ["bob 5 h"])
 
@@ -206,3 +208,24 @@ def test_times_of_a_clock_that_runs_ahead_are_not_in_the_future() -> None:
     login = read_limits(LimitsSeen("a1", 1, ANN, "", (far,)), SETTING)
     assert login is not None
     assert [(reading.at, reading.resets) for reading in login.readings] == [(NOON, 0)]
+
+
+async def test_a_host_that_lies_about_a_shared_login_neither_lifts_nor_moves_its_window(
+    here: Room, hosts: tuple[OnPlan, OnPlan]
+) -> None:
+    honest, liar = hosts[0], OnPlan("vm3", 1)
+    here.hosts["vm3"] = liar
+    assert (await here.order(AddHost("vm3", "ann@vm3"))).outcome == "done"
+    await here.up("vm3")
+    honest.limits(five_hours(60.0, NOON - 2))
+    await here.until(lambda: gauges(here).get(f"{ANN} 5 h"))
+    liar.limits(five_hours(0.0, NOON, NOON + 300 * 86_400_000))
+    await here.until(lambda: gauges(here)[f"{ANN} 5 h"].disputed)
+    shown = gauges(here)[f"{ANN} 5 h"]
+    assert (shown.used, shown.resets, shown.disputed) == (60, NOON + HOUR, ("vm1", "vm3"))
+    alarm = here.engine.fleet.alarms[f"disputed {ANN} 5 h"]
+    assert "5 h cannot be as vm1 and vm3 say" in alarm.text
+    assert record(shown)["disputed_by"] == ["vm1", "vm3"]
+    assert (await here.order(RemoveHost("vm3"))).outcome == "done"
+    await here.until(lambda: not gauges(here)[f"{ANN} 5 h"].disputed)
+    assert f"disputed {ANN} 5 h" not in here.engine.fleet.alarms

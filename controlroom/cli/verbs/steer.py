@@ -35,7 +35,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "reassign",
         "steer",
-        "AGENT (--task TEXT | --task-file F | --host H) [--continue]",
+        "AGENT (--task TEXT | --task-file F | --host H) [--continue] [--trust-host]",
         "Give an agent a new task, or another host; the old run is ended first.",
         "It stays in its folder and begins a new Claude session, or goes on in the old one with --continue. "
         "Earlier logs stay: controlroom logs AGENT --epoch E. With --host it moves: proved gone here, it starts there "

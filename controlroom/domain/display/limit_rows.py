@@ -59,7 +59,7 @@ def row(one: Headroom, now: int, clock: Clock) -> LimitRow:
         _amount(left(one), one.kind),
         clock(one.resets) if one.resets else "",
         age(now - one.at) if one.at else "",
-        one.source,
+        f"{one.source}, disputed" if one.disputed else one.source,
         _who(one.shares),
     )
 
@@ -100,5 +100,6 @@ def record(one: Headroom) -> dict[str, Any]:
         "read_at": iso(one.at),
         "source": one.source,
         "measured": one.measured,
+        "disputed_by": list(one.disputed),
         "shares": {agent: share / 1000 for agent, share in one.shares.items()},
     }

@@ -1,10 +1,10 @@
 """What limits leave, from readings: pure arithmetic on what was read, when, and until when it holds.
 
-A plan's windows are readings of somebody else's count, so the newest counts, a window that a new reading lacks stays
-as it was, and one is gone once it has begun anew: what is used of it then, nobody knows. Times are UTC milliseconds.
+A plan's windows are readings of somebody else's count (`disputes`: which of them counts). One is gone once it has begun
+anew: what is used of it then, nobody knows. Times are UTC milliseconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from controlroom.domain.gauges import Headroom
@@ -17,9 +17,6 @@ _LONGEST = 40 * DAY
 """How far ahead a window of unknown length may begin anew: a month, and a little."""
 _KEPT = DAY
 """How long a reading of unknown length counts when nobody says when its window begins anew."""
-
-MOST_READINGS = 1_000
-"""Windows of all logins at most; nobody has so many."""
 
 OVERAGE = "overage"
 """The window of what a plan does not cover: billed, when its owner has allowed that."""
@@ -101,35 +98,16 @@ def believable(reading: Reading, now: int) -> Reading:
     return reading if 0 <= reading.resets <= furthest else replace(reading, resets=0)
 
 
-def taken(readings: Readings, new: Iterable[Reading]) -> Readings:
-    """Give the readings with new ones among them, in whatever order and however often these come.
-
-    One that has ended stays, so that an older one cannot come back in its place; `lasting` leaves it out.
-    """
-    kept = dict(readings)
-    for reading in new:
-        old = kept.get(reading.key)
-        if old is None or _rank(reading) > _rank(old):
-            kept[reading.key] = reading
-    if len(kept) > MOST_READINGS:
-        newest = sorted(kept.values(), key=lambda reading: (reading.at, reading.key))[-MOST_READINGS:]
-        return {reading.key: reading for reading in newest}
-    return kept
-
-
 def lasting(readings: Readings, now: int) -> list[Reading]:
     """Give those that still count, by account, the shortest window first."""
     kept = [reading for reading in readings.values() if reading.ends > now]
     return sorted(kept, key=lambda reading: (reading.account, length(reading.window) or _LONGEST, reading.window))
 
 
-def _rank(reading: Reading) -> tuple[object, ...]:
-    """Newest counts; of two of one moment always the same one, the worse."""
-    return reading.at, reading.rejected, reading.in_use, reading.percent or 0.0, reading.resets, reading.source
-
-
-def window_gauge(reading: Reading, buffer: int | None, shares: Mapping[str, int]) -> Headroom:
-    """Make a gauge of a reading. `buffer`: where the operator wants it to end, in per cent."""
+def window_gauge(
+    reading: Reading, buffer: int | None, shares: Mapping[str, int], disputed: tuple[str, ...] = ()
+) -> Headroom:
+    """Make a gauge of a reading. `buffer`: the operator's own end, in per cent; `disputed`: by which hosts."""
     return Headroom(
         account=reading.account,
         name=window_name(reading.window),
@@ -141,6 +119,7 @@ def window_gauge(reading: Reading, buffer: int | None, shares: Mapping[str, int]
         at=reading.at,
         buffer=buffer,
         shares=shares,
+        disputed=disputed,
     )
 
 

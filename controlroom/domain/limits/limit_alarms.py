@@ -31,7 +31,19 @@ def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, c
         if text:
             same = before is not None and (before.text, before.level) == (text, level)
             found[name] = before if same and before else Alarm(text, level, before.since if before else now)
+        if one.disputed:
+            name = f"disputed {one.key}"
+            alarm = Alarm(_disputed(one), "warning", known[name].since if name in known else now)
+            found[name] = alarm
     return found
+
+
+def _disputed(one: Headroom) -> str:
+    """Say that hosts contradict each other about a window."""
+    return (
+        f"{one.account}: {one.name} cannot be as {' and '.join(one.disputed)} say, one of them is wrong: the strictest "
+        "plausible reading counts. What a host says counts no more once it is out: controlroom host remove HOST"
+    )
 
 
 def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) -> dict[str, Alarm]:

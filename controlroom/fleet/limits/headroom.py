@@ -13,14 +13,13 @@ from typing import Protocol
 from controlroom.domain import events
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.limits.buckets import buffer_of
+from controlroom.domain.limits.disputes import Sayings, Verdict, heard, verdicts
 from controlroom.domain.limits.headroom import (
     HOUR,
     Reading,
-    Readings,
     lasting,
     model_of,
     per_mille,
-    taken,
     unread,
     window_gauge,
 )
@@ -82,7 +81,8 @@ class HeadroomDesk:
     def __init__(self, room: Room, ledger: Ledger, rules: LimitRules, api: ApiTable) -> None:
         self._room, self._ledger, self._rules = room, ledger, rules
         self._api = ApiLimits(room, ledger, rules, api, self.stir)
-        self._readings: Readings = {}
+        self._said: dict[str, Sayings] = {}
+        """By host: what it says of the windows of logins."""
         self._logins: dict[str, str] = {}
         """Agent id -> account."""
         self._shares: dict[tuple[str, str], tuple[int, Mapping[str, int]]] = {}
@@ -116,7 +116,13 @@ class HeadroomDesk:
     def heard(self, login: LoginSeen) -> None:
         """A host says how far the windows of an agent's login are used."""
         self._logins[login.agent] = login.account
-        self._readings = taken(self._readings, login.readings)
+        host = login.agent.partition("/")[0]
+        self._said[host] = heard(self._said.get(host, {}), login.readings)
+        self.stir()
+
+    def left(self, host: str) -> None:
+        """A host is no longer in the room: what it said counts no more."""
+        self._said.pop(host, None)
         self.stir()
 
     def used(self, host: str, used: Used) -> None:
@@ -136,9 +142,10 @@ class HeadroomDesk:
     async def _tell(self) -> float:
         """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
         now = self._room.clock()
-        gauges = [*(await self._windows(now)), *(await self._api.gauges(now))]
+        found = verdicts(self._said, now)
+        gauges = [*(await self._windows(found, now)), *(await self._api.gauges(now))]
         self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
-        over = billed(lasting(self._readings, now), self._alarms, now)
+        over = billed((one.reading for one in found.values()), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
         ends = min((one.resets for one in gauges if one.kind == "window" and one.resets > now), default=now + HOUR)
@@ -153,14 +160,16 @@ class HeadroomDesk:
 
     # ----------------------------------------------------------------------- windows of plans
 
-    async def _windows(self, now: int) -> list[Headroom]:
-        readings = [one for one in lasting(self._readings, now) if one.used is not None]
+    async def _windows(self, found: Mapping[tuple[str, str], Verdict], now: int) -> list[Headroom]:
+        known = {key: one.reading for key, one in found.items()}
+        readings = [one for one in lasting(known, now) if one.used is not None]
         await self._share(readings, now)
         gauges = [
             window_gauge(
                 reading,
                 buffer_of(self._rules.windows, reading.window, 100),
                 self._shares.get(reading.key, (0, {}))[1],
+                found[reading.key].hosts,
             )
             for reading in readings
         ]
