@@ -36,6 +36,9 @@ from controlroom.fleet.hosts.orders import (
     InFlight,
     answered,
     looked,
+    open_half,
+    replied,
+    second_half,
     signed,
     target_of,
     to_known,
@@ -210,6 +213,7 @@ class Engine:
         return order.record.op in self._orders and not order.unsure
 
     def _send_order(self, order: InFlight, message: ToNode) -> None:
+        order.sent = message
         if not self.send(order.record.host, message):
             self._conclude(order, Conclusion("refused", f"{order.record.host} cannot be asked: the link is not up"))
             return
@@ -253,8 +257,7 @@ class Engine:
         """A host answers an order; an answer that nobody waits for changes nothing."""
         order = self._orders.get(reply.id)
         if order is not None and order.record.host == host:
-            outcome = reply.outcome if reply.outcome in ("done", "refused") else "unknown"
-            self._conclude(order, Conclusion(outcome, reply.reason))
+            self._conclude(order, replied(order, reply))
         elif order is None:
             self.treasury.replied(host, reply)
 
@@ -338,7 +341,12 @@ class Engine:
         agents = {agent.name: agent for agent in event.agents}
         unsure = [order for order in self._orders.values() if order.unsure and order.record.host == event.host]
         for order in unsure:
-            self._conclude(order, replace(looked(order, self.fleet, agents), looked=True))
+            told = looked(order, self.fleet, agents)
+            if told.half and (again := second_half(order)):
+                order.unsure = False
+                self._send_order(order, again)
+            else:
+                self._conclude(order, replace(told, looked=True))
 
     # ----------------------------------------------------------------------- conclusions and the ledger
 
@@ -350,7 +358,9 @@ class Engine:
         self._reduce(events.Concluded(record.op, order.agent, told.outcome, told.reason, at))
         if told.outcome != "done" and order.before is not None:
             self._reduce(events.AgentsObserved(record.host, (order.before,), at))
-        if record.verb in STARTS and told.outcome == "refused":
+        if shown := open_half(order, told, at):
+            self._reduce(shown)
+        if record.verb in STARTS and (told.half or told.outcome == "refused"):
             self.treasury.never_began((record.host, record.agent, record.epoch))
         self.claims.concluded(record, told.outcome)
         if record.verb == "host take" and told.outcome == "done":

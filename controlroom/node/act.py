@@ -37,6 +37,10 @@ TELL_DEADLINE = 10.0
 """Seconds that a runner may take to answer anything else."""
 
 
+class HalfDone(Exception):
+    """Why a new run does not begin, though the one before it has been ended for it."""
+
+
 class Actor:
     """Does what home asks, for the room that owns this host."""
 
@@ -59,6 +63,8 @@ class Actor:
             return Reply(wanted.id, "refused" if reason else "done", reason)
         except (Refusal, Refused) as refusal:
             return Reply(wanted.id, "refused", str(refusal))
+        except HalfDone as half:
+            return Reply(wanted.id, "half", str(half))
         except (NoAnswer, OSError, RuntimeError, ValueError) as error:
             return Reply(wanted.id, "unknown", str(error) or type(error).__name__)
 
@@ -89,14 +95,19 @@ class Actor:
             return
         if known and known[0].epoch > wanted.epoch:
             raise Refusal(f"{wanted.name} is already at epoch {known[0].epoch}; {wanted.epoch} is an old one")
+        ended = 0
         for entry in known:
             if is_live(_status(entry)):
                 if entry.epoch != wanted.replaces:
                     raise Refusal(f"{wanted.name} is running here (epoch {entry.epoch}): kill or reassign it")
                 await self._end(entry, "reassigned")
+                ended = entry.epoch
             elif left := await self._left_of(entry):
                 await self._swept(entry, f"killed: {left} had been left behind")
-        await self._spawner.start(wanted)
+        try:
+            await self._spawner.start(wanted)
+        except Refusal as refusal:
+            raise HalfDone(str(refusal)) if ended else refusal from None
 
     async def _kill(self, wanted: Kill) -> None:
         await self._end(self._entry(wanted.name, wanted.epoch), wanted.why[:_WHY])

@@ -191,7 +191,11 @@ class Pong:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a request. `outcome`: `done`, `refused` (nothing changed) or `unknown` (look again)."""
+    """What became of a request.
+
+    `outcome`: `done`, `refused` (nothing changed), `half` (the old run was ended, the new one does not begin) or
+    `unknown` (look again).
+    """
 
     id: int
     outcome: str

@@ -112,6 +112,73 @@ async def test_a_reassignment_that_failed_shows_the_old_run_again(silent: bool) 
         assert (agent.epoch, agent.state, agent.task) == (1, State.WORKING, "old")
 
 
+class HalfWay(ScriptedHost):
+    """Ends the old run for a new one, and is lost before that begins, `times` over; or says that it cannot begin."""
+
+    def __init__(self, times: int, says: str = "") -> None:
+        super().__init__("vm1")
+        self.times, self.says = times, says
+        self.agents["a1"] = seen("a1", task="old", started=NOON - 1)
+
+    def order(self, channel: scripted.ScriptedChannel, message: wire.ToNode) -> None:
+        if not isinstance(message, wire.Spawn) or self.times == 0:
+            super().order(channel, message)
+            return
+        self.times -= 1
+        self.agents["a1"] = replace(self.agents["a1"], state="done", detail="killed: reassigned", ended=NOON)
+        if self.says:
+            self.show()
+            channel.say(wire.Reply(message.id, self.says, "the disk of vm1 is full"))
+        else:
+            channel.cut()
+
+
+async def test_the_second_half_of_a_reassignment_is_asked_for_again_when_its_host_is_back() -> None:
+    host = HalfWay(2)
+    async with room(host) as here:
+        assert (await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))).outcome == "done"
+        spawns = [order for order in scripted.orders(host) if isinstance(order, wire.Spawn)]
+        assert [(one.epoch, one.task, one.replaces) for one in spawns] == [(2, "new", 1), (2, "new", 0), (2, "new", 0)]
+        assert here.agent("vm1/a1").epoch == 2
+        assert not here.engine.fleet.alarms
+
+
+@pytest.mark.parametrize(
+    ("times", "says", "why"), [(9, "", "vm1 did not get to it"), (1, "half", "the disk of vm1 is full")]
+)
+async def test_a_reassignment_that_stays_half_done_says_what_was_done(times: int, says: str, why: str) -> None:
+    host = HalfWay(times, says)
+    async with room(host) as here:
+        told = await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))
+        assert told.outcome == "unknown", "refused would say that nothing has changed"
+        assert told.reason.startswith(f"vm1/a1 has ended for its new run (epoch 2), which did not begin: {why}")
+        assert told.reason.endswith("To begin it: controlroom reassign vm1/a1 --task TEXT")
+        await here.up()
+        agent = here.agent("vm1/a1")
+        assert (agent.epoch, agent.state, agent.pending) == (1, State.DONE, None)
+        assert here.engine.fleet.alarms["open vm1/a1"].text == told.reason
+        host.times = 0
+        assert (await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))).outcome == "done"
+        assert "open vm1/a1" not in here.engine.fleet.alarms
+
+
+async def test_an_engine_that_comes_back_to_a_half_done_reassignment_says_so() -> None:
+    host = HalfWay(1)
+    async with room(host) as here:
+        host.reachable = False
+        asked = await here.engine.submit(intents.ReassignAgent("vm1/a1", 1, "new"), "ann")
+        await here.until(lambda: host.times == 0)
+        await here.until(lambda: here.link("vm1") is LinkState.LOST)
+    assert asked.answer is not None
+    host.reachable = True
+    async with room(host) as here:
+        await here.engine.wait_idle()
+        (line,) = [line for line in here.ledger.audit() if line.verb == "reassign"]
+        assert line.outcome == "unknown"
+        assert "vm1/a1 has ended for its new run (epoch 2), which did not begin" in line.reason
+        assert "open vm1/a1" in here.engine.fleet.alarms
+
+
 @pytest.mark.parametrize("silent", [False, True])
 async def test_a_start_that_was_refused_shows_the_run_before_it_again(silent: bool) -> None:
     host = scripted.Unwilling()

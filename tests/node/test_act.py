@@ -102,6 +102,28 @@ def test_a_running_agent_is_not_spawned_over_unless_it_is_replaced(node: NodeCli
     assert (first["state"], first["detail"]) == ("done", "killed: reassigned")
 
 
+def test_a_run_that_was_ended_for_one_that_does_not_begin_is_not_said_to_be_refused(
+    node: NodeClient, home: World
+) -> None:
+    assert node.spawn("one", 1, "sleep", "600").outcome == "done"
+    node.wait_agent("one", lambda seen: seen.pid and seen.state == "working")
+    in_the_way = state_folder(home.home) / "agents" / "one.2"
+    in_the_way.write_text("a file")
+    reply = node.spawn("one", 2, "sleep", "600", replaces=1)
+    assert reply.outcome == "half", "refused would say that nothing has changed"
+    assert not of_tag("one", 1)
+    in_the_way.unlink()
+    assert node.spawn("one", 2, "sleep", "600").outcome == "done"
+
+
+@pytest.mark.parametrize("session", ["--dangerously-skip-permissions", "-x", "a b", "../x", "s" * 101])
+def test_what_cannot_be_a_session_is_resumed_nowhere(node: NodeClient, session: str) -> None:
+    """It is put behind `--resume`, whose value may be left out: what looks like an option would be one."""
+    reply = node.ask(lambda number: Spawn(number, "one", 1, AgentSpec(resume=session), "go on"))
+    assert reply.outcome == "refused"
+    assert "cannot be the id of a Claude session" in reply.reason
+
+
 def test_two_rooms_ends_spawn_one_name_and_one_agent_comes_up(node: NodeClient) -> None:
     with NodeClient() as other:
         other.greet()

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from controlroom.domain.events import Event, Ordered
+from controlroom.domain.events import Alarmed, Event, Ordered
+from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import (
     AddHost,
     ForgetOn,
@@ -30,6 +31,7 @@ from controlroom.domain.intents import (
 from controlroom.domain.model import Agent, Fleet
 from controlroom.fleet.books import ledger
 from controlroom.fleet.hosts.translate import NodeEffect, short
+from controlroom.wire.messages import Reply, Spawn, ToNode
 
 if TYPE_CHECKING:
     from controlroom.fleet.hosts.link import HostLink
@@ -42,6 +44,9 @@ STARTS = frozenset({"spawn", "reassign", "resume"})
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
+
+TRIES = 3
+"""How often the second half of an order is asked for again."""
 
 SHOWN_TASK = 200
 """Characters of a task that the ledger keeps."""
@@ -56,6 +61,8 @@ class Conclusion:
 
     outcome: str
     reason: str = ""
+    half: bool = False
+    """Of an order to end a run and begin another: the first half was done, and the second for certain was not."""
     looked: bool = field(default=False, compare=False)
     """Its host did not say so: it was seen there, after the link was lost."""
 
@@ -82,6 +89,10 @@ class InFlight:
     """The question that it answers, when it does."""
     unsure: bool = False
     """Its link was lost, or the engine ended: only looking can tell."""
+    sent: ToNode | None = None
+    """What its host was sent, while the engine that sent it lives."""
+    tries: int = 0
+    """How often its second half was asked for again."""
     before: Agent | None = field(default=None)
     """What the host says of the run before the one that is to begin: true again if that does not begin."""
 
@@ -145,6 +156,14 @@ def to_known(effect: SpawnOn, at: int) -> ledger.KnownAgent:
     )
 
 
+def replied(order: InFlight, reply: Reply) -> Conclusion:
+    """Say what became of an order by its host's answer."""
+    again = order.tries and reply.outcome == "refused"
+    if (reply.outcome == "half" or again) and order.record.verb in STARTS:
+        return half_done(order, reply.reason)
+    return Conclusion(reply.outcome if reply.outcome in ("done", "refused") else "unknown", reply.reason)
+
+
 def looked(order: InFlight, fleet: Fleet, agents: Mapping[str, Agent]) -> Conclusion:
     """Say what became of an order, from what its host has now (`agents` by name; it has no others)."""
     record = order.record
@@ -164,7 +183,42 @@ def _looked_for_start(order: InFlight, seen: Agent | None) -> Conclusion:
     record = order.record
     if seen is not None and seen.epoch >= record.epoch:
         return Conclusion("done")
+    if is_half_done(order, seen):
+        return half_done(order, f"{record.host} did not get to it before the link was lost")
+    if seen is None and record.verb != "spawn":
+        return Conclusion("unknown", f"{order.agent} is not there any more")
     return Conclusion("refused", f"{record.host} did not get the order before the link was lost: try again")
+
+
+def is_half_done(order: InFlight, seen: Agent | None) -> bool:
+    """Say whether a host has ended the old run for an order, and not begun the new one; `seen`: what it shows."""
+    record = order.record
+    if record.verb != "reassign" or seen is None or seen.epoch >= record.epoch or not seen.has_ended:
+        return False
+    return seen.ended >= record.at or (isinstance(order.sent, Spawn) and order.sent.replaces > 0)
+
+
+def second_half(order: InFlight) -> Spawn | None:
+    """Give what is to be sent again of an order that is half done: the same run, which can begin but once."""
+    if not isinstance(order.sent, Spawn) or order.tries >= TRIES:
+        return None
+    order.tries += 1
+    return replace(order.sent, replaces=0)
+
+
+def half_done(order: InFlight, why: str) -> Conclusion:
+    """Say what was done of an order to end a run and begin another, and how to go on."""
+    new = f"its new run (epoch {order.record.epoch})"
+    words = f"{order.agent} has ended for {new}, which did not begin: {why}. To begin it: controlroom reassign"
+    return Conclusion("unknown", f"{words} {order.agent} --task TEXT", half=True)
+
+
+def open_half(order: InFlight, told: Conclusion, at: int) -> Alarmed | None:
+    """Show an order that is half done until something has begun there, or the agent is forgotten."""
+    about = f"open {order.agent}"
+    if told.half:
+        return Alarmed(about, Alarm(told.reason, "danger", at, order.agent))
+    return Alarmed(about, None) if told.outcome == "done" and order.record.verb in (*STARTS, "forget") else None
 
 
 def _looked_for_gone(order: InFlight) -> Conclusion:

@@ -118,7 +118,7 @@ def _epoch(said: int) -> int:
 
 def to_reply(reply: wire.Reply) -> wire.Reply:
     """Make a host's answer fit to show; an outcome we do not know is `unknown`."""
-    outcome = reply.outcome if reply.outcome in ("done", "refused") else "unknown"
+    outcome = reply.outcome if reply.outcome in ("done", "refused", "half") else "unknown"
     return replace(reply, outcome=outcome, reason=short(reply.reason, QUESTION // 8))
 
 
