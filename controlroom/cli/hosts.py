@@ -95,8 +95,8 @@ def _standing(host: Host) -> int:
 def _facts(host: Host) -> str:
     if host.facts is None:
         return ""
-    tmux = f"tmux {host.facts.tmux}" if host.facts.tmux else "no tmux"
-    return f": {host.facts.platform}, {host.facts.cores} cores, {size(host.facts.memory_total)}, {tmux}"
+    facts = host.facts
+    return f": {facts.platform}, {facts.cores} cores, {size(facts.memory_total)}, {facts.tmux_words}"
 
 
 def show(args: argparse.Namespace, starters: Starters) -> int:

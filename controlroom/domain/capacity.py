@@ -5,9 +5,10 @@ from controlroom.domain.words import size
 
 
 def refusal(fleet: Fleet, host: Host, kind: str) -> str | None:
-    """Say why no agent of `kind` fits on `host`, or None. A host without a memory reading is not refused for it."""
-    if host.facts and not host.facts.tmux:
-        return f"{host.name} has no tmux: install it there (apt-get install tmux), then try again"
+    """Say why no agent of `kind` fits on `host`, or None. A host without a memory reading is not refused for it.
+
+    Whether tmux is there, the host looks up itself when it is to start something.
+    """
     need = fleet.limits.memory_per_agent
     if kind == "command" or not need or host.sample is None:
         return None

@@ -206,6 +206,8 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     check_size("the task", intent.task)
     if reason := capacity.refusal(fleet, target, work.kind):
         raise No(f"{reason}; {agent.id} goes on where it is")
+    if target.facts and target.facts.lacks_tmux:
+        raise No(f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is")
     _Work(fleet, work.kind, target.name, agent.name, work.profile, agent.billing).check()
     start = intents.SpawnOn(
         target.name,

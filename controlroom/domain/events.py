@@ -71,6 +71,15 @@ class HostOwned:
 
 
 @dataclass(frozen=True)
+class TmuxFound:
+    """What tmux is like on a host by now: its version, or why it is not known; neither: there is none."""
+
+    host: str
+    version: str
+    problem: str
+
+
+@dataclass(frozen=True)
 class HostNoticed:
     """A host's node has something to tell its operator."""
 
@@ -211,6 +220,7 @@ Event = (
     | HostMet
     | HostSampled
     | HostOwned
+    | TmuxFound
     | HostNoticed
     | AgentsObserved
     | ForeignObserved

@@ -53,7 +53,7 @@ class HostFacts:
     platform: str
     python: str
     tmux: str
-    """Version; empty: not installed."""
+    """Version; empty: not installed, or not known (`tmux_problem`)."""
     cores: int
     memory_total: int
     machine_id: str
@@ -63,8 +63,22 @@ class HostFacts:
     owned: bool
     """Whether this room may act there. False: another room owns it."""
     owner_epoch: int = 0
+    tmux_problem: str = ""
+    """Why tmux could not be asked for its version."""
     place: str = ""
     """Names the home we act in there, until its machine is started anew; two hosts that show one are the same."""
+
+    @property
+    def lacks_tmux(self) -> bool:
+        """Whether it was looked for there and is missing."""
+        return not self.tmux and not self.tmux_problem
+
+    @property
+    def tmux_words(self) -> str:
+        """Say what tmux is like there."""
+        if self.tmux_problem:
+            return "tmux not known"
+        return f"tmux {self.tmux}" if self.tmux else "no tmux"
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,13 @@ def _host_owned(draft: Draft, event: events.HostOwned) -> None:
         draft.hosts.put(host.name, replace(host, facts=facts))
 
 
+def _tmux_found(draft: Draft, event: events.TmuxFound) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None and host.facts is not None:
+        facts = replace(host.facts, tmux=event.version, tmux_problem=event.problem)
+        draft.hosts.put(host.name, replace(host, facts=facts))
+
+
 def _host_noticed(draft: Draft, event: events.HostNoticed) -> None:
     host = draft.hosts.get(event.host)
     if host is not None:
@@ -312,6 +319,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.HostMet: _host_met,
     events.HostSampled: _host_sampled,
     events.HostOwned: _host_owned,
+    events.TmuxFound: _tmux_found,
     events.HostNoticed: _host_noticed,
     events.AgentsObserved: _agents_observed,
     events.ForeignObserved: _foreign_observed,

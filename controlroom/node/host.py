@@ -12,10 +12,11 @@ import time
 
 from controlroom import __version__
 from controlroom.node.owner import Owner
-from controlroom.wire.messages import Welcome
+from controlroom.wire.messages import TmuxSeen, Welcome
 
 NO_TMUX = "tmux is missing on this host: install it (Debian: apt-get install tmux)"
 
+_TMUX_SECONDS = 3.0
 _PLACES = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/home/linuxbrew/.linuxbrew/bin", "~/.local/bin")
 """Where tmux is looked for when PATH has none: a shell that is not a login shell often lacks these."""
 
@@ -27,7 +28,7 @@ def now() -> int:
 
 def welcome(owner: Owner, tmux: str) -> Welcome:
     """Describe this machine. Quick: nothing is started but `tmux -V`."""
-    user = pwd.getpwuid(os.geteuid())
+    user, seen = pwd.getpwuid(os.geteuid()), ask_tmux(tmux)
     machine = os.uname()
     return Welcome(
         version=__version__,
@@ -41,7 +42,8 @@ def welcome(owner: Owner, tmux: str) -> Welcome:
         cores=os.cpu_count() or 1,
         memory_total=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         clock=now(),
-        tmux=tmux_version(tmux),
+        tmux=seen.version,
+        tmux_problem=seen.problem,
         owner=owner.room,
         owner_epoch=owner.epoch,
         place=home_place(),
@@ -81,16 +83,27 @@ def find_tmux() -> str:
     return shutil.which("tmux") or shutil.which("tmux", path=os.pathsep.join(map(os.path.expanduser, _PLACES))) or ""
 
 
-def tmux_version(program: str) -> str:
-    """Give what `tmux -V` says, like `3.3a`; "" without a program."""
-    return _output(program, "-V").removeprefix("tmux").strip() if program else ""
+def ask_tmux(program: str) -> TmuxSeen:
+    """Ask tmux which version it is, like `3.3a`. That it does not say so once does not mean that it is not there."""
+    if not program:
+        return TmuxSeen()
+    try:
+        done = subprocess.run(
+            (program, "-V"), capture_output=True, timeout=_TMUX_SECONDS, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return TmuxSeen(problem=f"{program} -V said nothing within {_TMUX_SECONDS:g} s")
+    except OSError as error:
+        return TmuxSeen(problem=f"{program} cannot be run: {error.strerror}")
+    version = done.stdout.decode("utf-8", "replace").removeprefix("tmux").strip()
+    return TmuxSeen(version) if version else TmuxSeen(problem=f"{program} -V ended with {done.returncode}")
 
 
-def shortcomings(tmux: str) -> list[str]:
+def shortcomings(tmux: TmuxSeen) -> list[str]:
     """Say what this host lacks, and what to do about it."""
     found = []
-    version = re.match(r"(\d+)\.(\d+)(\w?)", tmux_version(tmux).removeprefix("next-"))
-    if not tmux:
+    version = re.match(r"(\d+)\.(\d+)(\w?)", tmux.version.removeprefix("next-"))
+    if tmux.missing:
         found.append(f"{NO_TMUX}. Until then agents can be seen here but not started")
     elif version and (int(version[1]), int(version[2]), version[3]) < (3, 2, "a"):
         found.append(f"tmux {version[0]} is too old on this host: agents need 3.2a or newer")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 
 from controlroom.meter.names import is_adopted_name, shown_name_problem
@@ -12,7 +13,8 @@ from controlroom.node.folder import TASK
 from controlroom.node.foreign.agents import Foreign
 from controlroom.node.logs.searcher import search
 from controlroom.node.place import Place
-from controlroom.node.runner.shell import LoginEnvironment
+from controlroom.node.runner.agent_process import find_program
+from controlroom.node.runner.shell import LoginEnvironment, alias_of
 from controlroom.node.sights.checkup import checked
 from controlroom.node.tmux.server import Screen, TmuxError
 from controlroom.wire.codec import decode
@@ -41,7 +43,8 @@ class Inquirer:
             return await search(self._place.state, asked)
         if isinstance(asked, Check):
             login = await self._login()
-            return await asyncio.to_thread(checked, asked.id, self._place, login)
+            alias = await alias_of("claude", os.environ, secrets.token_hex(16)) if _lacks_claude(login) else ""
+            return await asyncio.to_thread(checked, asked.id, self._place, login, alias)
         return await self._show_screen(asked)
 
     def _read_spec(self, asked: ReadSpec) -> SpecRead:
@@ -77,3 +80,8 @@ class Inquirer:
                 f"{name} is gone" if spot is None else f"{name} runs outside of tmux: no terminal of it is seen"
             )
         return await self._foreign.tmux.tmux.screen(name, spot.pane)
+
+
+def _lacks_claude(login: LoginEnvironment) -> bool:
+    home, path = os.path.expanduser("~"), login.variables.get("PATH", os.defpath)
+    return find_program("claude", path, home, home) is None

@@ -33,13 +33,9 @@ def land(marker: str, offers: "list[dict[str, Any]]") -> None:
     """Choose among `offers`, make sure the bundle is here, and run its node in place of this process."""
     try:
         offer = next(offer for offer in offers if fits(offer["needs"]))
-        place = os.path.join(cache_folder(), offer["digest"])
-        held = complete(place, offer)
-        say(marker, python=sys.version.split()[0], offer=offers.index(offer), held=held)
-        if not held:
-            unpack(receive(offer), place, offer)
-            sweep(os.path.dirname(place))
-        os.utime(place)
+        place = held_at(offer)
+        say(marker, python=sys.version.split()[0], offer=offers.index(offer), held=bool(place))
+        place = place or put(receive(offer), offer)
     except Trouble as trouble:
         say(marker, **trouble.said)
         sys.exit(1)
@@ -84,27 +80,88 @@ def libc() -> "tuple[str, tuple[int, ...]]":
     return name, tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def cache_folder() -> str:
-    """Make and check the folder of all bundles: ours, and writable by nobody else."""
+ELSEWHERE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
+"""What is wrong with a home in which nothing can be kept: agents there are to be seen and ended all the same."""
+
+
+def caches() -> "list[str]":
+    """Name the folders in which bundles may be kept: in the home, else where others keep what does not last."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
-    os.makedirs(base, exist_ok=True)
-    for folder in (os.path.join(base, "controlroom"), os.path.join(base, "controlroom", "node")):
+    others = [os.environ.get("TMPDIR", ""), "/tmp", os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", "/var/tmp"]  # noqa: S108 - `ours` is asked
+    own = f"controlroom-{os.geteuid()}"
+    return [os.path.join(base, "controlroom", "node"), *(os.path.join(o, own, "node") for o in others if o)]
+
+
+def ours(cache: str) -> bool:
+    """Say whether a cache and the folder around it are our own, and writable by nobody else. Raises `OSError`."""
+    seen = [os.lstat(folder) for folder in (os.path.dirname(cache), cache)]
+    return all(one.st_uid == os.geteuid() and one.st_mode & 0o170022 == 0o040000 for one in seen)
+
+
+def held_at(offer: "dict[str, Any]") -> str:
+    """Say where the bundle lies whole, "" if nowhere. Raises `Trouble` where others may write to the home's cache."""
+    home, *others = caches()
+    for cache in (home, *others):
+        place = os.path.join(cache, offer["digest"])
+        try:
+            if not ours(cache):
+                if cache == home:
+                    raise Trouble("foreign", path=cache if os.path.islink(cache) else writable_part(cache))
+                continue
+            if weigh(place) == (offer["files"], offer["size"]):
+                freshen(place)
+                return place
+        except OSError:
+            continue
+    return ""
+
+
+def writable_part(cache: str) -> str:
+    """Name the one of two folders that is not as it should be."""
+    outer = os.lstat(os.path.dirname(cache))
+    return os.path.dirname(cache) if outer.st_mode & 0o170022 != 0o040000 else cache
+
+
+def freshen(place: str) -> None:
+    """Note that the bundle is used; where nothing can be written, nothing is swept either."""
+    try:
+        os.utime(place)
+    except OSError:
+        return
+
+
+def put(data: bytes, offer: "dict[str, Any]") -> str:
+    """Keep the bundle where that can be done first. Raises what is wrong with the home when it cannot be anywhere."""
+    problem: OSError | None = None
+    home, *others = caches()
+    for cache in (home, *others):
+        try:
+            make_cache(cache)
+            if not ours(cache):
+                continue
+            place = os.path.join(cache, offer["digest"])
+            if os.path.lexists(place):
+                remove(place)
+            unpack(data, place, offer)
+            sweep(cache)
+        except OSError as error:
+            problem = problem or error
+            if problem.errno not in ELSEWHERE:
+                break
+        else:
+            return place
+    raise problem or Trouble("foreign", path=home)
+
+
+def make_cache(cache: str) -> None:
+    """Make a cache; what is around it in the home may be missing, too."""
+    outer = os.path.dirname(cache)
+    if cache == caches()[0]:
+        os.makedirs(os.path.dirname(outer), exist_ok=True)
+    for folder in (outer, cache):
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        found = os.lstat(folder)
-        if found.st_uid != os.geteuid() or found.st_mode & 0o170022 != 0o040000:
-            raise Trouble("foreign", path=folder)
-    return folder
-
-
-def complete(place: str, offer: "dict[str, Any]") -> bool:
-    """Say whether the bundle lies there whole. After a power loss files may be there but empty."""
-    if weigh(place) == (offer["files"], offer["size"]):
-        return True
-    if os.path.lexists(place):
-        remove(place)
-    return False
 
 
 def weigh(place: str) -> "tuple[int, int]":

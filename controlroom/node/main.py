@@ -82,7 +82,7 @@ def _serve(source: int, sink: int, greeting: Greet, lines: LineSplitter, early: 
     from controlroom.node.serving import Channel, serve
     from controlroom.node.tmux.server import Tmux
 
-    place = Place(state, namespace, Tmux(tmux, tmux_socket(namespace), os.environ), boot_id())
+    place = Place(state, namespace, Tmux(tmux, tmux_socket(namespace), os.environ, find_tmux), boot_id())
     return serve(Channel(source, sink, lines, early), greeting, place)
 
 

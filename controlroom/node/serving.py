@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from controlroom.node.logs.last_lines import LastLines
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.runner.shell import LoginEnvironment, login_environment
+from controlroom.node.runner.shell import LoginEnvironment, LoginShell, login_environment
 from controlroom.node.sights import processes
 from controlroom.node.sights.figures import Figures, differs
 from controlroom.node.sights.loads import Loads
@@ -54,6 +55,7 @@ from controlroom.wire.messages import (
     Ping,
     Pong,
     Reply,
+    TmuxSeen,
     ToNode,
     read_to_node,
 )
@@ -66,6 +68,9 @@ LOOK_SHARE, LONGEST_LOOK = 0.005, 3.0
 
 PARTING = 30.0
 """Seconds that acts under way may take after home has gone: a half-started agent would help nobody."""
+
+NOTICING = 5.0
+"""Seconds between two looks whether what is missing on this host is there by now."""
 
 _THREADS = 32
 _ACTS, _FETCHES, _INQUIRIES = 256, 64, 4
@@ -103,7 +108,7 @@ async def _login_environment(greeting: Greet) -> LoginEnvironment:
 
 
 def _foreign(place: Place) -> Foreign:
-    return Foreign(ForeignTmux(place.tmux.program, os.environ), os.path.expanduser("~"))
+    return Foreign(ForeignTmux(place.tmux.program, os.environ, host.find_tmux), os.path.expanduser("~"))
 
 
 class Node:
@@ -143,7 +148,9 @@ class Node:
         self._look = processes.Look(())
         self._look_due = 0.0
         self._looked = False
-        self._login = asyncio.ensure_future(_login_environment(greeting))
+        self._login = LoginShell(partial(_login_environment, greeting), loop.time)
+        self._told_tmux: TmuxSeen | None = None
+        self._told_notice = ""
 
     async def run(self) -> int:
         """Serve until the channel ends or home is silent."""
@@ -154,7 +161,7 @@ class Node:
         os.set_blocking(self._channel.source, False)
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
-        works = [self._watch_processes(), self._watch_tmux(), self._notices(), self._tidy()]
+        works = [self._watch_processes(), self._watch_tmux(), self._keep_noticing(), self._tidy()]
         if self._foreign and self._watch:
             works.append(self._watch_foreign(self._foreign, self._watch))
         if self._starts:
@@ -268,7 +275,11 @@ class Node:
         return (await self._login_shell()).variables
 
     async def _login_shell(self) -> LoginEnvironment:
-        return await asyncio.shield(self._login)
+        found = await self._login.read()
+        if self._foreign:
+            self._foreign.tmux.take_login(found.variables)
+        self._begin(self._notice(), self._tasks)
+        return found
 
     # ------------------------------------------------------------------ by itself
 
@@ -384,12 +395,25 @@ class Node:
         if self._ownership.mine():
             await asyncio.to_thread(sweep_aside, self._place.state)
 
-    async def _notices(self) -> None:
-        """Say what the operator should know about this host."""
-        for text in await asyncio.to_thread(host.shortcomings, self._place.tmux.program):
+    async def _keep_noticing(self) -> None:
+        """Look again, now and then, for what was missing: it may have been put right as we said."""
+        await self._login_shell()
+        while True:
+            await asyncio.sleep(NOTICING)
+            if self._told_notice or self._told_tmux is None or not self._told_tmux.version:
+                await self._notice()
+
+    async def _notice(self) -> None:
+        """Say what the operator should know about this host, where that has changed."""
+        tmux = await asyncio.to_thread(lambda: host.ask_tmux(self._place.tmux.program))
+        if tmux != self._told_tmux:
+            self._told_tmux = tmux
+            self._outbox.send(tmux)
+        login = await self._login.last()
+        text = " ".join([*host.shortcomings(tmux), *([login.problem] if login.problem else [])])
+        if text != self._told_notice:
+            self._told_notice = text
             self._outbox.send(Notice(text))
-        if problem := (await asyncio.shield(self._login)).problem:
-            self._outbox.send(Notice(problem))
 
     # ------------------------------------------------------------------ the end
 
@@ -419,8 +443,7 @@ class Node:
             await asyncio.wait(self._acts, timeout=PARTING)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._vigil.close(), PARTING)
-        self._login.cancel()
-        await asyncio.wait([self._login])
+        await self._login.close()
         if self._starts:
             self._starts.close()
         self._observer.close()

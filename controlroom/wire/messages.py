@@ -179,6 +179,8 @@ class Welcome:
     owner_epoch: int = 0
     place: str = ""
     """Names this user's home on this run of this machine: two connections that show the same one end in one place."""
+    tmux_problem: str = ""
+    """Why tmux's version is not known although it is there."""
 
 
 @dataclass(frozen=True)
@@ -365,8 +367,22 @@ class OwnerSeen:
 
 
 @dataclass(frozen=True)
+class TmuxSeen:
+    """What tmux is like on this host, where that has changed since the welcome."""
+
+    version: str = ""
+    problem: str = ""
+    """Why its version is not known although it is there; both empty: there is none."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is none."""
+        return not self.version and not self.problem
+
+
+@dataclass(frozen=True)
 class Notice:
-    """Something about this host that its operator should know, in words (`tmux is missing: apt-get install tmux`)."""
+    """What this host's operator should know, in words (`tmux is missing: apt-get install tmux`); "": nothing more."""
 
     text: str
     level: str = "warning"
@@ -374,7 +390,7 @@ class Notice:
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
 ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
-Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | Notice
+Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | TmuxSeen | Notice
 FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0

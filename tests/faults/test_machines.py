@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 
 import pytest
@@ -15,6 +16,8 @@ from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
 from tests.faults.truth import state_of
 from tests.fleet.tails import Tail
+from tests.lab.command import run
+from tests.lab.namespaces import NamespaceHost
 from tests.lab.sshd import faketime_library
 from tests.lab.waiting import wait_for_async
 from tests.lab.world import World
@@ -67,6 +70,37 @@ async def test_on_a_full_disk_nothing_starts_what_runs_goes_on_and_lost_lines_ar
         assert got == sorted(set(got)), "in order, none twice"
         assert (await room.spawn("vm1", "more")).ok
         await room.in_order()
+
+
+def make_home_read_only(host: NamespaceHost) -> None:
+    """As far as paths go: what is open already stays open for writing."""
+    init = host.init()
+    assert init
+    for words in (["--bind", "/home", "/home"], ["-o", "remount,ro,bind", "/home"]):
+        run("nsenter", f"--mount=/proc/{init.pid}/ns/mnt", "mount", *words)
+
+
+async def test_with_a_home_that_cannot_be_written_agents_are_seen_and_can_be_ended(vms: MakeLab) -> None:
+    """The host is met again without a node in its cache, as after an update of ours."""
+    host = vms(1, disk=24)["vm1"]
+    async with room_of([host]) as room:
+        for name in ("one", "two"):
+            assert (await room.spawn("vm1", name, counting())).ok
+        shutil.rmtree(host.home / ".cache")
+        make_home_read_only(host)
+        since = room.host("vm1").since
+        host.kill_connections()
+        await room.until(lambda: room.host("vm1").since > since, 10, "the reset to be noticed")
+        await room.up()
+        await room.until(lambda: room.agent("vm1/one").state is State.WORKING, 20)
+        refused = await room.spawn("vm1", "more")
+        assert refused.outcome == "refused"
+        assert "Read-only file system" in refused.reason
+        for name in ("one", "two"):
+            killed = await room.kill(f"vm1/{name}")
+            assert killed.ok, killed.reason
+            await room.until(lambda name=name: room.agent(f"vm1/{name}").has_ended, 20)  # type: ignore[misc]
+        assert not room.truth("vm1").sessions
 
 
 async def still(tail: Tail) -> bool:

@@ -257,13 +257,58 @@ async def test_a_cache_that_cannot_be_made_is_said(environ: dict[str, str], tmp_
         await boarded(environ, tiny())
 
 
-async def test_a_full_disk_is_said(vms: Callable[..., NamespaceLab]) -> None:
+async def test_a_full_disk_is_no_reason_to_lose_sight_of_a_host(vms: Callable[..., NamespaceLab]) -> None:
     host = vms(1, disk=24)["vm1"]
     host.fill()
-    marker = new_marker()
-    raw = await open_pipes("vm1", ["ssh", "-F", str(host.ssh_config), "vm1", command(marker)], dict(os.environ))
-    with pytest.raises(HostRefuses, match=r"vm1 has no room left for our node .*free some 5 MB"):
-        await board("vm1", raw, marker, bundles)
+    for elsewhere in ("/tmp", "/dev/null"):
+        marker = new_marker()
+        words = ["ssh", "-F", str(host.ssh_config), "vm1", f"export TMPDIR={elsewhere};{command(marker)}"]
+        raw = await open_pipes("vm1", words, dict(os.environ))
+        channel = await board("vm1", raw, marker, bundles)
+        await channel.close()
+
+
+async def test_a_home_that_cannot_be_written_has_its_node_elsewhere(environ: dict[str, str], tmp_path: Path) -> None:
+    """As root nothing is forbidden: the cache is a file system of which nothing can be made."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    away = {**environ, "XDG_CACHE_HOME": "/sys/kernel", "TMPDIR": str(elsewhere)}
+    sent = []
+    for _ in range(2):
+        channel, raw = await boarded(away, tiny())
+        assert await read_until(channel, b"here\n") == b"here\n"
+        await channel.close()
+        sent.append(raw.sent)
+    (own,) = elsewhere.iterdir()
+    assert own.name == f"controlroom-{os.geteuid()}"
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert tiny()()[0].data in sent[0]
+    assert tiny()()[0].data not in sent[1], "it is kept there"
+
+
+async def test_a_place_elsewhere_that_others_may_write_is_passed_over(environ: dict[str, str], tmp_path: Path) -> None:
+    places = [tmp_path / "open", tmp_path / "run"]
+    for place in places:
+        place.mkdir()
+    (places[0] / f"controlroom-{os.geteuid()}" / "node").mkdir(parents=True)
+    (places[0] / f"controlroom-{os.geteuid()}").chmod(0o777)
+    channel, _ = await boarded({**environ, "XDG_CACHE_HOME": "/sys/kernel", "TMPDIR": str(places[0])}, tiny())
+    await channel.close()
+    assert list((places[0] / f"controlroom-{os.geteuid()}" / "node").iterdir()) == []
+
+
+READING = {"a moment": "read -t 1 x;", "a line": "read x;", "all": "cat >/dev/null;"}
+
+
+@pytest.mark.parametrize("line", READING.values(), ids=READING)
+async def test_a_login_file_that_reads_takes_nothing_of_ours_or_is_named(environ: dict[str, str], line: str) -> None:
+    if "-t" in line:
+        channel, _ = await boarded(environ, tiny(), "bash", before=line)
+        assert await read_until(channel, b"here\n") == b"here\n"
+        await channel.close()
+        return
+    with pytest.raises(LinkLost, match=r"does a login file there \(\.bashrc\) wait for something, or read what"):
+        await boarded(environ, tiny(), "bash", before=line, patience=1.0)
 
 
 async def test_a_bundle_that_arrives_damaged_is_not_run(environ: dict[str, str], tmp_path: Path) -> None:
@@ -312,7 +357,7 @@ async def test_a_host_that_talks_for_ever_is_cut_off(environ: dict[str, str]) ->
 
 async def test_a_silent_host_is_lost_after_a_while(environ: dict[str, str]) -> None:
     said = await refusal("exec sleep 60", environ, patience=0.2)
-    assert said == "LinkLost: vm1 did not start Python within 0.2 s"
+    assert said.startswith("LinkLost: vm1 did not start Python within 0.2 s: does a login file there (.bashrc) wait")
 
 
 CONFUSED = {"cut": "{nonsense", "list": "[]", "twice": '{"held": true}', "offer": '{"offer": "x"}', "deep": "[" * 5000}

@@ -6,6 +6,8 @@ import asyncio
 import fcntl
 import os
 import select
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from controlroom.wire.messages import (
     QuestionSeen,
     Reply,
     Spawn,
+    TmuxSeen,
     read_from_node,
 )
 from controlroom.wire.spec import AgentSpec
@@ -142,7 +145,7 @@ async def test_without_tmux_agents_are_refused_with_what_to_do(home: World) -> N
     reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
     assert reply == Reply(1, "refused", f"one does not start: {NO_TMUX}")
     assert os.listdir(os.path.join(state, "agents")) == []
-    assert shortcomings("")[0].startswith(NO_TMUX)
+    assert shortcomings(TmuxSeen())[0].startswith(NO_TMUX)
 
 
 async def no_environment() -> dict[str, str]:
@@ -209,3 +212,48 @@ async def test_no_server_is_told_from_one_that_cannot_be_reached(home: World) ->
     put_script(program, "echo 'lost in space' >&2; exit 1")
     with pytest.raises(TmuxError, match="lost in space"):
         await Tmux(str(program), "controlroom", os.environ).panes()
+
+
+# -- tmux comes, or does not answer at once
+
+TMUX = shutil.which("tmux") or "/usr/bin/tmux"
+BARE = "from controlroom.node import host; host._PLACES = (); from controlroom.node.main import main; main()"
+"""A node that finds tmux on its PATH alone."""
+
+
+@pytest.fixture
+def tools(home: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on the PATH."""
+    folder = home.home / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_tmux_that_is_installed_as_told_serves_at_once(tools: Path) -> None:
+    with NodeClient((sys.executable, "-c", BARE)) as node:
+        welcome = node.greet()
+        assert (welcome.tmux, welcome.tmux_problem) == ("", "")
+        assert node.spawn("one", 1, "/bin/sleep", "300") == Reply(1, "refused", f"one does not start: {NO_TMUX}")
+        wait_for(lambda: [text for text in node.notices() if NO_TMUX in text])
+        (tools / "tmux").symlink_to(TMUX)
+        assert node.spawn("one", 2, "/bin/sleep", "300").outcome == "done"
+        found = node.wait(TmuxSeen, lambda seen: seen.version)
+        assert (found.missing, found.problem) == (False, "")
+        wait_for(lambda: NO_TMUX not in node.notices()[-1])
+        assert node.kill("one", 2).outcome == "done"
+
+
+def test_tmux_that_does_not_say_its_version_once_is_not_missing(tools: Path) -> None:
+    (tools / "tmux").write_text(
+        f'#!/bin/sh\nif test "$1" = -V && ! test -e {tools}/asked; then : >{tools}/asked; exec /bin/sleep 60; fi\n'
+        f'exec {TMUX} "$@"\n'
+    )
+    (tools / "tmux").chmod(0o755)
+    with NodeClient((sys.executable, "-c", BARE)) as node:
+        welcome = node.greet()
+        assert (welcome.tmux, welcome.tmux_problem) == ("", f"{tools}/tmux -V said nothing within 3 s")
+        assert node.spawn("one", 1, "/bin/sleep", "300").outcome == "done"
+        assert node.wait(TmuxSeen, lambda seen: seen.version).problem == ""
+        assert not [text for text in node.notices() if NO_TMUX in text]
+        assert node.kill("one", 1).outcome == "done"

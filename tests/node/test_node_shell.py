@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from controlroom.node.folder import PLACE, TAG
-from controlroom.node.runner.shell import LoginEnvironment, login_environment
+from controlroom.node.runner.shell import FRESH, LoginEnvironment, LoginShell, alias_of, login_environment
+from controlroom.wire.inquiries import Check, Checked
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
@@ -133,6 +135,85 @@ async def test_other_shells_are_asked_the_same_way(
     assert found.variables["LOGIN"] == "1"
     if program != "sh":
         assert found.variables["INTERACTIVE"] == "1"
+
+
+# -- asked again
+
+
+QUICK = (
+    *(sys.executable, "-c"),
+    "from controlroom.node.runner import shell; shell.FRESH = 0.0; from controlroom.node.main import main; main()",
+)
+"""A node whose every spawn asks the shell anew."""
+
+
+def spawned_says(node: NodeClient, name: str, epoch: int, *command: str) -> list[str]:
+    assert node.spawn(name, epoch, *command).outcome == "done"
+    node.wait_agent(name, lambda seen: seen.state == "done" and seen.epoch == epoch)
+    return bodies_of(node.fetch(name, epoch))
+
+
+def checked(node: NodeClient, number: int) -> Checked:
+    node.send(Check(number))
+    return node.wait(Checked, lambda found: found.id == number)
+
+
+def test_the_next_agent_gets_what_the_login_files_say_by_now(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    profile, tools = home.home / ".bash_profile", home.home / "tools"
+    profile.write_text("export ANTHROPIC_API_KEY=sk-ant-old\n")
+    put(tools / "claude", "#!/bin/sh\necho 2.1.332 '(Claude Code)'\n")
+    (tools / "claude").chmod(0o755)
+    with NodeClient(QUICK) as node:
+        node.greet()
+        assert "sk-ant-old" in spawned_says(node, "one", 1, "printenv", "ANTHROPIC_API_KEY")
+        before = checked(node, 101)
+        profile.write_text(f"export ANTHROPIC_API_KEY=sk-ant-new PATH={tools}:$PATH\n")
+        assert "sk-ant-new" in spawned_says(node, "two", 1, "printenv", "ANTHROPIC_API_KEY")
+        after = checked(node, 102)
+        assert after.claude_at == f"{tools}/claude" != before.claude_at
+        profile.write_text("exit 0\n")
+        assert "sk-ant-new" in spawned_says(node, "three", 1, "printenv", "ANTHROPIC_API_KEY")
+        wait_for(lambda: [text for text in node.notices() if "kept: its answer of 1m ago" in text])
+        profile.write_text("")
+        spawned_says(node, "four", 1, "true")
+        wait_for(lambda: node.notices()[-1] == "")
+
+
+async def test_those_who_ask_together_share_one_answer(home: World) -> None:
+    asked_so_often, now = 0, 0.0
+
+    async def ask() -> LoginEnvironment:
+        nonlocal asked_so_often
+        asked_so_often += 1
+        await asyncio.sleep(0)
+        return LoginEnvironment({"N": str(asked_so_often)})
+
+    login = LoginShell(ask, lambda: now)
+    found = await asyncio.gather(*(login.read() for _ in range(20)))
+    assert {each.variables["N"] for each in found} == {"1"}
+    now = FRESH
+    assert (await login.read()).variables["N"] == "1"
+    now = FRESH + 0.1
+    assert (await login.read()).variables["N"] == "2"
+    await login.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "short_for"),
+    [
+        ("alias claude='~/.claude/local/claude'", "~/.claude/local/claude"),
+        ('alias claude="npx claude --model opus"', "npx claude --model opus"),
+        ('claude() { /opt/claude "$@"; }', "claude is a function"),
+        ("true", ""),
+        ("echo alias claude=no", ""),
+    ],
+)
+async def test_a_program_that_is_only_an_alias_is_known_as_one(home: World, line: str, short_for: str) -> None:
+    (home.home / ".bashrc").write_text(f"{line}\n")
+    (home.home / ".bash_profile").write_text(". ~/.bashrc\n")
+    environ = {**os.environ, "SHELL": "/bin/bash", "PATH": "/usr/bin:/bin"}
+    assert await alias_of("claude", environ, MARK) == short_for
 
 
 def test_an_agent_gets_it_and_the_operator_hears_of_trouble(home: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,7 +232,7 @@ def test_a_rate_limit_is_seen_while_it_lasts(agent: MakeAgent) -> None:
         ("x", {"permission_mode": "silly"}, "exit 1: error: option '--permission-mode <mode>' argument 'silly'"),
         ("x", {"resume": "8fd0c1eb-626a-404c-9d8e-76787be4c15d"}, "No conversation found with session ID: 8fd0c1eb"),
         ("x", {"without": ("ANTHROPIC_AUTH_TOKEN",)}, "not logged in: run `claude` on the host once, or give"),
-        ("x", {"without": ("PATH",)}, "claude is not installed on this host: npm install -g"),
+        ("x", {"without": ("PATH",)}, "claude is not on the login shell's PATH on this host"),
         ("x", {"cwd": "~/nowhere"}, "the folder HOME/nowhere is not there on this host: create it"),
         ("x", {"command": ("~/bin/claude",)}, "~/bin/claude is not there on this host"),
     ],

@@ -41,9 +41,11 @@ class HostCheck:
     """Milliseconds its clock is ahead of ours."""
     python: str = ""
     tmux: str = ""
+    tmux_problem: str = ""
     claude: str = ""
     claude_at: str = ""
     claude_problem: str = ""
+    claude_alias: str = ""
     logged_in: bool | None = None
     login: str = ""
     login_problem: str = ""
@@ -157,6 +159,8 @@ def _python(found: HostCheck) -> Check:
 
 
 def _tmux(found: HostCheck) -> Check:
+    if found.tmux_problem:
+        return Check("tmux", Verdict.UNKNOWN, found.tmux_problem, "check again: it is asked anew")
     if not found.tmux:
         return Check("tmux", Verdict.BAD, "not installed", "sudo apt-get install tmux")
     old = _numbers(found.tmux) < (3, 2)
@@ -165,6 +169,9 @@ def _tmux(found: HostCheck) -> Check:
 
 
 def _claude(found: HostCheck) -> Check:
+    if found.claude_alias and not found.claude_at:
+        words = f"only an alias in the login shell ({found.claude_alias}), which no program sees"
+        return Check("claude", Verdict.BAD, words, "put the folder of claude on PATH in ~/.profile")
     if found.claude_problem and not found.claude_at:
         install = "npm install -g @anthropic-ai/claude-code (with Node 22 or newer), as the user that agents run as"
         return Check("claude", Verdict.BAD, found.claude_problem, install)

@@ -318,6 +318,7 @@ def _host_status(host: Host) -> dict[str, Any]:
         "cores": facts.cores if facts else None,
         "hostname": facts.hostname if facts else None,
         "tmux": (facts.tmux or None) if facts else None,
+        "tmux_problem": (facts.tmux_problem or None) if facts else None,
         "python": facts.python if facts else None,
         "owned": facts.owned if facts else None,
         "clock_offset_ms": facts.clock_offset if facts else None,

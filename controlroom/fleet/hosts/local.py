@@ -45,7 +45,7 @@ class LocalDialler:
         """Start a node. Raises `LinkLost` or `HostRefuses`."""
         environ = os.environ if self._environ is None else self._environ
         raw = await open_pipes(self._host, (self._python, "-I", "-S", "-c", LOADER), environ)
-        return await board(self._host, raw, new_marker(), self._offers)
+        return await board(self._host, raw, new_marker(), self._offers, announced=False)
 
 
 async def open_pipes(host: str, argv: Sequence[str], environ: Mapping[str, str], grace: float = _GRACE) -> Channel:

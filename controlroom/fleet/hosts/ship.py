@@ -1,7 +1,8 @@
 """Puts the node on a host and starts it, over one byte channel that then is the node's own.
 
     home                                       host
-    COMMAND (names no data) ------------------> sh looks for a Python that is new enough, runs it
+    COMMAND (names no data) ------------------> sh looks for a Python that is new enough
+                                     <--------- MARKER here, and runs it: no login file has read what is ours
     one line of Python: node/landing.py ------>
                                      <--------- MARKER {"python": …, "offer": 0, "held": false}
     the bundle, only if it is not held ------->
@@ -49,7 +50,7 @@ PLACES = (
 _SCRIPT = (
     "m=$1;o=;"
     't(){ if "$1" -I -S -c "import sys;sys.exit(sys.version_info<(3,10))" </dev/null >/dev/null 2>&1;'
-    f'then exec "$1" -I -S -c "{LOADER}";fi;'
+    f'then echo;echo $m here;exec "$1" -I -S -c "{LOADER}";fi;'
     'o="$o $("$1" -V 2>&1 </dev/null)";};'
     "for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10;do "
     'c=$(PATH="$PATH:@PLACES@";command -v $p) && t "$c";done;'
@@ -87,19 +88,30 @@ def shown(text: str | bytes, limit: int = 300) -> str:
     return redact(inert(lines[-1].strip(), limit)) if lines else ""
 
 
-async def board(host: str, channel: Channel, marker: str, offers: Offers = bundles, patience: float = 60.0) -> Channel:
+async def board(
+    host: str,
+    channel: Channel,
+    marker: str,
+    offers: Offers = bundles,
+    patience: float = 60.0,
+    *,
+    announced: bool = True,
+) -> Channel:
     """Turn a channel with `command(marker)` or `LOADER` at its far end into a channel to a node.
 
     `offers` gives the bundles to choose from (called in a thread); the last one runs anywhere. `patience`: seconds for
-    each step of the host; taking a bundle may last five times that. The channel is closed when this raises:
-    `HostRefuses` with what to do about it, or `LinkLost`.
+    each step of the host; taking a bundle may last five times that. `announced`: `command` runs at the far end, and
+    says when Python listens. The channel is closed when this raises: `HostRefuses` with what to do, or `LinkLost`.
     """
     try:
         try:
             bundles_here = await asyncio.to_thread(offers)
         except (ImportError, OSError) as error:
             raise HostRefuses(f"Control Room is not whole here ({error}): install it again") from None
-        return await _Boarding(host, channel, marker, patience).run(bundles_here)
+        boarding = _Boarding(host, channel, marker, patience)
+        if announced:
+            await boarding.hear_of_python()
+        return await boarding.run(bundles_here)
     except BaseException:
         await channel.close()
         raise
@@ -114,6 +126,20 @@ class _Boarding:
         self._patience = patience
         self._held = b""
         self._noise = b""
+
+    async def hear_of_python(self) -> None:
+        """Wait until Python is about to listen: what is sent before, a login file may take."""
+        try:
+            async with asyncio.timeout(self._patience):
+                line = await self._marked_line()
+        except TimeoutError:
+            raise LinkLost(
+                f"{self._host} did not start Python within {self._patience:g} s: does a login file there (.bashrc) wait"
+                " for something, or read what is typed?"
+            ) from None
+        if line != b"here":
+            self._understood(line)
+            raise LinkLost(f"{self._host} gave a confused answer before its node was started: {shown(line)}")
 
     async def run(self, offers: Sequence[Bundle]) -> Channel:
         with suppress(Ended):  # the sentence of a host without Python may already be on its way
@@ -136,7 +162,9 @@ class _Boarding:
 
     async def _said(self, what: str) -> dict[str, Any]:
         """Give the next thing the landing says, and leave what follows it for the node."""
-        line = await self._in_time(self._marked_line(), 1, what)
+        return self._understood(await self._in_time(self._marked_line(), 1, what))
+
+    def _understood(self, line: bytes) -> dict[str, Any]:
         if line.startswith(b"none"):
             raise HostRefuses(_no_python(self._host, line))
         try:

@@ -88,6 +88,9 @@ def to_events(message: wire.Sight, setting: Setting) -> list[events.Event]:
             return [events.LinesSeen(setting.host, tuple(_lines(message.lines, setting)), setting.now)]
         case wire.Loads():
             return [events.LoadsSeen(setting.host, tuple(_loads(message.agents, setting)), setting.now)]
+        case wire.TmuxSeen():
+            version, problem = short(message.version, _WORD), short(message.problem, _DETAIL)
+            return [events.TmuxFound(setting.host, version, problem)]
         case wire.Notice():
             return [events.HostNoticed(setting.host, short(message.text, QUESTION // 8), setting.now)]
 
@@ -100,6 +103,7 @@ def to_met(welcome: wire.Welcome, setting: Setting) -> events.HostMet:
         platform=short(welcome.platform, _WORD),
         python=short(welcome.python, _WORD),
         tmux=short(welcome.tmux, _WORD),
+        tmux_problem=short(welcome.tmux_problem, _DETAIL),
         cores=_within(welcome.cores, 4096) or 1,
         memory_total=_within(welcome.memory_total, _MAX_BYTES) or 0,
         machine_id=short(welcome.machine_id, _WORD),
@@ -135,9 +139,11 @@ def to_check(found: Checked, now: int) -> HostCheck:
         clock_offset=found.clock - now if found.clock > 0 else 0,
         python=text(found.python),
         tmux=text(found.tmux),
+        tmux_problem=text(found.tmux_problem),
         claude=text(found.claude),
         claude_at=text(found.claude_at),
         claude_problem=text(found.claude_problem),
+        claude_alias=text(found.claude_alias),
         logged_in=found.logged_in,
         login=text(found.login),
         login_problem=text(found.login_problem),

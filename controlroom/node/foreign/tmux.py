@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from controlroom.node.tmux.server import Tmux, TmuxError
@@ -45,14 +45,29 @@ class ForeignPane(NamedTuple):
 class ForeignTmux:
     """Sees the panes of the user's own server."""
 
-    def __init__(self, program: str, environ: Mapping[str, str]) -> None:
-        self._tmux = Tmux(program, SOCKET, environ)
-        self._there = bool(program)
-        self.socket = os.path.join(environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.geteuid()}", SOCKET)  # noqa: S108
+    def __init__(self, program: str, environ: Mapping[str, str], find: Callable[[], str] = lambda: "") -> None:
+        self._program, self._find = program, find
+        self._own, self._login = environ, environ
+        self._lives_in(environ)
         self.panes: tuple[ForeignPane, ...] = ()
         self.screens: dict[str, tuple[str, ...]] = {}
         """The lines of a pane's screen as it was seen last, by the pane's id."""
         self._read_at: dict[str, float] = {}
+
+    def _lives_in(self, environ: Mapping[str, str]) -> None:
+        self._tmux = Tmux(self._program, SOCKET, environ, self._find)
+        self.socket = _socket_of(environ)
+
+    def take_login(self, login: Mapping[str, str]) -> None:
+        """Look where the user's login shell has its tmux server (TMUX_TMPDIR), too."""
+        self._login = login if login.get("TMUX_TMPDIR") else self._own
+
+    def _look_around(self) -> None:
+        """Turn to the login shell's server while there is one, else to that of the connection's own environment."""
+        wanted = self._login if _is_ours(_socket_of(self._login)) else self._own
+        if _socket_of(wanted) != self.socket:
+            self.nothing()
+            self._lives_in(wanted)
 
     @property
     def tmux(self) -> Tmux:
@@ -61,12 +76,8 @@ class ForeignTmux:
 
     def exists(self) -> bool:
         """Tell, without asking anybody, whether there may be such a server."""
-        try:
-            folder, socket = (os.lstat(path) for path in (os.path.dirname(self.socket), self.socket))
-        except OSError:
-            return False
-        ours = folder.st_uid == socket.st_uid == os.geteuid()
-        return self._there and ours and stat.S_ISDIR(folder.st_mode) and stat.S_ISSOCK(socket.st_mode)
+        self._look_around()
+        return bool(self._tmux.program) and _is_ours(self.socket)
 
     def moved(self, wanted: Iterable[str]) -> list[str]:
         """Give those of some panes whose screens have changed since they were read, the longest unread first."""
@@ -106,6 +117,19 @@ class ForeignTmux:
     def last_line(self, pane: str) -> str:
         """Give the last line that says something on a pane's screen, "" when none does or it was not seen yet."""
         return next((line.strip() for line in reversed(self.screens.get(pane, ())) if line.strip()), "")
+
+
+def _socket_of(environ: Mapping[str, str]) -> str:
+    return os.path.join(environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.geteuid()}", SOCKET)  # noqa: S108
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        folder, socket = (os.lstat(part) for part in (os.path.dirname(path), path))
+    except OSError:
+        return False
+    ours = folder.st_uid == socket.st_uid == os.geteuid()
+    return ours and stat.S_ISDIR(folder.st_mode) and stat.S_ISSOCK(socket.st_mode)
 
 
 def _parted(lines: Iterable[str], mark: str) -> dict[str, list[str]]:

@@ -66,8 +66,8 @@ def program_of(command: tuple[str, ...], environ: Mapping[str, str], cwd: str) -
     program = find_program(wanted, environ["PATH"], environ["HOME"], cwd)
     if program is None and not command:
         raise Unfit(
-            "claude is not installed on this host: npm install -g @anthropic-ai/claude-code there, "
-            "or let the login shell's PATH reach it"
+            "claude is not on the login shell's PATH on this host (an alias does not count; host check knows more): "
+            "npm install -g @anthropic-ai/claude-code there, or let PATH reach it"
         )
     if program is None:
         raise Unfit(f"{wanted} is not there on this host: install it, or give its path")

@@ -14,7 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from controlroom.node import process_tree
@@ -36,11 +36,53 @@ _OURS = {
 _PRINTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "print_environment.py")
 
 
+FRESH = 3.0
+"""Seconds that an answer serves: agents that are started together share one."""
+
+
 class LoginEnvironment(NamedTuple):
     """The variables, and in words what had to be left out ("" when nothing had)."""
 
     variables: dict[str, str]
     problem: str = ""
+
+
+class LoginShell:
+    """The login environment, asked for again whenever somebody needs it: start-up files change while a node lives."""
+
+    def __init__(self, ask: Callable[[], Awaitable[LoginEnvironment]], clock: Callable[[], float]) -> None:
+        """`clock`: seconds, monotonic."""
+        self._ask, self._clock = ask, clock
+        self._asking: asyncio.Future[LoginEnvironment] | None = None
+        self._asked = float("-inf")
+        self._whole: tuple[LoginEnvironment, float] | None = None
+
+    async def read(self) -> LoginEnvironment:
+        """Give what the shell says now, or said within the last `FRESH` seconds.
+
+        While it does not start as it should, what it said when it last did serves on, and `problem` says so.
+        """
+        if self._asking is None or (self._asking.done() and self._clock() - self._asked > FRESH):
+            self._asking, self._asked = asyncio.ensure_future(self._ask()), self._clock()
+        return self._or_kept(await asyncio.shield(self._asking))
+
+    async def last(self) -> LoginEnvironment:
+        """Give what was asked for last; ask now only if nobody has."""
+        return await self.read() if self._asking is None else self._or_kept(await asyncio.shield(self._asking))
+
+    def _or_kept(self, found: LoginEnvironment) -> LoginEnvironment:
+        if not found.problem:
+            self._whole = found, self._asked
+        elif self._whole is not None:
+            minutes = max(1, round((self._clock() - self._whole[1]) / 60))
+            return LoginEnvironment(self._whole[0].variables, f"{found.problem} (kept: its answer of {minutes}m ago)")
+        return found
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
 
 
 async def login_environment(environ: Mapping[str, str], mark: str, deadline: float = DEADLINE) -> LoginEnvironment:
@@ -61,6 +103,19 @@ async def login_environment(environ: Mapping[str, str], mark: str, deadline: flo
     if found:
         return LoginEnvironment(_cleaned(found), _problem(shell, "its login files alone"))
     return LoginEnvironment(_cleaned(environ), _problem(shell, "the connection's own environment"))
+
+
+async def alias_of(name: str, environ: Mapping[str, str], mark: str, deadline: float = DEADLINE) -> str:
+    """Say what `name` is short for in the user's interactive shell, "" when it is no alias and no function there."""
+    shell = environ.get("SHELL") or pwd.getpwuid(os.geteuid()).pw_shell or "/bin/sh"
+    asking = f"printf '\\n{mark}<'; alias {name} 2>/dev/null || type {name} 2>/dev/null; printf '\\0>{mark}'"
+    output = await _output([shell, "-l", "-i", "-c", asking], {"TERM": "dumb", **environ}, mark, deadline)
+    _, _, rest = output.partition(b"\n" + os.fsencode(mark) + b"<")
+    said = os.fsdecode(rest.partition(b"\0")[0]).strip()
+    if "not found" in said or not said:
+        return ""
+    first = said.split("\n")[0].strip()
+    return first.partition("=")[2].strip("'\" ") or first if "=" in first else first
 
 
 def _problem(shell: str, instead: str) -> str:

@@ -36,17 +36,23 @@ _BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": l
 """Who pays by the `authMethod` that Claude names; `oauth_token` is every bearer token, and tells nothing."""
 
 
-def checked(number: int, place: Place, shell: LoginEnvironment) -> Checked:
-    """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own."""
+def checked(number: int, place: Place, shell: LoginEnvironment, alias: str = "") -> Checked:
+    """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own.
+
+    `alias`: what `claude` is short for in the login shell.
+    """
+    tmux = host.ask_tmux(place.tmux.program)
     environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
     return Checked(
         number,
         python=".".join(str(part) for part in sys.version_info[:3]),
-        tmux=host.tmux_version(place.tmux.program),
+        tmux=tmux.version,
+        tmux_problem=tmux.problem,
         git=_version_of("git", environ).removeprefix("git version "),
         environment_problem=shell.problem,
         **_claude(environ),
         billing=login.find(environ, environ["HOME"]).billing,
+        claude_alias=alias[:_TEXT],
         stray_key=payer.stray(environ, environ["HOME"])[:_TEXT],
         **_disk_and_memory(place.state),
         **_sshd(),

@@ -8,7 +8,7 @@ server is started first, with an empty environment and nothing on its command li
 import asyncio
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from controlroom.node.host import NO_TMUX
@@ -62,11 +62,23 @@ class Answer(NamedTuple):
 
 
 class Tmux:
-    """The server of one namespace. `program` is the path of tmux, `environ` what finds its socket folder."""
+    """The server of one namespace. `program` is the path of tmux, `environ` what finds its socket folder.
 
-    def __init__(self, program: str, socket: str, environ: Mapping[str, str]) -> None:
-        self.program, self._socket = program, socket
+    `find` looks for tmux again whenever none is known, or the known one is gone.
+    """
+
+    def __init__(
+        self, program: str, socket: str, environ: Mapping[str, str], find: Callable[[], str] = lambda: ""
+    ) -> None:
+        self._program, self._socket, self._find = program, socket, find
         self._folder = {"TMUX_TMPDIR": environ["TMUX_TMPDIR"]} if environ.get("TMUX_TMPDIR") else {}
+
+    @property
+    def program(self) -> str:
+        """The path of tmux; "" when there is none."""
+        if not self._program or (os.path.isabs(self._program) and not os.access(self._program, os.X_OK)):
+            self._program = self._find()
+        return self._program
 
     async def run(self, *command: str, deadline: float = DEADLINE) -> Answer:
         """Run one tmux command through libtmux. Raises `TmuxError` when it cannot be run or does not end in time."""

@@ -49,6 +49,5 @@ def _machines(fleet: Fleet) -> list[str]:
     """Say what the first hosts are, as far as they have been met."""
     met = [(host.name, host.facts) for host in fleet.hosts.values() if host.facts]
     return [
-        f"{name}: {facts.cores} cores, {size(facts.memory_total)}, {f'tmux {facts.tmux}' if facts.tmux else 'no tmux'}"
-        for name, facts in met[:_SHOWN]
+        f"{name}: {facts.cores} cores, {size(facts.memory_total)}, {facts.tmux_words}" for name, facts in met[:_SHOWN]
     ]

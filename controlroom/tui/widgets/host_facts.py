@@ -145,7 +145,7 @@ def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
     link = f"{host.link} {since(picture.since(host.since))}" if host.since else str(host.link)
     found = [("agents", _agents(picture, host)), ("address", host.address), ("link", link)]
     if facts:
-        tmux = f"tmux {facts.tmux}" if facts.tmux else "no tmux: install it there"
+        tmux = facts.tmux_problem or facts.tmux_words + ("" if facts.tmux else ": install it there")
         found += [
             ("owner", "this control room" if facts.owned else "another control room: look, do not touch"),
             ("clock", _clock(facts.clock_offset)),
