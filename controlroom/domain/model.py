@@ -186,6 +186,8 @@ class Agent:
     run_tokens: int = 0
     subagents: int | None = None
     """How many subagents of it are at work, as its runner sees it while a budget binds it; None: not known."""
+    forged: int = 0
+    """How many orders have come to its runner that its room had not signed, as its host says."""
     last_line: str = ""
     last_line_at: int = 0
     pending: Pending | None = None

@@ -66,6 +66,10 @@ class Bookkeeper:
         line = AuditLine(self._clock(), who, verb, target, epoch, conclusion.outcome, conclusion.reason)
         self._note(self._ledger.audited(line))
 
+    def unordered(self, what: str, agent: Agent, words: str) -> None:
+        """Audit what happened to an agent though nobody here ordered it."""
+        self.audited(f"{agent.host} (not ordered)", what, agent.id, agent.epoch, Conclusion("unknown", words))
+
     def changed(self, changes: Changes) -> None:
         """These agents may be others: they are looked at when their host is heard next."""
         for key in changes.agents:

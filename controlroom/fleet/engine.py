@@ -45,7 +45,9 @@ from controlroom.fleet.hosts.orders import (
     to_record,
     verb_of,
 )
+from controlroom.fleet.hosts.signer import Signer
 from controlroom.fleet.hosts.translate import to_node
+from controlroom.fleet.hosts.unordered import Unordered
 from controlroom.fleet.limits.headroom import HeadroomDesk
 from controlroom.fleet.limits.limit_rules import load_rules
 from controlroom.fleet.money.purses import Purses
@@ -91,6 +93,7 @@ class Engine:
         self._config = config
         self._books = Bookkeeper(ledger, clock)
         self.store.subscribe(self._books.changed)
+        self._signer = Signer(ledger.seed)
         self.clock = clock
         self.claims = ClaimDesk(self, ledger, self._books)
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
@@ -102,6 +105,7 @@ class Engine:
         self.treasury = Treasury(
             self, ledger, self._books, Purses(config.budgets, config.zone, config.alone), lambda: self.headroom.logins
         )
+        self._unordered = Unordered(self, self._books.unordered, self.treasury.gave)
         self._roster = Roster(self, config, self._books, self._links)
         self.moves = MoveDesk(self, self._books, home.state_folder / "moves")
 
@@ -188,6 +192,8 @@ class Engine:
             self._books.audited(who, verb, effect.host, 0, Conclusion("done"))
             return Asked(op=op)
         assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom, intents.MoveOn))
+        if isinstance(effect, intents.TellOn):
+            self._unordered.tells(effect)
         record = to_record(effect, verb, op, who, self.clock())
         answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
@@ -316,8 +322,11 @@ class Engine:
             if order.record.host == event.host and order.record.verb in STARTS:
                 seen = [agent for agent in event.agents if agent.name == order.record.agent]
                 order.before = next((agent for agent in seen if agent.epoch < order.record.epoch), order.before)
+        before = self.fleet
         self._reduce(event)
         self.claims.tell(event)
+        here = (self.fleet.agents.get(agent.id) for agent in event.agents)
+        self._unordered.look(before, [agent for agent in here if agent is not None])
         self.logs.observed(event.host, event.agents, event.gone, event.complete)
         if event.complete:
             self._look(event)
@@ -403,7 +412,7 @@ class Engine:
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""
-        return self._links.send(host, message)
+        return self._links.send(host, self._signer.signed(message))
 
     def new_id(self) -> int:
         """Give a number that no order or request of this room has had."""

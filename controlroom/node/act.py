@@ -116,12 +116,9 @@ class Actor:
         entry = self._entry(wanted.name, wanted.epoch)
         if len(wanted.text.encode("utf-8", "replace")) > MAX_TASK:
             raise Refusal(f"the text is longer than {MAX_TASK} bytes")
-        request: dict[str, Any] = {"do": wanted.what, "text": wanted.text}
-        if wanted.what == "answer":
-            request |= {"question": wanted.question, "verdict": wanted.verdict, "digest": wanted.digest}
-            request["answers"] = [{"choices": one.choices, "words": one.words} for one in wanted.answers]
-        elif wanted.what not in ("message", "interrupt", "usage"):
+        if wanted.what not in ("message", "answer", "interrupt", "usage"):
             raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
+        request = {**wanted.request, "signature": wanted.signature}
         await self._ask(entry, request)
 
     async def _grant(self, wanted: Grant) -> None:

@@ -11,6 +11,10 @@ class Refused(Exception):
     """A request that cannot be done now; the text says why, and nothing has changed."""
 
 
+class Unsigned(Refused):
+    """An order that is not its room's: whoever gave it is to be known at home."""
+
+
 class Unfit(Exception):
     """The agent cannot be started; the text says what is wrong, where, and what to do."""
 

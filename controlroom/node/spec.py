@@ -56,6 +56,8 @@ class Order(NamedTuple):
     """The path of the tmux that its session is in."""
     grant: int = 0
     """The number of the grant that it is started with (grant.json); 0: none."""
+    key: str = ""
+    """The public key of its room; "": an older room's, whose orders have no signature."""
 
     @property
     def tag(self) -> str:
@@ -83,6 +85,7 @@ def read_order(data: bytes) -> Order:
         _spec(value.get("spec")),
         _fitting("tmux", value.get("tmux", ""), ""),
         _fitting("grant", value.get("grant", 0), 0),
+        _fitting("key", value.get("key", ""), ""),
     )
 
 

@@ -46,6 +46,10 @@ class Grant:
     """Milliseconds from its arrival until it ends by itself; 0: never. An end is the same as money that is gone."""
     prices: str = ""
     """The mark of the sheet it goes by."""
+    key: str = ""
+    """The room's public key (Ed25519, hexadecimal)."""
+    signature: str = ""
+    """The room's, under `wire.signing.grant_bytes`: its runner goes by no grant without it."""
 
 
 GrantOrder = Prices | Grant

@@ -6,6 +6,7 @@ process) or of the machine (CPU of a host). Text is as the host gave it: hostile
 
 import typing
 from dataclasses import dataclass
+from typing import Any
 
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.figures import HostSeen as HostSeen
@@ -57,6 +58,8 @@ class Spawn:
     replaces: int = 0
     grant: Grant | None = None
     """What it may spend, in force before it begins; None: no budget binds it."""
+    key: str = ""
+    """The room's public key (Ed25519, hexadecimal): its runner takes orders that are signed by it, and no others."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,19 @@ class Tell:
     """What was shown of the question (`wire.digest`); refused when it shows something else."""
     answers: tuple[ItemAnswer, ...] = ()
     """One for each of its items, in their order."""
+    nonce: str = ""
+    """Names this order alone: the same one a second time is refused."""
+    signature: str = ""
+    """The room's, under `wire.signing.order_bytes`."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Give what its runner is asked to do, without the signature."""
+        asked: dict[str, Any] = {"do": self.what, "text": self.text, "nonce": self.nonce}
+        if self.what == "answer":
+            answers = [{"choices": list(one.choices), "words": one.words} for one in self.answers]
+            asked |= {"question": self.question, "verdict": self.verdict, "digest": self.digest, "answers": answers}
+        return asked
 
 
 @dataclass(frozen=True)
@@ -254,6 +270,8 @@ class AgentSeen:
     run_tokens: int = 0
     """Tokens of all kinds, likewise."""
     subagents: int | None = None  # how many are at work, while a grant binds it; None: not known, nor to older runners
+    forged: int = 0
+    """How many orders have come to its runner that its room had not signed."""
     log_bytes: int = 0
     """Bytes in its log segments by now."""
     evidence: tuple[EvidenceSeen, ...] = ()

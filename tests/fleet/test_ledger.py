@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,3 +293,19 @@ def test_an_older_ledger_keeps_its_usage_and_goes_on_booking(path: Path, format_
     assert ledger.read("select beyond, sum(messages) from spend group by 1") == [(0, 3), (100_000, 1)]
     assert check(ledger) == []
     ledger.close()
+
+
+def test_a_room_keeps_the_secret_that_it_signs_by_and_older_ledgers_are_given_one(tmp_path: Path) -> None:
+    made = iter(["11" * 32, "22" * 32])
+    path = tmp_path / "ledger.db"
+    for _ in range(2):
+        ledger = Ledger(path, "room-1", seed=lambda: next(made))
+        assert ledger.seed == "11" * 32
+        ledger.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("delete from meta where key = 'seed'")
+        database.commit()
+    ledger = Ledger(path, "room-1", seed=lambda: next(made))
+    assert ledger.seed == "22" * 32
+    ledger.close()
+    assert path.stat().st_mode & 0o077 == 0

@@ -2,7 +2,8 @@
 
 SQLite in WAL mode with `synchronous=FULL`; every write is one `BEGIN IMMEDIATE` transaction. One thread writes and
 takes along whatever has queued up meanwhile (group commit). Only orders that start something wait for the disk; the
-rest is written behind. A write that fails is a sentence, never the end of the engine. No secret is ever put in.
+rest is written behind. A write that fails is a sentence, never the end of the engine. No secret is ever put in,
+but the room's own: what it signs its orders by.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
@@ -106,8 +108,11 @@ def connect(path: Path) -> sqlite3.Connection:
 class Ledger:
     """One open ledger. Reading is done once, when it is opened; all else is written by its own thread."""
 
-    def __init__(self, path: Path, room: str, opener: Connect = connect) -> None:
-        """Open or make the ledger; `room` becomes the room id of a new one. Raises `LedgerProblem`."""
+    def __init__(
+        self, path: Path, room: str, opener: Connect = connect, seed: Callable[[], str] = lambda: token_hex(32)
+    ) -> None:
+        """Open or make the ledger; `room` becomes the room id of a new one, and `seed` makes the secret of a room that
+        has none yet. Raises `LedgerProblem`."""
         self.path = path
         self._queue: queue.SimpleQueue[tuple[list[Statement], Future[None]] | None] = queue.SimpleQueue()
         try:
@@ -116,7 +121,7 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             raise LedgerProblem(_sentence(path, error)) from None
         try:
-            self.room = self._open(room)
+            self.room, self.seed = self._open(room, seed)
             self.last_op = self._number("select max(op) from orders")
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
             self.runs = [Run(*row) for row in self._database.execute(run_book.LAST)]
@@ -191,7 +196,7 @@ class Ledger:
 
     # ----------------------------------------------------------------------- opening
 
-    def _open(self, room: str) -> str:
+    def _open(self, room: str, seed: Callable[[], str]) -> tuple[str, str]:
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = full")
         (verdict,) = self._database.execute("pragma quick_check(1)").fetchone()
@@ -200,12 +205,17 @@ class Ledger:
         self._database.execute("begin immediate")
         try:
             self._prepare(room)
+            if not self._meta("seed"):
+                self._database.execute("insert into meta values ('seed', ?)", (seed(),))
             self._database.execute("commit")
         except BaseException:
             self._database.execute("rollback")
             raise
-        (found,) = self._database.execute("select value from meta where key = 'room'").fetchone()
-        return str(found)
+        return self._meta("room"), self._meta("seed")
+
+    def _meta(self, key: str) -> str:
+        row = self._database.execute("select value from meta where key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
 
     def _prepare(self, room: str) -> None:
         """Make the tables, or bring them to this format; drop the oldest concluded orders."""

@@ -303,6 +303,7 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         run_spent=_within(seen.run_spent, 2**53) or 0,
         run_tokens=_within(seen.run_tokens, 2**53) or 0,
         subagents=_within(seen.subagents, _MAX_SUBAGENTS),
+        forged=_within(seen.forged, 2**31) or 0,
         log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
         evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
     )

@@ -62,6 +62,10 @@ class GrantBook:
         self._rows[run] = [row for row in rows if row.number >= number]
         return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
 
+    def gave(self, run: RunKey, number: int) -> bool:
+        """Say whether a run can have this grant of us: not one that is newer than all of its own."""
+        return number <= max((row.number for row in self._rows.get(run, ())), default=0)
+
     def refused(self, run: RunKey, number: int) -> list[Statement]:
         """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
         rows = self._rows.get(run, [])

@@ -211,6 +211,10 @@ class Treasury:
         """A run is about to begin on a host: it needs the prices first."""
         self._mail.announce(host)
 
+    def gave(self, agent: Agent) -> bool:
+        """Say whether an agent goes by a grant that this room can have given it."""
+        return self._grants.gave((agent.host, agent.name, agent.epoch), agent.grant)
+
     def never_began(self, run: RunKey) -> None:
         """A run did not begin, for certain: what it was granted is there again."""
         self._write(self._grants.settle(run))

@@ -8,15 +8,20 @@ import json
 from typing import Any, NamedTuple
 
 from controlroom.node.files import read_regular
+from controlroom.wire.signing import grant_bytes
 
 FORMAT = 1
 _LIMIT = 64 * 1024
 _MOST = 2**53
-_MOST_WINDOWS, _NAME = 32, 100
+_MOST_WINDOWS, _NAME, _SIGNATURE = 32, 100, 128
 
 
 class BadGrant(ValueError):
     """A grant.json that nobody can go by; the words say what is wrong with it."""
+
+
+class UnsignedGrant(BadGrant):
+    """A grant.json that is not the room's."""
 
 
 class Terms(NamedTuple):
@@ -34,6 +39,15 @@ class Terms(NamedTuple):
     """Milliseconds that it lasted when it arrived."""
     prices: str = ""
     """The mark of the price sheet."""
+    signature: str = ""
+    """The room's, in hexadecimal digits (`wire.signing.grant_bytes`)."""
+
+    def is_signed(self, key: str, name: str, epoch: int) -> bool:
+        """Say whether a room (its public `key`) gave just this to a run; the end by the host's clock is the node's."""
+        from controlroom.node.signed import is_signed
+
+        data = grant_bytes(name, epoch, self.number, self.ceilings, self.lasts, self.prices)
+        return is_signed(key, data, self.signature)
 
     @property
     def binds(self) -> bool:
@@ -88,7 +102,15 @@ def of_value(value: Any) -> Terms:
         _whole(value, "until"),
         _whole(value, "lasts"),
         prices,
+        _signature(value),
     )
+
+
+def _signature(value: dict[str, Any]) -> str:
+    signature = value.get("signature", "")
+    if not isinstance(signature, str) or len(signature) > _SIGNATURE:
+        raise BadGrant("grant.json: signature does not fit")
+    return signature
 
 
 def _ceiling(value: dict[str, Any], name: str) -> int | None:

@@ -9,8 +9,9 @@ A message is paid by then that has crossed the line, and one that is in flight a
 message of the agent and of each of its subagents. What stands in no transcript (titles, the checks of an automatic
 mode) is known when Claude tells its total: asked every few seconds, to its status line, or at the end of a turn.
 
-An agent runs as the same user as its runner. What it does to grant.json after the start changes nothing, and a
-transcript that it hides, moves or cuts short is noticed; an agent that attacks the runner itself is out of reach.
+An agent runs as the same user as its runner. Terms are signed at home and prices named by their digest, so nothing that
+it writes into either raises a ceiling, and a transcript that it hides, moves or cuts short is noticed; an agent that
+attacks the runner itself is out of reach.
 A plain command is not metered, and nothing here binds it, until a Claude begins below it. Read by the runner, which
 must stay small.
 """
@@ -28,9 +29,9 @@ from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.files import read_regular
 from controlroom.node.folder import GRANT, prices_file
 from controlroom.node.money import grant_file
-from controlroom.node.money.grant_file import BadGrant, Terms
+from controlroom.node.money.grant_file import BadGrant, Terms, UnsignedGrant
 from controlroom.node.money.run_spend import RunSpend
-from controlroom.node.outcome import Refused
+from controlroom.node.outcome import Refused, Unsigned
 
 GRACE = 60.0
 """Seconds after the end of a grant's time in which a renewal may still come."""
@@ -55,15 +56,23 @@ def _since_boot() -> float:
 class RunBudget:
     """The terms of one run, and how far they are used up. Times are seconds on a clock that never jumps."""
 
-    def __init__(self, expected: int, *, metered: bool, since_boot: Callable[[], float] = _since_boot) -> None:
+    def __init__(
+        self,
+        expected: int,
+        *,
+        metered: bool,
+        signed: Callable[[Terms], bool] = lambda _terms: True,
+        since_boot: Callable[[], float] = _since_boot,
+    ) -> None:
         """`expected`: the grant that the run was started with, 0: none; not `metered`: nothing binds it.
 
-        `since_boot` gives seconds and goes on while the machine sleeps: a grant's time does, too.
+        `signed` says whether its room gave these terms. `since_boot` gives seconds and goes on while the machine
+        sleeps: a grant's time does, too.
         """
         self.wakes_at = NEVER
         self.windows: PlanWindows | None = None
         """What is known of the plan that pays for it."""
-        self._expected, self._metered = expected, metered
+        self._expected, self._metered, self._signed = expected, metered, signed
         self._terms: Terms | None = None
         self._sheet: Sheet | None = None
         self._spend: RunSpend | None = None
@@ -110,6 +119,8 @@ class RunBudget:
         if self._terms is None or number > self._terms.number:
             try:
                 self._go_by(number, clock)
+            except UnsignedGrant as error:
+                raise Unsigned(str(error)) from None
             except BadGrant as error:
                 raise Refused(str(error)) from None
             self._count(now)
@@ -121,9 +132,11 @@ class RunBudget:
             return
         if terms is None or terms.number < number:
             raise BadGrant("grant.json is not the one that was given")
+        if not self._signed(terms):
+            raise UnsignedGrant("grant.json was not written by the room that began this run: reassign it")
         sheet = _read_sheet(terms.prices) if terms.money else None
         self._terms, self._sheet = terms, sheet or self._sheet
-        lasts = min(terms.until - clock, terms.lasts) / 1000 if terms.until else NEVER
+        lasts = min(terms.until - clock, terms.lasts) / 1000 if terms.until or terms.lasts else NEVER
         self._ends_at = self._since_boot() + lasts
         if sheet and self._spend:
             self._spend.price(sheet)
@@ -239,8 +252,13 @@ class RunBudget:
 
 
 def _read_sheet(mark: str) -> Sheet:
+    from hashlib import sha256  # only where there is money to count
+
     try:
-        return from_value(json.loads(read_regular(os.path.join(_STATE_FOLDER, prices_file(mark)), _SHEET_LIMIT)))
+        data = read_regular(os.path.join(_STATE_FOLDER, prices_file(mark)), _SHEET_LIMIT)
+        if sha256(data).hexdigest()[: len(mark)] != mark:
+            raise ValueError("other prices than those of this mark")
+        return from_value(json.loads(data))
     except (OSError, ValueError, RecursionError):
         raise BadGrant(f"what it spends cannot be metered: the prices {ascii(mark)[:40]} cannot be read") from None
 

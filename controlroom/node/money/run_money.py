@@ -15,6 +15,7 @@ from controlroom.node.claude import payer, usage_question
 from controlroom.node.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.claude.transcript import config_folder
+from controlroom.node.money.grant_file import Terms
 from controlroom.node.money.run_budget import NEVER, RunBudget
 from controlroom.node.money.run_spend import RunSpend
 from controlroom.node.money.usage_meter import UsageMeter
@@ -36,7 +37,7 @@ class Money:
         """How what its Claude says of that disagrees."""
         self._order, self._session = order, session
         self._metered = order.spec.kind != "command"
-        self._budget = RunBudget(order.grant, metered=self._metered)
+        self._budget = RunBudget(order.grant, metered=self._metered, signed=self._signed)
         self._usage: UsageMeter | None = None
         self._spend: RunSpend | None = None
         self._nested: Nested | None = None
@@ -44,6 +45,11 @@ class Money:
         self._first = ""
         self._asked = 0
         self._asks_at = 0.0
+
+    def _signed(self, terms: Terms) -> bool:
+        """Say whether its room gave it these terms; a room that signs nothing is an older one."""
+        order = self._order
+        return not order.key or terms.is_signed(order.key, order.name, order.epoch)
 
     # ------------------------------------------------------------------ the beginning
 

@@ -20,13 +20,14 @@ from controlroom.node.claude.interactive import Interactive
 from controlroom.node.claude.questions import answer_words
 from controlroom.node.logs.run_log import RunLog
 from controlroom.node.money.run_money import Money
-from controlroom.node.outcome import Exit, Refused, Unpaid
+from controlroom.node.outcome import Exit, Refused, Unpaid, Unsigned
 from controlroom.node.runner import agent_process, environment
 from controlroom.node.runner.agent_input import AgentInput, speakable
 from controlroom.node.runner.control import Caller, ControlSocket
 from controlroom.node.runner.pane import Pane
 from controlroom.node.runner.recorder import DONE_WITH, Recorder
 from controlroom.node.signals import signal_pipe
+from controlroom.node.signed import Orders
 from controlroom.node.spec import Order
 from controlroom.node.status_file import StatusFile
 from controlroom.wire import records
@@ -39,6 +40,8 @@ LAST_TURN_SECONDS = 10.0
 """Seconds an agent has to stop its turn when its time is up."""
 
 _NEVER = float("inf")
+_NOTED = 10
+"""Orders of others that are noted in its log; further ones are counted."""
 
 
 class AgentRun:
@@ -63,6 +66,8 @@ class AgentRun:
         self._time_up_at = _NEVER
         self._finished = False
         self._waiting: list[Caller] = []
+        self._orders = Orders(order.key, order.name, order.epoch)
+        self._forged = 0
         self._oom_before = outcome.oom_kills()
         signals = signal_pipe()
         self._selector.register(signals, selectors.EVENT_READ, lambda _mask: self._on_signal(os.read(signals, 4096)))
@@ -214,19 +219,29 @@ class AgentRun:
             self._end(State.DONE, f"killed: {why}" if why else "killed")
             return
         try:
-            self._do(request, caller.reply)
+            self._do(request, caller)
+        except Unsigned as refused:
+            self._forged += 1
+            if self._forged <= _NOTED:
+                self._recorder.note(f"refused what its room did not order ({ascii(request.get('do'))[:40]}): {refused}")
+            caller.reply(str(refused))
+            self._save()
         except Refused as refused:
             caller.reply(str(refused))
         else:
             self._save()
 
-    def _do(self, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+    def _do(self, request: dict[str, Any], caller: Caller) -> None:
         """Do what is asked and reply now or later, or raise `Refused`."""
-        what = request.get("do")
+        what, reply = request.get("do"), caller.reply
         if what not in ("message", "answer", "interrupt", "grant", "usage"):
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
         if self._ends:
             raise Refused("it has ended; reassign it to go on")
+        if process_tree.descends(caller.pid, os.getpid()):
+            raise Unsigned("an agent gives its own runner no orders")
+        if what != "grant":  # of that the terms themselves are signed
+            self._orders.check(request)
         if what == "grant":
             self._money.take(whole(request.get("number")))
             self._save()
@@ -368,6 +383,7 @@ class AgentRun:
         state, detail = ending or ((talk.state, talk.detail) if talk else (State.WORKING, ""))
         changes: dict[str, Any] = {"state": state, "detail": detail[:500], "log_bytes": self._recorder.log.size, **more}
         changes.update(self._money.fields(last=ending is not None), billing=self._money.billing)
+        changes.update({"forged": self._forged} if self._forged else {})
         if talk:
             question = None if ending else talk.question
             changes["question"] = question and question.shown()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from controlroom.node import folder
 from controlroom.wire.lines import LineSplitter, PeerError, from_line, to_line
 
 _CALLERS = 16
+_PEER = struct.Struct("3i")
 _REQUEST_SECONDS = 10.0
 
 
@@ -38,6 +40,14 @@ class Caller:
     def hang_up(self) -> None:
         """Close the connection without an answer."""
         self._control.forget(self)
+
+    @property
+    def pid(self) -> int:
+        """The process that has connected; 0 where the system does not say."""
+        with contextlib.suppress(OSError, AttributeError):
+            peer = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+            return int(_PEER.unpack(peer)[0])
+        return 0
 
     def readable(self) -> None:
         """Take what has arrived; hand over the request once it is complete."""

@@ -140,6 +140,7 @@ def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, 
         "tmux": place.tmux.program,
         "spec": encode(wanted.spec),
         "grant": wanted.grant.number if wanted.grant else 0,
+        "key": wanted.key,
     }
     if wanted.grant:
         write_grant(entry.folder, wanted.grant, now())

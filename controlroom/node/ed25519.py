@@ -1,0 +1,75 @@
+"""Checking Ed25519 signatures (RFC 8032, section 5.1.7) with the standard library alone, for hosts have nothing else.
+
+Only what is public goes in, so nothing here needs to take the same time always. One check takes some milliseconds.
+Read by the runner, which must stay small.
+"""
+
+_P = 2**255 - 19
+_L = 2**252 + 27742317777372353535851937790883648493
+"""The order of the base point."""
+_D = -121665 * pow(121666, _P - 2, _P) % _P
+_ROOT_OF_MINUS_ONE = pow(2, (_P - 1) // 4, _P)
+
+_Point = tuple[int, int, int, int]
+"""Extended coordinates: x = X/Z, y = Y/Z, T = XY/Z."""
+
+
+def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say whether `signature` (64 bytes) is that of `message` by the owner of `key` (32 bytes)."""
+    from hashlib import sha512  # costs a runner a megabyte: not before something is to be checked
+
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    owner, first = _point(key), _point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if owner is None or first is None or scalar >= _L:
+        return False
+    digest = int.from_bytes(sha512(signature[:32] + key + message).digest(), "little") % _L
+    return _same(_times(scalar, _BASE), _sum(first, _times(digest, owner)))
+
+
+def _sum(one: _Point, other: _Point) -> _Point:
+    a = (one[1] - one[0]) * (other[1] - other[0]) % _P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % _P
+    c = 2 * one[3] * other[3] * _D % _P
+    d = 2 * one[2] * other[2] % _P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % _P, g * h % _P, f * g % _P, e * h % _P
+
+
+def _times(factor: int, point: _Point) -> _Point:
+    result: _Point = (0, 1, 1, 0)
+    while factor:
+        if factor & 1:
+            result = _sum(result, point)
+        point, factor = _sum(point, point), factor >> 1
+    return result
+
+
+def _same(one: _Point, other: _Point) -> bool:
+    return not ((one[0] * other[2] - other[0] * one[2]) % _P or (one[1] * other[2] - other[1] * one[2]) % _P)
+
+
+def _point(data: bytes) -> "_Point | None":
+    """Read 32 bytes as a point; None when they are none."""
+    number = int.from_bytes(data, "little")
+    y, odd = number & (1 << 255) - 1, number >> 255
+    if y >= _P:
+        return None
+    square = (y * y - 1) * pow(_D * y * y + 1, _P - 2, _P) % _P
+    x = pow(square, (_P + 3) // 8, _P)
+    if (x * x - square) % _P:
+        x = x * _ROOT_OF_MINUS_ONE % _P
+    if (x * x - square) % _P or (x == 0 and odd):
+        return None
+    x = _P - x if x & 1 != odd else x
+    return x, y, 1, x * y % _P
+
+
+def _base() -> _Point:
+    found = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
+    assert found is not None
+    return found
+
+
+_BASE = _base()
