@@ -52,7 +52,7 @@ FLOORS = {
     "node": Floor(("wire", "meter"), ("libtmux", "psutil"), not_loaded=HEAVY),
     "fleet": Floor(
         ("domain", "wire", "meter"),
-        ("asyncssh", "pydantic", "pydantic_core", "tomli_w", "anthropic", "genai_prices"),
+        ("asyncssh", "cryptography", "pydantic", "pydantic_core", "tomli_w", "anthropic", "genai_prices"),
         not_loaded=("textual", "anthropic", "genai_prices"),
     ),
     "demo": Floor(
@@ -63,7 +63,11 @@ FLOORS = {
 }
 
 # One file alone may import this, because everything else is to be safe from it.
-ONLY_IN = {"asyncssh": "controlroom/fleet/hosts/ssh.py", "genai_prices": "controlroom/fleet/sheets/list_prices.py"}
+ONLY_IN = {
+    "asyncssh": "controlroom/fleet/hosts/ssh.py",
+    "cryptography": "controlroom/fleet/hosts/signer.py",
+    "genai_prices": "controlroom/fleet/sheets/list_prices.py",
+}
 
 # Entrances that have to be light: module -> what importing it must leave out of sys.modules.
 LIGHT = {
