@@ -238,7 +238,8 @@ class AgentRun:
             raise Refused(f"the runner does not know {ascii(what)[:40]}")
         if self._ends:
             raise Refused("it has ended; reassign it to go on")
-        if process_tree.descends(caller.pid, os.getpid()):
+        peer = process_tree.process(caller.pid) if caller.pid else None
+        if peer and os.getpid() in process_tree.above(peer):
             raise Unsigned("an agent gives its own runner no orders")
         if what != "grant":  # of that the terms themselves are signed
             self._orders.check(request)
