@@ -12,7 +12,7 @@ from controlroom.meter.speech import speak
 from controlroom.meter.states import State
 from controlroom.node import process_tree
 from controlroom.node.claude.dialog import Dialog, permission
-from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, UNTOLD, Interactive, prompt, squeezed
+from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused, Unfit
 from controlroom.node.runner.keys import Keys, plain
@@ -111,14 +111,29 @@ def test_a_prompt_begins_a_turn_before_the_session_file_says_so() -> None:
     assert talk.state == "idle"
 
 
-def test_a_plan_limit_is_limited_until_its_reset() -> None:
-    info = {"rate_limit_info": {"resetsAt": 1_795_314_342}}
-    limit = line(
-        "assistant", [{"type": "text", "text": "5-hour limit"}], isApiErrorMessage=True, error="rate_limit",
-        api_error_params=info,
-    )  # fmt: skip
-    talk = told(limit)
+def test_a_turn_that_is_over_before_its_prompt_is_read_is_over() -> None:
+    """The session file's time is that of the prompt's line, of one clock."""
+    talk = Interactive(SESSION, "", 0)
+    talk.look({"status": "idle", "statusUpdatedAt": 9_000}, 9_100)
+    talk.hear({**line("user", "go"), "timestamp": "1970-01-01T00:00:08.900Z"}, 9_100)
+    talk.look({"status": "idle", "statusUpdatedAt": 9_000}, 9_100)
+    assert talk.state == "idle"
+    talk.hear({**line("user", "more"), "timestamp": "1970-01-01T00:00:09.200Z"}, 9_300)
+    talk.look({"status": "idle", "statusUpdatedAt": 9_000}, 9_300)
+    assert talk.state == "working"
+
+
+@pytest.mark.parametrize("params", ["apiErrorParams", "api_error_params"])
+def test_a_plan_limit_is_limited_until_its_reset(params: str) -> None:
+    info = {params: {"rate_limit_info": {"resetsAt": 1_795_314_342}}}
+    said = [{"type": "text", "text": "5-hour limit"}]
+    talk = told(line("assistant", said, isApiErrorMessage=True, error="rate_limit", **info))
     assert (talk.state, talk.detail, talk.limited_until) == ("limited", "5-hour limit", 1_795_314_342_000)
+    file = {"status": "idle", "statusUpdatedAt": 7}
+    talk.look(file, 1_795_314_342_000 + GOES_ON)
+    assert talk.state == "limited"
+    talk.look(file, 1_795_314_342_001 + GOES_ON)
+    assert (talk.state, talk.detail) == ("idle", "its limit is over, and it has not gone on by itself")
 
 
 def test_a_subagent_says_nothing_about_its_parent() -> None:

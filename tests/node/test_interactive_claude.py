@@ -16,7 +16,8 @@ from controlroom.meter.speech import last_words
 from controlroom.wire.messages import AgentSeen, Kill, QuestionSeen, Reply, Spawn, Tell
 from controlroom.wire.questions import ItemAnswer
 from controlroom.wire.records import Record, segment_number, unpack_all
-from controlroom.wire.spec import AgentSpec
+from controlroom.wire.spec import AgentSpec, Credential
+from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.processes import look
 from tests.lab.waiting import wait_for
@@ -163,3 +164,13 @@ def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
     os.kill(runner.parent, signal.SIGKILL)
     assert wait(node, "failed").detail == "its runner was killed"
     assert look(seen.pid) is None
+
+
+def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, home: World, api: Api) -> None:
+    log_in(home.home, "ann@example.org")
+    api.configure(ratelimit="unified", mode=429)
+    spec = AgentSpec(kind="interactive", cwd="project", permission_mode="default", credential=Credential(plan=True))
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, "hello", 0)).outcome == "done"
+    seen = wait(node, "limited")
+    assert "limit" in seen.detail
+    assert (0 < seen.limited_until - seen.since <= 7_200_000, seen.ended) == (True, 0)

@@ -15,12 +15,14 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.meter.loose import number, table, tables, text, whole
+from controlroom.meter.loose import table, tables, text, whole
 from controlroom.meter.speech import asked
 from controlroom.meter.states import State
+from controlroom.meter.usage import moment
 from controlroom.node.claude.channel import Seen
 from controlroom.node.claude.dialog import READERS, Dialog
 from controlroom.node.claude.questions import Question, ask
+from controlroom.node.claude.result import limit_ends
 from controlroom.node.outcome import Exit
 
 DIALOG_AFTER = 8_000
@@ -89,9 +91,9 @@ class Interactive:
             return
         self.question = self._untold = None
         begins = self.status == "idle" and self._begun[0] == self.moved[0] and now < self._begun[1]
-        self._become(*((State.WORKING, "") if begins else self._meaning()), value, now)
+        self._become(*((State.WORKING, "") if begins else self._meaning(now)), value, now)
 
-    def _meaning(self) -> tuple[State, str]:
+    def _meaning(self, now: int) -> tuple[State, str]:
         if self.status == "busy":
             return State.WORKING, ""
         if self.status == "shell":
@@ -100,6 +102,8 @@ class Interactive:
             return State.UNKNOWN, f"its session file says {self.status!a}, which is not known here"
         if self.owed:
             return self.owed
+        if self._outcome[0] is State.LIMITED and 0 < self.limited_until + GOES_ON < now:
+            return State.IDLE, "its limit is over, and it has not gone on by itself"
         return self._outcome
 
     def _not_there_yet(self, now: int) -> None:
@@ -176,8 +180,7 @@ class Interactive:
         words = next((text(block.get("text"), 400) for block in tables(message.get("content"))), "")
         limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
         self._outcome = State.LIMITED if limited else State.IDLE, words.strip().split("\n", 1)[0] or "an API error"
-        info = table(table(event.get("api_error_params")).get("rate_limit_info"))
-        self.limited_until = int(number(info.get("resetsAt"), 1e11) * 1000) if limited else 0
+        self.limited_until = limit_ends(event) if limited else 0
 
     def _got(self, event: dict[str, Any], now: int) -> None:
         content = table(event.get("message")).get("content")
@@ -189,7 +192,8 @@ class Interactive:
                 self._calls.clear()
                 self._outcome = State.IDLE, "interrupted"
         if prompt(event):
-            self._begun = self.moved[0], now + BEGINS
+            told_since = self.moved[0] > moment(event.get("timestamp")) > 0  # a short turn may be over by now
+            self._begun = (-1, 0) if told_since else (self.moved[0], now + BEGINS)
             self._calls.clear()
             self._outcome = State.IDLE, ""
 

@@ -1,0 +1,55 @@
+"""Real Claude Code that others run: at the limit of its plan, and ended by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab.claude import log_in
+from tests.lab.messages_api.server import Api
+from tests.lab.world import World
+from tests.node.client import NodeClient
+from tests.node.test_foreign import node, session, wait_ended, wait_others
+
+__all__ = ["node"]
+
+LATE = 60
+"""Seconds that a loaded machine may take for anything."""
+
+
+def run(project: Path, command: str) -> None:
+    """Run something in a session of the user's own, as the user does."""
+    session("talk", f"bash -c '. ~/.profile; unset ANTHROPIC_AUTH_TOKEN; {command}; exec sleep 601'", project)
+
+
+@pytest.fixture
+def plan(home: World, project: Path, api: Api) -> Path:
+    """A project of somebody whose plan is used up."""
+    log_in(home.home, "ann@example.org")
+    api.configure(ratelimit="unified", mode=429)
+    return project
+
+
+def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, plan: Path) -> None:
+    run(plan, 'claude "hello"')
+    node.greet()
+    seen = wait_others(node, lambda seen: seen["~talk"].state == "limited", LATE)["~talk"]
+    assert 0 < seen.limited_until - seen.since <= 7_200_000
+    assert "limit" in seen.detail
+
+
+def test_one_that_ends_at_its_limit_is_limited_and_ended(node: NodeClient, plan: Path) -> None:
+    run(plan, 'sleep 2 | claude -p "hello" --input-format text')
+    node.greet()
+    seen = wait_ended(node, "~talk")
+    assert (seen.state, seen.limited_until > seen.ended > 0, seen.exit_code) == ("limited", True, None)
+
+
+def test_one_whose_login_is_refused_is_told_as_failed(node: NodeClient, project: Path, api: Api) -> None:
+    api.configure(mode=401)
+    run(project, 'export ANTHROPIC_AUTH_TOKEN=wrong; sleep 2 | claude -p "hello"')
+    node.greet()
+    seen = wait_ended(node, "~talk")
+    assert (seen.state, seen.detail.endswith("; its exit code is not known")) == ("failed", True)
+    wait_others(node, lambda seen: set(seen) == {"~talk-2"})
