@@ -86,7 +86,7 @@ def agent_table(fleet: Fleet, now: int) -> None:
             f"{row.state.value} ({row.pending})" if row.pending else row.state.value,
             row.age,
             row.model,
-            size(row.rss),
+            row.memory,
             percent(row.cpu_percent),
             row.cost or "–",
             _line(fleet.agents[row.id], row, now),

@@ -53,6 +53,7 @@ def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
         pane="",
         limited_until=None,
         rss=None,
+        rss_bound=False,
         cpu_percent=None,
         processes=None,
         evidence=(),

@@ -144,6 +144,7 @@ class LoadSeen:
     rss: int
     cpu_percent: float
     processes: int
+    rss_bound: bool = False
 
 
 @dataclass(frozen=True)

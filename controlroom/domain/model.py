@@ -169,6 +169,9 @@ class Agent:
     log_bytes: int = 0
     evidence: tuple[Evidence, ...] = ()
     rss: int | None = None
+    """Bytes of memory that its processes take, what they share counted once."""
+    rss_bound: bool = False
+    """`rss` is an upper bound: what they share is not known."""
     cpu_percent: float | None = None
     processes: int | None = None
     billing: str = ""

@@ -229,6 +229,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         seen,
         pending=known.pending,
         rss=known.rss,
+        rss_bound=known.rss_bound,
         cpu_percent=known.cpu_percent,
         processes=known.processes,
         spent=None if seen.adopted and seen.session != known.session else known.spent,
@@ -236,7 +237,7 @@ def _observed(known: Agent | None, seen: Agent) -> Agent:
         last_line_at=known.last_line_at,
     )
     if merged.has_ended:
-        merged = replace(merged, rss=None, cpu_percent=None, processes=None)
+        merged = replace(merged, rss=None, rss_bound=False, cpu_percent=None, processes=None)
     return known if merged == known else merged
 
 
@@ -252,7 +253,13 @@ def _loads_seen(draft: Draft, event: events.LoadsSeen) -> None:
     for load in event.loads:
         agent = draft.agents.get(load.agent)
         if agent and agent.epoch == load.epoch and agent.host == event.host and not agent.has_ended:
-            uses = moved(agent, rss=load.rss, cpu_percent=load.cpu_percent, processes=load.processes)
+            uses = moved(
+                agent,
+                rss=load.rss,
+                rss_bound=load.rss_bound,
+                cpu_percent=load.cpu_percent,
+                processes=load.processes,
+            )
             draft.agents.put(agent.id, uses)
     _heard(draft, event.host, event.at)
 

@@ -319,7 +319,7 @@ class Node:
             self._foreign_wakes.set()
         self._vigil.check(look)
         members = self._vigil.members() + (self._foreign.members() if self._foreign else [])
-        changed = self._loads.changed(members, look, self._clock())
+        changed = await asyncio.to_thread(self._loads.changed, members, look, self._clock())
         if changed:
             self._outbox.loads(changed, host.now())
 

@@ -322,13 +322,16 @@ class LastLines:
 
 @dataclass(frozen=True)
 class AgentLoad:
-    """What an agent's whole process tree uses: resident memory, CPU of one core, number of processes."""
+    """What an agent's whole process tree uses: memory, CPU of one core, number of processes."""
 
     name: str
     epoch: int
     rss: int
+    """Resident bytes, what its processes share counted once."""
     cpu_percent: float
     processes: int
+    rss_bound: bool = False
+    """`rss` is an upper bound: what is shared could not be read, or not yet."""
 
 
 @dataclass(frozen=True)

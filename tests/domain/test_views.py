@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from controlroom.domain import words
+from controlroom.domain import events, words
 from controlroom.domain.display import views
 from controlroom.domain.keys import actions, availability, keymap
 from controlroom.domain.model import Evidence, Fleet, LinkState, Money, Pending, State
+from controlroom.domain.reduce import reduce
 from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE, reason="reset")
@@ -198,3 +199,12 @@ def test_a_limit_that_is_over_is_not_shown_as_one_to_come() -> None:
     assert (
         views.agent_row(fleet(ended), ended, NOON + MINUTE).line == "its limit is over, and it had ended: let it go on"
     )
+
+
+def test_memory_that_is_an_upper_bound_is_marked_as_one() -> None:
+    one = agent(rss=3 * GIB, rss_bound=True)
+    assert views.agent_row(fleet(one), one, NOON).memory == "≤3.0G"
+    exact, unknown = agent(rss=3 * GIB), agent(rss_bound=True)
+    assert [views.memory_words(other) for other in (exact, unknown)] == ["3.0G", "–"]
+    seen = events.LoadsSeen("vm1", (events.LoadSeen(one.id, 1, 5, 1.0, 300, rss_bound=True),), NOON)
+    assert reduce(fleet(exact), seen).agents[one.id].rss_bound

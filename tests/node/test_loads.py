@@ -9,6 +9,7 @@ import time
 
 from controlroom.node.sights import processes
 from controlroom.node.sights.loads import Loads, Member
+from controlroom.node.sights.memory import Shares
 from controlroom.node.sights.processes import TICKS, Look, Process
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
@@ -130,3 +131,58 @@ def test_counting_many_processes_is_quick() -> None:
     members = [Member(f"a{number}", 1, "/", (number, 0)) for number in range(1000, 1200)]
     loads.changed(members, table, time.monotonic())
     assert len(loads.changed(members, Look([]), time.monotonic())) == 200
+
+
+# -- what processes share
+
+
+FORKS = """
+import os, sys, time
+held = b"x" * (64 * 2**20)
+for _ in range(12):
+    if os.fork() == 0:
+        time.sleep(600)
+print("forked", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_forks_share_is_counted_once_and_said_to_be_a_bound_until_that_is_known(node: NodeClient) -> None:
+    assert node.spawn("one", 1, sys.executable, "-c", FORKS).outcome == "done"
+
+    def newest() -> AgentLoad:
+        return [load for told in node.all(LoadsSeen) for load in told.agents if load.name == "one"][-1]
+
+    wait_for(lambda: newest().processes >= 13 and not newest().rss_bound, 30)
+    assert 64 * MB < newest().rss < 256 * MB, "thirteen times 64 MB are resident"
+
+
+def test_of_many_processes_some_are_asked_at_each_look_and_none_too_often() -> None:
+    children = [subprocess.Popen(["sleep", "600"]) for _ in range(10)]
+    try:
+        table = processes.look().table
+        tree = [table[child.pid] for child in children]
+        shares = Shares(budget=0.0)
+        resident = sum(process.rss for process in tree)
+        assert shares.of(tree) == (resident, True), "nothing is known yet"
+        for second in range(10):
+            assert shares.of(tree).bound
+            shares.refresh([tree], float(second))
+        size, bound = shares.of(tree)
+        assert (0 < size < resident, bound) == (True, False)
+        grown = [process._replace(rss=process.rss + MB) for process in tree]
+        assert shares.of(grown).size == size + 10 * MB, "what it has taken since is its own"
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    gone = Shares()
+    gone.refresh([tree], 1.0)
+    assert gone.of(tree) == (resident, True), "what cannot be read is at most what is resident"
+
+
+def test_processes_that_are_no_forks_are_not_asked() -> None:
+    tree = [Process(os.getpid(), 1, 1, 1, 0, 5 * MB, name=b"python3"), Process(10**9, 1, 1, 1, 0, MB, name=b"claude")]
+    shares = Shares()
+    shares.refresh([tree], 1.0)
+    assert shares.of(tree) == (6 * MB, False)

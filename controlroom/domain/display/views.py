@@ -8,7 +8,7 @@ from typing import Any
 from controlroom.domain.gauges import urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
-from controlroom.domain.words import age, dollars
+from controlroom.domain.words import age, dollars, size
 
 GLYPHS = {
     State.WAITING: "▲",
@@ -76,6 +76,8 @@ class AgentRow:
     question: Question | None
     cost: str = ""
     """What all its runs have cost, as words; empty: no reading."""
+    memory: str = ""
+    """`rss` as words: `≤2.8G` when it is an upper bound."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,13 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         order_words(agent),
         agent.question,
         cost_words(agent),
+        memory_words(agent),
     )
+
+
+def memory_words(agent: Agent) -> str:
+    """Say how much memory an agent takes: `310M`, `≤2.8G` when that is an upper bound; a dash for no reading."""
+    return f"{'≤' * (agent.rss_bound and agent.rss is not None)}{size(agent.rss)}"
 
 
 def cost_words(agent: Agent) -> str:
@@ -350,6 +358,7 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "session": agent.session or None,
         "pid": agent.pid,
         "rss_bytes": agent.rss,
+        "rss_upper_bound": agent.rss_bound,
         "cpu_percent": agent.cpu_percent,
         "processes": agent.processes,
         "subagents": agent.subagents,

@@ -376,7 +376,7 @@ def _loads(loads: Iterable[wire.AgentLoad], setting: Setting) -> Iterable[events
         rss, cpu = _within(load.rss, _MAX_BYTES), _share(load.cpu_percent, _MAX_PERCENT)
         processes = _within(load.processes, _MAX_PID)
         if _shows(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
-            yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes)
+            yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes, load.rss_bound)
 
 
 def _within(value: int | None, most: int) -> int | None:

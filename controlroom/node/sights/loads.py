@@ -8,6 +8,7 @@ import os
 from typing import NamedTuple
 
 from controlroom.node.folder import place, tag
+from controlroom.node.sights.memory import Shares
 from controlroom.node.sights.processes import TICKS, Look, Process, marks_of
 from controlroom.wire.messages import AgentLoad
 
@@ -34,6 +35,7 @@ class Loads:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
         self._at = 0.0
+        self._shares = Shares()
         self._most = 100.0 * (os.cpu_count() or 1)
         self._trees: dict[tuple[str, int], dict[Key, int]] = {}
         self._told: dict[tuple[str, int], AgentLoad] = {}
@@ -46,9 +48,10 @@ class Loads:
         self._find_marked(look)
         seconds, self._at = at - self._at, at
         trees, changed = {}, []
-        for member in members:
+        found = [(member, self._tree(member, look)) for member in members]
+        self._shares.refresh((_living(tree) for _, tree in found), at)
+        for member, tree in found:
             key = member.name, member.epoch
-            tree = self._tree(member, look)
             load = self._load(member, tree, seconds)
             trees[key] = {(process.pid, process.start): process.used for process in tree}
             if _differs(self._told.get(key), load):
@@ -70,9 +73,9 @@ class Loads:
         share = 0.0
         if before is not None and seconds > 0:
             share = 100 * max(0, used - sum(before.values())) / TICKS / seconds
-        living = [process for process in tree if not process.zombie]
-        rss = sum(process.rss for process in living)
-        return AgentLoad(member.name, member.epoch, rss, round(min(share, self._most), 1), len(living))
+        living = _living(tree)
+        memory, cpu = self._shares.of(living), round(min(share, self._most), 1)
+        return AgentLoad(member.name, member.epoch, memory.size, cpu, len(living), memory.bound)
 
     def _find_marked(self, look: Look) -> None:
         """Read the marks of every process that was not there before: each one's environment is read once."""
@@ -89,12 +92,16 @@ class Loads:
         return tag(self._namespace, member.name, member.epoch), place(member.folder)
 
 
+def _living(tree: list[Process]) -> list[Process]:
+    return [process for process in tree if not process.zombie]
+
+
 def _started(look: Look, pid: int) -> int:
     return look.table[pid].start if pid in look.table else -1
 
 
 def _differs(told: AgentLoad | None, load: AgentLoad) -> bool:
     """Tell whether a load differs by what a person could notice: 1 % of memory, half a per cent of CPU."""
-    if told is None or told.processes != load.processes:
+    if told is None or (told.processes, told.rss_bound) != (load.processes, load.rss_bound):
         return True
     return abs(load.rss - told.rss) >= 0.01 * told.rss > 0 or abs(load.cpu_percent - told.cpu_percent) >= 0.5

@@ -79,6 +79,7 @@ _PLAINER = str.maketrans(
         **dict.fromkeys("○", "o"),
         **dict.fromkeys("◆", "+"),
         **dict.fromkeys("≈", "="),
+        **dict.fromkeys("≤", "<"),
     }
 )
 

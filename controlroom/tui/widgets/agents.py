@@ -8,7 +8,7 @@ from rich.style import Style
 from controlroom.domain.display.arrange import GroupRow, TableRow
 from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import State
-from controlroom.domain.words import percent, size
+from controlroom.domain.words import percent
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
 from controlroom.tui.widgets.rows import Rows
@@ -47,7 +47,7 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     wanted = {
         "word": _WORD,
         "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)) if several else 0,
-        "rss": _RSS,
+        "rss": max(_RSS, max((len(row.memory) for row in rows), default=0)),
         "cpu": _CPU,
         "cost": min(max((len(row.cost) for row in rows), default=0), 9),
         "model": min(max((len(row.model) for row in rows), default=5), 14),
@@ -162,7 +162,7 @@ class AgentTable(Rows[TableRow]):
             )
         runs.append((space + ink.right(row.age, _AGE), quiet))
         runs += [(space + ink.left(row.model, made.model), quiet)] * bool(made.model)
-        runs += [(space + ink.right(size(row.rss), made.rss), palette.text)] * bool(made.rss)
+        runs += [(space + ink.right(palette.glyphs.drawn(row.memory), made.rss), palette.text)] * bool(made.rss)
         runs += [(space + ink.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
         runs += [(space + ink.right(palette.glyphs.drawn(row.cost or "–"), made.cost), palette.text)] * bool(made.cost)
         runs.append((space + ink.cut(self._told(row), made.line), self._line_style(row)))

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from controlroom.domain.display.views import agent_row, limit_end, short_model
+from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.logs.logbook import LogBook
@@ -88,7 +88,8 @@ class Head(Lines):
             (agent.name, palette.strong),
             ("".join(f" · {part}" for part in parts if part), palette.quiet),
         )
-        figures = "  ".join(text for text in (size(agent.rss), percent(agent.cpu_percent)) if text != "–")
+        memory = palette.glyphs.drawn(memory_words(agent))
+        figures = "  ".join(text for text in (memory, percent(agent.cpu_percent)) if text not in ("–", "-"))
         return ink.spread(start, ink.line((f"{figures} ", palette.text)) if width >= 60 else (), width)
 
     def _stated(self, agent: Agent) -> Line:
