@@ -62,8 +62,8 @@ from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode
 
 log = logging.getLogger("controlroom.engine")
 
-GOODBYE = 5.0
-"""Seconds for links to close when the engine ends."""
+GOODBYE = 1.5
+"""Seconds for links to close when the engine ends. What a host does not take by then it finds out when we are gone."""
 
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""

@@ -43,6 +43,8 @@ _SHORTEST = 0.02
 """Seconds between two pictures at least, whoever gives them."""
 _PHONE_FRAME = 0.5
 """The same on a phone: every packet wakes its radio."""
+_REST, _LONGEST = 4, 0.5
+"""How many times longer than the last picture took the next one waits, in seconds at most: keys come in between."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.3, 5.0
 """Seconds between two attempts to reach the engine."""
 
@@ -214,8 +216,10 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     async def _pictures(self, source: Source) -> None:
         while source.connected:
+            began = time.thread_time()
             self._see(replace(self.picture, fleet=self._calmed(source.fleet), known=True))
-            await asyncio.sleep(self._frame)
+            took = time.thread_time() - began
+            await asyncio.sleep(max(self._frame, min(_LONGEST, _REST * took)))
             await source.changed()
 
     def _calmed(self, fleet: Fleet) -> Fleet:

@@ -58,6 +58,9 @@ GATHER = 0.006
 SLOWEST = 1.0
 """Seconds between two pieces of news that a reader may wish for at most."""
 
+MANY = 200
+"""Agents in one piece of news that take so long to write that others are let run meanwhile."""
+
 MAX_FOLLOWED = 256
 """Logs that one reader may follow."""
 
@@ -306,7 +309,8 @@ class Reader:
         self._wake.set()
 
     async def _send(self, told: Told) -> None:
-        self._outgoing.write(pack(told))
+        long = isinstance(told, FleetNews) and len(told.patch.agents) > MANY
+        self._outgoing.write(await asyncio.to_thread(pack, told) if long else pack(told))
         await self._outgoing.drain()
 
     # ----------------------------------------------------------------------- ends
