@@ -10,7 +10,7 @@ log = logging.getLogger("controlroom.engine")
 SOON = 0.1
 """Seconds for which what happens is gathered, and between two rounds at least when nobody wants one."""
 
-SLOWEST, SHARE = 0.5, 8
+SLOWEST, SHARE = 1.0, 8
 """Seconds for which it is gathered at most; how many times longer that is than a round took of the loop's time."""
 
 _NEVER = float("inf")

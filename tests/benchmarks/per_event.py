@@ -22,10 +22,11 @@ from controlroom.domain import events
 from controlroom.domain.model import State
 from controlroom.fleet.conversation.protocol import Hello, Watch, pack
 from controlroom.fleet.home import find_home
+from controlroom.wire import messages as wire
 from tests.benchmarks.figures import load, part
 from tests.benchmarks.table import print_table
 from tests.fleet.rooms import Room
-from tests.fleet.scripted import NOON, ScriptedHost, seen
+from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World
 
 SIZES = (100, 1_000, 10_000)
@@ -67,18 +68,25 @@ async def measure(options: argparse.Namespace) -> None:
     print_table(f"one agent's event, engine's thread, {BATCH} at a time; {load()}", rows)
 
 
+class Quiet(ScriptedHost):
+    """It answers orders, and does not show all of its agents each time."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        channel.say(wire.Reply(getattr(message, "id", 0), "done"))
+
+
 @asynccontextmanager
 async def running(size: int, options: argparse.Namespace) -> AsyncIterator[Room]:
     """Run an engine with a reader and a watcher that take whatever comes."""
     place = Path(os.environ["CONTROLROOM_HOME"]) / f"fleet-{size}"
-    hosts = [ScriptedHost(f"vm{number}") for number in range(options.hosts)]
+    hosts = [Quiet(f"vm{number}") for number in range(options.hosts)]
     for number in range(size):
         host = hosts[number % options.hosts]
         host.agents[f"a{number // options.hosts}"] = seen(f"a{number // options.hosts}", profile="docs", billing="api")
     home = find_home({**os.environ, "CONTROLROOM_HOME": str(place)})
     home.prepare()
     tables = "".join(f'[hosts.{host.name}]\naddress = "ann@{host.name}"\n' for host in hosts)
-    budget = '[budgets.all]\nscope = "fleet"\nperiod = "day"\nlimit = "$100000"\n' if options.budget else ""
+    budget = '[budgets.all]\nscope = "fleet"\nperiod = "day"\nlimit = "100000"\n' if options.budget else ""
     home.config.write_text(f"local = false\n[watch]\ntasks = false\n{tables}{budget}")
     home.config.chmod(0o600)
     room = Room(home, hosts)

@@ -30,6 +30,10 @@ class GrantBook:
         self._rows: dict[RunKey, list[GrantRow]] = {}
         self._known: dict[RunKey, int] = {}
         """The number that a run is known to go by."""
+        self._made: dict[RunKey, tuple[tuple[object, ...], Run]] = {}
+        """Runs as they were made last, with what each was made from."""
+        self._context: object = None
+        """What all of them were made from."""
         self._gone: dict[RunKey, int] = {}
         """Since when a run is known to be no more, though nobody has told what it spent."""
         self.add(rows)
@@ -107,12 +111,47 @@ class GrantBook:
         """Give every run that has been granted something, or can be."""
         theirs = {(agent.host, agent.name, agent.epoch): agent for agent in fleet.agents.values()}
         can = [key for key, agent in theirs.items() if agent.lives and _has_claude(agent)]
-        made = []
+        made, kept = [], {}
+        context = (sums.dearest, fleet.profiles)
+        if context != self._context:
+            self._context, self._made = context, {}
         for key in dict.fromkeys([*self.keys, *can]):
-            run = self._run(key, theirs.get(key), fleet, sums, now)
-            account = logins.get(run.id)
-            made.append(replace(run, accounts=frozenset({account})) if account else run)
+            basis = self._basis(key, theirs.get(key), fleet, sums, logins, now)
+            known = self._made.get(key)
+            if known is None or known[0] != basis:
+                run = self._run(key, theirs.get(key), fleet, sums, now)
+                account = logins.get(run.id)
+                known = basis, replace(run, accounts=frozenset({account})) if account else run
+            kept[key] = known
+            made.append(known[1])
+        self._made = kept
         return made
+
+    def _basis(
+        self,
+        key: RunKey,
+        agent: Agent | None,
+        fleet: Fleet,
+        sums: Sums,
+        logins: Mapping[str, str],
+        now: int,
+    ) -> tuple[object, ...]:
+        """Give all that a run is made from: while that is the same, so is the run. Cheap: it is asked for each look."""
+        rows, host = self._rows.get(key, ()), fleet.hosts.get(key[0])
+        ends = max((row.at + row.lasts if row.lasts else FOREVER for row in rows), default=FOREVER)
+        grants = (rows[0].number, rows[-1].number, len(rows), ends <= now) if rows else ()
+        where = host and (host.link, host.facts is None or host.facts.owned)
+        dearest = sums.dearest.get(agent.model) if agent else None
+        of = agent.profile if agent else rows[-1].profile if rows else ""
+        return (
+            agent,
+            grants,
+            where,
+            sums.runs.get(key),
+            dearest,
+            fleet.profiles.get(of),
+            logins.get(f"{key[0]}/{key[1]}"),
+        )
 
     def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Sums, now: int) -> Run:
         rows = self._rows.get(key, [])

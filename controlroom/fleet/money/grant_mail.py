@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Protocol
 
@@ -47,6 +48,8 @@ class GrantMail:
         """The mark of the sheet that each host was sent over the link that it has now."""
         self._open: dict[int, tuple[RunKey, int, int]] = {}
         """By request: the run, the number of its grant, and when it was sent."""
+        self._owed: Counter[RunKey] = Counter()
+        """How many answers hosts owe about each run."""
         self._sent: dict[RunKey, int] = {}
         """When each run was sent something for the last time."""
         self._failed: dict[RunKey, tuple[int, int]] = {}
@@ -94,6 +97,7 @@ class GrantMail:
         grant = self.grant(row, now)
         if self._post.send(row.host, grant):
             self._open[grant.id] = row.run, row.number, now
+            self._owed[row.run] += 1
 
     def answered(self, host: str, reply: Reply, now: int) -> tuple[RunKey, int] | None:
         """Take a host's answer; give the run and the number of the grant that it is about."""
@@ -101,6 +105,7 @@ class GrantMail:
         if found is None or found[0][0] != host:
             return None
         del self._open[reply.id]
+        self._owed[found[0]] -= 1
         if reply.outcome == "done":
             self._failed.pop(found[0], None)
         else:
@@ -111,7 +116,7 @@ class GrantMail:
     def host_down(self, host: str) -> None:
         """Expect no answer of a host any more; the next link begins with the prices."""
         self._told.pop(host, None)
-        self._open = {number: found for number, found in self._open.items() if found[0][0] != host}
+        self._expect({number: found for number, found in self._open.items() if found[0][0] != host})
         self._sent = {run: at for run, at in self._sent.items() if run[0] != host}
 
     def doubted(self, run: Run, grants: GrantBook, now: int) -> Run:
@@ -120,7 +125,7 @@ class GrantMail:
         if times and now - at < min(SELDOM, RETRY * 2 ** min(times - 1, 10)):
             return replace(run, asked=False)
         waits = run.asked and grants.waits(run.key) and now - self._sent.get(run.key, 0) >= RETRY
-        if not waits or any(key == run.key for key, _, _ in self._open.values()):
+        if not waits or self._owed[run.key] > 0:
             return run
         return replace(run, again=True)
 
@@ -130,4 +135,8 @@ class GrantMail:
 
     def tidy(self, now: int) -> None:
         """Wait no longer for hosts that do not answer."""
-        self._open = {number: found for number, found in self._open.items() if now - found[2] < PATIENCE}
+        self._expect({number: found for number, found in self._open.items() if now - found[2] < PATIENCE})
+
+    def _expect(self, answers: dict[int, tuple[RunKey, int, int]]) -> None:
+        """Expect these answers and no others."""
+        self._open, self._owed = answers, Counter(run for run, _, _ in answers.values())

@@ -174,7 +174,7 @@ class Treasury:
         self._noticing = None
         changes, self._unseen = self._unseen, Changes()
         if self._seen.differs(self._room.fleet, changes):
-            self._rounds.want(0.0)
+            self._rounds.want()
 
     def runways(self) -> list[Runway]:
         """Say how far each agent can go alone."""
@@ -253,8 +253,11 @@ class Treasury:
         try:
             await self._read()
             self._climb()
+            await asyncio.sleep(0)  # each part looks at all agents: others have their turn in between
             await self._share_out()
+            await asyncio.sleep(0)
             self._go_on()
+            await asyncio.sleep(0)
             self._warn()
             return min(TICK, self.purses.next_end(self._room.clock()) / 1000)
         except LedgerProblem as problem:
