@@ -105,7 +105,8 @@ def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
 def _standing(row: views.HostRow) -> str:
     if row.question:
         return f"{row.question.title}: {command(row.name, row.question)}"
-    return row.reason or row.address
+    taken = f"{row.taken}: controlroom host take {row.name}" if row.taken else ""
+    return "; ".join(filter(None, (taken, row.reason))) or row.address
 
 
 def _teach(fleet: Fleet) -> None:

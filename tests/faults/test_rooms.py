@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 
 import pytest
 
+from controlroom.cli.status import host_table
 from controlroom.domain import intents
+from controlroom.domain.display.views import host_rows
 from controlroom.domain.model import LinkState, State
 from tests.conftest import MakeHosts, MakeLab
 from tests.faults.room import Room, room_of
@@ -41,6 +44,26 @@ async def room_at(home: World, name: str, hosts: Sequence[lab.Host]) -> AsyncIte
         yield room
     finally:
         await room.close()
+
+
+def assert_said_to_be_taken(room: Room) -> None:
+    """In what `status` and `host list` print, and in the rows that the screen draws."""
+    for wide in (False, True):
+        said = io.StringIO()
+        with redirect_stdout(said):
+            host_table(room.client.fleet, room.client.fleet.hosts["vm1"].seen, wide=wide)
+        assert "another room's: controlroom host take vm1" in said.getvalue()
+    (row,) = host_rows(room.client.fleet, room.client.fleet.hosts["vm1"].seen)
+    assert row.taken == "another room's"
+
+
+async def test_a_host_of_another_room_is_said_to_be_its_own(home: World, ssh_hosts: MakeHosts) -> None:
+    hosts = ssh_hosts(1)
+    async with room_at(home, "ann", hosts) as ann, room_at(home, "bob", hosts) as bob:
+        assert (await ann.spawn("vm1", "job")).ok
+        await bob.until(lambda: not owns(bob), 10, "bob to be told that the host is ann's now")
+        assert_said_to_be_taken(bob)
+        assert (await ann.kill("vm1/job")).ok
 
 
 async def test_a_room_that_lost_a_host_while_it_slept_is_refused_and_told(home: World, ssh_hosts: MakeHosts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,3 +97,22 @@ def test_what_went_wrong_is_a_sentence() -> None:
     assert said == "vm1/docs-1: no␛ such"
     assert "connection broke" in Attachment("vm1/docs-1", ("sh", "-c", "exit 255"), False).run()
     assert "cannot be run" in Attachment("vm1/docs-1", (os.devnull,), False).run()
+
+
+def test_what_others_started_is_attached_to_where_the_login_shell_has_its_tmux(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no terminal here, which tmux says only of a session that it has found."""
+    folder = tmp_path / "sockets"
+    folder.mkdir(mode=0o700)
+    (tmp_path / ".bash_profile").write_text(f"echo hello; export TMUX_TMPDIR={folder}\n")
+    own = {**os.environ, "HOME": str(tmp_path), "SHELL": "/bin/bash", "TMUX_TMPDIR": str(tmp_path / "none")}
+    there = {**own, "TMUX_TMPDIR": str(folder)}
+    words = ["tmux", "-f", "/dev/null", "new-session", "-d", "-P", "-F", "#{pane_id}", "sleep 300"]
+    pane = subprocess.run(words, env=there, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        command = prepared(home, fleet("me@vm1", kind=ADOPTED, pane=pane, place="tmux work")).argv[-1]
+        done = subprocess.run(["sh", "-c", command], env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert "not a terminal" in done.stderr
+    finally:
+        subprocess.run(["tmux", "kill-server"], env=there, check=True)

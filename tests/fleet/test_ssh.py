@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from controlroom import __version__
 from controlroom.domain.address import parse_address
 from controlroom.fleet.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
+from controlroom.fleet.hosts.connecting import LOGINS, Ways
 from controlroom.fleet.hosts.dialler import HostDialler
 from controlroom.fleet.hosts.reach import Deadlines
 from controlroom.fleet.hosts.ship import Ended
@@ -376,3 +378,39 @@ async def test_giving_up_while_dialling_leaves_nothing_open(home: World, ssh_hos
     with pytest.raises(asyncio.CancelledError):
         await dialling
     await wait_for_async(lambda: not ssh_host.connections())
+
+
+# -- many
+
+
+async def test_hosts_that_hang_hold_up_no_other(home: World, ssh_host: Host) -> None:
+    """More than may log in at once at one sshd, all of one room."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    ways = Ways(time.monotonic)
+    async with AsyncExitStack() as stack:
+        addresses = [await stack.enter_async_context(server(silent)) for _ in range(LOGINS + 3)]
+        hanging = [asyncio.create_task(dialler(home, each, ECHO, ways=ways).dial()) for each in addresses]
+        await asyncio.sleep(0)
+        await (await reached(dialler(home, code=ECHO, ways=ways))).close()
+        assert not any(task.done() for task in hanging)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_a_host_behind_a_jump_host_is_found_when_the_way_there_heals(
+    home: World, vms: Callable[..., NamespaceLab]
+) -> None:
+    """The first attempt hangs at the jump host's kernel; a later one gets through, over the same connection."""
+    lab = vms(2)
+    configure(home, "Host vm2\n  ProxyJump vm1")
+    lab["vm2"].cut()
+    dialling = asyncio.create_task(dialler(home, "vm2", ECHO).dial())
+    await wait_for_async(lambda: [each for each in lab["vm1"].processes() if "sshd: agent" in each.command])
+    lab["vm2"].heal()
+    channel = await dialling
+    assert await read_until(channel, b"here\n") == b"here\n"
+    await channel.close()

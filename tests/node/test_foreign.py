@@ -533,3 +533,21 @@ def test_a_tmux_server_of_the_user_that_hangs_holds_nobody_up(
         os.kill(server, signal.SIGCONT)
         outside.kill()
         outside.wait()
+
+
+def test_the_users_own_server_is_found_where_the_login_shell_has_it(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node itself was started without that variable, as by ssh; and the server is begun after it."""
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    folder = home.home / "sockets"
+    folder.mkdir(mode=0o700)
+    (home.home / ".bash_profile").write_text(f"export TMUX_TMPDIR={folder}\n")
+    with NodeClient() as node:
+        node.send(Greet("0.1.0", ROOM, "", adopt=True))
+        session("here", "sleep 300")
+        wait_others(node, lambda seen: seen["~here"])
+        monkeypatch.setenv("TMUX_TMPDIR", str(folder))
+        session("there", "sleep 300")
+        wait_others(node, lambda seen: seen["~there"])
+        tmux("kill-server")

@@ -130,6 +130,15 @@ async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
         assert {"61 %", "50 %", "17.50"} <= alarmed
 
 
+@pytest.mark.parametrize("size", [WIDE, (80, 24), PHONE])
+async def test_the_overview_says_that_another_room_has_a_host(size: tuple[int, int]) -> None:
+    fleet = measured()
+    others = {name: replace(host, link=LinkState.UP) for name, host in fleet.hosts.items()}
+    async with room(replace(fleet, hosts=others), size=size) as here:
+        assert "another room's" in here.text()
+        assert "vm2" in next(line for line in here.text().splitlines() if "another room's" in line)
+
+
 @pytest.mark.parametrize("size", [(80, 24), PHONE])
 async def test_a_narrow_screen_has_two_lines_a_host(size: tuple[int, int]) -> None:
     async with room(measured(), size=size) as here:

@@ -112,6 +112,11 @@ class HostRow:
     clock_offset: int = 0
     """Milliseconds its clock is ahead of ours."""
 
+    @property
+    def taken(self) -> str:
+        """Say that another room has the host; "" when it has not, as far as is known now."""
+        return "another room's" if self.link is LinkState.UP and not self.owned else ""
+
 
 @dataclass(frozen=True)
 class Headline:

@@ -26,6 +26,12 @@ from controlroom.meter.redact import redact
 
 _CONFIG_SECONDS = 15.0
 _SSH_FAILED = 255
+_OWN_SERVER = (
+    't=$("${SHELL:-sh}" -lc "printenv TMUX_TMPDIR" </dev/null 2>/dev/null|tail -n 1);'
+    'test -S "$t/tmux-$(id -u)/default"&&export TMUX_TMPDIR="$t";'
+)
+"""The user's own tmux server is where the login shell has it, which a plain SSH command does not see."""
+
 _PLACES = "/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin:/run/current-system/sw/bin:/usr/pkg/bin"
 """Where tmux may lie when the PATH of a plain SSH command is too short to name it."""
 
@@ -91,7 +97,7 @@ def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only:
     if host.address == LOCAL:
         argv = ["env", "-u", "TMUX", _program("tmux", "apt-get install tmux"), *words]
     else:
-        argv = _over_ssh(home, host, words)
+        argv = _over_ssh(home, host, words, ours=not agent.adopted)
     return Attachment(agent.id, tuple(argv), read_only or bool(why), "" if read_only else why)
 
 
@@ -128,7 +134,7 @@ def _program(name: str, cure: str) -> str:
     return found
 
 
-def _over_ssh(home: Home, host: Host, words: Sequence[str]) -> list[str]:
+def _over_ssh(home: Home, host: Host, words: Sequence[str], *, ours: bool) -> list[str]:
     """Give the command of the system's ssh: its own connection, no forwarding, host keys as the engine checks them."""
     try:
         address = parse_address(host.address)
@@ -143,7 +149,7 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str]) -> list[str]:
         "ConnectTimeout": "15", **ALIVE,
     }  # fmt: skip
     given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return [*ssh, "-tt", *given, *target(address), _remote(words)]
+    return [*ssh, "-tt", *given, *target(address), _remote(words, ours=ours)]
 
 
 def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
@@ -164,12 +170,13 @@ def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
     return f'"{own}" {named}'.strip()
 
 
-def _remote(words: Sequence[str]) -> str:
+def _remote(words: Sequence[str], *, ours: bool) -> str:
     """Give the command line for a host's login shell, which takes it as plain words: no quote or backslash inside."""
     script = (
         f'PATH="$PATH:{_PLACES}";infocmp >/dev/null 2>&1||export TERM=xterm-256color;'
         "command -v tmux >/dev/null||{ echo there is no tmux on this host: apt-get install tmux >&2;exit 127;};"
-        'exec tmux "$@"'
+        + ("" if ours else _OWN_SERVER)
+        + 'exec tmux "$@"'
     )
     return " ".join(["sh", "-c", f"'{script}'", "controlroom", *(shlex.quote(word) for word in words)])
 

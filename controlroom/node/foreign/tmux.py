@@ -55,8 +55,8 @@ class ForeignTmux:
         self._read_at: dict[str, float] = {}
 
     def _lives_in(self, environ: Mapping[str, str]) -> None:
-        self._tmux = Tmux(self._program, SOCKET, environ, self._find)
         self.socket = _socket_of(environ)
+        self._tmux = Tmux(self._program, self.socket, environ, self._find)
 
     def take_login(self, login: Mapping[str, str]) -> None:
         """Look where the user's login shell has its tmux server (TMUX_TMPDIR), too."""

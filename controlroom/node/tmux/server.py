@@ -62,7 +62,7 @@ class Answer(NamedTuple):
 
 
 class Tmux:
-    """The server of one namespace. `program` is the path of tmux, `environ` what finds its socket folder.
+    """One server. `program` is the path of tmux; `socket` its path, or its name in the folder that `environ` names.
 
     `find` looks for tmux again whenever none is known, or the known one is gone.
     """
@@ -70,7 +70,8 @@ class Tmux:
     def __init__(
         self, program: str, socket: str, environ: Mapping[str, str], find: Callable[[], str] = lambda: ""
     ) -> None:
-        self._program, self._socket, self._find = program, socket, find
+        self._program, self._find = program, find
+        self._at = f"-S{socket}" if "/" in socket else f"-L{socket}"
         self._folder = {"TMUX_TMPDIR": environ["TMUX_TMPDIR"]} if environ.get("TMUX_TMPDIR") else {}
 
     @property
@@ -91,7 +92,7 @@ class Tmux:
             raise TmuxError(f"libtmux did not arrive with the node: {error}") from None
         call = tmux_cmd.__new__(tmux_cmd)
         # -N: never start a server with an environment and a command line; -u: names and screens as they are
-        argv = ("-N", "-u", f"-L{self._socket}", *command)
+        argv = ("-N", "-u", self._at, *command)
         thread = asyncio.get_running_loop().run_in_executor(None, _call, call, argv, self.program)
         try:
             await asyncio.wait_for(asyncio.shield(thread), deadline)
@@ -109,7 +110,7 @@ class Tmux:
         """Start the server unless it runs, and set its options. Raises `TmuxError`."""
         if not self.program:
             raise TmuxError(NO_TMUX)
-        argv = [self.program, "-L", self._socket, "-f", "/dev/null", *words(("start-server",), KEEP_SERVER, *OPTIONS)]
+        argv = [self.program, self._at, "-f", "/dev/null", *words(("start-server",), KEEP_SERVER, *OPTIONS)]
         for _ in range(_STARTS):  # one that is just ending takes a new one along: "server exited unexpectedly"
             done = await asyncio.get_running_loop().run_in_executor(None, _started, argv, self._folder)
             if "server exited" not in done:

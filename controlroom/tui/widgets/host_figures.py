@@ -202,7 +202,7 @@ class HostFigures(Rows[HostRow]):
         ]
         if row.link is LinkState.UP:
             clock = clock_words(row.clock_offset)
-            notes = ["" if row.owned else "another room's", f"clock {clock}" if clock else "", row.reason]
+            notes = [row.taken, f"clock {clock}" if clock else "", row.reason]
             return ink.line(*runs, (f" {' · '.join(filter(None, notes))}", palette.note))
         aged = [(text, palette.quiet) for text, _ in runs] if row.sample else []
         return ink.line(*aged, (f" {self._said(row)}", palette.links[row.link]))

@@ -74,7 +74,8 @@ class HostTable(Rows[HostRow]):
         )
         if row.link is LinkState.UP:
             said = ink.line((f"  {row.reason}" if row.reason else "", palette.note))
-            return (*start, *self._figures(row, width), *said)
+            taken = ink.line((f" {row.taken}" if row.taken else "", palette.warn))
+            return (*start, *taken, *self._figures(row, width), *said)
         words = f" {link_words(row)}"
         if row.stale and width >= 110:
             return (
@@ -122,7 +123,7 @@ def _bar(palette: Palette, value: float | None, cells: int, style: Style) -> lis
 
 
 class HostSummary(Lines):
-    """All hosts in one line, for a phone: how many are up, the fullest one, which are away."""
+    """All hosts in one line, for a phone: how many are up, the fullest one, which are away or another room's."""
 
     class Tapped(Message):
         """It was tapped."""
@@ -154,6 +155,9 @@ class HostSummary(Lines):
             return (ink.line((f" {glyph} {first.name}{more} ", style), (ink.cut(link_words(first), width), style)),)
         if not up:
             return ()
+        if taken := [row for row in up if row.taken]:
+            more = f" +{len(taken) - 1}" if len(taken) > 1 else ""
+            return (ink.line((f" {taken[0].name}{more} {taken[0].taken}", palette.warn)),)
         fullest = max(up, key=lambda row: memory_percent(row) or 0.0)
         memory = memory_percent(fullest)
         runs: list[tuple[str, Style | None]] = [(f" {fullest.name}", palette.quiet)]
