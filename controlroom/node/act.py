@@ -10,7 +10,7 @@ from controlroom.meter.names import agent_name_problem
 from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
-from controlroom.node.ending import end_by_force, find_runner, record_end, what_is_left
+from controlroom.node.ending import end_by_force, find_runner, record_death, what_is_left
 from controlroom.node.folder import GRANT
 from controlroom.node.host import now
 from controlroom.node.outcome import Refused
@@ -174,7 +174,7 @@ class Actor:
         if await self._left_of(entry):
             await self._swept(entry, words)
         elif (status := _status(entry)) is None or is_live(status):
-            record_end(entry, State.DONE, words, now())
+            await record_death(entry, State.DONE, words, now())
 
     async def _left_of(self, entry: Entry) -> str:
         """Name what is left of an agent that should have ended, "" when nothing is.
@@ -190,7 +190,7 @@ class Actor:
     async def _swept(self, entry: Entry, words: str) -> None:
         if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
             raise OSError(f"{entry.name} could not be ended: {left} still there")
-        record_end(entry, State.DONE, words, now())
+        await record_death(entry, State.DONE, words, now())
 
     def _entry(self, name: str, epoch: int) -> Entry:
         entry = entry_of(self._place.state, name, epoch)

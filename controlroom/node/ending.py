@@ -15,6 +15,7 @@ from controlroom.node import process_tree
 from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
 from controlroom.node.ask import runner_pid
 from controlroom.node.folder import CONTROL, place, tag
+from controlroom.node.money import last_usage
 from controlroom.node.tmux.server import Tmux, TmuxError
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
@@ -47,6 +48,15 @@ async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
         if pane and pane.epoch == entry.epoch:
             await tmux.kill_session(entry.name)
     return left
+
+
+async def record_death(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
+    """Write what the runner of an agent that has ended could not: what it used last, and its status. Raises `OSError`.
+
+    Reads transcripts.
+    """
+    await asyncio.to_thread(last_usage.finish, entry.folder)
+    return record_end(entry, state, detail, at)
 
 
 def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:

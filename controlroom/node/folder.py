@@ -11,6 +11,7 @@
         log.000001 …    segments of records (wire.records)
         grant.json      what it may spend (node.grant_file), when a budget binds it
         usage.jsonl     what each API message used (meter.usage), in the order it was seen
+        sessions.jsonl  the sessions of Claude that this is metered from (node.money.metered_sessions)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
         limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
@@ -36,7 +37,7 @@ import os
 from controlroom.meter.names import tmux_socket as tmux_socket
 
 SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
-USAGE, GRANT, LIMITS = "usage.jsonl", "grant.json", "limits.json"
+USAGE, SESSIONS, GRANT, LIMITS = "usage.jsonl", "sessions.jsonl", "grant.json", "limits.json"
 STATUS_LINE, SETTINGS = "status_line.json", "settings.json"
 OWNER = "owner.json"
 

@@ -16,6 +16,8 @@ from controlroom.node.claude.session_files import session_files
 from controlroom.node.claude.session_usage import A_LOOK, TURNED, SessionUsage
 from controlroom.node.claude.transcript import find_transcript
 from controlroom.node.folder import USAGE
+from controlroom.node.money import metered_sessions
+from controlroom.node.money.metered_sessions import Metered
 
 SOON = 0.25
 """Seconds from something said to a look, and from look to look while more may come."""
@@ -74,7 +76,9 @@ class UsageMeter:
         """Another Claude of the run is in this session: `fresh`: a new one, in which everything is its own."""
         if session not in self._places and len(self._places) < _MOST_SESSIONS:
             self._places[session] = config, cwd
-            self._session(session).fresh |= fresh
+            if fresh and not self._session(session).fresh:
+                self._session(session).fresh = True
+                self._note(session)
 
     def expect(self, now: float) -> None:
         """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
@@ -176,7 +180,15 @@ class UsageMeter:
         known = self._sessions.get(session)
         if known is None:
             known = self._sessions[session] = SessionUsage(self._random(8).hex()[:15], self._looked)
+            self._note(session)
         return known
+
+    def _note(self, session: str) -> None:
+        """Write down that this session is metered, for whoever comes after a runner that was killed."""
+        if session:
+            known = self._sessions[session]
+            place = self._places.get(session, self._place)
+            metered_sessions.note(Metered(session, *place, known.run if known.fresh else ""))
 
     def _take(self, records: list[Record]) -> bool:
         """Tell and write what is new among records; False when the disk does not take it."""

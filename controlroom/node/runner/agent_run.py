@@ -363,6 +363,8 @@ class AgentRun:
         """It could not be started, or we can no longer run it: end what there is and say why."""
         left = process_tree.end(self._processes, PATIENCE)
         self._reap()
+        with contextlib.suppress(Exception):  # it may be what has failed
+            self._money.finish()
         self._conclude(state, words, process_tree.names(left))
 
     def _conclude(self, state: State, detail: str, reason: str) -> None:

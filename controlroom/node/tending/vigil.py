@@ -7,7 +7,7 @@ import time
 
 from controlroom.meter.states import State
 from controlroom.node.ask import runner_lives, runner_pid
-from controlroom.node.ending import end_by_force, record_end
+from controlroom.node.ending import end_by_force, record_death
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -133,5 +133,5 @@ class Vigil:
                 sight.hear("process", Said(State.WORKING.value, f"its runner is gone, but not {left}"), now())
                 return
             with contextlib.suppress(OSError):
-                record_end(sight.entry, State.FAILED, why, now())
+                await record_death(sight.entry, State.FAILED, why, now())
         self._observer.look()
