@@ -72,6 +72,11 @@ def ledger_backup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a file that is not there yet")
 
 
+def ledger_numbers(parser: argparse.ArgumentParser) -> None:
+    """Take what is to be settled."""
+    parser.add_argument("numbers", metavar="NUMBER", type=_count, nargs="+", help="as `ledger doubted` counts them")
+
+
 def explain(parser: argparse.ArgumentParser) -> None:
     """Take an agent, and the form of the answer."""
     agent(parser)

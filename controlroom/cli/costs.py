@@ -91,6 +91,8 @@ def _table(rows: Sequence[CostRow], by: str, since: int, ran: Mapping[str, int])
         output.talk(f"{dollars(unpriced)} of it are models without a price, counted as the dearest: see prices.toml")
     if estimated := sum(row.estimated for row in rows):
         output.talk(f"~ {dollars(estimated)} of it are estimates: requests that were cut off")
+    if doubted := sum(row.doubted for row in rows):
+        output.talk(f"{dollars(doubted)} of it were claimed to be more than can be true: controlroom ledger doubted")
     if unattributed := sum(row.unattributed for row in rows):
         output.talk(f"{dollars(unattributed)} of it are unattributed: Claude reports it, no message accounts for it")
 

@@ -6,11 +6,14 @@ import time
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.room import with_room
+from controlroom.cli.room import order, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso
+from controlroom.domain.intents import SettleUsage
+from controlroom.domain.words import count, dollars
 from controlroom.fleet.client import Client
+from controlroom.fleet.conversation.protocol import DoubtedUse
 
 
 def audit(args: argparse.Namespace, starters: Starters) -> int:
@@ -27,6 +30,23 @@ def backup(args: argparse.Namespace, starters: Starters) -> int:
     """Copy the ledger."""
     args.whole = os.path.abspath(os.path.expanduser(args.file))
     return with_room(_backup, args)
+
+
+def doubted(args: argparse.Namespace, starters: Starters) -> int:
+    """Show what was set aside."""
+    return with_room(_doubted, args)
+
+
+def strike(args: argparse.Namespace, starters: Starters) -> int:
+    """Take what was set aside out of all sums."""
+    args.accept = False
+    return with_room(_settle, args)
+
+
+def accept(args: argparse.Namespace, starters: Starters) -> int:
+    """Count what was set aside as it was claimed."""
+    args.accept = True
+    return with_room(_settle, args)
 
 
 async def _audit(client: Client, args: argparse.Namespace) -> int:
@@ -70,6 +90,34 @@ async def _backup(client: Client, args: argparse.Namespace) -> int:
         return _refused(answer.reason)
     output.data("\n".join(answer.lines))
     return Exit.DONE
+
+
+async def _doubted(client: Client, args: argparse.Namespace) -> int:
+    answer = await client.doubted()
+    if answer.reason:
+        return _refused(answer.reason)
+    if args.json:
+        output.json_data([{**vars(one), "at": iso(one.at), "settled": one.settled or None} for one in answer.bookings])
+    elif answer.bookings:
+        head = ("", "WHEN", "AGENT", "MESSAGE", "TOKENS", "CLAIMED", "COUNTED", "")
+        output.table([head, *map(_claim, answer.bookings)], right=frozenset((0, 4, 5, 6)))
+    else:
+        output.talk("nothing was ever claimed that cannot be true")
+    return Exit.DONE
+
+
+def _claim(one: DoubtedUse) -> tuple[str, ...]:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.at / 1000))
+    tokens, what = (count(one.tokens), one.message) if one.message else ("–", "what Claude reports")
+    return str(one.number), when, one.agent, what, tokens, dollars(one.claimed), dollars(one.counted), one.settled
+
+
+async def _settle(client: Client, args: argparse.Namespace) -> int:
+    codes = [
+        await order(client, SettleUsage(number, args.accept), f"{number} is {'accepted' if args.accept else 'struck'}")
+        for number in args.numbers
+    ]
+    return max(codes)
 
 
 def _refused(reason: str) -> int:

@@ -148,6 +148,19 @@ class RemoveBudget:
     name: str
 
 
+@dataclass(frozen=True)
+class SettleUsage:
+    """Say of use that was set aside as impossible what it was: `accept` it as claimed, or strike it out."""
+
+    number: int
+    accept: bool
+
+    @property
+    def name(self) -> str:
+        """Its number."""
+        return str(self.number)
+
+
 Intent = (
     SpawnAgent
     | KillAgent
@@ -163,6 +176,7 @@ Intent = (
     | TakeHost
     | SetBudget
     | RemoveBudget
+    | SettleUsage
 )
 
 # --------------------------------------------------------------------------- effects: asked of the world

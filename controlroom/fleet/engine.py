@@ -54,7 +54,7 @@ from controlroom.fleet.money.purses import Purses
 from controlroom.fleet.money.spending import Spending
 from controlroom.fleet.money.treasury import Treasury
 from controlroom.fleet.moves import MoveDesk
-from controlroom.fleet.roster import CHANGES, Roster
+from controlroom.fleet.roster import CHANGES, Change, Roster
 from controlroom.fleet.store import FleetStore
 from controlroom.meter.prices import Sheet
 from controlroom.meter.redact import redact
@@ -155,8 +155,8 @@ class Engine:
 
     async def submit(self, intent: intents.Intent, who: str) -> Asked:
         """Decide an intent now. What it asks of a host is on its way when this returns."""
-        if isinstance(intent, CHANGES):
-            return await self._roster.change(intent, who)
+        if isinstance(intent, (*CHANGES, intents.SettleUsage)):
+            return await self._change(intent, who)
         if isinstance(intent, intents.SpawnAgent):
             await self.spending.sheet_tried()
         op, at = self.new_id(), self.clock()
@@ -178,6 +178,12 @@ class Engine:
                 return self.moves.begin(effect, op, who, was)
             asked = await self.carry_out(effect, verb_of(intent), op, who, was)
         return asked
+
+    async def _change(self, intent: Change | intents.SettleUsage, who: str) -> Asked:
+        """Change something at home."""
+        if isinstance(intent, intents.SettleUsage):
+            return await self.spending.settle(intent, who)
+        return await self._roster.change(intent, who)
 
     def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
         """Refuse an intent, and audit that."""

@@ -10,6 +10,8 @@ from controlroom.meter.usage import Damaged, Message, Usage, count_in, name_in, 
 _FORMAT = 2
 _READ = (1, 2)
 """Format 1 knew no runs, reports or estimates."""
+_MOST_CLAIMED = 10**15
+"""Tokens of one kind that a line can claim: what cannot be true is judged at home, where a person is told of it."""
 _FIELDS = ("format", "id", "request", "at", "model", "counts", "flags")
 _FLAGS = ("fast", "us", "batch", "estimated")
 _RUN = re.compile("[0-9a-f]{15}")
@@ -46,7 +48,7 @@ def from_line(line: bytes) -> Record:
             name_in(entry, "request"),
             count_in(entry, "at", 2**53),
             name_in(entry, "model"),
-            Usage._make(count_in({"count": count}, "count") for count in entry["counts"]),
+            Usage._make(count_in({"count": count}, "count", _MOST_CLAIMED) for count in entry["counts"]),
             **{name: name in flags for name in _FLAGS},
             run=_run(entry) if "run" in entry else "",
         )

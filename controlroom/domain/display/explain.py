@@ -65,7 +65,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line`."""
+    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line use`."""
     steps: tuple[Step, ...]
 
 
@@ -94,7 +94,7 @@ def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:
         tuple(_disagreements(agent)),
         _host_words(agent.host, host, now),
         host is None or host.link is not LinkState.UP,
-        tuple(_notes(agent, now)),
+        (*_notes(agent, now), *_doubts(fleet, agent)),
         steps(fleet, agent, now),
     )
 
@@ -198,6 +198,11 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
     yield from _payer(agent)
     if agent.last_line:
         yield "line", f"{agent.last_line} ({ago(now - agent.last_line_at)})"
+
+
+def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
+    if alarm := fleet.alarms.get(f"doubt {agent.id}"):
+        yield "use", alarm.text
 
 
 def _payer(agent: Agent) -> Iterator[tuple[str, str]]:

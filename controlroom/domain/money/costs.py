@@ -41,6 +41,8 @@ class CostRow:
     """Micro-dollars among them of requests that were cut off: what they used is not known for certain."""
     unattributed: int = 0
     """Micro-dollars among them that Claude reports and no message accounts for."""
+    doubted: int = 0
+    """Micro-dollars among them of use that cannot be true as it was claimed; a person is to settle it."""
 
     @property
     def hit_rate(self) -> float | None:
@@ -61,7 +63,7 @@ def per_hour(micro: int, ran: int | None) -> int | None:
 
 _SUMMED = tuple(part.name for part in fields(CostRow) if part.name not in ("key", "billing"))
 
-_MONEY = ("micro", "unpriced", "estimated", "unattributed")
+_MONEY = ("micro", "unpriced", "estimated", "unattributed", "doubted")
 
 
 def grouped(rows: Iterable[CostRow], key: Callable[[CostRow], str]) -> list[CostRow]:

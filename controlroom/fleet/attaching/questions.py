@@ -14,6 +14,7 @@ from controlroom.fleet.conversation.protocol import (
     AskAttached,
     AskAudit,
     AskCosts,
+    AskDoubted,
     AskRunways,
     Attached,
     Audit,
@@ -31,6 +32,7 @@ from controlroom.fleet.conversation.protocol import (
     Runways,
     Screen,
     SearchLog,
+    SetAside,
 )
 
 T = TypeVar("T", bound=Answer)
@@ -114,6 +116,11 @@ class Questions:
         """Read the newest lines of the audit, those that contain `text`."""
         request = AskAudit(self._new_id(), count, text)
         return await self._ask(request.id, request, Audit, 30.0)
+
+    async def doubted(self) -> SetAside:
+        """Ask which bookings were set aside as impossible."""
+        request = AskDoubted(self._new_id())
+        return await self._ask(request.id, request, SetAside, 30.0)
 
     async def check_ledger(self) -> LedgerTended:
         """Have the whole ledger read. It may take a minute."""

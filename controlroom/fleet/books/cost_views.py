@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from controlroom.domain.model import Money
 from controlroom.domain.money.costs import BILLED, BY, CostRow
+from controlroom.fleet.books.doubted_tables import DOUBTED
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.books.unattributed import HIDDEN
 from controlroom.fleet.books.usage_tables import DAY, ESTIMATED, QUARTER, UNPRICED
@@ -20,7 +21,7 @@ _KEYS = {
 
 _SUMS = ("messages", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches", "pico")
 _SUMMED = ", ".join(f"sum({column}) as {column}" for column in _SUMS)
-_KINDS = {"unpriced": UNPRICED, "estimated": ESTIMATED, "unattributed": HIDDEN}
+_KINDS = {"unpriced": UNPRICED, "estimated": ESTIMATED, "unattributed": HIDDEN, "doubted": DOUBTED}
 _ODDS = ", ".join(f"sum(pico * (flags & {flag} > 0)) as {kind}" for kind, flag in _KINDS.items())
 _ODDS_SUMMED = ", ".join(f"sum({kind})" for kind in _KINDS)
 _SPENT = "having sum(messages) > 0 or sum(pico) > 0"

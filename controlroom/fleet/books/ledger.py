@@ -18,12 +18,12 @@ from secrets import token_hex
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
-from controlroom.fleet.books import grant_tables, order_tables, run_book, usage_tables
+from controlroom.fleet.books import doubted_tables, grant_tables, order_tables, run_book, usage_tables
 from controlroom.fleet.books.run_book import Run
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 7
+FORMAT = 8
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -56,6 +56,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     usage_tables.SUMS,
     run_book.TABLES,
     order_tables.TABLES,
+    doubted_tables.TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 

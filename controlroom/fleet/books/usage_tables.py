@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from controlroom.fleet.books import advice_tables, unattributed
+from controlroom.fleet.books.doubted_tables import DOUBTED
 from controlroom.fleet.books.unattributed import HIDDEN
 from controlroom.fleet.books.unattributed import Statement as Statement
 from controlroom.meter.prices import Cost
@@ -57,6 +58,8 @@ class Booking(NamedTuple):
     message: Message
     cost: Cost
     at: int
+    doubted: bool = False
+    """More was claimed than can be true: this is what counts of it."""
 
 
 def _each(form: str, columns: Sequence[str] = _COUNTS) -> str:
@@ -240,7 +243,9 @@ def book(source: Source, bookings: Sequence[Booking], reports: Sequence[Report] 
 
 def _dearest(bookings: Sequence[Booking]) -> list[tuple[int, str, int]]:
     found: dict[tuple[int, str], int] = {}
-    for message, cost, at in bookings:
+    for message, cost, at, doubted in bookings:
+        if doubted:
+            continue
         key = at // DAY, message.model
         found[key] = max(found.get(key, 0), cost.pico)
     return [(*key, pico) for key, pico in found.items()]
@@ -269,8 +274,8 @@ def read_up_to(host: str, agent: str, epoch: int, offset: int, mark: str) -> Sta
 
 
 def _values(source: Source, booking: Booking) -> tuple[int | str, ...]:
-    message, cost, at = booking
+    message, cost, at, doubted = booking
     flags = FAST * message.fast | US * message.us | BATCH * message.batch | UNPRICED * (not cost.priced)
-    flags |= ESTIMATED * message.estimated
+    flags |= ESTIMATED * message.estimated | DOUBTED * doubted
     counts = (*message.usage, cost.pico, unattributed.number_of(message.run))
     return (message.id, message.request, at, int(not cost.priced), flags, *counts, *source, message.model)

@@ -16,13 +16,16 @@ from controlroom.domain.patch import Patch
 from controlroom.fleet.conversation.advice_questions import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.fleet.conversation.room_questions import AskAttached as AskAttached
 from controlroom.fleet.conversation.room_questions import AskAudit as AskAudit
+from controlroom.fleet.conversation.room_questions import AskDoubted as AskDoubted
 from controlroom.fleet.conversation.room_questions import AskRunways as AskRunways
 from controlroom.fleet.conversation.room_questions import Attached as Attached
 from controlroom.fleet.conversation.room_questions import Audit as Audit
 from controlroom.fleet.conversation.room_questions import BackUpLedger as BackUpLedger
 from controlroom.fleet.conversation.room_questions import CheckLedger as CheckLedger
+from controlroom.fleet.conversation.room_questions import DoubtedUse as DoubtedUse
 from controlroom.fleet.conversation.room_questions import LedgerTended as LedgerTended
 from controlroom.fleet.conversation.room_questions import Runways as Runways
+from controlroom.fleet.conversation.room_questions import SetAside as SetAside
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -169,7 +172,7 @@ class StopEngine:
 # What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
-    | AskComparison | AskEstimate | AskAttached | AskRunways
+    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted
 )  # fmt: skip
 """What changes nothing in the fleet; each is answered."""
 
@@ -286,7 +289,7 @@ class Costs:
 
 Answer = (
     Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
-    | Runways
+    | Runways | SetAside
 )  # fmt: skip
 Told = Welcome | Unwelcome | FleetNews | Answer
 

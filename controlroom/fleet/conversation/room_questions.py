@@ -46,6 +46,39 @@ class BackUpLedger:
 
 
 @dataclass(frozen=True)
+class AskDoubted:
+    """Which bookings were set aside as impossible? Answered by `SetAside`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class DoubtedUse:
+    """One such booking. Money: micro-dollars at list prices; `at`: UTC milliseconds."""
+
+    number: int
+    at: int
+    agent: str
+    """Its id."""
+    message: str
+    """Of the API's message; "": what Claude reports of a run."""
+    tokens: int
+    claimed: int
+    counted: int
+    settled: str = ""
+    """`struck` or `accepted`, "" while it is open."""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """The answer to `AskDoubted`, oldest first."""
+
+    id: int
+    bookings: tuple[DoubtedUse, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Attached:
     """The answer to `AskAttached`."""
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.fleet.books.cost_views import costs
+from controlroom.fleet.books.doubted_tables import Doubted
 from controlroom.fleet.books.hour_views import hours
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.ledger_care import back_up, check
@@ -17,6 +18,7 @@ from controlroom.fleet.conversation.protocol import (
     AskAttached,
     AskAudit,
     AskCosts,
+    AskDoubted,
     AskRunways,
     Attached,
     Audit,
@@ -24,6 +26,7 @@ from controlroom.fleet.conversation.protocol import (
     CheckHost,
     CheckLedger,
     Costs,
+    DoubtedUse,
     FetchLog,
     Hits,
     HostChecked,
@@ -33,6 +36,7 @@ from controlroom.fleet.conversation.protocol import (
     Runways,
     Screen,
     SearchLog,
+    SetAside,
     page_for,
 )
 from controlroom.fleet.home import Home
@@ -41,6 +45,7 @@ from controlroom.fleet.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.fleet.hosts.logs import LogDesk
 from controlroom.fleet.hosts.translate import short
 from controlroom.fleet.money.advisor import compared, estimated
+from controlroom.fleet.money.spending import Spending
 from controlroom.fleet.money.treasury import Treasury
 from controlroom.wire.inquiries import Found, ScreenShown, Search, ShowScreen
 
@@ -57,6 +62,7 @@ class Engine(Protocol):
     ledger: Ledger
     attendance: Attendance
     treasury: Treasury
+    spending: Spending
     clock: Callable[[], int]
     home: Home
 
@@ -82,7 +88,7 @@ async def answer(engine: Engine, asked: Question, asks: object, rank: Rank) -> A
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
             return await _costs(engine, asked)
-        case AskAudit() | AskAttached() | AskRunways():
+        case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
             return await _people(engine, asked, asks)
         case AskComparison():
             return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
@@ -128,14 +134,21 @@ async def _costs(engine: Engine, asked: AskCosts) -> Costs:
 
 
 async def _people(
-    engine: Engine, asked: AskAudit | AskAttached | AskRunways, asks: object
-) -> Audit | Attached | Runways:
-    """Say who did what, or who is there."""
+    engine: Engine, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object
+) -> Audit | Attached | Runways | SetAside:
+    """Say who did what, who is there, how far agents can go alone, or what cannot be true."""
+    if isinstance(asked, AskDoubted):
+        return SetAside(asked.id, tuple(map(_doubted, engine.spending.doubted)))
     if isinstance(asked, AskRunways):
         return Runways(asked.id, tuple(engine.treasury.runways()))
     if isinstance(asked, AskAttached):
         return Attached(asked.id, engine.attendance.seen_by(asks))
     return await _audit(engine.ledger, asked)
+
+
+def _doubted(one: Doubted) -> DoubtedUse:
+    money = one.claimed_micro, one.counted_micro
+    return DoubtedUse(one.id, one.at, f"{one.host}/{one.agent}", one.message, one.tokens, *money, one.settled)
 
 
 async def _audit(ledger: Ledger, asked: AskAudit) -> Audit:

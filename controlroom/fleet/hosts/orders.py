@@ -22,6 +22,7 @@ from controlroom.domain.intents import (
     RetryHost,
     RetryLink,
     SetBudget,
+    SettleUsage,
     SpawnOn,
     TakeHost,
     TakeOn,
@@ -119,6 +120,8 @@ def verb_of(intent: Intent) -> str:
     verbs: dict[type, str] = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
     verbs[RetryHost] = "host retry"
     verbs |= {SetBudget: "budget set", RemoveBudget: "budget remove"}
+    if isinstance(intent, SettleUsage):
+        return "ledger accept" if intent.accept else "ledger strike"
     name = type(intent).__name__
     return (
         verbs.get(type(intent)) or name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()

@@ -12,17 +12,22 @@ from datetime import tzinfo
 from typing import Protocol
 
 from controlroom.domain import events
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.cost_views import money
+from controlroom.fleet.books.doubted_tables import Doubted
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.run_book import number_of
-from controlroom.fleet.books.usage_tables import TOTALS, Booking, Source, book, forgotten, read_places, read_up_to
+from controlroom.fleet.books.usage_tables import TOTALS, Source, book, forgotten, read_places, read_up_to
 from controlroom.fleet.books.use_views import summed_anew
 from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.errands import Errands
+from controlroom.fleet.hosts.orders import Asked
 from controlroom.fleet.hosts.usage_seen import Used
+from controlroom.fleet.money.doubts import Doubts
 from controlroom.meter.names import is_adopted_name
 from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
@@ -54,6 +59,12 @@ class Room(Protocol):
     def priced(self, sheet: Sheet) -> None:
         """The price sheet is read."""
 
+    def new_id(self) -> int:
+        """Give a number for an order."""
+
+    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Asked:
+        """Refuse an intent, and audit that."""
+
 
 def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
     """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
@@ -68,6 +79,7 @@ class Spending:
         """`load` reads the price sheet, in a thread, and may raise `ConfigProblem`; days begin where `zone` is."""
         self._zone = zone
         self._room, self._ledger, self._books, self._load = room, ledger, books, load
+        self._doubts = Doubts(room, ledger, books)
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None
         self._errands = Errands("booking")
@@ -78,6 +90,7 @@ class Spending:
 
     def start(self) -> None:
         """Read the sheet, then ask the hosts that are up."""
+        self._doubts.start()
         self._reading = self._errands.begin(self._read_sheet())
 
     async def sheet_tried(self) -> None:
@@ -104,6 +117,20 @@ class Spending:
         """A host has sent a piece."""
         if self._sheet is not None:
             self._errands.begin(self._book(host, used, self._sheet))
+
+    # ----------------------------------------------------------------------- what cannot be true
+
+    @property
+    def doubted(self) -> tuple[Doubted, ...]:
+        """Give everything that was ever set aside."""
+        return self._doubts.all
+
+    async def settle(self, intent: SettleUsage, who: str) -> Asked:
+        """Strike out what was set aside, or accept it."""
+        asked = await self._doubts.settle(intent, who)
+        self._room.booked()
+        self._sum_up(*self._room.fleet.hosts)
+        return asked
 
     # ----------------------------------------------------------------------- the sheet
 
@@ -149,17 +176,31 @@ class Spending:
     async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
         place = used.place
         if used.damaged:
-            log.warning("%s/%s: %d lines of its usage cannot be read", host, place.name, used.damaged)
-        bookings = [Booking(message, sheet.cost(message), message.at) for message in used.messages]
+            self._unreadable(host, used)
         source = self._source(host, used)
-        statements = book(source, bookings, used.reports) if bookings or used.reports else []
+        try:
+            metered = await asyncio.to_thread(self._doubts.metered, used) if used.reports else {}
+        except LedgerProblem as unread:
+            self._later(host, str(unread))
+            return
+        judged = self._doubts.judge(source, used, sheet, metered)
+        statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
-        if problem := await self._books.booked([*statements, noted]):
+        if problem := await self._books.booked([*judged.statements, *statements, noted]):
+            self._doubts.not_booked(judged)
             self._later(host, problem)
             return
+        self._doubts.booked(judged)
         self._room.booked()
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up(host)
+
+    def _unreadable(self, host: str, used: Used) -> None:
+        """Tell of lines that cannot be counted: what they say may be missing for good."""
+        agent = f"{host}/{used.place.name}"
+        text = f"{agent}: {used.damaged} lines of its usage cannot be read, and what they say is not counted"
+        log.warning("%s", text)
+        self._room.happened(events.Alarmed(f"usage {agent}", Alarm(text, since=self._room.clock(), agent=agent)))
 
     def _source(self, host: str, used: Used) -> Source:
         name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
