@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.explain import clock
-from controlroom.cli.room import order, wait_for, with_room
+from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
 from controlroom.domain import intents
@@ -36,7 +37,8 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_data([record(budget) for budget in budgets])
     elif budgets:
-        output.table([_HEAD, *map(_cells, budgets)], right=frozenset(range(3, 8)))
+        zone = money_zone(client.fleet)
+        output.table([_HEAD, *(_cells(budget, zone) for budget in budgets)], right=frozenset(range(3, 8)))
         for alarm in client.fleet.alarms.values():
             output.talk(alarm.text)
     else:
@@ -47,7 +49,10 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
 _HEAD = ("BUDGET", "SCOPE", "PERIOD", "GONE", "OF", "", "GRANTED", "AT MOST +", "LADDER", "RUNS OUT", "ENDS")
 
 
-def _cells(budget: Budget) -> tuple[str, ...]:
+def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
+    def when(at: int) -> str:
+        return clock(at, zone)
+
     return (
         budget.name,
         budget.scope,
@@ -58,8 +63,8 @@ def _cells(budget: Budget) -> tuple[str, ...]:
         amount(budget.granted, budget.unit) if budget.granted else "",
         amount(budget.overshoot, budget.unit) if budget.overshoot or budget.overshoot_unknown else "",
         ("dry run: " if budget.dry_run else "") + ladder(budget.rungs),
-        ends_when(budget, clock),
-        clock(budget.ends) if budget.ends else "",
+        ends_when(budget, when),
+        when(budget.ends) if budget.ends else "",
     )
 
 

@@ -4,18 +4,20 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit
-from controlroom.cli.room import with_room
+from controlroom.cli.room import money_zone, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
+from controlroom.domain.money.periods import begins
 from controlroom.domain.words import count, dollars, percent
 from controlroom.fleet.client import Client
+from controlroom.meter.zones import day_name, hour_name
 
-_TIMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
+_TIMES = {"day": day_name, "hour": hour_name}
 _PAYS = {BILLED: "billed", COVERED: "plan", "": "unknown"}
 
 
@@ -25,42 +27,42 @@ def costs(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _costs(client: Client, args: argparse.Namespace) -> int:
-    since, until = round(moment(args.since, time.time()) * 1000), round(time.time() * 1000)
+    zone, now = money_zone(client.fleet), time.time()
+    since, until = round(moment(args.since, now, zone) * 1000), round(now * 1000)
     answer = await client.costs("time" if args.by in _TIMES else args.by, since, until)
     if answer.reason:
         output.talk(answer.reason)
         return Exit.REFUSED
-    rows = grouped(answer.rows, lambda row: _local(row.key, _TIMES[args.by])) if args.by in _TIMES else answer.rows
+    name = _TIMES.get(args.by)
+    rows = grouped(answer.rows, lambda row: name(int(row.key), zone)) if name else answer.rows
     if args.json:
         output.json_data(_tables(rows, args.by, answer.ran))
     elif args.csv:
         _csv(rows, args.by, answer.ran)
     else:
-        _table(rows, args.by, since, answer.ran)
+        began = f"{datetime.fromtimestamp(since / 1000, zone):%Y-%m-%d %H:%M}"
+        _table(rows, args.by, began, answer.ran)
     return Exit.DONE
 
 
-def moment(text: str, now: float) -> float:
-    """Read a moment in the past: `90m`, `12h`, `7d`, `today`, or a day or time like 2026-11-01 (local time).
+def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
+    """Read a moment in the past: `90m`, `12h`, `7d`, `today`, or a day or time like 2026-11-01 in a zone (or here).
 
     `now` and what is given are seconds since 1970. Raises `ValueError` with what was expected.
     """
     if text == "today":
-        return datetime.fromtimestamp(now).astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        return begins(datetime.fromtimestamp(now, zone).date(), zone) / 1000
     units = {"m": "minutes", "h": "hours", "d": "days"}
     if text[:-1].isdecimal() and text[-1:] in units and int(text[:-1]) < 100_000:
         return now - timedelta(**{units[text[-1]]: int(text[:-1])}).total_seconds()
     try:
-        read = datetime.fromisoformat(text).astimezone().timestamp()
+        given = datetime.fromisoformat(text)
+        read = (given if given.tzinfo else given.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"{ascii(text)[:40]} is no moment: say 90m, 12h, 7d, today or 2026-11-01") from None
     if read > now:
         raise ValueError(f"{text} is still to come: say 90m, 12h, 7d, today or a day that has begun")
     return read
-
-
-def _local(key: str, form: str) -> str:
-    return time.strftime(form, time.localtime(int(key) / 1000))
 
 
 def _rates(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[int | None]:
@@ -73,9 +75,9 @@ def _tables(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> list[Ma
     return [as_table(row, by, ran.get(row.key), rate) for row, rate in zip(rows, _rates(rows, ran), strict=True)]
 
 
-def _table(rows: Sequence[CostRow], by: str, since: int, ran: Mapping[str, int]) -> None:
+def _table(rows: Sequence[CostRow], by: str, since: str, ran: Mapping[str, int]) -> None:
     if not rows:
-        output.talk(f"nothing has been spent since {time.strftime('%Y-%m-%d %H:%M', time.localtime(since / 1000))}")
+        output.talk(f"nothing has been spent since {since}")
         return
     head = (by.upper(), "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", *["AN HOUR"] * (by in HOURLY))
     drawn = [head, *_cells(rows, ran)]

@@ -4,6 +4,7 @@ import argparse
 import textwrap
 import time
 from collections.abc import Iterable
+from datetime import datetime, tzinfo
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit
@@ -41,7 +42,7 @@ def report(told: Iterable[why.Line]) -> None:
             output.data(f"{line.label if index == 0 else '':>{_LABEL - 2}}  {part}")
 
 
-def clock(at: int) -> str:
-    """Give the time of day here, with the day where it is another one."""
-    then, today = time.localtime(at / 1000), time.localtime()
-    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
+def clock(at: int, zone: tzinfo | None = None) -> str:
+    """Give the time of day there (here, if no zone is given), with the day where it is another one."""
+    then, now = (datetime.fromtimestamp(seconds, zone) for seconds in (at / 1000, time.time()))
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
+from datetime import tzinfo
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
@@ -11,6 +13,7 @@ from controlroom.cli.find import agent_of
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.fleet.client import Client, EngineUnavailable, NotAllowed, Outcome
+from controlroom.meter.zones import zone_here
 
 PATIENCE = 20.0
 """Seconds to wait for a host that is still being connected."""
@@ -37,6 +40,11 @@ async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
         raise Stop(Exit.REFUSED, str(problem)) from None
     except EngineUnavailable as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
+
+
+def money_zone(fleet: Fleet) -> tzinfo:
+    """Give the time zone that the room counts its days in."""
+    return zone_here(fleet.limits.zone, os.environ.get("TZ", ""))
 
 
 async def wait_for(client: Client, true: Callable[[Fleet], bool], seconds: float) -> bool:

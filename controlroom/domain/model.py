@@ -268,6 +268,8 @@ class Limits:
     """Bytes that an agent is taken to need on its host; 0 switches the check off."""
     cheaper: tuple[str, ...] = ("opus", "sonnet", "haiku")
     """Models from dear to cheap, as parts of their names: what budgets that go cheaper go by."""
+    zone: str = ""
+    """Where the room's days begin, as `meter.zones` reads it; "": that of whoever looks."""
 
 
 @dataclass(frozen=True)

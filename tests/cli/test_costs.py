@@ -7,6 +7,8 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -36,6 +38,13 @@ def test_a_day_begins_where_the_operator_is(zone: str, monkeypatch: pytest.Monke
         time.tzset()
 
 
+def test_a_day_begins_where_the_rooms_days_begin() -> None:
+    zone = ZoneInfo("Pacific/Auckland")
+    assert datetime.fromtimestamp(costs.moment("today", NOW, zone), zone).strftime("%d %H:%M") == "23 00:00"
+    assert datetime.fromtimestamp(costs.moment("2026-11-01", NOW, zone), zone).strftime("%d %H:%M") == "01 00:00"
+    assert costs.moment("2026-11-01T05:00:00Z", NOW, zone) == 1_793_509_200
+
+
 def test_a_moment_that_is_still_to_come_is_refused() -> None:
     assert costs.moment("2026-11-21", NOW) < NOW
     with pytest.raises(ValueError, match="2027-01-01 is still to come"):
@@ -49,7 +58,7 @@ def test_what_is_no_moment_is_refused_with_what_is_one(text: str) -> None:
 
 
 def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([BILLED, COVERED], "agent", 0, {"vm1/api-1": 2 * HOUR})
+    costs._table([BILLED, COVERED], "agent", "", {"vm1/api-1": 2 * HOUR})
     out, talk = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].split() == ["AGENT", "PAYS", "COST", "MSGS", "IN", "OUT", "CACHED", "READ", "HITS", "AN", "HOUR"]
@@ -62,7 +71,7 @@ def test_the_table_keeps_a_bill_and_a_worth_apart(capsys: pytest.CaptureFixture[
 
 def hourly(rows: Sequence[CostRow], ran: Mapping[str, int], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The last column: of each row, of the line between, and of the sums."""
-    costs._table(rows, "host", 0, ran)
+    costs._table(rows, "host", "", ran)
     return [line.rsplit(None, 1)[-1] for line in capsys.readouterr()[0].splitlines()[1:] if line.strip()]
 
 
@@ -81,7 +90,7 @@ def test_an_agent_hour_has_a_price_where_all_hours_are_known_and_one_kind_of_acc
 
 
 def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._table([], "agent", 0, {})
+    costs._table([], "agent", "1970-01-01 00:00", {})
     out, talk = capsys.readouterr()
     assert (out, talk.startswith("nothing has been spent since 1970-01-01")) == ("", True)
 

@@ -145,10 +145,18 @@ def test_a_damaged_page_is_found_when_it_is_opened(path: Path) -> None:
 
 def test_a_folder_in_its_place_is_a_sentence(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(LedgerProblem, match="cannot be written"):
+    with pytest.raises(LedgerProblem, match="cannot be opened: Is a directory"):
         Ledger(path, "room")
     with pytest.raises(LedgerProblem, match="cannot be opened: No such file"):
         Ledger(path.parent / "none" / "ledger.db", "room")
+
+
+def test_a_ledger_has_one_keeper(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    with pytest.raises(LedgerProblem, match=f"another engine keeps the ledger {path}"):
+        Ledger(path, "room")
+    ledger.close()
+    Ledger(path, "room").close()
 
 
 def test_a_ledger_held_by_another_process_is_a_sentence_and_then_well_again(path: Path) -> None:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from controlroom.domain.display.views import short_model
 from controlroom.domain.money.costs import BILLED, HOUR, CostRow, per_hour
 from controlroom.domain.words import dollars
+from controlroom.meter.zones import day_name, hour_name
 
 _QUARTER = 900_000
 """Sums over time are of quarters of an hour."""
@@ -205,7 +206,7 @@ def _over_time(found: Sequence[CostRow], by: By, since: int, now: int, zone: tzi
 
 def _moment(at: int, by: By, zone: tzinfo | None) -> str:
     """Name the hour or day of a moment so that names are in the order of time."""
-    return datetime.fromtimestamp(at / 1000, zone).strftime("%Y-%m-%d %H:00" if by is By.HOUR else "%Y-%m-%d")
+    return hour_name(at, zone) if by is By.HOUR else day_name(at, zone)
 
 
 def _label(key: str, by: By, today: str) -> str:

@@ -19,7 +19,7 @@ def period(kind: str, now: int, zone: tzinfo) -> tuple[int, int]:
     return begins(first, zone), begins(after, zone)
 
 
-def begins(day: date, zone: tzinfo) -> int:
+def begins(day: date, zone: tzinfo | None) -> int:
     """Say when a day begins; one that the zone leaves out begins, and ends, with the one after it."""
     return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 

@@ -7,6 +7,8 @@ but the room's own: what it signs its orders by.
 """
 
 import contextlib
+import fcntl
+import os
 import queue
 import sqlite3
 import threading
@@ -116,10 +118,11 @@ class Ledger:
         has none yet. Raises `LedgerProblem`."""
         self.path = path
         self._queue: queue.SimpleQueue[tuple[list[Statement], Future[None]] | None] = queue.SimpleQueue()
+        self._lock = _locked(path)
         try:
-            path.touch(mode=0o600)
             self._database = opener(path)
         except (sqlite3.Error, OSError) as error:
+            os.close(self._lock)
             raise LedgerProblem(_sentence(path, error)) from None
         try:
             self.room, self.seed = self._open(room, seed)
@@ -129,6 +132,7 @@ class Ledger:
             self.agents = [KnownAgent(*row) for row in self._database.execute("select * from agents")]
         except (sqlite3.Error, LedgerProblem) as error:
             self._database.close()
+            os.close(self._lock)
             raise LedgerProblem(_sentence(path, error)) from None
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
         self._thread.start()
@@ -137,6 +141,9 @@ class Ledger:
         """Write what is queued and close the file."""
         self._queue.put(None)
         self._thread.join(2 * BUSY)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
     def ordered(self, order: Order, agent: KnownAgent | None = None, more: Sequence[Statement] = ()) -> "Future[None]":
         """Write an order, with the agent that should exist from now on and `more` that is to be true with it.
@@ -284,6 +291,26 @@ class Ledger:
             if self._database.in_transaction:
                 self._database.execute("rollback")
             raise
+
+
+def _locked(path: Path) -> int:
+    """Lock the file for this engine, whatever became of the engine's own lock; give what holds it while it is open.
+
+    A lock of another kind than those that SQLite takes. Raises `LedgerProblem`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerProblem(_sentence(path, error)) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise LedgerProblem(
+            f"another engine keeps the ledger {path}, though the room's lock is free (was engine.lock removed?): "
+            f"find it with fuser {path}, and end it before another is started"
+        ) from None
+    return descriptor
 
 
 def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]) -> list[tuple[Any, ...]]:

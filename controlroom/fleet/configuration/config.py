@@ -10,7 +10,6 @@ from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.fleet.configuration import notify_settings
 from controlroom.fleet.configuration.budget_file import rules
-from controlroom.fleet.configuration.money_settings import find_zone
 from controlroom.fleet.configuration.settings import (
     ConfigFile,
     FileCredential,
@@ -20,6 +19,7 @@ from controlroom.fleet.configuration.settings import (
 from controlroom.fleet.configuration.toml_file import ConfigProblem as ConfigProblem
 from controlroom.fleet.configuration.toml_tables import read
 from controlroom.fleet.home import Home
+from controlroom.meter import zones
 from controlroom.meter.names import LOCAL
 from controlroom.wire.spec import AgentSpec, Credential
 
@@ -51,7 +51,9 @@ class Config:
         """Where the room's engine is, "" for this machine."""
         self.adopt = file.adopt
         """Whether agents that others started are shown."""
-        self.limits = model.Limits(file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper))
+        zone = file.money.time_zone, os.environ.get("TZ", "")
+        memory, cheaper = file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper)
+        self.limits = model.Limits(memory, cheaper, zones.named(*zone))
         self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
         """What watchers do not get to see."""
         self.outlets = notify_settings.outlets(file.notify)
@@ -63,7 +65,7 @@ class Config:
         self.money = file.money
         self.alone = None if isinstance(file.money.alone, str) else file.money.alone
         """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
-        self.zone = find_zone(file.money.time_zone, os.environ.get("TZ", ""))
+        self.zone = zones.zone_here(*zone)
         """Where the operator's days begin."""
         self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
         self.plan, self.api = file.plan, file.api

@@ -1,9 +1,6 @@
 """The tables `[money]` and `[budgets.NAME]` of config.toml and budgets.toml."""
 
-from datetime import timezone, tzinfo
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -11,19 +8,15 @@ from controlroom.domain.gauges import Rung
 from controlroom.domain.money.budget import LADDER, BudgetRule, problem, scope_problem, sorted_rungs
 from controlroom.domain.money.budget_words import ladder, read_limit, written_limit
 from controlroom.fleet.configuration.tables import Table
+from controlroom.meter.zones import zone_of
 
 PERIOD = "period"
 """Agents may run on alone to the end of the shortest period that binds them."""
 
-LOCALTIME = Path("/etc/localtime")
-
 
 def _zone(value: str) -> str:
-    if value:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f'{ascii(value)[:60]} is no time zone: say one like "Europe/Berlin"') from None
+    if value and zone_of(value) is None:
+        raise ValueError(f'{ascii(value)[:60]} is no time zone: say one like "Europe/Berlin"')
     return value
 
 
@@ -147,17 +140,3 @@ def table_of(rule: BudgetRule) -> dict[str, Any]:
     if ladder(rule.rungs) != ladder(LADDER):
         changed["ladder"] = [{"at": rung.percent, "do": rung.action} for rung in rule.rungs]
     return changed
-
-
-def find_zone(name: str, variable: str = "", localtime: Path = LOCALTIME) -> tzinfo:
-    """Give the time zone of this name, else that of the variable TZ, else the machine's; at last UTC."""
-    for candidate in filter(None, (name, variable.removeprefix(":"))):
-        try:
-            return ZoneInfo(candidate)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            continue
-    try:
-        with localtime.open("rb") as file:
-            return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
-        return timezone.utc

@@ -37,8 +37,11 @@ _METERED = "select run, metered from runs where run in ({})"
 class Room(Protocol):
     """What it needs of the engine."""
 
-    fleet: Fleet
     clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
 
     def happened(self, event: events.Event) -> None:
         """Take an event."""

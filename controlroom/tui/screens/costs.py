@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import tzinfo
 from functools import partial
 
 from textual import on
@@ -13,6 +14,7 @@ from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
+from controlroom.meter.zones import zone_of
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Engine, Picture
@@ -80,6 +82,11 @@ class CostsScreen(RoomScreen):
         yield Keys(id="keys")
 
     @property
+    def _zone(self) -> tzinfo | None:
+        """Where the room's days begin."""
+        return zone_of(self.picture.fleet.limits.zone) or self.picture.zone
+
+    @property
     def table(self) -> SpendTable:
         """The rows."""
         return self.query_one("#spend", SpendTable)
@@ -99,7 +106,7 @@ class CostsScreen(RoomScreen):
             self.room.work(self._fetch(source, self.span, sorted(wanted), now))
 
     async def _fetch(self, source: Source, span: Span, wanted: Sequence[str], now: int) -> None:
-        since = span.since(now, self.picture.zone)
+        since = span.since(now, self._zone)
         for by in wanted:
             answer = await source.costs(by, since, now)
             if span is not self.span:
@@ -151,14 +158,14 @@ class CostsScreen(RoomScreen):
             self.see(picture)
 
     def _show_spent(self) -> None:
-        picture, table = self.picture, self.table
+        table = self.table
         if not self.is_attached:
             return
         self.query_one(Tabs).show(self._tabs(), (str(self.span), str(self.by)))
         rows = self._rows(self.by)
         past = self._found.get(By.HOUR.asked, ())
         short = self.span is Span.TODAY
-        drawn = history(past, self._since, self._until, picture.zone, short) if past else []
+        drawn = history(past, self._since, self._until, self._zone, short) if past else []
         agents = self._rows(By.AGENT)
         self.query_one(SpendSummary).show(None if agents is None else total(agents), drawn, "hour" if short else "day")
         table.by, table.empty_lines = self.by, self._nothing(rows)
@@ -189,7 +196,7 @@ class CostsScreen(RoomScreen):
         if found is None:
             return None
         if by not in self._made:
-            zone, ran = self.picture.zone, self._ran.get(by.asked, {})
+            zone, ran = self._zone, self._ran.get(by.asked, {})
             self._made[by] = spend_rows(found, by, self._since, self._until, zone, ran)
         return self._made[by]
 
