@@ -11,9 +11,9 @@ from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso
 from controlroom.domain.intents import SettleUsage
+from controlroom.domain.money.doubted import DoubtedUse
 from controlroom.domain.words import count, dollars
 from controlroom.fleet.client import Client
-from controlroom.fleet.conversation.protocol import DoubtedUse
 
 
 def audit(args: argparse.Namespace, starters: Starters) -> int:

@@ -52,6 +52,9 @@ class UsageSeen:
     """Of an agent of others: the session of its Claude."""
     billing: str = ""
     """Who pays for this epoch, which may not be the agent's last: `api`, `plan`, or nothing when it is not known."""
+    lost: bool = False
+    """The file holds less than was booked of it, or is another one: what nobody has booked of it may be lost. Then
+    there may be no line, and `end` may be the place itself."""
 
 
 UsageOrder = SendUsage | UsageBooked

@@ -67,7 +67,7 @@ def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
         "model": "claude-novel-9", "billing": "plan", "messages": 1, "input": 5, "output": 10, "cache_write_5m": 1,
         "cache_write_1h": 2, "cache_read": 12, "web_searches": 1, "cache_hit_rate": 0.6,
         "list_price_usd": "0.000900", "unpriced_usd": "0.000900", "estimated_usd": "0.000000",
-        "unattributed_usd": "0.000000",
+        "unattributed_usd": "0.000000", "doubted_usd": "0.000000",
     }  # fmt: skip
 
 

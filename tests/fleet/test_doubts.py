@@ -14,6 +14,7 @@ from controlroom.meter.prices import DOLLAR
 from controlroom.meter.reports import Report
 from controlroom.meter.usage import Message, Usage
 from controlroom.meter.usage_file import to_line
+from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON
 from tests.fleet.test_spending import Spender, message
@@ -169,6 +170,17 @@ async def test_what_claude_reports_beyond_its_messages_is_bounded_too(here: Room
     assert check(here.ledger) == []
     host.use(message(3, output=50_000)._replace(run=RUN))
     await spent(here, 1_000_000)
+
+
+async def test_a_file_that_was_emptied_is_told(here: Room, host: Spender) -> None:
+    host.use(message(1, output=50_000))
+    await spent(here, 1_000_000)
+    for channel in tuple(host.channels):
+        channel.say(UsageSeen(UsagePlace("a1", 1, 0), 0, "", lost=True))
+    await here.until(lambda: "lost vm1/a1" in here.engine.fleet.alarms)
+    assert "emptied, cut short or replaced" in here.engine.fleet.alarms["lost vm1/a1"].text
+    await here.until(lambda: host.booked[-1] == UsagePlace("a1", 1, 0))
+    assert here.agent("vm1/a1").spent == 1_000_000, "what is booked stays"
 
 
 async def test_lines_that_cannot_be_read_are_told(here: Room, host: Spender) -> None:

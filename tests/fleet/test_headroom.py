@@ -32,12 +32,12 @@ def five_hours(percent: float, at: int = NOON, resets: int = NOON + HOUR) -> Win
 
 
 class OnPlan(ScriptedHost):
-    """A host with an agent on a plan; it has spent `millions` of output tokens."""
+    """A host with an agent on a plan; it has spent hundreds of thousands of output tokens."""
 
-    def __init__(self, name: str, millions: int) -> None:
+    def __init__(self, name: str, spent: int) -> None:
         super().__init__(name)
         self.agents["a1"] = seen("a1", billing="plan")
-        message = Message(f"msg_{name}", "req", NOON - 60_000, "claude-opus-5-5", Usage(0, millions * 1_000_000))
+        message = Message(f"msg_{name}", "req", NOON - 60_000, "claude-opus-5-5", Usage(0, spent * 100_000))
         self.file = to_line(message).decode()
 
     def spend(self, channel: ScriptedChannel, message: UsageOrder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,57 @@ def test_a_file_that_is_another_one_is_read_from_its_beginning(home: World, node
     write(path, messages(10, 20))
     books.wait(15)
     assert books.booked[5:] == messages(10, 20)
+
+
+def transcript(home: World, session: str, some: Sequence[Message]) -> None:
+    """A transcript of these messages, as Claude Code 2.1.332 writes it (the fields that count)."""
+    path = home.home / ".claude" / "projects" / "-project" / f"{session}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        for one in some:
+            usage = {"input_tokens": one.usage.input, "output_tokens": 0, "cache_read_input_tokens": 0}
+            message = {"id": one.id, "model": one.model, "role": "assistant", "usage": usage}
+            line = {"type": "assistant", "requestId": one.request, "timestamp": "1970-01-01T00:00:00.001Z"}
+            file.write(json.dumps({**line, "message": message}) + "\n")
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_file_that_was_emptied_while_home_was_away_is_told_and_written_back_from_the_transcript(
+    home: World, left: int
+) -> None:
+    path, session = usage_file(home, "a1"), "11111111-2222-4333-8444-555555555555"
+    write(path, messages(0, 3))
+    seen = AgentSeen("a1", 1, "headless", "done", 1, cwd="/project", session=session)
+    write_status(Entry("a1", 1, str(path.parent)), seen)
+    with NodeClient() as node:
+        node.greet()
+        books = Books(node)
+        node.send(SendUsage())
+        books.wait(3)
+    transcript(home, session, messages(0, 6))
+    path.write_bytes(b"".join(map(to_line, messages(5, 5 + left))))
+    with NodeClient() as node:
+        node.greet()
+        later = Books(node)
+        node.send(SendUsage(tuple(books.places.values())))
+        later.wait(6 + left)
+        assert [piece.lost for piece in node.all(UsageSeen)] == [True]
+        assert set(later.booked) == set(messages(0, 6))
+        write(path, messages(6, 7))
+        later.wait(7 + left)
+        assert not node.all(UsageSeen)[-1].lost
+
+
+def test_a_file_that_was_emptied_without_a_transcript_is_told(home: World, node: NodeClient, books: Books) -> None:
+    path = usage_file(home, "a1")
+    write(path, messages(0, 3))
+    node.send(SendUsage())
+    books.wait(3)
+    path.write_bytes(b"")
+    wait_for(lambda: [piece for piece in node.all(UsageSeen) if piece.lost and not piece.data], 15, "it is told")
+    books.book()
+    write(path, messages(3, 4))
+    books.wait(4)
 
 
 def test_earlier_epochs_are_sent_too(home: World, node: NodeClient, books: Books) -> None:

@@ -59,7 +59,7 @@ VERBS: tuple[Verb, ...] = (
         "ledger doubted",
         "room",
         "[--json]",
-        "Show use that cannot be true as a host claims it, what of it counts, and how it was settled.",
+        "Show use that cannot be true as it is claimed, and what of it counts.",
         "More tokens than a message can hold, or than the time allows: until somebody has looked, only so much counts "
         "as may be true.",
         ("controlroom ledger doubted",),

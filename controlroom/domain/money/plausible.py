@@ -40,37 +40,50 @@ REPORT_AT_ONCE, REPORT_A_MINUTE, REPORT_TIMES = 20 * DOLLAR, 2 * DOLLAR, 3
 """Pico-dollars that Claude may report of a run beyond this many times what its messages cost."""
 
 
+REMEMBERED = 512
+"""Messages of a run that are known again: several lines tell of each, and a piece may come twice."""
+
+
 class Pace:
     """How much of each kind one run may still use, as time goes by."""
 
     def __init__(self, began: int) -> None:
         """`began`: when it may have begun."""
         self._at, self._left = began, AT_ONCE
+        self._known: dict[tuple[str, str], Usage] = {}
         self.heard = 0
         """When it was heard last, by our clock; 0: never."""
 
-    def take(self, usage: Usage, at: int) -> Usage:
+    def take(self, key: tuple[str, str], usage: Usage, at: int) -> Usage:
         """Give as much of a message's use as can be true when it was asked for at `at`; all of it, mostly."""
         passed = min(max(0, at - self._at), LONGEST) / MINUTE
         rows = zip(self._left, AT_ONCE, A_MINUTE, strict=True)
         self._at, self._left = max(at, self._at), Kinds(*(min(a, b) + rate * passed for a, b, rate in rows))
-        taken = _within(usage, self._left)
-        used = Kinds(taken.prompt - taken.cache_read, taken.output, taken.cache_read, taken.web_searches)
-        self._left = Kinds(*(a - b for a, b in zip(self._left, used, strict=True)))
+        before = self._known.get(key, Usage())
+        taken = _within(usage, before, self._left)
+        more = (_kinds(taken), _kinds(before), self._left)
+        self._left = Kinds(*(left - max(0, new - old) for new, old, left in zip(*more, strict=True)))
+        self._known[key] = Usage(*map(max, taken, before))
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         return taken
 
 
-def _within(usage: Usage, left: Kinds) -> Usage:
-    """Cut a message's use down to what may be true, prompts where they are dearest last."""
-    room = min(MOST_PROMPT, max(0, int(left.fresh)))
+def _kinds(usage: Usage) -> Kinds:
+    return Kinds(usage.prompt - usage.cache_read, usage.output, usage.cache_read, usage.web_searches)
+
+
+def _within(usage: Usage, before: Usage, left: Kinds) -> Usage:
+    """Cut a message's use down to what may be true; `before`: what it had used when it was told of last."""
+    most = Kinds(*(max(0, int(room)) + old for room, old in zip(left, _kinds(before), strict=True)))
+    room = min(MOST_PROMPT, int(most.fresh))
     kept = []
     for count in (usage.input, usage.cache_write_5m, usage.cache_write_1h):
         kept.append(min(count, room))
         room -= kept[-1]
-    read = min(usage.cache_read, MOST_PROMPT - sum(kept), max(0, int(left.read)))
-    answer = min(usage.output, MOST_ANSWER, max(0, int(left.answer)))
-    searches = min(usage.web_searches, MOST_SEARCHES, max(0, int(left.searches)))
-    return Usage(kept[0], answer, kept[1], kept[2], read, searches)
+    read = min(usage.cache_read, MOST_PROMPT - sum(kept), int(most.read))
+    answer = min(usage.output, MOST_ANSWER, int(most.answer))
+    return Usage(kept[0], answer, kept[1], kept[2], read, min(usage.web_searches, MOST_SEARCHES, int(most.searches)))
 
 
 def most_reported(metered: int, lasted: int) -> int:

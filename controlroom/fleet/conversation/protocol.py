@@ -22,7 +22,6 @@ from controlroom.fleet.conversation.room_questions import Attached as Attached
 from controlroom.fleet.conversation.room_questions import Audit as Audit
 from controlroom.fleet.conversation.room_questions import BackUpLedger as BackUpLedger
 from controlroom.fleet.conversation.room_questions import CheckLedger as CheckLedger
-from controlroom.fleet.conversation.room_questions import DoubtedUse as DoubtedUse
 from controlroom.fleet.conversation.room_questions import LedgerTended as LedgerTended
 from controlroom.fleet.conversation.room_questions import Runways as Runways
 from controlroom.fleet.conversation.room_questions import SetAside as SetAside

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.money.doubted import DoubtedUse
 from controlroom.domain.money.runways import Runway
 
 
@@ -50,23 +51,6 @@ class AskDoubted:
     """Which bookings were set aside as impossible? Answered by `SetAside`."""
 
     id: int
-
-
-@dataclass(frozen=True)
-class DoubtedUse:
-    """One such booking. Money: micro-dollars at list prices; `at`: UTC milliseconds."""
-
-    number: int
-    at: int
-    agent: str
-    """Its id."""
-    message: str
-    """Of the API's message; "": what Claude reports of a run."""
-    tokens: int
-    claimed: int
-    counted: int
-    settled: str = ""
-    """`struck` or `accepted`, "" while it is open."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain.model import Fleet, LogPlace
+from controlroom.domain.money.doubted import DoubtedUse
 from controlroom.fleet.books.cost_views import costs
 from controlroom.fleet.books.doubted_tables import Doubted
 from controlroom.fleet.books.hour_views import hours
@@ -26,7 +27,6 @@ from controlroom.fleet.conversation.protocol import (
     CheckHost,
     CheckLedger,
     Costs,
-    DoubtedUse,
     FetchLog,
     Hits,
     HostChecked,

@@ -32,6 +32,9 @@ class Used:
     billing: str = ""
     """Who pays for it, as its host says: plan, api, or nothing."""
 
+    lost: bool = False
+    """What was not booked of the file may be lost."""
+
     def is_of(self, agent: Agent) -> bool:
         """Tell whether it was used by what is shown of an agent: the run that it is in now, or the session."""
         return self.session == agent.session if agent.adopted else self.place.epoch == agent.epoch
@@ -50,7 +53,7 @@ def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
     ours = agent_name_problem(place.name) is None
     named = ours or (is_adopted_name(place.name) and _SESSION.fullmatch(seen.session))
     fits = named and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
-    if not fits or not 0 <= place.offset < seen.end < 2**53:
+    if not fits or not 0 <= place.offset < seen.end + seen.lost < 2**53:
         return None
     messages: list[Message] = []
     reports: list[Report] = []
@@ -67,4 +70,6 @@ def read_usage(seen: UsageSeen, setting: Setting) -> Used | None:
             messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
     damaged = len(lines) - len(messages) - len(reports)
     billing = seen.billing if seen.billing in ("api", "plan") else ""
-    return Used(place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing)
+    return Used(
+        place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing, lost=seen.lost
+    )

@@ -110,7 +110,7 @@ class Doubts:
         pace, began = self._pace(source, used, agent, now)
         judged = Judged([], [], [], [])
         for message in used.messages:
-            taken = pace.take(message.usage, min(now, max(message.at, began)))
+            taken = pace.take(message.key, message.usage, min(now, max(message.at, began)))
             self._judge_message(source, message, taken, sheet, judged)
         self._judge_reports(source, used.reports, judged, metered, (agent.started if agent else 0) or now)
         pace.heard = now

@@ -177,6 +177,8 @@ class Spending:
         place = used.place
         if used.damaged:
             self._unreadable(host, used)
+        if used.lost:
+            self._say_lost(host, used)
         source = self._source(host, used)
         try:
             metered = await asyncio.to_thread(self._doubts.metered, used) if used.reports else {}
@@ -194,6 +196,16 @@ class Spending:
         self._room.booked()
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up(host)
+
+    def _say_lost(self, host: str, used: Used) -> None:
+        """Tell of a file that was emptied, cut short or replaced."""
+        agent = f"{host}/{used.place.name}"
+        text = (
+            f"{agent}: its usage file was emptied, cut short or replaced on its host: its messages were counted again "
+            "from its transcript, and what stands in no transcript may be missing"
+        )
+        log.warning("%s", text)
+        self._room.happened(events.Alarmed(f"lost {agent}", Alarm(text, since=self._room.clock(), agent=agent)))
 
     def _unreadable(self, host: str, used: Used) -> None:
         """Tell of lines that cannot be counted: what they say may be missing for good."""

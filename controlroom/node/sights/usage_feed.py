@@ -1,5 +1,6 @@
 """Sends home what the agents here have used: each epoch's usage file, piece by piece, as home books it."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from dataclasses import replace
 from controlroom.node.agents import Entry, entries, entry_of, read_status, signature
 from controlroom.node.files import open_regular
 from controlroom.node.folder import USAGE
+from controlroom.node.sights.usage_restored import restore
 from controlroom.wire.lines import PeerError
 from controlroom.wire.usage import USAGE_OPEN, USAGE_PIECE, SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 
@@ -64,11 +66,18 @@ class UsageFeed:
         stands = signature(os.path.join(entry.folder, USAGE))
         if not stands or stands == self._settled.get(key):
             return
-        if piece := _piece(entry, self._booked.get(key)):
+        if piece := _piece(entry, self._booked.get(key)) or self._lost(entry, key):
             self._open.add(key)
             self._send(replace(piece, billing=_payer(entry)))
         else:
             self._settled[key] = stands
+
+    def _lost(self, entry: Entry, key: Key) -> UsageSeen | None:
+        """Give an empty piece when what was booked of a file is not there any more, and nothing can be written back."""
+        booked = self._booked.get(key)
+        if booked is None or not booked.offset or os.path.getsize(os.path.join(entry.folder, USAGE)):
+            return None
+        return UsageSeen(UsagePlace(entry.name, entry.epoch, 0), 0, "", lost=True)
 
     def booked(self, told: UsageBooked) -> None:
         """Home has booked a piece: the next may go."""
@@ -98,18 +107,19 @@ def _piece(entry: Entry, booked: UsagePlace | None) -> UsageSeen | None:
     except OSError:
         return None
     try:
-        if booked is not None and booked.offset == size:
+        mark = mark_of(descriptor)
+        lost = booked is not None and (booked.offset > size or booked.mark not in ("", mark))
+        if lost:
+            with contextlib.suppress(OSError):
+                restore(entry)
+            size, mark = os.fstat(descriptor).st_size, mark_of(descriptor)
+        if booked is not None and booked.offset == size and not lost:
             return None
-        place = _place(entry, descriptor, size, booked)
-        return _lines(place, os.pread(descriptor, USAGE_PIECE, place.offset))
+        place = UsagePlace(entry.name, entry.epoch, booked.offset if booked and not lost else 0, mark)
+        piece = _lines(place, os.pread(descriptor, USAGE_PIECE, place.offset))
+        return replace(piece, lost=lost) if piece else None
     finally:
         os.close(descriptor)
-
-
-def _place(entry: Entry, descriptor: int, size: int, booked: UsagePlace | None) -> UsagePlace:
-    mark = mark_of(descriptor)
-    same = booked is not None and booked.mark == mark and booked.offset <= size
-    return UsagePlace(entry.name, entry.epoch, booked.offset if booked and same else 0, mark)
 
 
 def mark_of(descriptor: int) -> str:
