@@ -11,6 +11,7 @@ from hypothesis import given
 from controlroom.cli.verbs import find
 from controlroom.domain.display import explain as why
 from controlroom.domain.display.endings import exit_words
+from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
@@ -228,3 +229,18 @@ def test_every_agent_can_be_explained_and_every_step_is_a_verb_that_there_is(one
 def test_keys_are_those_of_the_table() -> None:
     found = told(agent(state=State.IDLE))
     assert found.steps[0].key(DEFAULT) == BY_NAME["message"].key
+
+
+def test_a_pause_for_want_of_money_tells_what_is_left() -> None:
+    detail = "paused: budget: less is left of it than a start may need"
+    paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, billing="")
+    budgets = {
+        "day": Budget("day", "fleet", "day", "billed", 1_000_000, 950_000, spent=730_000),
+        "plan": Budget("plan", "fleet", "day", "covered", 1_000_000, 950_000, spent=950_000),
+        "other": Budget("other", "host vm9", "day", "billed", 1_000_000, 950_000, spent=0),
+    }
+    notes = told(paused, replace(fleet(paused), budgets=budgets)).notes
+    assert [words for label, words in notes if label == "budget"] == [
+        "day (fleet) has $0.22 left before its stop line at $0.95",
+        "plan (fleet) has ≈$0.00 left before its stop line at ≈$0.95",
+    ]

@@ -124,5 +124,6 @@ async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> 
         assert refused
         assert "budget tiny (fleet) has $0.01 left before its stop line" in refused[0]
         assert "is granted to agents that run; it begins anew 2026-11-2" in refused[0]
+        assert not any("less than a start may need ($0.00)" in reason for reason in refused)
         given = sum(runner.grant.allowance.billed or 0 for runner in host.runners.values() if runner.grant)
         assert given <= CENT

@@ -106,7 +106,7 @@ def test_a_plain_command_is_bound_by_nothing(room: Room) -> None:
 
 def test_a_run_with_nothing_left_does_not_begin(room: Room) -> None:
     room.grant(1, billed=0)
-    assert RunBudget(1, metered=True).begin("api", 0, room.wall) == "budget: nothing was left to be spent"
+    assert RunBudget(1, metered=True).begin("api", 0, room.wall) == "budget: less is left of it than a start may need"
 
 
 def test_a_window_of_the_plan_binds_until_it_begins_anew(room: Room) -> None:

@@ -123,7 +123,7 @@ def test_a_grant_that_is_raised_in_time_lets_it_go_on_and_one_that_is_gone_does_
     empty = spender("b")
     empty.given(1, billed=0)
     seen = empty.start().finish()
-    assert (seen.state, seen.detail, empty.begun()) == ("paused", "budget: nothing was left to be spent", 0)
+    assert (seen.state, seen.detail, empty.begun()) == ("paused", "budget: less is left of it than a start may need", 0)
 
 
 def test_its_time_ends_it_with_nobody_there(spender: Make, hurried: str) -> None:

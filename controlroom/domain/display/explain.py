@@ -13,7 +13,8 @@ from controlroom.domain.display.endings import exit_words
 from controlroom.domain.display.views import iso
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
-from controlroom.domain.money import stray
+from controlroom.domain.money import holding, stray
+from controlroom.domain.money.budget_words import amount
 from controlroom.domain.words import age, ago, since
 
 ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
@@ -65,7 +66,7 @@ class Explanation:
     stale: bool
     """Whether the host cannot be asked now."""
     notes: tuple[tuple[str, str], ...]
-    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line use`."""
+    """More that is known, a sentence each: `claimed order asks until ended below denied key pays line budget use`."""
     steps: tuple[Step, ...]
 
 
@@ -201,6 +202,10 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
 
 
 def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
+    for budget in holding.binding(fleet, agent) if holding.is_paused(agent) else ():
+        left = amount(max(0, budget.stop - (budget.spent or 0)), budget.unit)
+        line = amount(budget.stop, budget.unit)
+        yield "budget", f"{budget.name} ({budget.scope}) has {left} left before its stop line at {line}"
     if alarm := fleet.alarms.get(f"doubt {agent.id}"):
         yield "use", alarm.text
 

@@ -223,7 +223,7 @@ class _Desk:
         if left > part:
             return gone + part
         most = min(part, *(self._most(purse, run, unit) for purse in purses))
-        worth = min(_least(purse, run, unit) for purse in purses)
+        worth = min(least_worth(purse, run, unit) for purse in purses)
         if has is None:
             return gone + (most if most >= worth else 0)
         return gone + most if most - left >= max(1, worth // 2) else has
@@ -240,7 +240,7 @@ class _Desk:
         room = purse.rule.stop - purse.spent
         if room <= 0 or run.id in purse.cut:
             return 0
-        sharers, least = max(1, self._sharers[purse.rule.name]), _least(purse, run, unit)
+        sharers, least = max(1, self._sharers[purse.rule.name]), least_worth(purse, run, unit)
         if purse.rule.order == "priority":
             served = max(1, room // (2 * least))
             if self._place[purse.rule.name, run.key] >= served:
@@ -264,7 +264,7 @@ def _low(run: Run, unit: str, part: int) -> int:
     return max(-(-part // 2), min(part * 7 // 8, dearest * 3 // 2))
 
 
-def _least(purse: Purse, run: Run, unit: str) -> int:
+def least_worth(purse: Purse, run: Run, unit: str) -> int:
     """Say what is not worth giving: with less than half a message nothing is done but overshooting."""
     dearest = (run.dearest_tokens if unit == "tokens" else run.dearest) or 0
     return max(purse.rule.least, min(dearest // 2, purse.rule.limit // 20))

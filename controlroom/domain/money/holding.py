@@ -58,6 +58,11 @@ def is_paused(agent: Agent) -> bool:
     return agent.state is State.PAUSED and agent.detail.removeprefix("paused: ").startswith("budget")
 
 
+def binding(fleet: Fleet, agent: Agent) -> Iterator[Budget]:
+    """Give the budgets that bind an agent."""
+    return _binding(fleet, agent.host, agent.name, agent.profile, agent.billing)
+
+
 def _binding(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> Iterator[Budget]:
     for budget in fleet.budgets.values():
         kind, _, account = budget.scope.partition(" ")

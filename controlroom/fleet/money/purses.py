@@ -8,7 +8,7 @@ from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money import budget
-from controlroom.domain.money.allotment import MONEY, Purse, Run, given_away
+from controlroom.domain.money.allotment import MONEY, Purse, Run, given_away, least_worth
 from controlroom.domain.money.budget import BudgetRule, covers
 from controlroom.domain.money.budget_words import amount
 from controlroom.domain.money.forecast import began, burn_moments, overshoot, runs_out
@@ -136,7 +136,7 @@ class Purses:
             known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
         return replace(known, runs_out=runs_out(rule, gone, purse.ends, _lately(rule, sums, fleet, now), now))
 
-    def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], now: int) -> str:
+    def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], new: Run, now: int) -> str:
         """Say why a run that these budgets bind gets no money."""
         money = [purse for purse in bound if purse.rule.unit in MONEY]
         free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in money}
@@ -144,10 +144,12 @@ class Purses:
         rule = tightest.rule
         left = amount(max(0, rule.stop - tightest.spent), rule.unit)
         away = given_away(tightest, runs)
+        needs = least_worth(tightest, new, rule.unit)
+        less = f", less than a start may need ({amount(needs, rule.unit)})" if 0 < free[rule.name] < needs else ""
         others = f", and {amount(away, rule.unit)} of it is granted to agents that run" if away else ""
         return (
             f"budget {rule.name} ({rule.scope}) has {left} left before its stop line at {amount(rule.stop, rule.unit)}"
-            f"{others}; it begins anew {self.moment(tightest.ends)}. To raise it: controlroom budget set {rule.name} "
+            f"{less}{others}; it begins anew {self.moment(tightest.ends)}. To raise it: controlroom budget set {rule.name} "
             "--limit …"
         )
 

@@ -194,7 +194,7 @@ class Treasury:
         if bound and not self._mail.priced:
             return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
         share = self._share(purses, runs, new)
-        return self.purses.refusal(bound, runs, self._room.clock()) if share is not None and share.dry else None
+        return self.purses.refusal(bound, runs, new, self._room.clock()) if share is not None and share.dry else None
 
     def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
         """Give the first grant of a run that is to begin, and what is to be written before it is sent."""

@@ -271,7 +271,7 @@ def _window(name: str) -> str:
 def _of(spent: int, ceiling: int, sign: str) -> str:
     """Say how much of how much (micro-dollars); a ceiling of 0 is one that was taken back, or never was one."""
     if not (spent or ceiling):
-        return "nothing was left to be spent"
+        return "less is left of it than a start may need"
     of = f" of {_dollars(ceiling, sign)}" if ceiling else ", and no more may be"
     return f"{_dollars(spent, sign)}{of} spent"
 
