@@ -149,8 +149,8 @@ class Purses:
         others = f", and {amount(away, rule.unit)} of it is granted to agents that run" if away else ""
         return (
             f"budget {rule.name} ({rule.scope}) has {left} left before its stop line at {amount(rule.stop, rule.unit)}"
-            f"{less}{others}; it begins anew {self.moment(tightest.ends)}. To raise it: controlroom budget set {rule.name} "
-            "--limit …"
+            f"{less}{others}; it begins anew {self.moment(tightest.ends)}. "
+            f"To raise it: controlroom budget set {rule.name} --limit …"
         )
 
     def moment(self, at: int) -> str:
