@@ -14,7 +14,7 @@ from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
-from controlroom.meter.zones import zone_of
+from controlroom.domain.money.zones import zone_of
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
 from controlroom.tui.picture import Engine, Picture
