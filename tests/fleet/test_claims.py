@@ -19,11 +19,14 @@ from controlroom.domain.display.views import status
 from controlroom.domain.model import Agent, State
 from controlroom.domain.ordered import Work
 from controlroom.fleet.home import find_home
-from controlroom.fleet.hosts.orders import Conclusion
+from controlroom.fleet.hosts.orders import Asked, Conclusion
+from controlroom.meter.usage import Message, Usage
+from controlroom.meter.usage_file import to_line
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec, Credential
+from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 
@@ -179,15 +182,23 @@ def tops(host: ScriptedHost, name: str) -> list[int | None]:
     return [grant.allowance.covered if grant else None for grant in (*spawns, *grants)]
 
 
+async def ordered(here: Room, intent: intents.Intent) -> Asked:
+    """Order something, among much else, and wait for what becomes of it."""
+    asked = await here.engine.submit(intent, "ann")
+    if asked.answer is not None:
+        await asked.answer
+    return asked
+
+
 async def lived(here: Room, name: str) -> None:
     """Have an agent be told something, asked, given a new task, and moved, one after the other."""
-    await here.order(intents.SendMessage(f"vm1/{name}", 1, "go on"))
+    await ordered(here, intents.SendMessage(f"vm1/{name}", 1, "go on"))
     agent = here.engine.fleet.agents.get(f"vm1/{name}")
     if agent is not None and agent.question is not None:
-        await here.order(intents.AnswerQuestion(f"vm1/{name}", "q1", "allow"))
-    await here.order(intents.ReassignAgent(f"vm1/{name}", 1, "now the api", keep_session=True))
-    await here.order(intents.ReassignAgent(f"vm1/{name}", 2, "", host="vm2"))
-    await here.order(intents.ReassignAgent(f"vm1/{name}", 2, "and the tests", host="vm2"))
+        await ordered(here, intents.AnswerQuestion(f"vm1/{name}", "q1", "allow"))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 1, "now the api", keep_session=True))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "", host="vm2"))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "and the tests", host="vm2"))
 
 
 def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -211,8 +222,8 @@ async def test_a_host_that_lies_in_one_field_or_two_changes_no_order_and_no_gran
     lies = {f"a{number}": {key: LIES[key] for key in pair} for number, pair in enumerate(PAIRS) if number % 12 == part}
     async with lied_to() as (here, liar, honest):
         for some in batches(("true", *lies)):
-            began = await asyncio.gather(*(here.order(spawn(name)) for name in some))
-            assert {told.reason for told in began} == {""}
+            began = await asyncio.gather(*(ordered(here, spawn(name)) for name in some))
+            assert {asked.refused for asked in began} == {""}
         await lie(here, liar, lies)
         for some in batches(("true", *lies)):
             await asyncio.gather(*(lived(here, name) for name in some))
@@ -295,6 +306,31 @@ async def test_an_agent_that_was_killed_is_not_resumed_because_its_host_says_a_b
         await here.engine.wait_idle()
         assert here.agent("vm1/a1").state is State.DONE
         assert len(sent(liar, "a1", "a1")) == 2
+
+
+async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_than_twice_its_ceiling() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        (top,) = tops(liar, "a1")
+        await lie(here, liar, {"a1": {"state": "done", "ended": NOON, "run_spent": 2**52, "run_tokens": 2**52}})
+        await here.engine.wait_idle()
+        assert here.agent("vm1/a1").run_spent == 2**52
+        assert top is not None
+        assert here.engine.fleet.budgets["day"].granted <= 2 * top + 500_000
+        assert (await here.order(spawn("b1", "vm2"))).outcome == "done"
+
+
+async def test_what_is_used_counts_for_the_profile_that_was_ordered_though_its_agent_is_said_to_be_gone() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        liar.agents.pop("a1")
+        liar.show("a1")
+        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        used = Message("msg_1", "req_1", NOON - 60_000, "claude-opus-5-5", Usage(0, 1_000_000))
+        data = to_line(used).decode()
+        for channel in tuple(liar.channels):
+            channel.say(UsageSeen(UsagePlace("a1", 1, 0, "a1b2"), len(data), data))
+        await here.until(lambda: here.engine.fleet.budgets["day"].spent == 20_000_000)
 
 
 # --------------------------------------------------------------------------- agents that this room did not order

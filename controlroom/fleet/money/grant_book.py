@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.money.allotment import FOREVER, Given, Run
+from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
 from controlroom.fleet.books.grant_tables import GrantRow, settled, superseded
 from controlroom.fleet.books.spend_views import RunKey, Sums
 from controlroom.fleet.books.usage_tables import Statement
@@ -171,14 +171,23 @@ class GrantBook:
             run,
             billing=agent.billing,
             ended=ended,
-            said=agent.run_spent,
-            said_tokens=agent.run_tokens,
+            said=_plausible(agent.run_spent, [top for row in rows for top in (row.billed, row.covered)], FEW["billed"]),
+            said_tokens=_plausible(agent.run_tokens, [row.tokens for row in rows], FEW["tokens"]),
             until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
             asked=booked is not None and _can_be_asked(fleet, agent),
             dearest=sums.dearest.get(agent.model),
             dearest_of_any=max(sums.dearest.values(), default=None),
             subagents=_subagents(agent) if lives else None,
         )
+
+
+def _plausible(said: int, tops: Iterable[int | None], few: int) -> int:
+    """Give what a run may have spent of what its host says: no runner lets twice its ceiling and a few messages pass.
+
+    What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.
+    """
+    known = [top for top in tops if top is not None]
+    return min(said, 2 * max(known) + few) if known else said
 
 
 def priority(fleet: Fleet, profile: str) -> int:

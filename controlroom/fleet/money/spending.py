@@ -23,6 +23,7 @@ from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.run_book import number_of
 from controlroom.fleet.books.usage_tables import TOTALS, Source, book, forgotten, read_places, read_up_to
 from controlroom.fleet.books.use_views import summed_anew
+from controlroom.fleet.claims import ClaimDesk
 from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.errands import Errands
 from controlroom.fleet.hosts.orders import Asked
@@ -42,6 +43,7 @@ class Room(Protocol):
     """What spending needs of the engine."""
 
     clock: Callable[[], int]
+    claims: ClaimDesk
 
     @property
     def fleet(self) -> Fleet:
@@ -218,6 +220,9 @@ class Spending:
         name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
         agent = self._room.fleet.agents.get(f"{host}/{name}")
         payer = used.payer(agent)
+        run = None if used.session else self._room.claims.of(host, name, epoch)
+        if run is not None:
+            return Source(host, name, run.profile, agent.cwd if agent else run.cwd, payer, epoch)
         if agent is None or (agent.adopted and not used.is_of(agent)):
             return Source(host, name, "", "", payer, epoch)
         return Source(host, name, agent.profile, agent.cwd, payer, epoch)
