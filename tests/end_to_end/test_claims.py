@@ -56,7 +56,7 @@ def test_an_agent_that_calls_itself_another_ones_profile_is_run_as_it_was_ordere
     room.run("reassign", "job", "--task", "and the tests")
     spec = json.loads((folder_of(home.home, "job.2") / "spec.json").read_text())["spec"]
     assert (spec["profile"], spec["kind"]) == ("docs", "command")
-    assert (spec.get("permission_mode"), spec.get("env")) == (None, None), "those of the other profile"
+    assert (spec.get("permission_mode", ""), spec.get("env", {})) == ("", {}), "those of the other profile"
     assert len([line for line in room.run("audit").splitlines() if "profile rich" in line]) == 1
     room.run("kill", "job", "--yes")
 
