@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain import events
-from controlroom.domain.display import checkup
+from controlroom.domain.display import checkup, views
 from controlroom.domain.display.checkup import HostCheck, Verdict
 from controlroom.domain.display.explain import explain
+from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import State
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
@@ -53,3 +54,40 @@ def test_the_check_of_a_host_says_it() -> None:
     assert login.verdict is Verdict.WARN
     assert "apiKeyHelper in ~/.claude/settings.json goes before it" in login.found
     assert login.mend == "take it out of there"
+
+
+def test_status_tells_alarms_the_worst_first() -> None:
+    world = reduce(fleet(hosts=(host("vm1"),)), seen(STRAY))
+    world = replace(world, alarms={**world.alarms, "budget day": Alarm("it is gone", "danger", NOON)})
+    told = views.status(world, NOON)["alarms"]
+    assert [(alarm["level"], alarm["agent"]) for alarm in told] == [("danger", None), ("warning", STRAY.id)]
+    assert "ANTHROPIC_API_KEY of the login shell and not the plan" in told[1]["text"]
+
+
+def test_two_answers_to_who_pays_are_an_alarm_and_a_line_of_explain_until_it_ends() -> None:
+    doubted = replace(agent("docs-1"), billing="", billing_doubt="a plan pays by what is set up on its host, …")
+    world = reduce(fleet(hosts=(host("vm1"),)), seen(doubted))
+    (alarm,) = world.alarms.values()
+    assert alarm.text.startswith(f"{doubted.id}: a plan pays by what is set up on its host")
+    assert "both kinds of budgets bind it" in alarm.text
+    notes = dict(explain(world, world.agents[doubted.id], NOON).notes)
+    assert notes["pays"].startswith("not known: a plan pays")
+    assert not reduce(world, seen(replace(doubted, billing_doubt=""))).alarms
+
+
+def login_check(found: HostCheck) -> checkup.Check:
+    (login,) = (
+        one for one in checkup.checks(fleet(hosts=(host("vm1"),)), host("vm1"), found, NOON) if one.name == "login"
+    )
+    return login
+
+
+def test_a_host_check_holds_claude_against_what_is_set_up() -> None:
+    found = HostCheck(logged_in=True, login="claude.ai max", billing="api", billing_told="plan", claude="2.1.332")
+    check = login_check(found)
+    assert check.verdict is Verdict.WARN
+    assert "by what is set up here an account that is billed pays" in check.found
+    unsure = login_check(replace(found, billing=""))
+    assert "who pays is not known" in unsure.found
+    sure = login_check(replace(found, billing="plan"))
+    assert (sure.verdict, sure.found) == (Verdict.OK, "plan login, max")

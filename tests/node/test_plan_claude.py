@@ -74,3 +74,16 @@ def test_a_headless_agent_is_asked(node: NodeClient, home: World, api: Api) -> N
     assert node.ask(lambda number: Tell(number, "talk", 1, "usage")).outcome == "done"
     seen = told(home, "get_usage")
     assert (seen.plan, windows(seen)) == ("max", {"five_hour": 37.0, "seven_day": 61.0})
+
+
+def test_claude_that_says_otherwise_leaves_it_open_who_pays(node: NodeClient, home: World) -> None:
+    """Settings that are wrong in one place are ignored by Claude, and not by us."""
+    bashrc = home.home / ".bashrc"
+    bashrc.write_text("\n".join(line for line in bashrc.read_text().splitlines() if "AUTH_TOKEN" not in line) + "\n")
+    wrong = {"env": {"ANTHROPIC_API_KEY": "sk-ant-api03-of-the-lab"}, "permissions": 7}
+    (home.home / ".claude" / "settings.json").write_text(json.dumps(wrong))
+    spec = AgentSpec(kind="headless", cwd="project", permission_mode="default")
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, "[[text hello]]", 0)).outcome == "done"
+    seen = node.wait_agent("talk", lambda seen: seen.billing_doubt, LATE)
+    assert seen.billing == ""
+    assert seen.billing_doubt.startswith("an account that is billed pays by what is set up on its host, a plan by what")
