@@ -38,6 +38,8 @@ OPEN = {
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
     "billing_doubt",
     "ordered",
+    "forged",
+    "rss_bound",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]
