@@ -164,7 +164,7 @@ def test_of_many_processes_some_are_asked_at_each_look_and_none_too_often() -> N
     try:
         table = processes.look().table
         tree = [table[child.pid] for child in children]
-        shares = Shares(budget=0.0)
+        shares = Shares(budget=0.0, first=0.0)
         resident = sum(process.rss for process in tree)
         assert shares.of(tree) == (resident, True), "nothing is known yet"
         for second in range(10):

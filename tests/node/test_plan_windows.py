@@ -51,6 +51,25 @@ def without_overage(event: dict[str, Any]) -> dict[str, Any]:
     return {name: window for name, window in from_event(event).items() if name != "overage"}
 
 
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [
+        ({"used_percentage": 42.5, "resets_at": 1795431246}, 42.5),
+        ({"used_percentage": None, "resets_at": None}, None),
+        ({"limit": 500, "spent": 12}, None),
+        ({}, None),
+        (None, None),
+        ("42", None),
+        ({"used_percentage": -3}, None),
+    ],
+)
+def test_a_spend_limit_is_one_more_window_where_it_says_how_far_it_is_used(said: object, percent: float | None) -> None:
+    """The status line has it behind gateways; told so by its documentation, and not seen here."""
+    found = from_usage({"five_hour": USAGE["five_hour"], "spend_limit": said})
+    assert found.get("spend_limit", {}).get("percent") == percent
+    assert found["five_hour"]["percent"] == 37
+
+
 def test_a_week_of_one_model_has_one_name_whoever_tells_it() -> None:
     # as Claude Code 2.1.330 says it (observed)
     said = {"seven_day_overage_included": {"utilization": 0.5, "resetsAt": 1795431246, "status": "allowed"}}

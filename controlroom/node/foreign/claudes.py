@@ -1,7 +1,7 @@
 """Claudes that others started: which processes they are, and what Claude writes about them.
 
 `CONFIG/sessions/PID.json` tells what a Claude does now, `CONFIG/projects/SLUG/SESSION.jsonl` what was said; CONFIG is
-$CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.330, observed). All of it may be anybody's writing: bounded, never
+$CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.332, observed). All of it may be anybody's writing: bounded, never
 followed through a link, and read again only when it has changed. After SIGKILL a session file stays: it counts only
 for the process that it names, pid and start.
 """

@@ -1,8 +1,8 @@
 """How much memory a tree of processes takes, when pages that several of them share are counted once.
 
 What forks share is resident in each: a program of 200 MB with 300 children seems to take gigabytes. Linux tells each
-process's proportional share (`/proc/PID/smaps_rollup`, PSS), for which the kernel walks all of its pages: some 5 µs for
-each MB. So it is asked only of trees in which processes seem to be forks, a few at a time, and now and then.
+process's proportional share (`/proc/PID/smaps_rollup`, PSS), for which the kernel walks all of its pages: some 20 µs
+for each MB. So it is asked only of trees in which processes seem to be forks, a few at a time, and now and then.
 """
 
 import time
@@ -18,8 +18,8 @@ SOON, GROWN = 10.0, 0.2
 """Seconds after which it is asked again when its resident memory has changed by such a share, or others have come or
 gone in its tree: what they shared is then another's."""
 
-BUDGET = 0.02
-"""Seconds of CPU that may go into asking at one look."""
+BUDGET, FIRST = 0.02, 0.1
+"""Seconds of CPU that may go into asking at one look: again, and for the first time."""
 
 MANY = 8
 """Processes of a tree that are taken to share something, whatever they are called."""
@@ -48,8 +48,8 @@ class _Reading(NamedTuple):
 class Shares:
     """Proportional shares of processes, from one look at them to the next."""
 
-    def __init__(self, budget: float = BUDGET) -> None:
-        self._budget = budget
+    def __init__(self, budget: float = BUDGET, first: float = FIRST) -> None:
+        self._budget, self._first = budget, first
         self._known: dict[Key, _Reading] = {}
 
     def refresh(self, trees: Iterable[Sequence[Process]], at: float) -> None:
@@ -66,8 +66,9 @@ class Shares:
         began = time.thread_time()
         for key in sorted(due, key=lambda key: self._known[key].at if key in self._known else float("-inf")):
             process, made_up = wanted[key]
+            budget = self._budget if key in self._known else self._first
             self._known[key] = _Reading(_pss(key[0]), process.rss, at, made_up)
-            if time.thread_time() - began > self._budget:
+            if time.thread_time() - began > budget:
                 break
 
     def of(self, tree: Sequence[Process]) -> Memory:

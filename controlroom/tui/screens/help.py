@@ -23,7 +23,7 @@ _STATES = (
     (State.UNKNOWN, "no source says what it does"),
     (State.IDLE, "waits for a message"),
     (State.STARTING, "is being started"),
-    (State.PAUSED, "stopped, to be resumed"),
+    (State.PAUSED, "stopped by a budget, to be resumed; or its process is, by a signal"),
     (State.DONE, "has ended well"),
 )
 _KEY = 14
