@@ -89,8 +89,9 @@ def caches() -> "list[str]":
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
-    others = [os.environ.get("TMPDIR", ""), "/tmp", os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", "/var/tmp"]  # noqa: S108 - `ours` is asked
-    own = f"controlroom-{os.geteuid()}"
+    own = f"controlroom-node-{os.geteuid()}"
+    named = [os.environ.get(name, "") for name in ("TMPDIR", "XDG_RUNTIME_DIR")]
+    others = [*named, "/tmp", "/dev/shm", "/var/tmp"]  # noqa: S108 - `ours` is asked
     return [os.path.join(base, "controlroom", "node"), *(os.path.join(o, own, "node") for o in others if o)]
 
 
@@ -101,21 +102,40 @@ def ours(cache: str) -> bool:
 
 
 def held_at(offer: "dict[str, Any]") -> str:
-    """Say where the bundle lies whole, "" if nowhere. Raises `Trouble` where others may write to the home's cache."""
+    """Say where the bundle lies whole, "" if nowhere. Raises `Trouble` where others may write to the home's cache.
+
+    Other places count only while nothing can be kept in the home.
+    """
     home, *others = caches()
-    for cache in (home, *others):
-        place = os.path.join(cache, offer["digest"])
+    for cache in [home] if can_keep(home) else [home, *others]:
         try:
-            if not ours(cache):
-                if cache == home:
-                    raise Trouble("foreign", path=cache if os.path.islink(cache) else writable_part(cache))
-                continue
-            if weigh(place) == (offer["files"], offer["size"]):
-                freshen(place)
-                return place
+            mine = ours(cache)
         except OSError:
             continue
+        if not mine and cache == home:
+            raise Trouble("foreign", path=writable_part(cache))
+        place = os.path.join(cache, offer["digest"])
+        if mine and is_whole(place, offer):
+            freshen(place)
+            return place
     return ""
+
+
+def can_keep(cache: str) -> bool:
+    """Say whether a cache can be written to, as far as that is known without writing."""
+    try:
+        make_cache(cache)
+    except OSError as error:
+        return error.errno not in ELSEWHERE
+    return os.access(cache, os.W_OK)
+
+
+def is_whole(place: str, offer: "dict[str, Any]") -> bool:
+    """Say whether the bundle lies there whole. After a power loss files may be there but empty."""
+    try:
+        return weigh(place) == (offer["files"], offer["size"])
+    except OSError:
+        return False
 
 
 def writable_part(cache: str) -> str:
@@ -142,6 +162,8 @@ def put(data: bytes, offer: "dict[str, Any]") -> str:
             if not ours(cache):
                 continue
             place = os.path.join(cache, offer["digest"])
+            if is_whole(place, offer):
+                return place  # another room was quicker: the same hash is the same bundle
             if os.path.lexists(place):
                 remove(place)
             unpack(data, place, offer)
