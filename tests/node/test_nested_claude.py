@@ -125,7 +125,11 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
 
 def test_a_claude_in_the_background_ends_with_its_agent(agent: MakeAgent, api: Api) -> None:
     run = agent(in_bash("setsid claude -p '[[hang 600]]' & sleep 600"), command=BASH)
+    run.running()
+    put_grant(run.folder, Terms(1, tokens=10**9))
+    assert run.ask(do="grant", number=1) == ""
     wait_for(lambda: len(api.requests(main=True)) == 2, 60, "the request of the one below")
+    run.until(lambda seen: seen.subagents == 1)
     assert run.ask(do="end") == ""
     run.finish(60)
     (estimate,) = [message for message in metered(run).values() if message.estimated]

@@ -148,6 +148,12 @@ class Nested:
         self._sweep_at = 0.0
         self._watched, self._stirred = False, True
 
+    @property
+    def at_work(self) -> int:
+        """Say how many are alive in a session of their own: each may have a message under way."""
+        mine = self._session()
+        return sum(1 for one in self.alive.values() if one.ends_at == _NEVER and one.session not in ("", mine))
+
     def stirred(self) -> None:
         """Something was created in a folder that is watched."""
         self._stirred, self.wakes_at = True, 0.0

@@ -220,7 +220,10 @@ class Money:
     def fields(self, *, last: bool) -> dict[str, Any]:
         """Give what the status is to say; `last`: the agent has ended."""
         doubt = {"billing_doubt": self.doubt} if self.doubt else {}
-        return {**self._budget.fields(last=last), **doubt}
+        fields = self._budget.fields(last=last)
+        if fields.get("subagents") is not None and self._nested and not last:
+            fields["subagents"] = (fields["subagents"] or 0) + self._nested.at_work
+        return {**fields, **doubt}
 
     def _told_who_pays(self, told: str) -> None:
         """Take what Claude says. Where it is not what is set up here, nobody knows: both kinds of budgets bind it."""
