@@ -92,7 +92,7 @@ def turn() -> None:
     for thread in threads:
         thread.join()
     ended = {"is_error": True, "terminal_reason": "aborted_streaming"} if STOP.is_set() else {"is_error": False}
-    say(type="result", subtype="success", **ended)
+    say(type="result", subtype="success", num_turns=1, **ended)
 
 
 def main() -> None:
