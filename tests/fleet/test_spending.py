@@ -12,6 +12,7 @@ import pytest
 
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
+from controlroom.fleet.books.cost_views import costs
 from controlroom.fleet.books.usage_tables import LONG_PROMPTS
 from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.fleet.hosts.translate import Setting
@@ -202,6 +203,22 @@ async def test_what_it_has_cost_stays_with_its_session_under_another_name(here: 
     channel.say(UsageSeen(replace(place, name="~deploy"), 900, lines(message(8)), session=THEIRS.session))
     await here.until(lambda: here.agent("vm1/~deploy").spent == 40_000_000)
     assert "vm1/~work" not in here.engine.fleet.agents
+
+
+async def test_one_of_others_that_has_ended_keeps_the_payer_that_it_had(here: Room, host: Spender) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent)
+    (channel,) = host.channels
+    channel.say(wire.ForeignSeen((THEIRS,)))
+    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    first = UsageSeen(UsagePlace("~work", 77, 0, "a1b2"), 900, lines(message(7)), THEIRS.session, "plan")
+    channel.say(first)
+    await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
+    channel.say(wire.ForeignSeen(()))
+    place = UsagePlace("~work", 77, 900, "a1b2")
+    channel.say(UsageSeen(place, 1_900, lines(message(8)), THEIRS.session, "plan"))
+    await here.until(lambda: replace(place, offset=1_900) in host.booked)
+    rows = [row for row in costs(here.ledger, "agent", 0, NOON + 1) if row.key == "vm1/~work"]
+    assert [(row.billing, row.messages) for row in rows] == [("plan", 2)]
 
 
 async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work_on_them(

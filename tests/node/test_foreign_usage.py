@@ -195,6 +195,8 @@ def test_a_claude_in_somebodys_tmux_is_metered_under_its_name(
     transcript = home.home / ".claude" / "projects" / slug / f"{SESSION}.jsonl"
     transcript.parent.mkdir(parents=True)
     transcript.write_bytes(line(1) + line(2))
+    kept = {"accessToken": "x", "scopes": ["user:inference"], "subscriptionType": "max"}
+    (home.home / ".claude" / ".credentials.json").write_text(json.dumps({"claudeAiOauth": kept}))
     node.send(SendUsage())
     pid = session("work", f"exec {claude_program} 600")
     say(home, pid, "busy")
@@ -204,6 +206,7 @@ def test_a_claude_in_somebodys_tmux_is_metered_under_its_name(
     with open(transcript, "ab") as file:
         file.write(line(3))
     books.wait(3)
+    assert {piece.billing for piece in node.all(UsageSeen)} == {"plan"}
     tmux("kill-session", "-t", "=work")
 
 
