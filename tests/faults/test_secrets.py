@@ -120,6 +120,9 @@ async def test_an_agent_that_is_gone_after_a_logout_leaves_a_question(
         question = await asked(room)
         assert "no ssh agent holds it (any more)" in question.text
         verbs = Verbs()
+        status = await asyncio.to_thread(verbs.run, "status")
+        assert "controlroom host answer vm1 --secret" in status
+        assert "allow" not in status
         assert "--secret" in await asyncio.to_thread(verbs.run, "host", "answer", "vm1", "allow", expect=2)
         said = await asyncio.to_thread(verbs.run, "host", "answer", "vm1", "--secret", stdin=f"{SESAME}\n")
         assert SESAME not in said

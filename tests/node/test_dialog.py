@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.meter.speech import asked
-from controlroom.node.claude.dialog import Dialog, choices, offers, permission
+from controlroom.node.claude.dialog import Dialog, approves_plan, choices, offers, permission
 from controlroom.node.claude.questions import ASKS
 
 SCREENS = Path(__file__).parent / "screens"
@@ -91,3 +91,13 @@ def test_an_ordinary_screen_asks_nothing() -> None:
     assert not offers(rows, "1. Yes")
     assert permission([]) is None
     assert choices([""]) is None
+
+
+def test_a_plan_is_approved_by_the_choice_that_grants_nothing_more() -> None:
+    shown = screen("plan")
+    assert approves_plan(shown) == "2"
+    assert permission(shown) is None
+    assert choices(shown) is None
+    assert approves_plan([*shown[:10], "   1. Yes, manually approve edits", *shown[10:]]) == "", "its plan draws one"
+    assert approves_plan([row for row in shown if "manually" not in row]) == ""
+    assert approves_plan(screen("bash")) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -107,7 +108,7 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     assert seen.question
     assert (seen.question.tool, seen.question.text) == ("Bash", "touch made.txt\nmake a file")
     assert seen.detail == "asks: touch made.txt"
-    assert tell(node, "message", "hello").reason == "it waits for something else: asks: touch made.txt"
+    assert tell(node, "message", "hello").reason == "it waits for something else: look at what it asks"
     assert answer(node, replace(seen.question, id="another"), "allow").reason == "this question is no longer open"
     always = answer(node, seen.question, "always")
     assert (always.outcome, "attach" in always.reason) == ("refused", True)
@@ -152,7 +153,7 @@ def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
     spawn(node, "[[text at last]]")
     seen = wait(node, "waiting")
     assert (seen.detail, seen.question) == ("start-up dialog: attach to answer it", None)
-    assert tell(node, "message", "x").reason == f"nothing can be typed to it now: {seen.detail}"
+    assert tell(node, "message", "x").reason == "nothing can be typed to it now: look at its screen"
     assert not api.requests(main=True)
     wait_for(lambda: "trust" in screen(), LATE)
     subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", "Down", "Enter"], check=True, timeout=10)
@@ -174,3 +175,37 @@ def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, home: Wor
     seen = wait(node, "limited")
     assert "limit" in seen.detail
     assert (0 < seen.limited_until - seen.since <= 7_200_000, seen.ended) == (True, 0)
+
+
+def test_a_plan_on_a_terminal_is_approved_without_more_rights_or_turned_down(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    spec = AgentSpec(kind="interactive", cwd="project", permission_mode="plan")
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, "[[text hello]]")).outcome == "done"
+    wait(node, "idle")
+    (path,) = set(re.findall(r"/[^\s\"\\]*plans/[^\s\"\\]*\.md", json.dumps(api.requests(main=True)[-1]["body"])))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("# The plan\n1. first\n")
+    shows = "[[tool ExitPlanMode {}]]"
+    assert tell(node, "message", shows).outcome == "done"
+    seen = wait(node, "waiting", lambda seen: seen.question)
+    assert seen.question
+    assert (seen.question.kind, seen.question.text.startswith("# The plan")) == ("plan", True)
+    wait_for(lambda: "manually approve edits" in screen(), LATE)
+    assert "without more rights" in answer(node, seen.question, "always").reason
+    assert "without words" in answer(node, seen.question, "allow", "and hurry").reason
+    assert answer(node, seen.question, "deny").reason == ""
+    wait(node, "idle")
+
+    first = seen.question.id
+    edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
+    assert tell(node, "message", shows + edit).outcome == "done"
+    seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
+    assert seen.question
+    wait_for(lambda: "manually approve edits" in screen(), LATE)
+    second = seen.question.id
+    assert answer(node, seen.question, "allow").reason == ""
+    seen = wait(node, "waiting", lambda now: now.question and now.question.id != second)
+    assert seen.question
+    assert seen.question.kind == "permission", "an edit is asked about all the same"
+    assert not (home.home / "project" / "new.txt").exists()

@@ -5,6 +5,8 @@ Claude Code 2.1.330, observed:
   - a permission prompt has a rule `───` above it, its title, what the model says of the call, and between two `╌╌╌`
     what is called; then the choices, of which `1. Yes` is the first;
   - a question with choices begins with `☐ Header` and has numbers before its choices; `←` is before several;
+  - a plan is approved by a list of its own: what its first choice grants beside depends on the mode and the version
+    (`Yes, and use auto mode`), `Yes, manually approve edits` grants nothing more; Escape goes on planning;
   - what a model writes into either is indented or marked with `│`: no row of its text begins where rules and marks do.
 Read by the runner, which must stay small.
 """
@@ -17,6 +19,8 @@ from controlroom.node.claude.questions import ASKS
 
 YES = "1. Yes"
 
+_ONLY_THE_PLAN = re.compile(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
+_FIRST_OF_PLAN = re.compile(r" *❯? *1\. Yes\b.*")
 _TOOLS = {"Bash command": "Bash"}
 _NOISE = ("Tip: ", "Do you want to ")
 _CUT_OFF = re.compile(r" ↑ \d+ more lines?")
@@ -40,6 +44,15 @@ def offers(screen: list[str], first: str) -> bool:
     rows = [row.strip() for row in screen if row.strip()][-20:]
     left = any(words in row for row in rows for words in _LEFT_BY_ESCAPE)
     return left and any(row.lstrip("❯ ").startswith(first) for row in rows)
+
+
+def approves_plan(screen: list[str]) -> str:
+    """Give the key that approves the plan on a screen and grants nothing more; "" where that is not certain.
+
+    A plan that has such a row in its own text is not answered: there are two of them then.
+    """
+    found = [match[1] for row in screen if (match := _ONLY_THE_PLAN.fullmatch(row))]
+    return found[0] if len(found) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
 
 
 def permission(screen: list[str]) -> "Dialog | None":

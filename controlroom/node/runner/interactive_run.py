@@ -12,9 +12,9 @@ from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node.claude import channel as claude
-from controlroom.node.claude.dialog import offers
+from controlroom.node.claude.dialog import approves_plan, offers
 from controlroom.node.claude.interactive import Interactive
-from controlroom.node.claude.questions import CHOICES, Question, answer_words
+from controlroom.node.claude.questions import CHOICES, PLAN, Question, answer_words
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused
 from controlroom.node.runner import agent_process, status_line
@@ -22,7 +22,7 @@ from controlroom.node.runner.agent_input import speakable
 from controlroom.node.runner.agent_run import AgentRun
 from controlroom.node.runner.keys import Keys
 from controlroom.node.runner.status_line import StatusLine
-from controlroom.node.runner.typed import READY, Pressed, Typed, answer_key, as_text
+from controlroom.node.runner.typed import READY, Pressed, Typed, answer_key, as_text, plan_key
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -187,14 +187,20 @@ class InteractiveRun(AgentRun):
     def _answer(self, request: dict[str, Any], words: str, reply: Callable[[str], None]) -> None:
         """Answer by a key, where it is certain what the key means; else it is to be answered on its screen."""
         asks = claude.the_open_one(self._claude.question, request)
-        key, first = answer_key(asks, request, words)
+        if asks.kind == PLAN:
+            key, first = plan_key(request.get("verdict"), words, self._keys.screen()), ""
+        else:
+            key, first = answer_key(asks, request, words)
         self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks, first), reply)
         self._recorder.sent(answer_words(request))
 
     def _asks(self, asks: Question, first: str) -> bool:
         """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
         screen, read, file = self._keys.screen(), self._claude.untold(_now()), self._file.read() or {}
-        shown = offers(screen, first) if read is None else read(screen) == (asks.tool, asks.text, asks.given)
+        if read is not None:
+            shown = read(screen) == (asks.tool, asks.text, asks.given)
+        else:
+            shown = bool(approves_plan(screen)) if asks.kind == PLAN else offers(screen, first)
         waits = "input needed" if asks.kind == CHOICES else "permission prompt"
         return shown and file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
 

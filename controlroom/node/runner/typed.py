@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.node.claude.dialog import YES
+from controlroom.node.claude.dialog import YES, approves_plan
 from controlroom.node.claude.interactive import Interactive, prompt, squeezed
 from controlroom.node.claude.questions import CHOICES, Question, read_answers
 from controlroom.node.outcome import Refused
@@ -130,7 +130,16 @@ class Pressed:
 
 
 _ONLY = "from here it can be allowed or denied once, without words: attach to answer it otherwise"
+_PLAN = "from here a plan is approved or denied without words and without more rights: attach to answer it otherwise"
 _CHOOSE = "from here it takes the number of a choice, or a no: attach to answer it otherwise"
+
+
+def plan_key(verdict: object, words: str, screen: list[str]) -> str:
+    """Give the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
+    key = approves_plan(screen)
+    if verdict not in ("allow", "deny") or words.strip() or not key:
+        raise Refused(_PLAN)
+    return key if verdict == "allow" else "Escape"
 
 
 def answer_key(asks: Question, request: dict[str, Any], words: str) -> tuple[str, str]:
