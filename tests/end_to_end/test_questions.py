@@ -67,8 +67,8 @@ def test_one_question_is_answered_by_numbers_and_a_number_that_is_no_choice_is_r
 
 
 FORGE = """
-import json, os, socket, sys, time
-os.chdir(os.path.expanduser("~/.local/state/controlroom/agents/victim.1"))
+import glob, json, os, socket, sys
+os.chdir(glob.glob(os.path.expanduser("~/.local/state/controlroom/**/victim.1"), recursive=True)[0])
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect("control.sock")
     asked = json.load(open("status.json"))["question"]
@@ -85,7 +85,7 @@ def test_another_agent_of_the_user_answers_nothing_and_home_raises_an_alarm(room
     asked = room.wait_for_state("victim", "waiting")["question"]
     digest = QuestionSeen(asked["id"], "Bash", asked["text"], 0, "permission").digest
     room.run("spawn", "forger", "--host", "vm1", "--", sys.executable, "-c", FORGE, digest)
-    room.wait_for_state("forger", "done")
+    room.wait_for_state("forger", "done", deadline=5)
     assert "the room that began it alone" in room.run("logs", "forger")
     told = "an order came to its runner that this room did not sign"
     room.wait_until("an alarm", lambda status: told in json.dumps(status["alarms"]))

@@ -186,6 +186,9 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.since)}, not answered yet"
     if agent.question:
         yield "asks", f"{agent.question.title}, {ago(now - agent.question.asked)}"
+    if agent.forged:
+        orders = "an order" if agent.forged == 1 else f"{agent.forged} orders"
+        yield "forged", f"{orders} came to its runner that this room did not sign, and did nothing"
     if agent.limited_until:
         left = agent.limited_until - now
         ahead = f"ends in {age(left)}" if left >= 60_000 else "ends within a minute"
