@@ -10,7 +10,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.display.loglines import LogLine, log_lines
-from controlroom.domain.model import Agent, Fleet, LogPlace, LogRecord
+from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage
 
@@ -53,7 +53,11 @@ async def _grep(client: Client, agent: Agent, epoch: int, args: argparse.Namespa
         count = min(_PAGE, args.lines - len(lines))
         found = await search(before=before, count=count)
         if found.reason:
-            raise Stop(Exit.REFUSED, found.reason)
+            raise (
+                _unread(client.fleet, agent.host, found.reason)
+                if found.unanswered
+                else Stop(Exit.REFUSED, found.reason)
+            )
         lines += [line for hit in found.hits for line in reversed(hit.lines)]
         before, done = found.place, found.done
     output.log_lines(reversed(lines[: args.lines]))
@@ -67,6 +71,7 @@ class _Reader:
 
     def __init__(self, client: Client, agent: Agent, epoch: int, raw: bool) -> None:
         self._client, self._id, self._epoch, self._raw = client, agent.id, epoch, raw
+        self._host = agent.host
         self._place: LogPlace | None = None
         self._held: list[LogRecord] = []
 
@@ -76,6 +81,9 @@ class _Reader:
         before, lines = None, 0
         while lines < count:
             page = await self._client.fetch(self._id, self._epoch, before=before, count=min(_PAGE, max(count, 50)))
+            if page.reason and pages:
+                output.talk(f"older lines are not shown: {page.reason}")
+                break
             if page.reason:
                 self._nothing(page)
                 return
@@ -88,8 +96,11 @@ class _Reader:
 
     def _nothing(self, page: LogPage) -> None:
         """There is nothing to print. Raises `Stop` unless its host says that there is none and the agent is new."""
+        if page.unanswered:
+            raise _unread(self._client.fleet, self._host, page.reason)
         agent = self._client.fleet.agents.get(self._id)
-        if not page.first or agent is None or agent.epoch != self._epoch or agent.log_bytes:
+        new = agent is not None and not agent.adopted and agent.epoch == self._epoch and not agent.log_bytes
+        if page.withheld or not page.first or not new:
             raise Stop(Exit.REFUSED, page.reason)
         output.talk(f"{self._id} has written nothing yet")
         self._place = LogPlace(self._epoch, 1, 0)
@@ -121,7 +132,11 @@ class _Reader:
                 self._print(page.records)
 
     async def _over(self) -> None:
+        away = False
         while not self._ended(self._client.fleet):
+            host = self._client.fleet.hosts.get(self._host)
+            if away is not (away := host is None or host.link is not LinkState.UP) and away:
+                output.talk(f"{self._host} cannot be asked now: what is written meanwhile comes when it is back")
             await self._client.changed()
 
     def _ended(self, fleet: Fleet) -> bool:
@@ -131,6 +146,8 @@ class _Reader:
     async def _rest(self) -> None:
         while self._id in self._client.fleet.agents:
             page = await self._client.fetch(self._id, self._epoch, after=self._place, count=_PAGE)
+            if page.unanswered:
+                raise _unread(self._client.fleet, self._host, page.reason)
             if page.reason and not page.first:
                 output.talk(f"what was written last could not be read: {page.reason}")
             if not page.records:
@@ -158,6 +175,14 @@ class _Reader:
             output.talk(f"{self._id} was started anew, as epoch {agent.epoch}")
         else:
             output.talk(f"{self._id} has ended: {agent.detail or agent.state}")
+
+
+def _unread(fleet: Fleet, name: str, reason: str) -> Stop:
+    """Say that a host could not be asked for a log, and why."""
+    host = fleet.hosts.get(name)
+    if host is None or host.link is LinkState.UP:
+        return Stop(Exit.UNKNOWN, f"{reason}: try again")
+    return Stop(Exit.UNKNOWN, f"{reason}: {host.link}{f', {host.reason}' if host.reason else ''}")
 
 
 def _bytes(record: LogRecord) -> bytes:

@@ -58,6 +58,10 @@ class Page(Protocol):
     def total(self) -> int:
         """Bytes of all of this run's log; 0: not known."""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether its host could not be asked: what it has is not known."""
+
 
 class Attachment(Protocol):
     """Shows an agent's session on the terminal it is run on."""

@@ -347,6 +347,33 @@ def test_a_log_that_is_empty_yet_can_be_followed(room: Room, tmp_path: Path) -> 
     assert following.returncode == 0
 
 
+def test_the_log_of_a_host_that_cannot_be_asked_is_not_told_as_empty(
+    room: Room, ssh_host: Host, tmp_path: Path
+) -> None:
+    room.run("host", "add", ssh_host.target, "--name", "vm1", "--fingerprint", ssh_host.fingerprint)
+    go = f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"
+    room.run("spawn", "job", "--host", "vm1", "--", "sh", "-c", f"seq 1 3000; {go}; echo over")
+    room.wait_until("its last line", lambda status: status["agents"][0]["last_line"] == "3000")
+    assert room.agent("job")["log_bytes"] is None
+    following = subprocess.Popen(
+        [*CONTROLROOM, "logs", "job", "-f", "-n", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert following.stdout
+    assert following.stderr
+    assert following.stdout.readline() == "3000\n"
+    ssh_host.stop()
+    room.wait_until("vm1 to be lost", lambda status: status["hosts"][-1]["state"] == "lost")
+    for more in ((), ("--raw",), ("-f",), ("-n", "5"), ("--grep", "3"), ("--epoch", "1")):
+        assert "vm1 cannot be asked now: lost" in room.run("logs", "vm1/job", *more, expect=4)
+    assert following.stderr.readline().startswith("vm1 cannot be asked now")
+    ssh_host.start()
+    room.wait_until("vm1 to be back", lambda status: status["hosts"][-1]["state"] == "up", 60)
+    (tmp_path / "go").touch()
+    out, _ = following.communicate(timeout=60)
+    assert (following.returncode, out.splitlines()[0]) == (0, "over")
+    assert room.run("logs", "job", "-n", "3").splitlines()[0] == "3000"
+
+
 # -- the engine
 
 

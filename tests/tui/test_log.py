@@ -335,3 +335,33 @@ async def test_a_log_that_cannot_be_read_says_why_and_is_tried_again() -> None:
         here.clock.pass_(5)
         engine.put(replace(engine.fleet.agents["vm1/a"], last_line="line 2"))
         await here.until(lambda: "line 0" in here.text())
+
+
+@pytest.mark.parametrize("keys", [("b",), ("b", "g"), ("enter", "b")])
+async def test_the_log_of_a_lost_host_is_read_when_it_is_back(keys: tuple[str, ...]) -> None:
+    """Whatever was pressed meanwhile: in a log of which nothing is held nobody stands anywhere."""
+    engine = SmallEngine(one(epoch=2), {("vm1/a", 1): lines(30, "first"), ("vm1/a", 2): lines(30)}, Clock())
+    away, whole_page = [True], engine.page
+
+    def page(agent: str, epoch: int, start: int, end: int, skipped: int = 0) -> LogPage:
+        if not away:
+            return whole_page(agent, epoch, start, end, skipped)
+        place = LogPlace(epoch, -1, 0)
+        return LogPage(agent, (), place, place, reason="vm1 cannot be asked now", unanswered=True)
+
+    engine.page = page  # type: ignore[method-assign]
+    async with room(one(epoch=2), engine=engine) as here:
+        await here.press("enter")
+        await here.until(lambda: "vm1 cannot be asked now" in here.text())
+        await here.press(*keys)
+        assert "begins here" not in here.text()
+        assert "vm1 cannot be asked now" in here.text()
+        away.clear()
+        here.clock.pass_(5)
+        here.engine.put(replace(here.engine.fleet.agents["vm1/a"], last_line="line 29"))
+        await here.until(lambda: "line 29" in here.text())
+        await here.settle()
+        assert here.screen(AgentScreen).log_view.following
+        here.engine.write("vm1/a", b"and on")
+        await here.until(lambda: "and on" in here.text())
+        await here.press_until(lambda: "first 0" in rows(here), "b")

@@ -89,6 +89,8 @@ class Matches:
     """When the record at `place` was written (UTC ms); 0: not known."""
     reason: str = ""
     """Why the search cannot go on."""
+    unanswered: bool = False
+    """Because its host could not be asked, or did not answer."""
 
 
 def hit_line(at: int, kind: str, text: str) -> LogLine:

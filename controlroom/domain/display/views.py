@@ -378,7 +378,7 @@ def _agent_status(fleet: Fleet, agent: Agent) -> dict[str, Any]:
         "denied": agent.denied,
         "question": _question_status(agent.question),
         "last_line": agent.last_line or None,
-        "log_bytes": agent.log_bytes,
+        "log_bytes": agent.log_bytes if agent.has_ended else None,
         "place": agent.place or None,
         "ordered_here": agent.ordered is not None,
         "claims": [{"field": one.field, "ordered": one.ordered, "said": one.said or None} for one in agent.claims],

@@ -33,6 +33,10 @@ class LogPage:
     """Bytes of this run's log before the records, where that is known."""
     total: int = 0
     """Bytes of all of it; 0: not known."""
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer: what it has is not known."""
+    withheld: bool = False
+    """It is not shown to us."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def log_page(page: Page) -> LogPage:
     lines = data.split(b"\n")[:-1]
     records = tuple(LogRecord(*unpack(line)) for line in lines)
     offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
-    known = (page.skipped, page.first, page.reason, offsets, page.before, page.total)
+    known = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
     return LogPage(page.agent, records, page.start, page.end, *known)
 
 
@@ -77,6 +81,7 @@ def matches(found: Hits) -> Matches:
         max(0, found.searched),
         max(0, found.at),
         found.reason,
+        found.unanswered,
     )
 
 

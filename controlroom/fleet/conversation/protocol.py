@@ -235,6 +235,10 @@ class Page:
     reason: str = ""
     before: int = 0
     total: int = 0
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer: what it has is not known."""
+    withheld: bool = False
+    """This reader is not shown it."""
 
     @property
     def size(self) -> int:
@@ -264,6 +268,8 @@ class Hits:
     searched: int = 0
     reason: str = ""
     at: int = 0
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer."""
 
 
 @dataclass(frozen=True)

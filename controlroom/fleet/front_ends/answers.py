@@ -117,7 +117,7 @@ async def _search(engine: Engine, asked: SearchLog, rank: Rank) -> Hits:
     try:
         found = await engine.inquiries.ask(host, inquiry, Found, rank=rank)
     except Unanswered as problem:
-        found = Found(inquiry.id, segment=place.segment, offset=place.offset, reason=str(problem))
+        return Hits(asked.id, place, reason=str(problem), unanswered=True)
     reached = LogPlace(asked.epoch, found.segment, found.offset)
     return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
 

@@ -120,7 +120,7 @@ class Veil:
                 return Screen(asked.id, reason=why)
             case FetchLog() if self.hides(asked.agent):
                 place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
-                return Page(asked.agent, place, place, id=asked.id, reason=why)
+                return Page(asked.agent, place, place, id=asked.id, reason=why, withheld=True)
         return None
 
     def asked(self, asked: Asked) -> Asked:

@@ -136,7 +136,7 @@ class LogDesk:
         try:
             return _page(agent, epoch, await self.fetch(agent, fetch, rank))
         except Unanswered as problem:
-            return Page(agent, place, place, reason=str(problem))
+            return Page(agent, place, place, reason=str(problem), unanswered=True)
 
     # ----------------------------------------------------------------------- what hosts say
 

@@ -54,7 +54,8 @@ class Reader:
             return
         for agent in wanted:
             book = self._books[agent]
-            if book.trouble and not book.anchored and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
+            stands = book.anchored and len(book) > 0
+            if book.trouble and not stands and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
                 self._fetch(book, "newest")
 
     def book(self, agent: str, epoch: int) -> LogBook | None:
@@ -101,7 +102,7 @@ class Reader:
             if book is None or book.epoch != epoch:
                 book = self._books[agent] = LogBook(agent, epoch)
             self._books.move_to_end(agent)
-            if not book.loaded:
+            if not book.loaded or (book.trouble and not len(book)):
                 self._fetch(book, "newest")
         while len(self._books) > max(KEPT, len(self._wanted)):
             self._books.popitem(last=False)
@@ -141,6 +142,7 @@ class Reader:
 
     def _fetch(self, book: LogBook, which: str) -> None:
         """Fetch a page, but for what is on its way; what follows on the newest is asked for when that is here."""
+        which = "newest" if book.trouble and not len(book) else which
         if self._source is None or not self._busy.isdisjoint({(id(book), which), (id(book), "newest")}):
             return
         self._busy.add((id(book), which))

@@ -160,7 +160,7 @@ class LogBook:
         self.loaded, self.trouble, self.stuck = True, page.reason, ""
         self._note_total(page)
         self._put(page)
-        if page.first or not page.records:
+        if page.first or not (page.records or page.unanswered):
             self._end_of_epoch(page.start.epoch)
 
     def begin_at(self, place: LogPlace, page: Page, before: Page | None) -> None:
