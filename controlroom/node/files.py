@@ -1,10 +1,21 @@
-"""Files in a folder where an agent may put anything: read without being trapped, written whole or not at all."""
+"""Files in a folder where an agent may put anything: read without being trapped, written whole or not at all.
 
+Also read by the runner, which must stay small. Nothing here waits for a FIFO, follows a link or opens a device.
+"""
+
+import contextlib
 import errno
 import os
+import select
 import stat
+import time
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+_TRIES = 3
+"""How often a file is taken out of the way that comes again."""
 
 
 def open_regular(path: str) -> tuple[int, int]:
@@ -53,18 +64,90 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def write_atomic(path: str, data: bytes) -> None:
-    """Write a file 0600 in one step: readers see the old one or the new one, also when the disk is full."""
-    beside = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def read_given(path: str, limit: int, seconds: float) -> bytes:
+    """Read up to `limit` bytes of a file that the user names: a link or a FIFO is fine, if it ends within `seconds`.
+
+    Raises `OSError`, also for a folder or a device.
+    """
+    descriptor = os.open(path, _READ & ~os.O_NOFOLLOW)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            return _read_up_to(descriptor, limit)
+        if stat.S_ISFIFO(mode):
+            return _read_fifo(descriptor, limit, time.monotonic() + seconds)
+        raise OSError(errno.EINVAL, "not a file", path)
+    finally:
+        os.close(descriptor)
+
+
+def _read_fifo(descriptor: int, limit: int, until: float) -> bytes:
+    data, waiting = b"", select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    while len(data) < limit and (left := until - time.monotonic()) > 0:
+        if not waiting.poll(left * 1000):
+            break
+        try:
+            part = os.read(descriptor, limit - len(data))
+        except BlockingIOError:
+            continue
+        if not part and data:
+            return data
+        if not part:
+            time.sleep(0.01)  # its writer has not come yet, which poll calls a hang-up
+        data += part
+    if len(data) < limit:
+        raise OSError(errno.ETIMEDOUT, "nobody wrote all of it in time")
+    return data
+
+
+def create(path: str) -> int:
+    """Make a new regular file 0600 and open it for writing, in place of whatever lies there. Raises `OSError`."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, _WRITE | os.O_EXCL | os.O_APPEND, 0o600)
+        _take_away(path)
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+
+def _take_away(path: str) -> None:
+    """Remove what lies there; a folder is moved aside."""
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        os.rename(path, f"{path}.{time.monotonic_ns()}")
+    else:
+        os.unlink(path)
+
+
+def append_to(path: str) -> int:
+    """Open a regular file for appending, made 0600 where there is none. Anything else raises `OSError`."""
+    descriptor = os.open(path, _WRITE | os.O_APPEND, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
+def write_atomic(path: str, data: bytes, beside: str = "", *, durable: bool = True) -> None:
+    """Write a file 0600 in one step: readers see the old one or the new one, also when the disk is full.
+
+    `beside`: where it is written first. Not `durable`: it need not be on the disk when this returns. Raises `OSError`.
+    """
+    beside = beside or f"{path}.{os.getpid()}.new"
+    descriptor = create(beside)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        try:
+            os.replace(beside, path)
+        except IsADirectoryError:
+            _take_away(path)
+            os.replace(beside, path)
     except BaseException:
-        os.unlink(beside)
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
         raise
 
 

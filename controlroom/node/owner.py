@@ -1,7 +1,9 @@
 """Who may act on this host: one room, named in `owner.json`; others may look."""
 
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -9,6 +11,9 @@ from typing import NamedTuple
 from controlroom.node.files import make_private, read_regular, write_atomic
 from controlroom.node.folder import OWNER
 from controlroom.wire.lines import PeerError, from_line, to_line
+
+_TRIES, _PAUSE = 100, 0.01
+"""How often, and after how many seconds, a lock is tried again that somebody else holds."""
 
 
 class Owner(NamedTuple):
@@ -84,9 +89,17 @@ class Ownership:
 
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    """Hold the lock of a folder. Raises `OSError` when somebody else keeps it: an agent can, as it is the same user."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for left in range(_TRIES, -1, -1):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not left:
+                    raise OSError(errno.EAGAIN, f"another process keeps {folder} locked (fuser {folder})") from None
+                time.sleep(_PAUSE)
         yield
     finally:
         os.close(descriptor)

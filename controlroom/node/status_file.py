@@ -11,11 +11,13 @@ from typing import Any
 from controlroom.meter.redact import redact
 from controlroom.meter.states import State
 from controlroom.node import folder
+from controlroom.node.files import create, read_regular, write_atomic
 from controlroom.node.spec import Order
 from controlroom.wire.records import FORMAT
 
 _NEW, _RESERVE = folder.STATUS + ".new", folder.STATUS + ".reserve"
 _RESERVE_BYTES = 16 * 1024
+_LIMIT = 1024 * 1024
 _RESTLESS = ("log_bytes",)
 """Fields that alone are no reason to write."""
 
@@ -41,10 +43,11 @@ def first(order: Order, task: str, now: int) -> dict[str, Any]:
 def has_run() -> bool:
     """Say whether a runner has already worked on the current folder's agent."""
     try:
-        with open(folder.STATUS, "rb") as file:
-            seen = json.loads(file.read())
-    except OSError:
+        seen = json.loads(read_regular(folder.STATUS, _LIMIT))
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     except (ValueError, RecursionError):
         return True
     return bool(isinstance(seen, dict) and (seen.get("pid") or seen.get("ended")))
@@ -75,7 +78,7 @@ class StatusFile:
 
     @staticmethod
     def _keep_reserve() -> None:
-        with contextlib.suppress(OSError), open(_RESERVE, "wb") as file:
+        with contextlib.suppress(OSError), open(create(_RESERVE), "wb") as file:
             file.write(b"\0" * _RESERVE_BYTES)
 
     @staticmethod
@@ -94,11 +97,7 @@ class StatusFile:
 
 def _replaced(data: bytes) -> bool:
     try:
-        with open(_NEW, "wb") as file:
-            file.write(data)
-        os.replace(_NEW, folder.STATUS)
+        write_atomic(folder.STATUS, data, _NEW, durable=False)
     except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(_NEW)
         return False
     return True

@@ -17,6 +17,7 @@ from controlroom.meter.redact import redact
 from controlroom.meter.usage import moment
 from controlroom.node import folder
 from controlroom.node.claude import kept_json
+from controlroom.node.files import write_atomic
 from controlroom.wire.records import FORMAT
 
 MOST_PERCENT = 1000.0
@@ -95,11 +96,8 @@ class PlanWindows:
         self._account = self._account or account_of(self._environ)
         windows = [{"name": name, **window} for name, window in self._windows.items()]
         said = {"format": FORMAT, "account": self._account, "plan": self._plan, "windows": windows}
-        beside = folder.LIMITS + ".new"
         with contextlib.suppress(OSError):
-            with open(beside, "wb") as file:
-                file.write(redact(json.dumps(said)).encode())
-            os.replace(beside, folder.LIMITS)
+            write_atomic(folder.LIMITS, redact(json.dumps(said)).encode(), folder.LIMITS + ".new", durable=False)
 
 
 def from_event(info: Mapping[str, Any]) -> dict[str, Window]:

@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from controlroom.meter.redact import redact_bytes
+from controlroom.node.files import create
 from controlroom.wire import records
 
 EVENT_LINE = 8 * 1024 * 1024
@@ -154,13 +155,16 @@ class RunLog:
         return kept
 
     def _open_segment(self) -> int:
-        """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened."""
+        """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened.
+
+        What lies in the place of a new one is not ours: nobody but us makes segments, and each of them once.
+        """
         last = self._last
         if last and self._sizes[last] < self._closes_at:
             return last
         path = os.path.join(self._folder, records.segment_name(last + 1))
         try:
-            end = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            end = create(path)
         except OSError as error:
             self._why = error.strerror or str(error)
             return last

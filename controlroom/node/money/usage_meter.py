@@ -15,6 +15,7 @@ from controlroom.node.claude.in_flight import in_flight
 from controlroom.node.claude.session_files import session_files
 from controlroom.node.claude.session_usage import A_LOOK, TURNED, SessionUsage
 from controlroom.node.claude.transcript import find_transcript
+from controlroom.node.files import append_to
 from controlroom.node.folder import USAGE
 from controlroom.node.money import metered_sessions
 from controlroom.node.money.metered_sessions import Metered
@@ -212,9 +213,8 @@ class UsageMeter:
         if not lines:
             return True
         data = b"\n" + lines if self._torn else lines
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(USAGE, flags, 0o600)
+            descriptor = append_to(USAGE)
         except OSError:
             return False
         try:

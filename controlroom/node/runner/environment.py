@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from controlroom.meter.redact import redact
 from controlroom.node import folder
 from controlroom.node.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
+from controlroom.node.files import read_given, read_regular
 from controlroom.node.outcome import Unfit, from_status
 from controlroom.node.runner.agent_process import find_program, printed
 from controlroom.node.spec import Credential, Spec
@@ -21,6 +22,7 @@ CREDENTIAL_SECONDS = 30.0
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIMIT = 1024 * 1024
+_ENVIRON_LIMIT = 16 * 1024 * 1024
 
 # What Claude Code 2.1.330 gives to the tools it runs (observed), and tmux to its panes: an agent that is started from
 # there must not take itself for a part of them.
@@ -59,8 +61,7 @@ def build(login: Mapping[str, object], spec: Spec, tag: str, place: str) -> dict
 def login_environment() -> dict[str, object]:
     """Read environ.json of the current folder and remove it at once: it may hold keys. Without one it is our own."""
     try:
-        with open(folder.ENVIRON, "rb") as file:
-            value = json.loads(file.read())
+        value = json.loads(read_regular(folder.ENVIRON, _ENVIRON_LIMIT))
         os.unlink(folder.ENVIRON)
     except (OSError, ValueError, RecursionError):
         with contextlib.suppress(OSError):
@@ -140,8 +141,7 @@ def _from_command(command: tuple[str, ...], environ: dict[str, str]) -> str:
 
 def _contents(what: str, path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return file.read(_LIMIT).decode("utf-8", "surrogateescape")
+        return read_given(path, _LIMIT, CREDENTIAL_SECONDS).decode("utf-8", "surrogateescape")
     except OSError as error:
         raise Unfit(f"{what} {path} cannot be read on this host: {error.strerror}") from None
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node import folder, status_file
+from controlroom.node.files import open_regular, read_regular
 from controlroom.node.logs.run_log import RunLog
 from controlroom.node.outcome import Unfit, Unpaid
 from controlroom.node.runner import agent_process, environment
@@ -22,6 +23,7 @@ from controlroom.node.spec import read_order
 from controlroom.node.status_file import StatusFile
 
 _SPEC_MOST = 16 * 1024 * 1024
+_TASK_MOST = 4 * 1024 * 1024
 
 
 def main(place: str) -> int:
@@ -29,7 +31,7 @@ def main(place: str) -> int:
     os.umask(0o077)
     try:
         os.chdir(place)
-        lock = os.open(folder.SPEC, os.O_RDONLY | os.O_CLOEXEC)
+        lock, _ = open_regular(folder.SPEC)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         _say("this agent already has a runner")
@@ -50,8 +52,7 @@ def _run(data: bytes) -> int:
         order = read_order(data)
         if status_file.has_run():
             raise Unfit("it has run before, and is not started twice")
-        with open(folder.TASK, "rb") as file:
-            task = file.read().decode("utf-8", "surrogateescape")
+        task = read_regular(folder.TASK, _TASK_MOST).decode("utf-8", "surrogateescape")
     except (Unfit, OSError) as error:
         _say(f"cannot start: {error}")
         return 2

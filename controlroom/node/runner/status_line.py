@@ -15,7 +15,7 @@ from typing import Any
 
 from controlroom.meter.loose import table, text
 from controlroom.node.claude.transcript import config_folder
-from controlroom.node.files import read_regular
+from controlroom.node.files import create, read_regular
 from controlroom.node.folder import SETTINGS, STATUS_LINE
 from controlroom.wire.lines import PeerError, from_line
 
@@ -39,15 +39,11 @@ def arguments(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> lis
     setting = {"type": "command", "command": _command(folder, text(own.get("command"), _LIMIT))}
     setting |= {name: own[name] for name in _MORE if isinstance(own.get(name), int)}
     try:
-        with open(SETTINGS, "w", encoding="utf-8", opener=_private) as file:
+        with open(create(SETTINGS), "w", encoding="utf-8") as file:
             json.dump({"statusLine": setting}, file)
     except OSError:
         return []
     return [_OPTION, os.path.join(folder, SETTINGS)]
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _command(folder: str, own: str) -> str:
