@@ -26,9 +26,9 @@ _SEQUENCE = (
 )
 _ESCAPES = re.compile(f"(?P<sgr>{_SGR})|{_SEQUENCE}")
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\ue000-\uf8ff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
 
 
@@ -96,7 +96,7 @@ def _joined(runs: Iterator[Span]) -> list[Span]:
             joined[-1] = Span(joined[-1].text + run.text, run.style)
         else:
             joined.append(run)
-    return [Span(_bounded_marks(run.text), run.style) for run in joined]
+    return _bounded_marks(joined)
 
 
 def _safe(text: str) -> str:
@@ -112,16 +112,31 @@ def _visible(match: re.Match[str]) -> str:
     return "␡" if code == 0x7F else f"<U+{code:04X}>"
 
 
-def _bounded_marks(text: str) -> str:
-    if text.isascii():
-        return text
-    kept: list[str] = []
-    run = 0
-    for character in text:
-        run = run + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        if run <= _MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
+def _bounded_marks(runs: list[Span]) -> list[Span]:
+    """Leave out what is one too many of the marks that pile up on one character, in whatever colours they come."""
+    bounded: list[Span] = []
+    pile = 0
+    for run in runs:
+        kept: list[str] = []
+        for character in run.text:
+            pile = pile + 1 if _piles_up(character) else 0
+            if pile <= _MAX_MARKS:
+                kept.append(character)
+        if kept and bounded and bounded[-1].style == run.style:
+            bounded[-1] = Span(bounded[-1].text + "".join(kept), run.style)
+        elif kept:
+            bounded.append(Span("".join(kept), run.style))
+    return bounded
+
+
+def _piles_up(character: str) -> bool:
+    """Say whether a character takes no room of its own: marks, vowels and finals of Hangul, tones of emoji."""
+    return not character.isascii() and (
+        unicodedata.category(character) in ("Mn", "Me", "Mc")
+        or "\u1160" <= character <= "\u11ff"
+        or "\ud7b0" <= character <= "\ud7ff"
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+    )
 
 
 def _restyled(style: Style, parameters: str) -> Style:

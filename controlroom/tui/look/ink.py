@@ -1,9 +1,10 @@
 """How one line of the screen is made: runs of text in styles, measured in cells, cut and padded to a width.
 
-Text must be inert already. What terminals disagree about (the emoji variation selector) is left out, so that what
-stands to the right of it stays where it is.
+Text must be inert already. What terminals draw at different widths is replaced, so that what stands to the right of it
+stays where it is: flags by their letters, what is newer than our tables or has changed its width by a sign for it.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -14,17 +15,50 @@ from textual.strip import Strip
 Line = tuple[Segment, ...]
 """One drawn line. Equal lines look the same, so a line that did not change is not painted again."""
 
-_SELECTOR = "\ufe0f"
+_UNSURE, _MARK = "\ufffd", "\u25cc"
+_LETTERS = 0x1F1E6
+"""The first of the regional indicators: two of them are a flag, or two letters of one or two cells each."""
+_SKINS = range(0x1F3FB, 0x1F400)
+"""Tones of the skin: nothing of their own after an emoji, or two cells more."""
+_CHANGED = (
+    range(0x2630, 0x2638), range(0x268A, 0x2690), range(0x3248, 0x3250), range(0x4DC0, 0x4E00), range(0xD7B0, 0xD800),
+    range(0x1160, 0x1200), range(0x1D300, 0x1D357), range(0x1D360, 0x1D379),
+)  # fmt: skip
+"""What has another width since Unicode 16 (hexagrams, counting rods), is wide in some fonts, or is a part of Hangul
+that some terminals draw by itself."""
+
+
+class _Settled(dict[int, str]):
+    """What is drawn of a character, by its code point; worked out once."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if code in (0xFE0E, 0xFE0F, 0x20E3) or code in _SKINS:
+            drawn = ""
+        elif _LETTERS <= code < _LETTERS + 26:
+            drawn = chr(ord("A") + code - _LETTERS)
+        elif category == "Mc":
+            drawn = _MARK
+        else:
+            drawn = _UNSURE if category == "Cn" or any(code in block for block in _CHANGED) else character
+        self[code] = drawn
+        return drawn
+
+
+_DRAWN = _Settled()
 
 
 def width(text: str) -> int:
-    """Give the cells that `text` takes."""
-    return cell_len(text)
+    """Give the cells that `text` takes when it is drawn."""
+    return cell_len(settled(text))
 
 
 def settled(text: str) -> str:
-    """Leave out what terminals draw at different widths."""
-    return text.replace(_SELECTOR, "") if _SELECTOR in text else text
+    """Replace what terminals draw at different widths; a text of nothing else is a sign for that."""
+    if text.isascii():
+        return text
+    return text.translate(_DRAWN) or _UNSURE
 
 
 def cut(text: str, cells: int) -> str:
@@ -50,7 +84,7 @@ def right(text: str, cells: int) -> str:
 
 def line(*runs: tuple[str, Style | None]) -> Line:
     """Make a line of runs; empty ones are left out."""
-    return tuple(Segment(text, style) for text, style in runs if text)
+    return tuple(Segment(settled(text), style) for text, style in runs if text)
 
 
 def length(drawn: Line) -> int:
