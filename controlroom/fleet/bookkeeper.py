@@ -1,6 +1,7 @@
 """What the engine has the ledger keep: orders, conclusions, agents and their runs, audit.
 
-A write that fails is logged, once. Nothing here waits for the disk; who must wait is given a future.
+A write that fails is logged, once. Who did what, and what came of it, is kept then, tried again, and an alarm says so.
+Nothing here waits for the disk; who must wait is given a future.
 """
 
 import asyncio
@@ -12,13 +13,24 @@ from concurrent.futures import Future
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.fleet.books.ledger import KnownAgent, Ledger, Order
+from controlroom.fleet.books.backlog import Backlog
+from controlroom.fleet.books.ledger import (
+    KnownAgent,
+    Ledger,
+    Order,
+    audit_statement,
+    conclusion_statement,
+    order_statement,
+)
 from controlroom.fleet.books.run_book import RunBook
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.meter.names import is_adopted_name
 
 log = logging.getLogger("controlroom.ledger")
+
+RETRY = 5.0
+"""Seconds after which what the disk did not take is tried again."""
 
 Written = asyncio.Future[str]
 """Resolves when a write is on the disk, to nothing, or to a sentence about why it is not."""
@@ -27,9 +39,14 @@ Written = asyncio.Future[str]
 class Bookkeeper:
     """Keeps a ledger; all methods are called on the event loop. `clock` gives UTC milliseconds."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], int]) -> None:
+    def __init__(self, ledger: Ledger, clock: Callable[[], int], alarmed: Callable[[str], None]) -> None:
+        """`alarmed` is told why who did what is not on the disk, and "" when it is again."""
         self._ledger = ledger
         self._clock = clock
+        self._alarmed = alarmed
+        self._backlog = Backlog()
+        self._again: asyncio.TimerHandle | None = None
+        self._catching: Written | None = None
         self.open_orders = ledger.open_orders
         """Orders that were on their way when the engine before this one ended."""
         self._recorded: dict[str, dict[str, int]] = {}
@@ -53,18 +70,19 @@ class Bookkeeper:
         """Write an order, and the agent that should exist from now on, with `more` that is to be true with it."""
         if agent is not None:
             self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
-        return self._note(self._ledger.ordered(order, agent, more))
+            return self._note(self._ledger.ordered(order, agent, more))
+        return self._insist([*more, order_statement(order)])
 
     def concluded(self, order: Order, conclusion: Conclusion) -> None:
         """Write what became of an order, and audit it."""
-        self._note(self._ledger.concluded(order.op, conclusion.outcome, conclusion.reason, self._clock()))
+        self._insist([conclusion_statement(order.op, conclusion.outcome, conclusion.reason, self._clock())])
         target = f"{order.host}/{order.agent}" if order.agent else order.host
         self.audited(order.who, order.verb, target, order.epoch, conclusion)
 
     def audited(self, who: str, verb: str, target: str, epoch: int, conclusion: Conclusion) -> None:
         """Add a line to the audit."""
         line = AuditLine(self._clock(), who, verb, target, epoch, conclusion.outcome, conclusion.reason)
-        self._note(self._ledger.audited(line))
+        self._insist([audit_statement(line)])
 
     def unordered(self, what: str, agent: Agent, words: str) -> None:
         """Audit what happened to an agent though nobody here ordered it."""
@@ -137,8 +155,55 @@ class Bookkeeper:
 
     async def close(self) -> None:
         """Write what is left and close the ledger."""
+        if self._again is not None:
+            self._again.cancel()
+        await self.wait_written()
+        if self._backlog and (problem := await self._note(self._ledger.booked(self._backlog.to_write(self._clock())))):
+            log.error("%s", self._backlog.words(problem))
         self._keep(self._runs.closing())
         await asyncio.to_thread(self._ledger.close)
+
+    def _insist(self, statements: list[Statement]) -> Written:
+        """Write what must not be lost: what the disk does not take is kept, and what comes later stands behind it."""
+        if self._backlog:
+            self._backlog.add(statements, self._clock())
+            return self._catch_up()
+        written = self._note(self._ledger.booked(statements))
+        written.add_done_callback(lambda done: self._insisted(statements, done))
+        return written
+
+    def _insisted(self, statements: list[Statement], written: Written) -> None:
+        if not written.cancelled() and written.result():
+            self._backlog.add(statements, self._clock())
+            self._wait_for_room(written.result())
+
+    def _wait_for_room(self, problem: str) -> None:
+        self._alarmed(self._backlog.words(problem))
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(RETRY, self._catch_up)
+
+    def _catch_up(self) -> Written:
+        """Try to write all that is kept."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if self._catching is not None and not self._catching.done():
+            return self._catching
+        self._catching = self._note(self._ledger.booked(self._backlog.to_write(self._clock())))
+        self._catching.add_done_callback(self._caught_up)
+        return self._catching
+
+    def _caught_up(self, written: Written) -> None:
+        if written.cancelled():
+            return
+        if problem := written.result():
+            self._wait_for_room(problem)
+            return
+        self._backlog.written()
+        if self._backlog:
+            self._catch_up()
+        else:
+            self._alarmed("")
 
     def _note(self, future: "Future[None]") -> Written:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from typing import Any
 
 from controlroom.domain import events, intents
 from controlroom.domain.decide import Refused, decide
+from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.books.ledger import Ledger
@@ -91,7 +92,7 @@ class Engine:
         self.attendance = Attendance()
         self.home, self.ledger = home, ledger
         self._config = config
-        self._books = Bookkeeper(ledger, clock)
+        self._books = Bookkeeper(ledger, clock, self._not_written)
         self.store.subscribe(self._books.changed)
         self._signer = Signer(ledger.seed)
         self.clock = clock
@@ -264,6 +265,13 @@ class Engine:
                     self._lose(event.host)
             case _:
                 self._reduce(event)
+
+    def _not_written(self, words: str) -> None:
+        """Raise the alarm that who did what is not on the disk, or end it."""
+        known = self.fleet.alarms.get("audit")
+        if words or known:
+            since = known.since if known else self.clock()
+            self._reduce(events.Alarmed("audit", Alarm(words, "danger", since) if words else None))
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers an order; an answer that nobody waits for changes nothing."""

@@ -44,7 +44,7 @@ ELSEWHERE = {
     "files.py", "ask.py", "payer.py",  # they are what holds this, or open without waiting themselves
     "checkup.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
     "landing.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
-    "owner.py", "creations.py",  # folders
+    "owner.py", "creations.py", "kept_json.py",  # folders; the user's own, in the same way
 }  # fmt: skip
 
 

@@ -150,19 +150,18 @@ class Ledger:
 
         The future raises `LedgerProblem`.
         """
-        statements = [*more, _insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))]
+        statements = [*more, order_statement(order)]
         if agent is not None:
             statements.append(_insert("agents", _values(agent)))
         return self._put(statements)
 
     def concluded(self, op: int, outcome: str, reason: str, at: int) -> "Future[None]":
         """Write what became of an order."""
-        known = "update orders set outcome = ?, reason = ?, concluded = ? where op = ?"
-        return self._put([(known, (outcome, _written(reason), at, op))])
+        return self._put([conclusion_statement(op, outcome, reason, at)])
 
     def audited(self, line: AuditLine) -> "Future[None]":
         """Add a line to the audit."""
-        return self._put([_insert("audit (at, who, verb, target, epoch, outcome, reason)", _values(line))])
+        return self._put([audit_statement(line)])
 
     def seen(self, agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> "Future[None]":
         """Write what hosts have: agents that are there, and (host, name) of those that are not."""
@@ -311,6 +310,22 @@ def _locked(path: Path) -> int:
             f"find it with fuser {path}, and end it before another is started"
         ) from None
     return descriptor
+
+
+def order_statement(order: Order) -> Statement:
+    """Write an order."""
+    return _insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))
+
+
+def conclusion_statement(op: int, outcome: str, reason: str, at: int) -> Statement:
+    """Write what became of an order."""
+    known = "update orders set outcome = ?, reason = ?, concluded = ? where op = ?"
+    return known, (outcome, _written(reason), at, op)
+
+
+def audit_statement(line: AuditLine) -> Statement:
+    """Add a line to the audit."""
+    return _insert("audit (at, who, verb, target, epoch, outcome, reason)", _values(line))
 
 
 def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from controlroom.node.claude import kept_json, settings
 from controlroom.node.claude.kept_json import Unreadable
 from controlroom.node.claude.settings import MANAGED, Settings
 from controlroom.node.claude.transcript import config_folder
+from controlroom.node.files import read_given
 
 API, PLAN, UNKNOWN = "api", "plan", ""
 
@@ -138,8 +139,9 @@ class _Here:
 
     def _active_profile(self) -> Login | None:
         try:
-            with open(os.path.join(self._profiles(), "active_config"), encoding="utf-8", errors="replace") as file:
-                name = file.read(200).strip()
+            name = (
+                read_given(os.path.join(self._profiles(), "active_config"), 200, 0).decode("utf-8", "replace").strip()
+            )
         except OSError:
             name = ""
         name = name or "default"

@@ -17,6 +17,7 @@ from controlroom.meter.loose import table
 from controlroom.node.claude import kept_json
 from controlroom.node.claude.kept_json import Unreadable
 from controlroom.node.claude.transcript import config_folder
+from controlroom.node.files import read_given
 
 MANAGED = "/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code"
 
@@ -108,8 +109,8 @@ def _checkout(cwd: str) -> str:
     if os.path.isdir(mark):
         return folder
     try:
-        with open(mark, encoding="utf-8", errors="replace") as file:
-            place = os.path.join(folder, file.read(4096).removeprefix("gitdir:").strip())
+        said = read_given(mark, 4096, 0).decode("utf-8", "replace")
+        place = os.path.join(folder, said.removeprefix("gitdir:").strip())
     except OSError:
         return folder
     main, found, _ = place.rpartition("/.git/worktrees/")
