@@ -1,6 +1,8 @@
 """Starting an agent: claim its epoch, write down what it is to do, and start its runner in a session of its own."""
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -73,6 +75,7 @@ class Spawner:
         """Start an agent; come back when its runner has written its status. Raises `Refusal`, with nothing left."""
         login = await self._environment()
         entry = self._claimed(wanted)
+        beginning = begins(entry.folder)
         try:
             _write_order(entry, wanted, self._place, login)
             argv = (sys.executable or "python3", "-I", "-S", _RUN, entry.folder)
@@ -85,6 +88,9 @@ class Spawner:
             if left or isinstance(error, asyncio.CancelledError):
                 raise
             raise Refusal(f"{wanted.name} does not start: {error}") from None
+        finally:
+            if beginning is not None:
+                os.close(beginning)
 
     def _claimed(self, wanted: Spawn) -> Entry:
         folder = agent_folder(self._place.state, wanted.name, wanted.epoch)
@@ -116,6 +122,31 @@ class Spawner:
                 raise OSError("its runner ended at once: look at free disk space and python3 on the host")
             await asyncio.sleep(pause)
             pause = min(0.25, pause * 1.5)
+
+
+def begins(folder: str) -> int | None:
+    """Hold the folder of an agent that is being started, as long as the descriptor is open; None: somebody else does.
+
+    Whoever is killed holds nothing any more: what is left of a start is told by that.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def sweep_environment(folder: str) -> None:
+    """Remove what was to become the environment of a run that never came up: it may hold keys."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(ENVIRON):
+                os.unlink(os.path.join(folder, name))
 
 
 def inherited(wanted: Spawn, earlier: Sequence[Entry]) -> Spawn:

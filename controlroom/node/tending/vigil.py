@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from controlroom.meter.states import State
 from controlroom.node.ask import runner_lives, runner_pid
-from controlroom.node.ending import end_by_force, record_death
+from controlroom.node.ending import end_by_force, find_runner, record_death, record_end
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -16,10 +18,14 @@ from controlroom.node.sights.loads import Member
 from controlroom.node.sights.observe import Observer
 from controlroom.node.sights.processes import Look, stop_words
 from controlroom.node.sights.sights import Sight
-from controlroom.node.tending.spawn import START_DEADLINE
+from controlroom.node.tending.spawn import START_DEADLINE, begins, sweep_environment
 from controlroom.node.tmux.server import TmuxError
 
 REBOOTED, KILLED, UNBORN = "the host was rebooted", "its runner was killed", "its runner never came up"
+"""What is written of an agent whose runner did not say how it ended."""
+
+_YOUNG = 2.0
+"""Seconds in which a folder may have been made and not been taken yet by who made it."""
 
 _MISSED = 2
 """Looks in a row without a runner after which it is dead."""
@@ -103,20 +109,45 @@ class Vigil:
             sight.hear("session file", self._sessions.said(seen.pid, look), at)
 
     def _check_unborn(self, sight: Sight) -> None:
-        """A folder without a status: somebody is starting it, or was and ended."""
+        """A folder without a status: somebody is starting it, or was and was killed."""
         with contextlib.suppress(OSError):
             age = time.time() - os.stat(sight.entry.folder).st_mtime
             if age > 2 * START_DEADLINE and not sight.verdict:
                 sight.verdict, sight.verdict_at = UNBORN, now()
                 self._observer.tell(sight)
+            if not 0 <= age < _YOUNG and self._ownership.mine():
+                self._begin_burial(sight, self._bury_unborn(sight))
+
+    async def _bury_unborn(self, sight: Sight) -> None:
+        """Sweep what is left of a start whose node was killed, and write down that it came to nothing."""
+        entry = sight.entry
+        async with self._turns.of(entry.name):
+            beginning = begins(entry.folder)
+            if beginning is None:
+                return
+            try:
+                if await find_runner(entry, self._place.tmux) or sight.refresh():
+                    return
+                await end_by_force(entry, self._place.namespace, self._place.tmux)
+                sweep_environment(entry.folder)
+                with contextlib.suppress(OSError):
+                    record_end(entry, State.FAILED, UNBORN, now())
+            finally:
+                os.close(beginning)
+        self._observer.look()
+
+    def _begin_burial(self, sight: Sight, work: Coroutine[Any, Any, None]) -> None:
+        name = sight.entry.name
+        if name in self._burials:
+            work.close()
+            return
+        self._burials[name] = task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda _: self._burials.pop(name, None))
 
     def _found_dead(self, sight: Sight, why: str, *, certain: bool) -> None:
         """Bury an agent if that is ours to do; else tell only what is certain, the rest stands as evidence."""
         if self._ownership.mine():
-            name = sight.entry.name
-            if name not in self._burials:
-                self._burials[name] = task = asyncio.ensure_future(self._bury(sight, why))
-                task.add_done_callback(lambda _: self._burials.pop(name, None))
+            self._begin_burial(sight, self._bury(sight, why))
         elif certain and not sight.verdict:
             sight.verdict, sight.verdict_at = why, now()
 
