@@ -9,13 +9,14 @@ import os
 import re
 from collections.abc import Mapping
 
-from controlroom.meter.redact import redact
 from controlroom.node import folder
 from controlroom.node.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
 from controlroom.node.files import read_given, read_regular
 from controlroom.node.outcome import Unfit, from_status
 from controlroom.node.runner.agent_process import find_program, printed
 from controlroom.node.spec import Credential, Spec
+
+_UNTOLD = "what it said may be secret and is not kept: run it on the host to see it"
 
 CREDENTIAL_SECONDS = 30.0
 """How long a credential's command may take."""
@@ -133,9 +134,8 @@ def _from_command(command: tuple[str, ...], environ: dict[str, str]) -> str:
     if said.status is None:
         raise Unfit(f"the credential command {command[0]} gave nothing in {CREDENTIAL_SECONDS:.0f} seconds")
     if said.status:
-        reason = redact(said.err.decode("utf-8", "replace").strip().split("\n")[0])[:200]
         ended = from_status(said.status).words()
-        raise Unfit(f"the credential command {command[0]} failed: {ended}" + (f": {reason}" if reason else ""))
+        raise Unfit(f"the credential command {command[0]} failed: {ended}; {_UNTOLD}")
     return said.out.decode("utf-8", "replace")
 
 
