@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from controlroom import __version__
+from controlroom.domain import events
+from controlroom.domain.gauges import Alarm
 from controlroom.fleet.attaching.launch import READY, REPORT, STARTING, TAKEN
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.configuration import config
@@ -133,6 +135,9 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     server = Server(engine, stopping.set, settings.withheld)
     notifier = Notifier(engine, settings.outlets, minute_of_day)
     engine.start()
+    if home.elsewhere:
+        log.warning("%s", home.elsewhere)
+        engine.happened(events.Alarmed("sockets", Alarm(home.elsewhere, "notice", now())))
     notifier.start()
     await server.listen(home.socket, home.watch_socket)
     log.info("engine %s of room %s listens at %s", __version__, ledger.room, home.socket)

@@ -37,6 +37,8 @@ class Home:
     runtime_folder: Path
     namespace: str = ""
     """"" for the default room, else 12 hex digits that its hosts know it by."""
+    elsewhere: str = ""
+    """Why its sockets are not where they would be: somebody else's folder is there."""
 
     @property
     def config(self) -> Path:
@@ -141,10 +143,12 @@ def find_home(environ: Mapping[str, str]) -> Home:
     if named := environ.get("CONTROLROOM_HOME"):
         folder = Path(os.path.realpath(os.path.expanduser(named)))
         namespace = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-        return Home(folder, folder, _runtime_folder(environ), namespace)
+        runtime, elsewhere = _runtime_folder(environ, user_home, folder)
+        return Home(folder, folder, runtime, namespace, elsewhere)
     config = _xdg(environ, "XDG_CONFIG_HOME", user_home / ".config") / "controlroom"
     state = _xdg(environ, "XDG_STATE_HOME", user_home / ".local" / "state") / "controlroom-room"
-    return Home(config, state, _runtime_folder(environ))
+    runtime, elsewhere = _runtime_folder(environ, user_home, state)
+    return Home(config, state, runtime, elsewhere=elsewhere)
 
 
 AT = "CONTROLROOM_AT"
@@ -180,14 +184,39 @@ def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
     return Path(value) if os.path.isabs(value) else otherwise
 
 
-def _runtime_folder(environ: Mapping[str, str]) -> Path:
-    """Give a folder whose sockets have short paths: under $XDG_RUNTIME_DIR, else under the temporary folder."""
+def _runtime_folder(environ: Mapping[str, str], user_home: Path, state: Path) -> tuple[Path, str]:
+    """Give a folder whose sockets have short paths, and why it is not the usual one, when it is not.
+
+    It is under $XDG_RUNTIME_DIR, else under the temporary folder; where somebody else has made that one first, it is
+    where nobody else can write.
+    """
     given = environ.get("XDG_RUNTIME_DIR", "")
     temporary = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()) / f"controlroom-{os.getuid()}"  # noqa: S108 - checked
-    if not (os.path.isabs(given) and os.access(given, os.W_OK)):
-        return temporary
-    folder = Path(given) / "controlroom"
-    return folder if len(os.fsencode(folder)) + len("/123456789012.sock") < MAX_SOCKET_PATH else temporary
+    usual = temporary
+    if os.path.isabs(given) and os.access(given, os.W_OK) and _is_short(Path(given) / "controlroom"):
+        usual = Path(given) / "controlroom"
+    if not (why := _taken(usual)):
+        return usual, ""
+    others = (state / "sockets", user_home / ".cache" / "controlroom-sockets")
+    for folder in filter(_is_short, others):
+        if not _taken(folder):
+            return folder, f"{why}: the sockets of this room are in {folder}"
+    return usual, ""
+
+
+def _is_short(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + len("/123456789012.sock") < MAX_SOCKET_PATH
+
+
+def _taken(folder: Path) -> str:
+    """Say whether something lies there that is not a folder of ours alone; "" when nothing does, or that."""
+    try:
+        check_private(folder, folder=True, links=False)
+    except HomeProblem as problem:
+        return str(problem)
+    except OSError:
+        return ""
+    return ""
 
 
 def make_private(folder: Path, *, links: bool = True) -> None:

@@ -106,3 +106,32 @@ def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(file, 4321, 4321)
     with pytest.raises(HomeProblem, match="belongs to another user"):
         check_private(file)
+
+
+@pytest.mark.parametrize("how", ["link", "file", "open to all", "of another user"])
+def test_a_folder_for_sockets_that_somebody_else_has_made_is_left_to_him(tmp_path: Path, how: str) -> None:
+    runtime, state = tmp_path / "run", tmp_path / "state"
+    runtime.mkdir()
+    taken = runtime / "controlroom"
+    environ = {"HOME": str(tmp_path), "CONTROLROOM_HOME": str(state), "XDG_RUNTIME_DIR": str(runtime)}
+    assert find_home(environ).runtime_folder == taken
+    if how == "link":
+        taken.symlink_to(tmp_path)
+    elif how == "file":
+        taken.touch()
+    else:
+        taken.mkdir()
+        taken.chmod(0o777)
+        if how == "of another user" and os.getuid():
+            pytest.skip("only root can give a folder away")
+        if how == "of another user":
+            taken.chmod(0o700)
+            os.chown(taken, 12345, 12345)
+    home = find_home(environ)
+    assert home.runtime_folder == state / "sockets"
+    assert str(taken) in home.elsewhere
+    assert str(home.runtime_folder) in home.elsewhere
+    home.prepare()
+    assert home.runtime_folder.stat().st_mode & 0o777 == 0o700
+    long = {**environ, "HOME": "/home/nobody-here", "CONTROLROOM_HOME": str(tmp_path / ("x" * 90))}
+    assert find_home(long).runtime_folder == Path("/home/nobody-here/.cache/controlroom-sockets")
