@@ -1,6 +1,7 @@
 """The app: keeps the link to the engine, hands every screen the newest picture, and does what keys say."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -85,6 +86,8 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
         `read_only`: what to show until the engine says what we may do. `hold_keys`: tell a paste from keys.
         """
+        for name in ("COLUMNS", "LINES"):  # exported by a shell, they would hold against the terminal's real size
+            os.environ.pop(name, None)
         super().__init__(theme_file, wardrobe, glyphs)
         self.keys = keys
         self.keys_begin(monotonic, hold_keys)

@@ -166,3 +166,12 @@ def test_what_cannot_be_attached_to_is_told(room: Room, talk: str, tmux_screen: 
     screen = tmux_screen([*CONTROLROOM, "attach", talk], width=100, height=20)
     assert screen.wait_for_exit(LATE) == 1
     wait_for(lambda: b"its terminal is gone" in screen.raw())
+
+
+@pytest.mark.parametrize("term", ["xterm-ghostty", "xterm-kitty", "none", ""])
+def test_a_terminal_that_this_machine_has_never_heard_of(talk: str, tmux_screen: OpenScreen, term: str) -> None:
+    screen = tmux_screen(["env", f"TERM={term}", *CONTROLROOM, "attach", talk])
+    wait_for(lambda: " 1 " in size(talk), LATE, "somebody to be attached")
+    screen.type("hello there")
+    screen.keys("Enter")
+    screen.wait_for_text("hello there\nhello there", deadline=LATE)

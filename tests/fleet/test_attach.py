@@ -38,8 +38,8 @@ def prepared(home: Home, known: Fleet, role: str = "cli", read_only: bool = Fals
 
 def test_here_it_is_our_own_tmux_and_an_exact_name(home: Home) -> None:
     found = prepared(home, fleet())
-    assert found.argv[:3] == ("env", "-u", "TMUX")
-    assert found.argv[4:] == ("-u", "-N", "-L", "controlroom-0123abcd", "attach-session", "-t", "=docs-1:")
+    assert found.argv[:5] == ("env", "-u", "TMUX", "sh", "-c")
+    assert found.argv[8:] == ("-u", "-N", "-L", "controlroom-0123abcd", "attach-session", "-t", "=docs-1:")
     assert not found.read_only
 
 
@@ -64,7 +64,7 @@ def test_who_may_only_look(home: Home) -> None:
 
 def test_what_others_started_is_attached_to_where_it_is(home: Home) -> None:
     other = fleet(kind=ADOPTED, pane="%12", place="tmux work")
-    assert prepared(home, other).argv[4:] == ("-u", "-N", "-L", "default", "attach-session", "-t", "%12")
+    assert prepared(home, other).argv[8:] == ("-u", "-N", "-L", "default", "attach-session", "-t", "%12")
     with pytest.raises(NoAttachment, match="in no tmux session"):
         prepared(home, fleet(kind=ADOPTED, place="pid 12"))
     with pytest.raises(NoAttachment):

@@ -166,3 +166,12 @@ def test_a_kill_of_many_typed_ahead_of_its_list_does_nothing(stage: Stage) -> No
     assert "Kill 9 agents" in terminal.screen()
     terminal.type("9\r")
     terminal.wait_for_text("9 ended")
+
+
+def test_exported_sizes_do_not_hold_against_the_real_one(stage: Stage) -> None:
+    """Some shells export COLUMNS and LINES, and they stay when the window is made smaller."""
+    terminal = stage(size=(80, 24), env={"COLUMNS": "200", "LINES": "60"})
+    terminal.wait_for_text("docs-1", "? help")
+    assert all(len(row) <= 80 for row in terminal.screen().splitlines())
+    terminal.resize(100, 30)
+    wait_for(lambda: max(map(len, terminal.screen().splitlines())) > 80, 20, "it to take the new size")

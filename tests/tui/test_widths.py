@@ -48,7 +48,7 @@ def wcwidth() -> Callable[[str], int]:
 def test_every_character_is_as_wide_as_the_c_library_says(wcwidth: Callable[[str], int]) -> None:
     """Those that it does not know of are newer than its table; terminals that go by it draw a cell for each."""
     wrong = []
-    for code in range(0x20, 0x110000):
+    for code in range(0x20, 0x20000):  # beyond are ideographs, and what is private or of no use
         for drawn in ink.settled(inert(chr(code))):
             known = wcwidth(drawn)
             if known != ink.width(drawn) and (known >= 0 or ink.width(drawn) == 0):

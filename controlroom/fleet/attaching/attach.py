@@ -40,6 +40,10 @@ _PLACES = "/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin:/run/current-system
 _RESET = "\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m"
 
 
+_KNOWN_TERM = "infocmp >/dev/null 2>&1||export TERM=xterm-256color;"
+"""For a shell: a terminal that the machine has never heard of is taken for what nearly all are like."""
+
+
 class NoAttachment(Exception):
     """It cannot be attached to; the text is a sentence for people."""
 
@@ -95,7 +99,8 @@ def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only:
     session = _session(home, agent)
     words = [*session, *(["-r"] if read_only or why else [])]
     if host.address == LOCAL:
-        argv = ["env", "-u", "TMUX", _program("tmux", "apt-get install tmux"), *words]
+        tmux = _program("tmux", "apt-get install tmux")
+        argv = ["env", "-u", "TMUX", "sh", "-c", f'{_KNOWN_TERM}exec "$@"', "controlroom", tmux, *words]
     else:
         argv = _over_ssh(home, host, words, ours=not agent.adopted)
     return Attachment(agent.id, tuple(argv), read_only or bool(why), "" if read_only else why)
@@ -173,7 +178,7 @@ def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
 def _remote(words: Sequence[str], *, ours: bool) -> str:
     """Give the command line for a host's login shell, which takes it as plain words: no quote or backslash inside."""
     script = (
-        f'PATH="$PATH:{_PLACES}";infocmp >/dev/null 2>&1||export TERM=xterm-256color;'
+        f'PATH="$PATH:{_PLACES}";{_KNOWN_TERM}'
         "command -v tmux >/dev/null||{ echo there is no tmux on this host: apt-get install tmux >&2;exit 127;};"
         + ("" if ours else _OWN_SERVER)
         + 'exec tmux "$@"'

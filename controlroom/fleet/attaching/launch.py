@@ -44,7 +44,8 @@ async def launch(home: Home, environ: Mapping[str, str]) -> bool:
         process = await asyncio.to_thread(_spawn, home, environ, theirs)
     except OSError as error:
         os.close(ours)
-        raise NotStarted(f"the engine cannot be started: {error.strerror}") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise NotStarted(f"the engine cannot be started: {where}{error.strerror}") from None
     finally:
         os.close(theirs)
     said = (await _all_of(ours)).decode("utf-8", "replace").strip()
