@@ -6,7 +6,9 @@ import time
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.find import typed
 from controlroom.cli.room import order, with_room
+from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso
@@ -50,7 +52,7 @@ def accept(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _audit(client: Client, args: argparse.Namespace) -> int:
-    answer = await client.audit(args.lines, args.grep)
+    answer = await client.audit(args.lines, typed(args.grep, "what is searched for"))
     if answer.reason:
         return _refused(answer.reason)
     if args.json:

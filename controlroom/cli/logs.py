@@ -7,6 +7,7 @@ from functools import partial
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
+from controlroom.cli.find import typed
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.display.loglines import LogLine, log_lines
@@ -45,9 +46,8 @@ async def _grep(client: Client, agent: Agent, epoch: int, args: argparse.Namespa
     if args.follow or args.raw:
         raise Stop(Exit.USAGE, "--grep searches what there is, and prints lines for people: leave out -f and --raw")
     lines: list[LogLine] = []
-    search = partial(
-        client.search, agent.id, epoch, args.grep, regex=args.regex, exact=not args.ignore_case, lines=True
-    )
+    wanted = typed(args.grep, "what is searched for")
+    search = partial(client.search, agent.id, epoch, wanted, regex=args.regex, exact=not args.ignore_case, lines=True)
     before, done = None, False
     while not done and len(lines) < args.lines:
         count = min(_PAGE, args.lines - len(lines))

@@ -374,6 +374,12 @@ def test_the_log_of_a_host_that_cannot_be_asked_is_not_told_as_empty(
     assert room.run("logs", "job", "-n", "3").splitlines()[0] == "3000"
 
 
+def test_what_is_no_text_is_not_searched_for(room: Room) -> None:
+    shell(room, "count", "seq 1 3")
+    for words in (["audit", "--grep", "\udcff"], ["logs", "count", "--grep", "\udcff"]):
+        assert "is not UTF-8 text: byte 0 is 0xff" in room.run(*words, expect=2)
+
+
 # -- the engine
 
 
@@ -415,6 +421,17 @@ def test_a_home_that_others_can_write_is_refused(room: Room, home: World) -> Non
     home.room.chmod(0o777)
     assert "chmod go-w" in room.run("status", expect=3)
     home.room.chmod(0o700)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="only root can mount a disk to read only")
+def test_a_disk_that_can_only_be_read_is_named(home: World) -> None:
+    mounts = f"mount -t tmpfs -o mode=700 none {home.room} && {{}} mount -o remount,ro {home.room} &&"
+    for before in ("", f"touch {home.room}/engine.log {home.room}/engine.starting {home.room}/engine.lock &&"):
+        words = f"{mounts.format(before)} exec {sys.executable} -m controlroom status"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3, done.stderr
+        assert str(home.room) in done.stderr
+        assert "ead-only file system" in done.stderr
 
 
 def test_a_room_that_cannot_be_made(room: Room) -> None:

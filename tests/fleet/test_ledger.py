@@ -317,3 +317,26 @@ def test_a_room_keeps_the_secret_that_it_signs_by_and_older_ledgers_are_given_on
     assert ledger.seed == "22" * 32
     ledger.close()
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", [b"key text primary", b"open_orders on orders", b"usage"])
+def test_names_that_are_no_text_are_damage(path: Path, name: bytes) -> None:
+    Ledger(path, "room").close()
+    data = bytearray(path.read_bytes())
+    data[data.find(name) + 2] = 0xFF
+    path.write_bytes(data)
+    with pytest.raises(LedgerProblem, match="is damaged"):
+        Ledger(path, "room")
+
+
+def test_what_no_ledger_can_hold_is_refused_and_ends_nothing(path: Path) -> None:
+    ledger = Ledger(path, "room")
+    asked = (lambda: ledger.audit(10, "\udcff"), lambda: ledger.read("select ?", (2**70,)), lambda: ledger.audit(2**70))
+    for ask in asked:
+        with pytest.raises(LedgerProblem, match="can stand in no ledger"):
+            ask()
+    with pytest.raises(LedgerProblem, match="can stand in no ledger"):
+        ledger.booked([("insert into meta values (?, ?)", ("x", 2**70))]).result(10)
+    done(ledger.audited(LINE))
+    assert ledger.audit() == [LINE]
+    ledger.close()

@@ -358,3 +358,20 @@ async def test_a_socket_that_a_dead_engine_left_behind_is_in_nobodys_way(home: o
     async with room(ScriptedHost()):
         client = await Client.connect(start=False)
         await client.close()
+
+
+async def test_a_question_that_cannot_be_answered_ends_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no ledger can hold is a reason; a mistake of ours is called one, and not the end of the engine."""
+    async with room(ScriptedHost()) as here:
+        client = await Client.connect(start=False)
+        assert "can stand in no ledger" in (await client.audit(10, "\udcff")).reason
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(here.ledger, "audit", broken)
+        with pytest.raises(EngineUnavailable, match="by a mistake of ours, and goes on"):
+            await client.audit(10)
+        await client.close()
+        again = await Client.connect(start=False)
+        await again.close()

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "files.py", "ask.py", "payer.py",  # they are what holds this, or open without waiting themselves
     "checkup.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
     "landing.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
+    "memory.py", "spawn.py", "usage_restored.py", "metered_sessions.py", "last_usage.py",  # without waiting
     "owner.py", "creations.py", "kept_json.py",  # folders; the user's own, in the same way
 }  # fmt: skip
 

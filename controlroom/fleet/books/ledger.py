@@ -98,6 +98,12 @@ class KnownAgent:
     at: int
 
 
+_BROKEN = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises, and the standard library where the names in a damaged file are no text."""
+
+_UNASKABLE = (UnicodeEncodeError, OverflowError)
+"""What it raises for texts and numbers that no ledger can hold."""
+
 Query = tuple[str, Sequence[int | str]]
 
 Connect = Callable[[Path], sqlite3.Connection]
@@ -130,7 +136,7 @@ class Ledger:
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
             self.runs = [Run(*row) for row in self._database.execute(run_book.LAST)]
             self.agents = [KnownAgent(*row) for row in self._database.execute("select * from agents")]
-        except (sqlite3.Error, LedgerProblem) as error:
+        except (*_BROKEN, LedgerProblem) as error:
             self._database.close()
             os.close(self._lock)
             raise LedgerProblem(_sentence(path, error)) from None
@@ -180,7 +186,7 @@ class Ledger:
         try:
             with contextlib.closing(connect(self.path)) as database:
                 return _found(database, query, values)
-        except sqlite3.Error as error:
+        except (*_BROKEN, *_UNASKABLE) as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 
     def read_all(self, queries: Iterable[Query]) -> list[list[tuple[Any, ...]]]:
@@ -189,7 +195,7 @@ class Ledger:
             with contextlib.closing(connect(self.path)) as database:
                 database.execute("begin")
                 return [_found(database, query, values) for query, values in queries]
-        except sqlite3.Error as error:
+        except (*_BROKEN, *_UNASKABLE) as error:
             raise LedgerProblem(_sentence(self.path, error)) from None
 
     def audit(self, count: int = 100, text: str = "") -> list[AuditLine]:
@@ -270,7 +276,7 @@ class Ledger:
         problem: LedgerProblem | None = None
         try:
             self._transact([statement for statements, _ in writes for statement in statements])
-        except sqlite3.Error as error:
+        except (*_BROKEN, *_UNASKABLE) as error:
             problem = LedgerProblem(_sentence(self.path, error))
         for _, future in writes:
             if problem is None:
@@ -363,6 +369,8 @@ def _sentence(path: Path, error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"the ledger {path} cannot be opened: {error.strerror}"
+    if isinstance(error, _UNASKABLE):
+        return f"that can stand in no ledger: {error}"
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"the ledger {path} is held by another process for more than {BUSY:g} s: end that one (fuser {path})"

@@ -71,6 +71,9 @@ LONGEST = 600.0
 """Seconds that a request may wait for a host at most."""
 
 
+_MISTAKE = "the engine could not answer that by a mistake of ours, and goes on: its log says more; connect again"
+
+
 class Seen(Engine, Protocol):
     """What a conversation needs of the engine. What acts is not among it: that is in the hands of an `Operator`."""
 
@@ -93,6 +96,7 @@ class Reader:
         self._lines = Lines(incoming, rights.longest_request)
         self._outgoing = outgoing
         self._task = asyncio.current_task()
+        self._mistaken = False
         self._role = ""
         self._bridge: Bridged | None = None
         self._who = ""
@@ -127,7 +131,7 @@ class Reader:
             log.warning("a front end was sent away: %s", problem)
             self._outgoing.write(pack(Unwelcome(f"the engine sent this front end away: {problem}")))
         except asyncio.CancelledError:
-            self._outgoing.write(pack(Unwelcome(STOPPED)))
+            self._outgoing.write(pack(Unwelcome(_MISTAKE if self._mistaken else STOPPED)))
             raise
         except (OSError, TimeoutError):
             pass  # it has left, or never spoke
@@ -328,6 +332,7 @@ class Reader:
         if problem is not None and not isinstance(problem, OSError):
             log.error("a front end was dropped by a mistake of ours", exc_info=problem)
         if problem is not None:
+            self._mistaken = not isinstance(problem, OSError)
             self.cancel()
 
     async def _leave(self) -> None:

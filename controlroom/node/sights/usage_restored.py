@@ -32,7 +32,7 @@ def restore(entry: Entry) -> int:
             tail.taken(data)
     lines = b"".join(map(to_line, found.values()))
     if lines:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(os.path.join(entry.folder, USAGE), flags)
         try:
             os.write(descriptor, lines)
