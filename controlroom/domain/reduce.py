@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import adopted, events
+from controlroom.domain import adopted, disks, events
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import logins, stray
@@ -50,6 +50,7 @@ def _host_added(draft: Draft, event: events.HostAdded) -> None:
 
 def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     draft.hosts.drop(event.host)
+    disks.watched(draft, event.host, None, 0)
     _forget_agents(draft, event.host)
 
 
@@ -103,6 +104,7 @@ def _host_sampled(draft: Draft, event: events.HostSampled) -> None:
         network_history=_longer(host.network_history, network, slots),
     )
     draft.hosts.put(host.name, sampled)
+    disks.watched(draft, host.name, sample, sample.at)
 
 
 def _slots(host: Host, at: int) -> int:

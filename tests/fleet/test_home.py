@@ -133,5 +133,5 @@ def test_a_folder_for_sockets_that_somebody_else_has_made_is_left_to_him(tmp_pat
     assert str(home.runtime_folder) in home.elsewhere
     home.prepare()
     assert home.runtime_folder.stat().st_mode & 0o777 == 0o700
-    long = {**environ, "HOME": "/home/nobody-here", "CONTROLROOM_HOME": str(tmp_path / ("x" * 90))}
-    assert find_home(long).runtime_folder == Path("/home/nobody-here/.cache/controlroom-sockets")
+    long = {**environ, "HOME": "/home/ann", "CONTROLROOM_HOME": str(tmp_path / ("x" * 90))}
+    assert find_home(long).runtime_folder == Path("/home/ann/.cache/controlroom-sockets")

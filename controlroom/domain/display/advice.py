@@ -4,8 +4,9 @@ Keys and verbs are those of the table of actions, so that what is said here is w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from controlroom.domain import disks
 from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
@@ -38,6 +39,10 @@ class Step:
         return way if known.where != "hosts" else f"{keys.shown('hosts')} {way}"
 
 
+_CALM = "Nothing needs you. "
+"""How the advice begins where there is none."""
+
+
 def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
     """Say what can be done about an agent, the likeliest first."""
     state = fleet.state_of(agent)
@@ -49,7 +54,14 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
     if host.facts and not host.facts.owned:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
-    return tuple(_BY_STATE[state](agent, now))
+    own = tuple(_BY_STATE[state](agent, now))
+    if not disks.is_full(host.sample) or agent.has_ended:
+        return own
+    words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
+    return (
+        _step("host_check", words, host.name),
+        *(replace(step, words=step.words.removeprefix(_CALM)) for step in own),
+    )
 
 
 def _step(action: str, words: str, target: str, more: str = "") -> Step:
@@ -123,7 +135,7 @@ def _working(agent: Agent, now: int) -> Iterator[Step]:
         words = f"It has written nothing {since(quiet)}: see whether it waits for a command that hangs."
         yield _step("open", words, agent.id)
     elif agent.kind == "command":
-        yield _step("open", "Nothing needs you. Read along.", agent.id)
+        yield _step("open", f"{_CALM}Read along.", agent.id)
     if agent.kind != "command":
         yield _step("message", "Say something to it; it reads that between two steps.", agent.id)
         yield _step("interrupt", "Stop its turn; it then waits for a message.", agent.id)

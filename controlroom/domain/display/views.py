@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from controlroom.domain import disks
 from controlroom.domain.gauges import urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
@@ -258,7 +259,7 @@ def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
         host.address,
         host.link,
         age(now - host.since),
-        host.reason or host.notice,
+        host.reason or disks.words(host) or host.notice,
         sample.cpu_percent if sample else None,
         host.cpu_history,
         sample.memory_used if sample else None,

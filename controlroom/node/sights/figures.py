@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from controlroom.meter.disks import DISK_FULL
 from controlroom.wire.messages import HostSeen
 
 _KIB, _MIB = 1024, 1024 * 1024
@@ -91,6 +92,8 @@ def _beyond(least: float, share: float) -> Callable[[float, float], bool]:
     return lambda before, now: abs(now - before) > max(least, share * max(abs(now), abs(before)))
 
 
+_disk = _beyond(16 * _MIB, 0.01)
+
 _NOTABLE: dict[str, Callable[[float, float], bool]] = {
     "cpu_percent": _beyond(2, 0),
     "iowait_percent": _beyond(5, 0),
@@ -98,7 +101,7 @@ _NOTABLE: dict[str, Callable[[float, float], bool]] = {
     "memory_total": _beyond(0, 0),
     "swap_used": _beyond(16 * _MIB, 0.01),
     "swap_total": _beyond(0, 0),
-    "disk_free": _beyond(16 * _MIB, 0.01),
+    "disk_free": lambda before, now: _disk(before, now) or (before < DISK_FULL) != (now < DISK_FULL),
     "disk_total": _beyond(0, 0.01),
     "network_in": _beyond(8 * _KIB, 0.5),
     "network_out": _beyond(8 * _KIB, 0.5),
