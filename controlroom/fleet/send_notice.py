@@ -52,7 +52,16 @@ def _desktop(title: str, body: str, news: Sequence[Mapping[str, Any]]) -> None:
         _notify_send("; ".join(f"{item['about']}: {item['kind']}" for item in news))
         return
     place = jeepney.DBusAddress("/org/freedesktop/Notifications", _NOTIFICATIONS, _NOTIFICATIONS)
-    words: tuple[Any, ...] = ("Control Room", 0, "", title.translate(_PLAIN), html.escape(body, quote=False), [], {}, -1)
+    words: tuple[Any, ...] = (
+        "Control Room",
+        0,
+        "",
+        title.translate(_PLAIN),
+        html.escape(body, quote=False),
+        [],
+        {},
+        -1,
+    )
     try:
         with connections.open_dbus_connection(bus="SESSION") as connection:
             asked = jeepney.new_method_call(place, "Notify", "susssasa{sv}i", words)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.fleet.home import MAX_SOCKET_PATH, HomeProblem, check_private, find_home, make_private
+from tests.lab.world import World
 
 
 def test_a_room_of_ones_own_lies_in_one_folder_and_has_a_namespace(tmp_path: Path) -> None:
@@ -109,7 +110,8 @@ def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["link", "file", "open to all", "of another user"])
-def test_a_folder_for_sockets_that_somebody_else_has_made_is_left_to_him(tmp_path: Path, how: str) -> None:
+def test_a_folder_for_sockets_that_somebody_else_has_made_is_left_to_him(home: World, how: str) -> None:
+    tmp_path = home.directory  # its path is short, as those of sockets must be
     runtime, state = tmp_path / "run", tmp_path / "state"
     runtime.mkdir()
     taken = runtime / "controlroom"
@@ -127,11 +129,11 @@ def test_a_folder_for_sockets_that_somebody_else_has_made_is_left_to_him(tmp_pat
         if how == "of another user":
             taken.chmod(0o700)
             os.chown(taken, 12345, 12345)
-    home = find_home(environ)
-    assert home.runtime_folder == state / "sockets"
-    assert str(taken) in home.elsewhere
-    assert str(home.runtime_folder) in home.elsewhere
-    home.prepare()
-    assert home.runtime_folder.stat().st_mode & 0o777 == 0o700
+    place = find_home(environ)
+    assert place.runtime_folder == state / "sockets"
+    assert str(taken) in place.elsewhere
+    assert str(place.runtime_folder) in place.elsewhere
+    place.prepare()
+    assert place.runtime_folder.stat().st_mode & 0o777 == 0o700
     long = {**environ, "HOME": "/home/ann", "CONTROLROOM_HOME": str(tmp_path / ("x" * 90))}
     assert find_home(long).runtime_folder == Path("/home/ann/.cache/controlroom-sockets")
