@@ -21,6 +21,7 @@ from pathlib import Path
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.domain.gauges import Alarm
+from controlroom.fleet import core_files
 from controlroom.fleet.attaching.launch import READY, REPORT, STARTING, TAKEN
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.configuration import config
@@ -109,6 +110,7 @@ def _say(sentence: str) -> int:
 
 
 def _run(home: Home, report: _Report) -> None:
+    core_files.forbid()
     home.prepare()
     report.begin(home.starting)
     descriptor = hold(home.lock, home.socket)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.room import Room
+from tests.end_to_end.room import Room, engines
 from tests.lab.host import Host
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
@@ -391,6 +391,20 @@ def test_stop_and_start(room: Room) -> None:
     assert said("engine") == "the engine runs\n"
     assert said("stop") == "the engine has stopped; agents live on\n"
     assert said("stop") == "no engine runs here\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a limit back to what was started")
+def test_a_crash_of_the_engine_leaves_no_core_and_agents_may_leave_theirs(room: Room, home: World) -> None:
+    words = ["bash", "-c", 'ulimit -S -c 4096 && exec "$0" -m controlroom engine', sys.executable]
+    if subprocess.run(words, capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip("this machine allows no cores")
+    (engine,) = engines(home)
+    limits = Path(f"/proc/{engine.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4] == "0"
+    shell(room, "job", "bash -c 'ulimit -S -c'")
+    room.wait_for_state("job", "done")
+    assert room.run("logs", "job", "--raw") == "4096\n"
 
 
 def test_an_engine_in_the_foreground_is_the_only_one(room: Room) -> None:

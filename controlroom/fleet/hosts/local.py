@@ -5,6 +5,7 @@ not depend on a virtual environment that is upgraded or removed meanwhile.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from controlroom.fleet import core_files
 from controlroom.fleet.hosts.bundle import bundles
 from controlroom.fleet.hosts.channel import Channel, LinkLost
 from controlroom.fleet.hosts.ship import LOADER, Ended, Offers, board, new_marker
@@ -68,6 +70,8 @@ async def open_pipes(host: str, argv: Sequence[str], environ: Mapping[str, str],
         )
     except OSError as error:
         raise LinkLost(f"{host}: cannot start {argv[0]}: {error.strerror}") from None
+    with contextlib.suppress(OSError):  # it may have ended already
+        core_files.as_given(transport.get_pid() or 0)
     return _Pipes(host, Process(transport, protocol, loop), transport, grace)
 
 
