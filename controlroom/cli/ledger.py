@@ -8,7 +8,6 @@ from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import typed
 from controlroom.cli.room import order, with_room
-from controlroom.cli.room import with_room
 from controlroom.cli.starters import Starters
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso

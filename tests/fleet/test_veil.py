@@ -38,8 +38,6 @@ OPEN = {
     "spent", "run_spent", "run_tokens", "subagents", "grant", "stray_key", "last_line_at", "pending", "place", "pane",
     "billing_doubt", "forged", "rss_bound",
     "ordered",
-    "forged",
-    "rss_bound",
 }  # fmt: skip
 """The fields of an agent in which nothing stands that somebody said."""
 BOTH = [Withheld(tasks=True), Withheld(logs=True), Withheld(tasks=True, logs=True)]
