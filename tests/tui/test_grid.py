@@ -135,7 +135,7 @@ async def test_nobody_jumps_about_when_others_speak() -> None:
     async with room(fleet, scenes.logs(fleet), size=WIDE) as here:
         await here.press("g", "a", "4", "enter")
         await here.until(lambda: live(here) == ["a00", "a01", "a02", "a03"])
-        for agent in list(fleet.agents.values())[4:12]:
+        for agent in sorted(fleet.agents.values(), key=lambda agent: agent.name)[4:12]:
             here.engine.put(replace(agent, last_line_at=here.clock.now))
         await here.settle()
         assert live(here) == ["a00", "a01", "a02", "a03"]
