@@ -52,7 +52,7 @@ ROLES = ("watch", "tui", "cli", "stop")
 KNOWN = {
     "name": "a2", "agent": "vm1/a1", "subject": "vm1/a1", "host": "vm1", "epoch": 1, "task": "do it", "text": "hello",
     "question": "q1", "verdict": "allow", "address": "ann@vm9", "command": (), "version": __version__, "role": "watch",
-    "by": "agent",
+    "by": "agent", "digest": QuestionSeen("q1", "Bash", "Bash: ls", NOON).digest,
 }  # fmt: skip
 """What makes a sample mean something in the room of these tests."""
 
