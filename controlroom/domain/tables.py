@@ -5,6 +5,7 @@ of them says would cost a core. The order is that of a dict. (`immutables.Map` t
 hashes: what goes through it, as the simulated fleet does, would differ from process to process.)
 """
 
+from abc import abstractmethod
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from math import isqrt
 from typing import Any, TypeVar, cast
@@ -17,10 +18,48 @@ _FEW = 32
 _GONE: Any = object()
 
 
-class Table(Mapping[str, V]):
+class _Records(Mapping[str, V]):
+    """What both kinds of tables have in common: the views of a dict that `_whole` makes, once, when it is asked for."""
+
+    __slots__ = ("_size",)
+
+    _size: int
+
+    @abstractmethod
+    def _whole(self) -> dict[str, V]:
+        """Give all as a dict, and keep it."""
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.get(key, _GONE) is not _GONE
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole())
+
+    def keys(self) -> KeysView[str]:
+        """Give all keys."""
+        return self._whole().keys()
+
+    def values(self) -> ValuesView[V]:
+        """Give all records."""
+        return self._whole().values()
+
+    def items(self) -> ItemsView[str, V]:
+        """Give all keys with their records."""
+        return self._whole().items()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._whole()!r})"
+
+
+class Table(_Records[V]):
     """Records by key."""
 
-    __slots__ = ("_base", "_over", "_size")
+    __slots__ = ("_base", "_over")
 
     def __init__(self, records: Mapping[str, V] | None = None) -> None:
         self._base: dict[str, V] = dict(records or {})
@@ -73,27 +112,6 @@ class Table(Mapping[str, V]):
             raise KeyError(key)
         return cast(V, value)
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.get(key, _GONE) is not _GONE
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
-
-    def keys(self) -> KeysView[str]:
-        """Give all keys."""
-        return self._whole().keys()
-
-    def values(self) -> ValuesView[V]:
-        """Give all records."""
-        return self._whole().values()
-
-    def items(self) -> ItemsView[str, V]:
-        """Give all keys with their records."""
-        return self._whole().items()
-
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
@@ -101,16 +119,11 @@ class Table(Mapping[str, V]):
             return self._whole() == other._whole()
         return self._whole() == other
 
-    __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"Table({self._whole()!r})"
-
-
-class HostedTable(Mapping[str, V]):
+class HostedTable(_Records[V]):
     """Records by `host/name`, which knows those of each host. Those that others started (`host/~name`) are apart."""
 
-    __slots__ = ("_all", "_parts", "_size")
+    __slots__ = ("_all", "_parts")
 
     def __init__(self, records: Mapping[str, V] | None = None) -> None:
         self._parts: dict[str, Table[V]] = {}
@@ -169,38 +182,12 @@ class HostedTable(Mapping[str, V]):
             raise KeyError(key)
         return part[key]
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.get(key, _GONE) is not _GONE
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
-
-    def keys(self) -> KeysView[str]:
-        """Give all keys."""
-        return self._whole().keys()
-
-    def values(self) -> ValuesView[V]:
-        """Give all records."""
-        return self._whole().values()
-
-    def items(self) -> ItemsView[str, V]:
-        """Give all keys with their records."""
-        return self._whole().items()
-
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if isinstance(other, HostedTable):
             return self._parts == other._parts
         return self._whole() == other
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"HostedTable({self._whole()!r})"
 
 
 def _part_of(key: str) -> str:
