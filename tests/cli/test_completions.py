@@ -74,7 +74,7 @@ def test_bash_completes_verbs_without_an_engine_and_starts_none(tmp_path: Path) 
     done = subprocess.run(["bash", "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines() == [
         "controlroom inte: interrupt",
-        "controlroom host re: remove",
+        "controlroom host re: remove retry",
         "controlroom kill : ",
     ]
     assert not (tmp_path / "room" / "engine.lock").exists()
