@@ -373,3 +373,14 @@ def test_a_share_is_topped_up_before_a_dear_message_could_end_the_run() -> None:
     dear = replace(cheap, dearest=250_000)
     (share,) = (share for share in share_out([purse], [dear, *others], {}) if share.run is dear)
     assert share.billed == 500_000
+
+
+def test_runs_that_a_host_claims_share_among_themselves_what_a_few_would_get() -> None:
+    purse = Purse(BudgetRule("day", 1_000_000_000, rungs=STOP_ALL), 0, DAY, 0)
+    own = Run("vm1", "a1", 1)
+    claimed = [Run("vm2", f"b{number}", 1, ordered=False) for number in range(2000)]
+    tops = {share.run.key: share.billed or 0 for share in share_out([purse], [*claimed, own], {})}
+    assert tops[own.key] == share_out([purse], [own], {})[0].billed
+    assert 0 < sum(tops[run.key] for run in claimed) <= 4 * tops[own.key]
+    few = {share.run.key: share.billed for share in share_out([purse], [*claimed[:4], own], {})}
+    assert set(few.values()) == {tops[own.key]}

@@ -368,7 +368,7 @@ async def test_an_agent_that_this_room_did_not_order_is_shown_as_claimed_with_th
         assert notes["claimed"].startswith("this room did not order it; vm1 says: kind headless, profile rich, model")
         assert [row["ordered_here"] for row in status(here.engine.fleet, NOON)["agents"]] == [False]
         (run,) = here.engine.treasury._runs()
-        assert (run.billing, run.priority) == ("", 1), "the lowest there is, though its profile has 9"
+        assert (run.billing, run.priority, run.ordered) == ("", 1, False), "the lowest, though its profile has 9"
 
 
 async def test_it_is_asked_before_anything_is_begun_by_what_is_claimed() -> None:

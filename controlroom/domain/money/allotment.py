@@ -9,6 +9,7 @@ A share is a part of what is left (half of it, divided by all who run), and is t
 nobody holds most of it, and nobody waits while there is some. As what is left shrinks, shares are taken back in part.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,10 @@ FEW = {"billed": 500_000, "covered": 500_000, "tokens": 200_000}
 
 CROWD = 16
 """How many a budget is shared among at least: those who start next are to find some."""
+
+CLAIMED = 4
+"""How many runs of one host, at most, a budget counts as sharers that this room did not order: they have one another's
+shares, so that a host which claims thousands takes nothing from the others."""
 
 FOREVER = 2**62
 
@@ -82,6 +87,8 @@ class Run:
     subagents: int | None = None
     """How many subagents of it are at work; None: not known."""
     dearest_tokens: int | None = None
+    ordered: bool = True
+    """Whether this room ordered it; else its host claims that it is there."""
     accounts: frozenset[str] = frozenset()
     """Accounts of plans that it is known to use."""
 
@@ -183,15 +190,23 @@ class _Desk:
         self._queue = sorted((run for run in runs if not run.ended), key=self._rank)
         self._sharers: dict[str, int] = dict.fromkeys(self._free, 0)
         self._place: dict[tuple[str, tuple[str, str, int]], int] = {}
+        self._claimed: Counter[tuple[str, str]] = Counter()
+        """By budget and host: runs that were not ordered."""
         for run in self._queue:
             for purse in self._of[run.key]:
                 self._place[purse.rule.name, run.key] = self._sharers[purse.rule.name]
-                self._sharers[purse.rule.name] += 1
+                self._sharers[purse.rule.name] += self._is_sharer(purse, run)
 
-    def _rank(self, run: Run) -> tuple[int, bool, str]:
-        """Who goes first: a higher priority where an order is kept, then who runs already."""
+    def _is_sharer(self, purse: Purse, run: Run) -> bool:
+        if run.ordered:
+            return True
+        self._claimed[purse.rule.name, run.host] += 1
+        return self._claimed[purse.rule.name, run.host] <= CLAIMED
+
+    def _rank(self, run: Run) -> tuple[bool, int, bool, str]:
+        """Who goes first: who was ordered, a higher priority where an order is kept, then who runs already."""
         kept = any(purse.rule.order == "priority" for purse in self._of[run.key])
-        return -run.priority if kept else 0, run.newest is None, run.id
+        return not run.ordered, -run.priority if kept else 0, run.newest is None, run.id
 
     def in_order(self) -> list[Run]:
         """Give the runs that can be given something, who goes first first."""
@@ -248,7 +263,8 @@ class _Desk:
             sharers = min(sharers, served)
         dearest = run.dearest_tokens if unit == "tokens" else run.dearest
         few = FEW[unit] if dearest is None else 4 * dearest
-        return max(room // (2 * max(sharers, CROWD)), min(few, room // (2 * sharers)), min(least, room))
+        part = max(room // (2 * max(sharers, CROWD)), min(few, room // (2 * sharers)), min(least, room))
+        return part if run.ordered else part * CLAIMED // max(CLAIMED, self._claimed[purse.rule.name, run.host])
 
     def _take(self, run: Run, tops: Mapping[str, int | None]) -> None:
         for purse in self._of[run.key]:

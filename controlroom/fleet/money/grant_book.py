@@ -161,7 +161,8 @@ class GrantBook:
         profile = agent.profile if agent else rows[-1].profile if rows else ""
         money, tokens = booked or (0, 0)
         given = tuple(map(_given, rows))
-        rank = lowest(fleet) if agent and agent.ordered is None else priority(fleet, profile)
+        ordered = agent is None or agent.ordered is not None or _begins(agent)
+        rank = priority(fleet, profile) if ordered else lowest(fleet)
         run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given)
         if agent is None:
             return replace(run, until=until, asked=False)
@@ -170,6 +171,7 @@ class GrantBook:
         return replace(
             run,
             billing=agent.billing,
+            ordered=ordered,
             ended=ended,
             said=_plausible(agent.run_spent, [top for row in rows for top in (row.billed, row.covered)], FEW["billed"]),
             said_tokens=_plausible(agent.run_tokens, [row.tokens for row in rows], FEW["tokens"]),
@@ -204,6 +206,11 @@ def lowest(fleet: Fleet) -> int:
 def was_seen(agent: Agent) -> bool:
     """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
     return bool(agent.started or agent.grant or agent.evidence)
+
+
+def _begins(agent: Agent) -> bool:
+    """Say whether this room has ordered it just now, and its host has not shown it yet."""
+    return agent.pending is not None and agent.pending.verb in STARTING and not was_seen(agent)
 
 
 def _has_claude(agent: Agent) -> bool:
