@@ -81,6 +81,8 @@ class OrderedRun:
     command_digest: str
     """What tells whether a host gives back the same; "": not known."""
     op: int
+    at: int = 0
+    """When it was ordered, by the clock of home; 0: not known any more. Kept with the orders."""
     ended: bool = False
     """An order has ended it. Kept with the orders."""
 

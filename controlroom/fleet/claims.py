@@ -83,6 +83,7 @@ class ClaimDesk:
             digest(effect.task),
             command,
             op,
+            self._room.clock(),
         )
         self._take(run)
         return written(run)

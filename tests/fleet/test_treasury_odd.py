@@ -8,6 +8,7 @@ from dataclasses import replace
 from controlroom.domain.gauges import Rung
 from controlroom.domain.intents import SetBudget
 from controlroom.domain.limits.headroom import Reading
+from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.fleet.hosts.limits_seen import LoginSeen
 from controlroom.fleet.hosts.orders import Conclusion
@@ -111,6 +112,58 @@ async def test_a_clock_that_is_put_back_forgets_nothing_that_was_spent(home: Wor
         here.engine.treasury.stir()
         await here.until(lambda: budget(here).began > NOON)
         assert budget(here).spent == 0
+
+
+async def test_no_date_that_a_host_gives_takes_use_out_of_the_day_that_pays_for_it(home: World) -> None:
+    host = Payer()
+    host.clock = lambda: NOON - 72 * HOUR
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        for _ in range(30):
+            worked = host.work("a1", 100 * CENT)
+            await here.until(lambda: here.agent("vm1/a1").spent == host.spent)
+            await here.engine.wait_idle()
+            if not worked:
+                break
+        assert not worked
+        assert 8 * DOLLAR <= host.spent <= 11 * DOLLAR
+        assert budget(here).spent == host.spent
+    async with budgeted(host, DAY) as here:
+        run = here.engine.claims.of("vm1", "a1", 1)
+        assert run is not None
+        assert run.at == NOON, "the next engine knows when it was ordered"
+
+
+async def test_a_host_that_has_long_been_connected_tells_nothing_old_of_a_run_of_yesterday(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        here.now += 30 * HOUR
+        here.engine.treasury.stir()
+        await here.until(lambda: budget(here).began > NOON)
+        await here.engine.wait_idle()
+        host.work("a1", 20 * CENT)
+        await here.until(lambda: budget(here).spent == 20 * CENT)
+
+
+async def test_agents_that_only_a_host_claims_take_nothing_from_those_that_were_ordered(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        granted = host.runners["a1", 1].grant
+        for number in range(200):
+            running(host, f"claimed{number}")
+        host.show()
+        await here.until(lambda: len(host.grants) >= 200)
+        await here.engine.wait_idle()
+        assert host.runners["a1", 1].grant == granted
+        assert await spawn(here, "a2") == Conclusion("done")
+        grant = host.runners["a2", 1].grant
+        assert granted is not None
+        assert grant is not None
+        assert grant.allowance == granted.allowance
+        claimed = [run.grant.allowance for (name, _), run in host.runners.items() if run.grant and len(name) > 2]
+        assert sum(allowance.billed or 0 for allowance in claimed) <= CLAIMED * (granted.allowance.billed or 0)
 
 
 async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> None:

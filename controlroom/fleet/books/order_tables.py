@@ -25,7 +25,7 @@ TABLES: Sequence[str] = (
 )
 """A format of the ledger; older ones kept no more of an order than its agent."""
 
-ROWS = "select * from ordered_runs order by op"
+ROWS = "select ordered_runs.*, ifnull(orders.at, 0) from ordered_runs left join orders using (op) order by op"
 
 ENDED = "select distinct host, agent, epoch from orders where verb = 'kill' and outcome = 'done'"
 """Runs that orders have ended."""
@@ -38,7 +38,7 @@ _PRUNE = """delete from ordered_runs where op < (select max(op) from ordered_run
 
 def written(run: OrderedRun) -> Statement:
     """Write what was ordered of a run."""
-    kept = [value for name, value in vars(run).items() if name != "ended"]
+    kept = [value for name, value in vars(run).items() if name not in ("at", "ended")]
     return _WRITE, tuple(redact(value) if isinstance(value, str) else value for value in kept)
 
 

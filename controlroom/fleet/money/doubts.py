@@ -28,6 +28,9 @@ from controlroom.meter.usage import MOST_TOKENS, Message, Usage
 CAUGHT_UP = 2 * MINUTE
 """How long a host may take, once it is connected, to send what it has kept."""
 
+UNDER_WAY = 60 * MINUTE
+"""How old what was used can be when a host tells it that has been connected for as long."""
+
 _ABOUT = "doubt "
 _MOST = 2**62
 """Pico-dollars of a claim that are written down at most."""
@@ -103,18 +106,31 @@ class Doubts:
         query = _METERED.format(", ".join("?" * len(runs)))
         return {int(run): int(pico) for run, pico in self._ledger.read(query, runs)} if runs else {}
 
-    def judge(self, source: Source, used: Used, sheet: Sheet, metered: Mapping[int, int]) -> Judged:
-        """Say what is to be booked of a piece, and what is set aside."""
+    def judge(self, source: Source, used: Used, sheet: Sheet, metered: Mapping[int, int], ordered: int = 0) -> Judged:
+        """Say what is to be booked of a piece, and what is set aside.
+
+        `ordered`: when its run was ordered here, 0 where that is not known. No date that a host gives takes use out of
+        the period in which it can have been.
+        """
         now = self._room.clock()
         agent = self._room.fleet.agents.get(f"{source.host}/{source.agent}")
         pace, began = self._pace(source, used, agent, now)
         judged = Judged([], [], [], [])
+        earliest = min(now, max(ordered, self._told_till(source.host, now)))
         for message in used.messages:
-            taken = pace.take(message.key, message.usage, min(now, max(message.at, began)))
-            self._judge_message(source, message, taken, sheet, judged)
-        self._judge_reports(source, used.reports, judged, metered, (agent.started if agent else 0) or now)
+            dated = message._replace(at=max(message.at, earliest))
+            taken = pace.take(message.key, message.usage, min(now, max(dated.at, began)))
+            self._judge_message(source, dated, taken, sheet, judged)
+        reports = [report._replace(at=max(report.at, earliest)) for report in used.reports]
+        self._judge_reports(source, reports, judged, metered, (agent.started if agent else 0) or now)
         pace.heard = now
         return judged
+
+    def _told_till(self, name: str, now: int) -> int:
+        """Give the moment before which a host has told all that there was, 0 when that is not known."""
+        host = self._room.fleet.hosts.get(name)
+        is_up = host is not None and host.link is LinkState.UP and now - host.since > UNDER_WAY
+        return now - UNDER_WAY if is_up else 0
 
     def _pace(self, source: Source, used: Used, agent: Agent | None, now: int) -> tuple[Pace, int]:
         """Give how fast a file's run spends, and the moment before which none of this can have been asked for.

@@ -12,6 +12,7 @@ from datetime import tzinfo
 from typing import Protocol
 
 from controlroom.domain import events
+from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, Fleet, LinkState
@@ -181,13 +182,14 @@ class Spending:
             self._unreadable(host, used)
         if used.lost:
             self._say_lost(host, used)
-        source = self._source(host, used)
+        run = None if used.session else self._room.claims.of(host, place.name, place.epoch)
+        source = self._source(host, used, run)
         try:
             metered = await asyncio.to_thread(self._doubts.metered, used) if used.reports else {}
         except LedgerProblem as unread:
             self._later(host, str(unread))
             return
-        judged = self._doubts.judge(source, used, sheet, metered)
+        judged = self._doubts.judge(source, used, sheet, metered, run.at if run else 0)
         statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
         if problem := await self._books.booked([*judged.statements, *statements, noted]):
@@ -216,11 +218,10 @@ class Spending:
         log.warning("%s", text)
         self._room.happened(events.Alarmed(f"usage {agent}", Alarm(text, since=self._room.clock(), agent=agent)))
 
-    def _source(self, host: str, used: Used) -> Source:
+    def _source(self, host: str, used: Used, run: OrderedRun | None) -> Source:
         name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
         agent = self._room.fleet.agents.get(f"{host}/{name}")
         payer = used.payer(agent)
-        run = None if used.session else self._room.claims.of(host, name, epoch)
         if run is not None:
             return Source(host, name, run.profile, agent.cwd if agent else run.cwd, payer, epoch)
         if agent is None or (agent.adopted and not used.is_of(agent)):
