@@ -30,6 +30,7 @@ from controlroom.fleet.hosts.link import Link
 from controlroom.fleet.lock import hold
 from controlroom.wire import messages as wire
 from controlroom.wire.lines import LineSplitter
+from tests.benchmarks.drawn import Drawn
 from tests.benchmarks.figures import Stretch, load, part
 from tests.benchmarks.table import print_table
 from tests.benchmarks.thousand import press
@@ -81,9 +82,10 @@ async def measure(options: argparse.Namespace) -> None:
         await client.close()
         await asyncio.sleep(3)
         with screen(dict(os.environ), 200, 60) as shown:
-            await asyncio.to_thread(shown.settle, 8.0)
+            drawn = Drawn()
+            drawn.feed(await asyncio.to_thread(shown.settle, 8.0))
             stretch = Stretch({"engine": [engine.pid], "screen": [shown.pid]})
-            painted = await asyncio.to_thread(press, shown, options.keys)
+            painted = await asyncio.to_thread(press, shown, drawn, options.keys)
             took = await verbs(options.seconds)
             used = stretch.per_cent()
         client = await connected()
@@ -105,6 +107,7 @@ async def measure(options: argparse.Namespace) -> None:
             ("stop", f"{1000 * stopped:.0f} ms", "2000 ms"),
             ("key -> paint, p50", f"{part(painted, 0.5):.0f} ms", ""),
             ("key -> paint, p95", f"{part(painted, 0.95):.0f} ms", "150 ms"),
+            ("key -> paint, worst", f"{max(painted):.0f} ms", ""),
             ("engine, CPU", f"{used['engine']:.0f} %", "60 %"),
             ("screen, CPU", f"{used['screen']:.0f} %", ""),
         ],
@@ -235,11 +238,11 @@ def be_hostile(rate: int, agents: int) -> None:
     os.read(0, 65536)
     say(wire.Welcome(__version__, "evil", "me", "/", "linux", "3.11", "m", "b", 2, 10**9, now(), "3.3a"))
     threading.Thread(target=listen, daemon=True).start()
-    known = [seen(f"a{number}", since=now()) for number in range(agents)]
+    known = [seen(f"e{number}", since=now()) for number in range(agents)]
     say(wire.AgentsSeen(tuple(known), complete=True))
     states, began = ("idle", "waiting", "working"), time.monotonic()
     for number in itertools.count():
-        agent = seen(f"a{number % agents}", 1, states[number % 3], detail=f"turn {number}", since=now())
+        agent = seen(f"e{number % agents}", 1, states[number % 3], detail=f"turn {number}", since=now())
         say(wire.AgentsSeen((agent,)))
         late = began + number / rate - time.monotonic()
         if late > 0:

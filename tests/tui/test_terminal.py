@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.benchmarks.drawn import Drawn
 from tests.lab.waiting import wait_for
 from tests.tui.terminals import Stage, settled
 
@@ -49,6 +50,23 @@ def test_an_open_form_does_not_blink(stage: Stage) -> None:
     before = settled(terminal)
     time.sleep(2)
     assert len(terminal.raw()) == before
+
+
+def test_benchmarks_see_which_agent_is_chosen_also_where_the_rows_move_under_the_cursor(stage: Stage) -> None:
+    terminal = stage(size=(120, 16))
+    terminal.wait_for_text("docs-1")
+    lines, agents = list[int](), list[str]()
+    for _ in range(12):
+        settled(terminal)
+        drawn, rows = Drawn(), terminal.screen().splitlines()
+        drawn.feed(terminal.raw())
+        line = next(index for index, row in enumerate(rows) if row.startswith("▌"))
+        assert drawn.chosen() == rows[line].split()[1]
+        lines.append(line)
+        agents.append(drawn.chosen())
+        terminal.keys("j")
+    stays = [index for index in range(1, 12) if lines[index] == lines[index - 1]]
+    assert any(agents[index] != agents[index - 1] for index in stays)
 
 
 def test_keys_and_taps_reach_it(stage: Stage) -> None:
