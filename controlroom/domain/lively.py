@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
+from controlroom.domain.tables import differing
 
 LINE = ("last_line", "last_line_at")
 """What is different of an agent that said something."""
@@ -32,8 +33,9 @@ def lively(old: Fleet, new: Fleet) -> frozenset[str] | None:
         return None
     if len(old.agents) != len(new.agents):
         return None
-    changed = [key for key, agent in new.agents.items() if old.agents.get(key) is not agent]
-    same = all(key in old.agents and _still(old.agents[key]) == _still(new.agents[key]) for key in changed)
+    changed = differing(old.agents, new.agents)
+    known = all(key in old.agents and key in new.agents for key in changed)
+    same = known and all(_still(old.agents[key]) == _still(new.agents[key]) for key in changed)
     return frozenset(changed) if same else None
 
 

@@ -196,6 +196,29 @@ def _part_of(key: str) -> str:
     return f"{host}/~" if name.startswith("~") else host
 
 
+def differing(old: Mapping[str, V], new: Mapping[str, V]) -> set[str]:
+    """Name the records by host that are another object in one than in the other, or are in one of them only."""
+    if old is new:
+        return set()
+    before, after = hosted(old), hosted(new)
+    changed: set[str] = set()
+    for part in {**before._parts, **after._parts}:
+        changed |= _differing(before._parts.get(part), after._parts.get(part))
+    return changed
+
+
+def _differing(old: Table[V] | None, new: Table[V] | None) -> set[str]:
+    """Compare what lies over the same dict, else the dicts."""
+    if old is new:
+        return set()
+    old, new = old or Table(), new or Table()
+    over = {**old._over, **new._over}
+    if old._base is new._base:
+        return {key for key in over if old.get(key, _GONE) is not new.get(key, _GONE)}
+    before, after = old._whole(), new._whole()
+    return {key for key, value in after.items() if before.get(key, _GONE) is not value} | (before.keys() - after.keys())
+
+
 def table(records: Mapping[str, V]) -> Table[V]:
     """Give records as a table: themselves, if they are one."""
     return records if isinstance(records, Table) else Table(records)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import reduce as fold
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
+from controlroom.domain.display import arrange as display
 from controlroom.domain.display.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
-from controlroom.domain.display.views import AgentRow
+from controlroom.domain.display.views import AgentRow, agent_row
 from controlroom.domain.lively import lively
 from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, moved
 from controlroom.domain.reduce import reduce
@@ -129,6 +131,72 @@ def test_rows_renewed_are_those_of_a_table_arranged_anew(
     if changed is not None:
         table = arrange(held, NOON, Arrangement(group=group))
         assert renewed(table, now, NOON, changed).rows == arrange(now, NOON, Arrangement(group=group)).rows
+
+
+@given(
+    st.lists(happenings, max_size=12),
+    st.lists(st.lists(happenings, max_size=4), max_size=4),
+    st.sampled_from(list(Sort)),
+    st.sampled_from(list(Group)),
+    st.sampled_from(["", "a", "vm1", "working"]),
+)
+def test_agents_put_in_their_places_stand_where_a_table_arranged_anew_has_them(
+    before: list[events.Event], after: list[list[events.Event]], sort: Sort, group: Group, text: str
+) -> None:
+    world, wanted = fold(reduce, before, busy()), Arrangement(sort, group, text)
+    table = arrange(world, NOON, wanted)
+    for more in after:
+        world = fold(reduce, more, world)
+        table, anew = arrange(world, NOON, wanted, table), arrange(world, NOON, wanted)
+        assert (table.rows, table.ids) == (anew.rows, anew.ids)
+
+
+class Compared:
+    """A sort key that counts how often it is compared."""
+
+    times = 0
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Compared) and bool(self._key == other._key)
+
+    def __lt__(self, other: Compared) -> bool:
+        Compared.times += 1
+        return bool(self._key < other._key)
+
+
+def test_one_of_five_thousand_agents_is_put_in_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, keyed, by_need = list[str](), list[str](), display._KEYS[Sort.NEED]
+
+    def noting_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
+        made.append(agent.id)
+        return agent_row(fleet, agent, now)
+
+    def noting_key(agent: Agent, row: AgentRow) -> Compared:
+        keyed.append(agent.id)
+        return Compared(by_need(agent, row))
+
+    monkeypatch.setattr(display, "agent_row", noting_row)
+    monkeypatch.setitem(display._KEYS, Sort.NEED, noting_key)
+    world = fleet(*(agent(f"web-{number}") for number in range(5000)))
+    before = arrange(world, NOON, Arrangement())
+    made.clear()
+    keyed.clear()
+    Compared.times = 0
+    asks = agent("web-4000", state=State.WAITING, question=question())
+    after = arrange(replace(world, agents={**world.agents, asks.id: asks}), NOON, Arrangement(), before)
+    assert after.ids[0] == asks.id
+    assert made == keyed == [asks.id]
+    assert Compared.times <= 13  # 2 ** 13 > 5000
+
+
+def test_names_that_read_alike_stand_in_one_order_whatever_came_first() -> None:
+    one, other = agent("web-2"), agent("web-02")
+    ids = ("vm1/web-02", "vm1/web-2")
+    assert arrange(fleet(one, other), NOON, Arrangement()).ids == ids
+    assert arrange(fleet(other, one), NOON, Arrangement()).ids == ids
 
 
 def test_what_is_lively_and_what_is_more() -> None:

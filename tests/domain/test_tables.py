@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.tables import HostedTable, Table
+from controlroom.domain.tables import HostedTable, Table, differing
 
 keys = st.builds(lambda host, name: f"{host}/{name}", st.sampled_from(["vm1", "vm2"]), st.text("ab~", max_size=2))
 steps = st.lists(
@@ -44,6 +44,19 @@ def test_a_table_by_host_knows_what_each_host_has(taken: Any) -> None:
         mine = {key: value for key, value in table.items() if key.startswith(f"{host}/")}
         assert dict(table.adopted_on(host)) == others
         assert dict(table.on(host)) == {key: value for key, value in mine.items() if key not in others}
+
+
+@given(taken=steps, more=steps, other=st.dictionaries(keys, st.integers(0, 9)))
+def test_what_differs_is_named_whatever_lies_between(taken: Any, more: Any, other: Any) -> None:
+    tables = [HostedTable[int]()]
+    for put, dropped, looked in [*taken, *more]:
+        tables.append(tables[-1].updated(put, dropped))
+        if looked:
+            dict(tables[-1])
+    last, nothing = tables[-1], object()
+    for old in (*tables, other):
+        keys = {key for key in {**old, **last} if old.get(key, nothing) is not last.get(key, nothing)}
+        assert differing(old, last) == differing(last, old) == keys
 
 
 def test_the_order_is_that_in_which_keys_came() -> None:

@@ -132,11 +132,12 @@ class Headline:
 def headline(fleet: Fleet) -> Headline:
     """Count. A program of others of which nothing is known is no agent that anybody misses."""
     counts = dict.fromkeys(ORDER, 0)
+    up = {host.name for host in fleet.hosts.values() if host.link is LinkState.UP}
     for agent in fleet.agents.values():
-        state = fleet.state_of(agent)
-        if not (agent.adopted and state is State.UNKNOWN):
+        state = agent.state if agent.host in up else fleet.state_of(agent)
+        if not (state is State.UNKNOWN and agent.adopted):
             counts[state] += 1
-    away = tuple(sorted(host.name for host in fleet.hosts.values() if host.link is not LinkState.UP))
+    away = tuple(sorted(fleet.hosts.keys() - up))
     return Headline(counts, len(fleet.questions()), len(fleet.hosts) - len(away), away)
 
 

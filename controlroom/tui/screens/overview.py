@@ -15,6 +15,7 @@ from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.lively import lively
+from controlroom.domain.model import State
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
@@ -141,7 +142,8 @@ class Overview(ArrangingScreen):
         self.arranged = self._arranged(picture, self.arrangement)
         cells = max(20, self.table.size.width - 4)
         self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
-        ends = {agent.id: limit_end(agent, picture.now) for agent in picture.fleet.agents.values()}
+        limited = [agent for agent in picture.fleet.agents.values() if agent.state is State.LIMITED]
+        ends = {agent.id: limit_end(agent, picture.now) for agent in limited}
         self.table.until = {name: picture.clock(end) for name, end in ends.items() if end}
         self.table.marked &= picture.fleet.agents.keys()
         self.table.show(self.arranged.rows)
@@ -280,6 +282,8 @@ class Overview(ArrangingScreen):
     def marked(self) -> list[str]:
         """The marked agents in the order of the table, then those that a filter hides."""
         marked = self.table.marked
+        if not marked:
+            return []
         shown = [agent for agent in self.arranged.ids if agent in marked]
         return shown + sorted(marked.difference(shown))
 

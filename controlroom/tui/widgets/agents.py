@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from rich.style import Style
 
@@ -40,17 +41,17 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     """
     narrow = width < 60
     gap = 1 if narrow else 2
-    name = max(6, min(max((len(row.name) for row in rows), default=6), 12 if narrow else 22))
+    name = max(6, min(_widest(rows, "name"), 12 if narrow else 22))
     least = 26 if narrow else 24
     left = width - (3 + name + gap + _AGE + gap + 1)
-    several = len({row.host for row in rows}) > 1
+    several = len(set(map(attrgetter("host"), rows))) > 1
     wanted = {
         "word": _WORD,
-        "host": max(4, min(max((len(row.host) for row in rows), default=4), 12)) if several else 0,
-        "rss": max(_RSS, max((len(row.memory) for row in rows), default=0)),
+        "host": max(4, min(_widest(rows, "host"), 12)) if several else 0,
+        "rss": max(_RSS, _widest(rows, "memory")),
         "cpu": _CPU,
-        "cost": min(max((len(row.cost) for row in rows), default=0), 9),
-        "model": min(max((len(row.model) for row in rows), default=5), 14),
+        "cost": min(_widest(rows, "cost"), 9),
+        "model": min(_widest(rows, "model") if rows else 5, 14),
     }
     given = dict.fromkeys(wanted, 0)
     for column, cells in wanted.items():
@@ -58,6 +59,11 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
             given[column] = cells
             left -= cells + gap
     return Columns(gap, name, line=max(0, left), **given)
+
+
+def _widest(rows: Sequence[AgentRow], column: str) -> int:
+    """Give the length of the longest text in a column, of thousands of rows each time that one moves."""
+    return max(map(len, map(attrgetter(column), rows)), default=0)
 
 
 class AgentTable(Rows[TableRow]):

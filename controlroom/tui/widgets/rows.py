@@ -122,7 +122,7 @@ class Rows(Wheeled, Generic[Row]):
         drawn = [self._drawn_row(index, width) for index in shown]
         hidden = len(self.rows) - (self._top + room)
         if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
-            more = sum(1 for stop in self._stops if stop >= shown[-1])
+            more = len(self._stops) - bisect_left(self._stops, shown[-1])
             drawn[-1] = [ink.line((f"   … {more} more", self.palette.quiet))]
         return [*above, *(line for lines in drawn for line in lines)]
 
