@@ -250,6 +250,15 @@ def test_money_without_prices_is_not_spent(room: Room, sheet: bytes | None) -> N
 # -- what cannot be metered
 
 
+def test_an_agent_of_which_something_is_out_of_sight_is_ended(room: Room) -> None:
+    room.grant(1, billed=5_000_000)
+    budget = room.begin(1)
+    assert room.after(budget, 2 * BLIND) == ""
+    budget.lost_sight("too many run below it")
+    assert room.after(budget, BLIND - 2) == ""
+    assert room.after(budget, 4) == "budget: what it spends cannot be metered: too many run below it"
+
+
 def test_an_agent_that_speaks_without_a_transcript_is_ended(room: Room) -> None:
     room.grant(1, billed=10**9)
     budget = room.begin(1)

@@ -4,7 +4,8 @@ It is known by the process alone (Claude Code 2.1.332, observed). At its start, 
 a Claude binds TMPDIR/cc-socks/PID.sock and creates CONFIG/sessions/PID.json, which names its session; when it ends in
 peace it removes both. So these folders are watched, and where one cannot be, looked at. Below an agent, a process is
 the agent's when it carries the agent's tag in its environment, or descends from its runner; every `_SWEEP` seconds all
-processes there are looked at as well, for one whose folders are both others. Read by the runner, which must stay small.
+processes there are looked at as well, for one whose folders are both others; and all the time while one of the folders
+holds so many files that not all are read. Read by the runner, which must stay small.
 """
 
 import os
@@ -147,6 +148,10 @@ class Nested:
         self._ours: dict[str, None] = {}
         self._sweep_at = 0.0
         self._watched, self._stirred = False, True
+        self._crowded = False
+        """There are more files than are read, as an agent may have put there."""
+        self.too_many = False
+        """Whether there were more at once than are known: what the others spend, nobody can say."""
 
     @property
     def at_work(self) -> int:
@@ -172,7 +177,7 @@ class Nested:
                 self._meet(pid)
             self._known = listed
         if sweeps:
-            self._sweep_at = now + _SWEEP
+            self._sweep_at = now + (OFTEN if self._crowded else _SWEEP)
             for pid in process_tree.below(self._runner) if self._runner else ():
                 self._meet(pid)
         for one in self.alive.values():
@@ -192,7 +197,7 @@ class Nested:
             self._stirred = bool(set(self._listed()) - self._known)
         if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
             return now + SOON
-        if self.alive or not self._watched or self._stirred:
+        if self.alive or not self._watched or self._stirred or self._crowded:
             return now + OFTEN
         return self._sweep_at
 
@@ -202,7 +207,9 @@ class Nested:
 
     def _listed(self) -> list[int]:
         """Give the pids that the folders name."""
-        names = [name for place in self._folders() for name in _names(place, "")]
+        folders = [_names(place, "") for place in self._folders()]
+        self._crowded = any(len(names) >= _MOST_NAMES for names in folders)
+        names = [name for found in folders for name in found]
         pids = (name.partition(".")[0] for name in names if name.endswith((".sock", ".json")))
         return [int(pid) for pid in pids if pid.isdecimal() and len(pid) < 10]
 
@@ -214,10 +221,13 @@ class Nested:
             return
         environ = process_tree.environment(pid)
         above = [] if folder.TAG in environ else process_tree.above(process)
-        if len(self.alive) >= _MOST or not self._ours_is(environ, above):
+        if not self._ours_is(environ, above):
             return
         argv = process_tree.arguments(pid)
         if not is_claude(process_tree.link(pid, "exe"), argv):
+            return
+        if len(self.alive) >= _MOST:
+            self.too_many = True
             return
         self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
         self._configs[one.config] = None

@@ -84,7 +84,7 @@ class RunBudget:
         self._talk_until = 0.0
         self._talked = False
         self._blind_since = NEVER
-        self._why_blind = ""
+        self._why_blind = self._lost = ""
         self._told: tuple[int, bool] = (0, False)
 
     # ------------------------------------------------------------------ the terms
@@ -163,6 +163,10 @@ class RunBudget:
         if self.binds:
             self.wakes_at = min(self.wakes_at, now + SOON)
 
+    def lost_sight(self, why: str) -> None:
+        """Something that it spends can never be known."""
+        self._lost = why
+
     # ------------------------------------------------------------------ what follows
 
     def due(self, now: float) -> str:
@@ -191,8 +195,8 @@ class RunBudget:
 
     def _trouble(self, spend: RunSpend, hidden: str, now: float) -> str:
         """Say why it is not known what the agent spends, "" when it is. `hidden`: a file that cannot be read."""
-        if hidden:
-            return f"{hidden} cannot be read"
+        if hidden or self._lost:
+            return self._lost or f"{hidden} cannot be read"
         if self._talked and not spend.found:
             return "its session has no transcript"
         missing = spend.missing(now - BLIND)

@@ -166,6 +166,8 @@ class Money:
     def _look_below(self, nested: Nested, now: float) -> None:
         """Meter what Claudes below the agent spend."""
         over = nested.look(now)
+        if nested.too_many:
+            self._budget.lost_sight("more Claudes run below it at once than can be told apart")
         for one in (*nested.alive.values(), *over):
             if not one.session or one.session == (self._session() or self._first):
                 continue
