@@ -114,7 +114,8 @@ class Draft:
     """A fleet that is being changed."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self._fleet, self._agents_below = fleet, hosted(fleet.agents)
+        self.fleet, self._agents_below = fleet, hosted(fleet.agents)
+        """The fleet before anything was changed."""
         self.hosts: _Layer[Host] = _Layer(table(fleet.hosts))
         self.agents: _Layer[Agent] = _Layer(self._agents_below)
         self.budgets: _Layer[Budget] = _Layer(table(fleet.budgets))
@@ -140,7 +141,7 @@ class Draft:
         """Set what belongs to the whole room."""
         given = {"profiles": profiles, "limits": limits, "money": money}
         for name, value in given.items():
-            if value is not None and value != getattr(self._fleet, name):
+            if value is not None and value != getattr(self.fleet, name):
                 self._room[name] = value
 
     def done(self) -> tuple[Fleet, Changes]:
@@ -150,6 +151,6 @@ class Draft:
         keys = {name: layer.changed() for name, layer in parts.items()}
         changes = Changes(**keys, room=bool(self._room))
         if not changes:
-            return self._fleet, changes
+            return self.fleet, changes
         made: dict[str, Any] = {name: parts[name].made() for name, changed in keys.items() if changed}
-        return replace(self._fleet, **made, **self._room), changes
+        return replace(self.fleet, **made, **self._room), changes

@@ -54,6 +54,21 @@ class HostMet:
 
 
 @dataclass(frozen=True)
+class HostClockSeen:
+    """A host's clock is by now so many milliseconds ahead of ours."""
+
+    host: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class ClockSet:
+    """The engine's clock was set, forward or back by so many milliseconds: what was noted before moves with it."""
+
+    by: int
+
+
+@dataclass(frozen=True)
 class HostSampled:
     """New figures of a machine."""
 
@@ -219,6 +234,8 @@ Event = (
     | HostRemoved
     | LinkChanged
     | HostMet
+    | HostClockSeen
+    | ClockSet
     | HostSampled
     | HostOwned
     | TmuxFound

@@ -1,10 +1,11 @@
 """What has happened that somebody who is not looking wants to hear: made from two fleets, and true when it is told."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlroom.domain.changes import Changes
-from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 
 KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
 """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or is
@@ -58,14 +59,23 @@ def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> 
             found += _of_host(before, host, now, began)
     for about in sorted(changes.alarms):
         alarm = new.alarms.get(about)
-        if alarm is not None and old.alarms.get(about) != alarm and alarm.level != "notice":
+        if alarm is not None and _is_new(old.alarms.get(about), alarm) and alarm.level != "notice":
             found.append(News("budget" if about.startswith("budget ") else "alarm", about, alarm.text, now))
     return found
 
 
+def _is_new(before: Alarm | None, alarm: Alarm) -> bool:
+    """Since when it is so may be another time: our clock may have been set."""
+    return before is None or replace(before, since=alarm.since) != alarm
+
+
+def _asks(before: Question | None, asked: Question) -> bool:
+    return before is None or replace(before, asked=asked.asked) != asked
+
+
 def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Iterator[News]:
     asked = agent.question
-    if asked is not None and asked.asked >= began and (before is None or before.question != asked):
+    if asked is not None and asked.asked >= began and (before is None or _asks(before.question, asked)):
         yield News("question", agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
     same = before is not None and (before.state, before.epoch) == (agent.state, agent.epoch)
     kind = _STATES.get(agent.state)
@@ -76,7 +86,7 @@ def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Itera
 
 
 def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
-    if host.question is not None and host.question != before.question:
+    if host.question is not None and _asks(before.question, host.question):
         yield News("question", host.name, f"{host.name} asks: {host.question.title}", now, host.question.id)
     away = (LinkState.LOST, LinkState.REFUSED)
     if host.link in away and before.link not in away and host.since >= began:

@@ -1,7 +1,7 @@
 """Where news go out: who wants to hear of what, when it is quiet, and never a flood."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlroom.domain.news import News
 
@@ -47,6 +47,11 @@ class Outlet:
                 self._waiting = [known for known in self._waiting if (known.kind, known.about) != same]
                 self._waiting.append(item)
         del self._waiting[:-MOST]
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set: what waits has waited as long as it had."""
+        self._waiting = [replace(item, at=item.at + by) for item in self._waiting]
+        self._told += by
 
     def due_at(self, now: int) -> int:
         """Say when the next message is due; `NEVER`: nothing waits."""

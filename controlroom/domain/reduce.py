@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import adopted, disks, events
+from controlroom.domain import adopted, clock_set, disks, events
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import logins, stray
@@ -82,6 +82,16 @@ def _host_met(draft: Draft, event: events.HostMet) -> None:
         since = event.at
         met = replace(host, link=LinkState.UP, since=since, reason="", question=None, seen=since, facts=event.facts)
         draft.hosts.put(host.name, replace(met, notice=""))
+
+
+def _host_clock_seen(draft: Draft, event: events.HostClockSeen) -> None:
+    host = draft.hosts.get(event.host)
+    if host is not None and host.facts is not None:
+        draft.hosts.put(host.name, replace(host, facts=replace(host.facts, clock_offset=event.offset)))
+
+
+def _clock_set(draft: Draft, event: events.ClockSet) -> None:
+    clock_set.moved(draft, event.by)
 
 
 def _host_sampled(draft: Draft, event: events.HostSampled) -> None:
@@ -326,6 +336,8 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.HostRemoved: _host_removed,
     events.LinkChanged: _link_changed,
     events.HostMet: _host_met,
+    events.HostClockSeen: _host_clock_seen,
+    events.ClockSet: _clock_set,
     events.HostSampled: _host_sampled,
     events.HostOwned: _host_owned,
     events.TmuxFound: _tmux_found,

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
+from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending
 from controlroom.fleet.bookkeeper import Bookkeeper, Written
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.claims import ClaimDesk
+from controlroom.fleet.clock import ClockWatch
 from controlroom.fleet.configuration.config import Config
 from controlroom.fleet.conversation.attendance import Attendance
 from controlroom.fleet.home import Home
@@ -66,6 +68,9 @@ log = logging.getLogger("controlroom.engine")
 GOODBYE = 1.5
 """Seconds for links to close when the engine ends. What a host does not take by then it finds out when we are gone."""
 
+CLOCK_LOOK = 1.0
+"""Seconds between two looks whether this machine's clock was set, when nothing happens."""
+
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
@@ -84,8 +89,12 @@ class Engine:
         open_link: OpenLink,
         clock: Callable[[], int],
         prices: Callable[[], Sheet],
+        steady: Callable[[], int],
     ) -> None:
-        """`clock` gives UTC milliseconds; `prices` reads the price sheet, in a thread."""
+        """`clock` gives UTC milliseconds, `steady` those of a clock that nobody sets.
+
+        `prices` reads the price sheet, in a thread.
+        """
         self.store = FleetStore(Fleet(room=ledger.room))
         self.inquiries = Inquiries(self.send)
         self.logs = LogDesk(self)
@@ -95,7 +104,11 @@ class Engine:
         self._books = Bookkeeper(ledger, clock, self._not_written)
         self.store.subscribe(self._books.changed)
         self._signer = Signer(ledger.seed)
-        self.clock = clock
+        self.clock, self._steady = clock, steady
+        self._watch = ClockWatch(clock(), steady())
+        self._next_look: asyncio.TimerHandle | None = None
+        self.clock_set = 0
+        """Milliseconds by which our clock has been set since the engine began."""
         self.claims = ClaimDesk(self, ledger, self._books)
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
         self._orders: dict[int, InFlight] = {}
@@ -123,9 +136,12 @@ class Engine:
         self.spending.start()
         self.headroom.start()
         self.treasury.start()
+        self._look_at_clock()
 
     async def close(self) -> None:
         """Leave the hosts alone (agents live on) and close the ledger."""
+        if self._next_look is not None:
+            self._next_look.cancel()
         self.logs.close()
         self.spending.close()
         self.headroom.close()
@@ -306,7 +322,22 @@ class Engine:
         self.treasury.priced(sheet)
 
     def _reduce(self, event: events.Event) -> None:
+        self._follow_clock()  # first: the event was noted by the clock as it is now
         self.store.apply(event)
+
+    def _look_at_clock(self) -> None:
+        self._follow_clock()
+        self._next_look = asyncio.get_running_loop().call_later(CLOCK_LOOK, self._look_at_clock)
+
+    def _follow_clock(self) -> None:
+        """When our clock was set, move all that was noted before."""
+        if by := self._watch.was_set(self.clock(), self._steady()):
+            log.warning("this machine's clock was set by %+.1f s", by / 1000)
+            self.clock_set += by
+            self._met = {host: replace(met, at=later(met.at, by)) for host, met in self._met.items()}
+            self.headroom.clock_set(by)
+            self.attendance.clock_set(by)
+            self.store.apply(events.ClockSet(by))
 
     def _meet(self, event: events.HostMet) -> None:
         """A host is up once it has said which agents it has: till then the news wait, so that none seems missing.

@@ -24,6 +24,7 @@ from controlroom.domain.gauges import Alarm
 from controlroom.fleet import core_files
 from controlroom.fleet.attaching.launch import READY, REPORT, STARTING, TAKEN
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
+from controlroom.fleet.clock import steady
 from controlroom.fleet.configuration import config
 from controlroom.fleet.configuration.config import Config
 from controlroom.fleet.configuration.toml_file import ConfigProblem
@@ -133,7 +134,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     prices = partial(price_sheet.load, home)
-    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices)
+    engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices, steady)
     server = Server(engine, stopping.set, settings.withheld)
     notifier = Notifier(engine, settings.outlets, minute_of_day)
     engine.start()
@@ -169,7 +170,7 @@ class _Opener:
 
     def __call__(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
         dialler = HostDialler(host, address, self._home.known_hosts, fingerprint, self._ways)
-        return Link(host, self._greet, dialler, engine, now, random.Random())  # noqa: S311 - jitter
+        return Link(host, self._greet, dialler, engine, now, random.Random(), steady)  # noqa: S311 - jitter
 
 
 def now() -> int:

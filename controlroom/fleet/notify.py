@@ -53,6 +53,7 @@ class Room(Protocol):
 
     store: FleetStore
     clock: Callable[[], int]
+    clock_set: int
 
     @property
     def fleet(self) -> Fleet:
@@ -73,6 +74,7 @@ class Notifier:
 
     def __init__(self, room: Room, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
         self._room, self._began, self._seen = room, room.clock(), room.fleet
+        self._clock_set = room.clock_set
         self._ways = {name: (way, Outlet(wish, minute)) for name, (way, wish) in ways.items()}
         self._errands = Errands("telling")
         self._unseen = Changes()
@@ -97,8 +99,18 @@ class Notifier:
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
 
+    def _follow_clock(self) -> None:
+        """When our clock was set, move what is waited for."""
+        by = self._room.clock_set - self._clock_set
+        if by:
+            self._clock_set += by
+            self._began += by
+            for _, outlet in self._ways.values():
+                outlet.clock_set(by)
+
     def _look(self) -> None:
         self._looking = None
+        self._follow_clock()
         old, self._seen = self._seen, self._room.fleet
         changes, self._unseen = self._unseen, Changes()
         if news := happened(old, self._seen, changes, self._room.clock(), self._began):

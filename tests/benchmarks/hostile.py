@@ -20,6 +20,7 @@ from controlroom import __version__
 from controlroom.domain.intents import InterruptAgent
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.client import Client
+from controlroom.fleet.clock import steady
 from controlroom.fleet.configuration import config
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.engine_main import now
@@ -156,9 +157,9 @@ async def run_engine(options: argparse.Namespace) -> None:
 
     def opened(engine: Engine, host: str, address: str, fingerprint: str) -> Link:
         dialler = honest.get(host) or Hostile(options)
-        return Link(host, wire.Greet(__version__, "room-1"), dialler, engine, now, random.Random())
+        return Link(host, wire.Greet(__version__, "room-1"), dialler, engine, now, random.Random(), steady)
 
-    engine = Engine(home, settings, Ledger(home.ledger, "room-1"), opened, now, lambda: PRICES)
+    engine = Engine(home, settings, Ledger(home.ledger, "room-1"), opened, now, lambda: PRICES, steady)
     server = Server(engine, stopping.set, settings.withheld)
     engine.start()
     await server.listen(home.socket, home.watch_socket)

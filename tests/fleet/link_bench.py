@@ -27,11 +27,16 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.clock_set = 0
+        """Milliseconds by which our clock was set."""
         self._sleepers: list[tuple[float, int, asyncio.Event]] = []
         self._count = 0
 
     def clock(self) -> int:
-        return START + round(self.now * 1000)
+        return START + self.clock_set + self.steady()
+
+    def steady(self) -> int:
+        return round(self.now * 1000)
 
     def monotonic(self) -> float:
         return self.now
@@ -179,6 +184,7 @@ class Bench:
             self.heard,
             self.time.clock,
             random.Random(1),
+            self.time.steady,
             sleep=self.time.sleep,
             monotonic=self.time.monotonic,
             worked=self.heard.work,

@@ -56,6 +56,7 @@ class Room:
         self.home = home
         self.hosts = {host.name: host for host in hosts}
         self.now = NOON
+        self.clock_set = 0
         home.prepare()
         if not home.config.exists():
             tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in self.hosts)
@@ -67,7 +68,9 @@ class Room:
             unless_made.callback(self.ledger.close)
             for host in self.hosts.values():
                 self.ledger.booked([written(run) for run in ordered_on(host)]).result(5)
-            self.engine = Engine(home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES)
+            self.engine = Engine(
+                home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES, self.steady
+            )
             unless_made.pop_all()
         self.stopped = asyncio.Event()
         self.server = Server(self.engine, self.stopped.set, settings.withheld)
@@ -83,8 +86,18 @@ class Room:
             engine,
             lambda: self.now,
             random.Random(1),
+            self.steady,
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.01)),
         )
+
+    def steady(self) -> int:
+        """Time passes as `now` does, and is never set."""
+        return self.now - self.clock_set
+
+    def set_clock(self, by: int) -> None:
+        """Set the clock of the engine's machine, while no time passes."""
+        self.now += by
+        self.clock_set += by
 
     async def up(self, *names: str) -> None:
         """Wait for hosts."""

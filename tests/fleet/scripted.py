@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from controlroom import __version__
@@ -75,6 +75,7 @@ class ScriptedHost:
         self.reachable = True
         self.dialled = 0
         self.trusted: set[str] = set()
+        self.clock: Callable[[], int] = lambda: NOON
 
     # -- the engine's side
 
@@ -101,7 +102,7 @@ class ScriptedHost:
             case wire.Greet():
                 self.greet(channel, message)
             case wire.Ping():
-                channel.say(wire.Pong(message.number, NOON))
+                channel.say(wire.Pong(message.number, self.clock()))
             case wire.Follow():
                 self.follow(channel, message)
             case wire.Fetch():
@@ -131,7 +132,7 @@ class ScriptedHost:
                 boot_id="b1",
                 cores=2,
                 memory_total=4 * GIB,
-                clock=NOON,
+                clock=self.clock(),
                 tmux="3.3a",
                 owner=self.owner,
             )

@@ -280,7 +280,7 @@ def real(home: World, address: str, heard: Heard) -> Link:
     dialler = HostDialler("h", address, home.room / "known_hosts")
     time = Time()
     greet = wire.Greet(__version__, "room", "test")
-    return Link("h", greet, dialler, heard, time.clock, random.Random(1))
+    return Link("h", greet, dialler, heard, time.clock, random.Random(1), time.steady)
 
 
 @pytest.mark.parametrize("address", ["local", "vm1"])

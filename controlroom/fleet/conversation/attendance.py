@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from controlroom.domain.attached import FrontEnd, in_order
+from controlroom.domain.clock_set import later
 
 
 class Attendance:
@@ -18,6 +19,10 @@ class Attendance:
     def left(self, conversation: object) -> None:
         """It is gone; one that never came is fine."""
         self._there.pop(conversation, None)
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set: they have been there as long as they had."""
+        self._there = {key: replace(one, since=later(one.since, by)) for key, one in self._there.items()}
 
     def seen_by(self, conversation: object) -> tuple[FrontEnd, ...]:
         """Give all that are there, the one that asks marked as such."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from controlroom.domain.events import Event, LinkChanged
+from controlroom.domain.events import Event, HostClockSeen, LinkChanged
 from controlroom.domain.model import LinkState, Question
 from controlroom.domain.questions import QuestionKind
 from controlroom.fleet.hosts.asking import host_key_question, question_id
@@ -27,6 +27,7 @@ from controlroom.fleet.hosts.channel import (
     SecretWanted,
 )
 from controlroom.fleet.hosts.counted import Counted, read_counted
+from controlroom.fleet.hosts.host_clock import HostClock
 from controlroom.fleet.hosts.inquiries import Answer
 from controlroom.fleet.hosts.share import PATIENCE, SHARE, Share
 from controlroom.fleet.hosts.translate import Setting, short, to_events, to_met, to_reply
@@ -122,18 +123,23 @@ class Link:
         sink: Sink,
         clock: Callable[[], int],
         rng: random.Random,
+        steady: Callable[[], int],
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock`: UTC ms; `sleep`, `monotonic`: seconds; `worked`: seconds of processor time of this thread."""
+        """`clock`: UTC ms; `steady`: ms of a clock that nobody sets.
+
+        `sleep`, `monotonic`: seconds; `worked`: seconds of processor time of this thread.
+        """
         self.up = False
         self._host = host
         self._greet = greet
         self._dialler = dialler
         self._sink = sink
-        self._clock = clock
+        self._clock, self._steady = clock, steady
+        self._theirs = HostClock()
         self._sleep = sleep
         self._monotonic = monotonic
         self._worked = worked
@@ -291,6 +297,7 @@ class _Talk:
         self._agents: set[str] = set()
         self._ahead = 0
         self._ping: tuple[int, int] = (0, 0)
+        """The number of the last heartbeat, and when it was sent by the steady clock."""
 
     async def run(self) -> None:
         """Talk until the link is lost or the node breaks the protocol: always ends by raising."""
@@ -324,10 +331,13 @@ class _Talk:
         while (left := self._heard + SILENCE - self._link._monotonic()) > 0:
             if due <= self._link._monotonic():
                 due += PING
-                self._ping = self._ping[0] + 1, self._link._clock()
-                self.queue(wire.pack(wire.Ping(self._ping[0])))
+                self._send_ping()
             await self._link._sleep(max(0.01, min(left, due - self._link._monotonic())))
         raise LinkLost(f"no word from {self._link._host} for {SILENCE:g} s")
+
+    def _send_ping(self) -> None:
+        self._ping = self._ping[0] + 1, self._link._steady()
+        self.queue(wire.pack(wire.Ping(self._ping[0])))
 
     async def _listen(self) -> None:
         while True:
@@ -396,19 +406,35 @@ class _Talk:
         if message.version != self._link._greet.version:
             raise PeerError(f"it is of version {message.version[:20]}, we are of {self._link._greet.version}")
         self._greeted.set()
-        self._clocks(message.clock - self._link._clock())
+        self._link._theirs.measured(message.clock, self._link._steady())
+        self._ahead = 0
+        self._compare_clocks()
         self._link._met(message, self._setting())
 
     def _pong(self, pong: wire.Pong) -> None:
         number, sent = self._ping
         if pong.number == number:
-            self._clocks(pong.clock - (sent + self._link._clock()) // 2)
+            self._link._theirs.measured(pong.clock, (sent + self._link._steady()) // 2)
+            self._follow_clocks(measure=False)
 
-    def _clocks(self, ahead: int) -> None:
-        if abs(ahead - self._ahead) > _STEP:
-            self._ahead = ahead
+    def _compare_clocks(self) -> bool:
+        """Take how far the host's clock is ahead of ours; say whether that is new."""
+        link = self._link
+        ahead = link._theirs.ahead(link._clock(), link._steady())
+        if abs(ahead - self._ahead) <= _STEP:
+            return False
+        self._ahead = ahead
+        return True
+
+    def _follow_clocks(self, *, measure: bool) -> None:
+        """Tell when one of the two clocks was set; `measure`: the host's may have been set with ours, so ask."""
+        if self._compare_clocks():
+            if measure:
+                self._send_ping()
+            self._link._sink.happened(HostClockSeen(self._link._host, self._ahead))
 
     def _seen(self, message: Any) -> None:
+        self._follow_clocks(measure=True)
         if isinstance(message, wire.AgentsSeen):
             self._count_agents(message)
         for event in to_events(message, self._setting()):
@@ -422,7 +448,10 @@ class _Talk:
 
     def _setting(self) -> Setting:
         link = self._link
-        return Setting(link._host, link._greet.room, link._clock(), self._ahead)
+        steady = link._steady()
+        return Setting(
+            link._host, link._greet.room, link._clock(), self._ahead, lambda at: link._theirs.as_now(at, steady)
+        )
 
 
 async def _first(*works: "Coroutine[Any, Any, Any] | Awaitable[Any]") -> None:

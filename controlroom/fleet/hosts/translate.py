@@ -5,7 +5,7 @@ times of the host's clock become times of ours. What cannot be kept is left out 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from controlroom.domain import events, intents, model
@@ -60,10 +60,12 @@ class Setting:
     """Our clock, UTC ms."""
     ahead: int = 0
     """Milliseconds the host's clock is ahead of ours."""
+    as_now: Callable[[int], int] = int
+    """Turns what the host's clock showed before it was set into what it would have shown as it stands now."""
 
     def time(self, at: int) -> int:
         """Turn a time of the host into ours; 0 stays 0, and nothing has happened in the future."""
-        return min(max(at - self.ahead, 1), self.now) if at > 0 else 0
+        return min(max(self.as_now(at) - self.ahead, 1), self.now) if at > 0 else 0
 
     def end(self, at: int) -> int | None:
         """Turn a time that may lie ahead into ours; None for none, or for one that nobody will see."""

@@ -8,12 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from controlroom.domain import events
+from controlroom.domain.clock_set import alarm_moved, later
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.limits.buckets import buffer_of
-from controlroom.domain.limits.disputes import Sayings, Verdict, heard, verdicts
+from controlroom.domain.limits.disputes import Said, Sayings, Verdict, heard, verdicts
 from controlroom.domain.limits.headroom import (
     HOUR,
     Reading,
@@ -138,6 +140,22 @@ class HeadroomDesk:
     def stir(self) -> None:
         """Something has changed: look at everything soon."""
         self._rounds.want(SOON)
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set: what was heard and asked is as old as it was."""
+
+        def later_reading(one: Reading) -> Reading:
+            return replace(one, at=later(one.at, by))
+
+        def later_said(one: Said) -> Said:
+            return Said(later_reading(one.peak), later_reading(one.newest), later(one.since, by))
+
+        self._said = {host: {key: later_said(one) for key, one in said.items()} for host, said in self._said.items()}
+        self._asked = {account: later(at, by) for account, at in self._asked.items()}
+        self._shares = {key: (later(at, by), parts) for key, (at, parts) in self._shares.items()}
+        self._alarms = {about: alarm_moved(alarm, by) for about, alarm in self._alarms.items()}
+        self._api.alarms = {about: alarm_moved(alarm, by) for about, alarm in self._api.alarms.items()}
+        self.stir()
 
     async def _tell(self) -> float:
         """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""

@@ -98,7 +98,7 @@ class Resuming:
         began = max((purse.began for purse in bound), default=0)
         if began > tries.began or agent.ended - tries.at > WELL:
             tries.count, tries.began = 0, began
-        if tries.count and now - tries.at < min(LONGEST, SOON * 2 ** (tries.count - 1)):
+        if tries.count and 0 <= now - tries.at < min(LONGEST, SOON * 2 ** (tries.count - 1)):
             return False
         tries.at, tries.count = now, tries.count + 1
         return True

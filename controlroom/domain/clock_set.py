@@ -1,0 +1,62 @@
+"""What was noted by a clock that has been set since: every moment moves with it, so that ages stay what they were.
+
+What the calendar says, as the periods of budgets, and what others say by their own clocks, as when a plan's window
+begins anew, stays. Times are milliseconds.
+"""
+
+from dataclasses import replace
+
+from controlroom.domain.changes import Draft
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.model import Agent, Host
+from controlroom.domain.questions import Question
+
+
+def later(at: int, by: int) -> int:
+    """Move a moment; 0, which is none, stays 0."""
+    return max(1, at + by) if at else 0
+
+
+def moved(draft: Draft, by: int) -> None:
+    """Move all that was noted in a fleet."""
+    for name, host in [*draft.fleet.hosts.items()]:
+        draft.hosts.put(name, _host(host, by))
+    for key, agent in [*draft.fleet.agents.items()]:
+        draft.agents.put(key, _agent(agent, by))
+    for about, alarm in [*draft.fleet.alarms.items()]:
+        draft.alarms.put(about, alarm_moved(alarm, by))
+    for key, gauge in [*draft.fleet.headroom.items()]:
+        draft.headroom.put(key, replace(gauge, at=later(gauge.at, by)))
+
+
+def alarm_moved(alarm: Alarm, by: int) -> Alarm:
+    """Move since when something is to be told."""
+    return replace(alarm, since=later(alarm.since, by))
+
+
+def _host(host: Host, by: int) -> Host:
+    return replace(
+        host,
+        since=later(host.since, by),
+        seen=later(host.seen, by),
+        sample=host.sample and replace(host.sample, at=later(host.sample.at, by)),
+        question=_question(host.question, by),
+    )
+
+
+def _agent(agent: Agent, by: int) -> Agent:
+    return replace(
+        agent,
+        since=later(agent.since, by),
+        started=later(agent.started, by),
+        ended=later(agent.ended, by),
+        last_line_at=later(agent.last_line_at, by),
+        limited_until=agent.limited_until and later(agent.limited_until, by),
+        question=_question(agent.question, by),
+        evidence=tuple(replace(one, at=later(one.at, by)) for one in agent.evidence),
+        pending=agent.pending and replace(agent.pending, since=later(agent.pending.since, by)),
+    )
+
+
+def _question(question: Question | None, by: int) -> Question | None:
+    return None if question is None else replace(question, asked=later(question.asked, by))
