@@ -12,6 +12,7 @@ import sys
 import time
 
 from controlroom.meter.names import tmux_socket
+from controlroom.node import core_files
 from controlroom.node.folder import state_folder
 from controlroom.node.host import boot_id, find_tmux, welcome
 from controlroom.node.owner import Owner, Ownership
@@ -21,6 +22,7 @@ from controlroom.wire.messages import NODE_PATIENCE, Greet, Notice, pack, read_t
 
 def main() -> int:
     """Serve one channel. 0: it was closed; 1: home broke the protocol (what it did stands on stderr)."""
+    core_files.forbid()
     source, sink = _channel()
     os.umask(0o077)
     os.chdir("/")

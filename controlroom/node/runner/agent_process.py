@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from controlroom.node import core_files
 from controlroom.node.outcome import Unfit
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -140,6 +141,7 @@ def _become(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for target, end in enumerate(ends):
             os.dup2(end, target)
+        core_files.as_given()
         stage = b"enter"
         os.chdir(cwd)
         stage = b"run"

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from controlroom.meter.states import State
-from controlroom.node import folder, status_file
+from controlroom.node import core_files, folder, status_file
 from controlroom.node.files import open_regular, read_regular
 from controlroom.node.logs.run_log import RunLog
 from controlroom.node.outcome import Unfit, Unpaid
@@ -28,6 +28,7 @@ _TASK_MOST = 4 * 1024 * 1024
 
 def main(place: str) -> int:
     """Run the agent whose folder this is. 0: its end is in status.json; 2: it cannot be run; 3: it runs already."""
+    core_files.forbid()
     os.umask(0o077)
     try:
         os.chdir(place)

@@ -8,9 +8,11 @@ server is started first, with an empty environment and nothing on its command li
 import asyncio
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from controlroom.node import core_files
 from controlroom.node.host import NO_TMUX
 from controlroom.node.tmux.setup import HEIGHT, KEEP_SERVER, OPTIONS, WIDTH, words
 
@@ -28,6 +30,7 @@ _FORMAT = (
 
 _SIZE = ("-x", str(WIDTH), "-y", str(HEIGHT))
 _STARTS = 3
+_STARTING = threading.Lock()
 _NO_SERVER = ("no server running", "No such file", "Connection refused", "server exited")
 
 
@@ -201,10 +204,16 @@ def _abandon(call: "tmux_cmd", thread: "asyncio.Future[None]") -> None:
 
 
 def _started(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
     try:
-        done = subprocess.run(
-            argv, env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        with _STARTING, core_files.lifted():  # agents have their limits from the server
+            client = subprocess.Popen(argv, env=environ, cwd="/", stdin=nothing, stdout=pipe, stderr=pipe)
+    except OSError as error:
         return str(error)
-    return os.fsdecode(done.stderr).strip() if done.returncode else ""
+    with client:
+        try:
+            _, errors = client.communicate(timeout=DEADLINE)
+        except subprocess.TimeoutExpired as error:
+            client.kill()
+            return str(error)
+    return os.fsdecode(errors).strip() if client.returncode else ""
