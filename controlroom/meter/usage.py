@@ -12,6 +12,7 @@ itself adds to its total for it.
 """
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -164,12 +165,17 @@ def _request(entry: dict[str, Any], message: dict[str, Any]) -> str:
     raise Damaged("it names neither a message nor a request")
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, which JSON can hold and no file or ledger can."""
+
+
 def name_in(table: dict[str, Any], field: str) -> str:
     """Give a name out of JSON, "" where there is none. Raises `Damaged`."""
     value = table.get(field)
     if value is None and field not in _NEEDED:
         return ""
-    if isinstance(value, str) and len(value) <= _ID_LIMIT and (value or field not in _NEEDED):
+    fits = isinstance(value, str) and len(value) <= _ID_LIMIT and (value or field not in _NEEDED)
+    if isinstance(value, str) and fits and (value.isascii() or not _HALF.search(value)):
         return value
     raise Damaged(f"{field} is {ascii(value)[:60]}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -89,6 +90,18 @@ async def test_what_an_agent_has_cost_is_shown(here: Room, host: Spender) -> Non
     assert host.booked[-1] == UsagePlace("a1", 1, len(host.file), "a1b2")
     rows = here.ledger.read("select host, agent, profile, folder, billing from sources")
     assert rows == [("vm1", "a1", "docs", "/project", "api")]
+
+
+@pytest.mark.parametrize("field", ["id", "request", "model"])
+async def test_a_name_that_no_ledger_can_hold_takes_nothing_else_along(here: Room, host: Spender, field: str) -> None:
+    await here.until(lambda: here.agent("vm1/a1").spent == 40_000_000)
+    start = len(host.file)
+    host.file += json.dumps({**json.loads(lines(message(3))), field: "\ud800"}) + "\n" + lines(message(4))
+    for channel in tuple(host.channels):
+        host.send_from(channel, start)
+    await here.until(lambda: here.agent("vm1/a1").spent == 60_000_000)
+    assert "usage vm1/a1" in here.engine.fleet.alarms
+    assert host.booked[-1].offset == len(host.file)
 
 
 async def test_a_link_that_comes_back_is_asked_only_for_what_is_missing(here: Room, host: Spender) -> None:
