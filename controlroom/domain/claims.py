@@ -22,6 +22,9 @@ from controlroom.meter.redact import redact
 TASK = 200
 """Characters of a task that are shown."""
 
+PATH = 400
+"""Characters that are shown of a folder's path."""
+
 UNKNOWN_KIND = "unknown"
 """What is shown where a host claims a kind that nobody can order."""
 
@@ -122,18 +125,23 @@ def shown(task: str) -> str:
     return redact(inert(task[:TASK], TASK))
 
 
+def shown_value(text: str) -> str:
+    """Give what is shown of a model or a folder that was ordered: a name in it may hold whatever a terminal obeys."""
+    return redact(inert(text, PATH))
+
+
 def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> Agent:
     """Give an agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
     if run is None:
         kind = seen.kind if seen.kind in _KINDS else UNKNOWN_KIND
         return moved(seen, kind=kind, billing="", ordered=None, claims=())
     billing, payer = _payer(run, seen, known if known is not None and known.epoch == seen.epoch else None)
-    task = run.task or seen.task
+    task, model, cwd = run.task or seen.task, shown_value(run.model), shown_value(run.cwd)
     claims = (
         *_differs("kind", run.kind, seen.kind, same=seen.kind in ("", run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
-        *_differs("model", run.model, seen.model, same=_is_model(run.model, seen.model)),
-        *_differs("cwd", run.cwd, seen.cwd, same=_is_folder(run.cwd, seen.cwd)),
+        *_differs("model", model, seen.model, same=_is_model(model, seen.model)),
+        *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd)),
         *_differs("task", "", "", same=not seen.task or _is_shown(task, seen.task)),
         *payer,
     )
@@ -142,8 +150,8 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
         _ended(seen) if run.ended and seen.state is State.PAUSED else seen,
         kind=run.kind,
         profile=run.profile,
-        model=run.model if "model" in differ or not seen.model else seen.model,
-        cwd=run.cwd if "cwd" in differ or not seen.cwd else seen.cwd,
+        model=model if "model" in differ or not seen.model else seen.model,
+        cwd=cwd if "cwd" in differ or not seen.cwd else seen.cwd,
         task=task,
         billing=billing,
         ordered=run.work,

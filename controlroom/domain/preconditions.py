@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from controlroom.domain.claims import claimed_words, claimed_work
+from controlroom.domain.claims import claimed_words, claimed_work, shown_value
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
 from controlroom.domain.ordered import Work
 from controlroom.domain.words import ago, nearest, since
+from controlroom.meter.inert import inert
 
 KINDS = ("headless", "interactive", "command")
 """Kinds of agents that can be spawned."""
@@ -169,16 +170,16 @@ def starting(effect: SpawnOn, now: int) -> Agent:
         State.STARTING,
         now,
         profile=effect.profile,
-        model=effect.model,
-        cwd=effect.cwd,
+        model=shown_value(effect.model),
+        cwd=shown_value(effect.cwd),
         task=shown_task(effect.task),
         ordered=Work(effect.kind, effect.profile, effect.model, effect.cwd),
     )
 
 
 def shown_task(task: str) -> str:
-    """Give what a row shows of a task."""
-    return " ".join(task.split())[:200]
+    """Give what a row shows of a task: somebody else may have written it, and a row reaches terminals."""
+    return inert(" ".join(task.split()), 200)
 
 
 def state_words(fleet: Fleet, agent: Agent, now: int) -> str:

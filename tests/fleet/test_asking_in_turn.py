@@ -134,7 +134,7 @@ class Breaks(ScriptedHost):
 @pytest.mark.parametrize(
     ("host", "code", "said"),
     [
-        (Breaks(), Exit.REFUSED, "the link to vm1 was lost"),
+        (Breaks(), Exit.UNKNOWN, "the link to vm1 was lost"),
         (Busy(), Exit.REFUSED, "64 requests for logs wait already"),
         (ScriptedHost(), Exit.DONE, "vm1/a1 has written nothing yet"),
     ],

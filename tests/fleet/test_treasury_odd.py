@@ -65,9 +65,9 @@ async def test_who_is_known_to_use_a_plan_is_not_held_by_what_keys_pay(home: Wor
         host.work("a1", 90 * CENT)
         await here.until(lambda: budget(here).reached == 1)
         assert (await spawn(here, "a2")).outcome == "refused"
-        host.agents["a1"] = replace(host.agents["a1"], billing="plan")
-        host.show()
-        await here.until(lambda: here.agent("vm1/a1").billing == "plan")
+    host.agents["a1"] = replace(host.agents["a1"], billing="plan")
+    async with budgeted(host, "") as here:
+        await here.until(lambda: here.agent("vm1/a1").billing == "plan" and budget(here).reached == 1)
         assert await spawn(here, "a2") == Conclusion("done")
 
 

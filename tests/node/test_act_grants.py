@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import socket
 import threading
 from dataclasses import replace
@@ -149,10 +149,9 @@ def sheets(home: World) -> list[Path]:
 
 def test_a_full_disk_is_said_and_the_old_grant_stands(node: NodeClient, home: World) -> None:
     node.ask(lambda ask: Spawn(ask, "a", 1, SLEEP, "", 0, grant(0, 1)))
-    folder = state_folder(home.home) / "agents/a.1"
-    (folder / f"{GRANT}.{node.process.pid}.new").mkdir()
+    before = resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     reply = node.ask(lambda ask: grant(ask, 2))
-    words = "grant.json of a cannot be written: Is a directory"
+    words = "grant.json of a cannot be written: File too large"
     assert (reply.outcome, reply.reason, given(home)) == ("refused", words, 1)
-    os.rmdir(folder / f"{GRANT}.{node.process.pid}.new")
+    resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, before)
     assert node.ask(lambda ask: grant(ask, 2)).outcome == "done"

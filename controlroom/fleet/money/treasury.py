@@ -304,6 +304,7 @@ class Treasury:
         """Do what budgets' ladders say by now."""
         now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
         shown = self.purses.shown(self._sums, runs, fleet, now)
+        self._room.happened(events.BudgetsSeen(shown))  # what is announced holds already: nothing begins in between
         self._ladder.climb(self.purses.rules, shown, self.purses.by_rule(runs))
         self._ladder.write_paused()
         self.purses.cut_down(shown, self._sums, [*runs, *self._paused()], fleet, now)
