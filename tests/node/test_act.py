@@ -190,7 +190,7 @@ def test_nothing_leaks_into_the_tmux_server(home: World, monkeypatch: pytest.Mon
         task, env = "planted in the task", {"KEY": "sk-ant-planted-in-profile"}
         assert node.spawn("one", 1, "sleep", "600", task=task, env=env).outcome == "done"
         listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
-        server = next(line for line in listed.splitlines() if " start-server " in line and "-L controlroom " in line)
+        server = next(line for line in listed.splitlines() if " start-server " in line and "-Lcontrolroom " in line)
         assert "planted" not in listed
         assert "one" not in server.split()
         shown = tmux("show-environment", "-g") + tmux("show-environment", "-t", "=one:")
