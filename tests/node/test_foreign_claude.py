@@ -46,7 +46,7 @@ def test_one_that_ends_at_its_limit_is_limited_and_ended(node: NodeClient, plan:
     assert (seen.state, seen.limited_until > seen.ended > 0, seen.exit_code) == ("limited", True, None)
 
 
-def test_one_whose_login_is_refused_is_told_as_failed(node: NodeClient, project: Path, api: Api) -> None:
+def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeClient, api: Api) -> None:
     api.configure(mode=401)
     run(project, 'export ANTHROPIC_AUTH_TOKEN=wrong; sleep 2 | claude -p "hello"')
     node.greet()

@@ -67,7 +67,7 @@ def run(home: World, project: Path) -> Iterator[Callable[[str], subprocess.Popen
 
 
 def test_every_message_of_short_runs_is_known_and_who_paid(
-    home: World, node: NodeClient, run: Callable[[str], subprocess.Popen[bytes]], api: Api
+    home: World, run: Callable[[str], subprocess.Popen[bytes]], node: NodeClient, api: Api
 ) -> None:
     books = Home(node)
     run(f"for n in 1 2 3 4 5 6; do {RUN} hello > ~/bill$n.json; done").wait(120)
@@ -77,7 +77,7 @@ def test_every_message_of_short_runs_is_known_and_who_paid(
 
 
 def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
-    home: World, node: NodeClient, run: Callable[[str], subprocess.Popen[bytes]], api: Api
+    home: World, run: Callable[[str], subprocess.Popen[bytes]], node: NodeClient, api: Api
 ) -> None:
     books = Home(node)
     task = home.home / "task"
@@ -91,7 +91,7 @@ def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
 
 
 def test_one_in_somebodys_terminal_is_a_part_of_what_runs_there(
-    home: World, node: NodeClient, project: Path, api: Api
+    home: World, project: Path, node: NodeClient, api: Api
 ) -> None:
     books = Home(node)
     tmux("new-session", "-d", "-s", "work", "-c", str(project), "bash --norc")

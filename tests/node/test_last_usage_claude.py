@@ -38,9 +38,9 @@ def kill_runner_of(pid: int) -> None:
 )
 def test_what_was_under_way_when_its_runner_was_killed_is_an_estimate(
     home: World,
-    node: NodeClient,
     project: Path,
     login_shell: None,
+    node: NodeClient,
     api: Api,
     kind: str,
     task: str,

@@ -33,7 +33,7 @@ def tell(node: NodeClient, seen: AgentSeen, what: str, text: str = "", verdict: 
     return node.ask(lambda number: Tell(number, seen.name, seen.epoch, what, text, question, verdict, digest))
 
 
-def test_it_asks_and_its_own_session_file_says_so_too(node: NodeClient, project: Path) -> None:
+def test_it_asks_and_its_own_session_file_says_so_too(project: Path, node: NodeClient) -> None:
     assert spawn(node, ASK + "[[text all done]]").outcome == "done"
     seen = node.wait_agent("claude", lambda seen: seen.question and len(seen.evidence) == 5, 30)
     seen = node.wait_agent("claude", lambda seen: evidence(seen)["session file"][0] == "waiting")
@@ -59,7 +59,7 @@ def test_it_is_reassigned_in_the_middle_of_its_work(node: NodeClient) -> None:
 
 
 def test_a_run_that_ended_at_its_limit_stays_limited_and_goes_on_in_its_session(
-    node: NodeClient, project: Path, home: World, api: Api
+    project: Path, node: NodeClient, home: World, api: Api
 ) -> None:
     log_in(home.home, "ann@example.org")
     api.configure(ratelimit="unified", mode=429)

@@ -168,7 +168,7 @@ def test_a_ceiling_that_the_agent_raises_is_refused_and_counted(tmp_path: Path) 
         run.close()
 
 
-def test_an_agent_cannot_keep_a_new_grant_from_its_folder_with_a_forged_one(node: NodeClient, project: Path) -> None:
+def test_an_agent_cannot_keep_a_new_grant_from_its_folder_with_a_forged_one(project: Path, node: NodeClient) -> None:
     room = signer()
     grant = Grant(0, "a", 1, 3, Allowance(tokens=100))
     spawn = Spawn(0, "a", 1, SLEEP, "", 0, grant)
