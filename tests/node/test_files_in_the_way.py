@@ -24,7 +24,7 @@ from tests.node.client import NodeClient, state_folder
 
 PLANTS = {
     "fifo": "mkfifo '{name}'",
-    "fifo that is read": "mkfifo '{name}'; cat '{name}' >/dev/null &",
+    "fifo that is read": "mkfifo '{name}'; timeout 20 cat '{name}' >/dev/null &",
     "link to a file": "ln -s '{other}' '{name}'",
     "link to nothing": "ln -s '{other}.not' '{name}'",
     "link to a terminal": "ln -s /dev/tty '{name}'",

@@ -118,7 +118,7 @@ def test_an_agent_gives_its_runner_no_orders_even_with_a_signature(tmp_path: Pat
     stolen = json.dumps(signed_request(signer(), "agent-1", 1, {"do": "interrupt"}))
     (tmp_path / "speak.py").write_text(SPEAK)
     (tmp_path / "stolen").write_text(stolen)
-    script = 'until [ -S "$2" ]; do sleep 0.05; done; ' + away + '"$0" "$1" "$2" "$(cat "$3")"; sleep 6000'
+    script = 'until [ -S "$2" ]; do sleep 0.05; done; ' + away + '"$0" "$1" "$2" "$(cat "$3")"; exec sleep 6000'
     place = tmp_path / "agents" / "a.1" / CONTROL
     run = agent("sh", "-c", script, sys.executable, str(tmp_path / "speak.py"), str(place), str(tmp_path / "stolen"))
     assert forged(run) == 1
