@@ -220,7 +220,7 @@ async def test_what_keys_use_is_held_against_the_tier(open_room: OpenRoom) -> No
     host = WithKey()
     async with open_room(host, TIER) as here:
         await here.until(lambda: used(here, "requests opus-5-5") == 0)
-        host.use(message(1, cache_read=10**6), message(1, cache_read=10**6))
+        host.use(message(1, cache_read=900_000), message(1, cache_read=900_000))
         await here.until(lambda: used(here, "requests opus-5-5") == 1)
         found = gauge(here, "input opus-5-5")
         assert found is not None

@@ -65,9 +65,10 @@ async def test_a_kill_on_a_full_disk_gets_into_the_audit_when_there_is_room(at_o
         await here.until(lambda: "audit" not in here.engine.fleet.alarms)
         await here.engine.wait_idle()
         assert verbs(here).count("kill") == MANY
-        (line,) = [line for line in here.ledger.audit(10_000) if line.verb == "catch up"]
-        assert (line.outcome, "that the disk did not take" in line.reason) == ("done", True)
-        assert here.ledger.read("select count(*) from orders where outcome is null") == [(0,)]
+        caught_up = [line for line in here.ledger.audit(10_000) if line.verb == "catch up"]
+        assert {(line.outcome, "that the disk did not take" in line.reason) for line in caught_up} == {("done", True)}
+        open_orders = "select count(*) from orders where outcome is null"
+        await here.until(lambda: here.ledger.read(open_orders) == [(0,)], "every order is concluded in the ledger")
         targets = [line.target for line in here.ledger.audit(10_000) if line.verb == "kill"]
         assert sorted(targets) == sorted(f"vm1/a{number}" for number in range(MANY))
 
