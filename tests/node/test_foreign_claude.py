@@ -31,7 +31,7 @@ def plan(home: World, project: Path, api: Api) -> Path:
     return project
 
 
-def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, plan: Path) -> None:
+def test_at_its_plans_limit_it_is_limited_until_then(plan: Path, node: NodeClient) -> None:
     run(plan, 'claude "hello"')
     node.greet()
     seen = wait_others(node, lambda seen: seen["~talk"].state == "limited", LATE)["~talk"]
@@ -39,7 +39,7 @@ def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, plan: Pat
     assert "limit" in seen.detail
 
 
-def test_one_that_ends_at_its_limit_is_limited_and_ended(node: NodeClient, plan: Path) -> None:
+def test_one_that_ends_at_its_limit_is_limited_and_ended(plan: Path, node: NodeClient) -> None:
     run(plan, 'sleep 2 | claude -p "hello" --input-format text')
     node.greet()
     seen = wait_ended(node, "~talk")
