@@ -81,15 +81,8 @@ async def test_what_is_found_is_inert_and_says_where_to_go_on(home: World) -> No
     async with room(host):
         client = await Client.connect(start=False)
         found = await client.search("vm1/a1", 2, "needle", before=LogPlace(2, 4, 10), lines=True)
-        assert host.heard[-1] == inquiries.Search(
-            host.heard[-1].id,  # type: ignore[union-attr]
-            "a1",
-            2,
-            "needle",
-            segment=4,
-            offset=10,
-            lines=True,
-        )
+        (search,) = [message for message in host.heard if isinstance(message, inquiries.Search)]
+        assert search == inquiries.Search(search.id, "a1", 2, "needle", segment=4, offset=10, lines=True)
         assert (found.place, found.done, found.searched) == (LogPlace(2, 3, 70), False, 0)
         (hit,) = found.hits
         assert (hit.place, hit.lines[0].kind) == (LogPlace(2, 3, 70), "out")
