@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import logging.handlers
 import os
 import random
 import secrets
@@ -29,6 +28,7 @@ from controlroom.fleet.configuration import config
 from controlroom.fleet.configuration.config import Config
 from controlroom.fleet.configuration.toml_file import ConfigProblem
 from controlroom.fleet.engine import Engine
+from controlroom.fleet.engine_log import log_to
 from controlroom.fleet.front_ends.server import Server
 from controlroom.fleet.home import Home, HomeProblem, find_home
 from controlroom.fleet.hosts.connecting import Ways
@@ -37,13 +37,9 @@ from controlroom.fleet.hosts.link import Link
 from controlroom.fleet.lock import Taken, hold, show_start
 from controlroom.fleet.notify import Notifier, minute_of_day
 from controlroom.fleet.sheets import price_sheet
-from controlroom.meter.redact import redact
 from controlroom.wire.messages import Greet
 
 log = logging.getLogger("controlroom.engine")
-
-LOG_BYTES = 1024 * 1024
-"""Bytes of the engine's log, and of the one before it."""
 
 
 class _Report:
@@ -122,7 +118,7 @@ def _run(home: Home, report: _Report) -> None:
             raise ConfigProblem(f"{home.config}: home: the engine of this room is on {settings.home}: none starts here")
         price_sheet.check(home)
         ledger = Ledger(home.ledger, secrets.token_hex(16))
-        _log_to(home.log)
+        log_to(home.log)
         asyncio.run(_serve(home, settings, ledger, report))
     finally:
         os.close(descriptor)
@@ -176,25 +172,3 @@ class _Opener:
 def now() -> int:
     """Give UTC milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-class _Redacted(logging.Formatter):
-    """Writes UTC times, and no keys."""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """Write when it was."""
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record, traceback included."""
-        return redact(super().format(record))
-
-
-def _log_to(path: Path) -> None:
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.raiseExceptions = False  # a full disk must not write to a terminal that is not there
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.WARNING)
-    logging.getLogger("controlroom").setLevel(logging.INFO)

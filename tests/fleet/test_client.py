@@ -244,9 +244,9 @@ async def test_an_engine_that_hangs_is_a_sentence(place: Home, monkeypatch: pyte
 
 def test_its_own_log_is_bounded(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import logging, pathlib, sys; from controlroom.fleet import engine_main as m; m.LOG_BYTES = 2000\n"
-        "m._log_to(pathlib.Path(sys.argv[1]))\n"
-        "for n in range(500): logging.getLogger('controlroom.x').info('line %d sk-ant-api03-verysecret', n)"
+        "import logging, pathlib, sys; from controlroom.fleet import engine_log as m; m.LOG_BYTES = 2000\n"
+        "m.log_to(pathlib.Path(sys.argv[1]))\n"
+        "for n in range(500): logging.getLogger(f'controlroom.{n % 10}').info('line %d sk-ant-api03-verysecret', n)"
     )
     place.prepare()
     subprocess.run([sys.executable, "-c", script, str(place.log)], cwd=ROOT, check=True, timeout=30)

@@ -33,6 +33,7 @@ from controlroom.fleet.conversation.protocol import (
 )
 from controlroom.fleet.front_ends.reader import Reader
 from controlroom.fleet.front_ends.rights import Operator
+from controlroom.fleet.front_ends.turns import Turns
 from controlroom.fleet.home import find_home
 from tests.domain.worlds import agent, happenings
 from tests.fleet import scripted
@@ -91,7 +92,7 @@ def serve(here: Room) -> tuple[RawReader, asyncio.Task[None]]:
 
     async def conversation() -> None:
         incoming, outgoing = await asyncio.open_connection(sock=theirs)
-        await Reader(here.engine, Operator(here.engine.submit, lambda: None), incoming, outgoing).serve()
+        await Reader(here.engine, Operator(here.engine.submit, lambda: None, Turns()), incoming, outgoing).serve()
         outgoing.close()
 
     return RawReader(ours), asyncio.create_task(conversation())

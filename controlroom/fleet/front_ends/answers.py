@@ -1,6 +1,5 @@
 """What front ends ask that changes nothing: each question is answered, with a reason when there is nothing to give."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -39,6 +38,7 @@ from controlroom.fleet.conversation.protocol import (
     SetAside,
     page_for,
 )
+from controlroom.fleet.front_ends.turns import Turns
 from controlroom.fleet.home import Home
 from controlroom.fleet.hosts.checkup import check_up
 from controlroom.fleet.hosts.inquiries import Inquiries, Rank, Unanswered
@@ -74,8 +74,8 @@ class Engine(Protocol):
         """Give a number for a request."""
 
 
-async def answer(engine: Engine, asked: Question, asks: object, rank: Rank) -> Answer:
-    """Answer a question of the conversation `asks`; `rank`: whose it is."""
+async def answer(engine: Engine, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
+    """Answer a question of the conversation `asks`; `rank`: whose it is; `turns`: what blocks is done in those."""
     match asked:
         case FetchLog():
             page = await engine.logs.page(asked.agent, asked.epoch, asked.count, asked.before, asked.after, rank)
@@ -87,15 +87,15 @@ async def answer(engine: Engine, asked: Question, asks: object, rank: Rank) -> A
         case CheckHost():
             return HostChecked(asked.id, *await check_up(engine, asked.host))
         case AskCosts():
-            return await _costs(engine, asked)
+            return await _costs(engine, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
-            return await _people(engine, asked, asks)
+            return await _people(engine, asked, asks, turns)
         case AskComparison():
-            return await asyncio.to_thread(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+            return await turns.apart(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case AskEstimate():
-            return await asyncio.to_thread(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+            return await turns.apart(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case CheckLedger() | BackUpLedger():
-            return await _tend(engine.ledger, asked)
+            return await _tend(engine.ledger, asked, turns)
 
 
 async def _look_at_screen(engine: Engine, asked: LookAtScreen, rank: Rank) -> Screen:
@@ -122,19 +122,19 @@ async def _search(engine: Engine, asked: SearchLog, rank: Rank) -> Hits:
     return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
 
 
-async def _costs(engine: Engine, asked: AskCosts) -> Costs:
+async def _costs(engine: Engine, asked: AskCosts, turns: Turns) -> Costs:
     span = asked.since, min(asked.until, engine.clock())
     alive = known_alive(engine.fleet, engine.clock())
     try:
-        rows = await asyncio.to_thread(costs, engine.ledger, asked.by, asked.since, asked.until)
-        ran = await asyncio.to_thread(hours, engine.ledger, asked.by, *span, alive)
+        rows = await turns.apart(costs, engine.ledger, asked.by, asked.since, asked.until)
+        ran = await turns.apart(hours, engine.ledger, asked.by, *span, alive)
     except (LedgerProblem, ValueError) as problem:
         return Costs(asked.id, reason=str(problem))
     return Costs(asked.id, rows, ran=ran)
 
 
 async def _people(
-    engine: Engine, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object
+    engine: Engine, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object, turns: Turns
 ) -> Audit | Attached | Runways | SetAside:
     """Say who did what, who is there, how far agents can go alone, or what cannot be true."""
     if isinstance(asked, AskDoubted):
@@ -143,7 +143,7 @@ async def _people(
         return Runways(asked.id, tuple(engine.treasury.runways()))
     if isinstance(asked, AskAttached):
         return Attached(asked.id, engine.attendance.seen_by(asks))
-    return await _audit(engine.ledger, asked)
+    return await _audit(engine.ledger, asked, turns)
 
 
 def _doubted(one: Doubted) -> DoubtedUse:
@@ -151,18 +151,18 @@ def _doubted(one: Doubted) -> DoubtedUse:
     return DoubtedUse(one.id, one.at, f"{one.host}/{one.agent}", one.message, one.tokens, *money, one.settled)
 
 
-async def _audit(ledger: Ledger, asked: AskAudit) -> Audit:
+async def _audit(ledger: Ledger, asked: AskAudit, turns: Turns) -> Audit:
     try:
-        lines = await asyncio.to_thread(ledger.audit, max(1, min(asked.count, MOST_LINES)), asked.text)
+        lines = await turns.apart(ledger.audit, max(1, min(asked.count, MOST_LINES)), asked.text)
     except LedgerProblem as problem:
         return Audit(asked.id, reason=str(problem))
     return Audit(asked.id, tuple(lines))
 
 
-async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger) -> LedgerTended:
+async def _tend(ledger: Ledger, asked: CheckLedger | BackUpLedger, turns: Turns) -> LedgerTended:
     try:
         if isinstance(asked, CheckLedger):
-            return LedgerTended(asked.id, tuple(await asyncio.to_thread(check, ledger)))
-        return LedgerTended(asked.id, (await asyncio.to_thread(back_up, ledger, asked.path),))
+            return LedgerTended(asked.id, tuple(await turns.apart(check, ledger)))
+        return LedgerTended(asked.id, (await turns.apart(back_up, ledger, asked.path),))
     except LedgerProblem as problem:
         return LedgerTended(asked.id, reason=str(problem))

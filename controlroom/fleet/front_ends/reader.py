@@ -34,6 +34,7 @@ from controlroom.fleet.conversation.protocol import (
     Submit,
     Told,
     Unwelcome,
+    Wanted,
     Watch,
     Welcome,
     pack,
@@ -43,6 +44,7 @@ from controlroom.fleet.conversation.protocol import (
 from controlroom.fleet.front_ends.answers import Engine, answer
 from controlroom.fleet.front_ends.pages import LIMIT, PageQueue
 from controlroom.fleet.front_ends.rights import LOOK_ONLY, Operator, Rights
+from controlroom.fleet.hosts.inquiries import Rank
 from controlroom.fleet.hosts.orders import Conclusion
 from controlroom.fleet.store import FleetStore
 from controlroom.wire.lines import PeerError
@@ -126,6 +128,7 @@ class Reader:
             if await self._greet():
                 self._keep(self._write())
                 while (line := await self._lines.next()) is not None:
+                    await self._rights.turns.turn()
                     await self._take(read_request(line))
         except PeerError as problem:
             log.warning("a front end was sent away: %s", problem)
@@ -219,7 +222,9 @@ class Reader:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        told = self._rights.instead(asked) or await answer(self._engine, self._rights.asked(asked), self, self.rank)
+        told = self._rights.instead(asked) or await answer(
+            self._engine, self._rights.asked(asked), self, self.rank, self._rights.turns
+        )
         self._tell(self._rights.told(told, asked))
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
@@ -245,11 +250,17 @@ class Reader:
         self._tell(Answered(number, "refused", reason))
 
     def _follow(self, request: FollowLogs) -> None:
-        wanted = {log.agent: log.place for log in self._rights.followed(request.logs[:MAX_FOLLOWED])}
+        wanted = {
+            log.agent: log.place for log in self._rights.followed(request.logs[:MAX_FOLLOWED]) if self._may_follow(log)
+        }
         for agent in self._pages.agents() - set(wanted):
             self._pages.drop(agent)
         self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
         self._engine.logs.follow(self, wanted)
+
+    def _may_follow(self, log: Wanted) -> bool:
+        """Say whether a log may be followed: a watcher may make up no names that are then looked for."""
+        return self.rank is Rank.OPERATOR or log.agent in self._engine.fleet.agents
 
     # ----------------------------------------------------------------------- what it is told
 
@@ -286,6 +297,7 @@ class Reader:
             self._timer = self._timer or loop.call_later(early, self._due)
             return
         self._ripe = False
+        await self._rights.turns.turn()
         await self._send_news()
         while self._pages and not self._answers:
             page = self._pages.pop()
@@ -314,13 +326,13 @@ class Reader:
 
     async def _send(self, told: Told) -> None:
         long = isinstance(told, FleetNews) and len(told.patch.agents) > MANY
-        self._outgoing.write(await asyncio.to_thread(pack, told) if long else pack(told))
+        self._outgoing.write(await self._rights.turns.apart(pack, told) if long else pack(told))
         await self._outgoing.drain()
 
     # ----------------------------------------------------------------------- ends
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._rights.turns.counted(work))
         self._work.add(task)
         task.add_done_callback(self._ended)
 

@@ -28,6 +28,7 @@ from controlroom.fleet.conversation.protocol import (
     SearchLog,
     Wanted,
 )
+from controlroom.fleet.front_ends.turns import Turns
 from controlroom.fleet.front_ends.veil import Veil
 from controlroom.fleet.hosts.inquiries import Rank
 from controlroom.fleet.hosts.orders import Asked
@@ -49,6 +50,7 @@ class Operator:
     """Decides an intent; the text says who wants it."""
     stop: Callable[[], None]
     """Ends the engine."""
+    turns: Turns
     name = ALL
     rank = Rank.OPERATOR
     roles = ("tui", "cli", "stop")
@@ -91,6 +93,8 @@ class Watcher:
     """May look, at what the veil leaves."""
 
     veil: Veil
+    turns: Turns
+    """Those of all watchers."""
     name = LOOK
     rank = Rank.WATCHER
     roles = ("tui", "cli", "watch")

@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from controlroom.fleet.conversation.protocol import Unwelcome, pack
 from controlroom.fleet.engine import Engine
 from controlroom.fleet.front_ends.reader import Reader
 from controlroom.fleet.front_ends.rights import Operator, Rights, Watcher
+from controlroom.fleet.front_ends.turns import SharedTurns, Turns
 from controlroom.fleet.front_ends.veil import Veil
 
 MAX_READERS = 200
@@ -31,7 +32,10 @@ class Server:
 
     def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
         self._engine = engine
-        self._doors: tuple[Rights, Rights] = (Operator(engine.submit, stop), Watcher(Veil(withheld)))
+        self._doors: tuple[Rights, Rights] = (
+            Operator(engine.submit, stop, Turns()),
+            Watcher(Veil(withheld), SharedTurns()),
+        )
         self._readers: dict[Reader, Rights] = {}
         self._servers: list[asyncio.Server] = []
 
@@ -41,7 +45,7 @@ class Server:
         Other users may open neither. The caller holds the engine's lock: a socket that is there is dead.
         """
         for place, rights in zip((path, watchers), self._doors, strict=True):
-            serve = partial(self._serve, rights)
+            serve = partial(self._begin, rights)
             self._servers.append(await asyncio.start_unix_server(serve, sock=_bound(place), backlog=MAX_READERS))
 
     async def close(self) -> None:
@@ -52,6 +56,13 @@ class Server:
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*(reader.gone() for reader in readers))
+        for rights in self._doors:
+            rights.turns.close()
+
+    def _begin(
+        self, rights: Rights, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter
+    ) -> Coroutine[None, None, None]:
+        return rights.turns.counted(self._serve(rights, incoming, outgoing))
 
     async def _serve(self, rights: Rights, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
         if not is_ours(outgoing.get_extra_info("socket")):
@@ -63,6 +74,7 @@ class Server:
             if list(self._readers.values()).count(rights) > MAX_READERS:
                 outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
             else:
+                await rights.turns.turn()
                 await reader.serve()
         except asyncio.CancelledError:
             pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves

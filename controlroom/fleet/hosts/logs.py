@@ -248,8 +248,12 @@ class LogDesk:
             self._locate(source, epoch)
 
     def _locate(self, source: _Source, epoch: int) -> None:
-        """Find out from where the host should send: the first reader's place, else the end as it is now."""
-        given = [tail.place for tail in source.tails if tail.place is not None and tail.place.epoch == epoch]
+        """Find out from where the host should send: the first operator's place, else the end as it is now.
+
+        A place that no log has would keep everybody from what comes: a watcher's is no place to begin at.
+        """
+        trusted = (tail.place for tail in source.tails if tail.reader.rank is Rank.OPERATOR)
+        given = [place for place in trusted if place is not None and place.epoch == epoch]
         if given:
             source.place = min(given, key=_order)
             self._settle(source)
