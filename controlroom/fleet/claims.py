@@ -59,7 +59,7 @@ class ClaimDesk:
 
     def start(self) -> None:
         """Forget what is long over."""
-        self._books.booked([pruned()])
+        self._books.keep([pruned()])
 
     # ----------------------------------------------------------------------- what is ordered
 
@@ -108,7 +108,7 @@ class ClaimDesk:
         if not runs:
             self._runs.pop((host, name), None)
             self._audited.pop((host, name), None)
-        self._books.booked([dropped(host, name, epoch)])
+        self._books.keep([dropped(host, name, epoch)])
 
     def of(self, host: str, name: str, epoch: int) -> OrderedRun | None:
         """Give what was ordered of a run; None: this room did not order it."""

@@ -16,8 +16,9 @@ from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending
-from controlroom.fleet.bookkeeper import Bookkeeper, Written
+from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.ledger import Ledger
+from controlroom.fleet.books.outbox import Written
 from controlroom.fleet.claims import ClaimDesk
 from controlroom.fleet.clock import ClockWatch
 from controlroom.fleet.configuration.config import Config

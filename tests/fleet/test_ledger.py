@@ -15,7 +15,19 @@ import pytest
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.use import DAY, MINUTE
 from controlroom.fleet.books import ledger as module
-from controlroom.fleet.books.ledger import FORMAT, KnownAgent, Ledger, LedgerProblem, Order, connect
+from controlroom.fleet.books.ledger import (
+    FORMAT,
+    KnownAgent,
+    Ledger,
+    LedgerProblem,
+    Order,
+    agents_statements,
+    audit_statement,
+    conclusion_statement,
+    connect,
+    order_statement,
+    ordered_statements,
+)
 from controlroom.fleet.books.ledger_care import check
 from controlroom.fleet.books.usage_tables import Booking, Source, book, priced_beyond
 from controlroom.meter.prices import Cost
@@ -47,10 +59,10 @@ def test_a_new_ledger_has_the_room_id_it_was_given_and_keeps_it(path: Path) -> N
 def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     ledger = Ledger(path, "room")
     done(
-        ledger.ordered(ORDER, AGENT),
-        ledger.ordered(replace(ORDER, op=2, verb="kill")),
-        ledger.concluded(1, "done", "", 2000),
-        ledger.audited(LINE),
+        ledger.booked(ordered_statements(ORDER, AGENT)),
+        ledger.booked([order_statement(replace(ORDER, op=2, verb="kill"))]),
+        ledger.booked([conclusion_statement(1, "done", "", 2000)]),
+        ledger.booked([audit_statement(LINE)]),
     )
     ledger.close()
     again = Ledger(path, "room")
@@ -58,7 +70,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
     assert again.agents == [AGENT]
     assert again.last_op == 2
     assert again.audit() == [LINE]
-    done(again.seen([replace(AGENT, name="a2")], gone=[("vm1", "a1")]))
+    done(again.booked(agents_statements([replace(AGENT, name="a2")], gone=[("vm1", "a1")])))
     again.close()
     last = Ledger(path, "room")
     assert [agent.name for agent in last.agents] == ["a2"]
@@ -68,7 +80,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(path: Path) -> None:
 def test_close_writes_what_is_queued(path: Path) -> None:
     ledger = Ledger(path, "room")
     for number in range(200):
-        ledger.audited(replace(LINE, epoch=number))
+        ledger.booked([audit_statement(replace(LINE, epoch=number))])
     ledger.close()
     again = Ledger(path, "room")
     assert [line.epoch for line in again.audit(300)] == list(range(200))
@@ -85,7 +97,7 @@ def test_writes_that_queue_up_share_a_commit(path: Path) -> None:
 
     ledger = Ledger(path, "room", lambda path: opened(path, Counting))
     commits.clear()
-    done(*[ledger.audited(LINE) for _ in range(500)])
+    done(*[ledger.booked([audit_statement(LINE)]) for _ in range(500)])
     assert len(commits) < 250
     ledger.close()
 
@@ -97,9 +109,13 @@ def opened(path: Path, kind: type[sqlite3.Connection]) -> sqlite3.Connection:
 def test_secrets_and_what_is_no_text_do_not_get_in(path: Path) -> None:
     ledger = Ledger(path, "room")
     done(
-        ledger.ordered(replace(ORDER, task="sk-ant-api03-verysecret \udcff"), replace(AGENT, task="sk-ant-verysecret")),
-        ledger.concluded(1, "refused", "sk-ant-api03-verysecret", 1),
-        ledger.audited(replace(LINE, reason="sk-ant-api03-verysecret", target="\ud800")),
+        ledger.booked(
+            ordered_statements(
+                replace(ORDER, task="sk-ant-api03-verysecret \udcff"), replace(AGENT, task="sk-ant-verysecret")
+            )
+        ),
+        ledger.booked([conclusion_statement(1, "refused", "sk-ant-api03-verysecret", 1)]),
+        ledger.booked([audit_statement(replace(LINE, reason="sk-ant-api03-verysecret", target="\ud800"))]),
     )
     ledger.close()
     assert b"verysecret" not in path.read_bytes()
@@ -134,7 +150,7 @@ def test_a_file_that_is_no_ledger_is_refused_with_what_to_do(path: Path, damage:
 
 def test_a_damaged_page_is_found_when_it_is_opened(path: Path) -> None:
     ledger = Ledger(path, "room")
-    done(*[ledger.audited(replace(LINE, reason="x" * 3000)) for _ in range(50)])
+    done(*[ledger.booked([audit_statement(replace(LINE, reason="x" * 3000))]) for _ in range(50)])
     ledger.close()
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4096] = b"\xa5" * 4096
@@ -164,10 +180,10 @@ def test_a_ledger_held_by_another_process_is_a_sentence_and_then_well_again(path
     other = connect(path)
     other.execute("begin immediate")
     with pytest.raises(LedgerProblem, match="held by another process"):
-        done(ledger.audited(LINE))
+        done(ledger.booked([audit_statement(LINE)]))
     other.execute("rollback")
     other.close()
-    done(ledger.audited(LINE))
+    done(ledger.booked([audit_statement(LINE)]))
     ledger.close()
 
 
@@ -178,7 +194,7 @@ def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
         try:
             ledger = Ledger(path, "room")
             for number in range(1, 10_000):
-                ledger.ordered(replace(ORDER, op=number)).result()
+                ledger.booked([order_statement(replace(ORDER, op=number))]).result()
                 os.write(writing, b".")
         finally:
             os._exit(1)
@@ -201,9 +217,9 @@ def test_old_concluded_orders_are_dropped_and_open_ones_never(path: Path, monkey
     monkeypatch.setattr(module, "KEPT_ORDERS", 10)
     ledger = Ledger(path, "room")
     for number in range(1, 31):
-        ledger.ordered(replace(ORDER, op=number))
+        ledger.booked([order_statement(replace(ORDER, op=number))])
         if number > 1:
-            ledger.concluded(number, "done", "", 1)
+            ledger.booked([conclusion_statement(number, "done", "", 1)])
     ledger.close()
     Ledger(path, "room").close()
     database = connect(path)
@@ -214,7 +230,8 @@ def test_old_concluded_orders_are_dropped_and_open_ones_never(path: Path, monkey
 
 def test_the_audit_is_searched_as_people_write(path: Path) -> None:
     ledger = Ledger(path, "room")
-    done(ledger.audited(LINE), ledger.audited(replace(LINE, verb="kill", target="vm2/a2", reason="Refused: 100 %")))
+    other = replace(LINE, verb="kill", target="vm2/a2", reason="Refused: 100 %")
+    done(ledger.booked([audit_statement(LINE), audit_statement(other)]))
     assert [line.target for line in ledger.audit(10, "VM2/")] == ["vm2/a2"]
     assert [line.verb for line in ledger.audit(10, "100 %")] == ["kill"]
     assert len(ledger.audit(10)) == 2
@@ -337,6 +354,6 @@ def test_what_no_ledger_can_hold_is_refused_and_ends_nothing(path: Path) -> None
             ask()
     with pytest.raises(LedgerProblem, match="can stand in no ledger"):
         ledger.booked([("insert into meta values (?, ?)", ("x", 2**70))]).result(10)
-    done(ledger.audited(LINE))
+    done(ledger.booked([audit_statement(LINE)]))
     assert ledger.audit() == [LINE]
     ledger.close()

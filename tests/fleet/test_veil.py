@@ -20,6 +20,7 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, Evidence, Fleet, LogPlace, State
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.reduce import reduce
+from controlroom.fleet.books.ledger import audit_statement
 from controlroom.fleet.client import Client
 from controlroom.fleet.configuration.config import Withheld
 from controlroom.fleet.conversation.protocol import FleetNews, Page, pack
@@ -289,7 +290,7 @@ async def test_a_sentence_that_is_kept_holds_nothing_withheld(home: World) -> No
         await here.engine.wait_idle()
         kept = [line.reason for line in here.ledger.audit(1000)]
         assert not any(word in reason for reason in kept for word in (SAID, TASK))
-        here.ledger.audited(old).result(5)
+        here.ledger.booked([audit_statement(old)]).result(5)
         mine = await operator.audit(1000)
         assert mine.lines[-1] == old
         shown = await client.audit(1000)
@@ -305,7 +306,8 @@ async def test_a_sentence_that_is_kept_holds_nothing_withheld(home: World) -> No
 async def test_the_audit_numbers_logins_and_keeps_its_reasons(home: World) -> None:
     async with watched(home) as (here, _, client):
         for reason in ("the week of ann@example.org is used up", "ann@vm1 does not answer"):
-            here.ledger.audited(AuditLine(NOON, "bob", "pause", "account ann@example.org", 0, "done", reason)).result(5)
+            line = AuditLine(NOON, "bob", "pause", "account ann@example.org", 0, "done", reason)
+            here.ledger.booked([audit_statement(line)]).result(5)
         lines = (await client.audit(10)).lines
         assert [line.target for line in lines] == ["account a login"] * 2
         assert [line.reason for line in lines] == ["the week of a login is used up", "ann@vm1 does not answer"]

@@ -67,6 +67,10 @@ class LedgerProblem(Exception):
     """The ledger cannot be opened or written; the text says why and what to do."""
 
 
+class Unwritable(LedgerProblem):
+    """Something can stand in no ledger: it is not the disk, and to try it again is of no use."""
+
+
 @dataclass(frozen=True)
 class Order:
     """Something that was asked of a host. `op` names it for ever; `at` is UTC milliseconds."""
@@ -104,6 +108,9 @@ _BROKEN = (sqlite3.Error, UnicodeDecodeError)
 _UNASKABLE = (UnicodeEncodeError, OverflowError)
 """What it raises for texts and numbers that no ledger can hold."""
 
+_UNWRITABLE = (*_UNASKABLE, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What it raises for a statement that fails on any disk."""
+
 Query = tuple[str, Sequence[int | str]]
 
 Connect = Callable[[Path], sqlite3.Connection]
@@ -123,7 +130,7 @@ class Ledger:
         """Open or make the ledger; `room` becomes the room id of a new one, and `seed` makes the secret of a room that
         has none yet. Raises `LedgerProblem`."""
         self.path = path
-        self._queue: queue.SimpleQueue[tuple[list[Statement], Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Sequence[Statement], Future[None]] | None] = queue.SimpleQueue()
         self._lock = _locked(path)
         try:
             self._database = opener(path)
@@ -151,34 +158,8 @@ class Ledger:
         if lock >= 0:
             os.close(lock)
 
-    def ordered(self, order: Order, agent: KnownAgent | None = None, more: Sequence[Statement] = ()) -> "Future[None]":
-        """Write an order, with the agent that should exist from now on and `more` that is to be true with it.
-
-        The future raises `LedgerProblem`.
-        """
-        statements = [*more, order_statement(order)]
-        if agent is not None:
-            statements.append(_insert("agents", _values(agent)))
-        return self._put(statements)
-
-    def concluded(self, op: int, outcome: str, reason: str, at: int) -> "Future[None]":
-        """Write what became of an order."""
-        return self._put([conclusion_statement(op, outcome, reason, at)])
-
-    def audited(self, line: AuditLine) -> "Future[None]":
-        """Add a line to the audit."""
-        return self._put([audit_statement(line)])
-
-    def seen(self, agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> "Future[None]":
-        """Write what hosts have: agents that are there, and (host, name) of those that are not."""
-        statements = [_insert("agents", _values(agent)) for agent in agents]
-        for pair in gone:
-            statements.append(("delete from agents where host = ? and name = ?", pair))
-            statements.append(("delete from usage_read where host = ? and agent = ?", pair))
-        return self._put(statements)
-
-    def booked(self, statements: list[Statement]) -> "Future[None]":
-        """Write what `usage_tables` made of messages."""
+    def booked(self, statements: Sequence[Statement]) -> "Future[None]":
+        """Write all of these, or none. The future raises `LedgerProblem`."""
         return self._put(statements)
 
     def read(self, query: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
@@ -256,9 +237,12 @@ class Ledger:
 
     # ----------------------------------------------------------------------- the writing thread
 
-    def _put(self, statements: list[Statement]) -> "Future[None]":
+    def _put(self, statements: Sequence[Statement]) -> "Future[None]":
         future: Future[None] = Future()
-        self._queue.put((statements, future))
+        if self._lock < 0:
+            future.set_exception(LedgerProblem(f"the ledger {self.path} is closed"))
+        else:
+            self._queue.put((statements, future))
         return future
 
     def _write_all(self) -> None:
@@ -272,11 +256,13 @@ class Ledger:
             self._write(writes)
         self._database.close()
 
-    def _write(self, writes: list[tuple[list[Statement], "Future[None]"]]) -> None:
+    def _write(self, writes: list[tuple[Sequence[Statement], "Future[None]"]]) -> None:
         problem: LedgerProblem | None = None
         try:
             self._transact([statement for statements, _ in writes for statement in statements])
-        except (*_BROKEN, *_UNASKABLE) as error:
+        except _UNWRITABLE as error:
+            problem = Unwritable(_sentence(self.path, error))
+        except _BROKEN as error:
             problem = LedgerProblem(_sentence(self.path, error))
         for _, future in writes:
             if problem is None:
@@ -321,6 +307,20 @@ def _locked(path: Path) -> int:
 def order_statement(order: Order) -> Statement:
     """Write an order."""
     return _insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))
+
+
+def ordered_statements(order: Order, agent: KnownAgent | None) -> list[Statement]:
+    """Write an order, and the agent that should exist from now on."""
+    return [order_statement(order), *agents_statements([agent] if agent else [])]
+
+
+def agents_statements(agents: Iterable[KnownAgent], gone: Iterable[tuple[str, str]] = ()) -> list[Statement]:
+    """Write agents that are there, and (host, name) of those that are not."""
+    statements = [_insert("agents", _values(agent)) for agent in agents]
+    for pair in gone:
+        statements.append(("delete from agents where host = ? and name = ?", pair))
+        statements.append(("delete from usage_read where host = ? and agent = ?", pair))
+    return statements
 
 
 def conclusion_statement(op: int, outcome: str, reason: str, at: int) -> Statement:
@@ -369,7 +369,7 @@ def _sentence(path: Path, error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"the ledger {path} cannot be opened: {error.strerror}"
-    if isinstance(error, _UNASKABLE):
+    if isinstance(error, _UNWRITABLE):
         return f"that can stand in no ledger: {error}"
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

@@ -75,7 +75,7 @@ class Ladder:
         names = set(budgets)
         self._done = {done for done in self._done if done[0] not in names}
         if names:
-            self._books.booked([unreached(name) for name in sorted(names)])
+            self._books.keep([unreached(name) for name in sorted(names)])
 
     def climb(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget], runs: Runs) -> None:
         """Do what has been reached and not been done yet, and say how all budgets stand."""
@@ -97,7 +97,7 @@ class Ladder:
         fresh = [paused(*key, one.detail, one.ended or now) for key, one in runs.items() if key not in self._paused]
         self._paused = set(runs)
         if fresh:
-            self._books.booked(fresh)
+            self._books.keep(fresh)
 
     def _alarm(self, about: str, budget: Budget) -> None:
         known = self._room.fleet.alarms.get(about)
@@ -110,7 +110,7 @@ class Ladder:
         """Do one rung."""
         period = budget.began or budget.ends
         text = told(budget, rung)
-        self._books.booked(reached(rule.name, period, rung.percent, rung.action, self._room.clock()))
+        self._books.keep(reached(rule.name, period, rung.percent, rung.action, self._room.clock()))
         self._books.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Conclusion("done", text))
         log.info("%s", text)
         if rule.command:

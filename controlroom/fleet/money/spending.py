@@ -158,7 +158,7 @@ class Spending:
             log.error("the sums are not made anew by the price sheet: %s", problem)
         else:
             if anew:
-                self._books.booked(anew)
+                self._books.keep(anew)
 
     # ----------------------------------------------------------------------- hosts
 
@@ -172,7 +172,7 @@ class Spending:
         here = {agent.name for agent in agents if not (agent.adopted and agent.has_ended)}
         lost = {name for name, *_ in rows if is_adopted_name(name) and name not in here}
         if lost:  # their transcripts are read anew if they are still there
-            self._books.booked([forgotten(host, name) for name in lost])
+            self._books.keep([forgotten(host, name) for name in lost])
         self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
         self._sum_up(host)
 

@@ -360,7 +360,7 @@ class Treasury:
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:
-            self._books.booked(statements)
+            self._books.keep(statements)
 
 
 class _Seen:
