@@ -17,8 +17,9 @@ from pathlib import Path
 
 from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
-from controlroom.domain.money.allotment import Given, Purse, Run, share_out
+from controlroom.domain.money.allotment import Given, Purse, Run
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.sharing import share_out
 from controlroom.fleet.client import Client
 from controlroom.fleet.home import find_home
 from controlroom.node.folder import state_folder

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung
-from controlroom.domain.money.allotment import FOREVER, MONEY, Given, Purse, Run, given_away, share_out
+from controlroom.domain.money.allotment import FOREVER, MONEY, Given, Purse, Run
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.sharing import share_out
+from tests.domain.from_scratch import given_away
 
 STOP_ALL = (Rung(100, "pause"),)
 DAY = 1000

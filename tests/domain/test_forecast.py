@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.money.allotment import Run
+from controlroom.domain.money.allotment import Purse, Run
+from controlroom.domain.money.balances import Balance
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.money.forecast import began, burn_moments, overshoot, runs_out
+from controlroom.domain.money.forecast import began, burn_moments, runs_out
 
 CALM = Run("vm1", "a1", 1, dearest=300_000, dearest_of_any=500_000, subagents=0)
 BUSY = Run("vm1", "a2", 1, dearest=200_000, dearest_of_any=500_000, subagents=2)
+
+
+def overshoot(runs: list[Run]) -> int | None:
+    balance = Balance(Purse(BudgetRule("day", 1), 0, 1, 0), 0, True)
+    for run in runs:
+        balance.put(run)
+    return balance.overshoot
 
 
 def test_it_is_a_message_for_each_agent_and_each_of_its_subagents() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timezone
 
 from controlroom.domain.model import Agent, Fleet, State
+from controlroom.domain.money.balances import Balances
 from controlroom.domain.money.budget import BudgetRule, Spend
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.fleet.books.spend_views import Sums
 from controlroom.fleet.money.purses import Purses
+from controlroom.fleet.money.spent import Spent
 
 MINUTE, HOUR = 60_000, 3_600_000
 NOW = 1_000 * HOUR + 4 * HOUR + 25 * MINUTE  # not the end of a day, and far into a quarter of an hour
@@ -22,9 +24,17 @@ def runs_out_in(*agents: Agent) -> float:
     midnight = NOW // (24 * HOUR) * 24 * HOUR
     sums = Sums(dict.fromkeys([midnight, *burn_moments(NOW)], spends))
     fleet = Fleet(agents={agent.id: agent for agent in agents})
-    moment = Purses({"day": RULE}, timezone.utc).shown(sums, [], fleet, NOW)["day"].runs_out
+    spent = Spent(lambda host, name: started(fleet.agents[f"{host}/{name}"]))
+    spent.take(sums)
+    purses = Purses({"day": RULE}, timezone.utc)
+    balances = Balances(purses.all(spent, fleet, NOW))
+    moment = purses.shown(balances, spent, fleet, [], NOW)["day"].runs_out
     assert moment is not None
     return (moment - NOW) / MINUTE
+
+
+def started(agent: Agent) -> int:
+    return agent.started if agent.epoch == 1 else 0
 
 
 def agent(name: str, minutes: int, epoch: int = 1) -> Agent:

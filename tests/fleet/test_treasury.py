@@ -13,6 +13,7 @@ import pytest
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import LADDER, BudgetRule
+from controlroom.domain.money.sharing import Sharing
 from controlroom.fleet.books.ledger import connect
 from controlroom.fleet.home import find_home
 from controlroom.fleet.hosts.orders import Conclusion
@@ -338,7 +339,7 @@ async def test_a_mistake_of_our_own_is_said_and_the_looking_goes_on(
     async with budgeted(host, DAY) as here:
         await here.engine.wait_idle()
         monkeypatch.setattr(treasury, "AGAIN", 0.01)
-        monkeypatch.setattr(treasury, "share_out", lambda *_: 1 // 0)
+        monkeypatch.setattr(Sharing, "shares", lambda *_: 1 // 0)
         here.engine.treasury.stir()
         await here.until(lambda: "ledger" in here.engine.fleet.alarms)
         assert "ZeroDivisionError" in here.engine.fleet.alarms["ledger"].text

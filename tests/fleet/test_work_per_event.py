@@ -12,8 +12,10 @@ from controlroom.domain import events
 from controlroom.domain.model import State
 from controlroom.domain.tables import HostedTable, Table
 from controlroom.fleet.client import Client
+from controlroom.fleet.money.run_table import RunTable
+from controlroom.wire import messages as wire
 from tests.fleet.rooms import room
-from tests.fleet.scripted import NOON, ScriptedHost, seen
+from tests.fleet.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World
 
 MANY = 2_500
@@ -24,6 +26,8 @@ class Walks:
     """How many records were looked through since somebody began to count."""
 
     records = 0
+    runs = 0
+    """How many runs that budgets bind were made anew."""
 
 
 @pytest.fixture
@@ -39,9 +43,23 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> Walks:
 
         return made
 
+    made_run = RunTable._made
+
+    def counting_runs(*values: Any) -> Any:
+        counted.runs += 1
+        return made_run(*values)
+
+    monkeypatch.setattr(RunTable, "_made", counting_runs)
     monkeypatch.setattr(Table, "_whole", counting(Table._whole, lambda table: bool(table._over)))
     monkeypatch.setattr(HostedTable, "_whole", counting(HostedTable._whole, lambda table: table._all is None))
     return counted
+
+
+class Quiet(ScriptedHost):
+    """It takes what it is told, and does not show all of its agents each time."""
+
+    def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
+        channel.say(wire.Reply(getattr(message, "id", 0), "done"))
 
 
 def happenings(turn: int, known: Any) -> list[events.Event]:
@@ -60,25 +78,41 @@ def happenings(turn: int, known: Any) -> list[events.Event]:
     ]
 
 
-async def test_one_agents_event_looks_through_no_fleet(home: World, walks: Walks) -> None:
-    host = ScriptedHost("vm1")
-    host.agents = {f"a{number}": seen(f"a{number}") for number in range(MANY)}
+BUDGETS = "".join(
+    f'[budgets.{name}]\nscope = "{scope}"\nperiod = "{period}"\nlimit = "90000"\n'
+    for name, scope, period in [
+        ("all", "fleet", "day"),
+        ("host", "host vm1", "week"),
+        ("mine", "agent vm1/a7", "month"),
+    ]
+)
+LIMITS = '[api]\ntier = "start"\n'
+
+
+@pytest.mark.parametrize("money", ["", BUDGETS + LIMITS], ids=["without budgets", "with budgets and limits"])
+async def test_one_agents_event_looks_through_no_fleet(home: World, walks: Walks, money: str) -> None:
+    host = Quiet("vm1")
+    host.agents = {f"a{number}": seen(f"a{number}", billing="api") for number in range(MANY)}
     home.room.joinpath("config.toml").write_text(
-        'local = false\n[watch]\ntasks = false\n[hosts.vm1]\naddress = "ann@vm1"\n'
+        f'local = false\n[watch]\ntasks = false\n[hosts.vm1]\naddress = "ann@vm1"\n{money}'
     )
     home.room.joinpath("config.toml").chmod(0o600)
     async with room(host) as here:
         clients = [await Client.connect(start=False, role=role) for role in ("cli", "watch")]
         await here.until(lambda: all(len(client.fleet.agents) == MANY for client in clients), "they see all of it")
+        await here.engine.wait_idle()
         told = 0
-        walks.records = 0
+        walks.records = walks.runs = 0
         for turn in range(EVENTS):
             for event in happenings(turn, here.engine.fleet.agents):
                 here.engine.happened(event)
                 told += 1
             if turn % 20 == 0:
                 await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
+        await here.engine.treasury.wait_idle()
         await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
+        assert walks.runs <= told, f"{walks.runs} runs were made anew after {told} events"
+        assert bool(walks.runs) == bool(money)
         per_event = walks.records / told
         assert per_event <= 8 * isqrt(MANY), f"{per_event:.0f} records of {MANY} were looked through for one event"
         for client in clients:

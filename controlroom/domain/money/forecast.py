@@ -40,15 +40,12 @@ def runs_out(rule: BudgetRule, gone: int, ends: int, lately: Iterable[tuple[int,
     return now + round(left / rate)
 
 
-def overshoot(runs: Iterable[Run]) -> int | None:
-    """Say what messages that are under way now may cost at the most: one of each run, and of each of its subagents.
+def dearest_under_way(run: Run) -> int | None:
+    """Say what messages of a run that are under way now may cost at the most: one of it, and of each of its subagents.
 
-    A run's is as dear as its model's dearest, a subagent's as that of any model. None: of one of them it is not known
-    what it costs, or of one run how many there are.
+    Its own is as dear as its model's dearest, a subagent's as that of any model. None: it is not known what one costs,
+    or how many there are.
     """
-    total = 0
-    for run in runs:
-        if run.dearest is None or run.dearest_of_any is None or run.subagents is None:
-            return None
-        total += run.dearest + run.subagents * run.dearest_of_any
-    return total
+    if run.dearest is None or run.dearest_of_any is None or run.subagents is None:
+        return None
+    return run.dearest + run.subagents * run.dearest_of_any

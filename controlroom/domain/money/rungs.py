@@ -51,9 +51,14 @@ def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
     return frozenset(run.id for run in theirs if rule.order == "all" or run.priority == lowest)
 
 
+def pauses(budget: Budget) -> bool:
+    """Say whether a budget has come to where it pauses agents."""
+    return not budget.dry_run and any(rung.action == "pause" for rung in budget.rungs[: budget.reached])
+
+
 def cut(budget: Budget, purse: Purse, runs: Iterable[Run]) -> frozenset[str]:
     """Give the agents that may spend no more of a budget, because a rung pauses them."""
-    if budget.dry_run or not any(rung.action == "pause" for rung in budget.rungs[: budget.reached]):
+    if not pauses(budget):
         return frozenset()
     return stopped_by(purse.rule, (run for run in runs if purse.holds(run)))
 

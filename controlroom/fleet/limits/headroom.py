@@ -28,6 +28,7 @@ from controlroom.domain.limits.headroom import (
 from controlroom.domain.limits.limit_alarms import alarms, billed
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.money.costs import COVERED
+from controlroom.domain.tables import HostedTable
 from controlroom.fleet.books.cost_views import plan_spend
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.configuration.limit_settings import ApiTable
@@ -85,7 +86,7 @@ class HeadroomDesk:
         self._api = ApiLimits(room, ledger, rules, api, self.stir)
         self._said: dict[str, Sayings] = {}
         """By host: what it says of the windows of logins."""
-        self._logins: dict[str, str] = {}
+        self._logins: HostedTable[str] = HostedTable()
         """Agent id -> account."""
         self._shares: dict[tuple[str, str], tuple[int, Mapping[str, int]]] = {}
         """By window: when it was read who used it, and who did."""
@@ -117,7 +118,8 @@ class HeadroomDesk:
 
     def heard(self, login: LoginSeen) -> None:
         """A host says how far the windows of an agent's login are used."""
-        self._logins[login.agent] = login.account
+        if self._logins.get(login.agent) != login.account:
+            self._logins = self._logins.updated({login.agent: login.account})
         host = login.agent.partition("/")[0]
         self._said[host] = heard(self._said.get(host, {}), login.readings)
         self.stir()
@@ -192,7 +194,7 @@ class HeadroomDesk:
             for reading in readings
         ]
         agents = self._room.fleet.agents
-        self._logins = {agent: account for agent, account in self._logins.items() if agent in agents}
+        self._logins = self._logins.updated({}, [agent for agent in self._logins if agent not in agents])
         at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.lives}
         used = {account for agent, account in self._logins.items() if agent in at_work}
         for account in used:

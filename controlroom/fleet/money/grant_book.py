@@ -6,8 +6,9 @@ from dataclasses import replace
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
 from controlroom.fleet.books.grant_tables import GrantRow, settled, superseded
-from controlroom.fleet.books.spend_views import RunKey, Sums
+from controlroom.fleet.books.spend_views import RunKey
 from controlroom.fleet.books.usage_tables import Statement
+from controlroom.fleet.money.spent import Spent
 from controlroom.meter.names import ADOPTED
 
 STARTING = ("spawn", "reassign", "resume")
@@ -30,12 +31,10 @@ class GrantBook:
         self._rows: dict[RunKey, list[GrantRow]] = {}
         self._known: dict[RunKey, int] = {}
         """The number that a run is known to go by."""
-        self._made: dict[RunKey, tuple[tuple[object, ...], Run]] = {}
-        """Runs as they were made last, with what each was made from."""
-        self._context: object = None
-        """What all of them were made from."""
         self._gone: dict[RunKey, int] = {}
         """Since when a run is known to be no more, though nobody has told what it spent."""
+        self.changed: set[RunKey] = set()
+        """Runs whose grants are others than when this was last looked at."""
         self.add(rows)
 
     @property
@@ -48,12 +47,14 @@ class GrantBook:
         for row in rows:
             self.number = max(self.number, row.number)
             self._rows.setdefault(row.run, []).append(row)
+            self.changed.add(row.run)
 
     def drop(self, rows: Iterable[GrantRow]) -> None:
         """Count grants no more: they could not be written, and were never sent."""
         for row in rows:
             left = [other for other in self._rows.get(row.run, ()) if other.number != row.number]
             self._rows[row.run] = left
+            self.changed.add(row.run)
             if not left:
                 self.settle(row.run)
 
@@ -63,6 +64,7 @@ class GrantBook:
         if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
             return []
         self._known[run] = number
+        self.changed.add(run)
         self._rows[run] = [row for row in rows if row.number >= number]
         return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
 
@@ -77,6 +79,7 @@ class GrantBook:
         if not left or len(left) == len(rows) or number <= self._known.get(run, 0):
             return []
         self._rows[run] = left
+        self.changed.add(run)
         return [("delete from grants where number = ?", (number,))]
 
     def waits(self, run: RunKey) -> bool:
@@ -88,72 +91,41 @@ class GrantBook:
         """Forget a run: nothing that it may spend is left."""
         self._known.pop(run, None)
         self._gone.pop(run, None)
+        self.changed.add(run)
         return [settled(run)] if self._rows.pop(run, None) is not None else []
 
-    def observe(self, fleet: Fleet, now: int) -> list[Statement]:
-        """Take what hosts say of their runs: which grant each goes by, and which runs are no more."""
-        statements: list[Statement] = []
-        seen = [agent.grant for agent in fleet.agents.values() if agent.grant <= self.number + AHEAD]
-        self.number = max([self.number, *seen])
-        for key in self.keys:
-            agent = fleet.agents.get(f"{key[0]}/{key[1]}")
-            if agent is not None and agent.epoch == key[2]:
-                self._gone.pop(key, None)
-                statements += self.goes_by(key, agent.grant) if agent.grant else []
-            elif _is_up(fleet, key[0]) and not (agent and agent.pending):
-                if now - self._gone.setdefault(key, now) >= LATE:
-                    statements += self.settle(key)
-            else:
-                self._gone.pop(key, None)
-        return statements
+    def observe(self, key: RunKey, fleet: Fleet, now: int) -> list[Statement]:
+        """Take what its host says of a run: which grant it goes by, and whether it is no more."""
+        agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+        if agent is not None and agent.grant <= self.number + AHEAD:
+            self.number = max(self.number, agent.grant)
+        if key not in self._rows:
+            return []
+        if agent is not None and agent.epoch == key[2]:
+            self._gone.pop(key, None)
+            return self.goes_by(key, agent.grant) if agent.grant else []
+        if _is_up(fleet, key[0]) and not (agent and agent.pending):
+            return self.settle(key) if now - self._gone.setdefault(key, now) >= LATE else []
+        self._gone.pop(key, None)
+        return []
 
-    def runs(self, fleet: Fleet, sums: Sums, logins: Mapping[str, str], now: int) -> list[Run]:
-        """Give every run that has been granted something, or can be."""
-        theirs = {(agent.host, agent.name, agent.epoch): agent for agent in fleet.agents.values()}
-        can = [key for key, agent in theirs.items() if agent.lives and _has_claude(agent)]
-        made, kept = [], {}
-        context = (sums.dearest, fleet.profiles)
-        if context != self._context:
-            self._context, self._made = context, {}
-        for key in dict.fromkeys([*self.keys, *can]):
-            basis = self._basis(key, theirs.get(key), fleet, sums, logins, now)
-            known = self._made.get(key)
-            if known is None or known[0] != basis:
-                run = self._run(key, theirs.get(key), fleet, sums, now)
-                account = logins.get(run.id)
-                known = basis, replace(run, accounts=frozenset({account})) if account else run
-            kept[key] = known
-            made.append(known[1])
-        self._made = kept
-        return made
+    def run(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
+        """Give a run that has been granted something, or can be; None: it has not, and cannot."""
+        agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+        agent = agent if agent is not None and agent.epoch == key[2] else None
+        if key not in self._rows and (agent is None or not agent.lives or not _has_claude(agent)):
+            return None
+        run = self._run(key, agent, fleet, spent, now)
+        account = logins.get(run.id)
+        return replace(run, accounts=frozenset({account})) if account else run
 
-    def _basis(
-        self,
-        key: RunKey,
-        agent: Agent | None,
-        fleet: Fleet,
-        sums: Sums,
-        logins: Mapping[str, str],
-        now: int,
-    ) -> tuple[object, ...]:
-        """Give all that a run is made from: while that is the same, so is the run. Cheap: it is asked for each look."""
-        rows, host = self._rows.get(key, ()), fleet.hosts.get(key[0])
-        ends = max((row.at + row.lasts if row.lasts else FOREVER for row in rows), default=FOREVER)
-        grants = (rows[0].number, rows[-1].number, len(rows), ends <= now) if rows else ()
-        where = host and (host.link, host.facts is None or host.facts.owned)
-        dearest = sums.dearest.get(agent.model) if agent else None
-        of = agent.profile if agent else rows[-1].profile if rows else ""
-        return (
-            agent,
-            grants,
-            where,
-            sums.runs.get(key),
-            dearest,
-            fleet.profiles.get(of),
-            logins.get(f"{key[0]}/{key[1]}"),
-        )
+    def changes_at(self, key: RunKey, now: int) -> list[int]:
+        """Say when a run will be another one because time passes."""
+        rows, gone = self._rows.get(key, ()), self._gone.get(key)
+        ends = max((row.at + row.lasts for row in rows), default=now) if all(row.lasts for row in rows) else now
+        return [at for at in (ends, now if gone is None else gone + LATE) if at > now]
 
-    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Sums, now: int) -> Run:
+    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Spent, now: int) -> Run:
         rows = self._rows.get(key, [])
         ends = [row.at + row.lasts if row.lasts else FOREVER for row in rows]
         until = max(ends) if ends and max(ends) <= now else FOREVER

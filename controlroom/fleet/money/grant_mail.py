@@ -54,6 +54,8 @@ class GrantMail:
         """When each run was sent something for the last time."""
         self._failed: dict[RunKey, tuple[int, int]] = {}
         """How often in a row a run did not take a grant, and when that was last."""
+        self.changed: set[RunKey] = set()
+        """Runs of which something else is under way, or was answered, than when this was last looked at."""
 
     @property
     def priced(self) -> bool:
@@ -89,6 +91,7 @@ class GrantMail:
         lasts = max(LEAST, row.at + row.lasts - now - MARGIN) if row.lasts else 0
         mark = self._prices.mark if self._prices else ""
         self._sent[row.run] = now
+        self.changed.add(row.run)
         return Grant(self._post.new_id(), row.agent, row.epoch, row.number, allowance, lasts, mark)
 
     def send(self, row: GrantRow, now: int) -> None:
@@ -105,6 +108,7 @@ class GrantMail:
         if found is None or found[0][0] != host:
             return None
         del self._open[reply.id]
+        self.changed.add(found[0])
         self._owed[found[0]] -= 1
         if reply.outcome == "done":
             self._failed.pop(found[0], None)
@@ -117,17 +121,27 @@ class GrantMail:
         """Expect no answer of a host any more; the next link begins with the prices."""
         self._told.pop(host, None)
         self._expect({number: found for number, found in self._open.items() if found[0][0] != host})
+        self.changed |= {run for run in self._sent if run[0] == host}
         self._sent = {run: at for run, at in self._sent.items() if run[0] != host}
 
     def doubted(self, run: Run, grants: GrantBook, now: int) -> Run:
         """Mark a run whose newest grant may have been lost, and whose host does not owe an answer."""
-        times, at = self._failed.get(run.key, (0, 0))
-        if times and now - at < min(SELDOM, RETRY * 2 ** min(times - 1, 10)):
+        if now < self._put_off(run.key):
             return replace(run, asked=False)
         waits = run.asked and grants.waits(run.key) and now - self._sent.get(run.key, 0) >= RETRY
         if not waits or self._owed[run.key] > 0:
             return run
         return replace(run, again=True)
+
+    def changes_at(self, key: RunKey, grants: GrantBook, now: int) -> list[int]:
+        """Say when `doubted` will say something else of a run because time passes."""
+        waits = self._sent.get(key, 0) + RETRY if grants.waits(key) else now
+        return [at for at in (waits, self._put_off(key)) if at > now]
+
+    def _put_off(self, key: RunKey) -> int:
+        """Say until when a run that did not take a grant is not given another."""
+        times, at = self._failed.get(key, (0, 0))
+        return at + min(SELDOM, RETRY * 2 ** min(times - 1, 10)) if times else 0
 
     def fails(self, run: Run) -> bool:
         """Say whether a run has not taken what it was granted, and that twice in a row."""
@@ -135,8 +149,11 @@ class GrantMail:
 
     def tidy(self, now: int) -> None:
         """Wait no longer for hosts that do not answer."""
-        self._expect({number: found for number, found in self._open.items() if now - found[2] < PATIENCE})
+        first = next(iter(self._open.values()), None)  # they stand in the order in which they were sent
+        if first is not None and not 0 <= now - first[2] < PATIENCE:
+            self._expect({number: found for number, found in self._open.items() if now - found[2] < PATIENCE})
 
     def _expect(self, answers: dict[int, tuple[RunKey, int, int]]) -> None:
         """Expect these answers and no others."""
+        self.changed |= {found[0] for found in self._open.values()}
         self._open, self._owed = answers, Counter(run for run, _, _ in answers.values())

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from controlroom.domain import events, intents
 from controlroom.domain.gauges import Budget, Rung
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.holding import is_paused
@@ -30,8 +30,8 @@ Done = tuple[str, int, int, str]
 """Budget, period, per cent and action of a rung that was done."""
 
 
-Runs = Mapping[str, Sequence[Run]]
-"""Runs that each budget is about."""
+Runs = Callable[[str], Iterable[Run]]
+"""Gives the runs that a budget is about."""
 
 
 class Room(Protocol):
@@ -57,8 +57,10 @@ class Ladder:
         """`done`: what was done before; `moment`: writes a time for people."""
         self._room, self._books, self._moment = room, books, moment
         self._done = set(done)
-        self._paused: set[tuple[str, int]] = set()
-        """Runs of which it is written that they were paused."""
+        self._paused: dict[str, int] = {}
+        """Agents of which it is written that they were paused, and in which run."""
+        self._alarmed: set[str] = set()
+        """Budgets that alarms stand for."""
         self._errands = Errands("ladder")
 
     @property
@@ -84,18 +86,21 @@ class Ladder:
                 key = (name, budget.began or budget.ends, rung.percent, rung.action)
                 if key not in self._done and name in rules:
                     self._done.add(key)
-                    self._reach(rules[name], budget, rung, [run for run in runs[name] if not run.ended])
+                    self._reach(rules[name], budget, rung, [run for run in runs(name) if not run.ended])
             self._alarm(f"budget {name}", budget)
-        for about in self._room.fleet.alarms:
-            if about.startswith("budget ") and about.removeprefix("budget ") not in budgets:
-                self._room.happened(events.Alarmed(about, None))
+        for name in self._alarmed - budgets.keys():
+            self._room.happened(events.Alarmed(f"budget {name}", None))
+        self._alarmed = set(budgets)
 
-    def write_paused(self) -> None:
-        """Have the audit say whom their runners have paused, however long ago."""
-        now = self._room.clock()
-        runs = {(one.id, one.epoch): one for one in self._room.fleet.agents.values() if is_paused(one)}
-        fresh = [paused(*key, one.detail, one.ended or now) for key, one in runs.items() if key not in self._paused]
-        self._paused = set(runs)
+    def write_paused(self, agents: Mapping[str, Agent | None]) -> None:
+        """Have the audit say whom their runners have paused, of agents that have changed (None: one that is gone)."""
+        now, fresh = self._room.clock(), []
+        for key, agent in agents.items():
+            if agent is None or not is_paused(agent):
+                self._paused.pop(key, None)
+            elif self._paused.get(key) != agent.epoch:
+                self._paused[key] = agent.epoch
+                fresh.append(paused(key, agent.epoch, agent.detail, agent.ended or now))
         if fresh:
             self._books.keep(fresh)
 

@@ -1,21 +1,21 @@
 """The room's budgets at one moment: their periods, what is gone of each, what binds whom. No state but the rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.limits.headroom import window_name
-from controlroom.domain.model import Fleet
+from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
-from controlroom.domain.money.allotment import MONEY, Purse, Run, given_away, least_worth
+from controlroom.domain.money.allotment import MONEY, Purse, Run, least_worth
+from controlroom.domain.money.balances import Balance, Balances
 from controlroom.domain.money.budget import BudgetRule, covers
 from controlroom.domain.money.budget_words import amount
-from controlroom.domain.money.forecast import began, burn_moments, overshoot, runs_out
-from controlroom.domain.money.holding import is_paused
+from controlroom.domain.money.forecast import burn_moments, runs_out
 from controlroom.domain.money.periods import period
-from controlroom.domain.money.rungs import cut
-from controlroom.fleet.books.spend_views import Sums
+from controlroom.domain.money.rungs import cut, pauses
+from controlroom.fleet.money.spent import Spent
 
 HOUR = 3_600_000
 
@@ -52,25 +52,23 @@ class Purses:
         """Say when the period of a budget began, and when it ends."""
         return period(rule.period, now, self.zone)
 
-    def binding(self, sums: Sums, fleet: Fleet, now: int) -> list[Purse]:
-        """Give the budgets that bind, as they are by these sums."""
-        return [self._purse(rule, sums, fleet, now) for rule in self.rules.values() if rule.binds]
+    def all(self, spent: Spent, fleet: Fleet, now: int) -> list[Purse]:
+        """Give all budgets, whether they bind or only tell, as they are by what was spent."""
+        return [self._purse(rule, spent, fleet, now) for rule in self.rules.values()]
 
-    def _purse(self, rule: BudgetRule, sums: Sums, fleet: Fleet, now: int) -> Purse:
+    def _purse(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> Purse:
         cut = self.cut.get(rule.name, frozenset())
-        if rule.unit not in MONEY:
-            return Purse(rule, 0, 0, self.gone(rule, sums, fleet, now) or 0, cut)
-        began, ends = self.span(rule, now)
-        gone = self.gone(rule, sums, fleet, now)
-        return Purse(rule, began, ends, rule.stop if gone is None else gone, cut)
+        began, ends = self.span(rule, now) if rule.unit in MONEY else (0, 0)
+        gone = self.gone(rule, spent, fleet, now)
+        unread = rule.stop if rule.unit in MONEY else 0
+        return Purse(rule, began, ends, unread if gone is None else gone, cut)
 
-    def gone(self, rule: BudgetRule, sums: Sums, fleet: Fleet, now: int) -> int | None:
+    def gone(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> int | None:
         """Say how much of a budget is gone; None: there is no reading."""
         if rule.unit not in MONEY:
             used = [gauge.used for gauge in self._gauges(rule, fleet) if gauge.used is not None]
             return max(used, default=None)
-        spends = sums.since.get(self.span(rule, now)[0])
-        return None if spends is None else budget.spent(rule, spends)
+        return spent.gone(rule, self.span(rule, now)[0])
 
     def _gauges(self, rule: BudgetRule, fleet: Fleet) -> list[Headroom]:
         """Give the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
@@ -80,8 +78,8 @@ class Purses:
         return [gauge for gauge in theirs if kind != "account" or gauge.account == account]
 
     def ends(self, run: Run, purses: Iterable[Purse], now: int) -> int:
-        """Say when a grant of a run is to end by itself; 0: never."""
-        bound = [purse for purse in purses if purse.holds(run) and purse.rule.unit in MONEY]
+        """Say when a grant of a run that these budgets bind is to end by itself; 0: never."""
+        bound = [purse for purse in purses if purse.rule.unit in MONEY]
         if not bound:
             return 0
         if self._alone is not None:
@@ -89,67 +87,83 @@ class Purses:
             known = newest.ends if newest else 0
             return known if span // 2 < known - now <= span else now + span
         first = min(bound, key=lambda purse: purse.ends)
-        return first.ends if first.ends - now > LEAD else self.span(first.rule, first.ends)[1]
+        return self._far_end(first, now)
+
+    def _far_end(self, purse: Purse, now: int) -> int:
+        """Say when grants end that go by a budget's period: with the next one when this one is nearly over."""
+        return purse.ends if purse.ends - now > LEAD else self.span(purse.rule, purse.ends)[1]
+
+    def renewed(self, run: Run) -> int:
+        """Say when a run's grant is to be renewed, though nothing else has changed; 0: with its period."""
+        if self._alone is None or run.newest is None or not run.newest.ends:
+            return 0
+        return run.newest.ends - round(self._alone * HOUR) // 2
+
+    def periods(self, purses: Iterable[Purse], now: int) -> Hashable:
+        """Give what shares go by beside what is spent: while this is the same, they need not be looked at anew."""
+        spans = [(one.began, one.ends, self._far_end(one, now) if one.ends else 0) for one in purses]
+        return tuple(self.rules.values()), tuple(spans)
 
     def is_settled(self, run: Run, now: int) -> bool:
         """Say whether nothing that a run was granted matters any more."""
         if not run.grants:
             return False
         owes = run.said > run.booked or run.said_tokens > run.booked_tokens
+        if run.ended and not owes:
+            return True
         began = [self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY]
-        return (run.ended and not owes) or run.until <= min(began, default=now)
+        return run.until <= min(began, default=now)
 
-    def by_rule(self, runs: Sequence[Run]) -> dict[str, list[Run]]:
-        """Give the runs that each budget is about, whether it binds them or only tells."""
-        purses = [Purse(rule, 0, 0, 0) for rule in self.rules.values()]
-        return {purse.rule.name: [run for run in runs if purse.holds(run)] for purse in purses}
-
-    def cut_down(self, shown: Mapping[str, Budget], sums: Sums, runs: Sequence[Run], fleet: Fleet, now: int) -> None:
-        """See who may spend no more of each budget, as they stand."""
-        purses = self.binding(sums, fleet, now)
-        self.cut = {purse.rule.name: cut(shown[purse.rule.name], purse, runs) for purse in purses}
+    def cut_down(self, shown: Mapping[str, Budget], balances: Balances, paused: Iterable[Run]) -> None:
+        """See who may spend no more of each budget, as they stand; `paused`: who would go on if it were allowed."""
+        waiting = list(paused)
+        self.cut = {
+            name: cut(shown[name], balance.purse, [*balance.runs.values(), *filter(balance.purse.holds, waiting)])
+            for name, balance in balances.of.items()
+            if balance.binds and pauses(shown[name])
+        }
 
     # ----------------------------------------------------------------------- for people
 
-    def shown(self, sums: Sums, runs: Sequence[Run], fleet: Fleet, now: int) -> dict[str, Budget]:
-        """Give all budgets as they are to be seen."""
-        return {name: self._standing(rule, sums, runs, fleet, now) for name, rule in self.rules.items()}
+    def shown(
+        self, balances: Balances, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int
+    ) -> dict[str, Budget]:
+        """Give all budgets as they are to be seen; `paused`: agents that were paused for want of money."""
+        waiting = tuple(paused)
+        return {name: self._standing(balances.of[name], spent, fleet, waiting, now) for name in self.rules}
 
-    def _standing(self, rule: BudgetRule, sums: Sums, runs: Sequence[Run], fleet: Fleet, now: int) -> Budget:
-        gone = self.gone(rule, sums, fleet, now)
+    def _standing(self, balance: Balance, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
+        purse, rule = balance.purse, balance.purse.rule
+        gone = self.gone(rule, spent, fleet, now)
         known = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
         known = replace(known, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
         known = replace(known, order=rule.order, command=rule.command)
         if rule.unit not in MONEY:
             resets = [gauge.resets for gauge in self._gauges(rule, fleet) if gauge.resets > now]
             return replace(known, ends=min(resets, default=0))
-        purse = self._purse(rule, sums, fleet, now)
-        theirs = [run for run in runs if purse.holds(run)]
         known = replace(known, began=purse.began, ends=purse.ends)
         if rule.binds:
-            money = rule.unit != "tokens"
-            live = [run for run in theirs if not run.ended]
-            known = replace(known, granted=given_away(purse, theirs), overshoot=overshoot(live) if money else None)
+            overshoot = balance.overshoot if rule.unit != "tokens" else None
+            known = replace(known, granted=balance.given, overshoot=overshoot)
         if gone is None:
             return known
-        if rule.binds and _is_dry(purse, fleet, theirs, rule.stop - gone - known.granted):
+        if rule.binds and _is_dry(balance, paused):
             known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
-        return replace(known, runs_out=runs_out(rule, gone, purse.ends, _lately(rule, sums, fleet, now), now))
+        lately = [spent.lately(rule, since) for since in burn_moments(now)]
+        return replace(known, runs_out=runs_out(rule, gone, purse.ends, lately, now))
 
-    def refusal(self, bound: Iterable[Purse], runs: Sequence[Run], new: Run, now: int) -> str:
+    def refusal(self, bound: Iterable[Balance], new: Run) -> str:
         """Say why a run that these budgets bind gets no money."""
-        money = [purse for purse in bound if purse.rule.unit in MONEY]
-        free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in money}
-        tightest = min(money, key=lambda purse: free[purse.rule.name] / purse.rule.limit)
-        rule = tightest.rule
-        left = amount(max(0, rule.stop - tightest.spent), rule.unit)
-        away = given_away(tightest, runs)
-        needs = least_worth(tightest, new, rule.unit)
-        less = f", less than a start may need ({amount(needs, rule.unit)})" if 0 < free[rule.name] < needs else ""
+        money = [balance for balance in bound if balance.purse.rule.unit in MONEY]
+        tightest = min(money, key=lambda balance: balance.free / balance.purse.rule.limit)
+        purse, rule, away, free = tightest.purse, tightest.purse.rule, tightest.given, tightest.free
+        left = amount(max(0, rule.stop - purse.spent), rule.unit)
+        needs = least_worth(purse, new.dear(rule.unit))
+        less = f", less than a start may need ({amount(needs, rule.unit)})" if 0 < free < needs else ""
         others = f", and {amount(away, rule.unit)} of it is granted to agents that run" if away else ""
         return (
             f"budget {rule.name} ({rule.scope}) has {left} left before its stop line at {amount(rule.stop, rule.unit)}"
-            f"{less}{others}; it begins anew {self.moment(tightest.ends)}. "
+            f"{less}{others}; it begins anew {self.moment(purse.ends)}. "
             f"To raise it: controlroom budget set {rule.name} --limit …"
         )
 
@@ -158,20 +172,8 @@ class Purses:
         return f"{datetime.fromtimestamp(at / 1000, self.zone):%Y-%m-%d %H:%M}"
 
 
-def _is_dry(purse: Purse, fleet: Fleet, theirs: Sequence[Run], free: int) -> bool:
+def _is_dry(balance: Balance, paused: Iterable[Agent]) -> bool:
     """Say whether a budget has stopped all whom it binds, though crumbs of it are left."""
-    if free >= purse.rule.enough or any(not run.ended for run in theirs):
+    if balance.free >= balance.purse.rule.enough or balance.live:
         return False
-    paused = (agent for agent in fleet.agents.values() if is_paused(agent))
-    return any(covers(purse.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)
-
-
-def _lately(rule: BudgetRule, sums: Sums, fleet: Fleet, now: int) -> list[tuple[int, int]]:
-    """Give what was spent of late, and since when: of spenders that have just been started, since they were."""
-    found = []
-    for since in burn_moments(now):
-        spends = budget.counted(rule, sums.since.get(since, ()))
-        agents = [fleet.agents.get(f"{spend.host}/{spend.agent}") for spend in spends]
-        started = [agent.started if agent and agent.epoch == 1 else 0 for agent in agents]
-        found.append((budget.spent(rule, spends), began(since, started)))
-    return found
+    return any(covers(balance.purse.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)

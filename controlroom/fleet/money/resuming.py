@@ -3,13 +3,14 @@
 One that is paused again soon waits longer each time, so that what cannot go on does not cost a message every minute.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Fleet, LinkState
-from controlroom.domain.money.allotment import MONEY, Purse, Run
+from controlroom.domain.money.allotment import MONEY, Run
+from controlroom.domain.money.balances import Balance, Balances
 from controlroom.domain.money.holding import is_paused
 from controlroom.fleet.errands import Errands
 from controlroom.fleet.hosts.orders import Asked
@@ -71,18 +72,20 @@ class Resuming:
         """The budgets are others: whoever was paused may try at once."""
         self._tries.clear()
 
-    def look(self, purses: Iterable[Purse], free: Callable[[Purse], int], profiles: Callable[[Agent], Run]) -> None:
-        """Resume who can go on; `free`: what a budget has left beyond what is granted."""
-        fleet = self._room.fleet
-        room = AT_ONCE - len(self._errands)
-        room -= sum(1 for agent in fleet.agents.values() if agent.pending and agent.pending.verb == "resume")
-        paused = [agent for agent in fleet.agents.values() if self._can(agent)]
-        known = list(purses)
-        for agent in sorted(paused, key=lambda agent: (-profiles(agent).priority, agent.ended, agent.id)):
-            bound = [purse for purse in known if purse.holds(profiles(agent))]
+    def look(
+        self, paused: Collection[Agent], under_way: int, balances: Balances, run_of: Callable[[Agent], Run]
+    ) -> None:
+        """Resume who can go on of those that were paused; `under_way`: how many are being resumed."""
+        room = AT_ONCE - len(self._errands) - under_way
+        if not paused or room <= 0:
+            return
+        can = [agent for agent in paused if self._can(agent)]
+        runs = {agent.id: run_of(agent) for agent in can}
+        for agent in sorted(can, key=lambda agent: (-runs[agent.id].priority, agent.ended, agent.id)):
+            bound = [balance for balance in balances.holding(runs[agent.id]) if balance.binds]
             if room <= 0:
                 return
-            if self._is_time(agent, bound) and all(_allows(purse, free(purse), agent.id) for purse in bound):
+            if self._is_time(agent, bound) and all(_allows(balance, agent.id) for balance in bound):
                 room -= 1
                 self._errands.begin(self._resume(agent))
 
@@ -92,10 +95,10 @@ class Resuming:
         ours = agent.ordered is not None
         return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
 
-    def _is_time(self, agent: Agent, bound: Iterable[Purse]) -> bool:
+    def _is_time(self, agent: Agent, bound: Iterable[Balance]) -> bool:
         now = self._room.clock()
         tries = self._tries.setdefault(agent.id, _Tries())
-        began = max((purse.began for purse in bound), default=0)
+        began = max((balance.purse.began for balance in bound), default=0)
         if began > tries.began or agent.ended - tries.at > WELL:
             tries.count, tries.began = 0, began
         if tries.count and 0 <= now - tries.at < min(LONGEST, SOON * 2 ** (tries.count - 1)):
@@ -107,8 +110,9 @@ class Resuming:
         await self._room.submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
 
 
-def _allows(purse: Purse, free: int, agent: str) -> bool:
+def _allows(balance: Balance, agent: str) -> bool:
     """Say whether a budget has enough again: not a rest that is gone with the next message."""
+    purse = balance.purse
     if purse.rule.unit not in MONEY:
         return purse.spent < purse.rule.stop
-    return agent not in purse.cut and free >= purse.rule.enough
+    return agent not in purse.cut and balance.free >= purse.rule.enough

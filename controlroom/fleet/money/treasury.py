@@ -1,26 +1,27 @@
 """The desk that keeps budgets: what is gone of each, what running agents may still spend, and what follows from it.
 
-It looks again whenever something was booked or an agent has changed, gathered for a moment, and when a period ends.
-What it holds of the ledger is one moment's sums; what has been granted since is added to them. A grant is counted, then
+It looks again whenever something was booked or an agent has changed, gathered for a moment, and when a period ends; at
+what has changed, not at all agents. What it holds of the ledger was true when it was read, and what has been granted
+since is added to it. A grant is counted, then
 written, then sent, in this order, so that no crash between them gives away more than is known. Times: UTC milliseconds.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from controlroom.domain import events
-from controlroom.domain.changes import Changes
-from controlroom.domain.gauges import Alarm
+from controlroom.domain.changes import Changes, between
+from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.money.allotment import Purse, Run, Share, given_away, share_out
+from controlroom.domain.money.allotment import Run, Share
+from controlroom.domain.money.balances import Balances
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import burn_moments
-from controlroom.domain.money.holding import is_paused
-from controlroom.domain.money.rungs import unbound
 from controlroom.domain.money.runways import Runway, runways
+from controlroom.domain.money.sharing import Ends, Sharing
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.grant_tables import GRANTS, NUMBER, PROBE, RUNGS, GrantRow, granted
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
@@ -32,6 +33,10 @@ from controlroom.fleet.money.grant_mail import GrantMail
 from controlroom.fleet.money.ladder import Ladder
 from controlroom.fleet.money.purses import Purses
 from controlroom.fleet.money.resuming import Resuming
+from controlroom.fleet.money.run_table import RunTable
+from controlroom.fleet.money.seen_fleet import SeenFleet
+from controlroom.fleet.money.spent import Spent
+from controlroom.fleet.money.unbound import Unbound
 from controlroom.fleet.rounds import SOON, Rounds
 from controlroom.fleet.store import FleetStore
 from controlroom.meter.prices import Sheet
@@ -89,17 +94,27 @@ class Treasury:
         self._mail = GrantMail(room)
         self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), purses.moment)
         self._resuming = Resuming(room)
-        self._sums = Sums()
+        self._spent = Spent(self._started)
         self._stale = True
-        """The ledger holds more than the sums."""
+        """The ledger holds more than what is known to be spent."""
         self._unseen = Changes()
-        self._seen = _Seen()
+        self._seen = SeenFleet()
+        self._table = RunTable(self._grants, self._mail, purses)
+        self._unread: set[RunKey] = set()
+        """Runs of which it was never read what is booked."""
+        self._sharing = Sharing(Balances(()))
+        self._periods: Hashable = None
+        """What the balances were made for; None: they are to be made anew."""
+        self._unbound = Unbound()
+        self._matters = False
+        """Something has changed that matters here since it was last looked at."""
         self._noticing: asyncio.TimerHandle | None = None
         self._rounds = Rounds(self._look, "treasury", AGAIN)
 
     def start(self) -> None:
         """Begin to look."""
         self._room.store.subscribe(self._changed)
+        self._unseen = between(Fleet(), self._room.fleet)
         self._catch_up()
         self._tell()
         self.booked()
@@ -172,34 +187,46 @@ class Treasury:
     def _notice(self) -> None:
         """Look if anything has changed that matters here; lines and loads change all the time."""
         self._noticing = None
-        changes, self._unseen = self._unseen, Changes()
-        if self._seen.differs(self._room.fleet, changes):
+        self._see()
+        if self._matters:
             self._rounds.want()
+
+    def _see(self) -> None:
+        """Take in what has changed in the fleet."""
+        fleet, changes = self._room.fleet, self._unseen
+        self._unseen = Changes()
+        agents, hosts = self._seen.differing(fleet, changes)
+        self._table.touch_agents(agents, fleet)
+        self._table.touch_hosts(hosts)
+        for host, _, name in (id_.partition("/") for id_ in agents):
+            self._spent.began_anew(host, name)
+        self._matters |= bool(agents or hosts or changes.headroom or changes.room)
 
     def runways(self) -> list[Runway]:
         """Say how far each agent can go alone."""
         now = self._room.clock()
         since, _ = burn_moments(now)
-        return runways(self._runs(), self._sums.since.get(since, ()), since, now)
+        return runways(self._runs(), self._spent.of(since), since, now)
 
     # ----------------------------------------------------------------------- runs that begin
 
     def refusal(self, effect: Effect) -> str | None:
         """Say why there is no money for what would begin, or None."""
         start = effect.start if isinstance(effect, MoveOn) else effect
-        if not isinstance(start, SpawnOn):
+        if not isinstance(start, SpawnOn) or start.kind == "command":
             return None
-        purses, runs, new = self._with(start)
-        bound = [purse for purse in purses if purse.holds(new)]
+        new = self._beginning(start)
+        bound = [balance for balance in self._sharing.balances.holding(new) if balance.binds]
         if bound and not self._mail.priced:
             return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
-        share = self._share(purses, runs, new)
-        return self.purses.refusal(bound, runs, new, self._room.clock()) if share is not None and share.dry else None
+        share = self._sharing.first(new, self._ends())
+        return self.purses.refusal(bound, new) if share is not None and share.dry else None
 
     def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
         """Give the first grant of a run that is to begin, and what is to be written before it is sent."""
-        purses, runs, new = self._with(start)
-        share = self._share(purses, runs, new)
+        if start.kind == "command":
+            return None, []
+        share = self._sharing.first(self._beginning(start), self._ends())
         if share is None:
             return None, []
         row = self._row(share)
@@ -220,44 +247,42 @@ class Treasury:
         self._write(self._grants.settle(run))
         self.stir()
 
-    def _with(self, start: SpawnOn) -> tuple[list[Purse], list[Run], Run]:
-        """Give the purses, and all runs with one that would begin, and that one."""
+    def _beginning(self, start: SpawnOn) -> Run:
+        """Give the run that would begin, and have the budgets as they stand."""
         self._catch_up()
-        key = (start.host, start.name, start.epoch)
-        dearest = self._sums.dearest.get(start.model)
+        self._stand()
         profile = self._room.fleet.profiles.get(start.profile)
         payer = profile.billing if profile else ""
-        new = Run(*key, start.profile, payer, profile.priority if profile else 0, dearest=dearest)
-        runs = [run for run in self._runs() if run.key != key]
-        if start.kind == "command":
-            return [], runs, new
-        return self.purses.binding(self._sums, self._room.fleet, self._room.clock()), [*runs, new], new
+        rank, dearest = profile.priority if profile else 0, self._spent.dearest.get(start.model)
+        return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
 
     def _catch_up(self) -> None:
         """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
         now = self._room.clock()
         moments = self.purses.moments(now)
-        if not moments <= set(self._sums.since):
+        if not moments <= self._spent.moments:
             try:
-                self._sums = read_sums(self._ledger, moments, {run.key for run in self._runs()}, now)
+                self._refresh()
+                self._take(read_sums(self._ledger, moments, self._table.runs, now))
             except LedgerProblem as problem:
                 log.error("budgets cannot be looked at: %s", problem)
 
-    def _share(self, purses: list[Purse], runs: list[Run], new: Run) -> Share | None:
-        ends = {new.key: self.purses.ends(new, purses, self._room.clock())}
-        return next((share for share in share_out(purses, runs, ends) if share.run is new), None)
+    def _started(self, host: str, name: str) -> int:
+        """Say when an agent was started for the first time; 0: nobody knows, or it was begun anew."""
+        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        return agent.started if agent and agent.epoch == 1 else 0
 
     # ----------------------------------------------------------------------- looking
 
     async def _look(self) -> float:
         try:
+            self._matters = False
             await self._read()
             self._climb()
-            await asyncio.sleep(0)  # each part looks at all agents: others have their turn in between
+            await asyncio.sleep(0)  # when much has changed each part takes a while: others have their turn in between
             await self._share_out()
-            await asyncio.sleep(0)
+            await self._read_begun()
             self._go_on()
-            await asyncio.sleep(0)
             self._warn()
             return min(TICK, self.purses.next_end(self._room.clock()) / 1000)
         except LedgerProblem as problem:
@@ -265,31 +290,84 @@ class Treasury:
         except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
             log.exception("budgets cannot be looked at")
             self._complain(f"Control Room made a mistake ({type(mistake).__name__}); see the engine's log")
-        self._stale = True
+        self._stale, self._periods = True, None
+        self._table.touch_all()
         return AGAIN
 
     async def _read(self) -> None:
         """Have the sums of the ledger as they are, of all periods and all runs."""
+        self._mail.tidy(self._room.clock())
+        self._refresh()
+        if self._stale or self._unread:
+            await self._read_now()
+        await self._read_begun()
+
+    async def _read_begun(self) -> None:
+        """Have the sums of a period that has just begun: a budget of which nothing is known gives nothing."""
+        while not self.purses.moments(self._room.clock()) <= self._spent.moments:
+            await self._read_now()
+
+    async def _read_now(self) -> None:
+        """Read what there is; meanwhile more may be booked, or other periods begin."""
+        now, self._stale = self._room.clock(), False
+        moments, runs = self.purses.moments(now), list(self._table.runs)
+        self._take(await asyncio.to_thread(read_sums, self._ledger, moments, runs, now))
+
+    def _take(self, sums: Sums) -> None:
+        """Take what was read of the ledger."""
+        dearest = self._spent.dearest
+        self._table.touch(self._spent.take(sums))
+        self._spent.keep(self.purses.moments(self._room.clock()))
+        self._unread -= sums.runs.keys()
+        if self._spent.dearest != dearest:
+            self._table.touch_all()
+
+    def _refresh(self) -> None:
+        """Have all runs as they are now, and the balances of the budgets that hold them."""
+        self._see()
+        fleet, now = self._room.fleet, self._room.clock()
+        statements: list[Statement] = []
+        for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now):
+            statements += writes
+            self._put(key, run)
+        self._write(statements)
+
+    def _put(self, key: RunKey, run: Run | None) -> None:
+        balances = self._sharing.balances
+        if run is None:
+            balances.drop(key)
+            self._unread.discard(key)
+            self._spent.runs.pop(key, None)
+        else:
+            balances.put(run)
+            if key not in self._spent.runs:
+                self._unread.add(key)
+        bound = run is not None and bool(balances.entries[key].bound)
+        self._unbound.note(key, run, self._room.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
+
+    def _stand(self) -> None:
+        """Have all runs and budgets as they are now; anew from scratch when a period has begun, or rules are others."""
+        self._refresh()
         now = self._room.clock()
-        self._mail.tidy(now)
-        self._write(self._grants.observe(self._room.fleet, now))
-        moments = self.purses.moments(now)
-        wanted = {run.key for run in self._runs()}
-        if self._stale or not moments <= set(self._sums.since) or not wanted <= set(self._sums.runs):
-            self._stale = False
-            self._sums = await asyncio.to_thread(read_sums, self._ledger, moments, wanted, now)
+        purses = self.purses.all(self._spent, self._room.fleet, now)
+        periods = self.purses.periods(purses, now)
+        if periods != self._periods:
+            self._periods = periods
+            self._sharing = Sharing(Balances(purses, lambda purse: purse.rule.binds))
+            for key, run in self._table.runs.items():
+                self._put(key, run)
+        for purse in purses:
+            self._sharing.balances.stand(purse.rule.name, purse.spent, purse.cut)
+
+    def _ends(self) -> Ends:
+        now = self._room.clock()
+        return lambda run, purses: self.purses.ends(run, purses, now)
 
     async def _share_out(self) -> None:
         """Grant what is to be granted now: count it, write it, send it."""
-        now, runs = self._room.clock(), self._runs()
-        for run in runs:
-            if self.purses.is_settled(run, now):
-                self._write(self._grants.settle(run.key))
-        shares: Iterable[Share] = ()
-        if self._mail.priced:
-            purses = self.purses.binding(self._sums, self._room.fleet, now)
-            shares = share_out(purses, runs, {run.key: self.purses.ends(run, purses, now) for run in runs})
-        rows = [self._row(share) for share in shares]
+        await self._read_begun()
+        self._stand()
+        rows = [self._row(share) for share in self._sharing.shares(self._ends())] if self._mail.priced else []
         self._grants.add(rows)
         self._tell()
         writes = granted(rows) or [PROBE] * bool(self._books.trouble)
@@ -302,15 +380,11 @@ class Treasury:
 
     def _climb(self) -> None:
         """Do what budgets' ladders say by now."""
-        now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
-        shown = self.purses.shown(self._sums, runs, fleet, now)
-        self._room.happened(events.BudgetsSeen(shown))  # what is announced holds already: nothing begins in between
-        self._ladder.climb(self.purses.rules, shown, self.purses.by_rule(runs))
-        self._ladder.write_paused()
-        self.purses.cut_down(shown, self._sums, [*runs, *self._paused()], fleet, now)
-
-    def _paused(self) -> list[Run]:
-        return [self._run_of(agent) for agent in self._room.fleet.agents.values() if is_paused(agent)]
+        shown = self._tell()  # what is announced holds already: nothing begins in between
+        balances = self._sharing.balances
+        self._ladder.climb(self.purses.rules, shown, lambda name: balances.of[name].runs.values())
+        self._ladder.write_paused(self._seen.take_paused())
+        self.purses.cut_down(shown, balances, map(self._run_of, self._seen.paused.values()))
 
     def _run_of(self, agent: Agent) -> Run:
         """Give the next run of a paused agent, as far as it is known who it would be."""
@@ -320,25 +394,26 @@ class Treasury:
 
     def _go_on(self) -> None:
         """Resume agents that were paused, as far as there is money."""
-        runs = self._runs()
-        purses = self.purses.binding(self._sums, self._room.fleet, self._room.clock())
+        self._stand()
         if self._mail.priced:
-            free = {purse.rule.name: purse.rule.stop - purse.spent - given_away(purse, runs) for purse in purses}
-            self._resuming.look(purses, lambda purse: free[purse.rule.name], self._run_of)
+            paused = self._seen.paused.values()
+            self._resuming.look(paused, len(self._seen.resuming), self._sharing.balances, self._run_of)
 
     def _runs(self) -> list[Run]:
-        now = self._room.clock()
-        runs = self._grants.runs(self._room.fleet, self._sums, self._logins(), now)
-        return [self._mail.doubted(run, self._grants, now) for run in runs]
+        self._refresh()
+        return list(self._table.runs.values())
 
     def _row(self, share: Share) -> GrantRow:
         self._grants.number += 1
         return self._mail.row(self._grants.number, share, self._room.clock())
 
-    def _tell(self) -> None:
+    def _tell(self) -> dict[str, Budget]:
         """Show the budgets as they stand."""
-        shown = self.purses.shown(self._sums, self._runs(), self._room.fleet, self._room.clock())
+        self._stand()
+        balances, paused = self._sharing.balances, self._seen.paused.values()
+        shown = self.purses.shown(balances, self._spent, self._room.fleet, paused, self._room.clock())
         self._room.happened(events.BudgetsSeen(shown))
+        return shown
 
     def _complain(self, problem: str) -> None:
         """Say that nothing can be granted; what runs goes on with what it has."""
@@ -350,42 +425,10 @@ class Treasury:
 
     def _warn(self) -> None:
         """Say which agents no budget binds though it should: they cannot be reached, or do not take grants."""
-        now, fleet, runs = self._room.clock(), self._room.fleet, self._runs()
-        purses = self.purses.binding(self._sums, fleet, now)
-        bound = [run for run in runs if run.id in fleet.agents and any(purse.holds(run) for purse in purses)]
-        away = [run.id for run in bound if not run.grants and not fleet.reachable(fleet.agents[run.id])]
-        wrong = [run.id for run in bound if not run.ended and self._mail.fails(run)]
-        for about, agents in (("ungranted", away), ("untaken", wrong)):
-            self._room.happened(events.Alarmed(about, unbound(about, agents, fleet, now)))
+        now, fleet = self._room.clock(), self._room.fleet
+        for about, alarm in self._unbound.alarms(fleet, now):
+            self._room.happened(events.Alarmed(about, alarm))
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:
             self._books.keep(statements)
-
-
-class _Seen:
-    """What follows of a fleet can be changed by, as it was when it was last looked at."""
-
-    def __init__(self) -> None:
-        self._records: dict[str, object] = {}
-
-    def differs(self, fleet: Fleet, changes: Changes) -> bool:
-        """Say whether any of that is other by now, among what has changed; and take it as seen."""
-        now: dict[str, object] = {}
-        for key in changes.agents:
-            agent = fleet.agents.get(key)
-            now[key] = agent and _of_agent(agent)
-        for name in changes.hosts:
-            host = fleet.hosts.get(name)
-            now[name] = host and (host.link, host.facts is None or host.facts.owned)
-        other = [key for key, value in now.items() if value != self._records.get(key)]
-        for key in other:
-            self._records[key] = now[key]
-            if now[key] is None:
-                del self._records[key]
-        return bool(other or changes.headroom or changes.room)
-
-
-def _of_agent(agent: Agent) -> object:
-    state = (agent.epoch, agent.state, agent.billing, agent.grant, agent.pending is None)
-    return (*state, agent.has_ended, agent.lives, agent.profile, agent.model, agent.subagents)

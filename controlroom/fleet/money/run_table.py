@@ -1,0 +1,123 @@
+"""Every run that has been granted something, or can be: made anew only when what it is made from has changed.
+
+What it is made from: its agent, its host's link, its grants and what is under way of them, what is booked of it, the
+account of its login, profiles, and time. Times are UTC milliseconds.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+
+from controlroom.domain.model import Fleet
+from controlroom.domain.money.allotment import Run
+from controlroom.domain.tables import differing
+from controlroom.fleet.books.spend_views import RunKey
+from controlroom.fleet.books.usage_tables import Statement
+from controlroom.fleet.money.grant_book import GrantBook
+from controlroom.fleet.money.grant_mail import GrantMail
+from controlroom.fleet.money.purses import Purses
+from controlroom.fleet.money.spent import Spent
+
+
+class RunTable:
+    """All runs, and which of them may be others by now."""
+
+    def __init__(self, grants: GrantBook, mail: GrantMail, purses: Purses) -> None:
+        self._grants, self._mail, self._purses = grants, mail, purses
+        self.runs: dict[RunKey, Run] = {}
+        self._of_agent: dict[str, set[RunKey]] = {}
+        self._on_host: dict[str, set[RunKey]] = {}
+        self._stale: set[RunKey] = set()
+        self._all = True
+        """All of them may be others."""
+        self._due: list[tuple[int, RunKey]] = []
+        """When runs will be others because time passes, the first first."""
+        self._waits: dict[RunKey, int] = {}
+        """By run: for when it is due."""
+        self._logins: Mapping[str, str] = {}
+        self._profiles: object = None
+        self._now = 0
+
+    def touch(self, keys: Iterable[RunKey]) -> None:
+        """These runs may be others."""
+        self._stale.update(keys)
+
+    def touch_agents(self, agents: Iterable[str], fleet: Fleet) -> None:
+        """What is known of these agents, by id, is other than before."""
+        for id_ in agents:
+            self._stale |= self._of_agent.get(id_, set())
+            agent = fleet.agents.get(id_)
+            if agent is not None:
+                self._stale.add((agent.host, agent.name, agent.epoch))
+
+    def touch_hosts(self, hosts: Iterable[str]) -> None:
+        """The links of these hosts are other than before."""
+        for host in hosts:
+            self._stale |= self._on_host.get(host, set())
+
+    def touch_all(self) -> None:
+        """All runs may be others."""
+        self._all = True
+
+    def refresh(
+        self, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int
+    ) -> Iterator[tuple[RunKey, Run | None, list[Statement]]]:
+        """Make anew what may be other; give each such run (None: it is no more), and what is to be written of it."""
+        for key in self._take_stale(fleet, logins, now):
+            statements = self._grants.observe(key, fleet, now)
+            run = self._made(key, fleet, spent, logins, now)
+            if run is not None and self._purses.is_settled(run, now):
+                statements += self._grants.settle(key)
+                run = self._made(key, fleet, spent, logins, now)
+            self._grants.changed.discard(key)
+            self._keep(key, run)
+            self._wait(key, run, now)
+            yield key, run, statements
+
+    def _take_stale(self, fleet: Fleet, logins: Mapping[str, str], now: int) -> set[RunKey]:
+        """Name all runs that may be others, once."""
+        self._all |= now < self._now or fleet.profiles is not self._profiles
+        self._now, self._profiles = now, fleet.profiles
+        self.touch_agents(differing(self._logins, logins), fleet)
+        self._logins = logins
+        while self._due and self._due[0][0] <= now:
+            at, key = heapq.heappop(self._due)
+            if self._waits.get(key) == at:
+                del self._waits[key]
+                self._stale.add(key)
+        stale = self._stale | self._grants.changed | self._mail.changed
+        if self._all:
+            agents = ((agent.host, agent.name, agent.epoch) for agent in fleet.agents.values())
+            stale = {*self.runs, *self._grants.keys, *agents}
+        self._stale, self._all = set(), False
+        self._grants.changed.clear()
+        self._mail.changed.clear()
+        return stale
+
+    def _made(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
+        run = self._grants.run(key, fleet, spent, logins, now)
+        return None if run is None else self._mail.doubted(run, self._grants, now)
+
+    def _keep(self, key: RunKey, run: Run | None) -> None:
+        indices = (self._of_agent, f"{key[0]}/{key[1]}"), (self._on_host, key[0])
+        if run is not None:
+            self.runs[key] = run
+            for index, name in indices:
+                index.setdefault(name, set()).add(key)
+        elif self.runs.pop(key, None) is not None:
+            for index, name in indices:
+                index[name].discard(key)
+                if not index[name]:
+                    del index[name]
+
+    def _wait(self, key: RunKey, run: Run | None, now: int) -> None:
+        """Note when a run will be another one though nothing happens to it."""
+        if run is None:
+            self._waits.pop(key, None)
+            return
+        times = self._grants.changes_at(key, now) + self._mail.changes_at(key, self._grants, now)
+        at = min([*times, *(renewed for renewed in [self._purses.renewed(run)] if renewed > now)], default=0)
+        if not at:
+            self._waits.pop(key, None)
+        elif self._waits.get(key) != at:
+            self._waits[key] = at
+            heapq.heappush(self._due, (at, key))
