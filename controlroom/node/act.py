@@ -10,8 +10,8 @@ from controlroom.meter.names import agent_name_problem
 from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
-from controlroom.node.ending import end_by_force, find_runner, record_death, what_is_left
-from controlroom.node.folder import GRANT
+from controlroom.node.ending import end_by_force, find_runner, living_runner, record_death, what_is_left
+from controlroom.node.folder import GRANT, agent_folder
 from controlroom.node.host import now
 from controlroom.node.outcome import Refused
 from controlroom.node.owner import Ownership
@@ -110,7 +110,15 @@ class Actor:
             raise HalfDone(str(refusal)) if ended else refusal from None
 
     async def _kill(self, wanted: Kill) -> None:
-        await self._end(self._entry(wanted.name, wanted.epoch), wanted.why[:_WHY])
+        entry = await self._without_folder(wanted.name, wanted.epoch) or self._entry(wanted.name, wanted.epoch)
+        await self._end(entry, wanted.why[:_WHY])
+
+    async def _without_folder(self, name: str, epoch: int) -> Entry | None:
+        """Give an agent that lives though its folder is gone; None for any other."""
+        if entry_of(self._place.state, name, epoch):
+            return None
+        entry = Entry(name, epoch, agent_folder(self._place.state, name, epoch))
+        return entry if await living_runner(entry, self._place.tmux) else None
 
     async def _tell(self, wanted: Tell) -> None:
         entry = self._entry(wanted.name, wanted.epoch)
@@ -185,12 +193,14 @@ class Actor:
             return "its runner"
         if _status(entry) is not None and not await runner_is_gone(entry, PARTING):
             return "its runner"
-        return await what_is_left(entry, self._place.namespace)
+        runner = await living_runner(entry, self._place.tmux)
+        return "its runner" if runner else await what_is_left(entry, self._place.namespace)
 
     async def _swept(self, entry: Entry, words: str) -> None:
         if left := await end_by_force(entry, self._place.namespace, self._place.tmux):
             raise OSError(f"{entry.name} could not be ended: {left} still there")
-        await record_death(entry, State.DONE, words, now())
+        if entry_of(self._place.state, entry.name, entry.epoch):
+            await record_death(entry, State.DONE, words, now())
 
     def _entry(self, name: str, epoch: int) -> Entry:
         entry = entry_of(self._place.state, name, epoch)

@@ -34,6 +34,13 @@ async def find_runner(entry: Entry, tmux: Tmux) -> int:
     return await asyncio.to_thread(process_tree.started_for, entry.folder)
 
 
+async def living_runner(entry: Entry, tmux: Tmux) -> int:
+    """Give the pid of an agent's runner that has not ended, whatever its folder says; 0 when there is none."""
+    pid = await find_runner(entry, tmux)
+    found = process_tree.snapshot().get(pid) if pid > 0 else None
+    return pid if found and process_tree.living(found) else 0
+
+
 async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
     """Name the processes of an agent that are alive, "" when there are none."""
     return process_tree.names(await asyncio.to_thread(_living, _marks(entry, namespace), runner))

@@ -309,11 +309,12 @@ class Node:
     async def _watch_agents(self) -> None:
         self._observer.look(thorough=False)
         others = self._foreign is not None and self._foreign.due(self._clock())
-        if not self._observer.sights and not others:
+        if not self._observer.sights and not self._vigil.wants_processes and not others:
             return
         if self._clock() < self._look_due and not others:
             return
-        look = await self._look_at_processes() if self._vigil.live or others else processes.Look(())
+        wanted = self._vigil.live or self._vigil.wants_processes or others
+        look = await self._look_at_processes() if wanted else processes.Look(())
         if others:
             self._look, self._looked = look, True
             self._foreign_wakes.set()
@@ -335,7 +336,7 @@ class Node:
         while True:
             if self._foreign and self._foreign.wants_tmux(self._clock()):
                 await self._foreign.ask_tmux(self._clock())
-            elif self._vigil.live:
+            elif self._vigil.wants_tmux:
                 await self._vigil.ask_tmux()
             await asyncio.sleep(SECOND)
 

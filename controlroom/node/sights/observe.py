@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from controlroom.node import agents
+from controlroom.node.agents import Entry
 from controlroom.node.folder import STATUS, USAGE
 from controlroom.node.logs.follow import Follower
 from controlroom.node.logs.last_lines import LastLines
@@ -57,6 +58,10 @@ class Observer:
         self._limits = LimitsFeed(outbox.send)
         self._parent = os.path.join(state, "agents")
         self.sights: dict[str, Sight] = {}
+        self.orphans: dict[str, Entry] = {}
+        """Agents whose runners live, and whose folders are gone."""
+        self.turnover = 0
+        """How often an agent has come or gone: it may have done both between two looks of somebody else."""
         self._by_folder: dict[str, Sight] = {}
         self._told: dict[str, AgentSeen] = {}
         self._clock = clock
@@ -107,11 +112,12 @@ class Observer:
     def _find(self) -> set[str]:
         """Find new agents and new epochs, whose names are given, and those that are gone."""
         self._watch(self._parent)
-        found, new = agents.newest(self._state), set()
+        found, new = {**self.orphans, **agents.newest(self._state)}, set()
         for name in self.sights.keys() - found.keys():
             self._lose(self.sights.pop(name))
             self._told.pop(name, None)
             self._outbox.gone(name)
+            self.turnover += 1
         for name, entry in found.items():
             known = self.sights.get(name)
             if known is None or known.entry != entry:
@@ -123,6 +129,7 @@ class Observer:
                 sight.refresh()
                 self._lines.add(name, entry.epoch, entry.folder)
                 new.add(name)
+                self.turnover += 1
         return new
 
     def _lose(self, sight: Sight) -> None:

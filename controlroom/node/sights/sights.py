@@ -35,6 +35,9 @@ class Sight:
     """What keeps its process, or its runner, from running."""
     stopped_at: int = 0
     """When that was seen first, UTC ms."""
+    loose: str = ""
+    """Why it cannot be as its folder says: its runner lives, though it says that it has ended, or nothing any more."""
+    loose_at: int = 0
     missed: int = 0
     """How often in a row the runner was looked for and not found."""
     _signature: tuple[int, ...] | None = None
@@ -68,6 +71,11 @@ class Sight:
         self.stopped_at = 0 if not words else self.stopped_at or at
         self.stopped = words
 
+    def let_loose(self, words: str, at: int) -> None:
+        """Take why it cannot be as its folder says, "" for nothing."""
+        self.loose_at = 0 if not words else self.loose_at or at
+        self.loose = words
+
     def hear(self, source: str, said: Said | None, at: int) -> None:
         """Take what a source says; its time stays that of the first time it said so."""
         if said is None:
@@ -78,7 +86,10 @@ class Sight:
     def seen(self) -> AgentSeen:
         """Put together what is known of the agent."""
         seen = self.status or from_order(self.entry)
-        if self.problem:
+        if self.loose:
+            state, at = State.UNKNOWN.value, self.loose_at
+            seen = replace(seen, state=state, since=at, ended=0, question=None, detail=self.loose[:500])
+        elif self.problem:
             detail = f"its status.json cannot be used: {self.problem}"[:500]
             seen = replace(seen, state=State.UNKNOWN.value, detail=detail)
         elif self.verdict and (self.live or not self.status):

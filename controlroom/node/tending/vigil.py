@@ -8,8 +8,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from controlroom.meter.states import State
+from controlroom.node.agents import Entry
 from controlroom.node.ask import runner_lives, runner_pid
 from controlroom.node.ending import end_by_force, find_runner, record_death, record_end
+from controlroom.node.folder import agent_folder
 from controlroom.node.host import now
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
@@ -27,6 +29,9 @@ REBOOTED, KILLED, UNBORN = "the host was rebooted", "its runner was killed", "it
 _YOUNG = 2.0
 """Seconds in which a folder may have been made and not been taken yet by who made it."""
 
+_LINGERS = 3
+"""Looks in a row at a runner that should not be there any more, after which that is told: it may just be leaving."""
+
 _MISSED = 2
 """Looks in a row without a runner after which it is dead."""
 
@@ -39,12 +44,28 @@ class Vigil:
         self._ownership, self._turns = ownership, turns
         self._sessions = SessionFiles()
         self._panes: Panes | None = None
+        self._asked_at = -1
+        """The turnover of agents when tmux was asked last."""
         self._burials: dict[str, asyncio.Task[None]] = {}
+        self._runners: dict[Entry, tuple[int, int]] = {}
+        """The process of each runner that was seen alive, and when that was started."""
+        self._lingers: dict[Entry, int] = {}
+        """How often in a row a runner was there whose agent has ended, or has no folder."""
 
     @property
     def live(self) -> list[Sight]:
         """The agents whose processes may run."""
         return [sight for sight in self._observer.sights.values() if sight.live]
+
+    @property
+    def wants_processes(self) -> bool:
+        """Whether there is a runner to be looked for among the processes."""
+        return bool(self._runners or (self._panes and self._panes.panes))
+
+    @property
+    def wants_tmux(self) -> bool:
+        """Whether tmux is to be asked: for what lives, for what may, and when agents have come or gone."""
+        return bool(self.live or self.wants_processes or self._asked_at != self._observer.turnover)
 
     def members(self) -> list[Member]:
         """The agents whose processes are to be counted."""
@@ -60,7 +81,7 @@ class Vigil:
 
     async def ask_tmux(self) -> None:
         """Ask tmux for its panes; remember when it cannot be asked. Who has left one leaves it as large as it was."""
-        at = time.monotonic()
+        at, self._asked_at = time.monotonic(), self._observer.turnover
         try:
             panes = await self._place.tmux.panes()
             self._panes = Panes(at, panes)
@@ -76,8 +97,9 @@ class Vigil:
         for sight in list(self._observer.sights.values()):
             if sight.live:
                 self._check_live(sight, look)
-            elif not sight.status and not sight.problem:
+            elif not sight.status and not sight.problem and sight.entry.name not in self._observer.orphans:
                 self._check_unborn(sight)
+        self._check_loose(look)
 
     async def close(self) -> None:
         """Let burials that have begun be finished."""
@@ -93,8 +115,47 @@ class Vigil:
             sight.refresh()
             if sight.live:
                 self._found_dead(sight, REBOOTED if rebooted else KILLED, certain=rebooted)
+        if runner and look.lives(sight.runner):
+            self._runners[sight.entry] = sight.runner, look.table[sight.runner].start
         self._compare(sight, look, runner=runner)
         self._observer.tell(sight)
+
+    def _check_loose(self, look: Look) -> None:
+        """See which runners live whose agents say that they have ended, or have no folder any more.
+
+        An agent can write what it likes into its folder, and remove it; what runs must be seen and ended all the same.
+        """
+        alive = self._alive(look)
+        self._lingers = {entry: self._lingers.get(entry, 0) + 1 for entry in alive if not self._is_as_told(entry)}
+        late = {entry: alive[entry] for entry, count in self._lingers.items() if count >= _LINGERS}
+        self._observer.orphans = {entry.name: entry for entry in late if not os.path.isdir(entry.folder)}
+        for sight in list(self._observer.sights.values()):
+            words = _loose_words(sight, late[sight.entry]) if sight.entry in late else ""
+            if words or sight.status:  # one without a folder is gone as soon as its runner is
+                sight.let_loose(words, now())
+                self._observer.tell(sight)
+
+    def _alive(self, look: Look) -> dict[Entry, int]:
+        """Give the runners that live: those that were seen before, and those of tmux's panes."""
+        self._runners = {
+            entry: (pid, start)
+            for entry, (pid, start) in self._runners.items()
+            if look.lives(pid) and look.table[pid].start == start
+        }
+        panes = (self._panes and self._panes.panes) or {}
+        seen = {
+            Entry(name, pane.epoch, agent_folder(self._place.state, name, pane.epoch)): pane.pid
+            for name, pane in panes.items()
+            if look.lives(pane.pid)
+        }
+        return {**seen, **{entry: pid for entry, (pid, _) in self._runners.items()}}
+
+    def _is_as_told(self, entry: Entry) -> bool:
+        """Say whether an agent whose runner lives is shown as one that may."""
+        sight = self._observer.sights.get(entry.name)
+        if sight is None or (sight.entry == entry and sight.entry.name in self._observer.orphans):
+            return False
+        return sight.entry != entry or sight.live or bool(sight.problem) or not sight.status
 
     def _compare(self, sight: Sight, look: Look, *, runner: bool) -> None:
         seen, at = sight.status, now()
@@ -166,3 +227,10 @@ class Vigil:
             with contextlib.suppress(OSError):
                 await record_death(sight.entry, State.FAILED, why, now())
         self._observer.look()
+
+
+def _loose_words(sight: Sight, runner: int) -> str:
+    """Say how an agent cannot be as its folder says."""
+    if sight.status is None:
+        return f"its folder is gone, and its runner (process {runner}) still runs: kill it"
+    return f"it says that it has ended ({sight.status.state}), and its runner (process {runner}) still runs: kill it"

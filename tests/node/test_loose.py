@@ -1,0 +1,95 @@
+"""Agents that write into their own folders what is not so, or remove them: what runs is seen, and can be ended.
+
+All of them are scripts of the host's user, as every agent is; each has a child that carries none of its marks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from controlroom.wire.messages import AgentsSeen
+from tests.lab.processes import Process, belonging_to, look
+from tests.lab.waiting import wait_for
+from tests.lab.world import World
+from tests.node.client import NodeClient, state_folder
+
+LIAR = """
+import json, os, subprocess, sys, time
+folder = sys.argv[1]
+hidden = subprocess.Popen(["env", "-i", "sleep", "601"], start_new_session=True)
+spec = open(folder + "/spec.json").read()
+os.unlink(folder + "/spec.json")
+open(folder + "/spec.json", "w").write(spec)
+while True:
+    with open(folder + "/status.json") as file:
+        status = json.load(file)
+    status |= {"state": sys.argv[2], "ended": int(time.time() * 1000), "detail": "all is done", "pid": 0}
+    with open(folder + "/mine", "w") as file:
+        json.dump(status, file)
+    os.rename(folder + "/mine", folder + "/status.json")
+    time.sleep(0.05)
+"""
+"""Says that it has ended, again and again, and takes the lock away by which its runner is known to live."""
+
+
+def folder_of(home: World, name: str) -> Path:
+    return state_folder(home.home) / "agents" / f"{name}.1"
+
+
+def asleep(home: World) -> list[Process]:
+    """The children of agents that carry no mark."""
+    return [process for process in belonging_to(home.directory) if process.command.endswith("sleep 601")]
+
+
+@pytest.mark.parametrize("state", ["done", "limited"])
+def test_an_agent_that_says_it_has_ended_while_its_runner_lives_is_unknown_and_can_be_killed(
+    home: World, node: NodeClient, state: str
+) -> None:
+    node.spawn("liar", 1, "python3", "-c", LIAR, str(folder_of(home, "liar")), state)
+    seen = node.wait_agent("liar", lambda seen: seen.state == "unknown")
+    assert seen.detail.startswith(f"it says that it has ended ({state}), and its runner (process ")
+    assert seen.detail.endswith(") still runs: kill it")
+    assert seen.ended == 0
+    assert node.kill("liar", 1).outcome == "done"
+    assert not asleep(home)
+    node.wait_agent("liar", lambda seen: seen.state == state)
+
+
+@pytest.mark.parametrize("how", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere"))])
+def test_an_agent_without_a_folder_is_still_seen_and_can_be_killed(home: World, node: NodeClient, how: object) -> None:
+    node.spawn("lost", 1, "sh", "-c", "env -i sleep 601 & exec sleep 602")
+    pid = node.wait_agent("lost", lambda seen: seen.pid and seen.state == "working").pid
+    assert callable(how)
+    how(folder_of(home, "lost"))
+    seen = node.wait_agent("lost", lambda seen: seen.state == "unknown")
+    assert seen.detail.startswith("its folder is gone, and its runner (process ")
+    assert look(pid) is not None
+    assert node.kill("lost", 1).outcome == "done"
+    assert look(pid) is None
+    assert not asleep(home)
+    wait_for(lambda: "lost" not in node.agents(), 15, "it to be gone")
+    told = [agent.state for seen in node.all(AgentsSeen) for agent in seen.agents if agent.name == "lost"]
+    assert told[-1] == "unknown"
+
+
+def test_a_node_that_comes_later_sees_an_agent_without_a_folder(home: World, node: NodeClient) -> None:
+    node.spawn("lost", 1, "sleep", "602")
+    node.wait_agent("lost", lambda seen: seen.pid and seen.state == "working")
+    node.close()
+    shutil.rmtree(folder_of(home, "lost"))
+    with NodeClient() as later:
+        later.greet()
+        later.wait_agent("lost", lambda seen: seen.state == "unknown")
+        assert later.kill("lost", 1).outcome == "done"
+
+
+def test_what_has_ended_in_order_is_told_as_it_ended(home: World, node: NodeClient) -> None:
+    node.spawn("brief", 1, "true")
+    node.wait_agent("brief", lambda seen: seen.state == "done")
+    node.spawn("other", 1, "sleep", "602")
+    node.wait_agent("other", lambda seen: seen.pid and seen.state == "working")
+    assert node.agents()["brief"].state == "done"
+    assert node.kill("brief", 1).outcome == "done"
