@@ -19,10 +19,8 @@ from tests.node.client import NodeClient, state_folder
 LIAR = """
 import json, os, subprocess, sys, time
 folder = sys.argv[1]
-hidden = subprocess.Popen(["env", "-i", "sleep", "601"], start_new_session=True)
-spec = open(folder + "/spec.json").read()
-os.unlink(folder + "/spec.json")
-open(folder + "/spec.json", "w").write(spec)
+subprocess.Popen(["env", "-i", "sleep", "601"], start_new_session=True)
+spec = None
 while True:
     with open(folder + "/status.json") as file:
         status = json.load(file)
@@ -30,6 +28,10 @@ while True:
     with open(folder + "/mine", "w") as file:
         json.dump(status, file)
     os.rename(folder + "/mine", folder + "/status.json")
+    if spec is None:
+        spec = open(folder + "/spec.json").read()
+        os.unlink(folder + "/spec.json")
+        open(folder + "/spec.json", "w").write(spec)
     time.sleep(0.05)
 """
 """Says that it has ended, again and again, and takes the lock away by which its runner is known to live."""
