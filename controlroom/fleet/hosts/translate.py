@@ -12,6 +12,7 @@ from controlroom.domain import events, intents, model
 from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.fleet.hosts import gaps
 from controlroom.meter.inert import inert, inert_lines
 from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.meter.redact import redact
@@ -25,7 +26,7 @@ TASK = 200
 QUESTION = 8_000
 """Characters kept at most."""
 
-_DETAIL, _PATH, _WORD = 300, 400, 100
+_DETAIL, _PATH, _WORD, _TITLE = 300, 400, 100, 120
 _MAX_EVIDENCE = 8
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
@@ -324,15 +325,16 @@ def _askable(question: wire.QuestionSeen) -> bool:
 
 
 def _question(seen: wire.QuestionSeen, setting: Setting) -> model.Question:
-    text = long(seen.text, QUESTION)
-    first = text.partition("\n")[0]
+    text = gaps.said(long(gaps.said(seen.text), QUESTION))
+    first, *others = [gaps.closed(line) for line in text.split("\n")]
     kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
     what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{seen.tool}: ")
     title = f"{what}{first}" if first else seen.tool
+    more = 0 if kind is QuestionKind.CHOICES else sum(1 for line in others if line.strip())
     return model.Question(
         id=seen.id,
         kind=kind,
-        title=short(title, 120),
+        title=_title(title, more),
         text=text,
         asked=setting.time(seen.at) or setting.now,
         items=tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else (),
@@ -340,12 +342,21 @@ def _question(seen: wire.QuestionSeen, setting: Setting) -> model.Question:
     )
 
 
+def _title(text: str, more: int) -> str:
+    """Give one line of what is asked, and say how much more there is: somebody may answer by it alone."""
+    behind = f" (and {more} line{'s' if more > 1 else ''} more)" if more else ""
+    return short(text, _TITLE - len(behind)) + behind
+
+
 def _item(seen: ItemSeen) -> Item:
+    def line(text: str, limit: int) -> str:
+        return short(gaps.closed(text), limit)
+
     options = tuple(
-        Option(short(one.label, _WORD), short(one.description, _DETAIL), long(one.preview, _PREVIEW))
+        Option(line(one.label, _WORD), line(one.description, _DETAIL), gaps.said(long(one.preview, _PREVIEW)))
         for one in seen.options
     )
-    return Item(short(seen.question, QUESTION // 8), short(seen.header, _WORD), options, seen.several, seen.own_words)
+    return Item(line(seen.question, QUESTION // 8), line(seen.header, _WORD), options, seen.several, seen.own_words)
 
 
 def _evidence(seen: wire.EvidenceSeen, state: State, setting: Setting) -> model.Evidence:
