@@ -181,3 +181,17 @@ def test_when_little_is_left_those_who_come_last_give_back_what_they_have() -> N
     tops = {run.name: (run.grants[-1].billed or 0) - 1 for run in room.runs.values()}
     assert tops["a7"] > 0
     assert tops["a0"] == 0
+
+
+def test_some_at_a_time_all_are_given_something_who_goes_first_first() -> None:
+    room = Room([RULES[0]])
+    for number in range(9):
+        room.put(Run("vm1", f"a{number}", 1, priority=number))
+    named: list[list[str]] = []
+    while shares := room.sharing.shares(lambda *_: 77, 4):
+        named.append([share.run.name for share in shares])
+        for share in shares:
+            room.put(share.run)
+            run = room.runs[share.run.key] = replace(share.run, grants=(room.given(share),))
+            room.sharing.balances.put(run)
+    assert named == [["a8", "a7", "a6", "a5"], ["a4", "a3", "a2", "a1"], ["a0"]]

@@ -179,3 +179,29 @@ async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> 
         assert not any("less than a start may need ($0.00)" in reason for reason in refused)
         given = sum(runner.grant.allowance.billed or 0 for runner in host.runners.values() if runner.grant)
         assert given <= CENT
+
+
+async def test_a_host_that_never_answers_about_grants_is_sent_them_less_and_less_often(home: World) -> None:
+    host = Payer()
+    host.deaf = host.mute = True
+    running(host, "a1")
+    async with budgeted(host, "") as here:
+        treasury = here.engine.treasury
+
+        def sent() -> int:
+            return sum(isinstance(message, Grant) for message in host.heard)
+
+        async def looked_at() -> None:
+            treasury.stir()
+            await here.until(lambda: not treasury._rounds.busy)
+
+        await here.order(SetBudget(BudgetRule("day", DOLLAR)))
+        await here.until(lambda: sent() == 1)
+        for count, wait in ((2, 30_000), (3, 30_000), (4, 40_000), (5, 80_000)):
+            here.now += wait - 1
+            await looked_at()
+            await looked_at()
+            assert sent() == count - 1
+            here.now += 1
+            await looked_at()
+            await here.until(lambda: sent() == count)  # noqa: B023 - waited for at once

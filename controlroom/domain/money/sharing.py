@@ -14,6 +14,7 @@ Where an order is kept and little is left for so many, all who share that budget
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Given, Purse, Run, Share, least_worth
 from controlroom.domain.money.balances import Balance, Balances, Band, Entry, Key, Kind
@@ -43,8 +44,11 @@ class Sharing:
         self._taken: Counter[str] = Counter()
         """By budget: what has been given while this is shared out."""
 
-    def shares(self, ends: Ends) -> list[Share]:
-        """Say what is to be granted now, to whom: only what changes. Whoever does not grant it puts the run again."""
+    def shares(self, ends: Ends, most: int | None = None) -> list[Share]:
+        """Say what is to be granted now, to whom: only what changes, and to `most` at once, who goes first first.
+
+        Whoever does not grant it puts the run again.
+        """
         looked_at = {*self.balances.fresh, *self._outgrown()}
         self.balances.fresh.clear()
         self.balances.touched.clear()
@@ -52,7 +56,11 @@ class Sharing:
         queue = [entry for entry in entries if entry.run.asked and not entry.run.ended]
         queue.sort(key=lambda entry: self.balances.rank(entry.run))
         self._taken.clear()
-        return [share for entry in queue if (share := self._serve(entry, ends)) is not None]
+        waiting = iter(queue)
+        served = (share for entry in waiting if (share := self._serve(entry, ends)) is not None)
+        shares = list(islice(served, most))
+        self.balances.fresh.update(entry.run.key for entry in waiting)
+        return shares
 
     def first(self, run: Run, ends: Ends) -> Share | None:
         """Say what a run is to be granted that would begin now; nobody else's share is looked at."""

@@ -54,6 +54,8 @@ class GrantMail:
         """When each run was sent something for the last time."""
         self._failed: dict[RunKey, tuple[int, int]] = {}
         """How often in a row a run did not take a grant, and when that was last."""
+        self._unanswered: Counter[RunKey] = Counter()
+        """How often in a row a host that is there has not answered about a run."""
         self.changed: set[RunKey] = set()
         """Runs of which something else is under way, or was answered, than when this was last looked at."""
 
@@ -110,6 +112,7 @@ class GrantMail:
         del self._open[reply.id]
         self.changed.add(found[0])
         self._owed[found[0]] -= 1
+        del self._unanswered[found[0]]
         if reply.outcome == "done":
             self._failed.pop(found[0], None)
         else:
@@ -120,6 +123,7 @@ class GrantMail:
     def host_down(self, host: str) -> None:
         """Expect no answer of a host any more; the next link begins with the prices."""
         self._told.pop(host, None)
+        self._unanswered = Counter({run: times for run, times in self._unanswered.items() if run[0] != host})
         self._expect({number: found for number, found in self._open.items() if found[0][0] != host})
         self.changed |= {run for run in self._sent if run[0] == host}
         self._sent = {run: at for run, at in self._sent.items() if run[0] != host}
@@ -128,15 +132,20 @@ class GrantMail:
         """Mark a run whose newest grant may have been lost, and whose host does not owe an answer."""
         if now < self._put_off(run.key):
             return replace(run, asked=False)
-        waits = run.asked and grants.waits(run.key) and now - self._sent.get(run.key, 0) >= RETRY
+        waits = run.asked and grants.waits(run.key) and now >= self._repeated(run.key)
         if not waits or self._owed[run.key] > 0:
             return run
         return replace(run, again=True)
 
     def changes_at(self, key: RunKey, grants: GrantBook, now: int) -> list[int]:
         """Say when `doubted` will say something else of a run because time passes."""
-        waits = self._sent.get(key, 0) + RETRY if grants.waits(key) else now
+        waits = self._repeated(key) if grants.waits(key) else now
         return [at for at in (waits, self._put_off(key)) if at > now]
+
+    def _repeated(self, key: RunKey) -> int:
+        """Say when a run is sent its newest grant again: ever more seldom if its host never answers about it."""
+        wait: int = RETRY * 2 ** min(self._unanswered[key], 10)
+        return self._sent.get(key, 0) + min(SELDOM, wait)
 
     def _put_off(self, key: RunKey) -> int:
         """Say until when a run that did not take a grant is not given another."""
@@ -151,7 +160,9 @@ class GrantMail:
         """Wait no longer for hosts that do not answer."""
         first = next(iter(self._open.values()), None)  # they stand in the order in which they were sent
         if first is not None and not 0 <= now - first[2] < PATIENCE:
-            self._expect({number: found for number, found in self._open.items() if now - found[2] < PATIENCE})
+            kept = {number: found for number, found in self._open.items() if now - found[2] < PATIENCE}
+            self._unanswered.update(found[0] for number, found in self._open.items() if number not in kept)
+            self._expect(kept)
 
     def _expect(self, answers: dict[int, tuple[RunKey, int, int]]) -> None:
         """Expect these answers and no others."""

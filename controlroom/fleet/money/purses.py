@@ -104,15 +104,10 @@ class Purses:
         spans = [(one.began, one.ends, self._far_end(one, now) if one.ends else 0) for one in purses]
         return tuple(self.rules.values()), tuple(spans)
 
-    def is_settled(self, run: Run, now: int) -> bool:
-        """Say whether nothing that a run was granted matters any more."""
-        if not run.grants:
-            return False
-        owes = run.said > run.booked or run.said_tokens > run.booked_tokens
-        if run.ended and not owes:
-            return True
+    def earliest(self, now: int) -> int:
+        """Say when the first of the periods that are on began; now, if there are none."""
         began = [self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY]
-        return run.until <= min(began, default=now)
+        return min(began, default=now)
 
     def cut_down(self, shown: Mapping[str, Budget], balances: Balances, paused: Iterable[Run]) -> None:
         """See who may spend no more of each budget, as they stand; `paused`: who would go on if it were allowed."""
@@ -170,6 +165,14 @@ class Purses:
     def moment(self, at: int) -> str:
         """Write a time as the operator's clock shows it."""
         return f"{datetime.fromtimestamp(at / 1000, self.zone):%Y-%m-%d %H:%M}"
+
+
+def is_settled(run: Run, earliest: int) -> bool:
+    """Say whether nothing that a run was granted matters any more; `earliest`: when the first of the periods began."""
+    if not run.grants:
+        return False
+    owes = run.said > run.booked or run.said_tokens > run.booked_tokens
+    return (run.ended and not owes) or run.until <= earliest
 
 
 def _is_dry(balance: Balance, paused: Iterable[Agent]) -> bool:

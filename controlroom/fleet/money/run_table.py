@@ -6,6 +6,7 @@ account of its login, profiles, and time. Times are UTC milliseconds.
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import Run
@@ -14,7 +15,7 @@ from controlroom.fleet.books.spend_views import RunKey
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.fleet.money.grant_book import GrantBook
 from controlroom.fleet.money.grant_mail import GrantMail
-from controlroom.fleet.money.purses import Purses
+from controlroom.fleet.money.purses import Purses, is_settled
 from controlroom.fleet.money.spent import Spent
 
 
@@ -58,14 +59,25 @@ class RunTable:
         """All runs may be others."""
         self._all = True
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether some may be others, as far as that was gathered."""
+        return bool(self._stale)
+
     def refresh(
-        self, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int
+        self, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int, most: int | None = None
     ) -> Iterator[tuple[RunKey, Run | None, list[Statement]]]:
-        """Make anew what may be other; give each such run (None: it is no more), and what is to be written of it."""
-        for key in self._take_stale(fleet, logins, now):
+        """Make anew what may be other, `most` runs at the most.
+
+        Gives each such run (None: it is no more), and what is to be written of it.
+        """
+        self._gather(fleet, logins, now)
+        keys, earliest = list(islice(self._stale, most)), self._purses.earliest(now)
+        self._stale.difference_update(keys)
+        for key in keys:
             statements = self._grants.observe(key, fleet, now)
             run = self._made(key, fleet, spent, logins, now)
-            if run is not None and self._purses.is_settled(run, now):
+            if run is not None and is_settled(run, earliest):
                 statements += self._grants.settle(key)
                 run = self._made(key, fleet, spent, logins, now)
             self._grants.changed.discard(key)
@@ -73,8 +85,8 @@ class RunTable:
             self._wait(key, run, now)
             yield key, run, statements
 
-    def _take_stale(self, fleet: Fleet, logins: Mapping[str, str], now: int) -> set[RunKey]:
-        """Name all runs that may be others, once."""
+    def _gather(self, fleet: Fleet, logins: Mapping[str, str], now: int) -> None:
+        """Gather all runs that may be others."""
         self._all |= now < self._now or fleet.profiles is not self._profiles
         self._now, self._profiles = now, fleet.profiles
         self.touch_agents(differing(self._logins, logins), fleet)
@@ -84,14 +96,13 @@ class RunTable:
             if self._waits.get(key) == at:
                 del self._waits[key]
                 self._stale.add(key)
-        stale = self._stale | self._grants.changed | self._mail.changed
-        if self._all:
-            agents = ((agent.host, agent.name, agent.epoch) for agent in fleet.agents.values())
-            stale = {*self.runs, *self._grants.keys, *agents}
-        self._stale, self._all = set(), False
+        self._stale |= self._grants.changed | self._mail.changed
         self._grants.changed.clear()
         self._mail.changed.clear()
-        return stale
+        if self._all:
+            agents = ((agent.host, agent.name, agent.epoch) for agent in fleet.agents.values())
+            self._stale = {*self.runs, *self._grants.keys, *agents}
+            self._all = False
 
     def _made(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
         run = self._grants.run(key, fleet, spent, logins, now)

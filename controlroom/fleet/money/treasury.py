@@ -48,6 +48,9 @@ log = logging.getLogger("controlroom.treasury")
 TICK = 30.0
 """Seconds after which everything is looked at again though nothing has happened."""
 
+AT_ONCE = 100
+"""Runs that are looked at, and that are granted something, before others have their turn."""
+
 AGAIN = 5.0
 """Seconds until something is tried again that did not work."""
 
@@ -297,7 +300,8 @@ class Treasury:
     async def _read(self) -> None:
         """Have the sums of the ledger as they are, of all periods and all runs."""
         self._mail.tidy(self._room.clock())
-        self._refresh()
+        while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
+            await asyncio.sleep(0)
         if self._stale or self._unread:
             await self._read_now()
         await self._read_begun()
@@ -322,15 +326,16 @@ class Treasury:
         if self._spent.dearest != dearest:
             self._table.touch_all()
 
-    def _refresh(self) -> None:
-        """Have all runs as they are now, and the balances of the budgets that hold them."""
+    def _refresh(self, most: int | None = None) -> bool:
+        """Have all runs as they are now, or `most` of them, and what budgets come to; says whether there are more."""
         self._see()
         fleet, now = self._room.fleet, self._room.clock()
         statements: list[Statement] = []
-        for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now):
+        for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now, most):
             statements += writes
             self._put(key, run)
         self._write(statements)
+        return self._table.is_stale
 
     def _put(self, key: RunKey, run: Run | None) -> None:
         balances = self._sharing.balances
@@ -364,10 +369,16 @@ class Treasury:
         return lambda run, purses: self.purses.ends(run, purses, now)
 
     async def _share_out(self) -> None:
-        """Grant what is to be granted now: count it, write it, send it."""
+        """Grant what is to be granted now."""
+        while await self._share_some() == AT_ONCE:  # noqa: ASYNC110 - others have their turn
+            await asyncio.sleep(0)
+        self._room.happened(events.Alarmed("ledger", None))
+
+    async def _share_some(self) -> int:
+        """Grant something to some: count it, write it, send it; says to how many."""
         await self._read_begun()
         self._stand()
-        rows = [self._row(share) for share in self._sharing.shares(self._ends())] if self._mail.priced else []
+        rows = [self._row(share) for share in self._sharing.shares(self._ends(), AT_ONCE)] if self._mail.priced else []
         self._grants.add(rows)
         self._tell()
         writes = granted(rows) or [PROBE] * bool(self._books.trouble)
@@ -376,7 +387,7 @@ class Treasury:
             raise LedgerProblem(problem)
         for row in rows:
             self._mail.send(row, self._room.clock())
-        self._room.happened(events.Alarmed("ledger", None))
+        return len(rows)
 
     def _climb(self) -> None:
         """Do what budgets' ladders say by now."""
