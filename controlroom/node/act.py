@@ -11,6 +11,7 @@ from controlroom.meter.states import State
 from controlroom.node.agents import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ask import NoAnswer, NoRunner, ask, runner_lives
 from controlroom.node.ending import end_by_force, find_runner, living_runner, record_death, what_is_left
+from controlroom.node.files import why
 from controlroom.node.folder import GRANT, agent_folder
 from controlroom.node.host import now
 from controlroom.node.outcome import Refused
@@ -66,7 +67,7 @@ class Actor:
         except HalfDone as half:
             return Reply(wanted.id, "half", str(half))
         except (NoAnswer, OSError, RuntimeError, ValueError) as error:
-            return Reply(wanted.id, "unknown", str(error) or type(error).__name__)
+            return Reply(wanted.id, "unknown", why(error))
 
     async def keep(self, prices: Prices) -> str:
         """Keep a price sheet for the grants that follow. Give why it could not be kept, "" when it has been."""

@@ -151,6 +151,15 @@ def write_atomic(path: str, data: bytes, beside: str = "", *, durable: bool = Tr
         raise
 
 
+def why(error: Exception) -> str:
+    """Say what went wrong with a file, and what to do where there is no room for it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error) or type(error).__name__
+    advice = ": free some space there (df -h), or some files (df -i)"
+    full = advice if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{error.filename}: {error.strerror}{full}" if error.filename else f"{error.strerror}{full}"
+
+
 def make_private(folder: str) -> None:
     """Make a folder 0700 where there is none; its parents too."""
     os.makedirs(folder, mode=0o700, exist_ok=True)

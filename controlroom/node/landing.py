@@ -31,6 +31,7 @@ class Trouble(Exception):
 
 def land(marker: str, offers: "list[dict[str, Any]]") -> None:
     """Choose among `offers`, make sure the bundle is here, and run its node in place of this process."""
+    os.umask(0o077)  # whatever the login shell leaves to others: what we make, ~/.cache too, is ours alone
     try:
         offer = next(offer for offer in offers if fits(offer["needs"]))
         place = held_at(offer)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +99,27 @@ def test_what_went_wrong_is_a_sentence() -> None:
     assert said == "vm1/docs-1: no␛ such"
     assert "connection broke" in Attachment("vm1/docs-1", ("sh", "-c", "exit 255"), False).run()
     assert "cannot be run" in Attachment("vm1/docs-1", (os.devnull,), False).run()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_terminal_is_as_it_was_however_its_session_ended(code: int) -> None:
+    """A host that ends in order may have left other letters, margins, reverse video, and reports of the mouse."""
+    left = "\x1b(0\x1b[5;9r\x1b[?5h\x1b[?1003h"
+    words = ("sh", "-c", f"printf '{left}'; exit {code}".replace("\x1b", "\\033"))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        Attachment("vm1/docs-1", words, read_only=False).run()
+        os._exit(0)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other side is closed
+        while data := os.read(terminal, 4096):
+            shown += data
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    _, was, after = shown.partition(left.encode())
+    assert was
+    for needed in ("\x1b[!p", "\x1b(B", "\x1b[?5l", "\x1b[?1003l"):
+        assert needed.encode() in after
 
 
 def test_what_others_started_is_attached_to_where_the_login_shell_has_its_tmux(

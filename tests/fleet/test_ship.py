@@ -251,6 +251,21 @@ async def test_a_cache_that_others_may_write_is_refused(environ: dict[str, str],
         await boarded(environ, tiny())
 
 
+async def test_what_is_made_on_a_host_is_for_nobody_else_whatever_its_login_shell_leaves_to_others(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Whoever can write to ~/.cache can put another node in the place of ours."""
+    channel, _ = await boarded(environ, tiny(ECHO), before="umask 0;")
+    await channel.close()
+    made = made_below(tmp_path)
+    assert tmp_path / ".cache" in made
+    assert not [path for path in made if path.stat().st_mode & 0o077]
+
+
+def made_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if not path.is_symlink()]
+
+
 async def test_a_cache_that_cannot_be_made_is_said(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / ".cache").write_text("a file")
     with pytest.raises(HostRefuses, match=r"vm1 could not unpack our node \(.*\.cache"):

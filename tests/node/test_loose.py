@@ -5,11 +5,14 @@ All of them are scripts of the host's user, as every agent is; each has a child 
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from controlroom.node.files import why
 from controlroom.wire.messages import AgentsSeen
 from tests.lab.processes import Process, belonging_to, look
 from tests.lab.waiting import wait_for
@@ -95,3 +98,29 @@ def test_what_has_ended_in_order_is_told_as_it_ended(home: World, node: NodeClie
     node.wait_agent("other", lambda seen: seen.pid and seen.state == "working")
     assert node.agents()["brief"].state == "done"
     assert node.kill("brief", 1).outcome == "done"
+
+
+# --------------------------------------------------------------------------- what others leave in the way
+
+
+@pytest.mark.parametrize("how", ["open to all", "a link"])
+def test_a_folder_that_tmux_does_not_take_is_named_with_what_to_do(home: World, node: NodeClient, how: str) -> None:
+    """In /tmp, anybody on the machine can make it first."""
+    place = home.tmux / f"tmux-{os.geteuid()}"
+    if how == "a link":
+        place.symlink_to("/nonexistent")
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    said = node.spawn("one", 1, "sleep", "602").reason
+    assert said.startswith("one does not start: ")
+    wanted = f"tmux wants {place} to be a folder of this user alone (0700)"
+    assert said.endswith(f"; {wanted}, and it is uid {os.geteuid()}'s: remove it")
+
+
+def test_no_room_for_a_file_is_said_with_what_to_do() -> None:
+    full = why(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/me/spec.json"))
+    assert full == "/home/me/spec.json: No space left on device: free some space there (df -h), or some files (df -i)"
+    assert why(OSError("its runner has written nothing")) == "its runner has written nothing"
+    assert why(PermissionError(errno.EACCES, "Permission denied", "/x")) == "/x: Permission denied"
+    assert why(ValueError()) == "ValueError"

@@ -35,9 +35,12 @@ _OWN_SERVER = (
 _PLACES = "/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin:/run/current-system/sw/bin:/usr/pkg/bin"
 """Where tmux may lie when the PATH of a plain SSH command is too short to name it."""
 
-# What a program may have left switched on when its link died: the other screen, mouse reports, bracketed paste, focus
-# reports, application keys; the cursor comes back.
-_RESET = "\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m"
+# What a program may have left switched on: other letters, margins, reverse video, the other screen, mouse reports,
+# bracketed paste, focus reports, application keys; the cursor comes back.
+_RESET = (
+    "\x1b[!p\x1b(B\x0f\x1b[?5l\x1b[?7h"
+    "\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m"
+)
 
 
 _KNOWN_TERM = "infocmp >/dev/null 2>&1||export TERM=xterm-256color;"
@@ -73,7 +76,7 @@ class Attachment:
         except OSError as error:
             return f"{self.argv[0]} cannot be run: {error.strerror}"
         finally:
-            _restore(before, broken=code != 0)
+            _restore(before)
         return self._sentence(code, said)
 
     def _sentence(self, code: int, said: str) -> str:
@@ -207,13 +210,15 @@ def _settings() -> list[object] | None:
     return found or None
 
 
-def _restore(settings: list[object] | None, broken: bool) -> None:
-    """Give the terminal back its line settings; when it ended badly, switch off what the session has left on."""
+def _restore(settings: list[object] | None) -> None:
+    """Give the terminal back its line settings, and switch off what the session has left on.
+
+    However it ended: what was shown came from the host, which may leave a terminal that draws other letters.
+    """
     if settings is None or sys.__stdin__ is None or sys.__stdout__ is None:
         return
     with contextlib.suppress(termios.error, OSError, ValueError):
         termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSADRAIN, settings)  # type: ignore[arg-type]
         termios.tcflush(sys.__stdin__.fileno(), termios.TCIFLUSH)
-        if broken:
-            sys.__stdout__.write(_RESET)
-            sys.__stdout__.flush()
+        sys.__stdout__.write(_RESET)
+        sys.__stdout__.flush()

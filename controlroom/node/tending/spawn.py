@@ -14,7 +14,7 @@ import controlroom
 from controlroom.meter.names import is_session
 from controlroom.node.agents import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
-from controlroom.node.files import make_private, write_atomic
+from controlroom.node.files import make_private, why, write_atomic
 from controlroom.node.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
 from controlroom.node.host import now
 from controlroom.node.place import Place
@@ -87,7 +87,7 @@ class Spawner:
             shutil.rmtree(entry.folder, ignore_errors=True)
             if left or isinstance(error, asyncio.CancelledError):
                 raise
-            raise Refusal(f"{wanted.name} does not start: {error}") from None
+            raise Refusal(f"{wanted.name} does not start: {why(error)}") from None
         finally:
             if beginning is not None:
                 os.close(beginning)
@@ -100,7 +100,7 @@ class Spawner:
         except FileExistsError:
             raise Refusal(f"{wanted.name} (epoch {wanted.epoch}) is being started by another connection") from None
         except OSError as error:
-            raise Refusal(f"{folder} cannot be made: {error.strerror}") from None
+            raise Refusal(f"{wanted.name} does not start: {why(error)}") from None
         return Entry(wanted.name, wanted.epoch, folder)
 
     async def _name_is_free(self, name: str) -> None:

@@ -7,6 +7,7 @@ server is started first, with an empty environment and nothing on its command li
 
 import asyncio
 import os
+import stat
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,7 @@ class Tmux:
             if "server exited" not in done:
                 break
         if done:
-            raise TmuxError(f"the tmux server does not start: {done}")
+            raise TmuxError(f"the tmux server does not start: {done}{self._advice()}")
 
     async def set_up(self) -> None:
         """Give a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
@@ -179,8 +180,19 @@ class Tmux:
                 return {}
             if any(known in words for known in _NO_SERVER):
                 return None
-            raise TmuxError(words or f"tmux ended with {answer.code}")
+            raise TmuxError((words or f"tmux ended with {answer.code}") + self._advice())
         return {pane.session: pane for line in answer.lines if (pane := _pane(line))}
+
+    def _advice(self) -> str:
+        """Say what to do when tmux does not take the folder of its sockets: in /tmp anybody can make it first."""
+        path = os.path.join(self._folder.get("TMUX_TMPDIR", "/tmp"), f"tmux-{os.geteuid()}")  # noqa: S108 - tmux's
+        try:
+            seen = os.lstat(path)
+        except OSError:
+            return ""
+        if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o077:
+            return ""
+        return f"; tmux wants {path} to be a folder of this user alone (0700), and it is uid {seen.st_uid}'s: remove it"
 
 
 def _pane(line: str) -> Pane | None:
