@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from controlroom.cli import output
@@ -10,7 +10,7 @@ from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import typed
 from controlroom.cli.room import find_agent, with_room
 from controlroom.cli.starters import Starters
-from controlroom.domain.display.loglines import LogLine, log_lines
+from controlroom.domain.display.loglines import LogLine, WholeLines, log_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord
 from controlroom.domain.words import size
 from controlroom.fleet.client import Client, LogPage
@@ -35,8 +35,9 @@ async def _logs(client: Client, args: argparse.Namespace) -> int:
     if args.grep:
         return await _grep(client, agent, epoch, args)
     reader = _Reader(client, agent, epoch, args.raw)
-    await reader.last(args.lines)
-    if args.follow and epoch == agent.epoch:
+    following = args.follow and epoch == agent.epoch
+    await reader.last(args.lines, more=following)
+    if following:
         await reader.follow()
     return Exit.DONE
 
@@ -73,10 +74,10 @@ class _Reader:
         self._client, self._id, self._epoch, self._raw = client, agent.id, epoch, raw
         self._host = agent.host
         self._place: LogPlace | None = None
-        self._held: list[LogRecord] = []
+        self._lines = WholeLines()
 
-    async def last(self, count: int) -> None:
-        """Print the last lines. Raises `Stop` when the log cannot be read."""
+    async def last(self, count: int, *, more: bool) -> None:
+        """Print the last lines; `more`: others come. Raises `Stop` when the log cannot be read."""
         pages: list[LogPage] = []
         before, lines = None, 0
         while lines < count:
@@ -92,7 +93,8 @@ class _Reader:
                 break
             before, lines = page.start, lines + _count(page, self._raw)
         self._place = pages[0].end
-        self._print([record for page in reversed(pages) for record in page.records], count)
+        records = self._taken(record for page in reversed(pages) for record in page.records)
+        self._print(records if more else [*records, *self._lines.rest()], count)
 
     def _nothing(self, page: LogPage) -> None:
         """There is nothing to print. Raises `Stop` unless its host says that there is none and the agent is new."""
@@ -129,7 +131,7 @@ class _Reader:
                 if page.skipped:
                     output.talk(f"… {size(page.skipped)} were skipped: the link is slower than the log")
                 self._place = page.end
-                self._print(page.records)
+                self._print(self._taken(page.records))
 
     async def _over(self) -> None:
         away = False
@@ -151,20 +153,22 @@ class _Reader:
             if page.reason and not page.first:
                 output.talk(f"what was written last could not be read: {page.reason}")
             if not page.records:
-                return
+                break
             self._place = page.end
-            self._print(page.records)
+            self._print(self._taken(page.records))
+        self._print(self._lines.rest())
+
+    def _taken(self, records: Iterable[LogRecord]) -> list[LogRecord]:
+        """Choose what is to be printed; a line is printed as one, whatever another stream said meanwhile."""
+        return list(
+            self._lines.feed(record for record in records if not self._raw or record.stream in _WRITTEN_BY_AGENT)
+        )
 
     def _print(self, records: Sequence[LogRecord], last: int | None = None) -> None:
         if self._raw:
-            chosen = [record for record in records if record.stream in _WRITTEN_BY_AGENT]
-            output.raw(b"".join(_bytes(record) for record in _tail(chosen, last)))
+            output.raw(b"".join(_bytes(record) for record in _tail(records, last)))
             return
-        whole = [*self._held, *records]
-        self._held = []
-        while whole and whole[-1].continued:
-            self._held.insert(0, whole.pop())
-        lines = list(log_lines(whole))
+        lines = list(log_lines(records))
         output.log_lines(lines[-last:] if last else lines)
 
     def _say_how_it_ended(self) -> None:

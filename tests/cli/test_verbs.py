@@ -312,6 +312,25 @@ def test_a_followed_log_ends_with_its_run_and_misses_nothing(room: Room, tmp_pat
     assert err == "local/count has ended: done\n"
 
 
+def test_a_line_is_printed_whole_though_another_stream_wrote_meanwhile(room: Room, tmp_path: Path) -> None:
+    gate = f"while [ ! -e {tmp_path}/$1 ]; do sleep 0.02; done"
+    shell(room, "two", f"gate() {{ {gate}; }}; printf load; gate a; echo slow >&2; gate b; echo ing; printf 'end'")
+    room.wait_until("the line is begun", lambda _: room.run("logs", "two", "--raw") == "load")
+    words = [*CONTROLROOM, "logs", "two", "-f"]
+    followers = [subprocess.Popen([*words, *more], stdout=subprocess.PIPE, text=True) for more in ([], ["--raw"])]
+    (tmp_path / "a").touch()
+    for following in followers:
+        assert following.stdout
+        assert following.stdout.readline() == "slow\n"
+    assert room.run("logs", "two", "--raw") == "slow\nload"
+    (tmp_path / "b").touch()
+    printed = [following.communicate(timeout=30)[0] for following in followers]
+    assert printed[0].splitlines()[:2] == ["loading", "end"]
+    assert printed[1] == "loading\nend\n"
+    assert room.run("logs", "two", "--raw") == "slow\nloading\nend\n"
+    assert room.run("logs", "two", "--raw", "-n", "2") == "loading\nend\n"
+
+
 def test_following_ends_quietly_by_ctrl_c_and_with_the_engine(room: Room) -> None:
     shell(room, "job", FOREVER)
     for code in (130, 3):

@@ -223,6 +223,12 @@ def test_the_newest_words_are_those_of_the_last_record_that_says_something() -> 
     assert newest_words(record("my key sk-ant-api03-secret")) == (AT, "my key sk-ant-…")
 
 
+def test_the_newest_words_of_one_stream_are_not_mixed_with_those_of_another() -> None:
+    data = record("loading ", b"O") + record("disk is slow", b"e", 5) + record("done", b"o", 6)
+    assert newest_words(data) == (6, "loading done")
+    assert newest_words(data[: data.rindex(b"\n", 0, -1) + 1]) == (5, "disk is slow")
+
+
 def test_the_newest_words_are_not_those_that_an_end_is_told_with() -> None:
     turn = '{"type":"result","subtype":"success","is_error":false,"num_turns":2,"total_cost_usd":0.07}'
     said = record('{"type":"assistant","message":{"content":[{"type":"text","text":"All tidy."}]}}', b"a", 5)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.meter.inert import PLAIN, Span, inert, spans
 from controlroom.meter.redact import redact
-from controlroom.meter.shown import COLOURED, shown_lines
+from controlroom.meter.shown import COLOURED, LONGEST, shown_lines
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
@@ -41,6 +41,30 @@ def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
     for line in shown_lines(records):
         drawn = tuple(spans(line.text)) if line.kind in COLOURED else (Span(inert(line.text), PLAIN),)
         yield LogLine(line.at, line.kind, drawn)
+
+
+class WholeLines:
+    """Puts the records of one line next to each other, where two streams were written at the same time.
+
+    A line stands where it ends. One without its end is held back, up to `LONGEST` bytes of it.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[str, list[LogRecord]] = {}
+        """By stream."""
+
+    def feed(self, records: Iterable[LogRecord]) -> Iterator[LogRecord]:
+        """Take records in order; give those of the lines that have ended."""
+        for record in records:
+            line = self._begun.setdefault(record.stream, [])
+            line.append(record)
+            if not record.continued or sum(len(part.body) for part in line) >= LONGEST:
+                yield from self._begun.pop(record.stream)
+
+    def rest(self) -> list[LogRecord]:
+        """Give what is held back: there will be no more of it."""
+        begun, self._begun = self._begun, {}
+        return [record for line in begun.values() for record in line]
 
 
 def screen_lines(data: bytes) -> tuple[ScreenLine, ...]:

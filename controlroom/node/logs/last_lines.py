@@ -105,11 +105,11 @@ def newest_words(data: bytes) -> tuple[int, str] | None:
 
 
 def _joined(records: list[Record]) -> Iterator[Record]:
-    """Put records together that were one line of the agent."""
-    body = b""
+    """Put records together that were one line of the agent; another stream may have written meanwhile."""
+    begun: dict[str, bytes] = {}
     for record in records:
+        body = begun.pop(record.stream, b"") + record.body
         if record.continued:
-            body += record.body
+            begun[record.stream] = body
         else:
-            yield record._replace(body=body + record.body) if body else record
-            body = b""
+            yield record._replace(body=body)
