@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 
 from tests.lab import claude as claude_code
+from tests.lab import leftovers
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.loopback import LoopbackHost, LoopbackLab
@@ -33,6 +34,7 @@ from tests.lab.warden import Warden
 from tests.lab.world import World, leaks
 
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, int]]]()
+LEFT = pytest.StashKey[list[str]]()
 QUICK_SEED = 1  # the same tests every time, unless asked otherwise
 AnyLab = TypeVar("AnyLab", bound=Lab[Any])
 CLAUDE_INSIDE = "/run/claude"  # where a host in a namespace sees the folder of the CLI
@@ -61,7 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, settle the seed."""
     config.addinivalue_line("markers", "long: runs only with --long")
-    config.stash[NOT_RUN] = {}
+    config.stash[NOT_RUN], config.stash[LEFT] = {}, []
+    leftovers.mark()
     for name in ("COLUMNS", "LINES"):  # readline puts them into our environment, past os.environ
         os.unsetenv(name)
     hypothesis.settings.load_profile("long" if config.getoption("long") else "quick")
@@ -108,17 +111,25 @@ def pytest_testnodedown(node: Any) -> None:
     lacking = node.config.stash[NOT_RUN]
     for part, (why, count) in getattr(node, "workeroutput", {}).get("not_run", {}).items():
         lacking[part] = (why, lacking.get(part, (why, 0))[1] + count)
+    node.config.stash[LEFT] += getattr(node, "workeroutput", {}).get("left", [])
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand over what could not be run, in a worker."""
+    """End what tests have left behind; hand that over, and what could not be run, in a worker."""
+    shares = getattr(session.config.option, "numprocesses", None)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
+        session.config.workeroutput["left"] = leftovers.end()
+    elif not shares:
+        session.config.stash[LEFT] += leftovers.end()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One line on what could not be run here."""
+    """One line on what could not be run here, and one for each process that a test left behind."""
+    for what in config.stash[LEFT]:
+        terminalreporter.write_line(f"left behind by {what}", yellow=True)
     if config.stash[NOT_RUN]:
         parts = [f"{part} ({why}; {count} tests)" for part, (why, count) in config.stash[NOT_RUN].items()]
         terminalreporter.write_line("could not be run here: " + ", ".join(parts), yellow=True)

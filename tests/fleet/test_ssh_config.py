@@ -21,7 +21,7 @@ from tests.fleet.far_end import read_until, tiny
 from tests.lab.command import run
 from tests.lab.host import Host
 from tests.lab.loopback import LoopbackHost
-from tests.lab.processes import everything
+from tests.lab.waiting import wait_for_async
 from tests.lab.world import World
 
 
@@ -377,7 +377,9 @@ async def test_a_condition_that_hangs_is_ended_and_named(home: World, ssh_host: 
     with pytest.raises(LinkLost, match="Match exec"):
         await asked
     assert mark.exists()
-    assert not [process for process in everything() if "sleep 611" in process.command], "it has ended with ssh"
+    await wait_for_async(
+        lambda: not [each for each in home.processes() if "sleep 611" in each.command], what="it ends with ssh"
+    )
 
 
 async def _resolved_quickly() -> HostConfig:

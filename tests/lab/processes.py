@@ -120,6 +120,20 @@ def belonging_to(directory: Path) -> list[Process]:
     return [process for process in everyone if process.pid in found]
 
 
+def started_with(variable: str) -> list[tuple[Process, str]]:
+    """Every process whose environment began with `NAME=VALUE`, with the test that it was started in."""
+    spared = ancestors(os.getpid())
+    entries = ((process, read(process.pid, "environ").split(b"\0")) for process in everything())
+    marked = ((process, found) for process, found in entries if os.fsencode(variable) in found)
+    return [(process, _test_of(found)) for process, found in marked if process.pid not in spared]
+
+
+def _test_of(environ: Iterable[bytes]) -> str:
+    """The test that pytest named there when the process was started."""
+    names = (entry.decode(errors="replace") for entry in environ if entry.startswith(b"PYTEST_CURRENT_TEST="))
+    return next(names, "").partition("=")[2].rpartition(" (")[0] or "outside of a test"
+
+
 def end_all(find: Callable[[], Iterable[Process]], deadline: float = 10.0) -> list[Process]:
     """Kill what `find` finds until it finds nothing; returns what resisted for `deadline` seconds."""
     end = time.monotonic() + deadline

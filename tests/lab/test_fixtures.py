@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import MakeLab
 from tests.lab import claude as claude_code
+from tests.lab import leftovers
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.processes import look
@@ -107,3 +108,17 @@ def test_a_claude_of_another_version_is_not_taken(tmp_path: Path) -> None:
     found = claude_code.find({"CONTROLROOM_TEST_CLAUDE": str(other), "PATH": ""}, tmp_path)
     assert found == f"{other} is 9.9.9"
     assert "not installed" in str(claude_code.find({"PATH": ""}, tmp_path))
+
+
+def test_what_a_test_leaves_behind_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(leftovers.VARIABLE, "another run")
+    monkeypatch.setattr(leftovers, "PATIENCE", 0.0)
+    stray = subprocess.Popen(["setsid", "sleep", "600"])
+    try:
+        (said,) = wait_for(leftovers.end)
+        assert said.startswith("tests/lab/test_fixtures.py::test_what_a_test_leaves_behind_is_named_and_ended: ")
+        assert "sleep 600" in said
+    finally:
+        stray.kill()
+        stray.wait()
+    assert leftovers.end() == []

@@ -38,7 +38,6 @@ from controlroom.wire.messages import (
     read_from_node,
 )
 from controlroom.wire.spec import AgentSpec
-from tests.lab.processes import everything
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 from tests.node.client import NodeClient
@@ -198,7 +197,7 @@ async def test_a_tmux_that_hangs_costs_a_deadline_and_leaves_nothing(home: World
     put_script(program, "exec sleep 4322")
     with pytest.raises(TmuxError, match=r"has not answered for 0\.2 seconds"):
         await Tmux(str(program), "controlroom", os.environ).run("list-panes", deadline=0.2)
-    await wait_for_async(lambda: not [each for each in everything() if "sleep 4322" in each.command])
+    await wait_for_async(lambda: not [each for each in home.processes() if "sleep 4322" in each.command])
 
 
 def put_script(path: Path, text: str) -> None:

@@ -14,7 +14,6 @@ import pytest
 from controlroom.node.folder import PLACE, TAG
 from controlroom.node.runner.shell import FRESH, LoginEnvironment, LoginShell, alias_of, login_environment
 from controlroom.wire.inquiries import Check, Checked
-from tests.lab.processes import everything
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 from tests.node.client import NodeClient, bodies_of
@@ -82,7 +81,7 @@ async def test_a_profile_that_ends_or_holds_the_shell_leaves_what_the_node_has(h
 async def test_nothing_of_the_shell_is_left_behind(home: World) -> None:
     (home.home / ".bashrc").write_text("sleep 4321 & sleep 4321\n")
     await asked(home, deadline=0.5)
-    wait_for(lambda: not [process for process in everything() if "sleep 4321" in process.command])
+    wait_for(lambda: not [process for process in home.processes() if "sleep 4321" in process.command])
 
 
 async def test_start_up_files_that_hang_take_their_locks_away(home: World) -> None:
@@ -100,7 +99,7 @@ async def test_start_up_files_that_hang_take_their_locks_away(home: World) -> No
 async def test_what_does_not_end_when_asked_is_killed(home: World) -> None:
     (home.home / ".bashrc").write_text("trap '' HUP TERM\nsleep 5432; sleep 5432\n")
     await asked(home, deadline=0.5)
-    wait_for(lambda: not [process for process in everything() if "sleep 5432" in process.command])
+    wait_for(lambda: not [process for process in home.processes() if "sleep 5432" in process.command])
 
 
 @pytest.mark.parametrize("shell", ["/no/such/shell", "/bin/false"])

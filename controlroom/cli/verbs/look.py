@@ -73,9 +73,9 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
         "Print an agent's log.",
-        "Lines are made safe for a terminal. --raw gives what the agent wrote, byte for byte, each line whole, without what the "
-        "runner and the operator said: for files and pipes. -f goes on until the agent's run has ended. --grep searches "
-        "the whole log on its host and prints the last N lines that match.",
+        "Lines are made safe for a terminal. --raw gives what the agent wrote, byte for byte, each line whole, without "
+        "what the runner and the operator said: for files and pipes. -f goes on until the agent's run has ended. "
+        "--grep searches the whole log on its host and prints the last N lines that match.",
         (
             "controlroom logs docs-1 -n 50 -f",
             "controlroom logs docs-1 --raw | jq -r .type",
