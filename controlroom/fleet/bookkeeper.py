@@ -144,6 +144,11 @@ class Bookkeeper:
         """Write what is asked for again, by whoever waits for it, if that cannot be."""
         return self._outbox.put(statements, Keep.ONCE)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a write is under way to the disk."""
+        return self._outbox.busy
+
     async def wait_written(self) -> None:
         """Wait until nothing is under way to the disk."""
         await self._outbox.wait_idle()

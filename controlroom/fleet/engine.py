@@ -158,16 +158,25 @@ class Engine:
 
     async def wait_idle(self) -> None:
         """Wait until nothing is on its way that a host which is up could still answer, and the ledger is written."""
-        while True:
+        while self._busy:
             await self.spending.wait_idle()
             await self.headroom.wait_idle()
             await self.treasury.wait_idle()
             await self._books.wait_written()
-            waits: list[asyncio.Future[Any]] = [*self._links.ending, *self.moves.moving()]
-            waits += [order.answer for order in self._orders.values() if not order.unsure]
-            if not waits:
-                return await self.logs.wait_idle()
-            await asyncio.wait(waits)
+            if waits := self._awaited():
+                await asyncio.wait(waits)
+            await self.logs.wait_idle()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""
+        parts = (self.spending, self.headroom, self.treasury, self._books, self.logs)
+        return any(part.busy for part in parts) or bool(self._awaited())
+
+    def _awaited(self) -> "list[asyncio.Future[Any]]":
+        """Give the links that end, and the orders and moves that no host keeps waiting."""
+        orders = [order.answer for order in self._orders.values() if not order.unsure]
+        return [*self._links.ending, *self.moves.moving(), *orders]
 
     # ----------------------------------------------------------------------- what somebody wants
 

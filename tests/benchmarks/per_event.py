@@ -129,7 +129,7 @@ async def a_batch(room: Room, turn: int, hosts: int) -> float:
         engine.happened(event)
     while True:
         await asyncio.sleep(0.005)
-        if not engine.treasury._busy and _told(room):
+        if not engine.treasury.busy and _told(room):
             break
     return (time.thread_time() - began) * 1e6
 

@@ -82,6 +82,11 @@ class Outbox:
             self._begin()
         return write.written
 
+    @property
+    def busy(self) -> bool:
+        """Whether a write is under way; what waits for room on the disk is not."""
+        return self._task is not None
+
     async def wait_idle(self) -> None:
         """Wait until all is written, or what is not waits for room on the disk."""
         while self._task is not None:

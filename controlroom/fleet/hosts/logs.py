@@ -200,6 +200,11 @@ class LogDesk:
             self._advance(source, tail, page, expected)
         return True
 
+    @property
+    def busy(self) -> bool:
+        """Whether a tail is catching up or an end is looked up."""
+        return bool(self._tasks())
+
     async def wait_idle(self) -> None:
         """Wait until no tail is catching up and no end is looked up."""
         while tasks := self._tasks():

@@ -107,6 +107,11 @@ class HeadroomDesk:
         self._api.close()
         self._rounds.close()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something was heard that is not told yet."""
+        return self._rounds.busy
+
     async def wait_idle(self) -> None:
         """Wait until what was heard is told."""
         await self._rounds.wait_idle()

@@ -107,6 +107,11 @@ class Spending:
             self._timer.cancel()
         self._errands.close()
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being read or booked."""
+        return len(self._errands) > 0
+
     async def wait_idle(self) -> None:
         """Wait until nothing is being read or booked."""
         await self._errands.wait_idle()

@@ -132,11 +132,12 @@ class Treasury:
 
     async def wait_idle(self) -> None:
         """Wait until what has happened has been looked at, and hosts have answered."""
-        while self._busy:  # noqa: ASYNC110 - in tests
+        while self.busy:  # noqa: ASYNC110 - in tests
             await asyncio.sleep(SOON / 4)
 
     @property
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
+        """Whether something has happened that was not looked at, or a host has not answered."""
         looks = self._rounds.busy or self._noticing is not None
         return looks or self._mail.open or self._ladder.busy or self._resuming.busy
 
