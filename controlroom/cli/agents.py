@@ -1,7 +1,6 @@
 """The verbs that steer agents."""
 
 import argparse
-import time
 
 from controlroom.cli import output
 from controlroom.cli.answers import to_intent
@@ -62,7 +61,7 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
         return await to_all(client, args.agent, "kill", yes=args.yes)
     agent = await find_agent(client, args.agent[0])
     _check(client.fleet, agent, "kill")
-    since = f"{client.fleet.state_of(agent)}, {age(_now() - agent.since)}"
+    since = f"{client.fleet.state_of(agent)}, {age(client.now() - agent.since)}"
     confirmed(f"Kill {agent.id} ({since}) and everything it started?", args.yes)
     return await order(client, intents.KillAgent(agent.id, agent.epoch), f"{agent.id} is ended, nothing of it is left")
 
@@ -153,7 +152,3 @@ def _check(fleet: Fleet, agent: Agent, action: str) -> None:
     """See that an action makes sense before a person is asked. Raises `Stop`; the engine decides again."""
     if reason := unavailable(BY_NAME[action], fleet, agent.id):
         raise Stop(Exit.REFUSED, reason)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,6 @@
 """Who is attached to the engine."""
 
 import argparse
-import time
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
@@ -24,6 +23,6 @@ async def _attached(client: Client, args: argparse.Namespace) -> int:
     if args.json:
         output.json_data([record(one, iso) for one in told.front_ends])
     else:
-        now = time.time_ns() // 1_000_000
+        now = client.now()
         output.table([HEAD, *(cells(one, now) for one in told.front_ends)])
     return Exit.DONE

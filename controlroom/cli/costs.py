@@ -1,7 +1,6 @@
 """What was spent, for people and for scripts."""
 
 import argparse
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
@@ -27,7 +26,7 @@ def costs(args: argparse.Namespace, starters: Starters) -> int:
 
 
 async def _costs(client: Client, args: argparse.Namespace) -> int:
-    zone, now = money_zone(client.fleet), time.time()
+    zone, now = money_zone(client.fleet), client.now() / 1000
     since, until = round(moment(args.since, now, zone) * 1000), round(now * 1000)
     answer = await client.costs("time" if args.by in _TIMES else args.by, since, until)
     if answer.reason:

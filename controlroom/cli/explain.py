@@ -24,7 +24,7 @@ def explain(args: argparse.Namespace, starters: Starters) -> int:
 
 async def _explain(client: Client, args: argparse.Namespace) -> int:
     agent = await find_agent(client, args.agent)
-    now = time.time_ns() // 1_000_000
+    now = client.now()
     told = why.explain(client.fleet, agent, now)
     if args.json:
         output.json_data(why.record(told))

@@ -1,7 +1,6 @@
 """One verb, several agents: found by names and patterns, listed before danger, ten at a time, summed up in the end."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -61,7 +60,7 @@ async def to_all(client: Client, texts: Sequence[str], action: str, *, text: str
     if not todo.targets:
         raise Stop(Exit.REFUSED, "there is nobody left to do it to")
     if BY_NAME[action].danger and not yes:
-        _confirm(client.fleet, todo)
+        _confirm(client.fleet, todo, client.now())
     gate = asyncio.Semaphore(AT_ONCE)
     outcomes = await asyncio.gather(*(_submit(client, target.intent, gate) for target in todo.targets))
     output.talk(summed(todo, outcomes))
@@ -69,9 +68,8 @@ async def to_all(client: Client, texts: Sequence[str], action: str, *, text: str
     return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
 
 
-def _confirm(fleet: Fleet, todo: Plan) -> None:
+def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
     """Show the list, and let the person type how many they are. Raises `Stop` when they do not."""
-    now = time.time_ns() // 1_000_000
     for target in todo.targets:
         agent = target.agent
         output.talk(f"  {agent.id}  {fleet.state_of(agent)}, {age(now - agent.since)}")

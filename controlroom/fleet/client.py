@@ -6,6 +6,7 @@ A client holds the newest fleet it was told. When the engine ends the client is 
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -106,6 +107,8 @@ class Client(Questions):
         """Whether the engine ended in order (`controlroom stop`, SIGTERM): nobody should start it again unasked."""
         self.read_only = False
         """Whether the engine does nothing for us but show what there is."""
+        self.ahead = 0
+        """Milliseconds that the engine's clock is ahead of this machine's, as of its last word."""
         self._home, self._role = home, ""
         self._way = way
         self._lines, self._outgoing = Lines(stream[0], MAX_NEWS), stream[1]
@@ -154,6 +157,10 @@ class Client(Questions):
                 await client.close()
                 raise
             await client.close()
+
+    def now(self) -> int:
+        """Say what time it is by the engine's clock, UTC ms: ages of what it tells are counted by that."""
+        return _own_clock() + self.ahead
 
     @property
     def where(self) -> str:
@@ -247,7 +254,8 @@ class Client(Questions):
         if None in answers:
             return False
         self.read_only = isinstance(answers[0], Welcome) and answers[0].rights == LOOK
-        self._take(answers[-1])
+        for answer in answers[:1] + answers[-1:]:
+            self._take(answer)
         self._reading = asyncio.create_task(self._read())
         return True
 
@@ -268,6 +276,8 @@ class Client(Questions):
             self._lose()
 
     def _take(self, told: Told | None) -> None:
+        if isinstance(told, Welcome | FleetNews) and told.clock:
+            self.ahead = told.clock - _own_clock()
         match told:
             case FleetNews():
                 self.fleet, self.revision = apply(self.fleet, told.patch), told.revision
@@ -324,3 +334,7 @@ class Client(Questions):
     def _new_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+
+def _own_clock() -> int:
+    return time.time_ns() // 1_000_000

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
 
 _MINUTE = 60_000
+_JUMP = 2_000
+"""Milliseconds by which a clock is set at least: anything less is the way that news take."""
 FRAME = 0.04
 """Seconds between two pieces of news that the engine gives us at least: all of one are painted together."""
 _SHORTEST = 0.02
@@ -94,7 +96,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         self.troubles: list[str] = []
         """What is wrong with the settings, in sentences that are said when the screen is there."""
         self._connect_engine = connect
-        self._now = now
+        self._own_clock, self._ahead = now, 0
         self.monotonic = monotonic
         self.picture = Picture(now=now(), zone=zone, read_only=read_only)
         self.source = None
@@ -157,9 +159,13 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         except EngineUnavailable:
             return
 
+    def _now(self) -> int:
+        """Say what time it is by the engine's clock, UTC ms, as far as it has been heard."""
+        return self._own_clock() + self._ahead
+
     def _next_tick(self) -> None:
         """Wake up when the next minute begins."""
-        self.set_timer((_MINUTE - self._now() % _MINUTE) / 1000 + 0.01, self.tick)
+        self.set_timer((_MINUTE - self._own_clock() % _MINUTE) / 1000 + 0.01, self.tick)
 
     def tick(self) -> None:
         """A minute has passed: all ages move, together."""
@@ -220,10 +226,19 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     async def _pictures(self, source: Source) -> None:
         while source.connected:
             began = time.thread_time()
-            self._see(replace(self.picture, fleet=self._calmed(source.fleet), known=True))
+            now, fleet = self._heard_clock(source), self._calmed(source.fleet)
+            self._see(replace(self.picture, now=now, fleet=fleet, known=True))
             took = time.thread_time() - began
             await asyncio.sleep(max(self._frame, min(_LONGEST, _REST * took)))
             await source.changed()
+
+    def _heard_clock(self, source: Source) -> int:
+        """Give the time to count ages by: ages move once a minute, but not because a clock was set."""
+        jumped = source.ahead - self._ahead
+        if abs(jumped) < _JUMP:
+            return self.picture.now
+        self._ahead = source.ahead
+        return self.picture.now + jumped
 
     def _calmed(self, fleet: Fleet) -> Fleet:
         """Give the fleet as calm as a phone wants it; what is held back comes in its time, if nothing else does."""
@@ -255,6 +270,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
             return
 
     def _engine_here(self, source: Source) -> None:
+        self._ahead = source.ahead
         seen = replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True)
         self._see(replace(seen, read_only=source.read_only, where=source.where))
         self._reader.connect(source)

@@ -142,6 +142,10 @@ class Source(Protocol):
         """The newest fleet."""
 
     @property
+    def ahead(self) -> int:
+        """Milliseconds that the engine's clock is ahead of this machine's, as of its last word."""
+
+    @property
     def connected(self) -> bool:
         """Whether the engine is there."""
 

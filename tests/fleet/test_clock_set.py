@@ -14,6 +14,7 @@ from controlroom.domain.outlet import GATHER, Outlet, Wish
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed
+from controlroom.fleet.client import Client
 from controlroom.fleet.clock import JUMP, ClockWatch, steady
 from controlroom.fleet.hosts.host_clock import HostClock
 from controlroom.fleet.hosts.link import PING
@@ -192,3 +193,21 @@ async def test_a_host_whose_clock_is_set_is_told_of_with_the_ages_that_things_ha
         assert clock == events.HostClockSeen("vm1", -YEARS)
         assert isinstance(seen_, events.AgentsObserved)
         assert [one.since for one in seen_.agents] == [START - HOUR, bench.time.clock()]
+
+
+@SETTINGS
+async def test_a_front_end_counts_ages_by_the_engines_clock(home: World, by: int) -> None:
+    host = busy()
+    async with room(host) as here:
+        await here.until(lambda: "vm1/asks" in here.engine.fleet.agents)
+        client = await Client.connect(start=False)
+        try:
+            assert abs(client.now() - here.now) < HOUR, "by the welcome, whatever this machine's clock shows"
+            here.set_clock(by)
+            await here.until(lambda: here.engine.clock_set == here.clock_set)
+            await here.until(lambda: abs(client.now() - here.now) < HOUR, "by the news")
+            since = here.engine.fleet.agents["vm1/asks"].since
+            await here.until(lambda: client.fleet.agents["vm1/asks"].since == since)
+            assert -MINUTE < client.now() - since - 10 * MINUTE < HOUR, "it has waited for ten minutes, and some"
+        finally:
+            await client.close()

@@ -50,6 +50,8 @@ class SmallEngine:
         self.why_not = "the engine did not start: its config has an error"
         self._ops = 0
         self.where = ""
+        self.ahead = 0
+        """How far its clock is ahead of that of the machine that shows it, in ms."""
         self.read_only = False
         """Whether it lets its clients look and nothing else."""
         self.searched_at_once = 1000
@@ -169,6 +171,10 @@ class SmallClient:
     @property
     def fleet(self) -> Fleet:
         return self.engine.fleet
+
+    @property
+    def ahead(self) -> int:
+        return self.engine.ahead
 
     def _alive(self) -> None:
         if not self.connected:

@@ -44,18 +44,18 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
     fleet = scenes.farm()
     async with room(fleet, scenes.logs(fleet), size=(200, 50)) as here:
         await here.until(lambda: "git push origin docs/update" in here.text())
+        here.engine.starting.clear()  # another attempt does not fail, and says nothing of its own, before it is wanted
         here.engine.stop()
         await here.until(lambda: here.app.picture.engine is Engine.GONE)
-        await here.pilot.pause()
-        assert "no engine; this is as of 14:32" in here.text()
+        await here.until(lambda: "no engine; this is as of 14:32" in here.text())
         assert "docs-1" in here.text()
         here.clock.pass_(180)
         here.app.tick()
-        await here.pilot.pause()
-        assert "no engine for 3m" in here.text()
+        await here.until(lambda: "no engine for 3m" in here.text())
         await here.press("x")
-        assert "the engine has ended; agents live on" in here.said()
+        await here.until(lambda: "the engine has ended; agents live on" in here.said())
         here.engine.running = True
+        here.engine.starting.set()
         await here.until(lambda: here.app.picture.engine is Engine.HERE, "the engine to be back")
         assert here.engine.connections == 2
         await here.until(lambda: "need you" in here.text())
@@ -115,6 +115,23 @@ async def test_ages_move_together_once_a_minute_and_not_between() -> None:
         assert "14:33" in here.text()
         ages = {row.name: row.age for row in here.screen(Overview).table.agents}
         assert (ages["docs-1"], ages["infra"], ages["test-4"]) == ("3m", "5m", "1h03")
+
+
+async def test_ages_are_counted_by_the_clock_of_the_engine_also_when_it_is_set() -> None:
+    engine = SmallEngine(scenes.farm(), None, Clock())
+    engine.ahead = 3 * scenes.MINUTE
+    async with room(scenes.farm(), size=(200, 50), engine=engine) as here:
+
+        def age() -> str:
+            return {row.name: row.age for row in here.screen(Overview).table.agents}["docs-1"]
+
+        await here.until(lambda: age() == "5m")
+        engine.ahead = scenes.MINUTE
+        engine.put(replace(engine.fleet.agents["vm2/api-3"], last_line="something new"))
+        await here.until(lambda: age() == "3m")
+        here.clock.pass_(60)
+        here.app.tick()
+        await here.until(lambda: age() == "4m")
 
 
 async def test_figures_that_always_move_do_not_keep_a_phone_awake() -> None:

@@ -188,6 +188,8 @@ class Welcome:
     room: str
     rights: str = ALL
     """`ALL` or `LOOK`."""
+    clock: int = 0
+    """The engine's clock as this was sent, UTC ms; 0: it does not say."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,8 @@ class FleetNews:
 
     revision: int
     patch: Patch
+    clock: int = 0
+    """The engine's clock as this was sent, UTC ms: all times in the fleet are times of it. 0: it does not say."""
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ class Reader:
         self._role = hello.role
         self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
         self._engine.attendance.came(self, self._introduced(hello))
-        await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name))
+        await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name, self._engine.clock()))
         return True
 
     def _introduced(self, hello: Hello) -> FrontEnd:
@@ -314,7 +314,7 @@ class Reader:
         self._held = fleet = self._rights.fleet(self._engine.fleet, None if held is None else lacks)
         patch = snapshot(fleet) if held is None else diff(held, fleet, self._rights.changes(lacks, held, fleet))
         if not is_empty(patch):
-            await self._send(FleetNews(revision, patch))
+            await self._send(FleetNews(revision, patch, self._engine.clock()))
 
     def _changed(self, changes: Changes) -> None:
         self._lacks.add(changes)
