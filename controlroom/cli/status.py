@@ -1,13 +1,13 @@
 """What is going on, for people and for scripts."""
 
 import argparse
-import time
 
 from controlroom.cli import output
 from controlroom.cli.exits import Exit
 from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
 from controlroom.cli.starters import Starters
+from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import views
 from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
@@ -44,7 +44,7 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
 async def wait_briefly(client: Client) -> int:
     """Give the hosts of a fresh engine a moment; then say what time it is, in UTC milliseconds."""
     await wait_settled(client, seconds=BRIEFLY)
-    return time.time_ns() // 1_000_000
+    return client.now()
 
 
 def host_table(fleet: Fleet, now: int, *, wide: bool = False) -> None:
@@ -82,7 +82,7 @@ def agent_table(fleet: Fleet, now: int) -> None:
     rows += [
         (
             views.GLYPHS[row.state],
-            row.id,
+            f"{row.id}{'?' * row.doubted}",
             f"{row.state.value} ({row.pending})" if row.pending else row.state.value,
             row.age,
             row.model,
@@ -118,6 +118,9 @@ def _teach(fleet: Fleet) -> None:
         if budget.granted and budget.ends:
             granted = amount(budget.granted, budget.unit)
             output.talk(f"budget {budget.name}: {granted} is granted: so far agents go on if this machine is off")
+    for agent in fleet.agents.values():
+        if doubts := doubt_words(agent):
+            output.talk(f"{agent.id}? {doubts}")
     for name, question in fleet.questions():
         if name in fleet.agents:
             output.talk(f"{name} asks: {question.title}; answer it with {command(name, question)}")

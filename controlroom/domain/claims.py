@@ -178,6 +178,14 @@ def claimed_words(agent: Agent) -> str:
     return ", ".join((f"kind {agent.kind}", *(f"{name} {value}" for name, value in named if value)))
 
 
+def doubt_words(agent: Agent) -> str:
+    """Say what is only claimed of an agent, or claimed otherwise than it was ordered; "" when nothing is."""
+    if claimed := claimed_words(agent):
+        return f"not ordered by this room; {agent.host} claims: {claimed}"
+    differ = [claim_words(claim) for claim in agent.claims if claim.field not in HONEST]
+    return f"{agent.host} says {'; '.join(differ)}: what was ordered counts" if differ else ""
+
+
 def claim_words(claim: Claim) -> str:
     """Say in a few words how a claim differs."""
     name = {"cwd": "folder", "billing": "payer"}.get(claim.field, claim.field)

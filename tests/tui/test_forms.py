@@ -8,7 +8,8 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignAgent, SendMessage, SpawnAgent
-from controlroom.domain.model import Profile, State
+from controlroom.domain.keys.many import plan
+from controlroom.domain.model import Fleet, Profile, State
 from controlroom.domain.questions import ItemAnswer
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
@@ -182,3 +183,47 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         assert here.engine.asked[1] == AnswerQuestion(
             "vm2/infra", "q-3", "allow", answers=(ItemAnswer((), "eu-north"),)
         )
+
+
+def claimed() -> Fleet:
+    """The farm, where another room has ordered docs-1."""
+    fleet = scenes.farm()
+    agent = replace(fleet.agents["vm1/docs-1"], ordered=None, cwd="/home/ann/their work")
+    return replace(fleet, agents={**fleet.agents, agent.id: agent})
+
+
+@SIZES
+async def test_of_an_agent_that_this_room_did_not_order_it_is_asked_whether_its_host_is_believed(
+    size: tuple[int, int],
+) -> None:
+    async with room(claimed(), size=size) as here:
+        assert "?docs-1" in here.text(), "its row has a mark"
+        assert "?web-2" not in here.text()
+        await here.press("r")
+        await here.write("now the tests")
+        await here.press("enter")
+        assert here.engine.asked == []
+        asked = " ".join(here.text().split())
+        assert "This room did not order docs-1. Believe what vm1 claims of it?" in asked
+        assert "kind headless, profile default, model claude-sonnet-5-5, folder /home/ann/their work" in asked
+        await here.press("q")
+        assert "now the tests" in here.screen(ReassignForm).value("task"), "the form stays as it was"
+        await here.press("enter", "y")
+        assert here.engine.asked == [ReassignAgent("vm1/docs-1", 1, "now the tests", False, trust=True)]
+        await here.press("enter")
+        assert isinstance(here.app.screen, AgentScreen)
+
+
+@SIZES
+async def test_an_agent_that_this_room_did_not_order_says_so_beside_its_evidence(size: tuple[int, int]) -> None:
+    async with room(claimed(), size=size) as here:
+        await here.press("enter")
+        here.screen(AgentScreen)
+        assert "? not ordered by this room; vm1" in here.text()
+
+
+async def test_with_many_those_that_this_room_did_not_order_are_left_out() -> None:
+    fleet = claimed()
+    todo = plan(fleet, ["vm1/docs-1", "vm1/web-2"], "reassign")
+    assert [target.agent.name for target in todo.targets] == ["web-2"]
+    assert "was not ordered by this room" in todo.left_out[0][1]

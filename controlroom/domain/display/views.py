@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from controlroom.domain import disks
+from controlroom.domain.claims import doubt_words
 from controlroom.domain.gauges import urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
@@ -79,6 +80,8 @@ class AgentRow:
     """What all its runs have cost, as words; empty: no reading."""
     memory: str = ""
     """`rss` as words: `≤2.8G` when it is an upper bound."""
+    doubted: bool = False
+    """This room did not order it, or its host says otherwise than was ordered (`claims.doubt_words`)."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
         agent.question,
         cost_words(agent),
         memory_words(agent),
+        bool(doubt_words(agent)),
     )
 
 

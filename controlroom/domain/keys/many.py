@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from controlroom.domain import intents
+from controlroom.domain.claims import claimed_words
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
@@ -102,6 +103,10 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
         reason = unavailable(BY_NAME[action], fleet, agent.id)
         if reason is None and action in ("allow", "always") and wants_words(agent.question):
             reason = f"{agent.name} wants choices or words for an answer"
+        if reason is None and action in ("allow", "always") and agent.question and agent.question.cut:
+            reason = f"{agent.name} asks more than can be shown here"
+        if reason is None and action == "reassign" and claimed_words(agent):
+            reason = f"{agent.name} was not ordered by this room: reassign it by itself"
         if reason is None:
             targets.append(Target(agent, _intent(agent, action)))
         else:

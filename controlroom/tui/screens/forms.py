@@ -4,6 +4,8 @@ Plain keys fill them: one begins in the last field, Enter goes on, Backspace in 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,6 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 
 from controlroom.domain.address import short_name
+from controlroom.domain.claims import claimed_words
 from controlroom.domain.intents import AddHost, AnswerQuestion, Intent, ReassignAgent, SendMessage, SpawnAgent
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
@@ -18,7 +21,7 @@ from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.carrying import carry_out
-from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.screens.sheets import Choices, Sheet, TrustSheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rule import Rule
@@ -222,6 +225,21 @@ class ReassignForm(Form):
             Choice("session", sessions, sessions[0]),
             Prose("task", "What is it to do now?  Enter reassigns, \\ then Enter begins a new line"),
         ]
+
+    def send(self) -> None:
+        """Ask for it; of an agent that this room did not order, ask first whether its host is to be believed."""
+        wanted = self.intent()
+        claimed = claimed_words(self._agent)
+        if not isinstance(wanted, ReassignAgent) or not claimed:
+            super().send()
+            return
+        title = f"This room did not order {self._agent.name}. Believe what {self._agent.host} claims of it?"
+        text = f"It is then run again as: {claimed}. Its profile brings the rights that the config gives it."
+        self.room.push_screen(TrustSheet(title, text, partial(self._trusted, wanted)))
+
+    def _trusted(self, wanted: ReassignAgent) -> None:
+        self.finish()
+        self.room.order(replace(wanted, trust=True), self.done())
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""

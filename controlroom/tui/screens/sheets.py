@@ -1,6 +1,6 @@
 """Sheets that lie over a screen: a few lines at its foot. The question before something ends, and the base of forms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, cast
 
 from rich.style import Style
@@ -137,15 +137,17 @@ class Words(Lines):
         return [*title, *text, ()]
 
 
-class ConfirmSheet(Sheet):
-    """Asks before something ends, naming it. `y` counts only when the sheet was on show before it was pressed."""
+class YesSheet(Sheet):
+    """Asks before something is done. `y` counts only when the sheet was on show before it was pressed."""
 
-    def __init__(self, title: str, text: str, verb: str, intent: Intent) -> None:
+    def __init__(self, title: str, text: str, verb: str) -> None:
         super().__init__()
         self.title_words, self._text, self._verb = title, text, verb
-        self.intent = intent
-        """Carries the epoch that was shown, so that it can end nothing else."""
         self._painted = False
+
+    def do(self) -> None:
+        """Do it."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         """The question and its answers."""
@@ -175,9 +177,34 @@ class ConfirmSheet(Sheet):
     def _take(self, key: str) -> None:
         if key == "y" and self._painted and not self.gone:
             self.dismiss()
-            self.room.order(self.intent, "")
+            self.do()
         elif key in ("q", "n", "backspace", "escape"):
             self.dismiss()
+
+
+class ConfirmSheet(YesSheet):
+    """Asks before something ends, naming it."""
+
+    def __init__(self, title: str, text: str, verb: str, intent: Intent) -> None:
+        super().__init__(title, text, verb)
+        self.intent = intent
+        """Carries the epoch that was shown, so that it can end nothing else."""
+
+    def do(self) -> None:
+        """Order it."""
+        self.room.order(self.intent, "")
+
+
+class TrustSheet(YesSheet):
+    """Asks whether what a host claims of an agent is to be gone by; over the form, which stays where that is left."""
+
+    def __init__(self, title: str, text: str, then: Callable[[], None]) -> None:
+        super().__init__(title, text, "believe it")
+        self._then = then
+
+    def do(self) -> None:
+        """Go on with the form, once it is on top again."""
+        self.room.call_later(self._then)
 
 
 class ReadingSheet(Sheet):

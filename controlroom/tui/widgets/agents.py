@@ -152,7 +152,8 @@ class AgentTable(Rows[TableRow]):
         quiet = palette.text if chosen else palette.quiet
         runs: list[tuple[str, Style | None]] = [
             (self._sign(row, chosen), palette.accent),
-            (f"{palette.glyphs.states[row.state]} ", state),
+            (palette.glyphs.states[row.state], state),
+            ("?" if row.doubted else " ", palette.warn),
             (ink.left(row.name, made.name), palette.strong),
         ]
         if made.word:

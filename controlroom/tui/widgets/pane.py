@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
+from controlroom.domain.claims import doubt_words
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
@@ -76,7 +77,8 @@ class Head(Lines):
     def _lines(self, width: int) -> list[Line]:
         if self._agent is None:
             return []
-        lines = [self._named(self._agent, width), self._stated(self._agent), self._tasked(self._agent)]
+        lines = [self._named(self._agent, width), self._stated(self._agent), self._doubted(self._agent)]
+        lines.append(self._tasked(self._agent))
         lines += [self._evidence(self._agent), self._places(self._agent)]
         return [line for line in lines if line]
 
@@ -101,6 +103,10 @@ class Head(Lines):
             (f" {palette.glyphs.states[state]} {words}", palette.states[state]),
             (f"  {detail}" if detail and detail not in words else "", palette.text),
         )
+
+    def _doubted(self, agent: Agent) -> Line:
+        words = doubt_words(agent)
+        return ink.line((f" ? {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
         shown = " ".join(agent.task.split())
