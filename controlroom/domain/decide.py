@@ -35,7 +35,7 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
 )
-from controlroom.domain.questions import ItemAnswer, Question, QuestionKind, Unfit, fitting
+from controlroom.domain.questions import CUT, ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.meter.names import agent_name_problem, host_name_problem
 
@@ -264,6 +264,8 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
     asked = agent.question
     if (asked.id, asked.digest) != (intent.question, intent.digest):
         raise No(f"{agent.id} asks something else by now: look again")
+    if asked.cut and intent.verdict != "deny":
+        raise No(f"{agent.id}: {CUT}")
     reachable(fleet, agent.host, now)
     check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
     answers, text = _what_is_said(agent.id, asked, intent)

@@ -57,6 +57,8 @@ class Question:
     """What is to be chosen; none for a question that is answered with yes or no."""
     digest: str = ""
     """Names all that is shown of what an agent asks: another one under the same id is another question."""
+    cut: bool = False
+    """It asks more than can be shown here: nothing but a no is an answer from here."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class ItemAnswer:
 
     choices: tuple[int, ...] = ()
     words: str = ""
+
+
+CUT = "it asks more than can be shown here: attach and answer it there, or deny it and tell it to ask for less at once"
 
 
 class Unfit(ValueError):
@@ -81,8 +86,8 @@ def same(one: Question | None, other: Question | None) -> bool:
     return one is other or (one is not None and other is not None and _mark(one) == _mark(other))
 
 
-def _mark(question: Question) -> tuple[str, str]:
-    return question.id, question.digest
+def _mark(question: Question) -> tuple[str, str, bool]:
+    return question.id, question.digest, question.cut
 
 
 def fitting(question: Question, text: str, answers: Sequence[ItemAnswer]) -> tuple[ItemAnswer, ...]:

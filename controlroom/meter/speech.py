@@ -18,8 +18,8 @@ LAST_LIMIT = 300
 """Characters of `last_words` and `telling_words` at most."""
 SAID_LINES, RESULT_LINES = 400, 5
 """Lines shown of one text of the agent, and of one result of a tool."""
-ASKED_LIMIT = 8_000
-"""Characters of one question at most."""
+ASKED_LIMIT = 30_000
+"""Characters of one question that a person is shown at most: what asks more is not allowed from here."""
 
 
 class Line(NamedTuple):
@@ -65,12 +65,17 @@ def telling_words(stream: str, body: bytes) -> str:
 
 
 def asked(tool: str, given: dict[str, Any]) -> str:
-    """Say what a tool call wants to do: the command, the file with what goes into it, the questions with choices."""
+    """Say all that a tool call wants to do: the command, the file with what goes into it, the questions with choices.
+
+    Whoever allows it allows every argument: those without a place of their own come last, by name. What is longer than
+    `ASKED_LIMIT` ends just beyond it, so that whoever shows it can tell.
+    """
     if tool == "AskUserQuestion":
-        return _questions(given)
+        return _questions(given)[: ASKED_LIMIT + 1]
     main = _argument(given)
-    more = [text(given.get(key), ASKED_LIMIT) for key in ("description", "old_string", "new_string", "content", "plan")]
-    return "\n".join(part for part in dict.fromkeys([main, *more]) if part)[:ASKED_LIMIT] or tool
+    more = [text(given.get(key), ASKED_LIMIT + 1) for key in _SAID]
+    others = [f"{key}: {_as_words(value)}" for key, value in given.items() if key not in _SAID and value != main]
+    return "\n".join(part for part in dict.fromkeys([main, *more, *others]) if part)[: ASKED_LIMIT + 1] or tool
 
 
 def tool_line(tool: str, given: dict[str, Any]) -> str:
@@ -242,14 +247,22 @@ _MAIN = (
 )  # fmt: skip
 
 
+_SAID = ("description", "old_string", "new_string", "content", "plan")
+"""Arguments that are shown as they stand, after the main one."""
+
+
+def _as_words(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _argument(given: dict[str, Any]) -> str:
     """Give the one argument that says what a tool call is about."""
     if "todos" in given:
         todos = tables(given["todos"])
         return f"{sum(todo.get('status') == 'completed' for todo in todos)} of {len(todos)} done"
-    named = (text(given.get(key), ASKED_LIMIT) for key in _MAIN)
+    named = (text(given.get(key), ASKED_LIMIT + 1) for key in _MAIN)
     found = next((value for value in named if value), "")
-    return found or next((value[:ASKED_LIMIT] for value in given.values() if isinstance(value, str) and value), "")
+    return found or next((value[: ASKED_LIMIT + 1] for value in given.values() if isinstance(value, str) and value), "")
 
 
 def _seconds(count: float) -> str:
@@ -263,7 +276,7 @@ def _questions(given: dict[str, Any]) -> str:
         for number_, option in enumerate(tables(question.get("options")), 1):
             words = (_first_line(text(option.get(key), 500)) for key in ("label", "description"))
             rows.append(f"  {number_}. " + " - ".join(word for word in words if word))
-    return "\n".join(rows)[:ASKED_LIMIT] or "a question without words"
+    return "\n".join(rows) or "a question without words"
 
 
 def _blocks(event: dict[str, Any]) -> list[dict[str, Any]]:

@@ -37,6 +37,9 @@ PARTING = 2.0
 TELL_DEADLINE = 10.0
 """Seconds that a runner may take to answer anything else."""
 
+ANSWER_DEADLINE = 30.0
+"""Seconds that a runner may take to give an answer: on a terminal that takes a key, and a look, for each choice."""
+
 
 class HalfDone(Exception):
     """Why a new run does not begin, though the one before it has been ended for it."""
@@ -150,7 +153,8 @@ class Actor:
     async def _ask(self, entry: Entry, request: dict[str, Any]) -> None:
         """Put a request to an agent's runner. Raises `Refusal` and `NoAnswer`."""
         try:
-            reason = await ask(entry.folder, request, TELL_DEADLINE)
+            deadline = ANSWER_DEADLINE if request["do"] == "answer" else TELL_DEADLINE
+            reason = await ask(entry.folder, request, deadline)
         except NoRunner:
             raise Refusal(f"{entry.name} is not running") from None
         if reason:

@@ -49,6 +49,8 @@ class QuestionSeen:
     """`permission`, `plan` or `choices`; "": an older runner, which does not say."""
     items: tuple[ItemSeen, ...] = ()
     """What is to be chosen, for the kind `choices`."""
+    cut: bool = False
+    """It asks more than this: nothing but a no is an answer."""
 
     @property
     def digest(self) -> str:

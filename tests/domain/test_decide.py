@@ -326,3 +326,12 @@ def test_what_is_limited_or_paused_has_ended_only_when_its_run_has(changes: dict
     assert isinstance(forgotten, Decision) is ended
     spawned = decide(world, intents.SpawnAgent("docs-1", "x", "vm1"), 4, NOON)
     assert isinstance(spawned, Decision) is ended
+
+
+def test_a_question_that_is_not_shown_whole_can_only_be_turned_down() -> None:
+    asks = replace(question(), cut=True)
+    fleet_ = fleet(agent(state=State.WAITING, question=asks))
+    for verdict in ("allow", "always"):
+        refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", verdict))
+        assert "asks more than can be shown here: attach" in refused_
+    accepted(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", "deny"))

@@ -383,3 +383,30 @@ def test_agents_of_others_are_what_we_call_them_and_ask_nothing() -> None:
     many = tuple(dataclasses.replace(lie, name=f"~a{number}") for number in range(10_000))
     (event,) = to_events(wire.ForeignSeen(many), SETTING)
     assert len(event.agents) == MAX_FOREIGN  # type: ignore[union-attr]
+
+
+def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_shown_whole() -> None:
+    label, words, preview = "l" * 300, "d" * 2_000, "p\n" * 1_500
+    item = ItemSeen(words, label, (OptionSeen(label, words, preview),))
+    asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", (item,))
+    question = observed(seen(question=asked)).question
+    assert question
+    assert not question.cut
+    shown = question.items[0].options[0]
+    assert (shown.label, shown.description, shown.preview) == (label, words, preview)
+    bash = wire.QuestionSeen("q1", "Bash", "x\n" * 15_000, NOW, "permission")
+    whole = observed(seen(question=bash)).question
+    assert whole
+    assert (whole.text, whole.cut) == (bash.text, False)
+    for bad in (
+        replace(bash, text="x" * 40_000), replace(bash, cut=True), replace(bash, tool="B" * 101),
+        replace(asked, items=(replace(item, question="q" * 2_501),)),
+        replace(asked, items=(replace(item, header="h" * 401),)),
+        *(
+            replace(asked, items=(replace(item, options=(option,)),))
+            for option in (OptionSeen("l" * 401), OptionSeen("l", "d" * 2_501), OptionSeen("l", "", "p" * 3_601))
+        ),
+    ):  # fmt: skip
+        cut = observed(seen(question=bad)).question
+        assert cut
+        assert cut.cut, bad

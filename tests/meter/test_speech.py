@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.meter.speech import LINE_LIMIT, Line, asked, last_words, money, record_lines, speak, tool_line
+from controlroom.meter.speech import (
+    ASKED_LIMIT,
+    LINE_LIMIT,
+    Line,
+    asked,
+    last_words,
+    money,
+    record_lines,
+    speak,
+    tool_line,
+)
 from tests.node.recorded import NAMES, events
 
 KINDS = {"say", "tool", "result", "error", "ask", "note", "think", "done"}
@@ -149,3 +159,19 @@ def test_no_event_whatever_it_holds_makes_it_raise(data: st.DataObject, event: d
 @given(st.sampled_from("oeain"), st.binary(max_size=200))
 def test_no_record_makes_it_raise(stream: str, body: bytes) -> None:
     assert "\n" not in last_words(stream, body)
+
+
+def test_all_that_is_allowed_with_a_call_is_said() -> None:
+    given_ = {
+        "command": "ls",
+        "dangerouslyDisableSandbox": True,
+        "timeout": 5,
+        "env": {"A": "b"},
+        "run_in_background": False,
+    }
+    told = asked("Bash", given_)
+    assert told == 'ls\ndangerouslyDisableSandbox: true\ntimeout: 5\nenv: {"A": "b"}\nrun_in_background: false'
+    assert asked("mcp__db__run", {"name": "harmless", "sql": "drop table a"}) == "harmless\nsql: drop table a"
+    assert len(asked("Write", {"file_path": "/a", "content": "x" * 90_000})) == ASKED_LIMIT + 1, (
+        "it shows that it is cut"
+    )

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.meter.speech import ASKED_LIMIT
 from controlroom.meter.states import State
 from controlroom.node.claude.channel import Conversation, command_line, new_session
+from controlroom.node.claude.questions import ASKS, Question, ask
 from controlroom.node.outcome import Exit, Refused
 from controlroom.node.spec import Spec
 from controlroom.wire.questions import ItemAnswer
@@ -389,3 +391,29 @@ def test_no_event_whatever_it_holds_makes_it_raise(data: st.DataObject, name: st
     state, detail = talk.over(data.draw(st.sampled_from([Exit(0), Exit(1), Exit(signal=9)])))
     assert state in (State.DONE, State.FAILED, State.LIMITED)
     assert isinstance(detail, str)
+
+
+@pytest.mark.parametrize("size", [20_000, ASKED_LIMIT + 1])
+def test_what_is_longer_than_can_be_shown_is_only_turned_down(size: int) -> None:
+    talk = played("allowed", until="control_request")
+    event = events("allowed")[2]
+    event["request"]["input"]["command"] = "x" * size
+    talk.feed(event, 6)
+    assert talk.question
+    cut = size > ASKED_LIMIT
+    assert talk.question.cut is cut
+    assert cut or talk.question.text.count("x") >= size, "all of it is shown"
+    if cut:
+        with pytest.raises(Refused, match="more than can be shown"):
+            talk.answer(request(talk.question, "allow"), 7)
+    assert b"control_response" in talk.answer(request(talk.question, "deny" if cut else "allow"), 7)
+
+
+def test_choices_that_are_longer_than_can_be_shown_are_cut() -> None:
+    def of(label: str = "a", more: int = 1) -> Question:
+        options = [{"label": label, "description": "", "preview": ""}]
+        asks = [{"question": "Which?", "header": "", "options": options}] * more
+        return ask("q", ASKS, {"questions": asks}, 1, [])
+
+    assert (of().cut, of("a" * 300).cut) == (False, False)
+    assert (of("a" * 301).cut, of(more=7).cut) == (True, True)

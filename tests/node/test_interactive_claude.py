@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -50,6 +51,11 @@ def answer(node: NodeClient, asked: QuestionSeen, verdict: str, text: str = "", 
 
 def wait(node: NodeClient, state: str, fits: Callable[[AgentSeen], object] = lambda seen: True) -> AgentSeen:
     return node.wait_agent("talk", lambda seen: seen.state == state and fits(seen), LATE)
+
+
+def told_last(api: Api) -> str:
+    """The last thing that Claude was told."""
+    return json.dumps(api.requests(main=True)[-1]["body"]["messages"][-2:])
 
 
 def folder(home: World, epoch: int = 1) -> Path:
@@ -111,7 +117,7 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     assert tell(node, "message", "hello").reason == "it waits for something else: look at what it asks"
     assert answer(node, replace(seen.question, id="another"), "allow").reason == "this question is no longer open"
     always = answer(node, seen.question, "always")
-    assert (always.outcome, "attach" in always.reason) == ("refused", True)
+    assert (always.outcome, "allow it once, or attach" in always.reason) == ("refused", True)
     assert not made.exists()
     wait_for(lambda: "Esc to cancel" in screen(), LATE)
     assert answer(node, seen.question, "allow").reason == ""
@@ -127,19 +133,6 @@ def test_a_permission_prompt_waits_for_a_person_and_takes_allow_and_deny(
     assert answer(node, seen.question, "deny").outcome == "done"
     wait(node, "idle", lambda seen: seen.detail == "interrupted")
     assert not made.exists()
-
-    ask = {"question": "Which region?", "header": "Region", "multiSelect": False}
-    ask["options"] = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
-    task = f"[[tool AskUserQuestion {json.dumps({'questions': [ask]})}]][[text chosen]]"
-    assert tell(node, "message", task).outcome == "done"
-    first = seen.question.id
-    seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
-    assert seen.question
-    wait_for(lambda: "Esc to cancel" in screen(), LATE)
-    assert "number of a choice" in answer(node, seen.question, "allow", "the moon").reason
-    assert answer(node, seen.question, "allow", "", chosen(2)).reason == ""
-    wait_for(lambda: "chosen" in said(home), LATE)
-    assert 'Which region?\\"=\\"us-1' in json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1])
 
     assert node.ask(lambda number: Kill(number, "talk", 1)).outcome == "done"
     assert look(seen.pid) is None
@@ -192,10 +185,11 @@ def test_a_plan_on_a_terminal_is_approved_without_more_rights_or_turned_down(
     assert seen.question
     assert (seen.question.kind, seen.question.text.startswith("# The plan")) == ("plan", True)
     wait_for(lambda: "manually approve edits" in screen(), LATE)
-    assert "without more rights" in answer(node, seen.question, "always").reason
-    assert "without words" in answer(node, seen.question, "allow", "and hurry").reason
-    assert answer(node, seen.question, "deny").reason == ""
+    assert "no yes to the plan that lets it edit files and nothing more" in answer(node, seen.question, "always").reason
+    assert answer(node, seen.question, "deny", "make it [[text shorter]]").reason == ""
+    wait_for(lambda: "shorter" in said(home), LATE)
     wait(node, "idle")
+    assert "make it " in told_last(api)
 
     first = seen.question.id
     edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
@@ -209,3 +203,131 @@ def test_a_plan_on_a_terminal_is_approved_without_more_rights_or_turned_down(
     assert seen.question
     assert seen.question.kind == "permission", "an edit is asked about all the same"
     assert not (home.home / "project" / "new.txt").exists()
+
+
+def test_a_plan_is_approved_with_its_edits_and_with_words_where_its_dialog_offers_that(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    settings = home.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    kept = json.loads(settings.read_text()) if settings.exists() else {}
+    settings.write_text(json.dumps({**kept, "disableAutoMode": "disable"}))
+    spec = AgentSpec(kind="interactive", cwd="project", permission_mode="plan")
+    assert node.ask(lambda number: Spawn(number, "talk", 1, spec, "[[text hello]]")).outcome == "done"
+    wait(node, "idle")
+    (path,) = set(re.findall(r"/[^\s\"\\]*plans/[^\s\"\\]*\.md", json.dumps(api.requests(main=True)[-1]["body"])))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("# The plan\n1. first\n")
+    edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
+    assert tell(node, "message", f"[[tool ExitPlanMode {{}}]]{edit}[[text written]]").outcome == "done"
+    seen = wait(node, "waiting", lambda seen: seen.question)
+    assert seen.question
+    wait_for(lambda: "auto-accept edits" in screen(), LATE)
+    assert answer(node, seen.question, "always", "and [[text hurry]]").reason == ""
+    wait_for(lambda: "hurry" in said(home), LATE)
+    assert (home.home / "project" / "new.txt").read_text() == "x", "nobody was asked about the edit"
+
+
+def item(question: str, header: str, *labels: str, several: bool = False, preview: str = "") -> dict[str, object]:
+    options = [
+        {"label": one, "description": f"about {one}", **({"preview": preview} if preview else {})} for one in labels
+    ]
+    return {"question": question, "header": header, "multiSelect": several, "options": options}
+
+
+REGION = item("Which region?", "Region", "eu-1", "us-1")
+PARTS = item("Which parts?", "Parts", "api", "web", "db", several=True)
+LOOK = item("Which look?", "Look", "flat", "round", preview="+--+\n|  |\n+--+")
+LONG = item("Which one of them, " + "of all that we have seen, " * 8 + "is it?", "Long", "a " * 70 + "end", "b")
+
+
+def ask(node: NodeClient, *items: dict[str, object]) -> QuestionSeen:
+    """Have it ask these questions; what it is seen to ask once they are on its screen."""
+    task = f"[[tool AskUserQuestion {json.dumps({'questions': items})}]][[text answered]]"
+    assert tell(node, "message", task).outcome == "done"
+    seen = wait(node, "waiting", lambda now: now.question)
+    wait_for(lambda: "Esc to cancel" in screen(), LATE)
+    assert seen.question
+    return seen.question
+
+
+@pytest.mark.parametrize(
+    ("items", "answers", "heard"),
+    [
+        ((REGION,), (chosen(2),), {"Which region?": "us-1"}),
+        ((REGION,), (chosen(words="the moon, or 1"),), {"Which region?": "the moon, or 1"}),
+        ((PARTS,), (chosen(3, 1),), {"Which parts?": "api, db"}),
+        ((PARTS,), (chosen(2, words="my own part"),), {"Which parts?": "web, my own part"}),
+        ((LOOK,), (chosen(2),), {"Which look?": "round"}),
+        (
+            (LONG, PARTS, LOOK, REGION),
+            (chosen(2), chosen(1, 2, 3), chosen(1), chosen(words="the moon")),
+            {LONG["question"]: "b", "Which parts?": "api, web, db", "Which look?": "flat", "Which region?": "the moon"},
+        ),
+    ],
+    ids=["one", "words", "several", "several and words", "previews", "four questions"],
+)
+def test_what_it_asks_on_its_terminal_is_answered_page_by_page(
+    items: tuple[dict[str, object], ...],
+    answers: tuple[ItemAnswer, ...],
+    heard: dict[str, str],
+    node: NodeClient,
+    home: World,
+    api: Api,
+) -> None:
+    assert spawn(node, "[[text hi]]").outcome == "done"
+    wait(node, "idle")
+    asked = ask(node, *items)
+    assert answer(node, asked, "allow", "", *answers).reason == ""
+    wait_for(lambda: "answered" in said(home), LATE)
+    for question, words in heard.items():
+        assert json.dumps(f'"{question}"="{words}"')[1:-1] in told_last(api)
+
+
+def press(key: str, shows: str) -> None:
+    """Press a key on its terminal until the screen shows what it does: the first one may come too early."""
+
+    def shown() -> bool:
+        subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", key], check=True, timeout=10)
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: shows in screen(), 2)
+        return shows in screen()
+
+    wait_for(shown, LATE)
+
+
+def test_answers_that_a_person_began_on_the_terminal_are_put_right_and_turned_down_with_words(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    assert spawn(node, "[[text hi]]").outcome == "done"
+    wait(node, "idle")
+    asked = ask(node, REGION, PARTS)
+    press("1", "☒ Region")
+    press("2", "2. [✔] web")
+    assert answer(node, asked, "allow", "", chosen(2), chosen(1)).reason == ""
+    wait_for(lambda: "answered" in said(home), LATE)
+    assert 'Which region?\\"=\\"us-1' in told_last(api)
+    assert 'Which parts?\\"=\\"api\\"' in told_last(api)
+
+    wait(node, "idle")
+    again = ask(node, PARTS, REGION)
+    assert answer(node, again, "deny", "[[text ask less]]").reason == ""
+    wait_for(lambda: "ask less" in said(home), LATE)
+
+
+def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    assert spawn(node, "[[text hi]]").outcome == "done"
+    wait(node, "idle")
+    asked = ask(node, LONG, PARTS)
+    size = ("tmux", "-L", "controlroom", "resize-window", "-t", "=talk:")
+    subprocess.run([*size, "-x", "45", "-y", "8"], check=True, timeout=10)
+    wait_for(lambda: len(screen().rstrip("\n").split("\n")) <= 8, LATE)
+    refused = answer(node, asked, "allow", "", chosen(1), chosen(1))
+    assert (refused.outcome, "make its terminal larger" in refused.reason) == ("refused", True)
+    assert wait(node, "waiting").question == asked
+    subprocess.run([*size, "-x", "45", "-y", "40"], check=True, timeout=10)
+    wait_for(lambda: "Esc to" in screen() and "1. a a" in screen(), LATE)
+    assert answer(node, asked, "allow", "", chosen(1), chosen(1)).reason == ""
+    wait_for(lambda: "answered" in said(home), LATE)

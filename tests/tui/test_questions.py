@@ -152,3 +152,16 @@ async def test_a_secret_is_entered_and_never_allowed(size: tuple[int, int]) -> N
         await here.press("h")
         assert "y enter it" in here.text()
         assert "allow" not in here.text()
+
+
+@SIZES
+async def test_a_question_that_cannot_be_shown_whole_says_so_and_offers_no_yes(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    asked = Question("q-2", QuestionKind.PERMISSION, "Bash: x", "x " * 40, 1, digest="d1", cut=True)
+    agent = replace(fleet.agents["vm2/infra"], question=asked)
+    async with room(replace(fleet, agents={**fleet.agents, agent.id: agent}), size=size) as here:
+        await at_the_question(here)
+        assert "it asks more than can be shown" in here.text()
+        assert "allow" not in here.text().split("asks for permission")[1].split("deny")[0].split("\n")[-1]
+        await here.press("d")
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "deny", digest="d1")]

@@ -23,10 +23,11 @@ from controlroom.wire.spec import AgentSpec
 
 LAST_LINE = 300
 TASK = 200
-QUESTION = 8_000
-"""Characters kept at most."""
+QUESTION = 32 * 1024
+"""Characters kept at most. Of a question no fewer than an honest runner shows: what is longer is told to be cut."""
 
-_DETAIL, _PATH, _WORD, _TITLE = 300, 400, 100, 120
+_NOTICE, _DETAIL, _PATH, _WORD, _TITLE = 1_000, 300, 400, 100, 120
+_LABEL, _SENTENCES = 400, 2_500
 _MAX_EVIDENCE = 8
 _MAX_BYTES = 2**53
 _MAX_PID = 2**22
@@ -40,7 +41,7 @@ MAX_FOREIGN = 500
 
 _PANE = re.compile(r"%[0-9]{1,9}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
-_MOST_ITEMS, _MOST_OPTIONS, _PREVIEW = 6, 9, 3_000
+_MOST_ITEMS, _MOST_OPTIONS, _PREVIEW = 6, 9, 3_600
 _KINDS = {kind.value: kind for kind in (QuestionKind.PERMISSION, QuestionKind.PLAN, QuestionKind.CHOICES)}
 """What an agent may ask; whatever a host calls a question of its agent, it never wants a key or a secret."""
 _ASKS = "AskUserQuestion"
@@ -95,7 +96,7 @@ def to_events(message: wire.Sight, setting: Setting) -> list[events.Event]:
             version, problem = short(message.version, _WORD), short(message.problem, _DETAIL)
             return [events.TmuxFound(setting.host, version, problem)]
         case wire.Notice():
-            return [events.HostNoticed(setting.host, short(message.text, QUESTION // 8), setting.now)]
+            return [events.HostNoticed(setting.host, short(message.text, _NOTICE), setting.now)]
 
 
 def to_met(welcome: wire.Welcome, setting: Setting) -> events.HostMet:
@@ -126,7 +127,7 @@ def _epoch(said: int) -> int:
 def to_reply(reply: wire.Reply) -> wire.Reply:
     """Make a host's answer fit to show; an outcome we do not know is `unknown`."""
     outcome = reply.outcome if reply.outcome in ("done", "refused", "half") else "unknown"
-    return replace(reply, outcome=outcome, reason=short(reply.reason, QUESTION // 8))
+    return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
 
 
 def to_check(found: Checked, now: int) -> HostCheck:
@@ -154,7 +155,7 @@ def to_check(found: Checked, now: int) -> HostCheck:
         billing_told=found.billing_told if found.billing_told in ("api", "plan") else "",
         stray_key=text(found.stray_key),
         git=text(found.git),
-        environment_problem=short(found.environment_problem, QUESTION // 8),
+        environment_problem=short(found.environment_problem, _NOTICE),
         disk_free=size(found.disk_free),
         disk_total=size(found.disk_total),
         inodes_free=size(found.inodes_free),
@@ -328,17 +329,19 @@ def _question(seen: wire.QuestionSeen, setting: Setting) -> model.Question:
     text = gaps.said(long(gaps.said(seen.text), QUESTION))
     first, *others = [gaps.closed(line) for line in text.split("\n")]
     kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
-    what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{seen.tool}: ")
+    what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{short(seen.tool, _WORD)}: ")
     title = f"{what}{first}" if first else seen.tool
     more = 0 if kind is QuestionKind.CHOICES else sum(1 for line in others if line.strip())
+    items = tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else ()
     return model.Question(
         id=seen.id,
         kind=kind,
         title=_title(title, more),
         text=text,
         asked=setting.time(seen.at) or setting.now,
-        items=tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else (),
+        items=items,
         digest=seen.digest,
+        cut=seen.cut or not _whole(seen, items),
     )
 
 
@@ -348,15 +351,29 @@ def _title(text: str, more: int) -> str:
     return short(text, _TITLE - len(behind)) + behind
 
 
+def _whole(seen: wire.QuestionSeen, items: tuple[Item, ...]) -> bool:
+    """Tell whether a question is shown to its last sign, whatever its host says of that."""
+    said = [(seen.tool, _WORD), *(part for item in seen.items for part in _parts(item))]
+    if not items:
+        said.append((seen.text, QUESTION))
+    return all(len(inert(part, QUESTION)) <= most for part, most in said)
+
+
+def _parts(seen: ItemSeen) -> Iterable[tuple[str, int]]:
+    yield from ((seen.question, _SENTENCES), (seen.header, _LABEL))
+    for one in seen.options:
+        yield from ((one.label, _LABEL), (one.description, _SENTENCES), (one.preview, _PREVIEW))
+
+
 def _item(seen: ItemSeen) -> Item:
     def line(text: str, limit: int) -> str:
         return short(gaps.closed(text), limit)
 
     options = tuple(
-        Option(line(one.label, _WORD), line(one.description, _DETAIL), gaps.said(long(one.preview, _PREVIEW)))
+        Option(line(one.label, _LABEL), line(one.description, _SENTENCES), gaps.said(long(one.preview, _PREVIEW)))
         for one in seen.options
     )
-    return Item(line(seen.question, QUESTION // 8), line(seen.header, _WORD), options, seen.several, seen.own_words)
+    return Item(line(seen.question, _SENTENCES), line(seen.header, _LABEL), options, seen.several, seen.own_words)
 
 
 def _evidence(seen: wire.EvidenceSeen, state: State, setting: Setting) -> model.Evidence:

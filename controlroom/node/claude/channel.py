@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.meter.loose import number, table, tables, text, whole
-from controlroom.meter.speech import limit_name, retry_words
+from controlroom.meter.speech import ASKED_LIMIT, limit_name, retry_words
 from controlroom.meter.states import State
 from controlroom.node.claude import result
 from controlroom.node.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
@@ -248,7 +248,7 @@ class Conversation:
         self._answered = result.command_output(message)
         for block in tables(message.get("content")):
             if block.get("name") == SHOWS_PLAN:
-                self._plan = text(table(block.get("input")).get("plan"), 8_000)
+                self._plan = text(table(block.get("input")).get("plan"), ASKED_LIMIT + 1)
         self._moved(event, now)
 
     def _moved(self, event: dict[str, Any], now: int) -> None:
@@ -359,6 +359,8 @@ def the_open_one(asks: Question | None, request: dict[str, Any]) -> Question:
         raise Refused("this question is no longer open")
     if request.get("digest") != asks.digest:
         raise Refused("it asks something else than what was shown: look at the question again")
+    if asks.cut and request.get("verdict") != "deny":
+        raise Refused("it asks more than can be shown: deny it, and tell it to ask for less at once")
     if request.get("verdict") not in ("allow", "always", "deny"):
         raise Refused(f"{ascii(request.get('verdict'))[:40]} is no answer: allow, always or deny")
     return asks

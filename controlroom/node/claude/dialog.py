@@ -5,8 +5,9 @@ Claude Code 2.1.330, observed:
   - a permission prompt has a rule `───` above it, its title, what the model says of the call, and between two `╌╌╌`
     what is called; then the choices, of which `1. Yes` is the first;
   - a question with choices begins with `☐ Header` and has numbers before its choices; `←` is before several;
-  - a plan is approved by a list of its own: what its first choice grants beside depends on the mode and the version
-    (`Yes, and use auto mode`), `Yes, manually approve edits` grants nothing more; Escape goes on planning;
+  - a plan is approved by a list of its own: what its first choice grants beside depends on the settings (`Yes, and use
+    auto mode`; `Yes, auto-accept edits` where that is switched off), `Yes, manually approve edits` grants nothing more;
+    Escape goes on planning;
   - what a model writes into either is indented or marked with `│`: no row of its text begins where rules and marks do.
 Read by the runner, which must stay small.
 """
@@ -20,6 +21,7 @@ from controlroom.node.claude.questions import ASKS
 YES = "1. Yes"
 
 _ONLY_THE_PLAN = re.compile(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
+_PLAN_AND_EDITS = re.compile(r" *(?:❯ )? *([1-9])\. Yes, auto-accept edits *")
 _FIRST_OF_PLAN = re.compile(r" *❯? *1\. Yes\b.*")
 _TOOLS = {"Bash command": "Bash"}
 _NOISE = ("Tip: ", "Do you want to ")
@@ -46,12 +48,14 @@ def offers(screen: list[str], first: str) -> bool:
     return left and any(row.lstrip("❯ ").startswith(first) for row in rows)
 
 
-def approves_plan(screen: list[str]) -> str:
+def approves_plan(screen: list[str], *, edits: bool = False) -> str:
     """Give the key that approves the plan on a screen and grants nothing more; "" where that is not certain.
 
-    A plan that has such a row in its own text is not answered: there are two of them then.
+    `edits`: that grants edits of files, too, and nothing else. A plan that has such a row in its own text is not
+    answered: there are two of them then.
     """
-    found = [match[1] for row in screen if (match := _ONLY_THE_PLAN.fullmatch(row))]
+    rows = _PLAN_AND_EDITS if edits else _ONLY_THE_PLAN
+    found = [match[1] for row in screen if (match := rows.fullmatch(row))]
     return found[0] if len(found) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
 
 
@@ -67,7 +71,7 @@ def permission(screen: list[str]) -> "Dialog | None":
     called = _words(screen[marks[0] + 1 : marks[-1]])
     warned = _words(screen[marks[-1] + 1 : end])
     words = [*called, *(row for row in said + warned if not row.startswith(_NOISE))]
-    return Dialog(_TOOLS.get(title, title), "\n".join(words)[:ASKED_LIMIT], {}) if title and called else None
+    return Dialog(_TOOLS.get(title, title), "\n".join(words)[: ASKED_LIMIT + 1], {}) if title and called else None
 
 
 def choices(screen: list[str]) -> "Dialog | None":

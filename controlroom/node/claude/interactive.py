@@ -21,7 +21,7 @@ from controlroom.meter.states import State
 from controlroom.meter.usage import moment
 from controlroom.node.claude.channel import Seen
 from controlroom.node.claude.dialog import READERS, Dialog
-from controlroom.node.claude.questions import Question, ask
+from controlroom.node.claude.questions import Question, ask, has_previews
 from controlroom.node.claude.result import limit_ends
 from controlroom.node.outcome import Exit
 
@@ -115,7 +115,7 @@ class Interactive:
         if call is not None:
             ident, (tool, given) = call
             self._untold = None
-            self._ask(ident, Dialog(tool, asked(tool, given), given), now)
+            self._ask(ident, Dialog(tool, asked(tool, given), given), now, words=True)
         elif self._untold is None or self._untold[0] != what:
             self._untold, self.question = (what, now), None
         self._say_what_for(what, value, now)
@@ -127,10 +127,14 @@ class Interactive:
             first = self.question.text.split("\n", 1)[0][:120]
             self._become(State.WAITING, f"asks: {first}", value, now)
 
-    def _ask(self, ident: str, dialog: Dialog, now: int) -> None:
+    def _ask(self, ident: str, dialog: Dialog, now: int, *, words: bool = False) -> None:
         if self.question is None or self.question.id != ident:
             self.asked_at = self.moved[0]
-            self.question = ask(ident, dialog.tool, dialog.given, now, [], dialog.text, own_words=False)
+
+            def takes(one: dict[str, Any]) -> bool:
+                return words and not has_previews(one)
+
+            self.question = ask(ident, dialog.tool, dialog.given, now, [], dialog.text, own_words=takes)
 
     def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
         """Say how to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""

@@ -8,11 +8,12 @@ Claude Code 2.1.332, observed over the control channel:
 Read by the runner, which must stay small.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.meter.loose import tables, text
 from controlroom.meter.redact import redact
-from controlroom.meter.speech import asked
+from controlroom.meter.speech import ASKED_LIMIT, asked
 from controlroom.node.outcome import Refused
 from controlroom.wire.digest import digest_of
 
@@ -53,6 +54,8 @@ class Question(NamedTuple):
     suggestions: list[dict[str, Any]]
     kind: str = PERMISSION
     items: tuple[Item, ...] = ()
+    cut: bool = False
+    """It asks more than is shown: nothing but a no is an answer."""
 
     @property
     def digest(self) -> str:
@@ -62,7 +65,8 @@ class Question(NamedTuple):
     def shown(self) -> dict[str, Any]:
         """Give what a person is shown, as the fields of `wire.questions.QuestionSeen`."""
         items = [{**item._asdict(), "options": [option._asdict() for option in item.options]} for item in self.items]
-        return {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
+        shown = {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
+        return {**shown, "cut": self.cut}
 
 
 class Answer(NamedTuple):
@@ -80,18 +84,31 @@ def ask(
     suggestions: list[dict[str, Any]],
     words: str = "",
     *,
-    own_words: bool = True,
+    own_words: Callable[[dict[str, Any]], bool] = bool,
 ) -> Question:
     """Make a question of a tool call (`at`: UTC ms). `words`: what to show, where that is not made of `given`.
 
-    What is shown holds no secret, so that the digest at home is the same. `own_words`: words can be an answer.
+    What is shown holds no secret, so that the digest at home is the same. `own_words` says of one of
+    several questions whether words can be an answer.
     """
     kind = {ASKS: CHOICES, SHOWS_PLAN: PLAN}.get(tool, PERMISSION)
     items = _items(given, own_words) if kind == CHOICES else ()
-    return Question(ident, redact(tool), redact(words or asked(tool, given)), at, given, suggestions, kind, items)
+    shown = words or asked(tool, given)
+    cut = not _fits(given, items) if kind == CHOICES else len(shown) > ASKED_LIMIT
+    text_ = redact(shown[:ASKED_LIMIT])
+    return Question(ident, redact(tool), text_, at, given, suggestions, kind, items, cut)
 
 
-def _items(given: dict[str, Any], own_words: bool) -> tuple[Item, ...]:
+def _fits(given: dict[str, Any], items: tuple[Item, ...]) -> bool:
+    """Say whether all that is asked is in its items."""
+    asks = _asks(given)
+    options = [option for one in asks for option in tables(one.get("options"))]
+    named = [(one, "question", _LONG) for one in asks] + [(one, "header", _SHORT) for one in asks]
+    named += [(one, name, most) for one in options for name, most in _PARTS]
+    return len(items) == len(asks) and all(len(text(one.get(name), most + 1)) <= most for one, name, most in named)
+
+
+def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[Item, ...]:
     """Give its questions; none when there are more than anybody can be shown."""
     asks = _asks(given)
     if len(asks) > _ITEMS or any(len(tables(one.get("options"))) > _OPTIONS for one in asks):
@@ -102,10 +119,13 @@ def _items(given: dict[str, Any], own_words: bool) -> tuple[Item, ...]:
             _said(one, "header", _SHORT),
             tuple(map(_option, tables(one.get("options")))),
             one.get("multiSelect") is True,
-            own_words,
+            own_words(one),
         )
         for one in asks
     )
+
+
+_PARTS = (("label", _SHORT), ("description", _LONG), ("preview", _PREVIEW))
 
 
 def _option(given: dict[str, Any]) -> Option:
@@ -114,6 +134,11 @@ def _option(given: dict[str, Any]) -> Option:
 
 def _said(value: dict[str, Any], name: str, most: int) -> str:
     return redact(text(value.get(name), most))
+
+
+def has_previews(one: dict[str, Any]) -> bool:
+    """Say whether the choices of a question have previews: on a terminal they leave no room for words."""
+    return any(option.get("preview") for option in tables(one.get("options")))
 
 
 def _asks(given: dict[str, Any]) -> list[dict[str, Any]]:

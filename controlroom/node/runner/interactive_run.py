@@ -10,19 +10,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from controlroom.meter.loose import tables
 from controlroom.meter.states import State
 from controlroom.node.claude import channel as claude
-from controlroom.node.claude.dialog import approves_plan, offers
+from controlroom.node.claude.dialog import YES, approves_plan, offers
+from controlroom.node.claude.form import read as read_page
 from controlroom.node.claude.interactive import Interactive
-from controlroom.node.claude.questions import CHOICES, PLAN, Question, answer_words
+from controlroom.node.claude.questions import CHOICES, PLAN, Question, answer_words, read_answers
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused
 from controlroom.node.runner import agent_process, status_line
 from controlroom.node.runner.agent_input import speakable
 from controlroom.node.runner.agent_run import AgentRun
+from controlroom.node.runner.filled import Filled
 from controlroom.node.runner.keys import Keys
 from controlroom.node.runner.status_line import StatusLine
-from controlroom.node.runner.typed import READY, Pressed, Typed, answer_key, as_text, plan_key
+from controlroom.node.runner.typed import READY, Pressed, Typed, as_text, permission_key, plan_key
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -58,7 +61,7 @@ class InteractiveRun(AgentRun):
         self._file = SessionFile(config_folder(environ), pid)
         self._status_line = StatusLine()
         self._typing: list[Typed] = []
-        self._pressed: Pressed | None = None
+        self._pressed: Pressed | Filled | None = None
         self._looks_at = self._searches_at = self._reads_at = 0.0
         self._moved = time.monotonic()
         return pid
@@ -156,7 +159,7 @@ class InteractiveRun(AgentRun):
             raise Refused("nothing can be typed to it now: look at its screen")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
-        if self._typing or self._pressed:
+        if self._pressed or any(typed.under_way for typed in self._typing):
             raise Refused("something is being typed to it already: try again in a moment")
         if what == "message":
             self._message(words, reply)
@@ -185,24 +188,62 @@ class InteractiveRun(AgentRun):
         self._recorder.sent("interrupt")
 
     def _answer(self, request: dict[str, Any], words: str, reply: Callable[[str], None]) -> None:
-        """Answer by a key, where it is certain what the key means; else it is to be answered on its screen."""
-        asks = claude.the_open_one(self._claude.question, request)
-        if asks.kind == PLAN:
-            key, first = plan_key(request.get("verdict"), words, self._keys.screen()), ""
+        """Answer by keys, where it is certain what they mean; else it is to be answered on its screen.
+
+        Words that no page takes are said to it afterwards, as a message.
+        """
+        asks, verdict = claude.the_open_one(self._claude.question, request), request.get("verdict")
+        told = self._told_then(words, reply) if words.strip() else reply
+        if asks.kind == CHOICES and verdict != "deny":
+            self._fill(asks, request, reply)
+        elif asks.kind == CHOICES:
+            self._press("Escape", lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
         else:
-            key, first = answer_key(asks, request, words)
-        self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks, first), reply)
+            key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else permission_key(verdict)
+            self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
         self._recorder.sent(answer_words(request))
 
-    def _asks(self, asks: Question, first: str) -> bool:
+    def _fill(self, asks: Question, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+        self._pressed = Filled(
+            asks,
+            read_answers(asks, request.get("answers")),
+            self._keys,
+            time.monotonic(),
+            taken=lambda: self._claude.question is not asks,
+            certain=lambda: self._in_front() and self._waits_for(asks),
+            done=reply,
+        )
+
+    def _told_then(self, words: str, reply: Callable[[str], None]) -> Callable[[str], None]:
+        """Say words once the answer was taken. They may have to wait for its next question: nobody waits for them."""
+
+        def told(reason: str) -> None:
+            if not reason:
+                self._typing.append(Typed(as_text(speakable(words)), self._claude, self._keys, self._words_typed))
+            reply(reason)
+
+        return told
+
+    def _words_typed(self, reason: str) -> None:
+        if reason:
+            self._recorder.note(f"it was answered, but not told what was to be said with it: {reason}")
+
+    def _asks(self, asks: Question) -> bool:
         """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
-        screen, read, file = self._keys.screen(), self._claude.untold(_now()), self._file.read() or {}
-        if read is not None:
-            shown = read(screen) == (asks.tool, asks.text, asks.given)
+        screen, reader = self._keys.screen(), self._claude.untold(_now())
+        if reader is not None:
+            shown = reader(screen) == (asks.tool, asks.text, asks.given)
+        elif asks.kind == CHOICES:
+            shown = read_page(screen, tables(asks.given.get("questions"))) is not None
         else:
-            shown = bool(approves_plan(screen)) if asks.kind == PLAN else offers(screen, first)
+            shown = bool(approves_plan(screen)) if asks.kind == PLAN else offers(screen, YES)
+        return shown and self._waits_for(asks)
+
+    def _waits_for(self, asks: Question) -> bool:
+        """Say whether its session file says that it waits for an answer to this question."""
+        file = self._file.read() or {}
         waits = "input needed" if asks.kind == CHOICES else "permission prompt"
-        return shown and file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
+        return file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
 
     def _press(
         self, key: str, shown: Callable[[], bool], certain: Callable[[], bool], reply: Callable[[str], None]

@@ -31,10 +31,17 @@ class Keys:
 
     def submit(self, text: str) -> None:
         """Paste a text and press Enter. Raises `Refused` when tmux does not do it."""
+        self._paste(text, ";", *self._key("Enter"))
+
+    def paste(self, text: str) -> None:
+        """Paste a text. Raises `Refused` when tmux does not do it."""
+        self._paste(text)
+
+    def _paste(self, text: str, *then: str) -> None:
         buffer = f"typed-{os.getpid()}"
         paste = ("paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", self._pane)
         self._run(
-            *("load-buffer", "-b", buffer, "-", ";", *self._awake(), ";", *paste, ";", *self._key("Enter")),
+            *("load-buffer", "-b", buffer, "-", ";", *self._awake(), ";", *paste, *then),
             given=plain(text).encode("utf-8", "replace"),
         )
 

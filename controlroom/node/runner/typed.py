@@ -7,9 +7,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.node.claude.dialog import YES, approves_plan
+from controlroom.node.claude.dialog import approves_plan
 from controlroom.node.claude.interactive import Interactive, prompt, squeezed
-from controlroom.node.claude.questions import CHOICES, Question, read_answers
 from controlroom.node.outcome import Refused
 from controlroom.node.runner.keys import Keys, plain
 
@@ -129,35 +128,31 @@ class Pressed:
         self._done(reason)
 
 
-_ONLY = "from here it can be allowed or denied once, without words: attach to answer it otherwise"
-_PLAN = "from here a plan is approved or denied without words and without more rights: attach to answer it otherwise"
-_CHOOSE = "from here it takes the number of a choice, or a no: attach to answer it otherwise"
+_ALWAYS = "what its dialog would allow for longer is kept in files there: allow it once, or attach to choose that"
+_NO_PLAN = "its screen does not show the plan that was asked about: attach to answer it"
+_NO_EDITS = (
+    "its dialog offers no yes to the plan that lets it edit files and nothing more: approve it (allow; it asks before "
+    "it edits), or attach"
+)
 
 
-def plan_key(verdict: object, words: str, screen: list[str]) -> str:
+def plan_key(verdict: object, screen: list[str]) -> str:
     """Give the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
-    key = approves_plan(screen)
-    if verdict not in ("allow", "deny") or words.strip() or not key:
-        raise Refused(_PLAN)
-    return key if verdict == "allow" else "Escape"
-
-
-def answer_key(asks: Question, request: dict[str, Any], words: str) -> tuple[str, str]:
-    """Give the key that answers a question, and what stands on the screen as its choice 1. Raises `Refused`.
-
-    A permission prompt begins with `1. Yes`; one question with choices takes the number of one. Escape turns both down.
-    """
-    verdict = request.get("verdict")
-    if asks.kind != CHOICES:
-        if verdict not in ("allow", "deny") or words.strip():
-            raise Refused(_ONLY)
-        return "1" if verdict == "allow" else "Escape", YES
-    if len(asks.items) != 1 or asks.items[0].several or not asks.items[0].options or words.strip():
-        raise Refused(_CHOOSE)
-    first = f"1. {asks.items[0].options[0].label[:40]}"
+    if not approves_plan(screen):
+        raise Refused(_NO_PLAN)
     if verdict == "deny":
-        return "Escape", first
-    return str(read_answers(asks, request.get("answers"))[0].choices[0]), first
+        return "Escape"
+    key = approves_plan(screen, edits=verdict == "always")
+    if not key:
+        raise Refused(_NO_EDITS)
+    return key
+
+
+def permission_key(verdict: object) -> str:
+    """Give the key that answers a permission prompt. Raises `Refused` for what no key says for certain."""
+    if verdict not in ("allow", "deny"):
+        raise Refused(_ALWAYS)
+    return "1" if verdict == "allow" else "Escape"
 
 
 def as_text(words: str, *, commands: bool = False) -> str:

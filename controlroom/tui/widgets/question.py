@@ -11,7 +11,7 @@ from controlroom.domain.answering import Draft, Row
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.questions import Question, QuestionKind, same
+from controlroom.domain.questions import CUT, Question, QuestionKind, same
 from controlroom.domain.words import age
 from controlroom.tui.look import ink
 from controlroom.tui.look.ink import Line
@@ -129,10 +129,11 @@ class QuestionPanel(Lines):
         self.redraw()
 
     def _rows(self, question: Question) -> list[Row]:
+        told = [Row(CUT, strong=True)] * question.cut
         if self.draft is not None:
-            return self.draft.rows()
+            return [*told, *self.draft.rows()]
         lines = question.text.split("\n") if question.text.strip() else [question.title]
-        return [Row(line, strong=number == 0) for number, line in enumerate(lines)]
+        return [*told, *(Row(line, strong=number == 0) for number, line in enumerate(lines))]
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap for the new width."""
@@ -212,11 +213,13 @@ class QuestionPanel(Lines):
     @property
     def offered(self) -> int:
         """How many numbers can be taken now."""
-        return self.draft.offered if self.draft is not None else 0
+        return self.draft.offered if self.draft is not None and not self.draft.question.cut else 0
 
     def _title_of(self, action: Action, width: int) -> str:
         """Name an answer; nothing: it does not fit the question."""
         kind = self.question.kind if self.question else QuestionKind.PERMISSION
+        if self.question is not None and self.question.cut:
+            return action.title if action.name == "deny" else ""
         if kind is QuestionKind.SECRET:
             return {"allow": "enter it", "deny": "do not"}.get(action.name, "")
         if kind is QuestionKind.CHOICES:
