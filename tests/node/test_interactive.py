@@ -190,6 +190,10 @@ class Screen(Keys):
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.cleared = 0
+
+    def clear(self, rows: int) -> None:
+        self.cleared += 1
 
     def submit(self, text: str) -> None:
         self.done.append(text)
@@ -228,7 +232,32 @@ def test_it_is_taken_when_the_transcript_shows_it_or_claude_gets_busy() -> None:
     text.due(1, True)
     talk.status = "busy"
     text.due(2, True)
+    assert ends == [], "a hook may still refuse it"
+    text.due(4, True)
     assert ends == [""]
+
+
+def refused(words: str, reason: str = "not here") -> dict[str, Any]:
+    ending = {"kind": "blocked_by_hook", "reason": reason}
+    content = f"UserPromptSubmit operation blocked by hook:\n[x]: {reason}\n\n\nOriginal prompt: {words}"
+    more = {"content": content, "preventContinuation": True, "promptSubmitEnding": {"ending": ending}}
+    return {"type": "system", "subtype": "informational", **more}
+
+
+def test_what_a_hook_refused_is_taken_back_also_late_and_what_a_person_typed_is_left() -> None:
+    text, talk, keys, ends = typed("hello")
+    text.due(1, True)
+    text.turned_away(refused("of somebody else"))
+    assert (ends, keys.cleared) == ([], 0)
+    text.turned_away(refused("hello"))
+    assert (ends, keys.cleared) == (["a hook refused it: not here"], 1)
+    text, talk, keys, ends = typed("hello")
+    text.due(1, True)
+    talk.status = "busy"
+    text.due(2, True)
+    text.due(5, True)
+    text.turned_away(refused("hello"))
+    assert (ends, keys.cleared) == ([""], 1)
 
 
 def test_beside_a_background_command_it_listens_too() -> None:
@@ -238,6 +267,7 @@ def test_beside_a_background_command_it_listens_too() -> None:
     assert (keys.done, ends) == (["hello"], [])
     talk.status = "busy"
     text.due(3, True)
+    text.due(5, True)
     assert ends == [""]
 
 

@@ -331,3 +331,24 @@ def test_an_answer_is_refused_where_the_screen_does_not_show_the_whole_question(
     wait_for(lambda: "Esc to" in screen() and "1. a a" in screen(), LATE)
     assert answer(node, asked, "allow", "", chosen(1), chosen(1)).reason == ""
     wait_for(lambda: "answered" in said(home), LATE)
+
+
+def test_what_a_hook_refuses_is_told_with_its_reason_and_is_not_added_to_what_is_said_next(
+    node: NodeClient, home: World, api: Api
+) -> None:
+    settings = home.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    kept = json.loads(settings.read_text()) if settings.exists() else {}
+    command = "if grep -q forbidden; then echo 'no such work here' >&2; exit 2; fi"
+    hooks = {"UserPromptSubmit": [{"hooks": [{"type": "command", "command": command}]}]}
+    settings.write_text(json.dumps({**kept, "hooks": hooks}))
+    spawn(node, "a forbidden task\nof several\n\nlines [[text done]]")
+    wait(node, "idle", lambda seen: seen.detail == "a hook refused what it was told: no such work here")
+    assert tell(node, "message", "forbidden, too").reason == "a hook refused it: no such work here"
+    assert not api.requests(main=True)
+    assert tell(node, "message", "something else [[text gone on]]").reason == ""
+    wait_for(lambda: "gone on" in said(home), LATE)
+    wait(node, "idle", lambda seen: not seen.detail)
+    told = json.dumps([part for part in texts(api.requests(main=True)[-1]["body"]) if "something else" in part])
+    assert "forbidden" not in told
+    assert "several" not in told

@@ -6,6 +6,7 @@ Claude Code 2.1.330, observed:
     several lines is put between `<pasted_content …>` marks, tabs become spaces;
   - what a permission prompt asks stands there before it is answered, as the one tool call without a result; where it
     does not, the screen alone says it (`dialog`);
+  - a prompt that a hook refused stands as `system` line with the reason, and goes back to where it was typed;
   - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked.
 Read by the runner, which must stay small.
 """
@@ -22,7 +23,7 @@ from controlroom.meter.usage import moment
 from controlroom.node.claude.channel import Seen
 from controlroom.node.claude.dialog import READERS, Dialog
 from controlroom.node.claude.questions import Question, ask, has_previews
-from controlroom.node.claude.result import limit_ends
+from controlroom.node.claude.result import limit_ends, refusal
 from controlroom.node.outcome import Exit
 
 DIALOG_AFTER = 8_000
@@ -63,6 +64,8 @@ class Interactive:
         """The session file's time, and how often it has been interrupted: other ones after a key that did something."""
         self.asked_at = 0
         """The session file's time of the question: while that stands, it is the one on the screen."""
+        self.refused = False
+        """Whether a hook refused the last prompt."""
         self._since = now
         self._untold: tuple[str, int] | None = None
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -157,10 +160,14 @@ class Interactive:
         kind = event.get("type")
         if event.get("isSidechain"):
             return
+        self.refused &= kind not in ("assistant", "user")
         if kind == "assistant":
             self._spoke(event, now)
         elif kind == "user":
             self._got(event, now)
+        elif refused := refusal(event):
+            self._outcome = State.IDLE, f"a hook refused what it was told: {refused}"
+            self._begun, self.refused = (-1, 0), True
 
     def over(self, ended: Exit) -> tuple[State, str]:
         """Say what became of it, now that its process has ended by itself."""

@@ -63,10 +63,10 @@ def is_plan_limit(event: dict[str, Any]) -> bool:
 
 
 def refusal(event: dict[str, Any]) -> str:
-    """Say why a hook turned a prompt away, as `system/informational` tells; "": it does not tell of one."""
-    outcome = table(event.get("prompt_submit_outcome"))
+    """Say why a hook turned a prompt away, as `system/informational` of a stream or transcript says; "": none did."""
+    outcome = table(event.get("prompt_submit_outcome")) or table(table(event.get("promptSubmitEnding")).get("ending"))
     kind = text(outcome.get("kind"), 60)
-    if not kind or not event.get("prevent_continuation"):
+    if not kind or not (event.get("prevent_continuation") or event.get("preventContinuation")):
         return ""
     return _first_line(text(outcome.get("reason"), _WORDS)) or kind.replace("_", " ")
 

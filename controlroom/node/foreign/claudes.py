@@ -20,7 +20,7 @@ from controlroom.meter.speech import telling_words
 from controlroom.meter.states import State
 from controlroom.node.agents import signature
 from controlroom.node.claude.program import is_claude as runs_claude
-from controlroom.node.claude.result import limit_ends
+from controlroom.node.claude.result import limit_ends, refusal
 from controlroom.node.files import open_regular, read_regular
 from controlroom.node.sights.evidence import SESSION_STATES, sessions_folder
 from controlroom.node.sights.processes import LINUX, Process, program
@@ -32,6 +32,9 @@ NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainT
 _SESSION_LIMIT = 64 * 1024
 _BACK = 512 * 1024
 """Bytes read of a transcript at once: the last ones. A line that repeats a request can have some 140 kB."""
+
+_SPEAKING = (b'"type":"assistant"', b'"type":"user"', b'"promptSubmitEnding"')
+"""What stands in lines in which somebody speaks, or a hook keeps him from it."""
 
 _WRITING = 1.0
 """Seconds that a session file which makes no sense is taken to be half written."""
@@ -61,7 +64,7 @@ class Session(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """The error of the API that a transcript ends with."""
+    """The error of the API that a transcript ends with, or why a hook refused its last prompt."""
 
     words: str
     limited: bool
@@ -222,6 +225,8 @@ class Transcript:
 
 def _trouble(event: dict[str, Any]) -> Trouble | None:
     """Read the error that a line tells of; None when it tells of none."""
+    if why := refusal(event):
+        return Trouble(redact(f"a hook refused what it was told: {why}"), limited=False, until=0, refused=False)
     if event.get("type") != "assistant" or not event.get("isApiErrorMessage"):
         return None
     said = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
@@ -287,13 +292,14 @@ def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
     start = 0
     for line in data.split(b"\n"):
         begin, start = start, start + len(line) + 1
-        if b'"type":"assistant"' not in line and b'"type":"user"' not in line:
+        if not any(mark in line for mark in _SPEAKING):
             continue
         try:
             event = from_line(line)
         except PeerError:
             continue
-        if event.get("type") in ("assistant", "user") and not event.get("isMeta") and not event.get("isSidechain"):
+        speaks = event.get("type") in ("assistant", "user") or refusal(event)
+        if speaks and not event.get("isMeta") and not event.get("isSidechain"):
             yield begin, event, line
 
 

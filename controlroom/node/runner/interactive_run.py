@@ -17,6 +17,7 @@ from controlroom.node.claude.dialog import YES, approves_plan, offers
 from controlroom.node.claude.form import read as read_page
 from controlroom.node.claude.interactive import Interactive
 from controlroom.node.claude.questions import CHOICES, PLAN, Question, answer_words, read_answers
+from controlroom.node.claude.result import refusal
 from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
 from controlroom.node.outcome import Refused
 from controlroom.node.runner import agent_process, status_line
@@ -61,6 +62,7 @@ class InteractiveRun(AgentRun):
         self._file = SessionFile(config_folder(environ), pid)
         self._status_line = StatusLine()
         self._typing: list[Typed] = []
+        self._typed_last: Typed | None = None
         self._pressed: Pressed | Filled | None = None
         self._looks_at = self._searches_at = self._reads_at = 0.0
         self._moved = time.monotonic()
@@ -72,7 +74,7 @@ class InteractiveRun(AgentRun):
             self._typing.append(Typed(as_text(speakable(task)), self._claude, self._keys, self._task_typed))
 
     def _task_typed(self, reason: str) -> None:
-        self._claude.owed = (State.WAITING, _UNTAKEN) if reason else None
+        self._claude.owed = (State.WAITING, _UNTAKEN) if reason and not self._claude.refused else None
         if reason:
             self._recorder.note(f"the task was not given: {reason}")
 
@@ -134,6 +136,8 @@ class InteractiveRun(AgentRun):
             self._claude.hear(event, _now())
             for typed in self._typing:
                 typed.hear(event)
+            if self._typed_last and refusal(event):
+                self._typed_last.turned_away(event)
         return bool(said)
 
     def _in_front(self) -> bool:
@@ -145,7 +149,8 @@ class InteractiveRun(AgentRun):
 
     def _type(self, now: float) -> None:
         if self._typing:
-            self._typing[0].due(now, self._in_front())
+            self._typed_last = self._typing[0]
+            self._typed_last.due(now, self._in_front())
             self._typing = [typed for typed in self._typing if not typed.over]
         if self._pressed:
             self._pressed.due(now)

@@ -14,6 +14,7 @@ from controlroom.node.runner.agent_process import printed
 _DEADLINE = 5.0
 """Seconds a tmux command may take."""
 _SCREEN = 256 * 1024
+_MOST_ROWS = 400
 # A paste ends at ESC [ 201 ~, and other controls are keys: none of them may come out of a text.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -32,6 +33,11 @@ class Keys:
     def submit(self, text: str) -> None:
         """Paste a text and press Enter. Raises `Refused` when tmux does not do it."""
         self._paste(text, ";", *self._key("Enter"))
+
+    def clear(self, rows: int) -> None:
+        """Remove what stands where text is typed, at most so many rows of it. Raises `Refused`."""
+        presses = min(2 * rows, _MOST_ROWS)
+        self._run(*self._awake(), ";", "send-keys", "-N", str(presses), "-t", self._pane, "C-u")
 
     def paste(self, text: str) -> None:
         """Paste a text. Raises `Refused` when tmux does not do it."""

@@ -7,14 +7,18 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from controlroom.meter.loose import text
 from controlroom.node.claude.dialog import approves_plan
 from controlroom.node.claude.interactive import Interactive, prompt, squeezed
+from controlroom.node.claude.result import refusal
 from controlroom.node.outcome import Refused
 from controlroom.node.runner.keys import Keys, plain
 
 PATIENCE = 4.0
 """Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
 _SECONDS_PER_BYTE = 1 / 50_000
+_HOOKS = 2.0
+"""Seconds that hooks may take to let a prompt in, before it counts as taken because Claude works on something."""
 
 READY = ("idle", "busy", "shell")
 """Words of a session file with which Claude takes what is typed."""
@@ -29,6 +33,7 @@ class Typed:
         self._patience = PATIENCE + len(words) * _SECONDS_PER_BYTE
         self._until = 0.0
         self._calm = self._again = False
+        self._worked_since = 0.0
         self.over = False
 
     @property
@@ -44,7 +49,9 @@ class Typed:
             if in_front and self._talk.status in READY:
                 self._type(now)
         elif self._calm and self._talk.status in ("busy", "waiting"):
-            self._end("")
+            self._worked_since = self._worked_since or now
+            if now >= self._worked_since + _HOOKS:
+                self._end("")
         elif now >= self._until:
             self._late(now, in_front)
 
@@ -59,6 +66,16 @@ class Typed:
         """Nothing will come of it any more."""
         if not self.over:
             self._end(why)
+
+    def turned_away(self, event: dict[str, Any]) -> None:
+        """Take a line of the transcript which says that a hook refused a prompt: also late, when it has looked taken.
+
+        Claude has put it back to where it was typed; what is typed next must not be added to it.
+        """
+        if self._until and self._wanted in squeezed(text(event.get("content"), 2_000_000)):
+            with contextlib.suppress(Refused):
+                self._keys.clear(self._words.count("\n") + 1)
+            self.drop(f"a hook refused it: {refusal(event)}")
 
     def _type(self, now: float) -> None:
         self._calm = self._talk.status != "busy"
