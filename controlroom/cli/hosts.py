@@ -12,6 +12,7 @@ from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
 from controlroom.domain import intents
 from controlroom.domain.address import short_name
+from controlroom.domain.claims import deaf_words
 from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
@@ -185,4 +186,7 @@ def take(args: argparse.Namespace, starters: Starters) -> int:
 async def _take(client: Client, args: argparse.Namespace) -> int:
     host_of(client.fleet, args.name)
     await _settled(client, args.name)
-    return await order(client, intents.TakeHost(args.name), f"this room owns {args.name} now")
+    code = await order(client, intents.TakeHost(args.name), f"this room owns {args.name} now")
+    if deaf := deaf_words(client.fleet.agents_on(args.name)):
+        output.talk(deaf)
+    return code

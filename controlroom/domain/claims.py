@@ -10,7 +10,7 @@ is claimed of it unless a person says so.
 import hashlib
 import json
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -184,6 +184,18 @@ def doubt_words(agent: Agent) -> str:
         return f"not ordered by this room; {agent.host} claims: {claimed}"
     differ = [claim_words(claim) for claim in agent.claims if claim.field not in HONEST]
     return f"{agent.host} says {'; '.join(differ)}: what was ordered counts" if differ else ""
+
+
+def deaf_words(agents: Iterable[Agent]) -> str:
+    """Say which of a host's agents do not obey this room, though it owns the host, and what to do; "" for none."""
+    deaf = [agent.name for agent in agents if claimed_words(agent) and not agent.has_ended]
+    if not deaf:
+        return ""
+    names = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
+    return (
+        f"{names} still obey the room that began them: messages, answers and interrupts of this room are refused "
+        "there. Reassign them to go on, or kill them: both work"
+    )
 
 
 def claim_words(claim: Claim) -> str:

@@ -66,7 +66,8 @@ async def test_a_host_of_another_room_is_taken_after_asking() -> None:
     theirs = fleet.hosts["vm2"]
     assert theirs.facts is not None
     other = replace(theirs, facts=replace(theirs.facts, owned=False))
-    async with room(replace(fleet, hosts={**fleet.hosts, "vm2": other})) as here:
+    agents = {**fleet.agents, "vm2/infra": replace(fleet.agents["vm2/infra"], ordered=None)}
+    async with room(replace(fleet, hosts={**fleet.hosts, "vm2": other}, agents=agents)) as here:
         await here.press("h")
         here.screen(HostsScreen).table.choose("vm1")
         await here.press("t")
@@ -74,8 +75,10 @@ async def test_a_host_of_another_room_is_taken_after_asking() -> None:
         here.screen(HostsScreen).table.choose("vm2")
         await here.press("t")
         assert here.screen(ConfirmSheet).title_words == "Take vm2 for this control room?"
+        assert "infra still obey the room that began them" in " ".join(here.text().split())
         await here.press("y")
         assert here.engine.asked == [TakeHost("vm2")]
+        await here.until(lambda: "Reassign them to go on, or kill them" in here.said())
 
 
 @SIZES

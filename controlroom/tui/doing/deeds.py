@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from controlroom.domain import intents
+from controlroom.domain.claims import deaf_words
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import plan
 from controlroom.domain.model import Agent, Host, Question
@@ -113,8 +114,10 @@ def _host_remove(room: Room, screen: RoomScreen) -> None:
 
 def _host_take(room: Room, screen: RoomScreen) -> None:
     if name := screen.host_here():
-        what = "Another control room owns it and can then only look. Its agents work on."
-        _ask(room, f"Take {name} for this control room?", what, "take", intents.TakeHost(name))
+        deaf = deaf_words(room.fleet.agents_on(name))
+        what = f"Another control room owns it and can then only look. Its agents work on. {deaf}".strip()
+        done = f"this room owns {name} now" + (f"; {deaf}" if deaf else "")
+        _ask(room, f"Take {name} for this control room?", what, "take", intents.TakeHost(name), done)
 
 
 def _host_retry(room: Room, screen: RoomScreen) -> None:
@@ -122,10 +125,10 @@ def _host_retry(room: Room, screen: RoomScreen) -> None:
         room.order(intents.RetryHost(name), f"trying {name}")
 
 
-def _ask(room: Room, title: str, text: str, verb: str, intent: intents.Intent) -> None:
+def _ask(room: Room, title: str, text: str, verb: str, intent: intents.Intent, done: str = "") -> None:
     from controlroom.tui.screens.sheets import ConfirmSheet
 
-    room.push_screen(ConfirmSheet(title, text, verb, intent))
+    room.push_screen(ConfirmSheet(title, text, verb, intent, done))
 
 
 def _reassign(room: Room, screen: RoomScreen) -> None:

@@ -185,14 +185,15 @@ class YesSheet(Sheet):
 class ConfirmSheet(YesSheet):
     """Asks before something ends, naming it."""
 
-    def __init__(self, title: str, text: str, verb: str, intent: Intent) -> None:
+    def __init__(self, title: str, text: str, verb: str, intent: Intent, done: str = "") -> None:
         super().__init__(title, text, verb)
+        self._done = done
         self.intent = intent
         """Carries the epoch that was shown, so that it can end nothing else."""
 
     def do(self) -> None:
         """Order it."""
-        self.room.order(self.intent, "")
+        self.room.order(self.intent, self._done)
 
 
 class TrustSheet(YesSheet):
