@@ -27,7 +27,7 @@ def after(here: Mapping[str, Agent], seen: Iterable[Agent], at: int, *, complete
     if complete:
         sessions = {agent.session for agent in newest.values() if agent.session}
         kept = {key: over for key, agent in kept.items() if (over := _over(agent, sessions, at)) is not None}
-    shown = {key: agent for key, agent in (kept | newest).items() if not _is_old(agent, at)}
+    shown = {key: agent for key, agent in (kept | newest).items() if not is_old(agent, at)}
     ended = sorted((agent for agent in shown.values() if agent.has_ended), key=lambda agent: -agent.ended)
     beyond = {agent.id for agent in ended[MOST:]}
     return {key: agent for key, agent in shown.items() if key not in beyond}
@@ -60,5 +60,6 @@ def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
     )
 
 
-def _is_old(agent: Agent, at: int) -> bool:
+def is_old(agent: Agent, at: int) -> bool:
+    """Tell whether one has ended so long ago that it is shown no more. `at`: our clock."""
     return agent.has_ended and at - agent.ended > SHOWN

@@ -6,11 +6,12 @@ who must wait is given a future.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.fleet.books import ended_tables
 from controlroom.fleet.books.ledger import (
     KnownAgent,
     Ledger,
@@ -44,6 +45,10 @@ class Bookkeeper:
         self._changed: dict[str, set[str]] = {}
         """Agents that may be others than when their host was last looked at here, by host; by id."""
         self._runs = RunBook(ledger.runs)
+        self._ended: dict[str, dict[str, int]] = {}
+        """When agents of others ended that the ledger has, by host and name."""
+        for ended in ledger.ended:
+            self._ended.setdefault(ended.host, {})[ended.name] = ended.ended
 
     @property
     def trouble(self) -> str:
@@ -55,6 +60,16 @@ class Bookkeeper:
         ordered = {(order.host, order.agent, order.epoch) for order in self.open_orders}
         known = self._ledger.agents
         return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in known]
+
+    def ended(self) -> list[Agent]:
+        """Give the agents of others that have ended, as they were shown."""
+        return list(self._ledger.ended)
+
+    def forgotten(self, host: str, names: Iterable[str] | None = None) -> None:
+        """Ended agents of others are shown no more: these, or all of a host."""
+        known = self._ended.get(host, {})
+        gone = [name for name in (list(known) if names is None else names) if known.pop(name, None) is not None]
+        self.keep(ended_tables.dropped(host, gone))
 
     def ordered(self, order: Order, agent: KnownAgent | None, more: Sequence[Statement] = ()) -> Written:
         """Write an order, and the agent that should exist from now on, with `more` that is to be true with it.
@@ -107,6 +122,12 @@ class Bookkeeper:
             here = {agent.name: agent for agent in fleet.agents_on(host) if agent.adopted}
         others = None if complete else gone
         self.keep(self._runs.observed(host, here.values(), self._clock(), adopted=True, gone=others))
+        known = self._ended.setdefault(host, {})
+        live = {agent.name for agent in here.values() if not agent.has_ended}
+        self.forgotten(host, live | (known.keys() - here.keys() if complete else gone))
+        fresh = [agent for agent in here.values() if agent.has_ended and known.get(agent.name) != agent.ended]
+        known.update({agent.name: agent.ended for agent in fresh})
+        self.keep(ended_tables.kept(fresh))
 
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
         """Give the agents of one kind that have changed, and the names of those that are gone; once."""

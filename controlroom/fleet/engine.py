@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain import events, intents
+from controlroom.domain import adopted, events, intents
 from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending
+from controlroom.domain.tables import hosted
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.books.outbox import Written
@@ -72,6 +73,9 @@ GOODBYE = 1.5
 CLOCK_LOOK = 1.0
 """Seconds between two looks whether this machine's clock was set, when nothing happens."""
 
+SWEEP = 60_000
+"""Milliseconds between two looks for ended agents of others that have been shown long enough."""
+
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
@@ -107,6 +111,7 @@ class Engine:
         self._signer = Signer(ledger.seed)
         self.clock, self._steady = clock, steady
         self._watch = ClockWatch(clock(), steady())
+        self._swept = 0
         self._next_look: asyncio.TimerHandle | None = None
         self.clock_set = 0
         """Milliseconds by which our clock has been set since the engine began."""
@@ -278,9 +283,14 @@ class Engine:
             case events.ForeignObserved():
                 self._reduce(event)
                 if event.complete or any(agent.has_ended for agent in event.agents):
-                    adopted = [agent for agent in self.fleet.agents_on(event.host) if agent.adopted]
-                    self.logs.foreign(event.host, adopted)
+                    theirs = [agent for agent in self.fleet.agents_on(event.host) if agent.adopted]
+                    self.logs.foreign(event.host, theirs)
                 self._books.foreign(event.host, self.fleet, complete=event.complete)
+            case events.AdoptedForgotten():
+                self._reduce(event)
+                host, _, name = event.agent.partition("/")
+                if event.agent not in self.fleet.agents:
+                    self._books.forgotten(host, [name])
             case events.HostSampled():
                 self._reduce(event)
                 self._books.heard(self.fleet.hosts.get(event.host))
@@ -337,7 +347,19 @@ class Engine:
 
     def _look_at_clock(self) -> None:
         self._follow_clock()
+        self._forget_old(self.clock())
         self._next_look = asyncio.get_running_loop().call_later(CLOCK_LOOK, self._look_at_clock)
+
+    def _forget_old(self, at: int) -> None:
+        """Show ended agents of others no longer than they are to be shown, whether there is news of them or not."""
+        if abs(at - self._swept) < SWEEP:
+            return
+        self._swept = at
+        agents = hosted(self.fleet.agents)
+        here = [agent for host in self.fleet.hosts for agent in agents.adopted_on(host).values()]
+        for agent in here:
+            if adopted.is_old(agent, at):
+                self.happened(events.AdoptedForgotten(agent.id))
 
     def _follow_clock(self) -> None:
         """When our clock was set, move all that was noted before."""
@@ -442,6 +464,8 @@ class Engine:
         """Show what should exist before its host has been heard, and take up orders that were open."""
         for agent in self._books.remembered(at):
             self._reduce(events.AgentsObserved(agent.host, (self.claims.recalled(agent),), at))
+        for ended in self._books.ended():
+            self._reduce(events.ForeignObserved(ended.host, (ended,), at, complete=False))
         for record in [order for order in self._books.open_orders if order.verb != "move"]:
             answer: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
             order = self._orders[record.op] = InFlight(record, answer, unsure=True)
@@ -464,6 +488,7 @@ class Engine:
         self.claims.left(host)
         self.headroom.left(host)
         self._books.observed(host, Fleet(), complete=True)
+        self._books.forgotten(host)
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""

@@ -20,12 +20,12 @@ from secrets import token_hex
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
-from controlroom.fleet.books import doubted_tables, grant_tables, order_tables, run_book, usage_tables
+from controlroom.fleet.books import doubted_tables, ended_tables, grant_tables, order_tables, run_book, usage_tables
 from controlroom.fleet.books.run_book import Run
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 8
+FORMAT = 9
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -59,6 +59,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     run_book.TABLES,
     order_tables.TABLES,
     doubted_tables.TABLES,
+    ended_tables.TABLES,
 )
 """What brings format n to n + 1, from 1 on."""
 
@@ -143,6 +144,7 @@ class Ledger:
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
             self.runs = [Run(*row) for row in self._database.execute(run_book.LAST)]
             self.agents = [KnownAgent(*row) for row in self._database.execute("select * from agents")]
+            self.ended = ended_tables.read(self._database.execute(ended_tables.SHOWN))
         except (*_BROKEN, LedgerProblem) as error:
             self._database.close()
             os.close(self._lock)
