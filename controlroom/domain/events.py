@@ -51,6 +51,8 @@ class HostMet:
     host: str
     facts: HostFacts
     at: int
+    proven: tuple[str, ...] = ()
+    """What its login proved of who is there (`Dialler.proven`); what it says of itself are claims."""
 
 
 @dataclass(frozen=True)

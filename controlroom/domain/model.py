@@ -66,7 +66,7 @@ class HostFacts:
     tmux_problem: str = ""
     """Why tmux could not be asked for its version."""
     place: str = ""
-    """Names the home we act in there, until its machine is started anew; two hosts that show one are the same."""
+    """Names the home we act in there, until its machine is started anew. A claim: any host may name another one's."""
 
     @property
     def lacks_tmux(self) -> bool:
@@ -317,10 +317,10 @@ class Fleet:
         asked += [(agent.id, agent.question) for agent in self.agents.values() if agent.question]
         return sorted(asked, key=lambda pair: (pair[1].asked, pair[0]))
 
-    def host_at(self, place: str, besides: str) -> str:
-        """Name another host that is met at the same place (`HostFacts.place`), "" when there is none."""
+    def hosts_at(self, place: str, besides: str) -> list[str]:
+        """Name the other hosts that say they are at the same place (`HostFacts.place`)."""
         hosts = (host for host in self.hosts.values() if host.facts and place and host.facts.place == place)
-        return next((host.name for host in hosts if host.name != besides), "")
+        return [host.name for host in hosts if host.name != besides]
 
     def find(self, text: str) -> list[Agent]:
         """Give the agents that `text` may mean: an id, a name (on several hosts perhaps), or a tmux session's name."""

@@ -76,6 +76,12 @@ CLOCK_LOOK = 1.0
 SWEEP = 60_000
 """Milliseconds between two looks for ended agents of others that have been shown long enough."""
 
+_UNPROVEN = (
+    "{0} says that it is the same machine and user as {1}, and its host key does not bear that out: one of the two "
+    "lies, or one machine is reached in two ways. If it is one machine: controlroom host remove {0}, or its agents "
+    "count twice"
+)
+
 SILENCE = 5.0
 """Seconds that a host may take to say which agents it has."""
 
@@ -119,6 +125,8 @@ class Engine:
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
         self._orders: dict[int, InFlight] = {}
         self._met: dict[str, events.HostMet] = {}
+        self._proven: dict[str, set[str]] = {}
+        """What the logins proved of who is there (`Dialler.proven`), by host."""
         self._last_id = ledger.last_op
         self.spending = Spending(self, ledger, self._books, prices, config.zone)
         self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
@@ -374,16 +382,26 @@ class Engine:
     def _meet(self, event: events.HostMet) -> None:
         """A host is up once it has said which agents it has: till then the news wait, so that none seems missing.
 
-        Raises `HostRefuses` for a place that another host of the room stands for: its agents would be there twice.
+        Raises `HostRefuses` for a place that another host of the room stands for: its agents would be there twice. A
+        host may claim any place, so it counts only where the logins prove one machine and user.
         """
-        if twin := self.fleet.host_at(event.facts.place, event.host):
+        twins = self.fleet.hosts_at(event.facts.place, event.host)
+        if twin := next((name for name in twins if not self._proven.get(name, set()).isdisjoint(event.proven)), ""):
             raise HostRefuses(f"it is the same machine and user as {twin}: controlroom host remove {event.host}")
+        self._proven[event.host] = set(event.proven)
+        self._say_of_place(event.host, _UNPROVEN.format(event.host, twins[0]) if twins else "")
         host = self.fleet.hosts.get(event.host)
         if host is not None and host.link is LinkState.UP:
             self._reduce(event)
             return
         self._met[event.host] = event
         asyncio.get_running_loop().call_later(SILENCE, self._meet_silent, event)
+
+    def _say_of_place(self, host: str, words: str) -> None:
+        """Raise the alarm that a host says it is another one, or end it."""
+        about = f"place {host}"
+        if words or about in self.fleet.alarms:
+            self._reduce(events.Alarmed(about, Alarm(words, since=self.clock()) if words else None))
 
     def _meet_silent(self, event: events.HostMet) -> None:
         if self._met.get(event.host) is event:
@@ -481,6 +499,8 @@ class Engine:
         """Give up a host that is no longer in the room."""
         self._links.disconnect(host)
         self._met.pop(host, None)
+        self._proven.pop(host, None)
+        self._say_of_place(host, "")
         self._lose(host)
         for order in [order for order in self._orders.values() if order.record.host == host]:
             self._conclude(order, Conclusion("unknown", f"{host} was taken out of the room"))

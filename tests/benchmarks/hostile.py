@@ -183,6 +183,8 @@ class Hostile:
     def keep(self, key: str, secret: str) -> None:
         """It asks for none."""
 
+    proven: tuple[str, ...] = ()
+
     async def dial(self) -> Channel:
         """Start it."""
         pipe = asyncio.subprocess.PIPE

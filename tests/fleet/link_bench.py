@@ -109,6 +109,8 @@ class Scripted:
     def keep(self, key: str, secret: str) -> None:
         self.kept[key] = secret
 
+    proven: tuple[str, ...] = ()
+
     async def dial(self) -> Channel:
         self.tries += 1
         if self.outcomes:

@@ -76,6 +76,9 @@ class ScriptedHost:
         self.dialled = 0
         self.trusted: set[str] = set()
         self.clock: Callable[[], int] = lambda: NOON
+        self.place = ""
+        """Where it says that it is."""
+        self.proven: Sequence[str] = ()
 
     # -- the engine's side
 
@@ -135,6 +138,7 @@ class ScriptedHost:
                 clock=self.clock(),
                 tmux="3.3a",
                 owner=self.owner,
+                place=self.place,
             )
         )
         self.tell_all(channel)

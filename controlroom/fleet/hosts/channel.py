@@ -1,5 +1,6 @@
 """What a link needs of a transport: bytes to and from a node that already speaks. ssh and local make such channels."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -57,6 +58,10 @@ class Channel(Protocol):
 
 class Dialler(Protocol):
     """Opens channels to one host."""
+
+    @property
+    def proven(self) -> Sequence[str]:
+        """What the last login proved of who is there: each names one machine and user. None, before there was one."""
 
     async def dial(self) -> Channel:
         """Connect, ship the node if the host lacks it, start it.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from controlroom.domain.address import parse_address
 from controlroom.fleet.hosts.channel import Channel, Dialler
 from controlroom.fleet.hosts.connecting import Ways
-from controlroom.fleet.hosts.local import LocalDialler
+from controlroom.fleet.hosts.local import LocalDialler, this_machine
 from controlroom.fleet.hosts.secrets import Secrets
 from controlroom.meter.names import LOCAL
 
@@ -30,6 +31,7 @@ class HostDialler:
         self._trusted = {fingerprint} if fingerprint else set()
         self._secrets = Secrets()
         self._ways = ways or Ways(time.monotonic)
+        self.proven: Sequence[str] = ()
 
     def trust(self, fingerprint: str) -> None:
         """Accept the key with this fingerprint when it is next shown, and remember it."""
@@ -42,6 +44,7 @@ class HostDialler:
     async def dial(self) -> Channel:
         """Open a channel. Raises `LinkLost`, `HostRefuses`, `HostKeyUnknown` or `SecretWanted`."""
         if self._address is None:
+            self.proven = await asyncio.to_thread(this_machine)
             return await LocalDialler(self._host).dial()
         ssh: Any = await asyncio.to_thread(import_module, "controlroom.fleet.hosts.ssh")
         dialler: Dialler = ssh.SshDialler(
@@ -52,4 +55,6 @@ class HostDialler:
             secrets=self._secrets,
             ways=self._ways,
         )
-        return await dialler.dial()
+        channel = await dialler.dial()
+        self.proven = dialler.proven
+        return channel

@@ -9,6 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controlroom.domain.events import Event, HostClockSeen, LinkChanged
@@ -260,7 +261,7 @@ class Link:
         self._backoff.reset()
         self._refusals = 0
         self._wake.clear()
-        self._sink.happened(to_met(welcome, setting))
+        self._sink.happened(replace(to_met(welcome, setting), proven=tuple(self._dialler.proven)))
 
     def _ask(self, unknown: HostKeyUnknown) -> None:
         self._asked = unknown

@@ -96,6 +96,7 @@ class SshDialler:
         self._offers = offers
         self._secrets = secrets or Secrets()
         self._ways = ways or Ways(time.monotonic)
+        self.proven: Sequence[str] = ()
         self._ssh = (find_ssh() or "") if ssh is None else ssh
 
     def trust(self, fingerprint: str) -> None:
@@ -110,6 +111,7 @@ class SshDialler:
             await self._reach(self._address, path)
             marker = new_marker()
             raw = await self._open(path, marker)
+            self.proven = _proven(path[-1])
         except BaseException:
             await _close_all(path, self._deadlines.close)
             raise
@@ -213,6 +215,12 @@ class SshDialler:
             return _config_of(options, files)
         except (ValueError, OSError, asyncssh.Error) as error:
             raise HostRefuses(f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right") from None
+
+
+def _proven(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
+    """Name the machine and user of a login: by the key that the machine holds, whatever it says of itself."""
+    key, user = connection.get_server_host_key(), connection.get_extra_info("username")
+    return (f"{user} by {key.get_fingerprint()}",) if key and user else ()
 
 
 # --------------------------------------------------------------------------- one login
