@@ -437,7 +437,7 @@ def test_an_engine_in_the_foreground_is_the_only_one(room: Room) -> None:
     room.wait_until("this machine to be up", lambda status: status["hosts"][0]["state"] == "up")
     assert str(engine.pid) in room.run("engine", "--foreground", expect=3)
     engine.terminate()
-    engine.communicate(timeout=20)
+    engine.communicate(timeout=60)
     assert engine.returncode == 0
 
 

@@ -231,7 +231,7 @@ def test_after_its_beats_it_stands_still_and_still_listens(start: Callable[..., 
 @pytest.mark.parametrize(("scene", "code"), [("backup", 0), ("migrate", 3)])
 def test_commands_print_and_end(scene: str, code: int) -> None:
     command = [sys.executable, "-m", "controlroom.demo.agent", scene, *QUICK]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == code
     assert len(done.stdout.splitlines()) > 3
     assert ("still referenced" in done.stderr) == (code == 3)
@@ -239,7 +239,7 @@ def test_commands_print_and_end(scene: str, code: int) -> None:
 
 def test_a_scene_that_is_not_there() -> None:
     command = [sys.executable, "-m", "controlroom.demo.agent", "nothing"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert "which scene? one of access, api" in done.stderr
 

@@ -163,7 +163,7 @@ def test_a_signal_in_the_midst_of_an_event_loop_is_not_lost() -> None:
 
     async def busy() -> None:
         asyncio.get_running_loop().call_soon(told)
-        await asyncio.wait_for(asyncio.Event().wait(), 5)
+        await asyncio.wait_for(asyncio.Event().wait(), 60)
 
     with pytest.raises(play._Told):
         asyncio.run(busy())

@@ -24,7 +24,7 @@ def begin(name: str, command: str, cwd: Path) -> None:
     """Start a session on the user's own tmux server, as the user does."""
     shell = f". ~/.profile; {command}"
     words = ["tmux", "-f", "/dev/null", "new-session", "-d", "-s", name, "-c", str(cwd), "-x", "100", "-y", "30", shell]
-    subprocess.run(words, check=True, timeout=10)
+    subprocess.run(words, check=True, timeout=60)
 
 
 def others(status: Status) -> dict[str, Status]:
@@ -70,7 +70,7 @@ def test_a_fresh_room_shows_the_agents_somebody_already_runs(
     assert "started by somebody else" in room.run("kill", "~agent-1", "--yes", expect=1)
     assert "was started by somebody else" in room.run("send", "~agent-2", "hello", expect=1)
 
-    subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=10)
+    subprocess.run(["tmux", "kill-session", "-t", "=agent-1:"], check=True, timeout=60)
     room.wait_until("the end of one", lambda status: others(status)["~agent-1"]["state"] == "failed")
     said = room.run("explain", "~agent-1")
     assert "it ended in the middle of a turn; its exit code is not known" in said

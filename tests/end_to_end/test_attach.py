@@ -55,7 +55,7 @@ def socket() -> str:
 def size(name: str) -> str:
     command = ["tmux", "-L", socket(), "display-message", "-p", "-t", f"={name}:"]
     command.append("#{window_width}x#{window_height} #{session_attached} #{window-size}")
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
 
 def test_attached_typed_and_left_with_a_phones_keys(room: Room, talk: str, tmux_screen: OpenScreen) -> None:
@@ -84,7 +84,7 @@ def test_a_tap_leaves_and_read_only_takes_no_keys(room: Room, talk: str, tmux_sc
     screen.type("never\n")
     command = ["tmux", "-L", socket(), "capture-pane", "-p", "-t", f"={talk}:"]
     for _ in range(5):  # what comes within a millisecond is a paste to tmux, and holds no key
-        assert "never" not in subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        assert "never" not in subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     screen.type("`q")
     assert screen.wait_for_exit(LATE) == 0
 
@@ -97,13 +97,13 @@ def test_no_slip_of_a_finger_ends_or_renames_anything(room: Room, talk: str, tmu
     screen.type("y\n")
     screen.wait_for_text("y", deadline=LATE)
     command = ["tmux", "-L", socket(), "list-panes", "-a", "-F", "#{session_name} #{window_index}"]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout == "talk 0\n"
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "talk 0\n"
     screen.type("`q")
     assert screen.wait_for_exit(LATE) == 0
 
 
 def test_what_others_started_is_attached_to_where_it_is(room: Room, home: World, tmux_screen: OpenScreen) -> None:
-    subprocess.run(["tmux", "-f", "/dev/null", "new-session", "-d", "-s", "mine", "cat"], check=True, timeout=10)
+    subprocess.run(["tmux", "-f", "/dev/null", "new-session", "-d", "-s", "mine", "cat"], check=True, timeout=60)
     room.wait_until("it is seen", lambda status: any(one["name"] == "~mine" for one in status["agents"]), LATE)
     screen = tmux_screen([*CONTROLROOM, "attach", "~mine"], width=60, height=20)
     screen.wait_for_text("[mine]", deadline=LATE)

@@ -67,7 +67,7 @@ class Room:
         with ExitStack() as unless_made:
             unless_made.callback(self.ledger.close)
             for host in self.hosts.values():
-                self.ledger.booked([written(run) for run in ordered_on(host)]).result(5)
+                self.ledger.booked([written(run) for run in ordered_on(host)]).result(60)
             self.engine = Engine(
                 home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES, self.steady
             )
@@ -125,7 +125,7 @@ async def concluded(asked: Asked) -> Conclusion:
     """What became of an order."""
     if asked.refused or asked.answer is None:
         return Conclusion("refused" if asked.refused else "done", asked.refused)
-    return await asyncio.wait_for(asked.answer, 5)
+    return await asyncio.wait_for(asked.answer, 60)
 
 
 @asynccontextmanager

@@ -55,7 +55,7 @@ def test_a_week_counts_what_its_agents_used_of_plans_since_it_began(ledger: Ledg
     ):
         at = NOON - ago - 60_000
         message = Message(f"msg_{number}", "r", at, "claude-opus-5-5", Usage(1))
-        ledger.booked(book(Source("vm1", name, "", "", billing), [Booking(message, Cost(DOLLAR, True), at)])).result(10)
+        ledger.booked(book(Source("vm1", name, "", "", billing), [Booking(message, Cost(DOLLAR, True), at)])).result(60)
     week = Headroom("ann", "week", "window", 40, 100, NOON + 2 * DAY, shares={"vm1/a1": 1000})
     gauges = (
         week,
@@ -71,7 +71,7 @@ def test_more_money_than_can_be_counted_is_a_reason(home: World, ledger: Ledger)
     place = find_home(os.environ)
     place.prepare()
     message = Message("msg", "r", NOON - 1, "claude-opus-5-5", Usage(90_000_000))
-    ledger.booked(book(Source("vm1", "a1", "", "", "api"), [Booking(message, Cost(DOLLAR, True), NOON - 1)])).result(10)
+    ledger.booked(book(Source("vm1", "a1", "", "", "api"), [Booking(message, Cost(DOLLAR, True), NOON - 1)])).result(60)
     asked = AskComparison(7, 30, Terms(committed=10**12, tokens_per_minute=1))
     assert compared(place, ledger, fleet(), asked, NOON) == Compared(
         7, reason="that is more money than can be counted here: ask for less"

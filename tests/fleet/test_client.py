@@ -54,13 +54,13 @@ def foreground() -> subprocess.Popen[str]:
 async def until_gone(client: Client) -> None:
     with contextlib.suppress(EngineUnavailable):
         while True:
-            await asyncio.wait_for(client.changed(), 20)
+            await asyncio.wait_for(client.changed(), 60)
     assert not client.connected
 
 
 async def local_is_up(client: Client) -> None:
     while client.fleet.hosts["local"].link is not LinkState.UP:
-        await asyncio.wait_for(client.changed(), 20)
+        await asyncio.wait_for(client.changed(), 60)
 
 
 async def test_it_starts_by_itself_runs_agents_and_they_outlive_it(place: Home) -> None:
@@ -157,7 +157,7 @@ async def test_a_folder_that_others_can_write_is_shown_too(place: Home) -> None:
 async def test_a_second_engine_says_so_and_ends(place: Home) -> None:
     configure(place, NOTHING)
     client = await Client.connect()
-    second = await asyncio.to_thread(foreground().communicate, timeout=20)
+    second = await asyncio.to_thread(foreground().communicate, timeout=60)
     assert second[1] == f"an engine of this room runs already (process {holder(place.lock)})\n"
     assert client.connected
     await client.close()

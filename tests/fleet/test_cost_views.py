@@ -28,8 +28,8 @@ def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = A
 @pytest.fixture
 def ledger(ledger: Ledger) -> Ledger:
     """Three messages are booked."""
-    ledger.booked(book(API, [booking(1, 100), booking(2, 50, "claude-haiku-5-5", at=AT + QUARTER)])).result(10)
-    ledger.booked(book(DOCS, [booking(3, 900, "claude-novel-9", priced=False)])).result(10)
+    ledger.booked(book(API, [booking(1, 100), booking(2, 50, "claude-haiku-5-5", at=AT + QUARTER)])).result(60)
+    ledger.booked(book(DOCS, [booking(3, 900, "claude-novel-9", priced=False)])).result(60)
     return ledger
 
 
@@ -88,13 +88,13 @@ def test_estimates_and_what_no_message_accounts_for_are_told_apart(ledger: Ledge
     cut_off = booking(7, 30)
     mine = [booking(8, 20), Booking(cut_off.message._replace(estimated=True), cut_off.cost, AT)]
     claimed = [Booking(one.message._replace(run="a" * 15), *one[1:]) for one in mine]
-    ledger.booked(book(API, claimed, [Report("a" * 15, 175 * MICRO, AT)])).result(10)
+    ledger.booked(book(API, claimed, [Report("a" * 15, 175 * MICRO, AT)])).result(60)
     (whole,) = (row for row in totals(costs(ledger, by, *FOREVER)) if row.billing == BILLED)
     assert (whole.messages, whole.micro, whole.estimated, whole.unattributed) == (4, 325, 30, 125)
 
 
 def test_what_no_message_accounts_for_is_a_model_of_its_own(ledger: Ledger) -> None:
-    ledger.booked(book(API, [], [Report("a" * 15, 70 * MICRO, AT)])).result(10)
+    ledger.booked(book(API, [], [Report("a" * 15, 70 * MICRO, AT)])).result(60)
     (row,) = (row for row in costs(ledger, "model", *FOREVER) if row.key == UNATTRIBUTED)
     assert row == CostRow(UNATTRIBUTED, BILLED, micro=70, unattributed=70)
 
@@ -105,7 +105,7 @@ def test_use_beyond_all_numbers_makes_nothing_unreadable(ledger: Ledger, by: str
     liar = Source("vm3", "liar", "liars", "/lies", BILLED)
     for day in range(3):
         lie = booking(1000 + day, 4 * 10**12, "claude-haiku-5-5", AT + day * DAY)
-        ledger.booked(book(liar, [lie], [Report(f"{day:015x}", MOST_REPORTED, AT)])).result(10)
+        ledger.booked(book(liar, [lie], [Report(f"{day:015x}", MOST_REPORTED, AT)])).result(60)
     since = AT // DAY * DAY
     rows = costs(ledger, by, 0, 2 * AT)
     assert sum(row.micro for row in rows if row.billing == BILLED) > 10**13
@@ -115,7 +115,7 @@ def test_use_beyond_all_numbers_makes_nothing_unreadable(ledger: Ledger, by: str
     assert money(ledger, since, since).day_billed > 10**12
     totals_of = ledger.read("select agent, sum(pico) from sources join spend_days on source = id group by agent")
     assert dict(totals_of)["docs-1"] == 900 * MICRO
-    ledger.booked(book(API, [booking(7, 25)])).result(10)
+    ledger.booked(book(API, [booking(7, 25)])).result(60)
     assert sum(row.micro for row in costs(ledger, "agent", 0, 2 * AT) if row.key == "vm1/api-1") == 175
 
 
@@ -123,7 +123,7 @@ def test_use_beyond_all_numbers_makes_nothing_unreadable(ledger: Ledger, by: str
 def test_whole_days_and_what_lies_around_them_are_summed_alike(ledger: Ledger, by: str) -> None:
     """A span that has whole days in it is read from other sums than one that has none."""
     spread = [booking(100 + hour, 7, at=AT + hour * DAY // 24 + 1) for hour in range(100)]
-    ledger.booked(book(API, spread)).result(10)
+    ledger.booked(book(API, spread)).result(60)
     for first, last in ((0, 100), (5, 90), (30, 31), (24, 72)):
         since, until = (AT // QUARTER * QUARTER + hour * DAY // 24 for hour in (first, last))
         mine = [one for one in costs(ledger, by, since, until) if one.billing == BILLED]

@@ -44,19 +44,19 @@ def shown(bus: None) -> Iterator[list[Any]]:
     open_dbus_connection = import_module("jeepney.io.blocking").open_dbus_connection
     got: list[Any] = []
     service = open_dbus_connection(bus="SESSION")
-    service.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications"), timeout=10)
+    service.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications"), timeout=60)
 
     def serve() -> None:
-        message = service.receive(timeout=20)
+        message = service.receive(timeout=60)
         while message.header.message_type != jeepney.MessageType.method_call:
-            message = service.receive(timeout=20)
+            message = service.receive(timeout=60)
         got.append(message.body)
         service.send(jeepney.new_method_return(message, "u", (1,)))
 
     thread = threading.Thread(target=serve)
     thread.start()
     yield got
-    thread.join(20)
+    thread.join(60)
     service.close()
 
 

@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 def done(*futures: Future[None]) -> None:
     for future in futures:
-        future.result(10)
+        future.result(60)
 
 
 def test_a_new_ledger_has_the_room_id_it_was_given_and_keeps_it(path: Path) -> None:
@@ -353,7 +353,7 @@ def test_what_no_ledger_can_hold_is_refused_and_ends_nothing(path: Path) -> None
         with pytest.raises(LedgerProblem, match="can stand in no ledger"):
             ask()
     with pytest.raises(LedgerProblem, match="can stand in no ledger"):
-        ledger.booked([("insert into meta values (?, ?)", ("x", 2**70))]).result(10)
+        ledger.booked([("insert into meta values (?, ?)", ("x", 2**70))]).result(60)
     done(ledger.booked([audit_statement(LINE)]))
     assert ledger.audit() == [LINE]
     ledger.close()

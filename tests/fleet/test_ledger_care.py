@@ -20,8 +20,8 @@ from tests.lab.world import World
 @pytest.fixture
 def ledger(ledger: Ledger) -> Ledger:
     """Two messages are booked, one of them twice."""
-    ledger.booked(book(API, [booking(1, 100), booking(2, 50)])).result(10)
-    ledger.booked(book(API, [booking(2, 70)])).result(10)
+    ledger.booked(book(API, [booking(1, 100), booking(2, 50)])).result(60)
+    ledger.booked(book(API, [booking(2, 70)])).result(60)
     return ledger
 
 
@@ -58,7 +58,7 @@ def test_a_copy_is_whole_and_private(ledger: Ledger, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     assert back_up(ledger, str(target)) == str(target)
     assert target.stat().st_mode & 0o777 == 0o600
-    ledger.booked(book(API, [booking(3, 1)])).result(10)
+    ledger.booked(book(API, [booking(3, 1)])).result(60)
     copy = Ledger(target, "another")
     assert (copy.room, check(copy)) == ("room-1", [])
     assert copy.read("select sum(pico) from spend") == [(170 * 10**6,)]

@@ -80,7 +80,7 @@ class Home:
         used = read_usage(piece, SETTING)
         assert used is not None
         bookings = [Booking(one, self.cost(one), one.at) for one in used.messages]
-        self._ledger.booked(book(THEIRS, bookings, used.reports)).result(10)
+        self._ledger.booked(book(THEIRS, bookings, used.reports)).result(60)
         place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
         self._work.booked[place.name, place.epoch] = place
         self._work.usage.take(UsageBooked(place))

@@ -53,8 +53,8 @@ class Books:
 
     def see(self, now: int, *agents: Agent, adopted: bool = False) -> None:
         """The host is heard."""
-        self.ledger.booked(self.book.observed("vm1", agents, now, adopted=adopted)).result(10)
-        self.ledger.booked(self.book.heard("vm1", now)).result(10)
+        self.ledger.booked(self.book.observed("vm1", agents, now, adopted=adopted)).result(60)
+        self.ledger.booked(self.book.heard("vm1", now)).result(60)
 
     def rows(self) -> list[tuple[Any, ...]]:
         return self.ledger.read(ROWS)
@@ -202,7 +202,7 @@ def test_whatever_happens_hours_are_never_more_than_there_were(
 
 def spend(ledger: Ledger, source: Source, at: int, number: int = 1) -> None:
     used = Message(f"msg_{source.agent}_{source.epoch}_{number}", "req", at, "claude-opus-5-5", Usage(5, 10))
-    ledger.booked(book(source, [Booking(used, Cost(10**9, True), at)])).result(10)
+    ledger.booked(book(source, [Booking(used, Cost(10**9, True), at)])).result(60)
 
 
 def ran(ledger: Ledger, *runs: tuple[str, int, int, int, int]) -> None:
@@ -210,7 +210,7 @@ def ran(ledger: Ledger, *runs: tuple[str, int, int, int, int]) -> None:
     insert = (
         "insert into agent_runs (host, agent, profile, epoch, began, ended, seen) values ('vm1', ?, 'docs', ?, ?, ?, ?)"
     )
-    ledger.booked([(insert, run) for run in runs]).result(10)
+    ledger.booked([(insert, run) for run in runs]).result(60)
 
 
 NOBODY: Mapping[RunKey, int] = {}

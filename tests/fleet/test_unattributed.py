@@ -41,11 +41,11 @@ def booking(number: int, micro: int, run: str = RUN, *, estimated: bool = False)
 
 
 def say(ledger: Ledger, micro: int, at: int = AT, run: str = RUN, source: Source = API) -> None:
-    ledger.booked(book(source, [], [Report(run, micro * MICRO, at)])).result(10)
+    ledger.booked(book(source, [], [Report(run, micro * MICRO, at)])).result(60)
 
 
 def write(ledger: Ledger, *bookings: Booking, source: Source = API) -> None:
-    ledger.booked(book(source, bookings)).result(10)
+    ledger.booked(book(source, bookings)).result(60)
 
 
 def hidden(ledger: Ledger) -> list[tuple[int, int]]:
@@ -90,9 +90,9 @@ def test_it_is_booked_when_it_is_reported_and_taken_from_the_newest(ledger: Ledg
 
 def test_what_a_floating_sum_is_off_by_is_not_booked(ledger: Ledger) -> None:
     write(ledger, booking(1, 10))
-    ledger.booked(book(API, [], [Report(RUN, 10 * MICRO + NOISE, AT)])).result(10)
+    ledger.booked(book(API, [], [Report(RUN, 10 * MICRO + NOISE, AT)])).result(60)
     assert hidden(ledger) == []
-    ledger.booked(book(API, [], [Report(RUN, 10 * MICRO + NOISE + 1, AT)])).result(10)
+    ledger.booked(book(API, [], [Report(RUN, 10 * MICRO + NOISE + 1, AT)])).result(60)
     assert ledger.read(TOTAL) == [(10 * MICRO + NOISE + 1,)]
 
 

@@ -29,7 +29,7 @@ def booking(number: int, output: int = 10, model: str = "claude-opus-5-5", at: i
 
 
 def write(ledger: Ledger, source: Source, *bookings: Booking) -> None:
-    ledger.booked(book(source, bookings)).result(10)
+    ledger.booked(book(source, bookings)).result(60)
 
 
 def test_a_message_is_booked_once_wherever_it_is_met(ledger: Ledger) -> None:
@@ -73,7 +73,7 @@ def test_sums_are_kept_by_quarters_of_an_hour(ledger: Ledger) -> None:
 
 def test_what_was_read_is_remembered_with_what_was_booked(tmp_path: Path) -> None:
     first = Ledger(tmp_path / "ledger.db", "room-1")
-    first.booked([*book(API, [booking(1)]), read_up_to("vm1", "api-1", 2, 700, "a1b2")]).result(10)
+    first.booked([*book(API, [booking(1)]), read_up_to("vm1", "api-1", 2, 700, "a1b2")]).result(60)
     first.close()
     second = Ledger(tmp_path / "ledger.db", "room-1")
     assert second.read("select * from usage_read") == [("vm1", "api-1", 2, 700, "a1b2")]
@@ -119,11 +119,11 @@ def test_no_order_doubling_or_replay_changes_the_total(
     shuffled = sorted(said, key=lambda _: random.random())
     ledger = Ledger(tmp_path_factory.mktemp("books") / "ledger.db", "room-1")
     try:
-        ledger.booked(priced_beyond(LIMITS)).result(10)
+        ledger.booked(priced_beyond(LIMITS)).result(60)
         for number, line in enumerate([*shuffled, *said]):
             if number == len(said):
                 assert check(ledger) == []
-                ledger.booked(priced_beyond(LIMITS[::-1])).result(10)
+                ledger.booked(priced_beyond(LIMITS[::-1])).result(60)
             write(ledger, DOCS if line.docs else API, line.booking())
         ((messages, _, outputs, pico),) = ledger.read(SUMS)
         assert (messages or 0, outputs or 0, pico or 0) == (len(true), true.total(), 1000 * true.total())

@@ -40,7 +40,7 @@ def message(
 
 
 def booked(ledger: Ledger, source: Source, *bookings: Booking) -> None:
-    ledger.booked(book(source, bookings)).result(10)
+    ledger.booked(book(source, bookings)).result(60)
 
 
 def seen(ledger: Ledger, days: int = 30) -> Use:
@@ -195,7 +195,7 @@ def test_a_line_that_comes_again_dearer_counts_once(ledger: Ledger) -> None:
 def test_what_claude_reports_beyond_its_messages_is_part_of_it_and_no_message(ledger: Ledger) -> None:
     one = message(1, Usage(10, 1))
     run = one._replace(message=one.message._replace(run="a" * 15))
-    ledger.booked(book(WORK, [run], [Report("a" * 15, 3 * one.cost.pico, one.at)])).result(10)
+    ledger.booked(book(WORK, [run], [Report("a" * 15, 3 * one.cost.pico, one.at)])).result(60)
     plain, hidden = sorted(seen(ledger).groups, key=lambda each: each.model)
     assert (plain.messages, plain.pico) == (1, one.cost.pico)
     assert (hidden.model, hidden.messages, hidden.usage) == ("unattributed", 0, Usage())

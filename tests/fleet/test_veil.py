@@ -225,7 +225,7 @@ async def test_without_tasks_a_log_is_read_and_followed_without_them(home: World
         coming = client.pages()
         host.logs["a1", 1] += records.pack(NOON, b"i", f"more of {TASK}".encode())
         host.write("a1", 1, b"done that")
-        assert list(bodies(await asyncio.wait_for(anext(coming), 5))) == ["(withheld)", "done that"]
+        assert list(bodies(await asyncio.wait_for(anext(coming), 60))) == ["(withheld)", "done that"]
         assert (await client.search("vm1/a1", 1, TASK)).reason == NO_TASKS
         assert (await client.screen("vm1/a1")).reason == NO_TASKS
         assert (await client.fetch("vm1/~work", 0)).reason == NO_TASKS
@@ -264,7 +264,7 @@ async def test_a_part_of_a_record_is_not_told(home: World) -> None:
         await client.follow({"vm1/a1": page.end})
         coming, seen_ = client.pages(), [""]
         while seen_[-1] != "the end":
-            seen_ += bodies(await asyncio.wait_for(anext(coming), 5))
+            seen_ += bodies(await asyncio.wait_for(anext(coming), 60))
         assert not any(TASK[at : at + 4] in body for body in seen_ for at in range(len(TASK) - 3))
 
 
@@ -290,7 +290,7 @@ async def test_a_sentence_that_is_kept_holds_nothing_withheld(home: World) -> No
         await here.engine.wait_idle()
         kept = [line.reason for line in here.ledger.audit(1000)]
         assert not any(word in reason for reason in kept for word in (SAID, TASK))
-        here.ledger.booked([audit_statement(old)]).result(5)
+        here.ledger.booked([audit_statement(old)]).result(60)
         mine = await operator.audit(1000)
         assert mine.lines[-1] == old
         shown = await client.audit(1000)
@@ -307,7 +307,7 @@ async def test_the_audit_numbers_logins_and_keeps_its_reasons(home: World) -> No
     async with watched(home) as (here, _, client):
         for reason in ("the week of ann@example.org is used up", "ann@vm1 does not answer"):
             line = AuditLine(NOON, "bob", "pause", "account ann@example.org", 0, "done", reason)
-            here.ledger.booked([audit_statement(line)]).result(5)
+            here.ledger.booked([audit_statement(line)]).result(60)
         lines = (await client.audit(10)).lines
         assert [line.target for line in lines] == ["account a login"] * 2
         assert [line.reason for line in lines] == ["the week of a login is used up", "ann@vm1 does not answer"]

@@ -33,7 +33,7 @@ class MoshSession:
         """`delay`: seconds each way."""
         environ = {**(env or os.environ), **LOCALE}
         argv = ["mosh-server", "new", "-i", "127.0.0.1", "-c", "256", "--", *command]
-        done = subprocess.run(argv, env=environ, cwd=cwd, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(argv, env=environ, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
         said = done.stdout + done.stderr
         connect = re.search(r"MOSH CONNECT (\d+) (\S+)", said)
         pid = re.search(r"pid = (\d+)", said)

@@ -127,5 +127,5 @@ class Terminal:
     def close(self) -> None:
         """End the server and what runs in it."""
         subprocess.run(
-            ["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, stdin=subprocess.DEVNULL, timeout=10
+            ["tmux", "-S", str(self.socket), "kill-server"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
         )

@@ -36,7 +36,7 @@ def test_the_shell_reads_bashrc_and_a_terminal_gets_a_login_shell(ssh_host: Host
         ["ssh", "-tt", "-F", str(ssh_host.ssh_config), ssh_host.name],
         input=b"echo =$FROM_PROFILE=; exit\n",
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert b"=yes=" in shell.stdout
 

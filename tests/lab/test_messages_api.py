@@ -16,7 +16,7 @@ Answer = tuple[http.client.HTTPResponse, bytes]
 
 
 def ask(api: Api, path: str, body: object = None, method: str = "POST", **headers: str) -> Answer:
-    connection = http.client.HTTPConnection(urlparse(api.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlparse(api.url).netloc, timeout=60)
     try:
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()

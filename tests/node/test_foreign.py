@@ -35,7 +35,7 @@ def node(home: World) -> Iterator[NodeClient]:
 
 def tmux(*words: str) -> str:
     """Use the world's own default tmux server, as its user does."""
-    done = subprocess.run(["tmux", "-f", "/dev/null", *words], capture_output=True, text=True, check=True, timeout=10)
+    done = subprocess.run(["tmux", "-f", "/dev/null", *words], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 
 

@@ -73,7 +73,7 @@ def said(home: World, epoch: int = 1) -> list[str]:
 
 def screen() -> str:
     command = ["tmux", "-L", "controlroom", "capture-pane", "-p", "-t", "=talk:"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_a_task_of_any_text_is_pasted_and_confirmed_and_talk_goes_on(node: NodeClient, home: World, api: Api) -> None:
@@ -149,7 +149,7 @@ def test_a_start_up_dialog_is_told_and_a_killed_runner_takes_claude_along(
     assert tell(node, "message", "x").reason == "nothing can be typed to it now: look at its screen"
     assert not api.requests(main=True)
     wait_for(lambda: "trust" in screen(), LATE)
-    subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", "Down", "Enter"], check=True, timeout=10)
+    subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", "Down", "Enter"], check=True, timeout=60)
     wait_for(lambda: "at last" in said(home), LATE)
     seen = wait(node, "idle")
 

@@ -49,12 +49,12 @@ def wait(node: NodeClient, state: str) -> AgentSeen:
 
 
 def keys(*names: str) -> None:
-    subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", *names], check=True, timeout=10)
+    subprocess.run(["tmux", "-L", "controlroom", "send-keys", "-t", "=talk:", *names], check=True, timeout=60)
 
 
 def screen() -> str:
     command = ["tmux", "-L", "controlroom", "capture-pane", "-p", "-t", "=talk:"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def log(home: World) -> list[str]:
@@ -124,7 +124,7 @@ def test_its_time_is_limited(node: NodeClient) -> None:
 def test_a_closed_session_is_its_end(node: NodeClient) -> None:
     spawn(node, "trap '' HUP; cat")
     seen = node.wait_agent("talk", lambda seen: seen.pid)
-    subprocess.run(["tmux", "-L", "controlroom", "kill-session", "-t", "=talk:"], check=True, timeout=10)
+    subprocess.run(["tmux", "-L", "controlroom", "kill-session", "-t", "=talk:"], check=True, timeout=60)
     assert wait(node, "failed").detail in ("its tmux session was closed", "its runner was killed")
     assert look(seen.pid) is None
 
@@ -132,10 +132,10 @@ def test_a_closed_session_is_its_end(node: NodeClient) -> None:
 def test_a_server_of_an_earlier_version_gets_the_way_out(node: NodeClient) -> None:
     server = ["tmux", "-L", "controlroom"]
     spawn(node, "cat")
-    subprocess.run([*server, "bind-key", "-T", "prefix", "&", "kill-window"], check=True, timeout=10)
+    subprocess.run([*server, "bind-key", "-T", "prefix", "&", "kill-window"], check=True, timeout=60)
 
     def keys() -> str:
-        return subprocess.run([*server, "list-keys"], capture_output=True, text=True, timeout=10, check=True).stdout
+        return subprocess.run([*server, "list-keys"], capture_output=True, text=True, timeout=60, check=True).stdout
 
     assert "kill-window" in keys()
     with NodeClient() as other:
@@ -152,11 +152,11 @@ def test_its_size_comes_back_when_a_viewer_has_left(node: NodeClient) -> None:
     spawn(node, "cat")
     node.wait_agent("talk", lambda seen: seen.pid)
     server = ["tmux", "-L", "controlroom"]
-    subprocess.run([*server, "resize-window", "-t", "=talk:", "-x", "45", "-y", "20"], check=True, timeout=10)
+    subprocess.run([*server, "resize-window", "-t", "=talk:", "-x", "45", "-y", "20"], check=True, timeout=60)
 
     def shape() -> str:
         words = ["display-message", "-p", "-t", "=talk:", "#{window_width}x#{window_height} #{window-size}"]
-        return subprocess.run([*server, *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run([*server, *words], capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
     wait_for(lambda: shape() == "120x40 latest")
 
@@ -189,7 +189,7 @@ def test_a_prompt_that_has_changed_under_the_answer_is_not_answered(node: NodeCl
     asks = node.wait_agent("talk", lambda seen: seen.question, 30).question
     assert asks
     command = ["tmux", "-L", "controlroom", "display-message", "-p", "-t", "=talk:", "#{pane_tty}"]
-    terminal = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    terminal = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
     other = (SCREENS / "bash.txt").read_text().replace("made.txt", "else.txt").replace("\n", "\r\n")
     Path(terminal).write_text(f"\x1b[H\x1b[2J{other}")
     wait_for(lambda: "touch else.txt" in screen())

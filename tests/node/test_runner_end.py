@@ -103,7 +103,7 @@ def tmux(home: World, need: Callable[..., str]) -> Callable[..., str]:
     program = [need("tmux"), "-S", str(home.tmux / "runner"), "-f", "/dev/null"]
 
     def call(*words: str) -> str:
-        return subprocess.run([*program, *words], env={"PATH": os.environ["PATH"]}, check=True, timeout=20,
+        return subprocess.run([*program, *words], env={"PATH": os.environ["PATH"]}, check=True, timeout=60,
                               stdout=subprocess.PIPE, text=True).stdout  # fmt: skip
 
     return call

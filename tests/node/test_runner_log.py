@@ -117,7 +117,7 @@ log.write(1, b"".join(records.pack(1, records.OUT, b"%d" % number + b"y" * 60) f
 
 def test_a_full_disk_loses_lines_but_never_the_count(tmp_path: Path) -> None:
     root = str(Path(records.__file__).parents[2])
-    subprocess.run([sys.executable, "-c", FULL, root, str(tmp_path)], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", FULL, root, str(tmp_path)], check=True, timeout=60)
     bodies = [found.body.decode() for found in unpack_all((tmp_path / "log.000001").read_bytes())]
     assert [body.strip("y") for body in (bodies[0], *bodies[2:])] == ["before", "after", "0", "1"]
     assert re.fullmatch(r"3 lines \(\d+ bytes\) could not be kept here: File too large", bodies[1])

@@ -34,7 +34,7 @@ def shown(place: Path, said: str) -> str:
     option, file = given(place)
     assert (option, file) == ("--settings", str(place / "settings.json"))
     setting = json.loads(Path(file).read_text())["statusLine"]
-    done = subprocess.run(["sh", "-c", setting["command"]], input=said, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["sh", "-c", setting["command"]], input=said, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     return done.stdout
 
@@ -92,5 +92,5 @@ def test_a_disk_that_takes_nothing_shows_the_users_line_all_the_same(place: Path
     (place / "status_line.json.new").mkdir()
     _, file = given(place)
     command = json.loads(Path(file).read_text())["statusLine"]["command"]
-    done = subprocess.run(["sh", "-c", command], input="{}", capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["sh", "-c", command], input="{}", capture_output=True, text=True, timeout=60)
     assert done.stdout == "mine\n"

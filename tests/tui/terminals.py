@@ -49,6 +49,17 @@ def settled(terminal: Terminal) -> int:
     return wait_for(still, 20, "the screen to come to rest")
 
 
+def stays_still(terminal: Terminal, seconds: float = 2.2) -> None:
+    """Wait until nothing is written for so long: more than two beats of its clock."""
+
+    def still() -> bool:
+        before = len(terminal.raw())
+        time.sleep(seconds)
+        return before == len(terminal.raw())
+
+    wait_for(still, 5, "the screen to write nothing more")
+
+
 def app_of(terminal: Terminal) -> int:
     return next(child.pid for child in psutil.Process(terminal.pid()).children())
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.benchmarks.drawn import Drawn
 from tests.lab.waiting import wait_for
-from tests.tui.terminals import Stage, settled
+from tests.tui.terminals import Stage, settled, stays_still
 
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40), (200, 50)])
 def test_an_idle_screen_writes_nothing(stage: Stage, size: tuple[int, int]) -> None:
     terminal = stage(size=size)
     terminal.wait_for_text("docs-1")
-    before = settled(terminal)
-    time.sleep(3)
-    assert len(terminal.raw()) == before
+    stays_still(terminal)
 
 
 def test_an_idle_grid_writes_nothing(stage: Stage) -> None:
@@ -25,9 +21,7 @@ def test_an_idle_grid_writes_nothing(stage: Stage) -> None:
     terminal.wait_for_text("docs-1")
     terminal.keys("g", "a", "0", "Enter")
     terminal.wait_for_text("panes: active", "12 old-8", "The failing link")
-    before = settled(terminal)
-    time.sleep(3)
-    assert len(terminal.raw()) == before
+    stays_still(terminal)
 
 
 @pytest.mark.parametrize("size", [(45, 20), (200, 50)])
@@ -37,9 +31,7 @@ def test_idle_gauges_and_costs_write_nothing(stage: Stage, size: tuple[int, int]
     for key, words in (("", "docs-1"), ("c", "$84.28 billed"), ("l", "$14 granted")):
         terminal.keys(*key)
         terminal.wait_for_text(words)
-        before = settled(terminal)
-        time.sleep(1.5)
-        assert len(terminal.raw()) == before
+        stays_still(terminal)
 
 
 def test_an_open_form_does_not_blink(stage: Stage) -> None:
@@ -47,9 +39,7 @@ def test_an_open_form_does_not_blink(stage: Stage) -> None:
     terminal.wait_for_text("docs-1")
     terminal.keys("s")
     terminal.wait_for_text("spawn an agent")
-    before = settled(terminal)
-    time.sleep(2)
-    assert len(terminal.raw()) == before
+    stays_still(terminal)
 
 
 def test_benchmarks_see_which_agent_is_chosen_also_where_the_rows_move_under_the_cursor(stage: Stage) -> None:
