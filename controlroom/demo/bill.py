@@ -14,7 +14,8 @@ from typing import Any
 
 from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet
 from controlroom.meter.usage import Message, usage_of
-from controlroom.node.claude.transcript import config_folder, slug
+from controlroom.node.claude import settings
+from controlroom.node.claude.transcript import slug
 
 _CENT = DOLLAR // 100_000_000
 """Pico-dollars a token of a cent per million tokens."""
@@ -50,7 +51,7 @@ class Bill:
 
 def write_down(message: Mapping[str, Any], session: str, environ: Mapping[str, str], cwd: str, now: float) -> None:
     """Add a settled message to the session's transcript. `now`: seconds since 1970."""
-    folder = Path(config_folder(environ), "projects", slug(os.path.realpath(cwd)))
+    folder = Path(settings.config_folder(environ, cwd), "projects", slug(os.path.realpath(cwd)))
     folder.mkdir(parents=True, exist_ok=True)
     moment = datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds")
     entry = {"type": "assistant", "sessionId": session, "requestId": f"req_{message['id'][4:]}", "timestamp": moment}

@@ -11,10 +11,11 @@ import pytest
 from controlroom.meter.speech import speak
 from controlroom.meter.states import State
 from controlroom.node import process_tree
+from controlroom.node.claude import settings
 from controlroom.node.claude.dialog import Dialog, permission
 from controlroom.node.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
-from controlroom.node.outcome import Refused, Unfit
+from controlroom.node.claude.transcript import SessionFile, Transcript
+from controlroom.node.outcome import Exit, Refused, Unfit
 from controlroom.node.runner.keys import Keys, plain
 from controlroom.node.runner.typed import PATIENCE, Typed, as_text
 
@@ -53,13 +54,60 @@ def told(*events: dict[str, Any], status: str = "idle", waits: str = "") -> Inte
         ("shell", "working", "a background command still runs"),
         ("waiting", "waiting", "a dialog is open: attach to answer it"),
         ("tired", "unknown", "its session file says 'tired', which is not known here"),
-        (None, "unknown", "its session file says 'unknown', which is not known here"),
     ],
 )
 def test_states_are_those_of_the_session_file(status: Any, state: str, detail: str) -> None:
     talk = Interactive(SESSION, "", 0)
     talk.look({"status": status}, 5)
     assert (talk.state, talk.detail, talk.question) == (state, detail, None)
+
+
+def test_a_session_file_that_says_nothing_yet_is_one_of_a_claude_that_starts() -> None:
+    talk = Interactive(SESSION, "", 0)
+    talk.look({"sessionId": SESSION}, 5)
+    assert (talk.state, talk.status) == ("starting", "")
+    talk.look({"status": "idle"}, 10)
+    assert talk.state == "idle"
+    late = Interactive(SESSION, "", 0)
+    late.look({"sessionId": SESSION}, DIALOG_AFTER)
+    assert (late.state, late.detail) == ("unknown", "its session file says 'unknown', which is not known here")
+
+
+LIMIT = line(
+    "assistant", [{"type": "text", "text": "You've hit your weekly limit"}], isApiErrorMessage=True, error="rate_limit",
+    apiErrorParams={"rate_limit_info": {"resetsAt": 1_800_000_000}},
+)  # fmt: skip
+
+
+def test_a_limit_stays_one_while_claude_asks_whether_to_wait_for_its_end() -> None:
+    talk = told(line("user", "go"), LIMIT, status="waiting", waits="dialog open")
+    assert (talk.state, talk.limited_until) == ("limited", 1_800_000_000_000)
+    assert talk.detail == "You've hit your weekly limit; dialog open: attach to answer it"
+    assert told(line("user", "go"), status="waiting", waits="dialog open").state == "waiting"
+    assert told(LIMIT, status="waiting", waits="permission prompt").state == "waiting"
+
+
+SAYS = line("assistant", [{"type": "text", "text": "done"}])
+STOPPED = line("user", [{"type": "text", "text": "[Request interrupted by user]"}])
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "state"),
+    [
+        ((line("user", "go"),), "busy", "failed"),
+        ((line("user", "go"), call("a"), result("a")), "busy", "failed"),
+        ((line("user", "go"), call("a")), "busy", "failed"),
+        ((line("user", "go"), SAYS), "busy", "done"),
+        ((line("user", "go"), STOPPED), "busy", "done"),
+        ((line("user", "go"), LIMIT), "busy", "done"),
+        ((line("user", "/clear"),), "idle", "done"),
+        ((), "idle", "done"),
+    ],
+)
+def test_one_that_ends_in_the_middle_of_a_turn_is_not_done(
+    events: tuple[dict[str, Any], ...], status: str, state: str
+) -> None:
+    assert told(*events, status=status).over(Exit(code=0))[0] == state
 
 
 def test_without_a_session_file_it_starts_and_then_stands_at_a_dialog() -> None:
@@ -392,8 +440,9 @@ def test_a_session_file_of_an_earlier_process_is_none(tmp_path: Path) -> None:
 
 
 def test_the_config_folder_is_the_users_own() -> None:
-    assert config_folder({"HOME": "/h"}) == "/h/.claude"
-    assert config_folder({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}) == "/c"
+    assert settings.config_folder({"HOME": "/h"}, "/") == "/h/.claude"
+    assert settings.config_folder({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}, "/") == "/c"
+    assert settings.config_folder({"HOME": "/h", "CLAUDE_CONFIG_DIR": "c"}, "/w") == "/w/c"
 
 
 # -- what people read

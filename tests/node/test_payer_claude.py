@@ -31,6 +31,17 @@ NO_KEY = {"env": {"ANTHROPIC_API_KEY": ""}}
 BEDROCK = {"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}}
 BY_TOKEN = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-of-the-lab"}
 HELPER = {"apiKeyHelper": f"echo {KEY}"}
+SECOND = {"env": {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-second"}}
+NO_TOKEN = {"env": {"CLAUDE_CODE_OAUTH_TOKEN": ""}}
+MOVED = {"env": {"CLAUDE_CONFIG_DIR": "{HOME}/else"}}
+ELSE, ELSE_LOGIN = "else/settings.json", "else/.credentials.json"
+DESKTOP = {"CLAUDE_CODE_ENTRYPOINT": "claude-desktop"}
+REMOTE = {"CLAUDE_CODE_REMOTE": "1"}
+FEDERATION = {
+    "ANTHROPIC_FEDERATION_RULE_ID": "rule",
+    "ANTHROPIC_ORGANIZATION_ID": "organization",
+    "ANTHROPIC_IDENTITY_TOKEN": "token",
+}
 
 
 def profile(name: str, **more: Any) -> dict[str, Any]:
@@ -79,6 +90,48 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str], str, str]] = {
     "headers beside a plan": (MAX, {"ANTHROPIC_CUSTOM_HEADERS": f"x-api-key: {KEY}"}, KEY, ""),
     "a plan of no known kind": ({LOGIN: {"claudeAiOauth": OAUTH}}, {}, PLAN, ""),
     "nothing": ({}, {}, "", ""),
+    # what a project may not say
+    "a plan's token of the project": ({**CONSOLE, PROJECT: SECOND}, {}, KEY, "api"),
+    "a plan's token of the local settings": ({**CONSOLE, LOCAL: SECOND}, {}, KEY, "api"),
+    "a token that the project takes away": ({**CONSOLE, PROJECT: NO_TOKEN}, BY_TOKEN, PLAN, "plan"),
+    "a token that the user takes away": ({**CONSOLE, USER: NO_TOKEN}, BY_TOKEN, KEY, "api"),
+    "a profile that the project names": (
+        profile("work", **MAX, **{PROJECT: {"env": {"ANTHROPIC_PROFILE": "work"}}}), {}, PLAN, "plan",
+    ),
+    "an identity that the project brings": ({**MAX, PROJECT: {"env": FEDERATION}}, {}, PLAN, "plan"),
+    "a folder that the project names": ({**MAX, PROJECT: MOVED, ELSE: BY_KEY}, {}, PLAN, "plan"),
+    # another folder
+    "a folder of its own": ({ELSE_LOGIN: MAX[LOGIN]}, MOVED["env"], PLAN, "plan"),
+    "a folder that the user's settings name": ({**MAX, USER: MOVED, ELSE: BY_KEY}, {}, KEY, "api"),
+    "a login there": ({USER: MOVED, ELSE_LOGIN: MAX[LOGIN]}, {}, PLAN, "plan"),
+    "a login that is left behind": ({**MAX, **CONSOLE, USER: MOVED}, {}, KEY, "api"),
+    "a helper that is left behind": ({USER: {**MOVED, **HELPER}, ELSE_LOGIN: MAX[LOGIN]}, {}, PLAN, "plan"),
+    "a helper there": ({**MAX, USER: MOVED, ELSE: HELPER}, {}, KEY, "api"),
+    "a key that is taken along": ({USER: {"env": {**MOVED["env"], **BY_KEY["env"]}}, ELSE_LOGIN: MAX[LOGIN]}, {},
+                                  KEY, "api"),
+    "a key that is taken away there": ({USER: {"env": {**MOVED["env"], **BY_KEY["env"]}}, ELSE: NO_KEY,
+                                        ELSE_LOGIN: MAX[LOGIN]}, {}, PLAN, "plan"),
+    "a plan's login kept apart": (
+        {**CONSOLE, "kept/.credentials.json": MAX[LOGIN]}, {"CLAUDE_SECURESTORAGE_CONFIG_DIR": "{HOME}/kept"},
+        PLAN, "plan",
+    ),
+    "profiles elsewhere": (
+        {name.replace(".config", "elsewhere"): value for name, value in profile("default").items()},
+        {"XDG_CONFIG_HOME": "{HOME}/elsewhere"}, BY_PROFILE, "api",
+    ),
+    # white space
+    "a key of white space": (MAX, {"ANTHROPIC_API_KEY": "  "}, PLAN, "plan"),
+    "a bearer token of white space": (MAX, {"ANTHROPIC_AUTH_TOKEN": " "}, PLAN, "plan"),
+    "a plan's token of white space": (CONSOLE, {"CLAUDE_CODE_OAUTH_TOKEN": "  "}, KEY, "api"),
+    "a profile with white space": (profile("work", **MAX), {"ANTHROPIC_PROFILE": " work "}, BY_PROFILE, "api"),
+    # where a plan goes first
+    "a key in the desktop app": (MAX, {**DESKTOP, "ANTHROPIC_API_KEY": KEY}, PLAN, "plan"),
+    "a bearer token in the desktop app": (MAX, {**DESKTOP, "ANTHROPIC_AUTH_TOKEN": "other"}, PLAN, "plan"),
+    "a helper in the desktop app": ({**MAX, USER: HELPER}, DESKTOP, PLAN, "plan"),
+    "a key in the desktop app without a plan": ({}, {**DESKTOP, "ANTHROPIC_API_KEY": KEY}, KEY, "api"),
+    "a key on a remote machine": ({}, {**BY_TOKEN, **REMOTE, "ANTHROPIC_API_KEY": KEY}, PLAN, "plan"),
+    "a key in an editor": (MAX, {"CLAUDE_CODE_ENTRYPOINT": "claude-vscode", "ANTHROPIC_API_KEY": KEY}, PLAN, ""),
+    "a login by the program around it": (MAX, {"CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1"}, "", ""),
 }  # fmt: skip
 
 
@@ -115,6 +168,7 @@ def sent(api: Api, argv: list[str], environ: dict[str, str], cwd: Path) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_who_pays_is_as_claude_itself_logs_in(place: Path, api: Api, claude: Path, case: str) -> None:
     files, more, header, billing = CASES[case]
+    files, more = json.loads(json.dumps([files, more]).replace("{HOME}", str(place)))
     write(place, files)
     environ, cwd = environ_of(place, api, **more), place / "project"
     assert sent(api, [str(claude), "-p", "hello"], environ, cwd) == header
@@ -127,17 +181,41 @@ def test_who_pays_is_as_claude_itself_logs_in(place: Path, api: Api, claude: Pat
         (["--settings", json.dumps(BY_KEY)], KEY, "api"),
         (["--settings=../other.json"], KEY, "api"),
         (["--setting-sources", "project,local"], PLAN, "plan"),
+        (["--settings", json.dumps({"env": {"CLAUDE_CONFIG_DIR": "../else"}})], KEY, "api"),
     ],
 )
 def test_the_settings_of_a_command_line_count(
     place: Path, api: Api, claude: Path, arguments: list[str], header: str, billing: str
 ) -> None:
     user = {} if header == KEY else {USER: BY_KEY}
-    write(place, {**MAX, **user, "other.json": BY_KEY})
+    write(place, {**MAX, **user, "other.json": BY_KEY, ELSE: BY_KEY})
     environ, cwd = environ_of(place, api), place / "project"
     argv = [str(claude), "-p", *arguments, "--", "hello"]
     assert sent(api, argv, environ, cwd) == header
     assert login.find(environ, str(cwd), argv).billing == billing
+
+
+@pytest.mark.parametrize(
+    ("files", "more", "arguments", "header", "billing"),
+    [
+        ({**MAX, **CONSOLE, USER: HELPER}, BY_TOKEN, [], "", ""),
+        (MAX, {"ANTHROPIC_API_KEY": KEY}, [], KEY, "api"),
+        ({**MAX, USER: BY_KEY}, {}, [], KEY, "api"),
+        (MAX, {}, ["--settings", json.dumps(HELPER)], KEY, "api"),
+        ({**MAX, "other.json": HELPER}, {}, ["--settings", "../other.json"], KEY, "api"),
+    ],
+)
+def test_a_bare_one_knows_keys_alone(
+    place: Path, api: Api, claude: Path, files: dict[str, Any], more: dict[str, str],
+    arguments: list[str], header: str, billing: str,
+) -> None:  # fmt: skip
+    write(place, files)
+    environ, cwd = environ_of(place, api, **more), place / "project"
+    for argv, simple in (([str(claude), "--bare"], {}), ([str(claude)], {"CLAUDE_CODE_SIMPLE": "1"})):
+        api.reset()
+        argv += ["-p", *arguments, "--", "hello"]
+        assert sent(api, argv, {**environ, **simple}, cwd) == header
+        assert login.find({**environ, **simple}, str(cwd), argv).billing == billing
 
 
 def test_local_settings_are_those_of_the_checkout_and_of_a_worktree_the_main_ones(

@@ -1,13 +1,15 @@
 """What an interactive Claude is doing, told by its session file and its transcript; no file and no terminal in here.
 
 Claude Code 2.1.330, observed:
-  - while a start-up dialog is open there is no session file; once there is one, it says `busy idle waiting shell`;
+  - while a start-up dialog is open there is no session file; once there is one, it says `busy idle waiting shell`, but
+    for a moment at first nothing;
   - a prompt stands in the transcript as `user` line, one given during a turn first as `queue-operation`. Pasted text of
     several lines is put between `<pasted_content …>` marks, tabs become spaces;
   - what a permission prompt asks stands there before it is answered, as the one tool call without a result; where it
     does not, the screen alone says it (`dialog`);
   - a prompt that a hook refused stands as `system` line with the reason, and goes back to where it was typed;
-  - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked.
+  - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked;
+  - at a weekly limit a dialog opens that asks whether to wait; SIGINT ends it in the middle of a turn, with exit 0.
 Read by the runner, which must stay small.
 """
 
@@ -30,6 +32,9 @@ DIALOG_AFTER = 8_000
 """Milliseconds without a session file after which Claude is taken to stand at a start-up dialog."""
 
 STARTUP_DIALOG = "start-up dialog: attach to answer it"
+
+DIALOG = "dialog open"
+"""What the session file says that it waits for where no other words fit."""
 
 BEGINS = 2_000
 """Milliseconds that Claude may take from a prompt to the session file that says so."""
@@ -70,6 +75,8 @@ class Interactive:
         self._untold: tuple[str, int] | None = None
         self._calls: dict[str, tuple[str, dict[str, Any]]] = {}
         self._outcome: tuple[State, str] = (State.IDLE, "")
+        self._turn = False
+        """Whether the transcript ends in the middle of a turn."""
         self._begun: tuple[int, int] = (-1, 0)
         """Of the last prompt: the session file's time then, and until when it is not believed to be idle still."""
 
@@ -84,7 +91,10 @@ class Interactive:
             if not self.status:
                 self._not_there_yet(now)
             return
-        self.status = text(file.get("status"), 40) or "unknown"
+        status = text(file.get("status"), 40)
+        if not status and not self.status and now - self._since < DIALOG_AFTER:
+            return
+        self.status = status or "unknown"
         self.session = text(file.get("sessionId"), 64) or self.session
         self.moved = whole(file.get("statusUpdatedAt")), self.moved[1]
         waits = text(file.get("waitingFor"), 80) if self.status == "waiting" else ""
@@ -124,7 +134,9 @@ class Interactive:
         self._say_what_for(what, value, now)
 
     def _say_what_for(self, what: str, value: str, now: int) -> None:
-        if self.question is None:
+        if self._outcome[0] is State.LIMITED and what == DIALOG:
+            self._become(State.LIMITED, f"{self._outcome[1]}; {DIALOG}: attach to answer it", value, now)
+        elif self.question is None:
             self._become(State.WAITING, f"{what}: attach to answer it", value, now)
         else:
             first = self.question.text.split("\n", 1)[0][:120]
@@ -173,6 +185,8 @@ class Interactive:
         """Say what became of it, now that its process has ended by itself."""
         if ended.code or ended.signal:
             return State.FAILED, ended.words()
+        if self.status == "busy" and self._turn:
+            return State.FAILED, "it was left in the middle of a turn"
         return State.DONE, "it was left on its terminal"
 
     def _spoke(self, event: dict[str, Any], now: int) -> None:
@@ -181,13 +195,15 @@ class Interactive:
             self._failed(event, message)
             return
         self.model = text(message.get("model"), 100) or self.model
-        self._outcome, self.limited_until = (State.IDLE, ""), 0
+        self._outcome, self.limited_until, self._turn = (State.IDLE, ""), 0, False
         for block in tables(message.get("content")):
+            self._turn |= block.get("type") == "tool_use"
             ident = text(block.get("id"), 200)
             if block.get("type") == "tool_use" and ident and len(self._calls) < _MOST_CALLS:
                 self._calls[ident] = text(block.get("name"), 200) or "a tool", table(block.get("input"))
 
     def _failed(self, event: dict[str, Any], message: dict[str, Any]) -> None:
+        self._turn = False
         words = next((text(block.get("text"), 400) for block in tables(message.get("content"))), "")
         limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
         self._outcome = State.LIMITED if limited else State.IDLE, words.strip().split("\n", 1)[0] or "an API error"
@@ -201,12 +217,13 @@ class Interactive:
             elif text(block.get("text"), 100).startswith(_INTERRUPTED):
                 self.moved = self.moved[0], self.moved[1] + 1
                 self._calls.clear()
+                self._turn = False
                 self._outcome = State.IDLE, "interrupted"
         if prompt(event):
             told_since = self.moved[0] > moment(event.get("timestamp")) > 0  # a short turn may be over by now
             self._begun = (-1, 0) if told_since else (self.moved[0], now + BEGINS)
             self._calls.clear()
-            self._outcome = State.IDLE, ""
+            self._outcome, self._turn = (State.IDLE, ""), True
 
     def _become(self, state: State, detail: str, value: str, now: int) -> None:
         if (state, detail) != (self.state, self.detail):

@@ -3,8 +3,10 @@
 Claude Code 2.1.332, observed (the headers of its requests), what goes first first: another cloud; a bearer token; a key
 or the `apiKeyHelper`; CLAUDE_CODE_OAUTH_TOKEN; a profile that is named; workload identity; a plan's login; the key that
 a Console login keeps; the active profile. `primaryApiKey` and the profiles are Console accounts: billed by use. On a
-terminal a key of the environment counts when it was approved. Only whether secrets are there is looked at, never what
-they are. Read by the runner, which must stay small.
+terminal a key of the environment counts when it was approved. Anthropic's own remote machines and its desktop app put a
+plan before every key; what another program signs in (`_BY_HOST`, a gateway that the managed settings ask for) is told
+by nothing here. `--bare` knows no login but keys, and the helper of `--settings`. Only whether secrets are there is
+looked at, never what they are. Read by the runner, which must stay small.
 """
 
 import os
@@ -15,8 +17,7 @@ from typing import Any, NamedTuple
 from controlroom.meter.loose import table, text
 from controlroom.node.claude import kept_json, settings
 from controlroom.node.claude.kept_json import Unreadable
-from controlroom.node.claude.settings import MANAGED, Settings
-from controlroom.node.claude.transcript import config_folder
+from controlroom.node.claude.settings import GIVEN, MANAGED, Settings
 from controlroom.node.files import read_given
 
 API, PLAN, UNKNOWN = "api", "plan", ""
@@ -31,6 +32,11 @@ _PROFILE = "ANTHROPIC_PROFILE"
 _RULE, _ORGANIZATION = "ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_ORGANIZATION_ID"
 _IDENTITY = ("ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE")
 _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+_REMOTE, _ENTRY = "CLAUDE_CODE_REMOTE", "CLAUDE_CODE_ENTRYPOINT"
+_DESKTOP, _EDITOR = "claude-desktop", "claude-vscode"
+_BARE, _SIMPLE = "--bare", "CLAUDE_CODE_SIMPLE"
+_BY_HOST = "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"
+_GATEWAY = "gateway"
 
 BEFORE_PLAN = (*KEYS, *CLOUDS, _PROFILE, _RULE, _HEADERS)
 """Variables that keep a Claude from the login of its plan."""
@@ -63,7 +69,7 @@ def find(
 
     `arguments`: those of its command line; `interactive`: it has a terminal; `managed`: the folder of such settings.
     """
-    here = _Here({"HOME": os.path.expanduser("~"), **environ}, settings.read(environ, cwd, arguments, managed))
+    here = _Here(environ, settings.read(environ, cwd, arguments, managed), bare=_BARE in arguments)
     found = here.login(interactive)
     doubtful = found.billing == PLAN and (here.other_headers() or here.unreadable)
     return found._replace(billing=UNKNOWN) if doubtful else found
@@ -71,41 +77,64 @@ def find(
 
 def has_plan(environ: Mapping[str, str]) -> bool:
     """Tell whether there is a plan's login that a Claude would use if there were no key."""
-    here = _Here({"HOME": os.path.expanduser("~"), **environ}, settings.read(environ, "/"))
+    here = _Here(environ, settings.read(environ, "/"))
     return bool(here.plan_token() or here.plan_login())
 
 
 class _Here:
     """What one Claude finds, source by source; None: there is no such login."""
 
-    def __init__(self, environ: Mapping[str, str], found: Settings) -> None:
-        self._environ, self._settings = environ, found
+    def __init__(self, environ: Mapping[str, str], found: Settings, *, bare: bool = False) -> None:
+        self._environ, self._settings = {"HOME": os.path.expanduser("~"), **environ}, found
+        self._bare = bare or self._is_on(_SIMPLE)
         self.unreadable = found.unreadable
         """Something is there that cannot be read."""
 
     def login(self, interactive: bool) -> Login:
         """Give the first that there is."""
-        if found := self._cloud() or self._variable(KEYS[0]):
+        if self._is_on(_BY_HOST):
+            return Login(UNKNOWN, self._from(_BY_HOST))
+        if self._settings.forced.value == _GATEWAY:
+            return Login(UNKNOWN, f"forceLoginMethod in {self._short(self._settings.forced.path)}")
+        if found := self._cloud() or self._hosted() or self._variable(KEYS[0]):
             return found
         key = self._variable(KEYS[1])
         approved = self._approved() if key and interactive else True
         if key and approved:
             return key
-        other = self._helper() or self.plan_token() or self._named_profile() or self._workload()
-        other = other or self.plan_login() or self._console() or self._active_profile() or Login(UNKNOWN)
+        other = self._helper() or self._kept_login() or Login(UNKNOWN)
         if key and approved is None:  # somebody is yet to be asked
             return key if other.billing == API else Login(UNKNOWN, key.source)
         return other
 
+    def _kept_login(self) -> Login | None:
+        if self._bare:
+            return None
+        found = self.plan_token() or self._named_profile() or self._workload()
+        return found or self.plan_login() or self._console() or self._active_profile()
+
+    def _hosted(self) -> Login | None:
+        """Give the login of a plan where it goes before every key; in an editor it is not known before which."""
+        entry = self._settings.get(_ENTRY)
+        if not (self._is_on(_REMOTE) or entry in (_DESKTOP, _EDITOR)):
+            return None
+        plan = self.plan_token() or self.plan_login()
+        keys = self._variable(KEYS[0]) or self._variable(KEYS[1]) or self._helper()
+        return Login(UNKNOWN, plan.source) if plan and keys and entry == _EDITOR else plan
+
+    def _is_on(self, name: str) -> bool:
+        return self._settings.get(name).lower() in _TRUE
+
     def _cloud(self) -> Login | None:
-        named = (name for name in CLOUDS if self._settings.get(name).strip().lower() in _TRUE)
-        return next((Login(API, self._from(name), cloud=True) for name in named), None)
+        return next((Login(API, self._from(name), cloud=True) for name in CLOUDS if self._is_on(name)), None)
 
     def _variable(self, name: str) -> Login | None:
         return Login(API, self._from(name)) if self._settings.get(name) else None
 
     def _helper(self) -> Login | None:
-        value, path = self._settings.helper
+        value, path, scope = self._settings.helper
+        if self._bare and scope != GIVEN:
+            return None
         return Login(API, f"apiKeyHelper in {self._short(path)}") if value else None
 
     def _approved(self) -> bool | None:
@@ -120,7 +149,8 @@ class _Here:
 
     def plan_login(self) -> Login | None:
         """Give the login of a plan that is kept."""
-        path = os.path.join(config_folder(self._environ), ".credentials.json")
+        place = self._settings.get("CLAUDE_SECURESTORAGE_CONFIG_DIR") or self._settings.folder
+        path = os.path.join(place, ".credentials.json")
         kept = table(self._read(path).get("claudeAiOauth"))
         scopes = kept.get("scopes")
         if kept.get("accessToken") and isinstance(scopes, list) and _INFERENCE in scopes:
@@ -157,7 +187,8 @@ class _Here:
 
     def _profiles(self) -> str:
         chosen = self._settings.get("ANTHROPIC_CONFIG_DIR")
-        return chosen or os.path.join(self._environ["HOME"], ".config", "anthropic")
+        user = self._settings.get("XDG_CONFIG_HOME") or os.path.join(self._environ["HOME"], ".config")
+        return chosen or os.path.join(user, "anthropic")
 
     def _workload(self) -> Login | None:
         named = self._settings.get(_RULE) and self._settings.get(_ORGANIZATION)
@@ -169,8 +200,10 @@ class _Here:
         return not {"x-api-key", "authorization"}.isdisjoint(names)
 
     def _own_file(self) -> str:
-        older = os.path.join(config_folder(self._environ), ".config.json")
-        place = self._environ.get("CLAUDE_CONFIG_DIR") or self._environ["HOME"]
+        """Give its own file, which settings do not move."""
+        place = self._environ.get("CLAUDE_CONFIG_DIR") or ""
+        older = os.path.join(place or os.path.join(self._environ["HOME"], ".claude"), ".config.json")
+        place = place or self._environ["HOME"]
         return older if os.path.exists(older) else os.path.join(place, ".claude.json")
 
     def _kept(self, name: str) -> Any:

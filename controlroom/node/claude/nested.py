@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from controlroom.meter.loose import text
 from controlroom.node import folder, process_tree
-from controlroom.node.claude import login
+from controlroom.node.claude import login, settings
 from controlroom.node.claude.creations import Creations
 from controlroom.node.claude.program import is_claude
-from controlroom.node.claude.transcript import config_folder, slug
+from controlroom.node.claude.transcript import slug
 from controlroom.node.files import read_regular
 from controlroom.node.process_tree import Process
 from controlroom.wire.lines import PeerError, from_line
@@ -51,7 +51,7 @@ class NestedClaude:
         """`above`: the processes that it descends from, nearest first."""
         self._environ, self._argv = environ, argv
         self.cwd, self.above = cwd, above
-        self.config = os.path.join(cwd, config_folder({"HOME": "/", **environ}))
+        self.config = settings.config_folder({"HOME": "/", **environ}, cwd, argv[1:])
         self.fresh = is_fresh(argv) and (_age(process) < _YOUNG or self._prints)
         """Whether all that stands in its session is its own."""
         self.session = self.metered = ""
@@ -141,7 +141,7 @@ class Nested:
         """By process, until each is read to its end."""
         self.wakes_at = 0.0
         self._ours_is, self._own, self._runner, self._session = ours, own, runner, session
-        self._configs = {os.path.join(cwd, config_folder(environ)): None}
+        self._configs = {settings.config_folder(environ, cwd): None}
         self._sockets = {os.path.join(place, "cc-socks") for place in ("/tmp", environ.get("TMPDIR") or "/tmp")}  # noqa: S108
         self._creations = Creations()
         self._known: set[int] = set(self._listed() if runner else ())

@@ -1,12 +1,11 @@
 """What Claude writes about itself while it runs: its session file and its transcript, read by size and never twice.
 
-`CONFIG/sessions/PID.json` and `CONFIG/projects/SLUG/SESSION.jsonl`, CONFIG being $CLAUDE_CONFIG_DIR or ~/.claude
+`CONFIG/sessions/PID.json` and `CONFIG/projects/SLUG/SESSION.jsonl`, CONFIG being `settings.config_folder`
 (Claude Code 2.1.330, observed). Both lie where the agent may write anything. Read by the runner, which must stay small.
 """
 
 import os
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from controlroom.meter.loose import text
@@ -22,11 +21,6 @@ _TOLD = frozenset({"assistant", "user", "system", "queue-operation", "cost-state
 
 Said = tuple[dict[str, Any], bytes]
 """A line of a transcript: what it says, and its bytes."""
-
-
-def config_folder(environ: Mapping[str, str]) -> str:
-    """Give the folder that Claude keeps its files in."""
-    return environ.get("CLAUDE_CONFIG_DIR") or os.path.join(environ["HOME"], ".claude")
 
 
 class SessionFile:

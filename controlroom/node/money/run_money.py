@@ -11,10 +11,9 @@ from typing import Any
 
 from controlroom.meter.loose import table, text
 from controlroom.meter.reports import pico_of
-from controlroom.node.claude import payer, usage_question
+from controlroom.node.claude import payer, settings, usage_question
 from controlroom.node.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
-from controlroom.node.claude.transcript import config_folder
 from controlroom.node.money.grant_file import Terms
 from controlroom.node.money.run_budget import NEVER, RunBudget
 from controlroom.node.money.run_spend import RunSpend
@@ -66,12 +65,13 @@ class Money:
 
     def watch(self, environ: Mapping[str, str], cwd: str, session: str) -> None:
         """Be ready to count what a session costs that is about to begin or to go on."""
-        config, resumed = config_folder(environ), self._order.spec.resume
+        spec = self._order.spec
+        config, resumed = settings.config_folder(environ, cwd, spec.command[1:]), spec.resume
         self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
         self._first = session
         if not resumed and session:
             usage.total(session, 0, began=True)
-            usage.join(config, cwd, session, fresh=is_fresh(self._order.spec.command[1:]))
+            usage.join(config, cwd, session, fresh=is_fresh(spec.command[1:]))
         began = time.monotonic()
         self._spend = spend = RunSpend(
             config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported

@@ -13,12 +13,13 @@ from typing import Any
 from controlroom.meter.loose import tables
 from controlroom.meter.states import State
 from controlroom.node.claude import channel as claude
+from controlroom.node.claude import settings
 from controlroom.node.claude.dialog import YES, approves_plan, offers
 from controlroom.node.claude.form import read as read_page
 from controlroom.node.claude.interactive import Interactive
 from controlroom.node.claude.questions import CHOICES, PLAN, Question, answer_words, read_answers
 from controlroom.node.claude.result import refusal
-from controlroom.node.claude.transcript import SessionFile, Transcript, config_folder
+from controlroom.node.claude.transcript import SessionFile, Transcript
 from controlroom.node.outcome import Refused
 from controlroom.node.runner import agent_process, status_line
 from controlroom.node.runner.agent_input import speakable
@@ -52,14 +53,15 @@ class InteractiveRun(AgentRun):
         environ["TERM"] = os.environ.get("TERM") or "xterm-256color"
         session = spec.resume or claude.new_session(os.urandom(16))
         self._claude = self._talk = Interactive(session, spec.model, _now())
-        self._transcript = Transcript(config_folder(environ), cwd)
+        config = settings.config_folder(environ, cwd, spec.command[1:])
+        self._transcript = Transcript(config, cwd)
         self._money.watch(environ, cwd, session)
         self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
         more = spec.command[1:]
         more += tuple(status_line.arguments(environ, cwd, more)) if self._money.wants_status_line else ()
         argv = claude.interactive_line(program, more, spec, session)
         pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
-        self._file = SessionFile(config_folder(environ), pid)
+        self._file = SessionFile(config, pid)
         self._status_line = StatusLine()
         self._typing: list[Typed] = []
         self._typed_last: Typed | None = None

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controlroom.meter.loose import table, text
-from controlroom.node.claude.transcript import config_folder
+from controlroom.node.claude import settings
 from controlroom.node.files import create, read_regular
 from controlroom.node.folder import SETTINGS, STATUS_LINE
 from controlroom.wire.lines import PeerError, from_line
@@ -32,7 +32,7 @@ def arguments(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> lis
     if any(word == _OPTION or word.startswith(_OPTION + "=") for word in given):
         return []
     project = [_status_line(os.path.join(cwd, ".claude", name)) for name in ("settings.local.json", "settings.json")]
-    own = _status_line(os.path.join(config_folder(environ), "settings.json"))
+    own = _status_line(os.path.join(settings.config_folder(environ, cwd, given), "settings.json"))
     if own is None or any(one is None or one for one in project):
         return []
     folder = os.getcwd()

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from controlroom.meter.states import State
+from controlroom.node.claude import settings
 from controlroom.node.files import read_regular
-from controlroom.node.sights.processes import LINUX, Look, Process, environment, stop_words
+from controlroom.node.sights.processes import LINUX, Look, Process, environment, folder, program, stop_words
 from controlroom.node.tmux.server import Pane
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen
@@ -103,7 +104,7 @@ class SessionFiles:
 
 
 def sessions_folder(pid: int) -> str:
-    """Give the folder where the Claude that runs as `pid` keeps its session file, by its environment."""
-    variables = environment(pid)
-    home = variables.get("HOME") or os.path.expanduser("~")
-    return os.path.join(variables.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude"), "sessions")
+    """Give the folder where the Claude that runs as `pid` keeps its session file, by its environment and settings."""
+    runs = program(pid)
+    arguments = runs.argv[1:] if runs else ()
+    return os.path.join(settings.config_folder(environment(pid), folder(pid) or "/", arguments), "sessions")

@@ -10,8 +10,8 @@ from controlroom.meter.loose import table
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import to_line
 from controlroom.node.agents import Entry, read_order, read_status
+from controlroom.node.claude import settings
 from controlroom.node.claude.session_files import Tail, session_files
-from controlroom.node.claude.transcript import config_folder
 from controlroom.node.folder import USAGE
 from controlroom.wire.lines import PeerError
 
@@ -50,5 +50,5 @@ def _transcripts(entry: Entry) -> list[str]:
         return []
     ordered = table(table(read_order(entry).get("spec")).get("env"))
     environ = {name: value for name, value in ordered.items() if isinstance(value, str)}
-    config = config_folder({"HOME": os.path.expanduser("~"), **environ})
+    config = settings.config_folder(environ, seen.cwd)
     return session_files(config, seen.cwd, seen.session)
