@@ -58,3 +58,22 @@ def test_a_login_that_is_billed_is_bound(
     room.wait_until("one message is billed, and it was the last", booked)
     (budget,) = json.loads(room.run("budget", "show", "--json"))
     assert (budget["spent"], len(api.requests(main=True))) == (400_000, 1)
+
+
+@pytest.mark.timeout(180)
+def test_a_plan_that_is_used_up_is_bound_where_what_goes_beyond_it_is_billed(
+    room: Room, home: World, api: Api, claude_home: Callable[..., Path]
+) -> None:
+    claude_home(home.home, api)
+    bashrc = home.home / ".bashrc"
+    bashrc.write_text("\n".join(line for line in bashrc.read_text().splitlines() if "AUTH_TOKEN" not in line) + "\n")
+    log_in(home.home, "ann@example.org")
+    beyond = {"status": "rejected", "5h_utilization": 1.0, "overage_status": "allowed", "overage_disabled_reason": None}
+    api.configure(usage=FORTY_CENTS, ratelimit="unified", unified=beyond)
+    room.run("budget", "set", "day", "--limit", "0.10")
+    room.run("spawn", "docs-1", "--cwd", "project", "--model", "claude-opus-5-5", "--task", TASK)
+    agent: dict[str, Any] = room.wait_for_state("docs-1", "paused", deadline=60)
+    assert agent["billing"] is None
+    assert agent["billing_doubt"] == "its plan is used up, and what goes beyond it is billed (overage)"
+    assert len(api.requests(main=True)) <= 2
+    room.wait_until("it is billed", lambda _: json.loads(room.run("budget", "show", "--json"))[0]["spent"] >= 400_000)

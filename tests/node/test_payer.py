@@ -185,6 +185,7 @@ def test_an_enterprise_seat_may_be_billed_or_not(environ: dict[str, str]) -> Non
     ("event", "told"),
     [
         ({"type": "rate_limit_event", "rate_limit_info": {}}, "plan"),
+        ({"type": "rate_limit_event", "rate_limit_info": {"isUsingOverage": True}}, "overage"),
         ({"type": "system", "subtype": "init", "apiKeySource": "ANTHROPIC_API_KEY"}, "api"),
         ({"type": "system", "subtype": "init", "apiKeySource": "none"}, ""),
         ({"type": "system", "subtype": "init", "apiKeySource": "/login managed key"}, ""),
@@ -201,6 +202,8 @@ def test_what_claude_says_of_itself_is_held_against_it(event: dict[str, Any], to
 
 def test_two_answers_that_disagree_are_a_sentence() -> None:
     assert "a plan pays by what is set up on its host" in payer.doubt("plan", "api")
+    assert payer.doubt("plan", "overage") == "its plan is used up, and what goes beyond it is billed (overage)"
+    assert [payer.doubt(*pair) for pair in (("", "overage"), ("api", "overage"))] == ["", ""]
     assert [payer.doubt(*pair) for pair in (("plan", "plan"), ("", "api"), ("api", ""))] == ["", "", ""]
 
 

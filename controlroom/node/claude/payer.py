@@ -12,6 +12,9 @@ from controlroom.node.claude import login
 from controlroom.node.claude.login import API, KEYS, PLAN, UNKNOWN, Login
 from controlroom.node.spec import Spec
 
+OVERAGE = "overage"
+"""A plan that is used up: what goes beyond it is billed."""
+
 _BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
 """Values of `apiKeySource` beside which no plan is used (2.1.332, observed); a Console's key may stand beside one."""
 
@@ -52,13 +55,14 @@ def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[st
 
 
 def told_by(event: Mapping[str, Any]) -> str:
-    """Say who pays by an event of a Claude's stream: `api`, `plan`, or "" for one that says nothing of it.
+    """Say who pays by an event of a Claude's stream: `api`, `plan`, `overage`, or "" for one that says nothing of it.
 
-    Windows of a plan are told to a plan's login only; other providers stand in the result (2.1.332, observed).
+    Windows of a plan are told to a plan's login only, and whether what is beyond them is billed now (overage); other
+    providers stand in the result (2.1.332, observed).
     """
     kind = event.get("type")
     if kind == "rate_limit_event":
-        return PLAN
+        return OVERAGE if table(event.get("rate_limit_info")).get("isUsingOverage") is True else PLAN
     if kind == "system" and event.get("subtype") == "init":
         return API if event.get("apiKeySource") in _BY_KEY else UNKNOWN
     if kind != "result":
@@ -72,7 +76,9 @@ _FIRST = "firstParty"
 
 def doubt(billing: str, told: str) -> str:
     """Say how two answers to who pays disagree, "" when they do not."""
-    if not told or not billing or told == billing:
+    if told == OVERAGE and billing == PLAN:
+        return "its plan is used up, and what goes beyond it is billed (overage)"
+    if not told or not billing or told in (billing, OVERAGE):
         return ""
     words = {API: "an account that is billed", PLAN: "a plan"}
     return f"{words[billing]} pays by what is set up on its host, {words[told]} by what its Claude says"
