@@ -96,6 +96,7 @@ def limit_name(window: str) -> str:
 def retry_words(event: dict[str, Any]) -> str:
     """Say what an `api_retry` event says: `429 rate limit, retrying in 4 s (2 of 10)`."""
     status, error = whole(event.get("error_status")), text(event.get("error"), 60).replace("_", " ")
+    error = "" if error == "unknown" else error
     what = " ".join(part for part in (str(status or ""), error) if part) or "no answer"
     seconds = number(event.get("retry_delay_ms")) / 1000
     wait = f"{seconds:.0f}" if seconds >= 1 else f"{seconds:.1f}"

@@ -15,6 +15,7 @@ from controlroom.meter.speech import (
     last_words,
     money,
     record_lines,
+    retry_words,
     speak,
     tool_line,
 )
@@ -175,3 +176,8 @@ def test_all_that_is_allowed_with_a_call_is_said() -> None:
     assert len(asked("Write", {"file_path": "/a", "content": "x" * 90_000})) == ASKED_LIMIT + 1, (
         "it shows that it is cut"
     )
+
+
+def test_a_connection_that_broke_is_told_as_no_answer_and_not_as_unknown() -> None:
+    event = {"error": "unknown", "error_status": None, "retry_delay_ms": 600, "attempt": 1, "max_retries": 4}
+    assert retry_words(event) == "no answer, retrying in 0.6 s (1 of 4)"

@@ -39,6 +39,20 @@ def test_at_its_plans_limit_it_is_limited_until_then(plan: Path, node: NodeClien
     assert "limit" in seen.detail
 
 
+def test_a_weekly_limit_stays_one_while_claude_asks_whether_to_wait(
+    home: World, plan: Path, node: NodeClient, api: Api
+) -> None:
+    api.configure(unified={"claim": "seven_day"})
+    run(plan, 'claude "hello"')
+    node.greet()
+    seen = wait_others(node, lambda seen: "dialog open" in seen["~talk"].detail and seen["~talk"], LATE)["~talk"]
+    assert (seen.state, seen.detail[:28], seen.limited_until > seen.since) == (
+        "limited",
+        "You've hit your weekly limit",
+        True,
+    )
+
+
 def test_one_that_ends_at_its_limit_is_limited_and_ended(plan: Path, node: NodeClient) -> None:
     run(plan, 'sleep 2 | claude -p "hello" --input-format text')
     node.greet()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +20,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient
-from tests.node.test_foreign import tmux
+from tests.node.test_foreign import session, tmux, wait_ended, wait_others
 from tests.node.test_nested_claude import in_bash
 
 RUN = "claude -p --output-format json"
@@ -88,6 +90,23 @@ def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
     assert books.said() == {("~project", "api")}
     (session,) = {piece.session for _, piece in books.messages.values()}
     assert session == json.loads((home.home / "bill.json").read_text())["session_id"]
+
+
+def test_what_one_was_at_when_it_was_killed_is_its_own_and_not_of_the_shell_around_it(
+    home: World, project: Path, node: NodeClient, api: Api
+) -> None:
+    books = Home(node)
+    (home.home / "task").write_text('[[tool Bash {"command":"ls"}]] [[hang 600]]')
+    session("work", "bash -c '. ~/.profile; claude \"$(cat ~/task)\"; exec sleep 601'", project)
+    node.wait(ForeignSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 60)
+    wait_for(lambda: len(api.requests(main=True)) == 2, 60, "the second request")
+    seen = wait_others(node, lambda seen: seen["~work"].state == "working" and seen["~work"], 60)["~work"]
+    books.wait(1)
+    os.kill(seen.pid, signal.SIGKILL)
+    assert wait_ended(node, "~work").state == "failed"
+    books.wait(2)
+    assert {name for name, _ in books.said()} == {"~work"}
+    assert sorted(message.estimated for message, _ in books.messages.values()) == [False, True]
 
 
 def test_one_in_somebodys_terminal_is_a_part_of_what_runs_there(

@@ -15,7 +15,7 @@ from controlroom.meter.names import ADOPTED
 from controlroom.meter.redact import redact
 from controlroom.meter.states import State
 from controlroom.node.claude import login, payer
-from controlroom.node.claude.interactive import GOES_ON
+from controlroom.node.claude.interactive import DIALOG, GOES_ON
 from controlroom.node.foreign.claudes import (
     NAMES,
     Running,
@@ -25,6 +25,7 @@ from controlroom.node.foreign.claudes import (
     end_of,
     find_transcript,
     is_claude,
+    likely_transcript,
 )
 from controlroom.node.foreign.names import adopted_name
 from controlroom.node.foreign.tmux import SOCKET, ForeignPane, ForeignTmux
@@ -47,7 +48,8 @@ _UNPLACED = 8 * TICKS
 """Age up to which a Claude under tmux waits for the next look at tmux before it is listed."""
 
 _SELDOM = 5.0
-"""Seconds between two looks while there are no agents of others, and between two searches for one's transcript."""
+"""Seconds between two looks while there are no agents of others, and between two searches of all projects for one's
+transcript."""
 
 _PAUSE, _SULKING = 3.0, 30.0
 """Seconds between two questions to the user's own tmux server; how much longer when it does not answer."""
@@ -385,9 +387,11 @@ class Foreign:
         if agent.session is None or agent.file is None:
             return
         there = agent.transcript is not None and agent.session.id in agent.transcript.path
-        if not there and at >= agent.searched + _SELDOM:
-            agent.searched = at
-            path = find_transcript(agent.file.projects, agent.session)
+        if not there:
+            path = likely_transcript(agent.file.projects, agent.session)
+            if not path and at >= agent.searched + _SELDOM:
+                agent.searched = at
+                path = find_transcript(agent.file.projects, agent.session)
             if path:
                 agent.transcript, agent.transcripts = Transcript(path), agent.transcripts + 1
         if agent.transcript:
@@ -415,6 +419,8 @@ def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, 
         return State.UNKNOWN, agent.created, words, 0
     trouble = agent.transcript.trouble if agent.transcript else None
     since = session.since or now
+    if trouble and trouble.limited and session.waits_for == DIALOG:
+        return State.LIMITED, since, f"{trouble.words}; {DIALOG}", trouble.until
     if trouble is None or session.state is not State.IDLE:
         return session.state, since, _told(session), 0
     if trouble.limited and 0 < trouble.until + GOES_ON < now:

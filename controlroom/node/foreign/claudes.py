@@ -165,16 +165,22 @@ def find_transcript(projects: str, session: Session) -> str:
     """
     if not session.id:
         return ""
-    name = f"{session.id}.jsonl"
-    likely = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
-    if signature(found := os.path.join(projects, likely, name)):
+    if found := likely_transcript(projects, session):
         return found
+    name = f"{session.id}.jsonl"
     try:
         folders = os.listdir(projects)
     except OSError:
         return ""
     paths = (os.path.join(projects, folder, name) for folder in folders)
     return next((path for path in paths if signature(path)), "")
+
+
+def likely_transcript(projects: str, session: Session) -> str:
+    """Give the path of a session's transcript if it began in the folder that it is in now, "" while there is none."""
+    folder = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
+    found = os.path.join(projects, folder, f"{session.id}.jsonl")
+    return found if session.id and signature(found) else ""
 
 
 class Transcript:

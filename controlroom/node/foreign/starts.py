@@ -35,6 +35,8 @@ class Starts:
         self._nested = Nested({"HOME": home, **environ}, home, self._is_of_others)
         self._over: list[NestedClaude] = []
         """Those that are read to their ends, and are yet to be told of."""
+        self._names: dict[str, str] = {}
+        """By session, the agents that those still known here were listed as."""
 
     @property
     def wakes_at(self) -> float:
@@ -61,9 +63,12 @@ class Starts:
         owners = {pid: member.name for member in members for pid in member.roots}
         known = {one.session: one for one in [*self._over, *self._nested.alive.values()] if one.session}
         self._over = []
+        listed_as = {one.session: one.name for one in listed}
+        self._names = {session: name for session, name in {**self._names, **listed_as}.items() if session in known}
         found = [_known_better(one, known.pop(one.session, None)) for one in listed]
         sessions = {one.name: one.session for one in listed}
-        found += [running for one in known.values() if (running := _running(one, owners, sessions))]
+        rest = (_running(one, owners, sessions, self._names.get(one.session, "")) for one in known.values())
+        found += [running for running in rest if running]
         return found
 
     def _is_of_others(self, environ: Mapping[str, str], above: Sequence[int]) -> bool:
@@ -79,13 +84,18 @@ def _known_better(listed: Running, begun: NestedClaude | None) -> Running:
     return listed._replace(fresh=begun.fresh, billing=begun.billing())
 
 
-def _running(one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str, str]) -> Running | None:
-    """Say what one that is no agent of its own is a part of; None while it has no transcript."""
+def _running(
+    one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str, str], listed_as: str
+) -> Running | None:
+    """Say what one that is no agent of its own is a part of; None while it has no transcript.
+
+    One that was `listed_as` an agent before it ended stays it: what runs beside it then has no part in it.
+    """
     transcript = find_transcript(one.config, one.cwd, one.session)
     if not transcript:
         return None
     pid, start = one.process.pid, int(one.process.started)
-    owner = next((owners[each] for each in (pid, *one.above) if each in owners), "")
+    owner = listed_as or next((owners[each] for each in (pid, *one.above) if each in owners), "")
     name = owner or adopted_name(os.path.basename(one.cwd) or "claude", ())
     return Running(
         name,
@@ -96,7 +106,7 @@ def _running(one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str
         busy=True,
         fresh=one.fresh,
         billing=one.billing(),
-        part_of=sessions.get(owner, ""),
+        part_of="" if listed_as else sessions.get(owner, ""),
     )
 
 
