@@ -53,17 +53,26 @@ def test_a_weekly_limit_stays_one_while_claude_asks_whether_to_wait(
     )
 
 
-def test_one_that_ends_at_its_limit_is_limited_and_ended(plan: Path, node: NodeClient) -> None:
-    run(plan, 'sleep 2 | claude -p "hello" --input-format text')
+def end_after_it_was_seen(node: NodeClient, api: Api) -> None:
+    """Let a Claude whose requests are held go on, once it is known at work: how long that takes, nobody knows."""
     node.greet()
+    wait_others(node, lambda seen: seen["~talk"].state == "working" and seen["~talk"].session, LATE)
+    api.release()
+
+
+def test_one_that_ends_at_its_limit_is_limited_and_ended(plan: Path, node: NodeClient, api: Api) -> None:
+    api.hold()
+    run(plan, 'claude -p "hello" < /dev/null')
+    end_after_it_was_seen(node, api)
     seen = wait_ended(node, "~talk")
     assert (seen.state, seen.limited_until > seen.ended > 0, seen.exit_code) == ("limited", True, None)
 
 
 def test_one_whose_login_is_refused_is_told_as_failed(project: Path, node: NodeClient, api: Api) -> None:
     api.configure(mode=401)
-    run(project, 'export ANTHROPIC_AUTH_TOKEN=wrong; sleep 2 | claude -p "hello"')
-    node.greet()
+    api.hold()
+    run(project, 'export ANTHROPIC_AUTH_TOKEN=wrong; claude -p "hello" < /dev/null')
+    end_after_it_was_seen(node, api)
     seen = wait_ended(node, "~talk")
     assert (seen.state, seen.detail.endswith("; its exit code is not known")) == ("failed", True)
     wait_others(node, lambda seen: set(seen) == {"~talk-2"})

@@ -18,6 +18,7 @@ from tests.lab.messages_api.state import State
 ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 CREATED = "2026-01-01T00:00:00Z"
 UNAUTHORISED: Json = {"kind": "error", "status": 401, "first_delay": 0.0}
+LONGEST_HOLD = 300.0  # seconds
 MAY_WAIT = (429, 503, 529)  # statuses that carry retry-after
 
 
@@ -151,6 +152,7 @@ class Handler(BaseHTTPRequestHandler):
         request_id = stream.identifier("req_")
         status: int = step["status"] if step["kind"] == "error" else 200
         self.record(status, request_id=request_id, step=step, **request.summary())
+        self.state.open.wait(LONGEST_HOLD)
         time.sleep(step["first_delay"])
         if status != 200:
             self.send_error_step(step, request_id)

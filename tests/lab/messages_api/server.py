@@ -63,8 +63,17 @@ class Api:
         """Forget everything, also the changes to the configuration."""
         self.state.reset()
 
+    def hold(self) -> None:
+        """Answer no message until `release`: who asks waits."""
+        self.state.open.clear()
+
+    def release(self) -> None:
+        """Answer what waits, and what comes."""
+        self.state.open.set()
+
     def close(self) -> None:
         """Stop listening."""
+        self.release()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(10)

@@ -20,6 +20,9 @@ class State:
 
     def __init__(self, config: Json) -> None:
         self.lock = threading.RLock()
+        self.open = threading.Event()
+        """Whether messages are answered; while it is not set, who asks waits."""
+        self.open.set()
         self.initial = {**copy.deepcopy(CONFIG), **copy.deepcopy(config)}
         self.reset()
 
