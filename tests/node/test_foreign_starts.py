@@ -14,7 +14,7 @@ import pytest
 
 from controlroom.meter.usage import Message
 from controlroom.meter.usage_file import from_line
-from controlroom.wire.messages import ForeignSeen
+from controlroom.wire.messages import ForeignSeen, Ping
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
@@ -35,7 +35,8 @@ class Home:
         node.send(SendUsage())
 
     def book(self) -> int:
-        """Book what has come; how many messages there are by now."""
+        """Book what has come, and be heard, or the node ends; how many messages there are by now."""
+        self.node.send(Ping(1))
         pieces = self.node.all(UsageSeen)
         for piece in pieces[self.taken :]:
             records = [from_line(line.encode()) for line in piece.data.splitlines()]
@@ -49,9 +50,19 @@ class Home:
         """Wait until this many messages are booked."""
         wait_for(lambda: self.book() >= count, 60, f"{count} messages")
 
+    def wait_for_end(self, shell: subprocess.Popen[bytes]) -> None:
+        """Book until something that was typed is over."""
+        wait_for(lambda: self.book() >= 0 and shell.poll() is not None, 60, "the shell to end")
+
     def said(self) -> set[tuple[str, str]]:
         """Whose they are, and who paid."""
         return {(piece.place.name, piece.billing) for _, piece in self.messages.values()}
+
+
+def asked(home: Path) -> int:
+    """How many requests the transcripts say were made."""
+    files = [path.read_bytes() for path in (home / ".claude" / "projects").rglob("*.jsonl")]
+    return sum(data.count(b'{"type":"api-request",') for data in files)
 
 
 @pytest.fixture
@@ -68,11 +79,12 @@ def run(home: World, project: Path) -> Iterator[Callable[[str], subprocess.Popen
         yield begin
 
 
+@pytest.mark.timeout(300)
 def test_every_message_of_short_runs_is_known_and_who_paid(
     home: World, run: Callable[[str], subprocess.Popen[bytes]], node: NodeClient, api: Api
 ) -> None:
     books = Home(node)
-    run(f"for n in 1 2 3 4 5 6; do {RUN} hello > ~/bill$n.json; done").wait(120)
+    books.wait_for_end(run(f"for n in 1 2 3 4 5 6; do {RUN} hello > ~/bill$n.json; done"))
     books.wait(6)
     assert len(api.requests(main=True)) == 6
     assert books.said() == {("~project", "api")}
@@ -84,7 +96,7 @@ def test_one_that_an_adopted_claude_starts_is_a_part_of_it(
     books = Home(node)
     task = home.home / "task"
     task.write_text(in_bash(f"CLAUDE_CONFIG_DIR=~/elsewhere {RUN} one; cd /; {RUN} two; sleep 5"))
-    run(f'{RUN} --allowedTools=Bash "$(cat ~/task)" > ~/bill.json').wait(120)
+    books.wait_for_end(run(f'{RUN} --allowedTools=Bash "$(cat ~/task)" > ~/bill.json'))
     books.wait(4)
     assert len(api.requests(main=True)) == 4
     assert books.said() == {("~project", "api")}
@@ -99,9 +111,9 @@ def test_what_one_was_at_when_it_was_killed_is_its_own_and_not_of_the_shell_arou
     (home.home / "task").write_text('[[tool Bash {"command":"ls"}]] [[hang 600]]')
     session("work", "bash -c '. ~/.profile; claude \"$(cat ~/task)\"; exec sleep 601'", project)
     node.wait(ForeignSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 60)
-    wait_for(lambda: len(api.requests(main=True)) == 2, 60, "the second request")
-    seen = wait_others(node, lambda seen: seen["~work"].state == "working" and seen["~work"], 60)["~work"]
     books.wait(1)
+    wait_for(lambda: books.book() == 1 and asked(home.home) == 2, 60, "the transcript to say that it was asked")
+    seen = wait_others(node, lambda seen: seen["~work"].state == "working" and seen["~work"].pid)["~work"]
     os.kill(seen.pid, signal.SIGKILL)
     assert wait_ended(node, "~work").state == "failed"
     books.wait(2)

@@ -16,7 +16,7 @@ from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 from tests.node.client import NodeClient, state_folder
-from tests.node.test_foreign_starts import Home
+from tests.node.test_foreign_starts import Home, asked
 from tests.node.test_nested_claude import in_bash
 
 READS = '[[tool Read {"file_path":"notes.txt"}]] [[hang 600]]'
@@ -52,7 +52,7 @@ def test_what_was_under_way_when_its_runner_was_killed_is_an_estimate(
     folder = state_folder(home.home) / "agents" / "a1.1"
     wait_for(lambda: len(api.requests(main=True)) == 2, 60, "the second request")
     wait_for(lambda: (folder / SESSIONS).exists(), 20, "the session to be noted")
-    wait_for(lambda: asked_twice(home.home, api), 20, "the transcript to say that it was asked")
+    wait_for(lambda: asked(home.home) == 2, 20, "the transcript to say that it was asked")
     kill_runner_of(node.agents()["a1"].pid)
     seen = node.wait_agent("a1", lambda seen: seen.detail == "its runner was killed", 30)
     assert seen.state == "failed"
@@ -60,9 +60,3 @@ def test_what_was_under_way_when_its_runner_was_killed_is_an_estimate(
     messages = [message for message, _ in books.messages.values()]
     assert sorted(message.estimated for message in messages) == [False, True]
     assert all(message.usage.prompt > 1000 for message in messages)
-
-
-def asked_twice(home: Path, api: Api) -> bool:
-    """Whether the transcripts say of two requests that they were made."""
-    files = [path.read_bytes() for path in (home / ".claude" / "projects").rglob("*.jsonl")]
-    return sum(data.count(b'{"type":"api-request",') for data in files) == 2
