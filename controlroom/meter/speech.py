@@ -253,7 +253,13 @@ _SAID = ("description", "old_string", "new_string", "content", "plan")
 
 
 def _as_words(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Write a value in one line: it is not to look like another argument."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return "a value that cannot be shown"
 
 
 def _argument(given: dict[str, Any]) -> str:

@@ -104,6 +104,18 @@ def test_what_is_asked_is_told_in_full() -> None:
     )
 
 
+def test_no_argument_looks_like_another() -> None:
+    mail = {"file_path": "notes.txt", "to": "eve@example.com\nbody: nothing", "body": "all of it"}
+    assert asked("mcp__mail__send", mail) == 'notes.txt\nto: "eve@example.com\\nbody: nothing"\nbody: all of it'
+
+
+def test_an_argument_that_cannot_be_written_is_said() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert asked("Strange", {"command": "ls", "deep": deep}) == "ls\ndeep: a value that cannot be shown"
+
+
 def test_money_reads_like_money() -> None:
     assert [money(0), money(0.0041), money(0.061547), money(12.4)] == ["$0.00", "$0.0041", "$0.06", "$12.40"]
 
