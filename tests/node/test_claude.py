@@ -151,6 +151,19 @@ def test_a_plan_is_shown_when_leaving_plan_mode_is_asked() -> None:
     assert talk.question.text == "1. read\n2. write"
 
 
+def test_what_is_allowed_with_a_plan_is_shown_with_it() -> None:
+    talk = played("plan", until="assistant")
+    told = events("plan")
+    for event in told[: next(number for number, event in enumerate(told) if event["type"] == "control_request") + 1]:
+        changed = json.loads(json.dumps(event))
+        for block in changed.get("message", {}).get("content", []):
+            if isinstance(block, dict) and block.get("name") == "ExitPlanMode":
+                block["input"]["allowedPrompts"] = [{"tool": "Bash", "prompt": "anything"}]
+        talk.feed(changed, 1000)
+    assert talk.question
+    assert talk.question.text == '1. read\n2. write\nallowedPrompts: [{"tool": "Bash", "prompt": "anything"}]'
+
+
 def test_a_withdrawn_question_vanishes() -> None:
     talk = played("interrupted_question", until="control_cancel_request")
     assert (talk.question, talk.state) == (None, State.WORKING)

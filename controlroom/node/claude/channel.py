@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from controlroom.meter.loose import number, table, tables, text, whole
-from controlroom.meter.speech import ASKED_LIMIT, limit_name, retry_words
+from controlroom.meter.speech import asked, limit_name, retry_words
 from controlroom.meter.states import State
 from controlroom.node.claude import result
 from controlroom.node.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
@@ -82,7 +82,8 @@ class Conversation:
         self._questions: dict[str, Question] = {}
         self._denials: set[str] = set()
         self._tasks: tuple[str, ...] = ()
-        self._plan = ""
+        self._plan: dict[str, Any] = {}
+        """What the last plan was given: it is asked about without (Claude Code 2.1.330, observed)."""
         self._turn = False
         self._begun = False
         self._more_may_come = False
@@ -248,7 +249,7 @@ class Conversation:
         self._answered = result.command_output(message)
         for block in tables(message.get("content")):
             if block.get("name") == SHOWS_PLAN:
-                self._plan = text(table(block.get("input")).get("plan"), ASKED_LIMIT + 1)
+                self._plan = table(block.get("input"))
         self._moved(event, now)
 
     def _moved(self, event: dict[str, Any], now: int) -> None:
@@ -271,7 +272,7 @@ class Conversation:
         if request.get("subtype") != "can_use_tool" or not ident or len(self._questions) >= _MOST_QUESTIONS:
             return _line({"type": "control_response", "response": _no(ident)}) if ident else b""
         tool, given = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
-        words = self._plan if tool == SHOWS_PLAN and not given.get("plan") else ""
+        words = asked(tool, {**self._plan, **given}) if tool == SHOWS_PLAN else ""
         suggestions = tables(request.get("permission_suggestions"))
         self._questions[ident] = ask(ident, tool, given, now, suggestions, words)
         self._settled(now, "can_use_tool")
