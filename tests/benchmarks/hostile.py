@@ -33,12 +33,12 @@ from controlroom.wire import messages as wire
 from controlroom.wire.lines import LineSplitter
 from tests.benchmarks.drawn import Drawn
 from tests.benchmarks.figures import Stretch, load, part
+from tests.benchmarks.scripted_room import BUDGET, LIMITS, prepared, world
 from tests.benchmarks.table import print_table
 from tests.benchmarks.thousand import press
 from tests.benchmarks.yard import screen
 from tests.fleet.rooms import PRICES
 from tests.fleet.scripted import ScriptedHost, seen
-from tests.lab.world import World
 
 HOSTS = ("evil", "vm1", "vm2")
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=4900)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--keys", type=int, default=60)
-    parser.add_argument("--budget", action="store_true", help="have a budget that binds all agents")
+    parser.add_argument("--budget", action="store_true", help="have a budget that binds all agents, and API limits")
     parser.add_argument("--be", choices=("engine", "host"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.be == "host":
@@ -58,22 +58,13 @@ def main() -> None:
     elif options.be == "engine":
         asyncio.run(run_engine(options))
     else:
-        world = World()
-        os.environ.update(world.environment())
-        try:
+        with world():
             asyncio.run(measure(options))
-        finally:
-            world.close()
 
 
 async def measure(options: argparse.Namespace) -> None:
     """Use the room while the host talks, and print."""
-    home = find_home(os.environ)
-    home.prepare()
-    tables = "".join(f'[hosts.{name}]\naddress = "ann@{name}"\n' for name in HOSTS)
-    budget = '[budgets.all]\nscope = "fleet"\nperiod = "day"\nlimit = "100000"\n' if options.budget else ""
-    home.config.write_text(f"local = false\n{tables}{budget}")
-    home.config.chmod(0o600)
+    prepared(HOSTS, (BUDGET + LIMITS) * options.budget)
     words = ["-m", "tests.benchmarks.hostile", "--be", "engine", *sys.argv[1:]]
     engine = await asyncio.create_subprocess_exec(sys.executable, *words)
     try:

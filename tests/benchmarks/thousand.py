@@ -12,22 +12,16 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 
-from controlroom.fleet.books.ledger import connect
-from controlroom.fleet.home import find_home
-from controlroom.fleet.lock import hold
 from controlroom.wire.messages import AgentLoad, AgentsSeen, FromNode, LastLine, LastLines, Loads
 from tests.benchmarks.drawn import Drawn
 from tests.benchmarks.figures import Stretch, load, memory, part
+from tests.benchmarks.scripted_room import running, world
 from tests.benchmarks.table import print_table
 from tests.benchmarks.yard import Screen, screen
-from tests.fleet.rooms import Room
 from tests.fleet.scripted import NOON, ScriptedHost, seen
-from tests.lab.world import World
 
 _PATIENCE = 3.0
 """Seconds that a key is waited for; one that is not painted by then counts for so long."""
@@ -42,12 +36,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--columns", type=int, default=200)
     parser.add_argument("--rows", type=int, default=60)
     options = parser.parse_args(argv)
-    world = World()
-    os.environ.update(world.environment())
-    try:
+    with world():
         asyncio.run(measure(options))
-    finally:
-        world.close()
 
 
 async def measure(options: argparse.Namespace) -> None:
@@ -77,24 +67,6 @@ async def measure(options: argparse.Namespace) -> None:
             ("screen, RSS", f"{size:.0f} MB", ""),
         ],
     )
-
-
-@asynccontextmanager
-async def running(hosts: list[ScriptedHost]) -> AsyncIterator[Room]:
-    """Run an engine in this process, as the room's own."""
-    home = find_home(os.environ)
-    home.prepare()
-    descriptor = hold(home.lock, home.socket)
-    room = Room(home, hosts, connect)
-    room.engine.start()
-    await room.server.listen(home.socket, home.watch_socket)
-    try:
-        await room.up()
-        yield room
-    finally:
-        await room.server.close()
-        await room.engine.close()
-        os.close(descriptor)
 
 
 async def move(hosts: list[ScriptedHost]) -> None:
