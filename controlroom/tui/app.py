@@ -48,6 +48,9 @@ _PHONE_FRAME = 0.5
 """The same on a phone: every packet wakes its radio."""
 _REST, _LONGEST = 4, 0.5
 """How many times longer than the last picture took the next one waits, in seconds at most: keys come in between."""
+_KEY_FIRST, _KEYS_MOST = 0.06, 0.4
+"""Seconds for which the next picture waits after a key, so that what that does is painted first; and after many keys
+at most."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.3, 5.0
 """Seconds between two attempts to reach the engine."""
 
@@ -108,6 +111,8 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         self._hurry = asyncio.Event()
         self.doorbell: Doorbell | None = None
         """What rings, if anything does."""
+        self._key_at = -1.0
+        """When somebody pressed a key or tapped last, by the loop's time."""
         self._last_look = LastLook(self.wardrobe.memory)
         self._calm = CalmLines()
         self._calm_due: Timer | None = None
@@ -231,6 +236,14 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
             took = time.thread_time() - began
             await asyncio.sleep(max(self._frame, min(_LONGEST, _REST * took)))
             await source.changed()
+            await self._keys_first()
+
+    async def _keys_first(self) -> None:
+        """Let what a key does be painted before the next picture is made."""
+        time = asyncio.get_running_loop().time
+        until = time() + _KEYS_MOST
+        while (wait := min(until, self._key_at + _KEY_FIRST) - time()) > 0:  # noqa: ASYNC110 - another key may come
+            await asyncio.sleep(wait)
 
     def _heard_clock(self, source: Source) -> int:
         """Give the time to count ages by: ages move once a minute, but not because a clock was set."""
@@ -290,7 +303,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         said = self.doorbell.hear(picture.fleet, self.monotonic()) if self.doorbell and picture.known else ""
         if said and self._driver and not self.is_headless:
             self._driver.write(said)
-        self.picture = picture
+        self.picture = picture = replace(picture, counts=self.picture.counts.after(picture.fleet.agents))
         screen = self._looked_at()
         if screen is not None:
             with self.batch_update():
@@ -326,6 +339,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def touched(self) -> None:
         """Somebody is here."""
+        self._key_at = asyncio.get_running_loop().time()
         if self.picture.known:
             self._last_look.touched(self.picture.fleet, self._now())
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import Enum
 
+from controlroom.domain.display.counts import Counts
 from controlroom.domain.model import Fleet
 
 
@@ -22,6 +23,8 @@ class Picture:
     """The fleet as last heard, and the minute that all ages are counted to."""
 
     fleet: Fleet = field(default_factory=Fleet)
+    counts: Counts = field(default_factory=Counts, compare=False, repr=False)
+    """Its agents, counted as far as they were when this was shown."""
     now: int = 0
     """UTC ms of the last tick. Ages move once a minute, all together."""
     zone: tzinfo | None = None

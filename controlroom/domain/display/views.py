@@ -7,6 +7,7 @@ from typing import Any
 
 from controlroom.domain import disks
 from controlroom.domain.claims import doubt_words
+from controlroom.domain.display.counts import Counts
 from controlroom.domain.gauges import urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
@@ -132,16 +133,22 @@ class Headline:
     hosts_away: tuple[str, ...]
 
 
-def headline(fleet: Fleet) -> Headline:
-    """Count. A program of others of which nothing is known is no agent that anybody misses."""
+def headline(fleet: Fleet, counted: Counts | None = None) -> Headline:
+    """Count. A program of others of which nothing is known is no agent that anybody misses.
+
+    `counted`: the fleet's agents, where they were counted already.
+    """
+    counted = (counted or Counts()).after(fleet.agents)
     counts = dict.fromkeys(ORDER, 0)
     up = {host.name for host in fleet.hosts.values() if host.link is LinkState.UP}
-    for agent in fleet.agents.values():
-        state = agent.state if agent.host in up else fleet.state_of(agent)
-        if not (state is State.UNKNOWN and agent.adopted):
-            counts[state] += 1
+    for host, agents in counted.on.items():
+        for (own, adopted, ended, _), number in agents.items():
+            state = own if host in up or ended else State.LOST
+            if not (state is State.UNKNOWN and adopted):
+                counts[state] += number
+    asking = counted.questions + sum(1 for host in fleet.hosts.values() if host.question)
     away = tuple(sorted(fleet.hosts.keys() - up))
-    return Headline(counts, len(fleet.questions()), len(fleet.hosts) - len(away), away)
+    return Headline(counts, asking, len(fleet.hosts) - len(away), away)
 
 
 def spent_words(money: Money | None) -> str:
@@ -246,18 +253,18 @@ def short_model(model: str) -> str:
     return "-".join(parts)
 
 
-def host_rows(fleet: Fleet, now: int) -> list[HostRow]:
-    """Give the rows of the host table: those that need somebody first, then by name."""
+def host_rows(fleet: Fleet, now: int, counted: Counts | None = None) -> list[HostRow]:
+    """Give the rows of the host table: those that need somebody first, then by name. `counted`: as for `headline`."""
+    counted = (counted or Counts()).after(fleet.agents)
     trouble = (LinkState.ASKING, LinkState.REFUSED, LinkState.LOST, LinkState.CONNECTING, LinkState.UP)
     hosts = sorted(fleet.hosts.values(), key=lambda host: (trouble.index(host.link), host.name))
-    return [host_row(fleet, host, now) for host in hosts]
+    return [host_row(fleet, host, now, counted) for host in hosts]
 
 
-def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
-    """Give the row of one host."""
+def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) -> HostRow:
+    """Give the row of one host. `counted`: as for `headline`."""
+    counted = (counted or Counts()).after(fleet.agents)
     sample = host.sample
-    agents = list(fleet.agents_on(host.name))
-    live = sum(1 for agent in agents if not agent.has_ended)
     old = host.link is not LinkState.UP and host.seen
     return HostRow(
         host.name,
@@ -270,10 +277,10 @@ def host_row(fleet: Fleet, host: Host, now: int) -> HostRow:
         sample.memory_used if sample else None,
         sample.memory_total if sample else host.facts.memory_total if host.facts else None,
         host.memory_history,
-        live,
+        counted.live_on(host.name),
         host.question,
         age(now - host.seen) if old else "",
-        len(agents),
+        counted.all_on(host.name),
         sample,
         host.iowait_history,
         host.network_history,

@@ -62,7 +62,7 @@ class HostsScreen(RoomScreen):
         key = self.room.keys.shown("host_add")
         adds = () if picture.read_only else ((key, palette.key), (" adds one: user@address", palette.quiet))
         table.empty_lines = [ink.line(("  No hosts yet. ", palette.strong), *adds)]
-        table.show(host_rows(picture.fleet, picture.now))
+        table.show(host_rows(picture.fleet, picture.now, picture.counts))
         if self._first:
             table.choose(self._first)
             self._first = None

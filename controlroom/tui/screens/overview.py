@@ -15,7 +15,6 @@ from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.lively import lively
-from controlroom.domain.model import State
 from controlroom.tui.picture import Picture
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
@@ -133,7 +132,8 @@ class Overview(ArrangingScreen):
             self.table.renew(self.arranged.rows)
 
     def _see_hosts(self, picture: Picture) -> None:
-        hosts = self._hosts.shown(host_rows(picture.fleet, picture.now), self.size.width, self.room.monotonic())
+        rows = host_rows(picture.fleet, picture.now, picture.counts)
+        hosts = self._hosts.shown(rows, self.size.width, self.room.monotonic())
         self.query_one(HostSummary).show(hosts)
         self.query_one("#hosts", HostTable).show(hosts)
 
@@ -142,10 +142,11 @@ class Overview(ArrangingScreen):
         self.arranged = self._arranged(picture, self.arrangement)
         cells = max(20, self.table.size.width - 4)
         self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
-        limited = [agent for agent in picture.fleet.agents.values() if agent.state is State.LIMITED]
-        ends = {agent.id: limit_end(agent, picture.now) for agent in limited}
+        agents = picture.fleet.agents
+        limited = picture.counts.after(agents).limited
+        ends = {name: limit_end(agents[name], picture.now) for name in limited}
         self.table.until = {name: picture.clock(end) for name, end in ends.items() if end}
-        self.table.marked &= picture.fleet.agents.keys()
+        self.table.marked = {name for name in self.table.marked if name in agents}
         self.table.show(self.arranged.rows)
         self._see_rule(picture, wanted)
         self._see_panes()

@@ -96,7 +96,7 @@ class PaletteScreen(Sheet):
         ]
         self._finds += [
             Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: room.open_hosts(row.name))  # type: ignore[misc]
-            for row in host_rows(room.fleet, room.picture.now)
+            for row in host_rows(room.fleet, room.picture.now, room.picture.counts)
         ]
         self._finds += [
             Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(room.open_themes, name))

@@ -1,5 +1,6 @@
 """The agent table: what needs a person first, one agent a row, as many columns as there is room for."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -34,24 +35,24 @@ class Columns:
     line: int
 
 
-def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
+def columns(width: int, widths: "Widths") -> Columns:
     """Fit columns into `width`: the name and the line always, then state, host, memory, CPU, what was spent, model.
 
     Where all agents are on one host, nobody needs to be told which at each of them.
     """
     narrow = width < 60
     gap = 1 if narrow else 2
-    name = max(6, min(_widest(rows, "name"), 12 if narrow else 22))
+    name = max(6, min(widths.widest("name"), 12 if narrow else 22))
     least = 26 if narrow else 24
     left = width - (3 + name + gap + _AGE + gap + 1)
-    several = len(set(map(attrgetter("host"), rows))) > 1
+    several = len(widths.hosts) > 1
     wanted = {
         "word": _WORD,
-        "host": max(4, min(_widest(rows, "host"), 12)) if several else 0,
-        "rss": max(_RSS, _widest(rows, "memory")),
+        "host": max(4, min(widths.widest("host"), 12)) if several else 0,
+        "rss": max(_RSS, widths.widest("memory")),
         "cpu": _CPU,
-        "cost": min(_widest(rows, "cost"), 9),
-        "model": min(_widest(rows, "model") if rows else 5, 14),
+        "cost": min(widths.widest("cost"), 9),
+        "model": min(widths.widest("model") if widths.hosts else 5, 14),
     }
     given = dict.fromkeys(wanted, 0)
     for column, cells in wanted.items():
@@ -61,9 +62,46 @@ def columns(width: int, rows: Sequence[AgentRow]) -> Columns:
     return Columns(gap, name, line=max(0, left), **given)
 
 
-def _widest(rows: Sequence[AgentRow], column: str) -> int:
-    """Give the length of the longest text in a column, of thousands of rows each time that one moves."""
-    return max(map(len, map(attrgetter(column), rows)), default=0)
+_WIDE = ("name", "host", "memory", "cost", "model")
+"""Columns that are as wide as what stands in them."""
+
+
+class Widths:
+    """How long the texts in columns are, and on how many hosts rows are: kept as rows become others."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, AgentRow] = {}
+        self._lengths: dict[str, Counter[int]] = {column: Counter() for column in _WIDE}
+        self.hosts: Counter[str] = Counter()
+
+    def show(self, rows: Sequence[AgentRow]) -> None:
+        """Take the rows that are on show now."""
+        known = self._rows
+        for row in rows:
+            before = known.get(row.id)
+            if before is not row:
+                self._count(before, -1)
+                self._count(row, 1)
+                known[row.id] = row
+        if len(known) > len(rows):
+            for gone in known.keys() - {row.id for row in rows}:
+                self._count(known.pop(gone), -1)
+
+    def widest(self, column: str) -> int:
+        """Give the length of the longest text in a column."""
+        return max(self._lengths[column], default=0)
+
+    def _count(self, row: AgentRow | None, sign: int) -> None:
+        if row is None:
+            return
+        for column, lengths in self._lengths.items():
+            length = len(getattr(row, column))
+            lengths[length] += sign
+            if not lengths[length]:
+                del lengths[length]
+        self.hosts[row.host] += sign
+        if not self.hosts[row.host]:
+            del self.hosts[row.host]
 
 
 class AgentTable(Rows[TableRow]):
@@ -71,7 +109,8 @@ class AgentTable(Rows[TableRow]):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._columns = columns(80, ())
+        self._widths = Widths()
+        self._columns = columns(80, self._widths)
         self._fitted: tuple[int, object] = (0, None)
         """What the columns were fitted to."""
         self.until: Mapping[str, str] = {}
@@ -90,6 +129,14 @@ class AgentTable(Rows[TableRow]):
     def heads(self, row: TableRow) -> bool:
         """Groups have headings."""
         return isinstance(row, GroupRow)
+
+    def names_of(self, rows: Sequence[TableRow]) -> list[str]:
+        """Agents and headings are named by their ids."""
+        return list(map(attrgetter("id"), rows))
+
+    def stops_of(self, rows: Sequence[TableRow]) -> Sequence[int]:
+        """Where no row is a heading, each is a place for the cursor."""
+        return super().stops_of(rows) if GroupRow in set(map(type, rows)) else range(len(rows))
 
     @property
     def agents(self) -> list[AgentRow]:
@@ -116,7 +163,8 @@ class AgentTable(Rows[TableRow]):
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Fit the columns, and name them where there is room."""
         if self._fitted[0] != width or self._fitted[1] is not self._names:
-            self._fitted, self._columns = (width, self._names), columns(width, self.agents)
+            self._widths.show(self.agents)
+            self._fitted, self._columns = (width, self._names), columns(width, self._widths)
         if height < HEADED_FROM or width < 60:
             return ()
         made, quiet = self._columns, self.palette.quiet

@@ -67,7 +67,7 @@ class Gauges(Lines):
         if picture.engine in (Engine.GONE, Engine.STOPPED):
             clock = _joined(self._clock(width))
             return (ink.spread(self._gone(width), clock, width),)
-        counted, trouble = headline(picture.fleet), self._trouble(width)
+        counted, trouble = headline(picture.fleet, picture.counts), self._trouble(width)
         ends = [self._clock(width), *([self._clock(0)] if width < 80 else [])]
         drawn = [self._counts(counted, worded) for worded in (_SHOWN, _WORDED, {})]
         starts = [[*self._title(width), *counts, *trouble] for counts in drawn]

@@ -90,7 +90,7 @@ class HostFacts(Wheeled):
     def _figures(self, host: Host, width: int) -> list[Line]:
         """Draw what is measured; nothing before the first reading."""
         palette, sample = self.palette, host.sample
-        row = host_row(self._picture.fleet, host, self._picture.now)
+        row = host_row(self._picture.fleet, host, self._picture.now, self._picture.counts)
         if sample is None:
             return [self._fact("figures", ("no reading", palette.quiet))]
         past = max(0, min(30, width - 30))

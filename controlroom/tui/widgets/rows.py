@@ -48,7 +48,7 @@ class Rows(Wheeled, Generic[Row]):
         self._names: list[str] = []
         self._kept: dict[str, tuple[tuple[object, ...], Sequence[Line]]] = {}
         """Rows on show as they were drawn last, each with all that its drawing depends on."""
-        self._stops: list[int] = []
+        self._stops: Sequence[int] = ()
         """Where the cursor may stand."""
         self._top = 0
         self._moved = False
@@ -58,6 +58,14 @@ class Rows(Wheeled, Generic[Row]):
     def name_of(self, row: Row) -> str:
         """Give what names a row for good."""
         raise NotImplementedError
+
+    def names_of(self, rows: Sequence[Row]) -> list[str]:
+        """Name rows: where there are thousands, not one by one."""
+        return [self.name_of(row) for row in rows]
+
+    def stops_of(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Say where the cursor may stand; likewise."""
+        return [index for index, row in enumerate(rows) if not self.heads(row)]
 
     def draw(self, row: Row, width: int, chosen: bool) -> Line:
         """Draw one row."""
@@ -92,8 +100,8 @@ class Rows(Wheeled, Generic[Row]):
             return
         place = self.place()
         self.rows = rows
-        self._names = [self.name_of(row) for row in rows]
-        self._stops = [index for index, row in enumerate(rows) if not self.heads(row)]
+        self._names = self.names_of(rows)
+        self._stops = self.stops_of(rows)
         if self.chosen not in self._names:
             self._choose_at(place if self._moved else 0, told=False)
         elif not self._moved and self._stops[0] != self.place():
