@@ -79,10 +79,16 @@ def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Itera
         yield News("question", agent.id, f"{agent.id} asks: {asked.title}", now, asked.id)
     same = before is not None and (before.state, before.epoch) == (agent.state, agent.epoch)
     kind = _STATES.get(agent.state)
-    if kind is None or same or agent.since < began or agent.detail.startswith(("killed", "moved")):
+    if kind is None or same or agent.since < began or _by_order(before, agent):
         return
     detail = f": {agent.detail}" if agent.detail else ""
     yield News(kind, agent.id, f"{agent.id} {agent.state}{detail}", now, f"{agent.epoch} {agent.state}")
+
+
+def _by_order(before: Agent | None, agent: Agent) -> bool:
+    """Say whether an order has ended it: that is no news to whoever gave it."""
+    ordered = before is not None and before.pending is not None and before.pending.verb in ("kill", "move")
+    return agent.state is State.DONE and (ordered or bool(agent.exit_code) or agent.exit_signal is not None)
 
 
 def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:

@@ -69,7 +69,10 @@ class ItemAnswer:
     words: str = ""
 
 
-CUT = "it asks more than can be shown here: attach and answer it there, or deny it and tell it to ask for less at once"
+CUT = (
+    "it asks more than can be shown here: deny it and tell it to ask for less at once, or, if it is interactive, "
+    "attach and answer it there"
+)
 
 
 class Unfit(ValueError):

@@ -333,5 +333,5 @@ def test_a_question_that_is_not_shown_whole_can_only_be_turned_down() -> None:
     fleet_ = fleet(agent(state=State.WAITING, question=asks))
     for verdict in ("allow", "always"):
         refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", verdict))
-        assert "asks more than can be shown here: attach" in refused_
+        assert "asks more than can be shown here: deny it" in refused_
     accepted(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", "deny"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain import changes
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Fleet, LinkState, State
+from controlroom.domain.model import Fleet, LinkState, Pending, State
 from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
 from controlroom.domain.outlet import GATHER, NEVER, Outlet, Wish
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, question
@@ -38,7 +38,8 @@ def test_a_question_is_news_once() -> None:
     [
         (State.FAILED, "exit 1", [("failed", "vm1/docs-1 failed: exit 1")]),
         (State.DONE, "", [("done", "vm1/docs-1 done")]),
-        (State.DONE, "killed: by ann", []),
+        (State.DONE, "killed: a claim of its host", [("done", "vm1/docs-1 done: killed: a claim of its host")]),
+        (State.FAILED, "killed by SIGSEGV", [("failed", "vm1/docs-1 failed: killed by SIGSEGV")]),
         (State.PAUSED, "budget: $8 of $8", [("paused", "vm1/docs-1 paused: budget: $8 of $8")]),
         (State.LIMITED, "5 h", [("limited", "vm1/docs-1 limited: 5 h")]),
         (State.IDLE, "", []),
@@ -46,6 +47,15 @@ def test_a_question_is_news_once() -> None:
 )
 def test_what_became_of_an_agent(state: State, detail: str, said: list[tuple[str, str]]) -> None:
     assert between(fleet(agent()), fleet(agent(state=state, detail=detail))) == said
+
+
+def test_what_an_order_has_ended_is_no_news_whatever_is_said_of_it() -> None:
+    for verb in ("kill", "move"):
+        ending = fleet(agent(pending=Pending(7, verb, NOON)))
+        assert between(ending, fleet(agent(state=State.DONE, detail="gone"))) == []
+    for ended in (agent(state=State.DONE, exit_signal=15), agent(state=State.DONE, exit_code=143)):
+        assert between(fleet(agent()), fleet(ended)) == []
+    assert between(fleet(agent()), fleet(agent(state=State.DONE, exit_code=0))) == [("done", "vm1/docs-1 done")]
 
 
 def test_what_was_so_before_anybody_looked_is_no_news() -> None:
