@@ -74,7 +74,8 @@ def ledger_backup(parser: argparse.ArgumentParser) -> None:
 
 def ledger_numbers(parser: argparse.ArgumentParser) -> None:
     """Take what is to be settled."""
-    parser.add_argument("numbers", metavar="NUMBER", type=_count, nargs="+", help="as `ledger doubted` counts them")
+    what = "as `ledger doubted` counts them; of a host or an agent (HOST/NAME): all that is open"
+    parser.add_argument("numbers", metavar="NUMBER|HOST|AGENT", type=_booking, nargs="+", help=what)
 
 
 def explain(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +216,11 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:10]) <= 10**9:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, not {ascii(text)[:40]}")
     return int(text)
+
+
+def _booking(text: str) -> str:
+    """Take a booking's number, or a host or an agent whose bookings are meant."""
+    return str(_count(text)) if text.isdecimal() else text
 
 
 def is_address(text: str) -> bool:

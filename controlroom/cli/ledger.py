@@ -115,10 +115,14 @@ def _claim(one: DoubtedUse) -> tuple[str, ...]:
 
 async def _settle(client: Client, args: argparse.Namespace) -> int:
     codes = [
-        await order(client, SettleUsage(number, args.accept), f"{number} is {'accepted' if args.accept else 'struck'}")
-        for number in args.numbers
+        await order(client, _settlement(what, args.accept), f"{what} is {'accepted' if args.accept else 'struck'}")
+        for what in args.numbers
     ]
     return max(codes)
+
+
+def _settlement(what: str, accept: bool) -> SettleUsage:
+    return SettleUsage(int(what), accept) if what.isdecimal() else SettleUsage(0, accept, what)
 
 
 def _refused(reason: str) -> int:

@@ -154,11 +154,13 @@ class SettleUsage:
 
     number: int
     accept: bool
+    of: str = ""
+    """A host, or an agent by its id, all of whose open bookings are meant; then there is no number (0)."""
 
     @property
     def name(self) -> str:
-        """Its number."""
-        return str(self.number)
+        """Its number, or whose they are."""
+        return self.of or str(self.number)
 
 
 Intent = (

@@ -16,6 +16,7 @@ from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending
+from controlroom.domain.money.bounds import Ceilings
 from controlroom.domain.tables import hosted
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.ledger import Ledger
@@ -128,7 +129,7 @@ class Engine:
         self._proven: dict[str, set[str]] = {}
         """What the logins proved of who is there (`Dialler.proven`), by host."""
         self._last_id = ledger.last_op
-        self.spending = Spending(self, ledger, self._books, prices, config.zone)
+        self.spending = Spending(self, ledger, self._books, prices, config.zone, config.unordered)
         self.headroom = HeadroomDesk(self, ledger, load_rules(home, config), config.api)
         self.treasury = Treasury(
             self, ledger, self._books, Purses(config.budgets, config.zone, config.alone), lambda: self.headroom.logins
@@ -345,6 +346,10 @@ class Engine:
         """What was used is booked."""
         self.treasury.booked()
 
+    def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
+        """Give the highest ceilings that a run was granted; None: it never was."""
+        return self.treasury.ceilings(run)
+
     def priced(self, sheet: Sheet) -> None:
         """The price sheet is read."""
         self.treasury.priced(sheet)
@@ -376,6 +381,7 @@ class Engine:
             self.clock_set += by
             self._met = {host: replace(met, at=later(met.at, by)) for host, met in self._met.items()}
             self.headroom.clock_set(by)
+            self.spending.clock_set(by)
             self.attendance.clock_set(by)
             self.store.apply(events.ClockSet(by))
 
@@ -435,6 +441,7 @@ class Engine:
         """The link is gone: what was on its way may or may not have arrived."""
         self.inquiries.host_down(host)
         self.treasury.host_down(host)
+        self.spending.host_down(host)
         self._books.left(host)
         for order in self._orders.values():
             if order.record.host == host:

@@ -84,7 +84,7 @@ async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
         assert budget(here).spent == 40_000_000
         assert (budget(here, "tokens").spent, budget(here, "tokens").reached) == (3_000_000, 1)
         here.now += HOUR
-        host.use(message(6))
+        here.engine.treasury.stir()
         await here.until(lambda: budget(here, "tokens").spent == 0)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.fleet.books.cost_views import costs, money
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.books.ledger_care import check
 from controlroom.fleet.books.usage_tables import QUARTER, Booking, Source, book, priced_beyond, read_up_to
@@ -162,3 +163,18 @@ def step_of(size: int) -> int:
     """The least size of its step: its first five binary digits."""
     spare = max(0, size.bit_length() - 5)
     return size >> spare << spare
+
+
+def test_sums_that_no_integer_holds_end_no_booking_and_no_reading(ledger: Ledger) -> None:
+    def dear(number: int) -> Booking:
+        return booking(number)._replace(cost=Cost(10**17, True))
+
+    write(ledger, API, *(dear(number) for number in range(120)))
+    ledger.booked(priced_beyond([200_000])).result(10)
+    write(ledger, API, *(dear(number) for number in range(120, 125)))
+    (row,) = costs(ledger, "agent", 0, AT + 1)
+    assert row.messages == 125
+    assert abs(row.micro - 125 * 10**11) < 10**6
+    assert money(ledger, 0, 0).day_billed == pytest.approx(125 * 10**11)
+    ((pico,),) = ledger.read("select sum(pico) from spend")
+    assert pico == pytest.approx(125 * 10**17)

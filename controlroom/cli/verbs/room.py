@@ -60,8 +60,9 @@ VERBS: tuple[Verb, ...] = (
         "room",
         "[--json]",
         "Show use that cannot be true as it is claimed, and what of it counts.",
-        "More tokens than a message can hold, or than the time allows: until somebody has looked, only so much counts "
-        "as may be true.",
+        "More tokens than a message can hold or the time allows, more than twice what a run was granted, or more than "
+        "a host may claim of what this room did not start (`money.unordered`): until somebody has looked, only so much "
+        "counts as may be true.",
         ("controlroom ledger doubted",),
         "ledger:doubted",
         take.status,
@@ -69,20 +70,20 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "ledger strike",
         "room",
-        "NUMBER...",
+        "NUMBER|HOST|AGENT...",
         "Take use that cannot be true out of all sums and budgets.",
-        "What may be true and was said of the same message stays. Audited.",
-        ("controlroom ledger strike 3",),
+        "What may be true and was said of the same message stays. Of a host or an agent: all that is open. Audited.",
+        ("controlroom ledger strike 3", "controlroom ledger strike vm1"),
         "ledger:strike",
         take.ledger_numbers,
     ),
     Verb(
         "ledger accept",
         "room",
-        "NUMBER...",
+        "NUMBER|HOST|AGENT...",
         "Count use that was set aside as it was claimed.",
-        "Audited.",
-        ("controlroom ledger accept 3",),
+        "Of a host or an agent: all that is open. Audited.",
+        ("controlroom ledger accept 3", "controlroom ledger accept vm1/a1"),
         "ledger:accept",
         take.ledger_numbers,
     ),

@@ -209,7 +209,7 @@ def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
         left = amount(max(0, budget.stop - (budget.spent or 0)), budget.unit)
         line = amount(budget.stop, budget.unit)
         yield "budget", f"{budget.name} ({budget.scope}) has {left} left before its stop line at {line}"
-    if alarm := fleet.alarms.get(f"doubt {agent.id}"):
+    if alarm := fleet.alarms.get(f"doubt {agent.id}", fleet.alarms.get(f"doubt {agent.host}")):
         yield "use", alarm.text
 
 

@@ -53,6 +53,8 @@ class Pace:
         self._known: dict[tuple[str, str], Usage] = {}
         self.heard = 0
         """When it was heard last, by our clock; 0: never."""
+        self.met = 0
+        """When it was heard first, by our clock; 0: never."""
 
     def take(self, key: tuple[str, str], usage: Usage, at: int) -> Usage:
         """Give as much of a message's use as can be true when it was asked for at `at`; all of it, mostly."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from controlroom.domain.money.bounds import Ceilings
 from controlroom.fleet.books.usage_tables import Statement
 
 TABLES: Sequence[str] = (
@@ -18,6 +19,18 @@ TABLES: Sequence[str] = (
     """create table rungs (budget text not null, began integer not null, percent integer not null,
     action text not null, at integer not null, primary key (budget, began, percent, action)) without rowid""",
 )
+
+
+CEILINGS: Sequence[str] = (
+    """create table granted_most (host text not null, agent text not null, epoch integer not null,
+    since integer not null, base integer not null, base_tokens integer not null, billed integer, covered integer,
+    tokens integer, primary key (host, agent, epoch)) without rowid""",
+    """insert into granted_most select host, agent, epoch, min(at), 0, 0,
+    iif(count(billed) < count(*), null, max(billed)), iif(count(covered) < count(*), null, max(covered)),
+    iif(count(tokens) < count(*), null, max(tokens))
+    from grants group by host, agent, epoch""",
+)
+"""Format 10 of the ledger: the highest ceilings that a run ever had (null: in that unit nothing bound it)."""
 
 
 class GrantRow(NamedTuple):
@@ -63,6 +76,20 @@ def granted(rows: Iterable[GrantRow]) -> list[Statement]:
         statements.append(("insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)))
         statements.append(("insert or replace into meta values ('grant', ?)", (row.number,)))
     return statements
+
+
+MOST = "select * from granted_most"
+MOST_PRUNED: Statement = (
+    """delete from granted_most where not exists (select 1 from ordered_runs where ordered_runs.host = granted_most.host
+    and ordered_runs.agent = granted_most.agent and ordered_runs.epoch = granted_most.epoch)""",
+    (),
+)
+"""Forget the ceilings of runs that are forgotten."""
+
+
+def raised(run: tuple[str, str, int], most: Ceilings) -> Statement:
+    """Write the highest ceilings that a run ever had."""
+    return "insert or replace into granted_most values (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*run, *vars(most).values())
 
 
 def superseded(run: tuple[str, str, int], number: int) -> Statement:

@@ -20,12 +20,20 @@ from secrets import token_hex
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
-from controlroom.fleet.books import doubted_tables, ended_tables, grant_tables, order_tables, run_book, usage_tables
+from controlroom.fleet.books import (
+    doubted_tables,
+    ended_tables,
+    grant_tables,
+    order_tables,
+    run_book,
+    told_table,
+    usage_tables,
+)
 from controlroom.fleet.books.run_book import Run
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.meter.redact import redact
 
-FORMAT = 9
+FORMAT = 10
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
 
 BUSY = 5.0
@@ -60,6 +68,7 @@ _STEPS: tuple[Sequence[str], ...] = (
     order_tables.TABLES,
     doubted_tables.TABLES,
     ended_tables.TABLES,
+    (*grant_tables.CEILINGS, *told_table.TABLES),
 )
 """What brings format n to n + 1, from 1 on."""
 

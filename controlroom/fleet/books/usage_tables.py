@@ -66,6 +66,11 @@ def _each(form: str, columns: Sequence[str] = _COUNTS) -> str:
     return ", ".join(form.format(column) for column in columns)
 
 
+_PART = 1_000_000
+_SUMMED = f"sum({{0}} / {_PART}) * {_PART} + sum({{0}} % {_PART})"
+"""A sum that is exact as long as an integer holds it; beyond, `sum` would be an error, and this comes near."""
+
+
 # ruff: noqa: S608 - only our own words go into these
 def _add(table: str, key: str) -> str:
     return f"""insert into {table} values ({key}, new.flags & {HIDDEN} = 0, {_each("new.{0}")})
@@ -155,7 +160,7 @@ def true_sums(table: str) -> str:
     """Give the query for what a table of sums ought to hold: its key, then its sums."""
     key = _key(table, "usage")
     by = ", ".join(str(number + 1) for number in range(len(_KEYS[table][0].split(", "))))
-    return f"select {key}, sum(flags & {HIDDEN} = 0), {_each('sum({0})')} from usage group by {by}"
+    return f"select {key}, sum(flags & {HIDDEN} = 0), {_each(_SUMMED)} from usage group by {by}"
 
 
 SUM_TABLES = tuple(_KEYS)
@@ -164,7 +169,7 @@ SUM_TABLES = tuple(_KEYS)
 def _coarser(table: str, key: str) -> str:
     """Fill a table with the finest sums, summed up."""
     by = ", ".join(str(number + 1) for number in range(len(_KEYS[table][0].split(", "))))
-    return f"insert into {table} select {key}, {_each('sum({0})', _SUMS)} from spend group by {by}"
+    return f"insert into {table} select {key}, {_each(_SUMMED, _SUMS)} from spend group by {by}"
 
 
 _FINEST = f"insert into spend {true_sums('spend')}"

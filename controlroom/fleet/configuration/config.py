@@ -63,6 +63,8 @@ class Config:
         self.fixed_budgets = frozenset(file.budgets)
         """Budgets that only the user changes, by hand."""
         self.money = file.money
+        self.unordered = file.money.unordered
+        """Dollars an hour that one host may claim for agents that this room did not start."""
         self.alone = None if isinstance(file.money.alone, str) else file.money.alone
         """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
         self.zone = zones.zone_here(*zone)

@@ -50,6 +50,13 @@ class MoneyTable(Table):
         description='how long agents may run on without the engine: "period" (to the end of the shortest budget period '
         "that binds them), or hours",
     )
+    unordered: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        description="dollars an hour that one host may claim for agents that this room did not start (ten times that "
+        "in a day; five times that for each agent that it started and no budget binds); what is beyond is set aside",
+    )
     cheaper: list[str] = Field(
         ["opus", "sonnet", "haiku"], description="models from dear to cheap, for budgets that go cheaper"
     )

@@ -1,59 +1,62 @@
-"""Bookings that cannot be true: set aside with an alarm, counted as far as they may be, settled by a person.
+"""Judges what hosts claim to have been used: what cannot be true is set aside, and counts as far as it may be.
 
-All methods are called on the event loop. Times are UTC milliseconds.
+Each run has a pace that no run can be beyond (`plausible`). What one host claims in all is bound besides, by what was
+ordered and granted here (`bounds`), so that no number of invented runs makes up for that. All methods are called on the
+event loop but `read`. Times are UTC milliseconds.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from controlroom.domain import events
-from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import SettleUsage
-from controlroom.domain.model import Agent, Fleet, LinkState
-from controlroom.domain.money.plausible import MINUTE, SLACK, Pace, most_reported
-from controlroom.domain.words import dollars
-from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.books import doubted_tables
-from controlroom.fleet.books.doubted_tables import ACCEPTED, OPEN, STRUCK, Doubted
+from controlroom.domain.claims import OrderedRun
+from controlroom.domain.model import Agent
+from controlroom.domain.money import bounds as bounding
+from controlroom.domain.money.bounds import Amount, Bound, Ceilings, Taken, cut_down
+from controlroom.domain.money.plausible import SLACK, Pace, most_reported
+from controlroom.fleet.books import doubted_tables, told_table
+from controlroom.fleet.books.claimed_views import Booked, Key, read_booked
+from controlroom.fleet.books.doubted_tables import OPEN, Doubted
 from controlroom.fleet.books.ledger import Ledger
 from controlroom.fleet.books.unattributed import Statement, number_of
 from controlroom.fleet.books.usage_tables import Booking, Source
-from controlroom.fleet.hosts.orders import Asked, Conclusion
 from controlroom.fleet.hosts.usage_seen import Used
+from controlroom.fleet.money import set_aside
+from controlroom.fleet.money.set_aside import SetAsideDesk
+from controlroom.fleet.money.told import CAUGHT_UP, Told
 from controlroom.meter.prices import Sheet
 from controlroom.meter.reports import Report
-from controlroom.meter.usage import MOST_TOKENS, Message, Usage
+from controlroom.meter.usage import Message, Usage
 
-CAUGHT_UP = 2 * MINUTE
-"""How long a host may take, once it is connected, to send what it has kept."""
-
-UNDER_WAY = 60 * MINUTE
-"""How old what was used can be when a host tells it that has been connected for as long."""
-
-_ABOUT = "doubt "
 _MOST = 2**62
 """Pico-dollars of a claim that are written down at most."""
-_METERED = "select run, metered from runs where run in ({})"
+
+_REMEMBERED = 20_000
+"""Messages that are known to have been judged: several lines tell of each."""
 
 
-class Room(Protocol):
+class Room(set_aside.Room, Protocol):
     """What it needs of the engine."""
 
-    clock: Callable[[], int]
+    def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
+        """Give the highest ceilings that a run was granted; None: it never was."""
 
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
 
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
+class Piece(NamedTuple):
+    """A piece of a usage file as it is to be judged: dated by what is known here, each part with its bounds."""
 
-    def new_id(self) -> int:
-        """Give a number for an order."""
-
-    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Asked:
-        """Refuse an intent, and audit that."""
+    source: Source
+    used: Used
+    agent: Agent | None
+    now: int
+    messages: list[Message]
+    reports: list[Report]
+    bounds: dict[int, list[Bound]]
+    """By date."""
+    missing: list[Bound]
+    pace: Pace
+    began: int
+    """Before this none of it can have been asked for."""
 
 
 class Judged(NamedTuple):
@@ -74,162 +77,159 @@ class _Claim(NamedTuple):
 
 
 class Doubts:
-    """What was set aside in this room, and how fast each run spends."""
+    """What can be true of what each host claims."""
 
-    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper) -> None:
-        self._room, self._ledger, self._books = room, ledger, books
-        rows = (Doubted(*row) for row in ledger.read(doubted_tables.ALL))
-        self._known: dict[tuple[str, str, int], Doubted] = {one.key: one for one in rows}
-        self._last = max((one.id for one in self._known.values()), default=0)
+    def __init__(self, room: Room, ledger: Ledger, desk: SetAsideDesk, dollars: int) -> None:
+        """`dollars`: what one host may claim in an hour of what was not ordered."""
+        self._room, self._ledger, self._desk, self._dollars = room, ledger, desk, dollars
         self._paces: dict[tuple[str, str, int], Pace] = {}
+        self._taken = Taken()
+        self._judged: dict[Key, Amount] = {}
+        """By message: what of it counts, though it may not be written yet."""
+        self._reported: dict[int, int] = {}
+        """By number of a run: what counts of it beyond its messages."""
+        self.told = Told({str(host): int(at) for host, at in ledger.read(told_table.ROWS)})
 
-    def start(self) -> None:
-        """Say what is yet to be settled."""
-        for agent in {f"{one.host}/{one.agent}" for one in self.open}:
-            self._tell(agent)
+    # ----------------------------------------------------------------------- before
 
-    @property
-    def all(self) -> tuple[Doubted, ...]:
-        """Everything that was ever set aside, oldest first."""
-        return tuple(sorted(self._known.values(), key=lambda one: one.id))
+    def piece(self, source: Source, used: Used, run: OrderedRun | None) -> Piece:
+        """Take up a piece. No date that its host gives takes use out of the period in which it can have been."""
+        now, host = self._room.clock(), source.host
+        agent = self._room.fleet.agents.get(f"{host}/{source.agent}")
+        told = self.told.earliest(host, now)
+        pace = self._pace(source, used, min(now, max(told, run.at if run else 0)))
+        pace.met = pace.met or now
+        is_met = bool(used.session) and now - pace.met < CAUGHT_UP  # a transcript may be older than its agent here
+        earliest = min(now, max(run.at if run else 0, 0 if is_met else told))
+        messages = [message._replace(at=max(message.at, earliest)) for message in used.messages]
+        reports = [report._replace(at=max(report.at, earliest)) for report in used.reports]
+        dates = {message.at for message in messages} | {report.at for report in reports}
+        bounds = {at: self._bounds(source, run, agent, at, now) for at in dates}
+        missing = self._taken.missing(bound for each in bounds.values() for bound in each)
+        return Piece(
+            source, used, agent, now, messages, reports, bounds, missing, pace, self._began(host, used, agent, pace)
+        )
 
-    @property
-    def open(self) -> list[Doubted]:
-        """What nobody has settled."""
-        return [one for one in self._known.values() if one.settled == OPEN]
+    def _pace(self, source: Source, used: Used, earliest: int) -> Pace:
+        """Give how fast a file's run spends."""
+        oldest = min((message.at for message in used.messages), default=self._room.clock())
+        return self._paces.setdefault((source.host, source.agent, used.place.epoch), Pace(max(oldest, earliest)))
+
+    def _began(self, name: str, used: Used, agent: Agent | None, pace: Pace) -> int:
+        """Give the moment before which none of this can have been asked for, as its host has told all that was."""
+        host = self._room.fleet.hosts.get(name)
+        if host is None or self.told.till(name, self._room.clock()) <= host.since:
+            return 0
+        if pace.heard:
+            return pace.heard - SLACK
+        return 0 if used.session or agent is None else agent.started - SLACK
+
+    def _bounds(self, source: Source, run: OrderedRun | None, agent: Agent | None, at: int, now: int) -> list[Bound]:
+        """Give what bounds use that is dated so."""
+        of = source.host, source.agent, source.epoch
+        if run is None:
+            late = now // bounding.DAY if self.told.is_late(source.host, at, now) else None
+            return bounding.of_host(source.host, at, self._dollars, late)
+        known, is_now = self._room.ceilings(of), agent is not None and agent.epoch == run.epoch
+        subagents = (agent.subagents or 0) if agent is not None and is_now else 0
+        if known is not None and at >= known.since and (most := known.most(source.billing, subagents)) is not None:
+            return bounding.of_grant(*of, known.since, most)
+        if agent is None or (is_now and not (agent.has_ended and at > (agent.ended or agent.since) + SLACK)):
+            return bounding.of_run(*of, at, self._dollars)
+        return bounding.of_host(source.host, at, self._dollars, None)
+
+    def read(self, piece: Piece) -> Booked:
+        """Read what counts already: for a thread. Raises `LedgerProblem`."""
+        return read_booked(self._ledger, piece.missing, [message.key for message in piece.messages], piece.reports)
 
     # ----------------------------------------------------------------------- judging
 
-    def metered(self, used: Used) -> Mapping[int, int]:
-        """Read what messages of the runs that a piece reports of have cost, in pico-dollars: for a thread."""
-        runs = [number_of(report.run) for report in used.reports]
-        query = _METERED.format(", ".join("?" * len(runs)))
-        return {int(run): int(pico) for run, pico in self._ledger.read(query, runs)} if runs else {}
-
-    def judge(self, source: Source, used: Used, sheet: Sheet, metered: Mapping[int, int], ordered: int = 0) -> Judged:
-        """Say what is to be booked of a piece, and what is set aside.
-
-        `ordered`: when its run was ordered here, 0 where that is not known. No date that a host gives takes use out of
-        the period in which it can have been.
-        """
-        now = self._room.clock()
-        agent = self._room.fleet.agents.get(f"{source.host}/{source.agent}")
-        pace, began = self._pace(source, used, agent, now)
+    def judge(self, piece: Piece, booked: Booked, sheet: Sheet) -> Judged:
+        """Say what is to be booked of a piece, and what is set aside."""
+        for bound in piece.missing:
+            self._taken.know(bound, booked.bounds.get(bound, Amount()))
         judged = Judged([], [], [], [])
-        earliest = min(now, max(ordered, self._told_till(source.host, now)))
-        for message in used.messages:
-            dated = message._replace(at=max(message.at, earliest))
-            taken = pace.take(message.key, message.usage, min(now, max(dated.at, began)))
-            self._judge_message(source, dated, taken, sheet, judged)
-        reports = [report._replace(at=max(report.at, earliest)) for report in used.reports]
-        self._judge_reports(source, reports, judged, metered, (agent.started if agent else 0) or now)
-        pace.heard = now
+        for message in piece.messages:
+            self._judge_message(piece, message, booked.messages, sheet, judged)
+        for report in piece.reports:
+            self._judge_report(piece, report, booked.runs, judged)
+        piece.pace.heard = piece.now
+        for memory in (self._judged, self._reported):
+            while len(memory) > _REMEMBERED:
+                memory.pop(next(iter(memory)))  # type: ignore[call-overload]
         return judged
 
-    def _told_till(self, name: str, now: int) -> int:
-        """Give the moment before which a host has told all that there was, 0 when that is not known."""
-        host = self._room.fleet.hosts.get(name)
-        is_up = host is not None and host.link is LinkState.UP and now - host.since > UNDER_WAY
-        return now - UNDER_WAY if is_up else 0
-
-    def _pace(self, source: Source, used: Used, agent: Agent | None, now: int) -> tuple[Pace, int]:
-        """Give how fast a file's run spends, and the moment before which none of this can have been asked for.
-
-        A host that has been connected for a while has told all that was older.
-        """
-        key = source.host, source.agent, used.place.epoch
-        host = self._room.fleet.hosts.get(source.host)
-        caught_up = host is not None and host.link is LinkState.UP and now - host.since > CAUGHT_UP
-        oldest = min((message.at for message in used.messages), default=now)
-        pace = self._paces.setdefault(key, Pace(oldest))
-        if not caught_up:
-            return pace, 0
-        if pace.heard:
-            return pace, pace.heard - SLACK
-        return pace, 0 if used.session or agent is None else agent.started - SLACK
-
-    def _judge_message(self, source: Source, message: Message, taken: Usage, sheet: Sheet, judged: Judged) -> None:
-        """Book a message as far as it can be true (`taken`)."""
-        cost, known = sheet.cost(message), self._known.get((message.id, message.request, 0))
-        if taken == message.usage:
+    def _judge_message(
+        self, piece: Piece, message: Message, booked: Mapping[Key, Amount], sheet: Sheet, judged: Judged
+    ) -> None:
+        """Book a message as far as it can be true."""
+        cost, known = sheet.cost(message), self._desk.find(message.id, message.request, 0)
+        if known is not None and known.settled == OPEN and cost.pico >= known.claimed_pico:
+            return
+        counts, kept = self._counted(message.key, booked), message
+        if cost.pico > counts.pico or _tokens(message.usage) > counts.tokens:
+            kept = self._possible(piece, message, counts, sheet)
+        if kept.usage == message.usage:
             judged.bookings.append(Booking(message, cost, message.at))
             if known and known.settled == OPEN:
                 judged.statements.append(doubted_tables.honest(known, message.usage, cost.pico))
         elif known is None:
-            kept = message._replace(usage=taken)
             counted = sheet.cost(kept)
             judged.bookings.append(Booking(kept, counted, message.at, doubted=True))
             claim = _Claim(message.id, message.request, 0, json.dumps(list(message.usage)))
-            self._set_aside(source, claim, cost.pico, counted.pico, judged)
+            self._set_aside(piece, claim, cost.pico, counted.pico, judged)
 
-    def _judge_reports(
-        self, source: Source, reports: Sequence[Report], judged: Judged, metered: Mapping[int, int], began: int
-    ) -> None:
-        for report in reports:
-            run = number_of(report.run)
-            known = self._known.get(("", "", run))
-            if known and (known.settled != OPEN or report.pico <= known.claimed_pico):
-                continue
-            fresh = sum(one.cost.pico for one in judged.bookings if one.message.run == report.run)
-            most = most_reported(metered.get(run, 0) + fresh, self._room.clock() - began)
-            judged.reports.append(report._replace(pico=min(report.pico, most)))
-            if report.pico > most:
-                claim = _Claim("", "", run, json.dumps([0] * 6))
-                self._set_aside(source, claim, report.pico, most, judged)
+    def _counted(self, key: Key, booked: Mapping[Key, Amount]) -> Amount:
+        """Give what of a message counts already."""
+        return Amount(*map(max, booked.get(key, Amount()), self._judged.get(key, Amount())))
 
-    def _set_aside(self, source: Source, claim: "_Claim", claimed: int, counted: int, judged: Judged) -> None:
-        known = self._known.get((claim.message, claim.request, claim.run))
-        self._last += 0 if known else 1
-        number, now = known.id if known else self._last, self._room.clock()
+    def _possible(self, piece: Piece, message: Message, counts: Amount, sheet: Sheet) -> Message:
+        """Give a message with as much use as its run's pace and its bounds leave."""
+        at = min(piece.now, max(message.at, piece.began))
+        paced = message._replace(usage=piece.pace.take(message.key, message.usage, at))
+        whole = Amount(sheet.cost(paced).pico, _tokens(paced.usage))
+        more = Amount(*(max(0, want - had) for want, had in zip(whole, counts, strict=True)))
+        given = self._taken.take(piece.bounds[message.at], more)
+        self._judged[message.key] = Amount(*map(sum, zip(counts, given, strict=True)))
+        if given == more:
+            return paced
+        return paced._replace(usage=cut_down(paced.usage, whole, self._judged[message.key]))
+
+    def _judge_report(self, piece: Piece, report: Report, runs: Mapping[int, tuple[int, int]], judged: Judged) -> None:
+        """Book what is reported of a run as far as it can be true: beyond its messages, it is bound as they are."""
+        run = number_of(report.run)
+        known = self._desk.find("", "", run)
+        if known and (known.settled != OPEN or report.pico <= known.claimed_pico):
+            return
+        metered, hidden = runs.get(run, (0, 0))
+        metered += sum(booking.cost.pico for booking in judged.bookings if booking.message.run == report.run)
+        hidden = max(hidden, self._reported.get(run, 0))
+        began = (piece.agent.started if piece.agent else 0) or piece.now
+        most = min(report.pico, most_reported(metered, piece.now - began))
+        more = Amount(max(0, most - metered - hidden))
+        given = self._taken.take(piece.bounds[report.at], more)
+        most -= more.pico - given.pico
+        self._reported[run] = hidden + given.pico
+        judged.reports.append(report._replace(pico=most))
+        if report.pico > most:
+            self._set_aside(piece, _Claim("", "", run, json.dumps([0] * 6)), report.pico, most, judged)
+
+    def _set_aside(self, piece: Piece, claim: "_Claim", claimed: int, counted: int, judged: Judged) -> None:
+        host, agent, *_, epoch = piece.source
         names = claim.message, claim.request, claim.run, claim.counts
-        one = Doubted(number, now, source.host, source.agent, source.epoch, *names, min(claimed, _MOST), counted)
-        judged.set_aside.append(one)
-        self._known[one.key] = one
-        judged.statements.append(doubted_tables.set_aside(one))
+        doubted = Doubted(0, piece.now, host, agent, epoch, *names, min(claimed, _MOST), counted)
+        judged.set_aside.append(self._desk.add(doubted))
+        judged.statements.append(doubted_tables.set_aside(judged.set_aside[-1]))
 
     def not_booked(self, judged: Judged) -> None:
         """It could not be written, and comes again."""
-        for one in judged.set_aside:
-            self._known.pop(one.key, None)
+        self._desk.drop(judged.set_aside)
 
     def booked(self, judged: Judged) -> None:
         """What was set aside is written: say so."""
-        for agent in {f"{one.host}/{one.agent}" for one in judged.set_aside}:
-            self._tell(agent)
+        for host in {one.host for one in judged.set_aside}:
+            self._desk.tell(host)
 
-    def _tell(self, agent: str) -> None:
-        theirs = [one for one in self.open if f"{one.host}/{one.agent}" == agent]
-        about = f"{_ABOUT}{agent}"
-        if not theirs:
-            self._room.happened(events.Alarmed(about, None))
-            return
-        claimed, counted = sum(one.claimed_micro for one in theirs), sum(one.counted_micro for one in theirs)
-        numbers = ", ".join(str(one.id) for one in theirs[:5]) + (", …" if len(theirs) > 5 else "")
-        text = (
-            f"{agent}: {dollars(claimed)} of use that cannot be true is set aside ({numbers}), and {dollars(counted)} "
-            "of it counts until somebody has looked: controlroom ledger doubted, then ledger strike or ledger accept"
-        )
-        self._room.happened(events.Alarmed(about, Alarm(text, "danger", min(one.at for one in theirs), agent)))
 
-    # ----------------------------------------------------------------------- settling
-
-    async def settle(self, intent: SettleUsage, who: str) -> Asked:
-        """Strike a booking out, or count it as it was claimed."""
-        one = next((one for one in self._known.values() if one.id == intent.number), None)
-        if one is None or one.settled != OPEN:
-            said = "nothing of that number is set aside" if one is None else f"it was {one.settled} already"
-            return self._room.refuse(intent, f"{intent.number}: {said}; see: controlroom ledger doubted", who)
-        if intent.accept and max(json.loads(one.claimed)) > MOST_TOKENS:
-            return self._room.refuse(intent, f"{intent.number}: no message can have used that much: strike it", who)
-        statements = doubted_tables.accepted(one) if intent.accept else doubted_tables.struck(one)
-        if problem := await self._books.booked(statements):
-            return self._room.refuse(intent, problem, who)
-        settled = ACCEPTED if intent.accept else STRUCK
-        counted = one.claimed_pico if intent.accept else 0
-        self._known[one.key] = Doubted(**{**vars(one), "settled": settled, "counted_pico": counted})
-        op, agent = self._room.new_id(), f"{one.host}/{one.agent}"
-        verb = "ledger accept" if intent.accept else "ledger strike"
-        told = f"number {one.id}: {dollars(one.claimed_micro)} claimed, {dollars(one.counted_micro)} counted until now"
-        self._books.audited(who, verb, agent, 0, Conclusion("done", told))
-        self._tell(agent)
-        return Asked(op=op)
+def _tokens(usage: Usage) -> int:
+    return sum(usage[:5])

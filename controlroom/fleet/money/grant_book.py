@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
+from controlroom.domain.money.bounds import Ceilings
+from controlroom.fleet.books import grant_tables
 from controlroom.fleet.books.grant_tables import GrantRow, settled, superseded
 from controlroom.fleet.books.spend_views import RunKey
 from controlroom.fleet.books.usage_tables import Statement
@@ -25,8 +27,8 @@ AHEAD = 1_000_000
 class GrantBook:
     """All grants that may be in force, by run."""
 
-    def __init__(self, rows: Iterable[GrantRow], number: int) -> None:
-        """`number`: the highest that was ever given."""
+    def __init__(self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings]) -> None:
+        """`number`: the highest that was ever given; `most`: the highest ceilings of each run."""
         self.number = number
         self._rows: dict[RunKey, list[GrantRow]] = {}
         self._known: dict[RunKey, int] = {}
@@ -35,6 +37,9 @@ class GrantBook:
         """Since when a run is known to be no more, though nobody has told what it spent."""
         self.changed: set[RunKey] = set()
         """Runs whose grants are others than when this was last looked at."""
+        self._most: dict[RunKey, Ceilings] = dict(most)
+        self._binding: dict[RunKey, dict[int, tuple[GrantRow, Run]]] = {}
+        """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
 
     @property
@@ -49,6 +54,34 @@ class GrantBook:
             self._rows.setdefault(row.run, []).append(row)
             self.changed.add(row.run)
 
+    def most(self, run: RunKey) -> Ceilings | None:
+        """Give the highest ceilings that a run of ours was ever granted; None: it never was."""
+        return self._most.get(run)
+
+    def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
+        """Take that a run is granted this, for the bound of what it can have used.
+
+        What binds it anew does so once it is known to go by it: from the beginning when it is `born` with it.
+        """
+        known = self._most.get(row.run)
+        if not run.ordered:
+            return []
+        if not born and _is_new(known, row):
+            self._binding.setdefault(row.run, {})[row.number] = row, run
+            return []
+        most = raised(known, row, run, row.at)
+        self._most[row.run] = most
+        return [] if most == known else [grant_tables.raised(row.run, most)]
+
+    def _bound(self, key: RunKey, number: int, now: int) -> list[Statement]:
+        """Take that a run goes by a grant that binds it anew."""
+        waiting = self._binding.pop(key, {})
+        if number not in waiting:
+            return []
+        row, run = waiting[number]
+        self._most[key] = raised(None, row, run, now)
+        return [grant_tables.raised(key, self._most[key])]
+
     def drop(self, rows: Iterable[GrantRow]) -> None:
         """Count grants no more: they could not be written, and were never sent."""
         for row in rows:
@@ -58,7 +91,7 @@ class GrantBook:
             if not left:
                 self.settle(row.run)
 
-    def goes_by(self, run: RunKey, number: int) -> list[Statement]:
+    def goes_by(self, run: RunKey, number: int, now: int) -> list[Statement]:
         """Take that a run goes by this grant: those before it are over. One that it was not given is not believed."""
         rows = self._rows.get(run, [])
         if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
@@ -66,7 +99,8 @@ class GrantBook:
         self._known[run] = number
         self.changed.add(run)
         self._rows[run] = [row for row in rows if row.number >= number]
-        return [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
+        over = [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
+        return [*over, *self._bound(run, number, now)]
 
     def gave(self, run: RunKey, number: int) -> bool:
         """Say whether a run can have this grant of us: not one that is newer than all of its own."""
@@ -91,6 +125,7 @@ class GrantBook:
         """Forget a run: nothing that it may spend is left."""
         self._known.pop(run, None)
         self._gone.pop(run, None)
+        self._binding.pop(run, None)
         self.changed.add(run)
         return [settled(run)] if self._rows.pop(run, None) is not None else []
 
@@ -103,7 +138,7 @@ class GrantBook:
             return []
         if agent is not None and agent.epoch == key[2]:
             self._gone.pop(key, None)
-            return self.goes_by(key, agent.grant) if agent.grant else []
+            return self.goes_by(key, agent.grant, now) if agent.grant else []
         if _is_up(fleet, key[0]) and not (agent and agent.pending):
             return self.settle(key) if now - self._gone.setdefault(key, now) >= LATE else []
         self._gone.pop(key, None)
@@ -135,7 +170,7 @@ class GrantBook:
         given = tuple(map(_given, rows))
         ordered = agent is None or agent.ordered is not None or _begins(agent)
         rank = priority(fleet, profile) if ordered else lowest(fleet)
-        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given)
+        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given, ordered=ordered)
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.has_ended and was_seen(agent)
@@ -143,10 +178,9 @@ class GrantBook:
         return replace(
             run,
             billing=agent.billing,
-            ordered=ordered,
             ended=ended,
-            said=_plausible(agent.run_spent, [top for row in rows for top in (row.billed, row.covered)], FEW["billed"]),
-            said_tokens=_plausible(agent.run_tokens, [row.tokens for row in rows], FEW["tokens"]),
+            said=min(agent.run_spent, _most([top for row in rows for top in (row.billed, row.covered)], run, "billed")),
+            said_tokens=min(agent.run_tokens, _most([row.tokens for row in rows], run, "tokens")),
             until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
             asked=booked is not None and _can_be_asked(fleet, agent),
             dearest=sums.dearest.get(agent.model),
@@ -155,13 +189,33 @@ class GrantBook:
         )
 
 
-def _plausible(said: int, tops: Iterable[int | None], few: int) -> int:
-    """Give what a run may have spent of what its host says: no runner lets twice its ceiling and a few messages pass.
+def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilings:
+    """Give the highest ceilings of a run with one more grant; one that binds it anew does so `since` then."""
+    now = row.billed, row.covered, row.tokens
+    if most is None or _is_new(most, row):
+        return Ceilings(since, run.booked, run.booked_tokens, *now)
+    before = most.billed, most.covered, most.tokens
+    highest = (None if new is None or old is None else max(old, new) for old, new in zip(before, now, strict=True))
+    return Ceilings(most.since, most.base, most.base_tokens, *highest)
+
+
+def _is_new(most: Ceilings | None, row: GrantRow) -> bool:
+    """Say whether a grant binds a run in a unit in which nothing bound it before."""
+    before = (most.billed, most.covered, most.tokens) if most else (None, None, None)
+    now = row.billed, row.covered, row.tokens
+    return any(old is None and new is not None for old, new in zip(before, now, strict=True))
+
+
+def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
+    """Give what a run may have spent, whatever its host says: no runner lets twice its ceiling and a few messages pass.
 
     What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.
+    Of a run that was not ordered no more than its ceiling is: whoever claims thousands has not thousands of messages.
     """
     known = [top for top in tops if top is not None]
-    return min(said, 2 * max(known) + few) if known else said
+    if not run.ordered:
+        return max(known, default=0)
+    return (2 * max(known) if known else run.gone(unit)) + FEW[unit]
 
 
 def priority(fleet: Fleet, profile: str) -> int:

@@ -16,6 +16,7 @@ from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.domain.money.bounds import Ceilings
 from controlroom.domain.money.periods import period
 from controlroom.fleet.bookkeeper import Bookkeeper
 from controlroom.fleet.books.cost_views import money
@@ -30,6 +31,8 @@ from controlroom.fleet.errands import Errands
 from controlroom.fleet.hosts.orders import Asked
 from controlroom.fleet.hosts.usage_seen import Used
 from controlroom.fleet.money.doubts import Doubts
+from controlroom.fleet.money.set_aside import SetAsideDesk
+from controlroom.fleet.money.told import WRITTEN
 from controlroom.meter.names import is_adopted_name
 from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
@@ -68,6 +71,9 @@ class Room(Protocol):
     def refuse(self, intent: SettleUsage, reason: str, who: str) -> Asked:
         """Refuse an intent, and audit that."""
 
+    def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
+        """Give the highest ceilings that a run was granted; None: it never was."""
+
 
 def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
     """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
@@ -78,22 +84,36 @@ def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
 class Spending:
     """Books what all hosts send. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, books: Bookkeeper, load: Callable[[], Sheet], zone: tzinfo) -> None:
-        """`load` reads the price sheet, in a thread, and may raise `ConfigProblem`; days begin where `zone` is."""
+    def __init__(
+        self,
+        room: Room,
+        ledger: Ledger,
+        books: Bookkeeper,
+        load: Callable[[], Sheet],
+        zone: tzinfo,
+        unordered: int,
+    ) -> None:
+        """`load` reads the price sheet, in a thread, and may raise `ConfigProblem`; days begin where `zone` is.
+
+        `unordered`: dollars that one host may claim in an hour for what was not ordered here.
+        """
         self._zone = zone
         self._room, self._ledger, self._books, self._load = room, ledger, books, load
-        self._doubts = Doubts(room, ledger, books)
+        self._set_aside = SetAsideDesk(room, ledger, books)
+        self._doubts = Doubts(room, ledger, self._set_aside, unordered)
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None
         self._errands = Errands("booking")
         self._stale: set[str] = set()
         """Hosts with sums that are older than what is booked."""
+        self._full: set[str] = set()
+        """Hosts of which so much is set aside that what was not ordered waits there."""
         self._summing = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read the sheet, then ask the hosts that are up."""
-        self._doubts.start()
+        self._set_aside.start()
         self._reading = self._errands.begin(self._read_sheet())
 
     async def sheet_tried(self) -> None:
@@ -103,6 +123,7 @@ class Spending:
 
     def close(self) -> None:
         """Do nothing more."""
+        self._write_told()
         if self._timer is not None:
             self._timer.cancel()
         self._errands.close()
@@ -118,8 +139,21 @@ class Spending:
 
     def host_up(self, host: str) -> None:
         """A host is there (again): ask for what it has beyond what is booked."""
+        self._doubts.told.up(host, self._room.clock())
         if self._sheet is not None:
             self._errands.begin(self._ask(host))
+
+    def host_down(self, host: str) -> None:
+        """The link to a host is lost."""
+        self._doubts.told.down(host, self._room.clock())
+        self._write_told()
+
+    def _write_told(self) -> None:
+        self._books.keep(self._doubts.told.statements(self._room.clock()))
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set."""
+        self._doubts.told.clock_set(by)
 
     def used(self, host: str, used: Used) -> None:
         """A host has sent a piece."""
@@ -131,13 +165,17 @@ class Spending:
     @property
     def doubted(self) -> tuple[Doubted, ...]:
         """Give everything that was ever set aside."""
-        return self._doubts.all
+        return self._set_aside.all
 
     async def settle(self, intent: SettleUsage, who: str) -> Asked:
         """Strike out what was set aside, or accept it."""
-        asked = await self._doubts.settle(intent, who)
+        asked = await self._set_aside.settle(intent, who)
         self._room.booked()
         self._sum_up(*self._room.fleet.hosts)
+        for host in [*self._full]:
+            if not self._set_aside.is_full(host):
+                self._full.discard(host)
+                self.host_up(host)
         return asked
 
     # ----------------------------------------------------------------------- the sheet
@@ -188,16 +226,21 @@ class Spending:
         if used.lost:
             self._say_lost(host, used)
         run = None if used.session else self._room.claims.of(host, place.name, place.epoch)
+        if run is None and used.messages and self._set_aside.is_full(host):
+            self._full.add(host)
+            return
         source = self._source(host, used, run)
+        piece = self._doubts.piece(source, used, run)
         try:
-            metered = await asyncio.to_thread(self._doubts.metered, used) if used.reports else {}
+            booked = await asyncio.to_thread(self._doubts.read, piece)
         except LedgerProblem as unread:
             self._later(host, str(unread))
             return
-        judged = self._doubts.judge(source, used, sheet, metered, run.at if run else 0)
+        judged = self._doubts.judge(piece, booked, sheet)
         statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
-        if problem := await self._books.booked([*judged.statements, *statements, noted]):
+        told = self._doubts.told.statements(self._room.clock(), WRITTEN)
+        if problem := await self._books.booked([*judged.statements, *statements, noted, *told]):
             self._doubts.not_booked(judged)
             self._later(host, problem)
             return
@@ -272,6 +315,7 @@ class Spending:
 
     async def _count_money(self) -> None:
         """Sum up the hour and the day, now and when another hour begins."""
+        self._write_told()
         hour, day, left = hour_and_day(self._room.clock(), self._zone)
         self._room.happened(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
         if self._timer is not None:

@@ -18,12 +18,13 @@ from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run, Share
 from controlroom.domain.money.balances import Balances
+from controlroom.domain.money.bounds import Ceilings
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.runways import Runway, runways
 from controlroom.domain.money.sharing import Ends, Sharing
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.books.grant_tables import GRANTS, NUMBER, PROBE, RUNGS, GrantRow, granted
+from controlroom.fleet.books.grant_tables import GRANTS, MOST, MOST_PRUNED, NUMBER, PROBE, RUNGS, GrantRow, granted
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.spend_views import RunKey, Sums, read_sums
 from controlroom.fleet.books.usage_tables import Statement
@@ -91,9 +92,10 @@ class Treasury:
     ) -> None:
         """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
         self._room, self._ledger, self._books, self.purses, self._logins = room, ledger, books, purses, logins
-        rows, numbers, done = ledger.read_all([(GRANTS, ()), (NUMBER, ()), (RUNGS, ())])
+        rows, numbers, done, most = ledger.read_all([(GRANTS, ()), (NUMBER, ()), (RUNGS, ()), (MOST, ())])
         number = max((int(row[0] or 0) for row in numbers), default=0)
-        self._grants = GrantBook((GrantRow(*row) for row in rows), number)
+        ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
+        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings)
         self._mail = GrantMail(room)
         self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), purses.moment)
         self._resuming = Resuming(room)
@@ -118,6 +120,7 @@ class Treasury:
         """Begin to look."""
         self._room.store.subscribe(self._changed)
         self._unseen = between(Fleet(), self._room.fleet)
+        self._write([MOST_PRUNED])
         self._catch_up()
         self._tell()
         self.booked()
@@ -172,7 +175,7 @@ class Treasury:
         if answered is None:
             return
         if reply.outcome == "done":
-            self._write(self._grants.goes_by(*answered))
+            self._write(self._grants.goes_by(*answered, self._room.clock()))
         elif reply.outcome == "refused":
             log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
             self._write(self._grants.refused(*answered))
@@ -236,11 +239,18 @@ class Treasury:
         row = self._row(share)
         self._grants.add([row])
         self._tell()
-        return self._mail.grant(row, self._room.clock()), granted([row])
+        return self._mail.grant(row, self._room.clock()), [
+            *granted([row]),
+            *self._grants.raised(row, share.run, born=True),
+        ]
 
     def sends(self, host: str) -> None:
         """A run is about to begin on a host: it needs the prices first."""
         self._mail.announce(host)
+
+    def ceilings(self, run: RunKey) -> Ceilings | None:
+        """Give the highest ceilings that a run was granted; None: it never was."""
+        return self._grants.most(run)
 
     def gave(self, agent: Agent) -> bool:
         """Say whether an agent goes by a grant that this room can have given it."""
@@ -379,10 +389,13 @@ class Treasury:
         """Grant something to some: count it, write it, send it; says to how many."""
         await self._read_begun()
         self._stand()
-        rows = [self._row(share) for share in self._sharing.shares(self._ends(), AT_ONCE)] if self._mail.priced else []
+        shares = self._sharing.shares(self._ends(), AT_ONCE) if self._mail.priced else []
+        granting = [(self._row(share), share.run) for share in shares]
+        rows = [row for row, _ in granting]
         self._grants.add(rows)
         self._tell()
-        writes = granted(rows) or [PROBE] * bool(self._books.trouble)
+        raised = [statement for row, run in granting for statement in self._grants.raised(row, run)]
+        writes = [*granted(rows), *raised] or [PROBE] * bool(self._books.trouble)
         if writes and (problem := await self._books.booked(writes)):
             self._grants.drop(rows)
             raise LedgerProblem(problem)
