@@ -52,7 +52,9 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("kind", "profile", "task"), Rule.ORDERED),
     **dict.fromkeys(("model", "cwd"), Rule.IN_FULL),
     "billing": Rule.BOTH,
-    **dict.fromkeys(("state", "since", "detail", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST),
+    **dict.fromkeys(
+        ("state", "since", "detail", "cause", "started", "ended", "exit_code", "exit_signal", "pid"), Rule.HOST
+    ),
     **dict.fromkeys(("session", "question", "limited_until", "denied", "log_bytes", "evidence"), Rule.HOST),
     **dict.fromkeys(("rss", "cpu_percent", "processes", "subagents", "last_line", "last_line_at"), Rule.HOST),
     **dict.fromkeys(

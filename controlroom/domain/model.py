@@ -13,6 +13,7 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.ordered import Claim, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
+from controlroom.meter.causes import Cause
 from controlroom.meter.names import ADOPTED, LOCAL
 from controlroom.meter.states import ENDED, LIVE, State, has_ended, lives
 
@@ -152,6 +153,8 @@ class Agent:
     state: State
     since: int
     detail: str = ""
+    cause: Cause = Cause.UNSAID
+    """Why it is paused or has failed, where something follows from that."""
     profile: str = ""
     model: str = ""
     cwd: str = ""

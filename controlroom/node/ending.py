@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 
+from controlroom.meter.causes import Cause
 from controlroom.meter.states import State
 from controlroom.node import process_tree
 from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
@@ -87,7 +88,16 @@ def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
 def ended(seen: AgentSeen, state: State, detail: str, at: int) -> AgentSeen:
     """Give the status of an agent that has ended without its runner's word."""
     return replace(
-        seen, state=state.value, since=at, ended=at, detail=detail, pid=0, question=None, limited_until=0, evidence=()
+        seen,
+        state=state.value,
+        since=at,
+        ended=at,
+        detail=detail,
+        cause=Cause.NONE.value,
+        pid=0,
+        question=None,
+        limited_until=0,
+        evidence=(),
     )
 
 

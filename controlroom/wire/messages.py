@@ -242,6 +242,7 @@ class AgentSeen:
     since: int
     detail: str = ""
     """In a few words: why this state (`exit 1`, `asks: git push`, `probably out of memory`, `done, 3 denied`)."""
+    cause: str = ""  # why, where something follows from it (`meter.causes`); older runners say none
     profile: str = ""
     model: str = ""
     cwd: str = ""

@@ -15,6 +15,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
+from controlroom.meter.causes import Cause
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
 
@@ -125,7 +126,7 @@ def test_a_failed_agent_with_a_session_goes_on_in_it() -> None:
 
 
 def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in() -> None:
-    paused = agent(state=State.PAUSED, detail="budget: $0.07 of $0.02 spent", session="s-1")
+    paused = agent(state=State.PAUSED, detail="$0.07 of $0.02 spent", cause=Cause.BUDGET, session="s-1")
     said = steps(paused)
     assert "goes on by itself when its budget begins anew" in said
     assert "controlroom budget show" in said
@@ -133,7 +134,7 @@ def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in
     fresh = steps(replace(paused, session=""))
     assert "reassign vm1/docs-1 --task" in fresh
     assert "--continue" not in fresh, "there is no session to go on in"
-    assert "--continue" in steps(replace(paused, detail=""))
+    assert "--continue" in steps(replace(paused, detail="", cause=Cause.NONE))
 
 
 def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
@@ -233,7 +234,7 @@ def test_keys_are_those_of_the_table() -> None:
 
 def test_a_pause_for_want_of_money_tells_what_is_left() -> None:
     detail = "paused: budget: less is left of it than a start may need"
-    paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, billing="")
+    paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, cause=Cause.BUDGET, billing="")
     budgets = {
         "day": Budget("day", "fleet", "day", "billed", 1_000_000, 950_000, spent=730_000),
         "plan": Budget("plan", "fleet", "day", "covered", 1_000_000, 950_000, spent=950_000),

@@ -7,13 +7,14 @@ from dataclasses import replace
 from controlroom.domain import events
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.reduce import reduce
+from controlroom.meter.causes import Cause
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 
 REFUSED = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
 
 
 def dead(name: str, at: int = NOON) -> Agent:
-    return agent(name, state=State.FAILED, since=at, started=at - MINUTE, detail=REFUSED)
+    return agent(name, state=State.FAILED, since=at, started=at - MINUTE, detail=REFUSED, cause=Cause.LOGIN_REFUSED)
 
 
 def seen(world: Fleet, *agents: Agent) -> Fleet:
@@ -35,7 +36,7 @@ def test_it_ends_when_one_gets_through_or_they_are_gone() -> None:
     again = seen(world, agent("c", state=State.WORKING, started=NOON - 5 * MINUTE))
     assert again.alarms
     assert not seen(again, agent("c", state=State.WORKING, started=NOON + 1)).alarms
-    assert not seen(world, replace(dead("a"), epoch=2, state=State.WORKING, detail="")).alarms
+    assert not seen(world, replace(dead("a"), epoch=2, state=State.WORKING, detail="", cause=Cause.UNSAID)).alarms
     assert not reduce(world, events.AgentsObserved("vm1", (), NOON, complete=True)).alarms
 
 

@@ -66,6 +66,7 @@ LIES: Mapping[str, Any] = {
     "state": "done",
     "since": NOON + 10**12,
     "detail": "paused: budget day",
+    "cause": "budget",
     "profile": "rich",
     "model": "claude-opus-5-5",
     "cwd": "/etc",

@@ -79,7 +79,8 @@ async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
     host.agents["a1"] = replace(host.agents["a1"], billing="plan")
     async with budgeted(host, THREE) as here:
         await here.until(lambda: here.agent("vm1/a1").billing == "plan")
-        host.use(message(3), message(4, at=NOON - 2 * HOUR), message(5, at=NOON - 20 * HOUR))
+        before = NOON - 1  # whatever it was granted since
+        host.use(message(3, at=before), message(4, at=NOON - 2 * HOUR), message(5, at=NOON - 20 * HOUR))
         await here.until(lambda: budget(here, "docs").spent == 60_000_000)
         assert budget(here).spent == 40_000_000
         assert (budget(here, "tokens").spent, budget(here, "tokens").reached) == (3_000_000, 1)

@@ -6,6 +6,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.budget import STOPPING, counts, covers
 from controlroom.domain.money.budget_words import amount, window
+from controlroom.meter.causes import Cause
 
 
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> str | None:
@@ -54,8 +55,8 @@ def payer(fleet: Fleet, host: str, profile: str) -> str:
 
 
 def is_paused(agent: Agent) -> bool:
-    """Say whether an agent was paused for want of money, and not by anybody."""
-    return agent.state is State.PAUSED and agent.detail.removeprefix("paused: ").startswith("budget")
+    """Say whether an agent was paused for want of money, and not by anybody, as its host says."""
+    return agent.state is State.PAUSED and agent.cause is Cause.BUDGET
 
 
 def binding(fleet: Fleet, agent: Agent) -> Iterator[Budget]:

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, State
+from controlroom.meter.causes import Cause
 
 SEVERAL = 2
 """Agents that must have died of it: one alone says so in its own row."""
 
-_DIED = ("not logged in", "the login was refused")
-"""How a runner's words begin when Claude could not log in, or was turned away."""
+_DIED = {Cause.NO_LOGIN: "not logged in", Cause.LOGIN_REFUSED: "the login was refused"}
+"""What a login does to an agent."""
 
 _AGAIN = "log in again with `claude` on the host, or check the profile's credential"
 
@@ -37,7 +38,7 @@ def _part(agent: Agent | None) -> tuple[object, ...]:
     if agent is None:
         return ()
     if _died(agent):
-        return agent.since, agent.detail
+        return agent.since, agent.cause
     return (agent.started,) if agent.state in _THROUGH else ()
 
 
@@ -49,10 +50,9 @@ def _alarm(host: str, agents: list[Agent]) -> Alarm | None:
     last = dead[-1]
     if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
         return None
-    why = next(words for words in _DIED if last.detail.startswith(words))
-    words = f"{len(dead)} agents of {host} have died of its login: {why}: {_AGAIN}; then reassign them"
+    words = f"{len(dead)} agents of {host} have died of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
     return Alarm(words, "danger", dead[0].since)
 
 
 def _died(agent: Agent) -> bool:
-    return agent.state is State.FAILED and agent.detail.startswith(_DIED)
+    return agent.state is State.FAILED and agent.cause in _DIED

@@ -29,8 +29,14 @@ CEILINGS: Sequence[str] = (
     iif(count(billed) < count(*), null, max(billed)), iif(count(covered) < count(*), null, max(covered)),
     iif(count(tokens) < count(*), null, max(tokens))
     from grants group by host, agent, epoch""",
+    """create table granted_last (host text not null, agent text not null, epoch integer not null,
+    number integer not null, billed integer, covered integer, tokens integer, windows text not null,
+    ends integer not null, primary key (host, agent, epoch)) without rowid""",
+    """insert or replace into granted_last select host, agent, epoch, number, billed, covered, tokens, windows,
+    iif(lasts > 0, at + lasts, 0) from grants order by number""",
 )
-"""Format 10 of the ledger: the highest ceilings that a run ever had (null: in that unit nothing bound it)."""
+"""Format 10 of the ledger: the highest ceilings that a run ever had (null: in that unit nothing bound it), and what it
+was granted last, which stay when the grants are settled."""
 
 
 class GrantRow(NamedTuple):
@@ -56,6 +62,11 @@ class GrantRow(NamedTuple):
         return self.host, self.agent, self.epoch
 
     @property
+    def ends(self) -> int:
+        """When it ends by itself; 0: never."""
+        return self.at + self.lasts if self.lasts else 0
+
+    @property
     def percents(self) -> dict[str, int]:
         """The ceilings of plans' windows."""
         return {str(name): int(value) for name, value in json.loads(self.windows).items()}
@@ -74,6 +85,8 @@ def granted(rows: Iterable[GrantRow]) -> list[Statement]:
     statements: list[Statement] = []
     for row in rows:
         statements.append(("insert or replace into grants values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)))
+        last = (row.number, row.billed, row.covered, row.tokens, row.windows, row.ends)
+        statements.append((_LAST, (*row.run, *last)))
         statements.append(("insert or replace into meta values ('grant', ?)", (row.number,)))
     return statements
 
@@ -84,7 +97,11 @@ MOST_PRUNED: Statement = (
     and ordered_runs.agent = granted_most.agent and ordered_runs.epoch = granted_most.epoch)""",
     (),
 )
+LAST_PRUNED: Statement = (MOST_PRUNED[0].replace("granted_most", "granted_last"), ())
 """Forget the ceilings of runs that are forgotten."""
+
+LAST = "select host, agent, epoch, number, billed, covered, tokens, windows, ends from granted_last"
+_LAST = "insert or replace into granted_last values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def raised(run: tuple[str, str, int], most: Ceilings) -> Statement:

@@ -13,6 +13,7 @@ from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.fleet.hosts import gaps
+from controlroom.meter.causes import read_cause
 from controlroom.meter.inert import inert, inert_lines
 from controlroom.meter.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.meter.redact import redact
@@ -287,6 +288,7 @@ def _agent(seen: wire.AgentSeen, setting: Setting) -> model.Agent:
         state=state,
         since=setting.time(seen.since) or setting.now,
         detail=short(seen.detail, _DETAIL),
+        cause=read_cause(seen.cause, seen.state, seen.detail),
         profile=short(seen.profile, _WORD),
         model=short(seen.model, _WORD),
         cwd=short(seen.cwd, _PATH),

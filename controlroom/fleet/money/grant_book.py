@@ -1,7 +1,9 @@
 """Grants that may be in force, in memory: from before they stand in the ledger until they are settled."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
@@ -27,8 +29,10 @@ AHEAD = 1_000_000
 class GrantBook:
     """All grants that may be in force, by run."""
 
-    def __init__(self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings]) -> None:
-        """`number`: the highest that was ever given; `most`: the highest ceilings of each run."""
+    def __init__(
+        self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, Given]
+    ) -> None:
+        """`number`: the highest that was ever given; `most`, `last`: the highest and the last ceilings of each run."""
         self.number = number
         self._rows: dict[RunKey, list[GrantRow]] = {}
         self._known: dict[RunKey, int] = {}
@@ -38,6 +42,7 @@ class GrantBook:
         self.changed: set[RunKey] = set()
         """Runs whose grants are others than when this was last looked at."""
         self._most: dict[RunKey, Ceilings] = dict(most)
+        self._last: dict[RunKey, Given] = dict(last)
         self._binding: dict[RunKey, dict[int, tuple[GrantRow, Run]]] = {}
         """Grants that bind runs anew, by number, which are not known to go by them yet."""
         self.add(rows)
@@ -53,10 +58,15 @@ class GrantBook:
             self.number = max(self.number, row.number)
             self._rows.setdefault(row.run, []).append(row)
             self.changed.add(row.run)
+            self._last[row.run] = _given(row)
 
     def most(self, run: RunKey) -> Ceilings | None:
         """Give the highest ceilings that a run of ours was ever granted; None: it never was."""
         return self._most.get(run)
+
+    def last(self, run: RunKey) -> Given | None:
+        """Give what a run was granted last, also when that is settled; None: it never was granted anything."""
+        return self._last.get(run)
 
     def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
         """Take that a run is granted this, for the bound of what it can have used.
@@ -252,8 +262,13 @@ def _subagents(agent: Agent) -> int | None:
 
 
 def _given(row: GrantRow) -> Given:
-    ends = row.at + row.lasts if row.lasts else 0
-    return Given(row.number, row.billed, row.covered, row.tokens, row.percents, ends)
+    return Given(row.number, row.billed, row.covered, row.tokens, row.percents, row.ends)
+
+
+def last_given(row: Sequence[Any]) -> Given:
+    """Read what a run was granted last."""
+    number, billed, covered, tokens, windows, ends = row
+    return Given(number, billed, covered, tokens, json.loads(windows), ends)
 
 
 def _is_up(fleet: Fleet, name: str) -> bool:

@@ -59,7 +59,11 @@ def _of_agent(agent: Agent | None) -> object:
     if agent is None:
         return None
     state = (agent.epoch, agent.state, agent.billing, agent.grant, agent.pending and agent.pending.verb)
-    last = (agent.run_spent, agent.run_tokens, agent.ended, agent.since, agent.detail) if agent.has_ended else ()
+    last = (
+        (agent.run_spent, agent.run_tokens, agent.ended, agent.since, agent.detail, agent.cause)
+        if agent.has_ended
+        else ()
+    )
     is_claude = bool(agent.billing or agent.grant or agent.spent)
     who = (agent.kind, agent.profile, agent.model, agent.subagents, agent.ordered is None, agent.session)
     return (*state, agent.lives, *last, is_claude, *who, was_seen(agent), agent.started)

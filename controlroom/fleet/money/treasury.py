@@ -24,14 +24,26 @@ from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.runways import Runway, runways
 from controlroom.domain.money.sharing import Ends, Sharing
 from controlroom.fleet.bookkeeper import Bookkeeper
-from controlroom.fleet.books.grant_tables import GRANTS, MOST, MOST_PRUNED, NUMBER, PROBE, RUNGS, GrantRow, granted
+from controlroom.fleet.books.grant_tables import (
+    GRANTS,
+    LAST,
+    LAST_PRUNED,
+    MOST,
+    MOST_PRUNED,
+    NUMBER,
+    PROBE,
+    RUNGS,
+    GrantRow,
+    granted,
+)
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.spend_views import RunKey, Sums, read_sums
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.fleet.hosts.orders import Asked
-from controlroom.fleet.money.grant_book import GrantBook
+from controlroom.fleet.money.grant_book import GrantBook, last_given
 from controlroom.fleet.money.grant_mail import GrantMail
 from controlroom.fleet.money.ladder import Ladder
+from controlroom.fleet.money.pauses import UNSPENT, Pauses
 from controlroom.fleet.money.purses import Purses
 from controlroom.fleet.money.resuming import Resuming
 from controlroom.fleet.money.run_table import RunTable
@@ -92,13 +104,16 @@ class Treasury:
     ) -> None:
         """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
         self._room, self._ledger, self._books, self.purses, self._logins = room, ledger, books, purses, logins
-        rows, numbers, done, most = ledger.read_all([(GRANTS, ()), (NUMBER, ()), (RUNGS, ()), (MOST, ())])
+        queries = (GRANTS, NUMBER, RUNGS, MOST, LAST)
+        rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
         number = max((int(row[0] or 0) for row in numbers), default=0)
         ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
-        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings)
+        given = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
+        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, given)
         self._mail = GrantMail(room)
         self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), purses.moment)
         self._resuming = Resuming(room)
+        self._pauses = Pauses(self._grants.last)
         self._spent = Spent(self._started)
         self._stale = True
         """The ledger holds more than what is known to be spent."""
@@ -120,7 +135,7 @@ class Treasury:
         """Begin to look."""
         self._room.store.subscribe(self._changed)
         self._unseen = between(Fleet(), self._room.fleet)
-        self._write([MOST_PRUNED])
+        self._write([MOST_PRUNED, LAST_PRUNED])
         self._catch_up()
         self._tell()
         self.booked()
@@ -277,7 +292,7 @@ class Treasury:
         if not moments <= self._spent.moments:
             try:
                 self._refresh()
-                self._take(read_sums(self._ledger, moments, self._table.runs, now))
+                self._take(read_sums(self._ledger, moments, self._read_of(), now))
             except LedgerProblem as problem:
                 log.error("budgets cannot be looked at: %s", problem)
 
@@ -313,7 +328,8 @@ class Treasury:
         self._mail.tidy(self._room.clock())
         while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
             await asyncio.sleep(0)
-        if self._stale or self._unread:
+        unread = self._pauses.open(self._seen.paused.values()) - self._spent.runs.keys()
+        if self._stale or self._unread or unread:
             await self._read_now()
         await self._read_begun()
 
@@ -325,8 +341,13 @@ class Treasury:
     async def _read_now(self) -> None:
         """Read what there is; meanwhile more may be booked, or other periods begin."""
         now, self._stale = self._room.clock(), False
-        moments, runs = self.purses.moments(now), list(self._table.runs)
+        moments, runs = self.purses.moments(now), self._read_of()
         self._take(await asyncio.to_thread(read_sums, self._ledger, moments, runs, now))
+        self._dry()  # while it is known what is booked of them: who has run dry stays so
+
+    def _read_of(self) -> list[RunKey]:
+        """Give the runs of which it must be known what is booked."""
+        return [*self._table.runs, *self._pauses.open(self._seen.paused.values())]
 
     def _take(self, sums: Sums) -> None:
         """Take what was read of the ledger."""
@@ -408,8 +429,13 @@ class Treasury:
         shown = self._tell()  # what is announced holds already: nothing begins in between
         balances = self._sharing.balances
         self._ladder.climb(self.purses.rules, shown, lambda name: balances.of[name].runs.values())
-        self._ladder.write_paused(self._seen.take_paused())
-        self.purses.cut_down(shown, balances, map(self._run_of, self._seen.paused.values()))
+        gone = {key: agent for key, agent in self._seen.take_paused().items() if agent is None}
+        self._ladder.write_paused(gone | {agent.id: agent for agent in self._dry()})
+        self.purses.cut_down(shown, balances, map(self._run_of, self._dry()))
+
+    def _dry(self) -> list[Agent]:
+        """Give the agents that a budget has paused, not only by their hosts' word."""
+        return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._room.fleet)
 
     def _run_of(self, agent: Agent) -> Run:
         """Give the next run of a paused agent, as far as it is known who it would be."""
@@ -421,8 +447,7 @@ class Treasury:
         """Resume agents that were paused, as far as there is money."""
         self._stand()
         if self._mail.priced:
-            paused = self._seen.paused.values()
-            self._resuming.look(paused, len(self._seen.resuming), self._sharing.balances, self._run_of)
+            self._resuming.look(self._dry(), len(self._seen.resuming), self._sharing.balances, self._run_of)
 
     def _runs(self) -> list[Run]:
         self._refresh()
@@ -435,7 +460,7 @@ class Treasury:
     def _tell(self) -> dict[str, Budget]:
         """Show the budgets as they stand."""
         self._stand()
-        balances, paused = self._sharing.balances, self._seen.paused.values()
+        balances, paused = self._sharing.balances, self._dry()
         shown = self.purses.shown(balances, self._spent, self._room.fleet, paused, self._room.clock())
         self._room.happened(events.BudgetsSeen(shown))
         return shown
@@ -453,6 +478,7 @@ class Treasury:
         now, fleet = self._room.clock(), self._room.fleet
         for about, alarm in self._unbound.alarms(fleet, now):
             self._room.happened(events.Alarmed(about, alarm))
+        self._room.happened(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from controlroom.meter.causes import Cause
 from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.speech import asked, limit_name, retry_words
 from controlroom.meter.states import State
@@ -76,6 +77,8 @@ class Conversation:
         self.state = State.STARTING
         self.detail = ""
         self.session, self.model = session, model
+        self.cause = Cause.NONE
+        """Of its last turn."""
         self.limited_until = 0
         self.seen: Seen | None = None
         self._settle = settle
@@ -291,7 +294,7 @@ class Conversation:
         self._questions.clear()
         for denial in tables(event.get("permission_denials"))[: _MOST_DENIALS - len(self._denials)]:
             self._denials.add(text(denial.get("tool_use_id"), 100))
-        value = result.words_of(event)
+        value, self.cause = result.words_of(event), Cause.NONE
         if self._interrupting:
             self._interrupting, self._keeps = False, True
             self._over = lambda _ended: (State.FAILED, "interrupted")
@@ -303,6 +306,7 @@ class Conversation:
 
     def _failed(self, event: dict[str, Any], value: str, now: int) -> None:
         failed = result.failure(event, login_refused=self._login_refused)
+        self.cause = result.cause(event, login_refused=self._login_refused)
         self._over = lambda _ended: failed
         limited = failed[0] is State.LIMITED
         self._become(*(failed if limited else (State.IDLE, failed[1])), value, now)

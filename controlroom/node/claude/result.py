@@ -14,12 +14,15 @@ Read by the runner, which must stay small.
 
 from typing import Any
 
+from controlroom.meter.causes import Cause
 from controlroom.meter.loose import number, table, tables, text, whole
 from controlroom.meter.states import State
 
 NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profile a credential"
 REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"
 
+_LOGIN = {Cause.LOGIN_REFUSED: REFUSED_LOGIN, Cause.NO_LOGIN: NOT_LOGGED_IN}
+_LIMITS = ("max_turns", "budget_exhausted")
 _PLAN_LIMIT = "usage_limit_reached"
 _WORDS = 300
 
@@ -28,6 +31,14 @@ def words_of(event: dict[str, Any]) -> str:
     """Name a result in a few words, for evidence."""
     parts = ("result", text(event.get("terminal_reason"), 60), str(whole(event.get("api_error_status")) or ""))
     return " ".join(part for part in parts if part)
+
+
+def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
+    """Say whether an error result is about the login. `login_refused`: a message said so before."""
+    status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
+    if reason in _LIMITS or status == 429 or not (login_refused or status == 401):
+        return Cause.NONE
+    return Cause.LOGIN_REFUSED if status else Cause.NO_LOGIN
 
 
 def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
@@ -41,8 +52,8 @@ def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
         return State.FAILED, f"{words or 'budget used up'}; raise max_budget_usd, or reassign --continue"
     if status == 429:
         return State.LIMITED, words or "429 rate limit"
-    if login_refused or status == 401:
-        return State.FAILED, REFUSED_LOGIN if status else NOT_LOGGED_IN
+    if (why := cause(event, login_refused=login_refused)) in _LOGIN:
+        return State.FAILED, _LOGIN[why]
     if reason.startswith("aborted"):
         return State.FAILED, "interrupted by a signal"
     return State.FAILED, words or reason or "it failed without a reason"

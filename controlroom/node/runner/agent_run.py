@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+from controlroom.meter.causes import Cause
 from controlroom.meter.loose import whole
 from controlroom.meter.states import State
 from controlroom.node import folder, outcome, process_tree
@@ -344,7 +345,9 @@ class AgentRun:
         self._money.finish()
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
-        self._conclude(state, f"{detail} ({reason})" if reason else detail, reason)
+        failed = self._verdict is None and state is State.FAILED
+        cause = self._conversation.cause if self._conversation and failed else Cause.NONE
+        self._conclude(state, f"{detail} ({reason})" if reason else detail, reason, cause)
 
     def _last_state(self) -> tuple[State, str]:
         if self._verdict:
@@ -367,11 +370,12 @@ class AgentRun:
             self._money.finish()
         self._conclude(state, words, process_tree.names(left))
 
-    def _conclude(self, state: State, detail: str, reason: str) -> None:
-        """Write the last word about the agent, answer who waits for it, and stop."""
+    def _conclude(self, state: State, detail: str, reason: str, cause: Cause = Cause.NONE) -> None:
+        """Write the last word about the agent, answer who waits for it, and stop. A runner pauses for money alone."""
+        why = Cause.BUDGET if state is State.PAUSED else cause
         self._recorder.note(detail if detail.startswith(state) else f"{state}: {detail}" if detail else str(state))
         code, number = (self._exit.code, self._exit.signal) if self._exit else (None, None)
-        self._save((state, detail), pid=0, ended=_now(), exit_code=code, exit_signal=number)
+        self._save((state, detail), cause=why, pid=0, ended=_now(), exit_code=code, exit_signal=number)
         self._status.finish()
         for caller in self._waiting:
             caller.reply(reason)
