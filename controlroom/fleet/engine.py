@@ -115,7 +115,7 @@ class Engine:
         self._config = config
         self._books = Bookkeeper(ledger, clock, self._not_written)
         self.store.subscribe(self._books.changed)
-        self._signer = Signer(ledger.seed)
+        self._signer = Signer(ledger.seed, ledger.room)
         self.clock, self._steady = clock, steady
         self._watch = ClockWatch(clock(), steady())
         self._swept = 0
@@ -519,7 +519,7 @@ class Engine:
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""
-        return self._links.send(host, self._signer.signed(message))
+        return self._links.send(host, self._signer.signed(host, message))
 
     def new_id(self) -> int:
         """Give a number that no order or request of this room has had."""

@@ -23,9 +23,12 @@ def is_signed(key: str, data: bytes, signature: str) -> bool:
 class Orders:
     """What one run is ordered, each order once."""
 
-    def __init__(self, key: str, name: str, epoch: int) -> None:
-        """`key`: the room's public key; "": the room is older and signs nothing."""
-        self._key, self._name, self._epoch = key, name, epoch
+    def __init__(self, key: str, name: str, epoch: int, owner: str) -> None:
+        """`key`: the room's public key; "": the room is older and signs nothing.
+
+        `owner`: the room and the host; "": the room is older and signs for any host.
+        """
+        self._key, self._name, self._epoch, self._owner = key, name, epoch, owner
         self._taken: set[str] = set()
 
     def check(self, request: dict[str, Any]) -> None:
@@ -34,8 +37,9 @@ class Orders:
             return
         nonce = text(request.get("nonce"), 64)
         known = nonce in self._taken or len(self._taken) >= _MOST
-        data = order_bytes(self._name, self._epoch, request)
-        if not nonce or known or not is_signed(self._key, data, text(request.get("signature"), 256)):
+        data = order_bytes(self._name, self._epoch, request, self._owner)
+        signature = text(request.get("bound" if self._owner else "signature"), 256)
+        if not nonce or known or not is_signed(self._key, data, signature):
             raise Unsigned(
                 "it takes orders of the room that began it alone, and this is none (or has come before): "
                 "kill it, or reassign it"

@@ -58,6 +58,8 @@ class Order(NamedTuple):
     """The number of the grant that it is started with (grant.json); 0: none."""
     key: str = ""
     """The public key of its room; "": an older room's, whose orders have no signature."""
+    owner: str = ""
+    """Its room and its host, which its orders are signed for; "": an older room's, which are signed for any host."""
 
     @property
     def tag(self) -> str:
@@ -86,6 +88,7 @@ def read_order(data: bytes) -> Order:
         _fitting("tmux", value.get("tmux", ""), ""),
         _fitting("grant", value.get("grant", 0), 0),
         _fitting("key", value.get("key", ""), ""),
+        _fitting("owner", value.get("owner", ""), ""),
     )
 
 

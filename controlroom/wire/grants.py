@@ -49,7 +49,11 @@ class Grant:
     key: str = ""
     """The room's public key (Ed25519, hexadecimal)."""
     signature: str = ""
-    """The room's, under `wire.signing.grant_bytes`: its runner goes by no grant without it."""
+    """The room's, under `wire.signing.grant_bytes`, for runners that began before they knew of `bound`."""
+    owner: str = ""
+    """The room and the host (`wire.signing.owner_of`)."""
+    bound: str = ""
+    """The room's signature with the owner: its runner goes by no grant without it."""
 
 
 GrantOrder = Prices | Grant

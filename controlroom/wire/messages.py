@@ -60,6 +60,8 @@ class Spawn:
     """What it may spend, in force before it begins; None: no budget binds it."""
     key: str = ""
     """The room's public key (Ed25519, hexadecimal): its runner takes orders that are signed by it, and no others."""
+    owner: str = ""
+    """The room and the host (`wire.signing.owner_of`), which they are signed for."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,18 @@ class Tell:
     nonce: str = ""
     """Names this order alone: the same one a second time is refused."""
     signature: str = ""
-    """The room's, under `wire.signing.order_bytes`."""
+    """The room's, under `wire.signing.order_bytes`, for runners that began before they knew of `bound`."""
+    bound: str = ""
+    """The room's signature with the owner of the run."""
 
     @property
     def request(self) -> dict[str, Any]:
-        """Give what its runner is asked to do, without the signature."""
+        """Give what its runner is asked to do, without the older signature."""
         asked: dict[str, Any] = {"do": self.what, "text": self.text, "nonce": self.nonce}
         if self.what == "answer":
             answers = [{"choices": list(one.choices), "words": one.words} for one in self.answers]
             asked |= {"question": self.question, "verdict": self.verdict, "digest": self.digest, "answers": answers}
-        return asked
+        return asked | ({"bound": self.bound} if self.bound else {})
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def sent(host: ScriptedHost, name: str, new: str) -> list[wire.ToNode]:
             if isinstance(plain, wire.Spawn):
                 plain = replace(plain, grant=None, replaces=0, spec=replace(plain.spec, resume=""))
             if isinstance(plain, wire.Tell):
-                plain = replace(plain, nonce="", signature="")
+                plain = replace(plain, nonce="", signature="", bound="")
             found.append(plain)
     return found
 

@@ -107,16 +107,20 @@ async def test_every_order_to_a_runner_is_signed_by_the_key_that_its_start_named
         for tell in tells:
             assert isinstance(tell, wire.Tell)
             assert is_signed(spawn.key, order_bytes("a1", 1, tell.request), tell.signature)
+            assert is_signed(spawn.key, order_bytes("a1", 1, tell.request, spawn.owner), tell.bound)
+        assert spawn.owner == "room-1 vm1"
         assert len({tell.nonce for tell in tells if isinstance(tell, wire.Tell)}) == 2
 
 
 def test_a_room_keeps_its_key_and_signs_grants_with_their_ceilings() -> None:
-    signer = Signer("11" * 32)
-    assert Signer("11" * 32).public == signer.public != Signer("12" * 32).public
+    signer = Signer("11" * 32, "room-1")
+    assert Signer("11" * 32, "room-1").public == signer.public != Signer("12" * 32, "room-1").public
     grant = Grant(1, "a", 2, 3, Allowance(5, None, 7, {"five_hour": 50, "a": 1}), 60_000, "mark")
-    spawn = signer.signed(wire.Spawn(1, "a", 2, AgentSpec(), "task", 0, grant))
+    spawn = signer.signed("vm1", wire.Spawn(1, "a", 2, AgentSpec(), "task", 0, grant))
     assert isinstance(spawn, wire.Spawn)
     assert spawn.grant
     data = grant_bytes("a", 2, 3, (5, None, 7, {"a": 1, "five_hour": 50}), 60_000, "mark")
     assert is_signed(signer.public, data, spawn.grant.signature)
-    assert signer.signed(wire.Kill(1, "a", 2)) == wire.Kill(1, "a", 2)
+    bound = grant_bytes("a", 2, 3, (5, None, 7, {"a": 1, "five_hour": 50}), 60_000, "mark", "room-1 vm1")
+    assert is_signed(signer.public, bound, spawn.grant.bound)
+    assert signer.signed("vm1", wire.Kill(1, "a", 2)) == wire.Kill(1, "a", 2)

@@ -15,15 +15,16 @@ import pytest
 from controlroom.node.folder import CONTROL, GRANT
 from controlroom.node.money import grant_file
 from controlroom.node.outcome import Unsigned
-from controlroom.node.signed import Orders
+from controlroom.node.signed import Orders, is_signed
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.records import NOTE
+from controlroom.wire.signing import owner_of
 from controlroom.wire.spec import AgentSpec
 from tests.node.agent_under_test import Agent
 from tests.node.client import NodeClient
 from tests.node.prices import MARK, put_prices
-from tests.node.room_key import granted, signed_request, signer, spawned, told
+from tests.node.room_key import HOST, OWNER, ROOM, granted, signed_request, signer, spawned, told
 
 SLEEP = AgentSpec("command", ("sleep", "6000"))
 MakeAgent = Callable[..., Agent]
@@ -36,7 +37,7 @@ def agent(tmp_path: Path) -> Iterator[MakeAgent]:
 
         def make(*command: str) -> Agent:
             made = Agent(tmp_path / "agents" / "a.1", AgentSpec("command", command))
-            made.order["key"] = signer().public
+            made.order |= {"key": signer().public, "owner": OWNER}
             made.write_order()
             stack.callback(made.close)
             return made.start()
@@ -53,7 +54,7 @@ def notes(run: Agent) -> list[str]:
 
 
 def test_an_order_must_be_signed_by_the_room_for_this_run_and_comes_once() -> None:
-    room, orders = signer(), Orders(signer().public, "a", 3)
+    room, orders = signer(), Orders(signer().public, "a", 3, OWNER)
     request = {"do": "answer", "question": "q", "verdict": "allow", "answers": [{"choices": [1], "words": "\ud800é"}]}
     good = signed_request(room, "a", 3, request)
     for bad in (
@@ -62,9 +63,12 @@ def test_an_order_must_be_signed_by_the_room_for_this_run_and_comes_once() -> No
         {**good, "answers": [{"choices": [2], "words": "\ud800é"}]},
         {**good, "more": 1},
         {**good, "nonce": "another"},
-        {**good, "signature": ""},
-        {**good, "signature": good["signature"][:-1]},
-        {**good, "signature": 7},
+        {**good, "bound": ""},
+        {**good, "bound": good["bound"][:-1]},
+        {**good, "bound": 7},
+        {**good, "bound": good["signature"]},
+        signed_request(room, "a", 3, request, owner_of(ROOM, "vm2")),
+        signed_request(room, "a", 3, request, owner_of("room-2", HOST)),
         signed_request(room, "a", 2, request),
         signed_request(room, "b", 3, request),
         signed_request(signer("08" * 32), "a", 3, request),
@@ -75,6 +79,40 @@ def test_an_order_must_be_signed_by_the_room_for_this_run_and_comes_once() -> No
     with pytest.raises(Unsigned, match="has come before"):
         orders.check(good)
     orders.check(signed_request(room, "a", 3, request))
+
+
+def test_a_runner_that_began_before_orders_named_their_host_takes_what_home_signs_now() -> None:
+    """As such a runner checks it: all but its own signature, without an owner."""
+    home = signer()
+    tell = told(home, Tell(1, "a", 3, "message", "go on"))
+    request = {**tell.request, "signature": tell.signature}
+    said = {key: value for key, value in request.items() if key != "signature"}
+    data = json.dumps(["order", "a", 3, said], sort_keys=True).encode()
+    assert is_signed(home.public, data, tell.signature)
+    Orders(home.public, "a", 3, "").check(request)
+    made = granted(home, Grant(1, "a", 3, 4, Allowance(billed=5), 0, MARK))
+    data = json.dumps(["grant", "a", 3, 4, 5, None, None, {}, 0, MARK], sort_keys=True).encode()
+    assert is_signed(home.public, data, made.signature)
+
+
+def test_an_agent_that_began_before_orders_named_their_host_goes_on(tmp_path: Path) -> None:
+    run = Agent(tmp_path / "agent-1.1", SLEEP)
+    run.order["key"] = signer().public
+    run.write_order()
+    try:
+        run.start().running()
+        assert "plain command" in run.ask(**signed_request(signer(), "agent-1", 1, {"do": "interrupt"}))
+        assert run.seen().forged == 0
+    finally:
+        run.close()
+
+
+def test_an_order_for_another_host_is_refused(agent: MakeAgent) -> None:
+    run = agent("sleep", "6000")
+    run.running()
+    elsewhere = signed_request(signer(), "agent-1", 1, {"do": "interrupt"}, owner_of(ROOM, "vm2"))
+    assert "the room that began it alone" in run.ask(**elsewhere)
+    assert run.until(lambda seen: seen.forged == 1)
 
 
 def test_what_nobody_signed_is_refused_noted_and_counted(agent: MakeAgent) -> None:
@@ -135,29 +173,31 @@ def terms(room_seed: str = "07" * 32, **changes: Any) -> grant_file.Terms:
     made = granted(signer(room_seed), grant)
     given = made.allowance
     ceilings = given.billed, given.covered, given.tokens, dict(given.windows)
-    return grant_file.Terms(3, *ceilings, 10**13, 60_000, MARK, made.signature)._replace(**changes)
+    return grant_file.Terms(3, *ceilings, 10**13, 60_000, MARK, made.signature, made.bound)._replace(**changes)
 
 
 def test_terms_are_those_that_home_signed_or_none() -> None:
     key = signer().public
     good = grant_file.of_value(json.loads(grant_file.to_bytes(terms())))
-    assert good.is_signed(key, "agent-1", 1)
-    assert good._replace(until=1).is_signed(key, "agent-1", 1), "the end by its own clock is the host's to say"
+    assert good.is_signed(key, "agent-1", 1, OWNER)
+    assert good._replace(until=1).is_signed(key, "agent-1", 1, OWNER), "the end by its own clock is the host's to say"
     bends: tuple[dict[str, Any], ...] = (
         {"billed": 2_000_000}, {"billed": None}, {"covered": 1}, {"tokens": 10**15}, {"windows": {}}, {"number": 4},
-        {"lasts": 0}, {"lasts": 10**9}, {"prices": "0" * 12}, {"signature": ""}, {"signature": "x" * 128},
+        {"lasts": 0}, {"lasts": 10**9}, {"prices": "0" * 12}, {"bound": ""}, {"bound": "x" * 128},
     )  # fmt: skip
     for bent in bends:
-        assert not good._replace(**bent).is_signed(key, "agent-1", 1), bent
-    assert not good.is_signed(key, "agent-1", 2)
-    assert not good.is_signed(key, "agent-2", 1)
-    assert not terms("08" * 32).is_signed(key, "agent-1", 1)
+        assert not good._replace(**bent).is_signed(key, "agent-1", 1, OWNER), bent
+    assert not good.is_signed(key, "agent-1", 1, owner_of(ROOM, "vm2"))
+    assert good.is_signed(key, "agent-1", 1, ""), "as an older runner checks it"
+    assert not good.is_signed(key, "agent-1", 2, OWNER)
+    assert not good.is_signed(key, "agent-2", 1, OWNER)
+    assert not terms("08" * 32).is_signed(key, "agent-1", 1, OWNER)
 
 
 def test_a_ceiling_that_the_agent_raises_is_refused_and_counted(tmp_path: Path) -> None:
     put_prices(tmp_path)
     run = Agent(tmp_path / "agents" / "a.1", AgentSpec("interactive", ("sleep", "6000")))
-    run.order |= {"key": signer().public, "grant": 3}
+    run.order |= {"key": signer().public, "owner": OWNER, "grant": 3}
     run.write_order()
     (run.folder / GRANT).write_bytes(grant_file.to_bytes(terms(billed=10**15)))
     run.start()

@@ -9,35 +9,39 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Spawn, Tell, ToNode
-from controlroom.wire.signing import grant_bytes, order_bytes
+from controlroom.wire.signing import grant_bytes, order_bytes, owner_of
 
 
 class Signer:
     """Signs for one room."""
 
-    def __init__(self, seed: str, nonce: Callable[[], str] = lambda: secrets.token_hex(12)) -> None:
-        """`seed`: 32 bytes in hexadecimal digits, the room's secret; `nonce` gives a text that it never gave before."""
+    def __init__(self, seed: str, room: str, nonce: Callable[[], str] = lambda: secrets.token_hex(12)) -> None:
+        """`seed`: the secret of `room`, 32 bytes in hexadecimal digits; `nonce`: gives a text that it never gave."""
         self._key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
-        self._nonce = nonce
+        self._room, self._nonce = room, nonce
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
-    def signed(self, message: ToNode) -> ToNode:
-        """Give a message with all the signatures that it must have; most need none."""
+    def signed(self, host: str, message: ToNode) -> ToNode:
+        """Give a message to a host with all the signatures that it must have; most need none."""
+        owner = owner_of(self._room, host)
         if isinstance(message, Tell):
-            fresh = replace(message, nonce=self._nonce())
+            fresh = replace(message, nonce=self._nonce(), bound="")
+            bound = self._sign(order_bytes(fresh.name, fresh.epoch, fresh.request, owner))
+            fresh = replace(fresh, bound=bound)
             return replace(fresh, signature=self._sign(order_bytes(fresh.name, fresh.epoch, fresh.request)))
         if isinstance(message, Grant):
-            return self._granted(message)
+            return self._granted(message, owner)
         if isinstance(message, Spawn):
-            grant = self._granted(message.grant) if message.grant is not None else None
-            return replace(message, key=self.public, grant=grant)
+            grant = self._granted(message.grant, owner) if message.grant is not None else None
+            return replace(message, key=self.public, owner=owner, grant=grant)
         return message
 
-    def _granted(self, grant: Grant) -> Grant:
+    def _granted(self, grant: Grant, owner: str) -> Grant:
         given = grant.allowance
         ceilings = given.billed, given.covered, given.tokens, given.windows
-        data = grant_bytes(grant.name, grant.epoch, grant.number, ceilings, grant.lasts, grant.prices)
-        return replace(grant, key=self.public, signature=self._sign(data))
+        said = grant.name, grant.epoch, grant.number, ceilings, grant.lasts, grant.prices
+        signatures = self._sign(grant_bytes(*said)), self._sign(grant_bytes(*said, owner))
+        return replace(grant, key=self.public, owner=owner, signature=signatures[0], bound=signatures[1])
 
     def _sign(self, data: bytes) -> str:
         return self._key.sign(data).hex()

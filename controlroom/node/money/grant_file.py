@@ -40,14 +40,19 @@ class Terms(NamedTuple):
     prices: str = ""
     """The mark of the price sheet."""
     signature: str = ""
-    """The room's, in hexadecimal digits (`wire.signing.grant_bytes`)."""
+    """The room's, in hexadecimal digits (`wire.signing.grant_bytes`), for runners that know no `bound`."""
+    bound: str = ""
+    """The room's, with the owner of the run."""
 
-    def is_signed(self, key: str, name: str, epoch: int) -> bool:
-        """Say whether a room (its public `key`) gave just this to a run; the end by the host's clock is the node's."""
+    def is_signed(self, key: str, name: str, epoch: int, owner: str) -> bool:
+        """Say whether a room (its public `key`) gave just this to a run; the end by the host's clock is the node's.
+
+        `owner`: the run's room and host; "": an older room ordered it, which signed for any host.
+        """
         from controlroom.node.signed import is_signed
 
-        data = grant_bytes(name, epoch, self.number, self.ceilings, self.lasts, self.prices)
-        return is_signed(key, data, self.signature)
+        data = grant_bytes(name, epoch, self.number, self.ceilings, self.lasts, self.prices, owner)
+        return is_signed(key, data, self.bound if owner else self.signature)
 
     @property
     def binds(self) -> bool:
@@ -102,14 +107,15 @@ def of_value(value: Any) -> Terms:
         _whole(value, "until"),
         _whole(value, "lasts"),
         prices,
-        _signature(value),
+        _signature(value, "signature"),
+        _signature(value, "bound"),
     )
 
 
-def _signature(value: dict[str, Any]) -> str:
-    signature = value.get("signature", "")
+def _signature(value: dict[str, Any], name: str) -> str:
+    signature = value.get(name, "")
     if not isinstance(signature, str) or len(signature) > _SIGNATURE:
-        raise BadGrant("grant.json: signature does not fit")
+        raise BadGrant(f"grant.json: {name} does not fit")
     return signature
 
 

@@ -48,7 +48,7 @@ class Money:
     def _signed(self, terms: Terms) -> bool:
         """Say whether its room gave it these terms; a room that signs nothing is an older one."""
         order = self._order
-        return not order.key or terms.is_signed(order.key, order.name, order.epoch)
+        return not order.key or terms.is_signed(order.key, order.name, order.epoch, order.owner)
 
     # ------------------------------------------------------------------ the beginning
 

@@ -67,7 +67,7 @@ class AgentRun:
         self._time_up_at = _NEVER
         self._finished = False
         self._waiting: list[Caller] = []
-        self._orders = Orders(order.key, order.name, order.epoch)
+        self._orders = Orders(order.key, order.name, order.epoch, order.owner)
         self._forged = 0
         self._oom_before = outcome.oom_kills()
         signals = signal_pipe()

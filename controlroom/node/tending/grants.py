@@ -87,7 +87,8 @@ def write_grant(folder: str, grant: Grant, clock: int) -> None:
         stands = grant_file.read(path)
     except BadGrant:
         stands = None
-    if stands and grant.key and not stands.is_signed(grant.key, grant.name, grant.epoch):
+    owner = grant.owner if stands and stands.bound else ""  # what stands there may be of an older node
+    if stands and grant.key and not stands.is_signed(grant.key, grant.name, grant.epoch, owner):
         stands = None  # the agent can write there, too
     terms = terms_of(grant, clock)
     if stands and stands.number > terms.number:
@@ -108,7 +109,7 @@ def terms_of(grant: Grant, clock: int) -> Terms:
     until = clock + grant.lasts if grant.lasts else 0
     terms = Terms(
         grant.number, allowance.billed, allowance.covered, allowance.tokens, dict(allowance.windows),
-        until, grant.lasts, grant.prices, grant.signature,
+        until, grant.lasts, grant.prices, grant.signature, grant.bound,
     )  # fmt: skip
     try:
         return grant_file.of_value(json.loads(to_bytes(terms)))

@@ -172,6 +172,7 @@ def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, 
         "spec": encode(wanted.spec),
         "grant": wanted.grant.number if wanted.grant else 0,
         "key": wanted.key,
+        "owner": wanted.owner,
     }
     if wanted.grant:
         write_grant(entry.folder, wanted.grant, now())
