@@ -83,7 +83,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     check_work(kind, command, intent.task)
     if reason := capacity.refusal(fleet, host, kind):
         raise No(reason)
-    payer = holding.payer(fleet, host.name, intent.profile)
+    payer = holding.payer(fleet, intent.profile)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
     work.check()
     model, note = work.model(intent.model or (profile.model if profile else ""))
@@ -147,7 +147,8 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     check_task(ordered.kind, intent.task)
     if intent.keep_session and not agent.session:
         raise No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
-    _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, agent.billing).check()
+    payer = holding.payer(fleet, ordered.profile)
+    _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session, pending = agent.session if intent.keep_session else "", Pending(op, "reassign", now)
     return _again(fleet, agent, ordered, intent.task, session, pending)
 
@@ -156,7 +157,8 @@ def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, p
     """Begin the agent's next run where it is."""
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
-    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, agent.billing)
+    payer = holding.payer(fleet, ordered.profile)
+    work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
     model, note = work.model(profile.model if profile else ordered.model)
     effect = intents.SpawnOn(
         agent.host,
@@ -208,7 +210,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
         raise No(f"{reason}; {agent.id} goes on where it is")
     if target.facts and target.facts.lacks_tmux:
         raise No(f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is")
-    _Work(fleet, work.kind, target.name, agent.name, work.profile, agent.billing).check()
+    _Work(fleet, work.kind, target.name, agent.name, work.profile, holding.payer(fleet, work.profile)).check()
     start = intents.SpawnOn(
         target.name,
         agent.name,

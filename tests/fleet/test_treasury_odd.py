@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from controlroom.domain.gauges import Rung
-from controlroom.domain.intents import SetBudget
+from controlroom.domain.intents import ReassignAgent, SetBudget
 from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
@@ -57,18 +57,23 @@ async def test_a_host_that_lies_about_its_grants_is_not_believed(home: World) ->
         assert grant.number < 100
 
 
-async def test_who_is_known_to_use_a_plan_is_not_held_by_what_keys_pay(home: World) -> None:
+async def test_no_host_says_who_pays_for_its_next_agent_but_a_profile_does(home: World) -> None:
     host = Payer()
     running(host, "a1")
-    async with budgeted(host, "") as here:
+    profiles = '[profiles.mine]\ncredential = "plan"\n'
+    async with budgeted(host, profiles) as here:
         await here.order(SetBudget(BudgetRule("day", DOLLAR, rungs=(Rung(80, "hold"),))))
         host.work("a1", 90 * CENT)
         await here.until(lambda: budget(here).reached == 1)
         assert (await spawn(here, "a2")).outcome == "refused"
     host.agents["a1"] = replace(host.agents["a1"], billing="plan")
-    async with budgeted(host, "") as here:
+    async with budgeted(host, profiles) as here:
         await here.until(lambda: here.agent("vm1/a1").billing == "plan" and budget(here).reached == 1)
-        assert await spawn(here, "a2") == Conclusion("done")
+        refused = await spawn(here, "a2")
+        assert 'If a plan pays for it, let its profile say so: credential = "plan"' in refused.reason
+        again = await here.order(ReassignAgent("vm1/a1", 1, "more"))
+        assert "holds new work" in again.reason
+        assert await spawn(here, "a3", "mine") == Conclusion("done")
 
 
 async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: World) -> None:

@@ -19,8 +19,16 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> s
                 f"budget {budget.name} ({budget.scope}) holds new work from {done[0].percent} % on: "
                 f"{amount(budget.spent, budget.unit)} of {amount(budget.limit, budget.unit)} is gone. Wait until "
                 f"{period} is over, or raise it: controlroom budget set {budget.name} --limit …"
+                f"{_unsaid(budget, billing)}"
             )
     return None
+
+
+def _unsaid(budget: Budget, billing: str) -> str:
+    """Say how to say that a plan pays, where nobody has and what keys pay is held."""
+    if billing or budget.unit != "billed":
+        return ""
+    return '. If a plan pays for it, let its profile say so: credential = "plan"'
 
 
 def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billing: str) -> tuple[str, str]:
@@ -45,13 +53,13 @@ def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billin
     return lower, f"{lower} instead of {model or 'the default model'}: budget {steps[0]} goes cheaper"
 
 
-def payer(fleet: Fleet, host: str, profile: str) -> str:
-    """Say who will pay for new work: as the profile says, else as for all others of this profile there; "": unknown."""
+def payer(fleet: Fleet, profile: str) -> str:
+    """Say who will pay for new work, as its profile says; "": unknown, and both kinds of budgets hold it.
+
+    Who pays for others of the profile is what their hosts say: none of them talks its next agent out of a budget.
+    """
     known = fleet.profiles.get(profile)
-    if known and known.billing:
-        return known.billing
-    theirs = {agent.billing for agent in fleet.agents_on(host) if agent.profile == profile and agent.billing}
-    return theirs.pop() if len(theirs) == 1 else ""
+    return known.billing if known else ""
 
 
 def is_paused(agent: Agent) -> bool:
