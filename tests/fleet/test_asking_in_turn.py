@@ -121,6 +121,27 @@ class Busy(ScriptedHost):
         return wire.Fetched(wanted.id, 0, 0, "", 0, 0, reason="64 requests for logs wait already")
 
 
+async def test_watchers_leave_a_host_time_to_breathe_between_their_questions(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each starts a program there; as fast as it answered, two watchers kept a core of it busy."""
+    monkeypatch.setattr("controlroom.fleet.hosts.inquiries.BREATH", 1e6)
+    host = pondering()
+    async with room(host) as here:
+        watcher = await Client.connect(start=False, role="watch")
+        for _ in range(WATCHERS):
+            assert (await watcher.screen("vm1/a1")).columns == 80
+        late = asyncio.create_task(watcher.screen("vm1/a1"))
+        operator = await Client.connect(start=False)
+        for _ in range(3):
+            assert (await operator.screen("vm1/a1")).columns == 80
+        await here.until(lambda: here.engine.inquiries._lines["vm1"].length == WATCHERS + 1, "it waits")
+        assert not late.done()
+        for client in (watcher, operator):
+            await client.close()
+        await asyncio.gather(late, return_exceptions=True)
+
+
 class Breaks(ScriptedHost):
     """Its link breaks whenever it is asked for a log."""
 

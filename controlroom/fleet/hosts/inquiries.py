@@ -24,6 +24,10 @@ WATCHERS = 2
 """Questions of all watchers together that may be under way to one host; more wait for their turn. A node works at four
 things at a time, so that operators always find it at leisure."""
 
+BREATH = 0.05
+"""Seconds that a place of watchers stays empty after each question: each may start a program on the host, which has
+agents to serve."""
+
 Asked = Inquiry | Fetch
 Answer = Finding | Fetched
 A = TypeVar("A", bound=Answer)
@@ -106,12 +110,23 @@ class Inquiries:
         line = self._lines.setdefault(host, _Line())
         line.length += 1
         try:
-            async with line.places:
-                yield
+            await line.places.acquire()
+        except BaseException:
+            self._leave(host, line)
+            raise
+        try:
+            yield
         finally:
-            line.length -= 1
-            if not line.length:
-                del self._lines[host]
+            asyncio.get_running_loop().call_later(BREATH, self._free, host, line)
+
+    def _free(self, host: str, line: _Line) -> None:
+        line.places.release()
+        self._leave(host, line)
+
+    def _leave(self, host: str, line: _Line) -> None:
+        line.length -= 1
+        if not line.length:
+            del self._lines[host]
 
     def answered(self, host: str, found: Answer) -> bool:
         """A host answers; an answer that nobody waits for is dropped. Says whether somebody did."""
