@@ -1,12 +1,15 @@
 """What a runner costs at 2 lines a second, beside a bare Python tee: `python -m tests.benchmarks.runner_cpu [SECONDS]`.
 
 Linux only. Both get the same lines at the same time and write them to a file and a terminal; the tee does nothing else.
+First plain lines, then events as a headless Claude writes them, of which the runner keeps state and money.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,7 +24,15 @@ from tests.benchmarks.table import print_table
 from tests.lab.waiting import wait_for
 from tests.node.agent_under_test import Agent
 
-WRITES = 'while :; do echo "compiling module number 17 of 4711: 3 warnings, no errors so far in this"; sleep 0.5; done'
+PLAIN = "compiling module number 17 of 4711: 3 warnings, no errors so far in this"
+USAGE = {"input_tokens": 3, "cache_creation_input_tokens": 12_227, "cache_read_input_tokens": 0, "output_tokens": 20}
+SAYS = {"type": "text", "text": "I look at the next module, and then at the tests that belong to it."}
+EVENT = json.dumps({
+    "type": "assistant", "session_id": "e295a16a-9c1e-4b0e-9d0a-2f6f1c1d2e3f", "parent_tool_use_id": None,
+    "message": {"id": "msg_01", "type": "message", "role": "assistant", "model": "claude-opus-5-5", "content": [SAYS],
+                "stop_reason": None, "usage": USAGE},
+})  # fmt: skip
+KINDS = {"command": ("o", PLAIN), "headless": ("a", EVENT)}
 TEE = """
 import os, sys
 file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -53,28 +64,30 @@ def _drain(end: int) -> None:
         pass
 
 
-def measure(seconds: float, folder: Path) -> None:
+def measure(seconds: float, folder: Path, kind: str) -> None:
     """Let both run side by side, and look twice."""
+    stream, line = KINDS[kind]
+    writes = f"while :; do echo {shlex.quote(line)}; sleep 0.5; done"
     with ExitStack() as stack:
-        source = subprocess.Popen(["sh", "-c", WRITES], stdout=subprocess.PIPE, start_new_session=True)
+        source = subprocess.Popen(["sh", "-c", writes], stdout=subprocess.PIPE, start_new_session=True)
         argv = [sys.executable, "-I", "-S", "-c", TEE, str(folder / "tee.log")]
         tee = subprocess.Popen(argv, stdin=source.stdout, stdout=terminal(stack))
-        agent = Agent(folder / "agent", AgentSpec(kind="command", command=("sh", "-c", WRITES)))
+        agent = Agent(folder / "agent", AgentSpec(kind=kind, command=("sh", "-c", writes)))
         agent.start(stdout=terminal(stack))
         for process in (source, tee):
             stack.callback(process.wait, 20)
             stack.callback(process.kill)
         stack.callback(agent.close)
         stack.callback(agent.ask, do="end")
-        wait_for(lambda: len(agent.lines("o")) >= 4 and (folder / "tee.log").stat().st_size > 400, 60)
+        wait_for(lambda: len(agent.lines(stream)) >= 4 and (folder / "tee.log").stat().st_size > 400, 60)
         pids = (tee.pid, agent.process.pid)
-        before, lines = [cpu_ms(pid) for pid in pids], len(agent.lines("o"))
+        before, lines = [cpu_ms(pid) for pid in pids], len(agent.lines(stream))
         time.sleep(seconds)
         bare, runner = (cpu_ms(pid) - used for pid, used in zip(pids, before, strict=True))
-        lines = len(agent.lines("o")) - lines
+        lines = len(agent.lines(stream)) - lines
         rss = sizes(agent.process.pid)[0] / 1024
     print_table(
-        f"{lines} lines in {seconds:g} s",
+        f"{kind}: {lines} lines in {seconds:g} s",
         [
             ("bare tee", f"{bare / lines:.3f} ms a line", ""),
             ("runner", f"{runner / lines:.3f} ms a line", ""),
@@ -85,5 +98,6 @@ def measure(seconds: float, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="cr-") as directory:
-        measure(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0, Path(directory))
+    for each in KINDS:
+        with tempfile.TemporaryDirectory(prefix="cr-") as directory:
+            measure(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0, Path(directory), each)
