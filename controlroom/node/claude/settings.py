@@ -86,6 +86,14 @@ def config_folder(environ: Mapping[str, str], cwd: str, arguments: Sequence[str]
     return os.path.join(cwd, read(environ, cwd, arguments).folder)
 
 
+def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), managed: str = MANAGED) -> list[str]:
+    """Give the paths of the files that say how a Claude logs in, whether they are there or not."""
+    environ = {"HOME": os.path.expanduser("~"), **environ}
+    folder = environ.get(_FOLDER, "") or os.path.join(environ["HOME"], ".claude")
+    paths = [path for _, path in _files(folder, environ["HOME"], cwd, arguments, managed) if not path.startswith("{")]
+    return [*paths, os.path.join(cwd, folder, ".credentials.json")]
+
+
 def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Settings:
     """Merge the settings of these scopes and files; a "file" that begins with a brace is the settings themselves."""
     variables = {name: Given(value, "") for name, value in environ.items()}

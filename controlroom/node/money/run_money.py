@@ -12,6 +12,7 @@ from typing import Any
 from controlroom.meter.loose import table, text
 from controlroom.meter.reports import pico_of
 from controlroom.node.claude import payer, settings, usage_question
+from controlroom.node.claude.login_watch import LoginWatch
 from controlroom.node.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.node.claude.plan_windows import PlanWindows
 from controlroom.node.money.grant_file import Terms
@@ -36,6 +37,7 @@ class Money:
         """How what its Claude says of that disagrees."""
         self._order, self._session = order, session
         self._metered = order.spec.kind != "command"
+        self._login: LoginWatch | None = None
         self._budget = RunBudget(order.grant, metered=self._metered, signed=self._signed)
         self._usage: UsageMeter | None = None
         self._spend: RunSpend | None = None
@@ -58,7 +60,8 @@ class Money:
         `environ` is the agent's, with the folder that it works in as PWD.
         """
         spec = self._order.spec
-        self.billing = payer.of_spec(environ, environ["PWD"], spec).billing if self._metered else ""
+        self._login = LoginWatch(environ, environ["PWD"], spec) if self._metered else None
+        self.billing = self._login.billing if self._login else ""
         has_windows = self._metered and self.billing != "api"
         self._windows = self._budget.windows = PlanWindows(environ) if has_windows else None
         return self._budget.begin(self.billing, time.monotonic(), _now())
@@ -94,6 +97,8 @@ class Money:
         if self._usage and (answer := usage_question.answer(event)):
             self._answered(self._usage, *answer)
         self._told_who_pays(payer.told_by(event))
+        if self._login and (changed := self._login.change(now)):
+            self._doubt(changed)
         if self._windows:
             self._windows.hear(event, _now())
         if self._usage:
@@ -229,8 +234,12 @@ class Money:
 
     def _told_who_pays(self, told: str) -> None:
         """Take what Claude says. Where it is not what is set up here, nobody knows: both kinds of budgets bind it."""
-        if self._metered and not self.doubt and (doubt := payer.doubt(self.billing, told)):
-            self.doubt, self.billing = doubt, ""
+        if self._metered and (doubt := payer.doubt(self.billing, told)):
+            self._doubt(doubt)
+
+    def _doubt(self, why: str) -> None:
+        if not self.doubt:
+            self.doubt, self.billing = why, ""
             self._budget.paid_by("")
 
 
