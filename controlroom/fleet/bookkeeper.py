@@ -165,6 +165,10 @@ class Bookkeeper:
         """Write what is asked for again, by whoever waits for it, if that cannot be."""
         return self._outbox.put(statements, Keep.ONCE)
 
+    async def wait_tried(self) -> None:
+        """Wait until all that has happened until now is on the disk, or was not taken."""
+        await self._outbox.wait_tried()
+
     @property
     def busy(self) -> bool:
         """Whether a write is under way to the disk."""

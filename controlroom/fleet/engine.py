@@ -181,6 +181,10 @@ class Engine:
                 await asyncio.wait(waits)
             await self.logs.wait_idle()
 
+    async def wait_tried(self) -> None:
+        """Wait until all that has happened until now is on the disk, or was not taken."""
+        await self._books.wait_tried()
+
     @property
     def _busy(self) -> bool:
         """Whether anything is under way; all is looked at in one moment, as the end of each begins another."""

@@ -113,9 +113,11 @@ class Room:
         await wait_for_async(true, 5, what, poll=0.002)
 
     async def order(self, intent: Intent) -> Conclusion:
-        """Submit, and wait for what becomes of it."""
+        """Submit, and wait for what becomes of it, and for that to be written down."""
         asked = await self.engine.submit(intent, "ann (test)")
-        return await concluded(asked)
+        conclusion = await concluded(asked)
+        await self.engine.wait_tried()
+        return conclusion
 
     def agent(self, id_: str) -> Agent:
         return self.engine.fleet.agents[id_]

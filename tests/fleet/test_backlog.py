@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from controlroom.fleet.books.ledger import (
     order_statement,
 )
 from controlroom.fleet.books.outbox import Keep, Outbox
+from controlroom.fleet.client import Client
 from controlroom.fleet.hosts.orders import Conclusion
 from tests.fleet.rooms import Room, room
 from tests.fleet.scripted import NOON, ScriptedHost, seen
@@ -166,6 +168,28 @@ async def test_every_order_of_an_engine_is_concluded_wherever_its_disk_fills(aft
         assert orders == [(f"a{number}", verb, "done") for number in range(8) for verb in ("kill", "forget")]
         assert audit.fetchall() == [(f"vm1/{agent}", verb, outcome) for agent, verb, outcome in orders]
         assert database.execute("select agent from ordered_runs").fetchall() == []
+
+
+async def test_what_came_of_an_order_stands_in_the_audit_for_whoever_was_told() -> None:
+    class Slow(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            time.sleep(0.05 * (sql == "commit"))
+            return super().execute(sql, parameters)
+
+    def opener(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Slow)
+
+    host = ScriptedHost()
+    host.agents |= {f"a{number}": seen(f"a{number}") for number in range(5)}
+    async with room(host, opener=opener) as here:
+        client = await Client.connect(start=False)
+        for number in range(5):
+            told = await client.submit(intents.KillAgent(f"vm1/a{number}", 1))
+            assert told.ok
+            newest = (await client.audit(1)).lines[-1]
+            assert (newest.verb, newest.target) == ("kill", f"vm1/a{number}")
+        await client.close()
+        assert here.engine.fleet.alarms.get("audit") is None
 
 
 async def test_what_is_kept_is_written_when_the_engine_ends() -> None:

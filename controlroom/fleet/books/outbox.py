@@ -82,6 +82,11 @@ class Outbox:
             self._begin()
         return write.written
 
+    async def wait_tried(self) -> None:
+        """Wait until all that was put before is on the disk, or was not taken."""
+        if self._task is not None:
+            await self.put([], Keep.ONCE)
+
     @property
     def busy(self) -> bool:
         """Whether a write is under way; what waits for room on the disk is not."""
@@ -123,10 +128,16 @@ class Outbox:
         batch, there = self._front(), len(self._queue)
         statements = [statement for write in batch for statement in write.statements]
         whole = len(batch) == there
+        if not statements:
+            self._taken(batch, False)
+            return
         if whole and self._since:
             statements.append(self._caught_up())
         problem = await _ended(self._ledger.booked(statements))
         if problem is None:
+            if self.trouble:
+                log.info("the ledger can be written again")
+            self.trouble = ""
             self._taken(batch, whole)
         elif isinstance(problem, Unwritable):
             self._set_aside(batch, problem)
@@ -145,9 +156,6 @@ class Outbox:
 
     def _taken(self, batch: Sequence[_Write], whole: bool) -> None:
         """A batch is on the disk; `whole`: with all that waited for it."""
-        if self.trouble:
-            log.info("the ledger can be written again")
-        self.trouble = ""
         for write in batch:
             self._drop(write, "")
         if self._since and whole:

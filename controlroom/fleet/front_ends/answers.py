@@ -73,6 +73,9 @@ class Engine(Protocol):
     def new_id(self) -> int:
         """Give a number for a request."""
 
+    async def wait_tried(self) -> None:
+        """Wait until all that has happened until now is on the disk, or was not taken."""
+
 
 async def answer(engine: Engine, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
     """Answer a question of the conversation `asks`; `rank`: whose it is; `turns`: what blocks is done in those."""
@@ -95,6 +98,7 @@ async def answer(engine: Engine, asked: Question, asks: object, rank: Rank, turn
         case AskEstimate():
             return await turns.apart(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
         case CheckLedger() | BackUpLedger():
+            await engine.wait_tried()
             return await _tend(engine.ledger, asked, turns)
 
 
@@ -143,6 +147,7 @@ async def _people(
         return Runways(asked.id, tuple(engine.treasury.runways()))
     if isinstance(asked, AskAttached):
         return Attached(asked.id, engine.attendance.seen_by(asks))
+    await engine.wait_tried()  # who has just been told what came of an order finds it there
     return await _audit(engine.ledger, asked, turns)
 
 
