@@ -137,8 +137,9 @@ def _end(marks: tuple[str, str], runner: int) -> str:
     process_tree.end(_finding(marks, runner))
     if itself:
         process_tree.send(itself, signal.SIGKILL)
-    left = process_tree.end(_finding(marks, 0), patience=0.5)
-    return process_tree.names([*left, *([itself] if itself and process_tree.living(itself) else [])])
+    rest = _finding(marks, 0)
+    left = process_tree.end(lambda: [*rest(), *([itself] if itself and process_tree.living(itself) else [])], 0.5)
+    return process_tree.names(left)
 
 
 def _finding(marks: tuple[str, str], runner: int) -> Callable[[], list[process_tree.Process]]:
