@@ -37,6 +37,8 @@ class OnPlan(ScriptedHost):
     def __init__(self, name: str, spent: int) -> None:
         super().__init__(name)
         self.agents["a1"] = seen("a1", billing="plan")
+        self.plans: list[LimitsSeen] = []
+        """What was told of plans: as a node does, it is told again over each new link."""
         message = Message(f"msg_{name}", "req", NOON - 60_000, "claude-opus-5-5", Usage(0, spent * 100_000))
         self.file = to_line(message).decode()
 
@@ -46,8 +48,14 @@ class OnPlan(ScriptedHost):
 
     def limits(self, *windows: WindowSeen, account: str = ANN, name: str = "a1") -> None:
         """The node tells how far a plan is."""
+        self.plans.append(LimitsSeen(name, 1, account, "max", windows))
         for channel in tuple(self.channels):
-            channel.say(LimitsSeen(name, 1, account, "max", windows))
+            channel.say(self.plans[-1])
+
+    def tell_all(self, channel: ScriptedChannel) -> None:
+        super().tell_all(channel)
+        for told in self.plans:
+            channel.say(told)
 
 
 @pytest.fixture

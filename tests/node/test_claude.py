@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.meter.causes import Cause
 from controlroom.meter.speech import ASKED_LIMIT
 from controlroom.meter.states import State
 from controlroom.node.claude.channel import Conversation, command_line, new_session
@@ -282,6 +283,8 @@ def test_what_becomes_of_recorded_runs(name: str, state: State, detail: str) -> 
     assert found[0] is state
     assert found[1].startswith(detail)
     assert bool(found[1]) == bool(detail)
+    logins = {"not_logged_in": Cause.NO_LOGIN, "login_refused": Cause.LOGIN_REFUSED}
+    assert talk.cause is logins.get(name, Cause.NONE)
 
 
 def test_a_plan_limit_says_until_when() -> None:

@@ -111,7 +111,7 @@ def test_it_holds_with_the_node_killed_and_the_next_node_says_so(node: NodeClien
     with NodeClient() as another:
         another.greet()
         seen = another.agents()["worker"]
-        assert (seen.state, seen.detail[:9], seen.grant) == ("paused", "budget: $", 1)
+        assert (seen.state, seen.cause, seen.detail[:9], seen.grant) == ("paused", "budget", "budget: $", 1)
         assert spawn(another, WORK, granted("worker", 2, 2, billed=1), 2, resume=seen.session).reason == ""
         again = another.wait_agent("worker", lambda seen: seen.epoch == 2 and seen.ended, LATE)
         assert (again.session, again.state) == (seen.session, "paused")

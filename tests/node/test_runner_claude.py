@@ -243,6 +243,7 @@ def test_failures_are_told_in_words(
     seen = agent(task, **spec).finish()
     assert seen.state == "failed"
     assert seen.detail.startswith(detail.replace("HOME", str(home.home)))
+    assert seen.cause == ("no-login" if detail.startswith("not logged in") else "none")
     assert "Traceback" not in seen.detail
 
 

@@ -94,7 +94,7 @@ def test_ten_agents_alone_stay_within_their_ceilings_but_for_a_message_each(spen
         agent.start()
     for number, agent in enumerate(agents):
         seen = agent.finish(60)
-        assert seen.state == "paused"
+        assert (seen.state, seen.cause) == ("paused", "budget")
         assert seen.detail == f"budget: ${seen.run_spent / DOLLAR:.2f} of ${1 + number % 2:.2f} spent"
         assert agent.begun() <= 1 + number % 2 + 1
         assert seen.run_spent >= (1 + number % 2) * DOLLAR
