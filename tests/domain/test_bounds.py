@@ -16,6 +16,7 @@ from controlroom.domain.money.bounds import (
     cut_down,
     of_grant,
     of_host,
+    of_late,
     of_run,
     worth,
 )
@@ -27,24 +28,40 @@ AMOUNTS = some.builds(Amount, some.integers(0, 10**17), some.integers(0, 10**15)
 
 @given(some.lists(some.tuples(AMOUNTS, some.integers(0, 3 * DAY), some.booleans()), max_size=40))
 def test_no_bound_of_a_host_is_passed_however_much_is_claimed(claims: list[tuple[Amount, int, bool]]) -> None:
-    taken, late = Taken(), Amount()
-    hours: dict[int, Amount] = {}
-    days: dict[int, Amount] = {}
+    taken, now = Taken(), 3 * DAY
+    used: dict[tuple[str, int], Amount] = {}
     for wanted, at, is_late in claims:
-        given_now = taken.take(of_host("vm1", at, 100, 7 if is_late else None), wanted)
+        bounds = of_late("vm1", at, 100, now) if is_late else of_host("vm1", at, 100)
+        given_now = taken.take(bounds, wanted)
         assert all(0 <= got <= want for got, want in zip(given_now, wanted, strict=True))
-        for sums, key in ((hours, at // HOUR), (days, at // DAY)):
-            sums[key] = Amount(*map(sum, zip(sums.get(key, Amount()), given_now, strict=True)))
-        late = Amount(*map(sum, zip(late, given_now, strict=True))) if is_late else late
-    for used, most in ((hours, worth(100)), (days, worth(100 * A_DAY)), ({0: late}, worth(100 * A_DAY))):
-        assert all(amount.pico <= most.pico and amount.tokens <= most.tokens for amount in used.values())
+        for bound in bounds:
+            key = bound.kind, bound.span
+            used[key] = Amount(*map(sum, zip(used.get(key, Amount()), given_now, strict=True)))
+    for (kind, _), amount in used.items():
+        most = worth(100 if kind == "host" else 100 * A_DAY)
+        assert amount.pico <= most.pico
+        assert amount.tokens <= most.tokens
+
+
+def test_what_is_told_late_of_long_ago_asks_for_no_bound_of_each_hour() -> None:
+    assert [bound.kind for bound in of_late("vm1", 0, 100, 3 * DAY)] == ["late"]
+    assert [bound.kind for bound in of_late("vm1", 3 * DAY - HOUR, 100, 3 * DAY)] == ["late", "host", "day"]
+
+
+def test_a_bound_that_is_asked_for_is_not_forgotten_for_others() -> None:
+    taken = Taken()
+    taken.take(of_late("vm1", 0, 100, DAY), Amount(999 * DOLLAR, 0))
+    for hour in range(30_000):
+        taken.take(of_late("vm1", 0, 100, DAY), Amount())
+        taken.know(of_host("vm1", hour * HOUR, 100)[0], Amount())
+    assert taken.take(of_late("vm1", 0, 100, DAY), Amount(5 * DOLLAR, 0)) == Amount(DOLLAR, 0)
 
 
 def test_what_fits_passes_whole_in_whatever_order_it_comes() -> None:
     taken, dollar = Taken(), Amount(DOLLAR, 1_000_000)
     for at in (5 * HOUR, HOUR, 3 * HOUR, 5 * HOUR + 1, 0):
         for _ in range(50):
-            assert taken.take(of_host("vm1", at, 100, None), dollar) == dollar
+            assert taken.take(of_host("vm1", at, 100), dollar) == dollar
 
 
 def test_what_was_used_before_counts() -> None:
@@ -59,7 +76,7 @@ def test_what_was_used_before_counts() -> None:
 
 def test_use_without_a_price_is_bound_by_its_tokens() -> None:
     taken = Taken()
-    assert taken.take(of_host("vm1", 0, 1, None), Amount(0, 10**12)) == Amount(0, 5_000_000)
+    assert taken.take(of_host("vm1", 0, 1), Amount(0, 10**12)) == Amount(0, 5_000_000)
 
 
 @given(some.builds(Usage, *[some.integers(0, 10**9)] * 6), some.integers(0, 10**12), some.integers(0, 10**10))

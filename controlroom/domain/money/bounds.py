@@ -96,11 +96,16 @@ def of_run(host: str, agent: str, epoch: int, at: int, dollars: int) -> list[Bou
     return [Bound("run", host, agent, epoch, at // HOUR, worth(A_RUN * dollars))]
 
 
-def of_host(host: str, at: int, dollars: int, late: int | None) -> list[Bound]:
-    """Give the bounds of what this room did not order. `late`: the day of today, of use that is told late."""
+def of_host(host: str, at: int, dollars: int) -> list[Bound]:
+    """Give the bounds of what this room did not order."""
     most = worth(A_DAY * dollars)
-    bounds = [Bound("host", host, "", 0, at // HOUR, worth(dollars)), Bound("day", host, "", 0, at // DAY, most)]
-    return bounds if late is None else [*bounds, Bound("late", host, "", 0, late, most)]
+    return [Bound("host", host, "", 0, at // HOUR, worth(dollars)), Bound("day", host, "", 0, at // DAY, most)]
+
+
+def of_late(host: str, at: int, dollars: int, now: int) -> list[Bound]:
+    """Give the bounds of what this room did not order and is told late: what is told of it in a day shares one."""
+    late = Bound("late", host, "", 0, now // DAY, worth(A_DAY * dollars))
+    return [late, *of_host(host, at, dollars)] if at > now - DAY else [late]
 
 
 def worth(dollars: int) -> Amount:
@@ -119,7 +124,7 @@ class Taken:
         return [bound for bound in dict.fromkeys(bounds) if bound.key not in self._used]
 
     def know(self, bound: Bound, used: Amount) -> None:
-        """Take what was used of a bound until now, unless that is known. The oldest are forgotten."""
+        """Take what was used of a bound until now, unless that is known. Those not asked for longest are forgotten."""
         self._used.setdefault(bound.key, used)
         while len(self._used) > _MOST:
             del self._used[next(iter(self._used))]
@@ -134,7 +139,7 @@ class Taken:
             )
         given = _in_proportion(wanted, given)
         for bound in bounds:
-            used = self._used.get(bound.key, Amount())
+            used = self._used.pop(bound.key, Amount())
             self._used[bound.key] = Amount(used.pico + given.pico, used.tokens + given.tokens)
         return given
 

@@ -128,15 +128,16 @@ class Doubts:
         """Give what bounds use that is dated so."""
         of = source.host, source.agent, source.epoch
         if run is None:
-            late = now // bounding.DAY if self.told.is_late(source.host, at, now) else None
-            return bounding.of_host(source.host, at, self._dollars, late)
+            if self.told.is_late(source.host, at, now):
+                return bounding.of_late(source.host, at, self._dollars, now)
+            return bounding.of_host(source.host, at, self._dollars)
         known, is_now = self._room.ceilings(of), agent is not None and agent.epoch == run.epoch
         subagents = (agent.subagents or 0) if agent is not None and is_now else 0
         if known is not None and at >= known.since and (most := known.most(source.billing, subagents)) is not None:
             return bounding.of_grant(*of, known.since, most)
         if agent is None or (is_now and not (agent.has_ended and at > (agent.ended or agent.since) + SLACK)):
             return bounding.of_run(*of, at, self._dollars)
-        return bounding.of_host(source.host, at, self._dollars, None)
+        return bounding.of_host(source.host, at, self._dollars)
 
     def read(self, piece: Piece) -> Booked:
         """Read what counts already: for a thread. Raises `LedgerProblem`."""
@@ -154,7 +155,7 @@ class Doubts:
         for report in piece.reports:
             self._judge_report(piece, report, booked.runs, judged)
         piece.pace.heard = piece.now
-        for memory in (self._judged, self._reported):
+        for memory in (self._judged, self._reported, self._paces):
             while len(memory) > _REMEMBERED:
                 memory.pop(next(iter(memory)))  # type: ignore[call-overload]
         return judged
