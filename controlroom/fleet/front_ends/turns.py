@@ -59,7 +59,10 @@ class SharedTurns(Turns):
     async def turn(self) -> None:
         """Wait until those before have had their turn, and there is something left of the share."""
         async with self._line:
-            if seconds := self._owed():
+            while True:
+                seconds = self._owed()
+                if not seconds:
+                    return
                 await asyncio.sleep(seconds)
 
     def counted(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:

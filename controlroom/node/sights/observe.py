@@ -95,7 +95,9 @@ class Observer:
                 self._grown(name)
 
     def tell(self, sight: Sight) -> None:
-        """Tell what is known of an agent unless it has been told."""
+        """Tell what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
+        if sight.entry.name in self.orphans and not sight.loose:
+            return
         seen = sight.seen()
         if self._told.get(seen.name) != seen:
             self._told[seen.name] = seen
