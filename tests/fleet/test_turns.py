@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,7 @@ from controlroom.fleet.conversation.protocol import (
     AskRunways,
     Costs,
     FollowLogs,
+    LookAtScreen,
     Wanted,
     Watch,
 )
@@ -184,3 +186,12 @@ async def test_work_that_is_ended_before_it_began_is_ended() -> None:
     await asyncio.wait([task])
     assert task.cancelled()
     shared.close()
+
+
+async def test_questions_that_are_not_begun_when_the_engine_ends_are_left_in_order(host: ScriptedHost) -> None:
+    """What had not been begun said so, as a mistake of ours, when it was thrown away."""
+    async with room(host) as here:
+        reader = await watcher(here, *(LookAtScreen(number, AGENT) for number in range(1, 40)))
+        await here.until(lambda: any(one._slots.locked() for one in here.server._readers), "its places are taken")
+    reader.connection.close()
+    gc.collect()

@@ -218,7 +218,11 @@ class Reader:
 
     async def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Answer beside reading on; with too many open, reading waits."""
-        await self._slots.acquire()
+        try:
+            await self._slots.acquire()
+        except BaseException:  # it leaves: what it asked last is not begun any more
+            work.close()
+            raise
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
