@@ -357,3 +357,19 @@ def test_what_no_ledger_can_hold_is_refused_and_ends_nothing(path: Path) -> None
     done(ledger.booked([audit_statement(LINE)]))
     assert ledger.audit() == [LINE]
     ledger.close()
+
+
+def test_grants_of_an_older_ledger_bind_what_their_runs_can_have_used(path: Path) -> None:
+    database = connect(path)
+    for statement in (*module._TABLES, *(one for step in module._STEPS[:8] for one in step)):
+        database.execute(statement)
+    database.execute("insert into meta values ('format', '9'), ('room', 'old')")
+    for number, tokens in ((1, None), (2, 5)):
+        row = (number, "vm1", "a1", 1, "", 100 * number, None, tokens, '{"five_hour":80}', 50 + number, 1_000)
+        database.execute(f"insert into grants values ({', '.join('?' * len(row))})", row)
+    database.close()
+    ledger = Ledger(path, "room")
+    assert ledger.read("select * from granted_most") == [("vm1", "a1", 1, 51, 0, 0, 200, None, None)]
+    assert ledger.read("select * from granted_last") == [("vm1", "a1", 1, 2, 200, None, 5, '{"five_hour":80}', 1_052)]
+    assert ledger.read("select * from told") == []
+    ledger.close()
