@@ -348,6 +348,23 @@ async def test_a_host_with_too_much_set_aside_waits_and_its_orders_go_on(
         await booked(here, host)
 
 
+async def test_what_was_ordered_waits_too_once_twice_as_much_is_set_aside(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_aside, "MOST_OPEN", 10)
+    host = Liar()
+    async with claiming(host, DAY) as here:
+        assert await spawn(here, "a1") == Conclusion("done")
+        host.claim("a1", 1, *(dollars(f"{number}", here.now) for number in range(40)))
+        await booked(here, host)
+        assert len(here.engine.spending.doubted) >= 20
+        host.claim("a1", 1, dollars("more", here.now))
+        await here.engine.wait_idle()
+        assert not host.is_booked
+        assert await here.order(SettleUsage(0, accept=False, of="vm1/a1")) == Conclusion("done")
+        await booked(here, host)
+
+
 # --------------------------------------------------------------------------- dates
 
 

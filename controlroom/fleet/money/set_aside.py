@@ -79,9 +79,9 @@ class SetAsideDesk:
         """Give what was set aside of a message, or of what is reported of a run."""
         return self._known.get((message, request, run))
 
-    def is_full(self, host: str) -> bool:
-        """Say whether so much of a host is set aside that nothing more of it can be."""
-        return len(self._open.get(host, ())) >= MOST_OPEN
+    def is_full(self, host: str, *, ordered: bool = False) -> bool:
+        """Say whether so much of a host is set aside that nothing more can be; of what was `ordered`, twice that."""
+        return len(self._open.get(host, ())) >= MOST_OPEN * (1 + ordered)
 
     def add(self, doubted: Doubted) -> Doubted:
         """Set something aside, under a number of its own unless it was before."""

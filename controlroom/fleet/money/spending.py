@@ -226,7 +226,7 @@ class Spending:
         if used.lost:
             self._say_lost(host, used)
         run = None if used.session else self._room.claims.of(host, place.name, place.epoch)
-        if run is None and used.messages and self._set_aside.is_full(host):
+        if (used.messages or used.reports) and self._set_aside.is_full(host, ordered=run is not None):
             self._full.add(host)
             return
         source = self._source(host, used, run)
