@@ -187,3 +187,16 @@ def test_a_shared_connection_of_the_users_own_is_used(home: World, box: Loopback
     assert json.loads(room.run("--home", "vm1", "status", "--json"))["agents"] == []
     assert len(box.connections()) == before, "no second login"
     subprocess.run(["ssh", "-F", config, "-O", "exit", "vm1"], check=True, capture_output=True, timeout=30)
+
+
+def test_a_cut_that_nobody_is_told_of_is_said_on_the_screen(box: LoopbackHost, tmux_screen: OpenScreen) -> None:
+    room = Room()
+    room.run("--home", "vm1", "spawn", "a1", "--", "sh", "-c", "echo begun; sleep 60")
+    screen = tmux_screen([sys.executable, "-m", "controlroom", "--home", "vm1"])
+    screen.wait_for_text("begun", deadline=30)
+    box.freeze()
+    screen.wait_for_text("trying again", deadline=60)
+    box.thaw()
+    screen.wait_until_gone("trying again", deadline=60)
+    screen.wait_for_text("begun")
+    screen.keys("q")
