@@ -123,6 +123,17 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
     assert seen.run_tokens == sum(used)
 
 
+def test_one_that_keeps_no_transcript_cannot_be_bound_and_ends_a_run_that_a_grant_binds(
+    agent: MakeAgent, api: Api
+) -> None:
+    run = agent(in_bash("claude -p --no-session-persistence '[[hang 600]]'"), command=BASH)
+    run.until(lambda seen: seen.billing == "api")
+    put_grant(run.folder, Terms(1, tokens=10**9))
+    assert run.ask(do="grant", number=1) == ""
+    seen = run.finish(60)
+    assert (seen.state, "keeps no transcript (--no-session-persistence)" in seen.detail) == ("paused", True)
+
+
 def test_a_claude_in_the_background_ends_with_its_agent(agent: MakeAgent, api: Api) -> None:
     run = agent(in_bash("setsid claude -p '[[hang 600]]' & sleep 600"), command=BASH)
     run.running()

@@ -34,6 +34,7 @@ _SESSION_LIMIT = 64 * 1024
 _MOST, _MOST_NAMES = 200, 5000
 _SESSION = re.compile("[0-9a-fA-F-]{8,64}")
 _GOES_ON = frozenset({"--resume", "-r", "--continue", "-c", "--fork-session", "--from-pr", "--teleport"})
+_KEEPS_NOTHING = "--no-session-persistence"
 _NEVER = float("inf")
 
 
@@ -65,6 +66,11 @@ class NestedClaude:
     def billing(self) -> str:
         """Say who pays for it (`login.Login`). Reads files."""
         return login.find(self._environ, self.cwd, self._argv[1:], interactive=not self._prints).billing
+
+    @property
+    def is_unseen(self) -> bool:
+        """Say whether it keeps no transcript, so that what it spends can never be read."""
+        return _KEEPS_NOTHING in self._argv
 
     @property
     def _prints(self) -> bool:

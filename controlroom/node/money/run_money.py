@@ -173,6 +173,8 @@ class Money:
         over = nested.look(now)
         if nested.too_many:
             self._budget.lost_sight("more Claudes run below it at once than can be told apart")
+        if any(one.is_unseen for one in (*nested.alive.values(), *over)):
+            self._budget.lost_sight("a Claude below it keeps no transcript (--no-session-persistence)")
         for one in (*nested.alive.values(), *over):
             if not one.session or one.session == (self._session() or self._first):
                 continue
