@@ -146,7 +146,7 @@ async def test_a_kill_on_a_full_disk_gets_into_the_audit_when_there_is_room() ->
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-@pytest.mark.parametrize("after", range(1, 40, 3))
+@pytest.mark.parametrize("after", range(1, 40, 6))
 async def test_every_order_of_an_engine_is_concluded_wherever_its_disk_fills(after: int, failures: int) -> None:
     host, disk = ScriptedHost(), FillingDisk(after, failures)
     host.agents |= {f"a{number}": seen(f"a{number}") for number in range(8)}

@@ -17,13 +17,16 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import Fleet, State
+from controlroom.fleet import rounds
 from controlroom.fleet.books.ledger import Connect, connect
+from controlroom.fleet.limits import headroom
+from controlroom.fleet.money import treasury
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode, encode
 from tests.fleet.rooms import room
 from tests.fleet.scripted import ScriptedHost
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.timeout(400)]  # seconds; a process for each step
 
 
 class OnDisk(ScriptedHost):
@@ -104,6 +107,8 @@ def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:
 
 def killed_at_every_step(place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play) -> Iterator[tuple[int, Path]]:
     """Play a scenario till it comes to its end, a step further each time; give the step and what it leaves."""
+    for module in (rounds, treasury, headroom):
+        patch.setattr(module, "SOON", 0.005)  # seconds for which an idle engine gathers what happens: none is needed
     step, died = 0, True
     while died:
         step += 1

@@ -17,7 +17,7 @@ from controlroom.wire.spec import AgentSpec
 from tests.fleet.rooms import room
 from tests.fleet.test_crash import OnDisk, killed_at_every_step
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.timeout(400)]  # seconds; a process for each step
 
 TASK = "two\nlines"
 
