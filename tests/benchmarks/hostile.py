@@ -1,10 +1,10 @@
 """One host that says as much as it may, and what the others, the verbs and the screen notice of it.
 
-    python -m tests.benchmarks.hostile [--rate 300] [--agents 4900] [--seconds 30] [--budget]
+    python -m tests.benchmarks.hostile [--rate 300] [--agents 4900] [--seconds 30] [--budget] [--usage]
 
 The hostile host is a process of its own that has so many agents and says of one after the other that it is in another
-state. Two honest hosts have an agent each. Engine and screen are processes, too; verbs are front ends that connect,
-look, order something of an honest host and leave.
+state, or that it has used something. Two honest hosts have an agent each. Engine and screen are processes, too; verbs
+are front ends that connect, look, order something of an honest host and leave.
 """
 
 import argparse
@@ -29,8 +29,11 @@ from controlroom.fleet.home import find_home
 from controlroom.fleet.hosts.channel import Channel, LinkLost
 from controlroom.fleet.hosts.link import Link
 from controlroom.fleet.lock import hold
+from controlroom.meter.usage import Message, Usage
+from controlroom.meter.usage_file import to_line
 from controlroom.wire import messages as wire
 from controlroom.wire.lines import LineSplitter
+from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.benchmarks.drawn import Drawn
 from tests.benchmarks.figures import Stretch, load, part
 from tests.benchmarks.scripted_room import BUDGET, LIMITS, prepared, world
@@ -51,10 +54,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--keys", type=int, default=60)
     parser.add_argument("--budget", action="store_true", help="have a budget that binds all agents, and API limits")
+    parser.add_argument("--usage", action="store_true", help="it says that its agents have used something")
     parser.add_argument("--be", choices=("engine", "host"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.be == "host":
-        be_hostile(options.rate, options.agents)
+        be_hostile(options.rate, options.agents, options.usage)
     elif options.be == "engine":
         asyncio.run(run_engine(options))
     else:
@@ -167,6 +171,7 @@ class Hostile:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._words = ("--be", "host", "--rate", str(options.rate), "--agents", str(options.agents))
+        self._words += ("--usage",) * options.usage
 
     def trust(self, fingerprint: str) -> None:
         """It shows no key."""
@@ -212,7 +217,7 @@ class Pipes:
 # ------------------------------------------------------------------------------- the hostile host
 
 
-def be_hostile(rate: int, agents: int) -> None:
+def be_hostile(rate: int, agents: int, usage: bool) -> None:
     """Talk on stdout as long as anybody reads it; at most so many messages a second, fewer when nobody does."""
     splitter, lock = LineSplitter(), threading.Lock()
 
@@ -234,13 +239,32 @@ def be_hostile(rate: int, agents: int) -> None:
     threading.Thread(target=listen, daemon=True).start()
     known = [seen(f"e{number}", since=now()) for number in range(agents)]
     say(wire.AgentsSeen(tuple(known), complete=True))
-    states, began = ("idle", "waiting", "working"), time.monotonic()
+    began, news = time.monotonic(), Using() if usage else changed
     for number in itertools.count():
-        agent = seen(f"e{number % agents}", 1, states[number % 3], detail=f"turn {number}", since=now())
-        say(wire.AgentsSeen((agent,)))
+        say(news(f"e{number % agents}", number))
         late = began + number / rate - time.monotonic()
         if late > 0:
             time.sleep(late)
+
+
+def changed(name: str, number: int) -> wire.FromNode:
+    """An agent is in another state."""
+    state = ("idle", "waiting", "working")[number % 3]
+    return wire.AgentsSeen((seen(name, 1, state, detail=f"turn {number}", since=now()),))
+
+
+class Using:
+    """Agents say that they have used something."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, int] = {}
+
+    def __call__(self, name: str, number: int) -> wire.FromNode:
+        """One message of one agent."""
+        line = to_line(Message(f"msg_{number}", f"req_{number}", now(), "claude-opus-5-5", Usage(5, 100))).decode()
+        start = self._ends.get(name, 0)
+        end = self._ends[name] = start + len(line)
+        return UsageSeen(UsagePlace(name, 1, start, "a1b2"), end, line)
 
 
 if __name__ == "__main__":

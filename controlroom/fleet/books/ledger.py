@@ -27,9 +27,11 @@ from controlroom.fleet.books import (
     order_tables,
     run_book,
     told_table,
+    touched,
     usage_tables,
 )
 from controlroom.fleet.books.run_book import Run
+from controlroom.fleet.books.touched import Touched
 from controlroom.fleet.books.usage_tables import Statement
 from controlroom.meter.redact import redact
 
@@ -140,6 +142,7 @@ class Ledger:
         """Open or make the ledger; `room` becomes the room id of a new one, and `seed` makes the secret of a room that
         has none yet. Raises `LedgerProblem`."""
         self.path = path
+        self._following: list[Touched] = []
         self._queue: queue.SimpleQueue[tuple[Sequence[Statement], Future[None]] | None] = queue.SimpleQueue()
         self._lock = _locked(path)
         try:
@@ -149,6 +152,8 @@ class Ledger:
             raise LedgerProblem(_sentence(path, error)) from None
         try:
             self.room, self.seed = self._open(room, seed)
+            for statement in touched.TABLES:
+                self._database.execute(statement)
             self.last_op = self._number("select max(op) from orders")
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
             self.runs = [Run(*row) for row in self._database.execute(run_book.LAST)]
@@ -172,6 +177,12 @@ class Ledger:
     def booked(self, statements: Sequence[Statement]) -> "Future[None]":
         """Write all of these, or none. The future raises `LedgerProblem`."""
         return self._put(statements)
+
+    def follow(self) -> Touched:
+        """Give what is told from now on whose sums of usage are others, before whoever had that written is."""
+        following = Touched()
+        self._following.append(following)
+        return following
 
     def read(self, query: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
         """Read rows of what is on disk, on a connection of its own: from any thread. Raises `LedgerProblem`."""
@@ -288,11 +299,16 @@ class Ledger:
         try:
             for sql, values in statements:
                 self._database.execute(sql, values)
+            others = self._database.execute(touched.TOUCHED).fetchall()
+            if others:
+                self._database.execute(touched.FORGET)
             self._database.execute("commit")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("rollback")
             raise
+        for following in self._following:
+            following.add(others)
 
 
 def _locked(path: Path) -> int:

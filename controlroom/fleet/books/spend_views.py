@@ -37,9 +37,18 @@ class Sums:
     """The dearest message of each model lately."""
 
 
-def read_sums(ledger: Ledger, moments: Collection[int], runs: Collection[RunKey], now: int) -> Sums:
-    """Read the sums since some moments, of some runs, as they are at one time. Raises `LedgerProblem`."""
-    queries = [_since(moment, now) for moment in moments]
+def read_sums(
+    ledger: Ledger,
+    moments: Collection[int],
+    runs: Collection[RunKey],
+    now: int,
+    agents: Collection[tuple[str, str]] | None = None,
+) -> Sums:
+    """Read the sums since some moments, of some runs, as they are at one time. Raises `LedgerProblem`.
+
+    `agents`: those whose sums are read, by host and name; None: all.
+    """
+    queries = [_since(moment, now) if agents is None else _since_of(moment, now, agents) for moment in moments]
     queries.append(("select model, max(pico) from dearest where day > ? group by model", (now // DAY - LATELY,)))
     wanted = sorted(runs)
     queries.append(_runs(wanted))
@@ -68,6 +77,28 @@ def _since(moment: int, now: int) -> Query:
         "group by host, agent, profile, billing"
     )
     return query, [bound for part in spans for bound in (part.rows.start, part.rows.stop)]
+
+
+def _since_of(moment: int, now: int, agents: Collection[tuple[str, str]]) -> Query:
+    """What these agents have used since a moment: found by them, not by looking at all that was used since."""
+    each = []
+    for part in spans_of(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)):
+        span = f"{part.column} >= {part.rows.start} and {part.column} < {part.rows.stop}"
+        if part.column == "day":
+            each.append(f"select id, pico, {_TOKENS} as tokens from theirs join spend_days on source = id where {span}")
+        elif part.rows:
+            rows = ", ".join(f"({row})" for row in part.rows)
+            each.append(
+                f"select id, pico, {_TOKENS} as tokens from theirs cross join (values {rows}) as rows "
+                "cross join spend on quarter = rows.column1 and source = id"
+            )
+    places = ", ".join(["(?, ?)"] * len(agents)) or "(null, null)"
+    query = (
+        f"with wanted(host, agent) as (values {places}), theirs as (select sources.* from wanted join sources using "
+        f"(host, agent)) select host, agent, profile, billing, sum(pico), sum(tokens) "
+        f"from ({' union all '.join(each)}) join sources using (id) group by host, agent, profile, billing"
+    )
+    return query, [value for agent in sorted(agents) for value in agent]
 
 
 def _runs(wanted: Sequence[RunKey]) -> Query:

@@ -262,6 +262,9 @@ _DEAREST = """insert into dearest values (?, ?, ?)
 TOTALS = "select agent, epoch, sum(pico) from sources join spend_days on source = id where host = ? group by 1, 2"
 """What each run of each agent of a host has cost in all, at list prices, in pico-dollars."""
 
+TOTALS_OF = TOTALS.replace("where host = ?", "where host = ? and agent in ({})")
+"""The same of some of its agents."""
+
 
 def read_places(host: str) -> tuple[str, tuple[str]]:
     """Give the query for how much of each usage file of a host has been booked: agent, epoch, offset, mark."""

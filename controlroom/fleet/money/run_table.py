@@ -38,6 +38,11 @@ class RunTable:
         self._profiles: object = None
         self._now = 0
 
+    def of(self, agents: Iterable[tuple[str, str]]) -> Iterator[RunKey]:
+        """Give the runs of some agents, by host and name."""
+        for host, name in agents:
+            yield from self._of_agent.get(f"{host}/{name}", ())
+
     def touch(self, keys: Iterable[RunKey]) -> None:
         """These runs may be others."""
         self._stale.update(keys)

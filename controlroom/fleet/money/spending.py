@@ -6,8 +6,9 @@ of use. The sheet may take a moment to be read: until then nothing is asked for,
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from controlroom.fleet.books.cost_views import money
 from controlroom.fleet.books.doubted_tables import Doubted
 from controlroom.fleet.books.ledger import Ledger, LedgerProblem
 from controlroom.fleet.books.run_book import number_of
-from controlroom.fleet.books.usage_tables import TOTALS, Source, book, forgotten, read_places, read_up_to
+from controlroom.fleet.books.usage_tables import TOTALS, TOTALS_OF, Source, book, forgotten, read_places, read_up_to
 from controlroom.fleet.books.use_views import summed_anew
 from controlroom.fleet.claims import ClaimDesk
 from controlroom.fleet.configuration.toml_file import ConfigProblem
@@ -38,6 +39,9 @@ from controlroom.meter.prices import Sheet, micro
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
 
 log = logging.getLogger("controlroom.spending")
+
+SHARE, MANY = 8, 500
+"""How many times longer than reading sums took it rests; agents of a host from which on all of its are read."""
 
 AGAIN = 30.0
 """Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
@@ -108,6 +112,7 @@ class Spending:
         """Hosts with sums that are older than what is booked."""
         self._full: set[str] = set()
         """Hosts of which so much is set aside that what was not ordered waits there."""
+        self._touched = ledger.follow()
         self._summing = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -247,7 +252,7 @@ class Spending:
         self._doubts.booked(judged)
         self._room.booked()
         self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
-        self._sum_up(host)
+        self._sum_up()
 
     def _say_lost(self, host: str, used: Used) -> None:
         """Tell of a file that was emptied, cut short or replaced."""
@@ -283,7 +288,10 @@ class Spending:
     # ----------------------------------------------------------------------- sums
 
     def _sum_up(self, *hosts: str) -> None:
-        """Read the sums of hosts and the room anew; what is booked while that is done waits for the next time."""
+        """Read the sums of hosts anew, and of whoever has spent, and those of the room.
+
+        What is booked while that is done waits for the next time.
+        """
         self._stale.update(hosts)
         if not self._summing:
             self._summing = True
@@ -293,19 +301,39 @@ class Spending:
         try:
             again = True
             while again:
+                began = time.thread_time()
+                await self._sum_up_touched()
                 while self._stale:
                     await self._sum_up_host(self._stale.pop())
                 await self._count_money()
-                again = bool(self._stale)
+                if again := bool(self._stale or self._touched):
+                    await asyncio.sleep(min(1.0, SHARE * (time.thread_time() - began)))
         except LedgerProblem as problem:
             log.error("what was spent cannot be read: %s", problem)
         finally:
             self._summing = False
 
+    async def _sum_up_touched(self) -> None:
+        """Read the sums of those whose are others; a session of others may stand under several names of its host."""
+        names: dict[str, set[str]] = {}
+        for host, name in self._touched.take():
+            names.setdefault(host, set()).add(name)
+        for host, theirs in names.items():
+            if host not in self._room.fleet.hosts:
+                continue
+            self._stale.add(host)  # should it not be possible to read them
+            if len(theirs) <= MANY and not any(map(is_adopted_name, theirs)):
+                query = TOTALS_OF.format(", ".join("?" * len(theirs)))
+                await self._sum_up_rows(host, query, (host, *sorted(theirs)))
+                self._stale.discard(host)
+
     async def _sum_up_host(self, host: str) -> None:
-        rows = await asyncio.to_thread(self._ledger.read, TOTALS, (host,))
+        await self._sum_up_rows(host, TOTALS, (host,))
+
+    async def _sum_up_rows(self, host: str, query: str, values: Sequence[str]) -> None:
+        rows = await asyncio.to_thread(self._ledger.read, query, values)
         spent: Counter[str] = Counter()
-        theirs = _by_session(self._room.fleet.agents_on(host))
+        theirs = _by_session(self._room.fleet.agents_on(host)) if any(is_adopted_name(row[0]) for row in rows) else {}
         for name, epoch, pico in rows:
             adopted = is_adopted_name(name)
             agent = theirs.get(epoch) if adopted else self._room.fleet.agents.get(f"{host}/{name}")

@@ -8,7 +8,7 @@ written, then sent, in this order, so that no crash between them gives away more
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Protocol
 
 from controlroom.domain import events
@@ -64,6 +64,9 @@ TICK = 30.0
 AT_ONCE = 100
 """Runs that are looked at, and that are granted something, before others have their turn."""
 
+MANY = 1_000
+"""Agents that have spent, from which on all sums are read and not those of each."""
+
 AGAIN = 5.0
 """Seconds until something is tried again that did not work."""
 
@@ -117,6 +120,9 @@ class Treasury:
         self._spent = Spent(self._started)
         self._stale = True
         """The ledger holds more than what is known to be spent."""
+        self._whole = True
+        """It is not known of whom: all is to be read."""
+        self._touched = ledger.follow()
         self._unseen = Changes()
         self._seen = SeenFleet()
         self._table = RunTable(self._grants, self._mail, purses)
@@ -339,20 +345,28 @@ class Treasury:
             await self._read_now()
 
     async def _read_now(self) -> None:
-        """Read what there is; meanwhile more may be booked, or other periods begin."""
+        """Read what there is of those who have spent; meanwhile more may be booked, or other periods begin."""
         now, self._stale = self._room.clock(), False
-        moments, runs = self.purses.moments(now), self._read_of()
-        self._take(await asyncio.to_thread(read_sums, self._ledger, moments, runs, now))
+        moments, paused = self.purses.moments(now), self._pauses.open(self._seen.paused.values())
+        unread = {*self._unread, *(paused - self._spent.runs.keys())}
+        agents = self._touched.take() | {run[:2] for run in unread}
+        whole = self._whole or len(agents) > MANY or not moments <= self._spent.moments
+        theirs = [*self._table.of(agents), *(run for run in paused if run[:2] in agents)]
+        runs, some = (self._read_of(), None) if whole else (theirs, agents)
+        self._whole = True  # should it fail
+        sums = await asyncio.to_thread(read_sums, self._ledger, moments, runs, now, some)
+        self._whole = False
+        self._take(sums, some)
         self._dry()  # while it is known what is booked of them: who has run dry stays so
 
     def _read_of(self) -> list[RunKey]:
         """Give the runs of which it must be known what is booked."""
         return [*self._table.runs, *self._pauses.open(self._seen.paused.values())]
 
-    def _take(self, sums: Sums) -> None:
-        """Take what was read of the ledger."""
+    def _take(self, sums: Sums, agents: Collection[tuple[str, str]] | None = None) -> None:
+        """Take what was read of the ledger, of these agents or of all."""
         dearest = self._spent.dearest
-        self._table.touch(self._spent.take(sums))
+        self._table.touch(self._spent.take(sums, agents))
         self._spent.keep(self.purses.moments(self._room.clock()))
         self._unread -= sums.runs.keys()
         if self._spent.dearest != dearest:
