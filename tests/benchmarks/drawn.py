@@ -7,6 +7,8 @@ from rich.cells import cell_len
 
 _CURSOR = "▌"
 _PIECES = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[[0-9;?<>=]*[@-~]|\x1b\][^\x07]*\x07|[\r\n]+|[^\x1b\r\n]+")
+_SIGNS = 3
+"""Cells before a row's name: the cursor's, the state's, and that of what is only claimed."""
 _BEGUN = re.compile(r"\x1b(?:\[[0-9;?<>=]*|\][^\x07]*)?\Z")
 
 
@@ -42,6 +44,6 @@ class Drawn:
         """Name the row that has the cursor; "" when none has."""
         for cells in self._lines.values():
             if cells.get(1) == _CURSOR:
-                words = "".join(cells[column] for column in sorted(cells)).split()
-                return words[1] if len(words) > 1 else ""
+                words = "".join(cells[column] for column in sorted(cells) if column > _SIGNS).split()
+                return words[0] if words else ""
         return ""
