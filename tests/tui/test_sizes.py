@@ -16,6 +16,7 @@ from controlroom.domain.model import State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
+from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
@@ -118,6 +119,7 @@ async def test_whatever_is_open_survives_a_window_of_almost_nothing(way: str) ->
             await here.settle()
             for size in ((2, 3), (120, 40)):
                 await here.pilot.resize_terminal(*size)
+                await wait_for_async(lambda size=size: here.app.size == size)  # type: ignore[misc]
                 await here.calm()
                 whole(here)
             while here.app.screen is not below and len(here.app.screen_stack) > 1:
