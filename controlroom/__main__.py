@@ -6,25 +6,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import AtBoot, EntryPoints, FirstRun
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.run import main as run
-from controlroom.cli.starters import AtBoot, Beginnings, Starters
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from controlroom.fleet.attaching.reach_engine import Way
+    from controlroom.client.transport import Way
+    from controlroom.domain.calculators.estimate import Wish
+    from controlroom.protocol.advice_messages import Estimated
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); give its exit code."""
-    starters = Starters(_screen, _engine, _demo, _reports, _at_boot, _beginnings, _bridge)
-    return run(sys.argv[1:] if argv is None else argv, starters)
+    entry_points = EntryPoints(_screen, _engine, _demo, _reports, _at_boot, _first_run, _bridge, _estimate)
+    return run(sys.argv[1:] if argv is None else argv, entry_points)
 
 
 def _screen(watching: bool, theme: str) -> int:
-    from controlroom.fleet.configuration.screen_config import screen_settings
-    from controlroom.fleet.home import find_home
+    from controlroom.engine.config.screen_config import screen_settings
+    from controlroom.protocol.home import find_home
     from controlroom.tui.run import run as run_screen
 
     way = _way(watching) if output.is_terminal(sys.stdout) else None
@@ -33,15 +35,15 @@ def _screen(watching: bool, theme: str) -> int:
 
 def _way(watching: bool) -> "Way | None":
     """Where the engine is on another machine: connect before the screen is drawn, as ssh may have something to ask."""
-    from controlroom.fleet.home import HomeProblem, engine_place, find_home
+    from controlroom.protocol.home import HomeProblem, engine_place, find_home
 
     try:
         if not (place := engine_place(find_home(os.environ), os.environ)):
             return None
     except HomeProblem as problem:
         raise Stop(Exit.NO_ENGINE, str(problem)) from None
-    from controlroom.fleet.attaching.away import Away, parsed
-    from controlroom.fleet.attaching.reach_engine import EngineUnavailable
+    from controlroom.client.remote import Away, parsed
+    from controlroom.client.transport import EngineUnavailable
 
     try:
         address = parsed(place)
@@ -54,13 +56,13 @@ def _way(watching: bool) -> "Way | None":
 
 
 def _bridge(*, read_only: bool, start: bool) -> int:
-    from controlroom.fleet.attaching.bridge import run as run_bridge
+    from controlroom.client.bridge import run as run_bridge
 
     return run_bridge(read_only=read_only, start=start)
 
 
 def _engine() -> int:
-    from controlroom.fleet.engine_main import run as run_engine
+    from controlroom.engine.main import run as run_engine
 
     return run_engine()
 
@@ -68,7 +70,7 @@ def _engine() -> int:
 def _demo(agents: int, hold: bool) -> int:
     from controlroom.cli.stage import direct
     from controlroom.demo.play import NoDemo, play
-    from controlroom.fleet.home import find_home
+    from controlroom.protocol.home import find_home
 
     def namespace_of(folder: str) -> str:
         return find_home({"CONTROLROOM_HOME": folder}).namespace
@@ -80,25 +82,31 @@ def _demo(agents: int, hold: bool) -> int:
 
 
 def _reports() -> "Path":
-    from controlroom.fleet.home import find_home
+    from controlroom.protocol.home import find_home
 
     return find_home(os.environ).state_folder
 
 
 def _at_boot() -> AtBoot:
-    from controlroom.fleet.attaching.at_boot import AtBoot
-    from controlroom.fleet.home import find_home
+    from controlroom.client.boot_service import AtBoot
+    from controlroom.protocol.home import find_home
 
     return AtBoot(find_home(os.environ), os.environ)
 
 
-def _beginnings() -> "Beginnings":
+def _first_run() -> "FirstRun":
     from pathlib import Path
 
-    from controlroom.fleet.configuration.beginnings import Beginnings
-    from controlroom.fleet.home import find_home
+    from controlroom.engine.config.first_run import FirstRun
+    from controlroom.protocol.home import find_home
 
-    return Beginnings(find_home(os.environ), Path.home())
+    return FirstRun(find_home(os.environ), Path.home())
+
+
+def _estimate(wish: "Wish") -> "Estimated":
+    from controlroom.engine.budgets.advisor import offline
+
+    return offline(wish)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from controlroom.cli.verbs import VERBS
 from controlroom.domain.display.views import GLYPHS, ORDER
 from controlroom.domain.keys.keymap import DEFAULT, shown
 from controlroom.domain.model import State
-from controlroom.fleet.configuration.config_reference import reference
+from controlroom.engine.config.reference import reference
 
 README = Path(__file__).parent.parent / "README.md"
 

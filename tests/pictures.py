@@ -21,12 +21,12 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from controlroom.client.client import Client
 from controlroom.domain.model import Fleet, State
-from controlroom.fleet.client import Client
 from controlroom.tui.app import ControlRoomApp, utc_now
-from controlroom.tui.look import theme
-from controlroom.tui.look.theme import Depth
-from controlroom.tui.look.wardrobe import Wardrobe
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme.theme_store import ThemeStore
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 _AGENTS = 14
@@ -34,7 +34,7 @@ _WANTED = {State.WAITING, State.WORKING, State.LIMITED, State.FAILED, State.IDLE
 
 
 @dataclass(frozen=True)
-class Picture:
+class ViewState:
     """One picture: its file's name, its size in cells, the keys that lead there, its theme."""
 
     name: str
@@ -47,26 +47,26 @@ class Picture:
 
 
 PICTURES = (
-    Picture("overview", (160, 42), png=True),
-    Picture("overview-4k", (200, 50)),
-    Picture("panes", (200, 50), ("g", "a", "6", "enter"), png=True),
-    Picture("marked", (120, 36), ("asterisk", "x")),
-    Picture("question", (120, 36), ("n", "enter")),
-    Picture("hosts", (120, 30), ("h",)),
-    Picture("costs", (120, 40), ("c",), png=True),
-    Picture("costs-4k", (200, 50), ("c",)),
-    Picture("spawn", (120, 36), ("s",)),
-    Picture("help", (120, 40), ("question_mark",)),
-    Picture("watch", (120, 36), role="watch"),
-    Picture("phone", (45, 20), png=True),
-    Picture("phone-question", (45, 20), ("n", "enter")),
-    Picture("phone-pane", (45, 20), ("g", "j")),
-    Picture("phone-costs", (45, 20), ("c",)),
-    Picture("phone-limits", (45, 20), ("c", "l")),
-    Picture("phone-tall", (60, 30)),
-    Picture("themes", (120, 36), ("colon", *"theme", "enter", "j")),
-    *(Picture(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
-    Picture("no-colour", (120, 36), colours=Depth.NONE),
+    ViewState("overview", (160, 42), png=True),
+    ViewState("overview-4k", (200, 50)),
+    ViewState("panes", (200, 50), ("g", "a", "6", "enter"), png=True),
+    ViewState("marked", (120, 36), ("asterisk", "x")),
+    ViewState("question", (120, 36), ("n", "enter")),
+    ViewState("hosts", (120, 30), ("h",)),
+    ViewState("costs", (120, 40), ("c",), png=True),
+    ViewState("costs-4k", (200, 50), ("c",)),
+    ViewState("spawn", (120, 36), ("s",)),
+    ViewState("help", (120, 40), ("question_mark",)),
+    ViewState("watch", (120, 36), role="watch"),
+    ViewState("phone", (45, 20), png=True),
+    ViewState("phone-question", (45, 20), ("n", "enter")),
+    ViewState("phone-pane", (45, 20), ("g", "j")),
+    ViewState("phone-costs", (45, 20), ("c",)),
+    ViewState("phone-limits", (45, 20), ("c", "l")),
+    ViewState("phone-tall", (60, 30)),
+    ViewState("themes", (120, 36), ("colon", *"theme", "enter", "j")),
+    *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
+    ViewState("no-colour", (120, 36), colours=Depth.NONE),
 )
 
 
@@ -76,9 +76,9 @@ def main(argv: list[str]) -> None:
     folder.mkdir(exist_ok=True)
     with demo():
         asyncio.run(take(folder))
-    for picture in PICTURES:
-        path = folder / f"{picture.name}.svg"
-        if picture.png and shutil.which("rsvg-convert"):
+    for view in PICTURES:
+        path = folder / f"{view.name}.svg"
+        if view.png and shutil.which("rsvg-convert"):
             subprocess.run(["rsvg-convert", "-o", path.with_suffix(".png"), path], check=True)
         print(path.name, file=sys.stderr)
 
@@ -106,40 +106,40 @@ async def take(folder: Path) -> None:
             await client.changed()
     await client.close()
     moment = utc_now()
-    for picture in PICTURES:
-        svg = await drawn(picture, moment)
-        (folder / f"{picture.name}.svg").write_text(svg)
+    for view in PICTURES:
+        svg = await drawn(view, moment)
+        (folder / f"{view.name}.svg").write_text(svg)
 
 
 def _states(fleet: Fleet) -> set[State]:
     return {agent.state for agent in fleet.agents.values()}
 
 
-async def drawn(picture: Picture, moment: int) -> str:
+async def drawn(view: ViewState, moment: int) -> str:
     """Draw one picture as SVG."""
 
     async def connect(_start: bool) -> Client:
-        return await Client.connect(start=False, role=picture.role)
+        return await Client.connect(start=False, role=view.role)
 
     app = ControlRoomApp(
         connect,
-        theme_file=theme.find(picture.theme),
-        wardrobe=Wardrobe(None, picture.colours),
+        theme_file=theme.find(view.theme),
+        theme_store=ThemeStore(None, view.colours),
         now=lambda: moment,
         zone=timezone.utc,
     )
-    async with app.run_test(size=picture.size) as pilot:
+    async with app.run_test(size=view.size) as pilot:
         await _settled(pilot, app)
-        for key in picture.keys:
+        for key in view.keys:
             await pilot.press(key)
             await _settled(pilot, app)
-        return portable(app.export_screenshot(title=f"controlroom · {picture.size[0]}x{picture.size[1]}"))
+        return portable(app.export_screenshot(title=f"controlroom · {view.size[0]}x{view.size[1]}"))
 
 
 async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
     """Wait until the fleet is there and its picture has been drawn."""
     async with asyncio.timeout(20):
-        while not app.picture.fleet.agents:
+        while not app.view.fleet.agents:
             await pilot.pause(0.05)
     for _ in range(10):
         await pilot.pause(0.05)

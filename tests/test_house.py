@@ -43,30 +43,42 @@ IMPURE: tuple[str, ...] = (
     "socket",
 )
 IMPURE += ("sqlite3", "subprocess", "tempfile", "threading", "time", "uuid")
-TRAVELS = ("node", "meter", "wire")  # to hosts, where Python 3.10 is enough
+TRAVELS = ("node", "runner", "wire", "metering", "text")  # to hosts, where Python 3.10 is enough
+SMALL = (*HEAVY, "asyncio", "libtmux", "psutil")
+HOME_PACKAGES = ("asyncssh", "cryptography", "pydantic", "pydantic_core", "tomli_w", "anthropic", "genai_prices")
 
 FLOORS = {
-    "meter": Floor(not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
-    "wire": Floor(not_stdlib=("socket", "asyncio"), not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
-    "domain": Floor(("meter",), not_stdlib=IMPURE, not_loaded=(*HEAVY, "asyncio", "libtmux", "psutil")),
-    "node": Floor(("wire", "meter"), ("libtmux", "psutil"), not_loaded=HEAVY),
-    "fleet": Floor(
-        ("domain", "wire", "meter"),
-        ("asyncssh", "cryptography", "pydantic", "pydantic_core", "tomli_w", "anthropic", "genai_prices"),
+    "text": Floor(not_loaded=SMALL),
+    "metering": Floor(("text",), not_loaded=SMALL),
+    "wire": Floor(("text",), not_stdlib=("socket", "asyncio"), not_loaded=SMALL),
+    "runner": Floor(("wire", "metering", "text"), not_loaded=SMALL),
+    "node": Floor(("runner", "wire", "metering", "text"), ("libtmux", "psutil"), not_loaded=HEAVY),
+    "domain": Floor(("metering", "text"), not_stdlib=IMPURE, not_loaded=SMALL),
+    "protocol": Floor(("domain", "wire", "metering", "text"), not_loaded=HEAVY),
+    "client": Floor(("protocol", "domain", "wire", "metering", "text"), not_loaded=(*HEAVY, "sqlite3")),
+    "engine": Floor(
+        ("protocol", "domain", "wire", "metering", "text"),
+        HOME_PACKAGES,
         not_loaded=("textual", "anthropic", "genai_prices"),
     ),
     "demo": Floor(
-        ("node", "wire", "meter"), ("libtmux", "psutil", "tomli_w"), not_loaded=("textual", "asyncssh", "anthropic")
+        ("node", "runner", "wire", "metering", "text"),
+        ("libtmux", "psutil", "tomli_w"),
+        not_loaded=("textual", "asyncssh", "anthropic"),
     ),
-    "tui": Floor(("domain", "fleet.client"), ("textual", "rich"), not_loaded=("asyncssh", "anthropic", "genai_prices")),
-    "cli": Floor(("domain", "fleet.client"), not_loaded=HEAVY),
+    "tui": Floor(
+        ("client", "protocol", "domain", "metering", "text"),
+        ("textual", "rich"),
+        not_loaded=("asyncssh", "anthropic", "genai_prices"),
+    ),
+    "cli": Floor(("client", "protocol", "domain", "metering", "text"), not_loaded=HEAVY),
 }
 
 # One file alone may import this, because everything else is to be safe from it.
 ONLY_IN = {
-    "asyncssh": "controlroom/fleet/hosts/ssh.py",
-    "cryptography": "controlroom/fleet/hosts/signer.py",
-    "genai_prices": "controlroom/fleet/sheets/list_prices.py",
+    "asyncssh": "controlroom/engine/hosts/ssh.py",
+    "cryptography": "controlroom/engine/hosts/signer.py",
+    "genai_prices": "controlroom/engine/catalogs/list_prices.py",
 }
 
 # Entrances that have to be light: module -> what importing it must leave out of sys.modules.
@@ -74,8 +86,8 @@ LIGHT = {
     "controlroom": ("asyncio", "argparse", "json", *HEAVY),
     "controlroom.__main__": (*HEAVY, "asyncio"),
     "controlroom.cli.run": HEAVY,
-    "controlroom.fleet.client": (*HEAVY, "sqlite3"),
-    "controlroom.node.runner.main": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
+    "controlroom.client.client": (*HEAVY, "sqlite3"),
+    "controlroom.runner.main": ("asyncio", "dataclasses", "inspect", "subprocess", "pathlib", "libtmux", "psutil"),
 }
 
 TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "README.md"}

@@ -4,24 +4,24 @@ import argparse
 
 from controlroom.cli import output
 from controlroom.cli.answers import to_intent
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
 from controlroom.cli.many import several, to_all
 from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.words import age
-from controlroom.fleet.client import Client
 
 MOVE_PATIENCE = 240.0
 """Seconds to wait for a move: ending a stubborn tree takes the longest."""
 
 
-def spawn(args: argparse.Namespace, starters: Starters) -> int:
+def spawn(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Start an agent; print its id."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.command and not args.profile and args.kind in ("", "headless"):
@@ -51,7 +51,7 @@ async def _spawn(client: Client, args: argparse.Namespace) -> int:
     return code
 
 
-def kill(args: argparse.Namespace, starters: Starters) -> int:
+def kill(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """End an agent, after asking."""
     return with_room(_kill, args)
 
@@ -66,7 +66,7 @@ async def _kill(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intents.KillAgent(agent.id, agent.epoch), f"{agent.id} is ended, nothing of it is left")
 
 
-def reassign(args: argparse.Namespace, starters: Starters) -> int:
+def reassign(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Give an agent a new task."""
     args.task = task_text(args.task, args.task_file)
     if args.task is None and not args.host:
@@ -94,7 +94,7 @@ async def _move(client: Client, agent: Agent, args: argparse.Namespace) -> int:
     return code
 
 
-def send(args: argparse.Namespace, starters: Starters) -> int:
+def send(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Say something to an agent."""
     args.text = read_text("-", "the message") if args.text == ["-"] else typed(" ".join(args.text), "the message")
     return with_room(_send, args)
@@ -108,7 +108,7 @@ async def _send(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intents.SendMessage(agent.id, agent.epoch, args.text), f"{agent.id} has the message")
 
 
-def answer(args: argparse.Namespace, starters: Starters) -> int:
+def answer(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Answer what an agent asks."""
     args.text = typed(" ".join(args.text), "the answer")
     return with_room(_answer, args)
@@ -122,7 +122,7 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intent, f"{intent.verdict}: {agent.question.title}")
 
 
-def interrupt(args: argparse.Namespace, starters: Starters) -> int:
+def interrupt(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Stop an agent's turn."""
     return with_room(_interrupt, args)
 
@@ -134,7 +134,7 @@ async def _interrupt(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intents.InterruptAgent(agent.id, agent.epoch), f"{agent.id} is interrupted")
 
 
-def forget(args: argparse.Namespace, starters: Starters) -> int:
+def forget(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Remove an ended agent, after asking."""
     return with_room(_forget, args)
 

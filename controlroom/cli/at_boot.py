@@ -4,17 +4,17 @@ import asyncio
 import os
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import AtBoot, EntryPoints
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.starters import AtBoot, Starters
 from controlroom.cli.stopping import stopped
 
 PATIENCE = 20.0
 """Seconds that a service manager may take until the engine listens."""
 
 
-def install(starters: Starters) -> int:
+def install(entry_points: EntryPoints) -> int:
     """Have this machine start the engine, and hand over to it now where that can be done."""
-    boot = starters.at_boot()
+    boot = entry_points.at_boot()
     _told(boot.install())
     asyncio.run(_hand_over(boot))
     if os.environ.get("SSH_AUTH_SOCK"):
@@ -25,9 +25,9 @@ def install(starters: Starters) -> int:
     return Exit.DONE
 
 
-def uninstall(starters: Starters) -> int:
+def uninstall(entry_points: EntryPoints) -> int:
     """Have this machine start the engine no more."""
-    _told(starters.at_boot().uninstall())
+    _told(entry_points.at_boot().uninstall())
     output.talk("an engine that runs now goes on until: controlroom stop")
     return Exit.DONE
 
@@ -42,7 +42,7 @@ def _told(result: tuple[bool, list[str]]) -> None:
 
 async def _hand_over(boot: AtBoot) -> None:
     """See that the engine runs; under systemd as its unit, for one begun at a login may end with that login."""
-    from controlroom.fleet.client import Client, EngineUnavailable
+    from controlroom.client.client import Client, EngineUnavailable
 
     if boot.how() == "systemd":
         if await stopped():
@@ -60,7 +60,7 @@ async def _hand_over(boot: AtBoot) -> None:
 
 
 async def _listening() -> None:
-    from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
+    from controlroom.client.client import Client, EngineUnavailable, NoEngine
 
     end = asyncio.get_running_loop().time() + PATIENCE
     while True:

@@ -4,13 +4,13 @@ import argparse
 import sys
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import find_agent, with_room
-from controlroom.cli.starters import Starters
-from controlroom.fleet.client import Attachment, Client, NoAttachment
+from controlroom.client.client import Attachment, Client, NoAttachment
 
 
-def attach(args: argparse.Namespace, starters: Starters) -> int:
+def attach(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Attach; the engine is left alone while the terminal is away."""
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise Stop(Exit.USAGE, "attach needs a terminal; for scripts there is: controlroom logs AGENT -f")

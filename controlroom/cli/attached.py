@@ -3,15 +3,15 @@
 import argparse
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.attached import HEAD, cells, record
 from controlroom.domain.display.views import iso
-from controlroom.fleet.client import Client
 
 
-def attached(args: argparse.Namespace, starters: Starters) -> int:
+def attached(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """List the front ends that are connected."""
     return with_room(_attached, args)
 

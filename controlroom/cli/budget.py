@@ -7,11 +7,12 @@ from datetime import tzinfo
 from typing import Any
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.explain import clock
 from controlroom.cli.room import money_zone, order, wait_for, with_room
-from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
+from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.gauges import PERIODS, Budget
 from controlroom.domain.limits.headroom import window_name
@@ -19,13 +20,12 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, problem
 from controlroom.domain.money.budget_words import amount, described, ladder, read_limit, window
 from controlroom.domain.words import percent
-from controlroom.fleet.client import Client
 
 _COUNTED = 3.0
 """Seconds that a fresh engine may take to count what is gone."""
 
 
-def show(args: argparse.Namespace, starters: Starters) -> int:
+def show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show how the budgets stand."""
     return with_room(_show, args)
 
@@ -96,7 +96,7 @@ def record(budget: Budget) -> Mapping[str, Any]:
     }
 
 
-def set_one(args: argparse.Namespace, starters: Starters) -> int:
+def set_one(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Set a budget, or change one."""
     return with_room(_set_one, args)
 
@@ -145,7 +145,7 @@ def _known(budget: Budget) -> BudgetRule:
     return replace(rule, order=budget.order, command=budget.command, dry_run=budget.dry_run)
 
 
-def remove(args: argparse.Namespace, starters: Starters) -> int:
+def remove(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Remove a budget."""
     return with_room(_remove, args)
 

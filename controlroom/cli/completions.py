@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
-from controlroom.cli.starters import Starters
 
 DEADLINE = 1.0
 """Seconds that an engine may take to say what there is: somebody is waiting with a finger on the key."""
@@ -48,7 +48,7 @@ _NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL"}
 """Which names go for an argument that help calls so."""
 
 
-def completions(args: argparse.Namespace, starters: Starters) -> int:
+def completions(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Print a shell's script."""
     output.own(_SCRIPTS[args.shell])
     return Exit.DONE
@@ -119,7 +119,7 @@ def _known() -> dict[str, list[str]]:
 
 async def _ask() -> dict[str, list[str]]:
     from controlroom.cli.room import wait_for
-    from controlroom.fleet.client import Client
+    from controlroom.client.client import Client
 
     client = await Client.connect(start=False, role="cli")
     try:

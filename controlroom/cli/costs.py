@@ -7,20 +7,20 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import money_zone, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
 from controlroom.domain.money.periods import begins
 from controlroom.domain.money.zones import day_name, hour_name
 from controlroom.domain.words import count, dollars, percent
-from controlroom.fleet.client import Client
 
 _TIMES = {"day": day_name, "hour": hour_name}
 _PAYS = {BILLED: "billed", COVERED: "plan", "": "unknown"}
 
 
-def costs(args: argparse.Namespace, starters: Starters) -> int:
+def costs(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show what was spent."""
     return with_room(_costs, args)
 

@@ -4,23 +4,23 @@ import argparse
 import os
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import AT
-from controlroom.cli.starters import Starters
 from controlroom.cli.stopping import runways, stopped
 
 _MOST = 60
 """Agents of a demo at most: each is a few processes."""
 
 
-def engine(args: argparse.Namespace, starters: Starters) -> int:
+def engine(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Run the engine here, or see that it runs."""
     if args.foreground:
-        return Exit.NO_ENGINE if starters.engine() else Exit.DONE
+        return Exit.NO_ENGINE if entry_points.engine() else Exit.DONE
     if args.install or args.uninstall:
         from controlroom.cli import at_boot
 
-        return at_boot.install(starters) if args.install else at_boot.uninstall(starters)
+        return at_boot.install(entry_points) if args.install else at_boot.uninstall(entry_points)
     from controlroom.cli.room import with_room
 
     return with_room(_running, args)
@@ -31,17 +31,17 @@ async def _running(client: object, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def watch(args: argparse.Namespace, starters: Starters) -> int:
+def watch(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Open the screen for a watcher."""
-    return starters.screen(True, args.theme)
+    return entry_points.screen(True, args.theme)
 
 
-def bridge(args: argparse.Namespace, starters: Starters) -> int:
+def bridge(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Join stdin and stdout to the engine."""
-    return starters.bridge(read_only=args.read_only, start=not args.no_start)
+    return entry_points.bridge(read_only=args.read_only, start=not args.no_start)
 
 
-def stop(args: argparse.Namespace, starters: Starters) -> int:
+def stop(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Stop the engine; that none runs is fine, too."""
     import asyncio
 
@@ -51,7 +51,7 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
         output.talk(f"no engine runs {'there' if away else 'here'}")
         return Exit.DONE
     again = "; this machine starts it again when it boots: controlroom engine --uninstall ends that"
-    output.talk(f"the engine has stopped; agents live on{again if not away and starters.at_boot().how() else ''}")
+    output.talk(f"the engine has stopped; agents live on{again if not away and entry_points.at_boot().how() else ''}")
     if alone:
         output.talk("without it they can spend what they are granted, and are then paused:")
         for line in alone:
@@ -59,8 +59,8 @@ def stop(args: argparse.Namespace, starters: Starters) -> int:
     return Exit.DONE
 
 
-def demo(args: argparse.Namespace, starters: Starters) -> int:
+def demo(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Play a throw-away room."""
     if args.agents > _MOST:
         raise Stop(Exit.USAGE, f"{args.agents} agents are too many for a demo: {_MOST} are the most")
-    return starters.demo(args.agents, args.hold)
+    return entry_points.demo(args.agents, args.hold)

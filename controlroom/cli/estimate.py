@@ -2,15 +2,16 @@
 
 import argparse
 import asyncio
+from collections.abc import Callable
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import wait_settled
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client, EngineUnavailable, Estimated
 from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish, as_table
 from controlroom.domain.calculators.machines import cheapest
 from controlroom.domain.words import count, dollars, percent
-from controlroom.fleet.client import Client, EngineUnavailable, Estimated, estimate_offline
 
 SETTLING = 3.0
 """Seconds for a fresh engine to hear from its hosts what agents need there."""
@@ -18,7 +19,7 @@ SETTLING = 3.0
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CHF": "CHF "}
 
 
-def estimate(args: argparse.Namespace, starters: Starters) -> int:
+def estimate(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Estimate requests, dollars and machines."""
     wish = Wish(
         args.agents,
@@ -30,7 +31,7 @@ def estimate(args: argparse.Namespace, starters: Starters) -> int:
         args.output_tokens,
         args.cache_hit,
     )
-    answer = estimate_offline(wish) if args.offline else asyncio.run(_ask(wish))
+    answer = entry_points.estimate(wish) if args.offline else asyncio.run(_ask(wish, entry_points.estimate))
     if answer.estimate is None:
         output.talk(answer.reason)
         return Exit.REFUSED
@@ -41,7 +42,7 @@ def estimate(args: argparse.Namespace, starters: Starters) -> int:
     return Exit.DONE
 
 
-async def _ask(wish: Wish) -> Estimated:
+async def _ask(wish: Wish, offline: Callable[[Wish], Estimated]) -> Estimated:
     """Ask the engine, which knows what was measured; without one, the data files say what is usual."""
     try:
         client = await Client.connect(role="cli")
@@ -52,7 +53,7 @@ async def _ask(wish: Wish) -> Estimated:
             await client.close()
     except EngineUnavailable as problem:
         output.talk(f"nothing that was measured is counted: {problem}")
-        return await asyncio.to_thread(estimate_offline, wish)
+        return await asyncio.to_thread(offline, wish)
 
 
 def show(wish: Wish, found: Estimate) -> None:

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import find_agent, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.display import explain as why
-from controlroom.fleet.client import Client
 
 _LABEL = 9
 """Columns before the words."""
 
 
-def explain(args: argparse.Namespace, starters: Starters) -> int:
+def explain(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Explain an agent's state."""
     return with_room(_explain, args)
 

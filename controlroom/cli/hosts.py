@@ -4,12 +4,13 @@ import argparse
 from dataclasses import replace
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.explain import report
 from controlroom.cli.find import host_of
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
-from controlroom.cli.starters import Starters
 from controlroom.cli.status import host_table, wait_briefly
+from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.address import short_name
 from controlroom.domain.claims import deaf_words
@@ -17,10 +18,9 @@ from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import size
-from controlroom.fleet.client import Client
 
 
-def add(args: argparse.Namespace, starters: Starters) -> int:
+def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Add a host, and see how we stand with it."""
     return with_room(_add, args)
 
@@ -100,7 +100,7 @@ def _facts(host: Host) -> str:
     return f": {facts.platform}, {facts.cores} cores, {size(facts.memory_total)}, {facts.tmux_words}"
 
 
-def show(args: argparse.Namespace, starters: Starters) -> int:
+def show(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """List the hosts."""
     return with_room(_show, args)
 
@@ -116,7 +116,7 @@ async def _show(client: Client, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def answer(args: argparse.Namespace, starters: Starters) -> int:
+def answer(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Answer a host's question: is that its key, or what opens it."""
     return with_room(_answer, args)
 
@@ -138,7 +138,7 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     return code if intent.verdict == "deny" else _standing(await _after(client, args.name, asked))
 
 
-def remove(args: argparse.Namespace, starters: Starters) -> int:
+def remove(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Take a host out of the room."""
     return with_room(_remove, args)
 
@@ -148,7 +148,7 @@ async def _remove(client: Client, args: argparse.Namespace) -> int:
     return await order(client, intents.RemoveHost(args.name), f"{args.name} is out of the room; its agents live on")
 
 
-def retry(args: argparse.Namespace, starters: Starters) -> int:
+def retry(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Try to reach a host now."""
     return with_room(_retry, args)
 
@@ -160,7 +160,7 @@ async def _retry(client: Client, args: argparse.Namespace) -> int:
     return await _see_through(client, before.name)
 
 
-def check(args: argparse.Namespace, starters: Starters) -> int:
+def check(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """See whether a host has all that agents need."""
     return with_room(_check, args)
 
@@ -178,7 +178,7 @@ async def _check(client: Client, args: argparse.Namespace) -> int:
     return Exit.DONE if checkup.is_well(told.checks) and not told.reason else Exit.REFUSED
 
 
-def take(args: argparse.Namespace, starters: Starters) -> int:
+def take(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Become the owner of a host."""
     return with_room(_take, args)
 

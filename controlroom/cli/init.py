@@ -5,15 +5,15 @@ import re
 
 from controlroom.cli import output
 from controlroom.cli.arguments import is_address
+from controlroom.cli.entry_points import EntryPoints, FirstRun
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.hosts import joined
 from controlroom.cli.room import wait_settled, with_room
-from controlroom.cli.starters import Beginnings, Starters
+from controlroom.client.client import Client
 from controlroom.domain.address import short_name
 from controlroom.domain.display import checkup
 from controlroom.domain.display.checkup import Verdict
 from controlroom.domain.model import Fleet
-from controlroom.fleet.client import Client
 
 _SHOWN = 30
 """Hosts of ~/.ssh/config that are offered at most."""
@@ -24,28 +24,28 @@ _NOBODY, _YES = ("n", "no", "none"), ("y", "yes")
 _GLYPHS = {Verdict.OK: "✓", Verdict.WARN: "!", Verdict.BAD: "✕", Verdict.UNKNOWN: "?"}
 
 
-def init(args: argparse.Namespace, starters: Starters) -> int:
+def init(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Take the first steps, asking on the way when a person is there."""
-    beginnings = starters.beginnings()
-    _config(beginnings)
-    return with_room(lambda client, args: _init(client, args, beginnings), args)
+    first_run = entry_points.first_run()
+    _config(first_run)
+    return with_room(lambda client, args: _init(client, args, first_run), args)
 
 
-def _config(beginnings: Beginnings) -> None:
+def _config(first_run: FirstRun) -> None:
     try:
-        written = beginnings.write_config()
+        written = first_run.write_config()
     except OSError as error:
-        raise Stop(Exit.REFUSED, f"{beginnings.config} cannot be written: {error.strerror}") from None
+        raise Stop(Exit.REFUSED, f"{first_run.config} cannot be written: {error.strerror}") from None
     what = "written: every setting stands in it, commented out" if written else "is there, and stays as it is"
-    output.talk(f"config   {beginnings.config}")
+    output.talk(f"config   {first_run.config}")
     output.talk(f"         {what}")
 
 
-async def _init(client: Client, args: argparse.Namespace, beginnings: Beginnings) -> int:
+async def _init(client: Client, args: argparse.Namespace, first_run: FirstRun) -> int:
     await wait_settled(client)
     for name in list(client.fleet.hosts):
         await _look_over(client, name)
-    known = [name for name in beginnings.ssh_hosts() if _is_new(client.fleet, name)]
+    known = [name for name in first_run.ssh_hosts() if _is_new(client.fleet, name)]
     wanted = list(args.host) or _asked(known)
     failed = [address for address in wanted if not await _join(client, address)]
     _next_steps(client.fleet)

@@ -5,46 +5,46 @@ import os
 import time
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import typed
 from controlroom.cli.room import order, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.money.doubted import DoubtedUse
 from controlroom.domain.words import count, dollars
-from controlroom.fleet.client import Client
 
 
-def audit(args: argparse.Namespace, starters: Starters) -> int:
+def audit(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show who did what."""
     return with_room(_audit, args)
 
 
-def check(args: argparse.Namespace, starters: Starters) -> int:
+def check(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Read the whole ledger."""
     return with_room(_check, args)
 
 
-def backup(args: argparse.Namespace, starters: Starters) -> int:
+def backup(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Copy the ledger."""
     args.whole = os.path.abspath(os.path.expanduser(args.file))
     return with_room(_backup, args)
 
 
-def doubted(args: argparse.Namespace, starters: Starters) -> int:
+def doubted(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show what was set aside."""
     return with_room(_doubted, args)
 
 
-def strike(args: argparse.Namespace, starters: Starters) -> int:
+def strike(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Take what was set aside out of all sums."""
     args.accept = False
     return with_room(_settle, args)
 
 
-def accept(args: argparse.Namespace, starters: Starters) -> int:
+def accept(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Count what was set aside as it was claimed."""
     args.accept = True
     return with_room(_settle, args)

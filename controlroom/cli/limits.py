@@ -6,14 +6,14 @@ from itertools import groupby
 
 from controlroom.cli import output
 from controlroom.cli.columns import lined_up
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_for, with_room
-from controlroom.cli.starters import Starters
 from controlroom.cli.status import wait_briefly
+from controlroom.client.client import Client
 from controlroom.domain.display.limit_rows import LimitRow, in_order, record, row
 from controlroom.domain.gauges import Headroom
-from controlroom.fleet.client import Client
 
 _HEAD = LimitRow("", "USED", "OF", "LEFT", "RESETS", "AGE", "FROM", "USED BY")
 _SHORT = {"requests": "req", "input": "in", "output": "out"}
@@ -23,7 +23,7 @@ _HEARD = 1.0
 """Seconds that hosts which have just connected may take to say how far their plans are used."""
 
 
-def limits(args: argparse.Namespace, starters: Starters) -> int:
+def limits(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show what every limit leaves."""
     return with_room(_limits, args)
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import typed
 from controlroom.cli.room import find_agent, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client, LogPage
 from controlroom.domain.display.loglines import LogLine, WholeLines, log_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord
 from controlroom.domain.words import size
-from controlroom.fleet.client import Client, LogPage
 
 _PAGE = 2000
 """Records of one page of history."""
@@ -22,7 +22,7 @@ _WRITTEN_BY_AGENT = "oea"
 """Streams of what the agent itself wrote; the runner's notes and the operator's input are other ones."""
 
 
-def logs(args: argparse.Namespace, starters: Starters) -> int:
+def logs(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Print a log."""
     return with_room(_logs, args)
 

@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import ORDER_PATIENCE, code_of, find_agent, person_types, wait_settled
+from controlroom.client.client import Client, Outcome
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.words import age
-from controlroom.fleet.client import Client, Outcome
 
 _PATTERN = frozenset("*?[")
 

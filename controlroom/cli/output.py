@@ -51,14 +51,14 @@ def own(text: str) -> None:
 
 def data(text: str) -> None:
     """Write lines of data to stdout."""
-    from controlroom.domain.shown import shown
+    from controlroom.text.safe_text import shown
 
     _write(sys.stdout, shown(text) + "\n")
 
 
 def talk(text: str) -> None:
     """Tell the person something, on stderr."""
-    from controlroom.domain.shown import shown
+    from controlroom.text.safe_text import shown
 
     _write(sys.stderr, shown(text) + "\n")
 
@@ -134,7 +134,7 @@ def noted_table(head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], 
 
 def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")) -> bool:
     """Ask the person on the terminal; only the wanted answers (without anything said, y or yes) are a yes."""
-    from controlroom.domain.shown import shown
+    from controlroom.text.safe_text import shown
 
     _write(sys.stderr, f"{shown(question)} {hint} ")
     answer = _interruptible(sys.stdin.readline)
@@ -145,7 +145,7 @@ def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")
 
 def line(question: str) -> str:
     """Have the person on the terminal write a line; "" when they only press Enter, or have gone."""
-    from controlroom.domain.shown import shown
+    from controlroom.text.safe_text import shown
 
     _write(sys.stderr, f"{shown(question)} ")
     said = _interruptible(sys.stdin.readline)
@@ -158,7 +158,7 @@ def secret(question: str) -> str:
     """Have something typed unseen on the terminal; without one, read the first line of stdin. "": nothing was said."""
     from getpass import getpass
 
-    from controlroom.domain.shown import shown
+    from controlroom.text.safe_text import shown
 
     if not is_terminal(sys.stdin):
         return sys.stdin.readline().rstrip("\r\n")
@@ -208,7 +208,7 @@ def _painted(text: str, codes: str) -> str:
 
 
 def _sgr(style: "Any") -> str:
-    """Give the SGR codes of a span's style (`meter.inert.Style`)."""
+    """Give the SGR codes of a span's style (`text.sanitize.Style`)."""
     flags = ((style.bold, "1"), (style.italic, "3"), (style.underline, "4"), (style.reverse, "7"))
     codes = [code for on, code in flags if on]
     codes += [f"{base};{_colour(value)}" for base, value in ((38, style.fg), (48, style.bg)) if value]

@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Iterator
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
 from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, days, dollars, percent
-from controlroom.fleet.client import Client
 
 _WHOSE = {
     BILLED: "what keys paid",
@@ -19,7 +19,7 @@ _WHOSE = {
 }
 
 
-def plan(args: argparse.Namespace, starters: Starters) -> int:
+def plan(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Compare the last days' use with its alternatives."""
     if bool(args.committed) != bool(args.tokens_per_minute):
         output.talk("an offer of throughput takes both: --committed DOLLARS-AN-HOUR and --tokens-per-minute N")

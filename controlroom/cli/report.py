@@ -8,23 +8,23 @@ import traceback
 from pathlib import Path
 
 from controlroom import __version__
-from controlroom.cli.starters import Starters
-from controlroom.domain.shown import shown
+from controlroom.cli.entry_points import EntryPoints
+from controlroom.text.safe_text import shown
 
 
-def write_report(error: Exception, starters: Starters) -> str:
+def write_report(error: Exception, entry_points: EntryPoints) -> str:
     """Write the report, and give its path; in words when it could not be written."""
     text = shown("".join(traceback.format_exception(error)))
     head = f"Control Room {__version__}, Python {sys.version.split()[0]}, {sys.platform}\n\n"
-    for folder in (_own_folder(starters), Path(tempfile.gettempdir())):
+    for folder in (_own_folder(entry_points), Path(tempfile.gettempdir())):
         if folder is not None and (path := _write(folder, head + text)):
             return path
     return "it could not be written anywhere"
 
 
-def _own_folder(starters: Starters) -> Path | None:
+def _own_folder(entry_points: EntryPoints) -> Path | None:
     try:
-        return starters.reports()
+        return entry_points.reports()
     except Exception:  # whatever is wrong with the room must not hide the mistake that is reported
         return None
 

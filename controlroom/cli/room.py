@@ -10,10 +10,10 @@ from datetime import tzinfo
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of
+from controlroom.client.client import Client, EngineUnavailable, NotAllowed, Outcome
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.domain.money.zones import zone_here
-from controlroom.fleet.client import Client, EngineUnavailable, NotAllowed, Outcome
 
 PATIENCE = 20.0
 """Seconds to wait for a host that is still being connected."""

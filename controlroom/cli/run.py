@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from controlroom import __version__
 from controlroom.cli import output
 from controlroom.cli.arguments import TEXT_MARK
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import take_home
-from controlroom.cli.starters import Starters
 
 TEXT_OPTION = "--task=" + TEXT_MARK
 
 
-def run(argv: Sequence[str], starters: Starters) -> int:
+def run(argv: Sequence[str], entry_points: EntryPoints) -> int:
     """Run what the command line (without the program's name) says; give the exit code."""
     try:
-        return _dispatch(list(argv), starters)
+        return _dispatch(list(argv), entry_points)
     except Stop as stop:
         if stop.sentence:
             output.talk(stop.sentence)
@@ -28,15 +28,15 @@ def run(argv: Sequence[str], starters: Starters) -> int:
         output.close_quietly()
         return Exit.CLOSED
     except Exception as error:  # the last line of defence: what gets here is our own mistake
-        return _report(error, starters)
+        return _report(error, entry_points)
 
 
-def _dispatch(words: list[str], starters: Starters) -> int:
+def _dispatch(words: list[str], entry_points: EntryPoints) -> int:
     if words[:1] != ["--complete"]:
         words = take_home(words, os.environ)
     theme, words = _theme(words)
     if not words:
-        return starters.screen(False, theme)
+        return entry_points.screen(False, theme)
     if theme:
         raise Stop(Exit.USAGE, "--theme is for the screen: controlroom --theme NAME, or controlroom watch --theme NAME")
     if words[0] == "--complete":
@@ -50,7 +50,7 @@ def _dispatch(words: list[str], starters: Starters) -> int:
         return _show_help()
     if words[0] == "help":
         words = [*words[1:], "--help"]
-    return _run_verb(words, starters)
+    return _run_verb(words, entry_points)
 
 
 def _theme(words: list[str]) -> tuple[str, list[str]]:
@@ -71,7 +71,7 @@ def _show_help() -> int:
     return Exit.DONE
 
 
-def _run_verb(words: list[str], starters: Starters) -> int:
+def _run_verb(words: list[str], entry_points: EntryPoints) -> int:
     from controlroom.cli.help import family, parser_of
     from controlroom.cli.verbs import below, find
 
@@ -91,7 +91,7 @@ def _run_verb(words: list[str], starters: Starters) -> int:
     parser = parser_of(verb)
     parsed = parser.parse_args(_with_texts(rest, parser.knows))
     parsed.command = command
-    return verb.load()(parsed, starters)
+    return verb.load()(parsed, entry_points)
 
 
 def _before_dashes(words: list[str]) -> list[str]:
@@ -121,19 +121,19 @@ def _unknown(words: list[str]) -> str:
     return f"there is no verb {ascii(words[0])[:60]}{nearest(words[0], names)}; see controlroom --help"
 
 
-def _report(error: Exception, starters: Starters) -> int:
+def _report(error: Exception, entry_points: EntryPoints) -> int:
     from controlroom.cli.report import write_report
 
-    place = write_report(error, starters)
+    place = write_report(error, entry_points)
     output.talk(
         f"Control Room made a mistake ({type(error).__name__}) and stopped here; agents live on. Report: {place}"
     )
     return Exit.UNEXPECTED
 
 
-def main(argv: Sequence[str], starters: Starters) -> int:
+def main(argv: Sequence[str], entry_points: EntryPoints) -> int:
     """Run the command line, and see that what was written has left."""
-    code = run(argv, starters)
+    code = run(argv, entry_points)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

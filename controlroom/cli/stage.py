@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from controlroom.cli.room import PATIENCE, wait_for, wait_settled
+from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain.intents import InterruptAgent, SpawnAgent
 from controlroom.domain.model import LOCAL, Fleet, State
-from controlroom.fleet.client import Client, EngineUnavailable
 
 
 class Part(Protocol):

@@ -3,10 +3,11 @@
 import argparse
 
 from controlroom.cli import output
+from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.explain import clock
 from controlroom.cli.room import wait_settled, with_room
-from controlroom.cli.starters import Starters
+from controlroom.client.client import Client
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import views
 from controlroom.domain.display.alarms import worst_first
@@ -14,13 +15,12 @@ from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.money.budget_words import amount
 from controlroom.domain.questions import command
 from controlroom.domain.words import percent, size
-from controlroom.fleet.client import Client
 
 BRIEFLY = 3.0
 """Seconds that `status` waits for hosts that are still being connected."""
 
 
-def status(args: argparse.Namespace, starters: Starters) -> int:
+def status(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show hosts and agents."""
     return with_room(_status, args)
 

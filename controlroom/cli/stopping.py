@@ -11,8 +11,8 @@ async def runways() -> list[str]:
 
     Raises `Stop` where one may only look: nobody stops the engine there.
     """
+    from controlroom.client.client import Client, EngineUnavailable
     from controlroom.domain.money.runways import told
-    from controlroom.fleet.client import Client, EngineUnavailable
 
     try:
         client = await Client.connect(start=False, role="cli", told=output.talk)
@@ -31,7 +31,7 @@ async def runways() -> list[str]:
 
 async def stopped() -> bool:
     """Stop the engine, one that is just starting too; False when none runs. Raises `Stop`."""
-    from controlroom.fleet.client import Client, EngineUnavailable, NoEngine
+    from controlroom.client.client import Client, EngineUnavailable, NoEngine
 
     try:
         client = await Client.connect(start=False, role="stop", ask=output.person_is_there(), told=output.talk)

@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet
-from controlroom.meter.usage import Message, usage_of
-from controlroom.node.claude import settings
-from controlroom.node.claude.transcript import slug
+from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet
+from controlroom.metering.usage import Message, usage_of
+from controlroom.runner.claude import settings
+from controlroom.runner.claude.transcript import slug
 
 _CENT = DOLLAR // 100_000_000
 """Pico-dollars a token of a cent per million tokens."""

@@ -21,8 +21,8 @@ from pathlib import Path
 import psutil
 
 from controlroom.demo.world import TOKEN
-from controlroom.meter.names import tmux_socket
-from controlroom.node.folder import TAG, state_folder
+from controlroom.runner.folder import TAG, state_folder
+from controlroom.text.names import tmux_socket
 
 GENTLY = 3.0
 """Seconds that processes have to end by themselves before they are killed."""

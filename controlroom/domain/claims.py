@@ -16,8 +16,8 @@ from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, moved
 from controlroom.domain.ordered import Claim, Work
-from controlroom.meter.inert import inert
-from controlroom.meter.redact import redact
+from controlroom.text.redact import redact
+from controlroom.text.sanitize import sanitize
 
 TASK = 200
 """Characters of a task that are shown."""
@@ -124,12 +124,12 @@ def digest_of(command: Sequence[str]) -> str:
 
 def shown(task: str) -> str:
     """Give what is shown of a task: the same whether it comes from an order or back from a host."""
-    return redact(inert(task[:TASK], TASK))
+    return redact(sanitize(task[:TASK], TASK))
 
 
 def shown_value(text: str) -> str:
     """Give what is shown of a model or a folder that was ordered: a name in it may hold whatever a terminal obeys."""
-    return redact(inert(text, PATH))
+    return redact(sanitize(text, PATH))
 
 
 def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> Agent:

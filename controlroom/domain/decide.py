@@ -37,7 +37,7 @@ from controlroom.domain.preconditions import (
 )
 from controlroom.domain.questions import CUT, ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
-from controlroom.meter.names import agent_name_problem, host_name_problem
+from controlroom.text.names import agent_name_problem, host_name_problem
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 

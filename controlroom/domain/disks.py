@@ -3,7 +3,7 @@
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Host, HostSample
-from controlroom.meter.disks import DISK_FULL
+from controlroom.text.disks import DISK_FULL
 
 _ABOUT = "disk of "
 

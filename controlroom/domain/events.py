@@ -117,7 +117,7 @@ class AgentsObserved:
 
 
 @dataclass(frozen=True)
-class ForeignObserved:
+class AdoptedObserved:
     """Agents of a host that others started. `complete`: no others live; else these have changed, or have ended."""
 
     host: str
@@ -243,7 +243,7 @@ Event = (
     | TmuxFound
     | HostNoticed
     | AgentsObserved
-    | ForeignObserved
+    | AdoptedObserved
     | AdoptedForgotten
     | LinesSeen
     | LoadsSeen

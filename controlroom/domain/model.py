@@ -13,9 +13,9 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.ordered import Claim, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
-from controlroom.meter.causes import Cause
-from controlroom.meter.names import ADOPTED, LOCAL
-from controlroom.meter.states import ENDED, LIVE, State, has_ended, lives
+from controlroom.text.causes import Cause
+from controlroom.text.names import ADOPTED, LOCAL
+from controlroom.text.states import ENDED, LIVE, State, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
 
@@ -272,7 +272,7 @@ class Limits:
     cheaper: tuple[str, ...] = ("opus", "sonnet", "haiku")
     """Models from dear to cheap, as parts of their names: what budgets that go cheaper go by."""
     zone: str = ""
-    """Where the room's days begin, as `meter.zones` reads it; "": that of whoever looks."""
+    """Where the room's days begin, as `text.time_zones` reads it; "": that of whoever looks."""
 
 
 @dataclass(frozen=True)

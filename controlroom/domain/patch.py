@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from controlroom.domain.changed_rows import LINE, LOAD, rest
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.lively import LINE, LOAD, rest
 from controlroom.domain.model import Agent, Fleet, Host, Limits, Money, Profile, moved
 from controlroom.domain.tables import hosted, table
 

@@ -7,7 +7,7 @@ from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
 from controlroom.domain.ordered import Work
 from controlroom.domain.words import ago, nearest, since
-from controlroom.meter.inert import inert
+from controlroom.text.sanitize import sanitize
 
 KINDS = ("headless", "interactive", "command")
 """Kinds of agents that can be spawned."""
@@ -179,7 +179,7 @@ def starting(effect: SpawnOn, now: int) -> Agent:
 
 def shown_task(task: str) -> str:
     """Give what a row shows of a task: somebody else may have written it, and a row reaches terminals."""
-    return inert(" ".join(task.split()), 200)
+    return sanitize(" ".join(task.split()), 200)
 
 
 def state_words(fleet: Fleet, agent: Agent, now: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from controlroom.domain import adopted, clock_set, disks, events
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
-from controlroom.domain.money import logins, stray
+from controlroom.domain.money import billing_conflict, logins
 
 HISTORY = 60
 """Values of each figure kept per host for its history bars: one for each `SLOT`."""
@@ -63,7 +63,7 @@ def _forget_agents(draft: Draft, host: str) -> None:
 
 def _drop(draft: Draft, agent: Agent) -> None:
     draft.agents.drop(agent.id)
-    stray.forget(draft, agent)
+    billing_conflict.forget(draft, agent)
 
 
 def _link_changed(draft: Draft, event: events.LinkChanged) -> None:
@@ -170,7 +170,7 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
     for agent in _missing(draft, event, {agent.id for agent in theirs}):
         pairs.append((agent, None))
         _drop(draft, agent)
-    stray.watched(draft, [seen.id for seen in theirs])
+    billing_conflict.watched(draft, [seen.id for seen in theirs])
     logins.watched(draft, event.host, pairs)
 
 
@@ -183,21 +183,21 @@ def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> l
     return [agent for agent in missing if not _awaited(agent) and not agent.adopted]
 
 
-def _foreign_observed(draft: Draft, event: events.ForeignObserved) -> None:
+def _adopted_observed(draft: Draft, event: events.AdoptedObserved) -> None:
     if draft.hosts.get(event.host) is None:
         return
     theirs = [agent for agent in event.agents if agent.host == event.host]
     if event.complete or any(agent.has_ended for agent in theirs):
-        _foreign_after(draft, event, theirs)
+        _adopted_after(draft, event, theirs)
     else:
         for agent in theirs:
             known = draft.agents.get(agent.id)
             if known is not None and known.adopted:
                 draft.agents.put(agent.id, _observed(known, agent))
-    stray.watched(draft, [agent.id for agent in theirs])
+    billing_conflict.watched(draft, [agent.id for agent in theirs])
 
 
-def _foreign_after(draft: Draft, event: events.ForeignObserved, theirs: list[Agent]) -> None:
+def _adopted_after(draft: Draft, event: events.AdoptedObserved, theirs: list[Agent]) -> None:
     """Take who lives and who has ended."""
     here = {agent.id: agent for agent in draft.agents_on(event.host, adopted=True)}
     seen = [_observed(_same(here, agent), agent) for agent in theirs]
@@ -207,7 +207,7 @@ def _foreign_after(draft: Draft, event: events.ForeignObserved, theirs: list[Age
             _drop(draft, agent)
     for key, agent in now.items():
         draft.agents.put(key, agent)
-    stray.watched(draft, here.keys() & now.keys())
+    billing_conflict.watched(draft, here.keys() & now.keys())
 
 
 def _same(here: Mapping[str, Agent], seen: Agent) -> Agent | None:
@@ -343,7 +343,7 @@ _STEPS: dict[type, Callable[[Draft, Any], None]] = {
     events.TmuxFound: _tmux_found,
     events.HostNoticed: _host_noticed,
     events.AgentsObserved: _agents_observed,
-    events.ForeignObserved: _foreign_observed,
+    events.AdoptedObserved: _adopted_observed,
     events.AdoptedForgotten: _adopted_forgotten,
     events.LinesSeen: _lines_seen,
     events.LoadsSeen: _loads_seen,

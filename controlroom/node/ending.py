@@ -10,14 +10,14 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 
-from controlroom.meter.causes import Cause
-from controlroom.meter.states import State
-from controlroom.node import process_tree
-from controlroom.node.agents import Entry, is_live, read_order, read_status, write_status
-from controlroom.node.ask import runner_pid
-from controlroom.node.folder import CONTROL, place, tag
-from controlroom.node.money import last_usage
+from controlroom.node import last_usage
+from controlroom.node.agent_folders import Entry, is_live, read_order, read_status, write_status
+from controlroom.node.runner_client import runner_pid
 from controlroom.node.tmux.server import Tmux, TmuxError
+from controlroom.runner import process_tree
+from controlroom.runner.folder import CONTROL, place, tag
+from controlroom.text.causes import Cause
+from controlroom.text.states import State
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
 

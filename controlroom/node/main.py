@@ -11,11 +11,11 @@ import select
 import sys
 import time
 
-from controlroom.meter.names import tmux_socket
-from controlroom.node import core_files
-from controlroom.node.folder import state_folder
 from controlroom.node.host import boot_id, find_tmux, welcome
 from controlroom.node.owner import Owner, Ownership
+from controlroom.runner import core_files
+from controlroom.runner.folder import state_folder
+from controlroom.text.names import tmux_socket
 from controlroom.wire.lines import LineSplitter, PeerError
 from controlroom.wire.messages import NODE_PATIENCE, Greet, Notice, pack, read_to_node
 

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from controlroom.wire.lines import MAX_FRAME
 from controlroom.wire.messages import (
+    AdoptedSeen,
     AgentLoad,
     AgentSeen,
     AgentsSeen,
-    ForeignSeen,
     FromNode,
     HostSeen,
     LastLine,
@@ -41,8 +41,8 @@ class Outbox:
         self._size = 0
         self._agents: dict[str, AgentSeen] = {}
         self._gone: set[str] = set()
-        self._foreign: ForeignSeen | None = None
-        self._foreign_changed: dict[str, AgentSeen] = {}
+        self._adopted: AdoptedSeen | None = None
+        self._adopted_changed: dict[str, AgentSeen] = {}
         self._lines: dict[str, LastLine] = {}
         self._loads: dict[str, AgentLoad] = {}
         self._loads_at = 0
@@ -82,17 +82,17 @@ class Outbox:
         self._gone.add(name)
         self._pump_soon()
 
-    def foreign(self, seen: ForeignSeen) -> None:
+    def foreign(self, seen: AdoptedSeen) -> None:
         """Tell agents that others started: all that live, or those that changed."""
-        changed = self._foreign_changed
+        changed = self._adopted_changed
         if seen.complete:
-            self._foreign = seen
-            self._foreign_changed = {name: agent for name, agent in changed.items() if agent.ended}
+            self._adopted = seen
+            self._adopted_changed = {name: agent for name, agent in changed.items() if agent.ended}
         else:
             changed.update((agent.name, agent) for agent in seen.agents)
-            if self._foreign:
-                newest = tuple(_newest(agent, changed) for agent in self._foreign.agents)
-                self._foreign = ForeignSeen(newest)
+            if self._adopted:
+                newest = tuple(_newest(agent, changed) for agent in self._adopted.agents)
+                self._adopted = AdoptedSeen(newest)
         self._pump_soon()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
@@ -188,13 +188,13 @@ class Outbox:
             names, gone = list(self._agents)[:_AT_ONCE], tuple(sorted(self._gone))
             self._gone.clear()
             self._add(pack(AgentsSeen(tuple(self._agents.pop(name) for name in names), gone=gone)))
-        if self._foreign_changed:  # before all of them: of one that has ended nothing else tells
-            names = list(self._foreign_changed)[:_AT_ONCE]
-            changed = tuple(self._foreign_changed.pop(name) for name in names)
-            self._add(pack(ForeignSeen(changed, complete=False)))
-        elif self._foreign:
-            self._add(pack(self._foreign))
-            self._foreign = None
+        if self._adopted_changed:  # before all of them: of one that has ended nothing else tells
+            names = list(self._adopted_changed)[:_AT_ONCE]
+            changed = tuple(self._adopted_changed.pop(name) for name in names)
+            self._add(pack(AdoptedSeen(changed, complete=False)))
+        elif self._adopted:
+            self._add(pack(self._adopted))
+            self._adopted = None
         if self._lines:
             self._add(pack(LastLines(_taken(self._lines))))
         if self._loads:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from controlroom.node.files import make_private, read_regular, write_atomic
-from controlroom.node.folder import OWNER
+from controlroom.runner.files import make_private, read_regular, write_atomic
+from controlroom.runner.folder import OWNER
 from controlroom.wire.lines import PeerError, from_line, to_line
 
 _TRIES, _PAUSE = 100, 0.01

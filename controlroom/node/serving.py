@@ -13,41 +13,41 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from controlroom.meter.names import is_adopted_name
 from controlroom.node import host
-from controlroom.node.act import Act, Actor, sweep_aside
-from controlroom.node.claude import creations
-from controlroom.node.foreign.agents import Foreign
-from controlroom.node.foreign.logs import ForeignLogs
-from controlroom.node.foreign.starts import Starts
-from controlroom.node.foreign.tmux import ForeignTmux
-from controlroom.node.foreign.told import Told
-from controlroom.node.foreign.usage import ForeignUsage
-from controlroom.node.foreign.watch import FileWatch
-from controlroom.node.inquire import Inquirer
+from controlroom.node.adopted.agents import AdoptedAgents
+from controlroom.node.adopted.logs import AdoptedLogs
+from controlroom.node.adopted.starts import Starts
+from controlroom.node.adopted.tmux import UserTmux
+from controlroom.node.adopted.told import Told
+from controlroom.node.adopted.usage import AdoptedUsage
+from controlroom.node.adopted.watch import FileWatch
+from controlroom.node.inquiries import Inquirer
+from controlroom.node.lifecycle.spawn import Spawner
+from controlroom.node.lifecycle.supervisor import Supervisor
+from controlroom.node.login_shell import LoginEnvironment, LoginShell, login_environment
 from controlroom.node.logs.follow import Follower
 from controlroom.node.logs.last_lines import LastLines
+from controlroom.node.observation import processes
+from controlroom.node.observation.figures import Figures, differs
+from controlroom.node.observation.loads import Loads
+from controlroom.node.observation.observer import Observer
+from controlroom.node.observation.usage_feed import UsageFeed
+from controlroom.node.orders import Act, Actor, sweep_aside
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.runner.shell import LoginEnvironment, LoginShell, login_environment
-from controlroom.node.sights import processes
-from controlroom.node.sights.figures import Figures, differs
-from controlroom.node.sights.loads import Loads
-from controlroom.node.sights.observe import Observer
-from controlroom.node.sights.usage_feed import UsageFeed
-from controlroom.node.tending.spawn import Spawner
-from controlroom.node.tending.vigil import Vigil
+from controlroom.runner.claude import creations
+from controlroom.text.names import is_adopted_name
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
 from controlroom.wire.messages import (
     NODE_PATIENCE,
+    AdoptedSeen,
     Credit,
     Fetch,
     Fetched,
     Follow,
-    ForeignSeen,
     GiveUp,
     Greet,
     Notice,
@@ -107,8 +107,8 @@ async def _login_environment(greeting: Greet) -> LoginEnvironment:
     return await login_environment(os.environ, secrets.token_hex(16))
 
 
-def _foreign(place: Place) -> Foreign:
-    return Foreign(ForeignTmux(place.tmux.program, os.environ, host.find_tmux), os.path.expanduser("~"))
+def _adopted(place: Place) -> AdoptedAgents:
+    return AdoptedAgents(UserTmux(place.tmux.program, os.environ, host.find_tmux), os.path.expanduser("~"))
 
 
 class Node:
@@ -132,19 +132,19 @@ class Node:
         self._owner: Owner | None = None
         turns = Turns()
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
-        self._foreign = _foreign(place) if greeting.adopt else None
+        self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = Starts(os.environ, os.path.expanduser("~")) if greeting.adopt else None
-        self._stirred = asyncio.Event()
+        self._scheduled = asyncio.Event()
         self._starting = asyncio.Lock()
-        self._inquirer = Inquirer(place, self._login_shell, self._foreign)
+        self._inquirer = Inquirer(place, self._login_shell, self._adopted)
         self._asking = asyncio.Semaphore(_INQUIRIES)
         self._inquiries: dict[int, asyncio.Task[None]] = {}
-        self._vigil = Vigil(place, self._observer, ownership, turns)
+        self._supervisor = Supervisor(place, self._observer, ownership, turns)
         self._loads = Loads(place.namespace)
-        self._foreign_usage = ForeignUsage()
-        self._foreign_wakes = asyncio.Event()
-        self._watch = FileWatch(self._foreign_wakes.set) if self._foreign else None
-        self._foreign_logs = ForeignLogs(self._foreign, self._outbox.send) if self._foreign else None
+        self._adopted_usage = AdoptedUsage()
+        self._adopted_wakes = asyncio.Event()
+        self._watch = FileWatch(self._adopted_wakes.set) if self._adopted else None
+        self._adopted_logs = AdoptedLogs(self._adopted, self._outbox.send) if self._adopted else None
         self._look = processes.Look(())
         self._look_due = 0.0
         self._looked = False
@@ -162,8 +162,8 @@ class Node:
         loop.add_reader(self._channel.source, self._readable)
         self._take(self._channel.early)
         works = [self._watch_processes(), self._watch_tmux(), self._keep_noticing(), self._tidy()]
-        if self._foreign and self._watch:
-            works.append(self._watch_foreign(self._foreign, self._watch))
+        if self._adopted and self._watch:
+            works.append(self._watch_adopted(self._adopted, self._watch))
         if self._starts:
             loop.add_signal_handler(creations.SIGNAL, self._start_seen, self._starts)
             works.append(self._watch_starts(self._starts))
@@ -202,13 +202,13 @@ class Node:
             self._follower.credit(message.size)
         elif isinstance(message, Follow):
             self._follower.follow(message)
-            if self._foreign_logs:
-                self._foreign_logs.follow(message)
+            if self._adopted_logs:
+                self._adopted_logs.follow(message)
         elif isinstance(message, Fetch):
             self._fetch(message)
         elif isinstance(message, UsageOrder):
             self._usage.take(message)
-            self._foreign_usage.take(message)
+            self._adopted_usage.take(message)
         elif isinstance(message, Inquiry):
             self._inquiries[message.id] = self._begin(self._inquire(message), self._tasks)
         elif isinstance(message, GiveUp):
@@ -262,7 +262,7 @@ class Node:
                 self._begin(self._fetch_all(), self._tasks)
 
     def _read(self, wanted: Fetch) -> Fetched:
-        others = self._foreign_logs if is_adopted_name(wanted.name) else None
+        others = self._adopted_logs if is_adopted_name(wanted.name) else None
         return (others or self._follower).fetch(wanted)
 
     async def _fetch_all(self) -> None:
@@ -276,8 +276,8 @@ class Node:
 
     async def _login_shell(self) -> LoginEnvironment:
         found = await self._login.read()
-        if self._foreign:
-            self._foreign.tmux.take_login(found.variables)
+        if self._adopted:
+            self._adopted.tmux.take_login(found.variables)
         self._begin(self._notice(), self._tasks)
         return found
 
@@ -308,18 +308,18 @@ class Node:
 
     async def _watch_agents(self) -> None:
         self._observer.look(thorough=False)
-        others = self._foreign is not None and self._foreign.due(self._clock())
-        if not self._observer.sights and not self._vigil.wants_processes and not others:
+        others = self._adopted is not None and self._adopted.due(self._clock())
+        if not self._observer.records and not self._supervisor.wants_processes and not others:
             return
         if self._clock() < self._look_due and not others:
             return
-        wanted = self._vigil.live or self._vigil.wants_processes or others
+        wanted = self._supervisor.live or self._supervisor.wants_processes or others
         look = await self._look_at_processes() if wanted else processes.Look(())
         if others:
             self._look, self._looked = look, True
-            self._foreign_wakes.set()
-        self._vigil.check(look)
-        members = self._vigil.members() + (self._foreign.members() if self._foreign else [])
+            self._adopted_wakes.set()
+        self._supervisor.check(look)
+        members = self._supervisor.members() + (self._adopted.members() if self._adopted else [])
         changed = await asyncio.to_thread(self._loads.changed, members, look, self._clock())
         if changed:
             self._outbox.loads(changed, host.now())
@@ -332,55 +332,55 @@ class Node:
 
     async def _watch_tmux(self) -> None:
         """Once a second start one tmux client at most: for our own server, or now and then for the user's."""
-        await self._vigil.set_up_tmux()
+        await self._supervisor.set_up_tmux()
         while True:
-            if self._foreign and self._foreign.wants_tmux(self._clock()):
-                await self._foreign.ask_tmux(self._clock())
-            elif self._vigil.wants_tmux:
-                await self._vigil.ask_tmux()
+            if self._adopted and self._adopted.wants_tmux(self._clock()):
+                await self._adopted.ask_tmux(self._clock())
+            elif self._supervisor.wants_tmux:
+                await self._supervisor.ask_tmux()
             await asyncio.sleep(SECOND)
 
-    async def _watch_foreign(self, foreign: Foreign, watch: FileWatch) -> None:
+    async def _watch_adopted(self, foreign: AdoptedAgents, watch: FileWatch) -> None:
         """See what others started, at its own speed: it means files of theirs, on whatever disk they are.
 
         All of it after each look at the processes; between them those whose files change, as soon as they do.
         """
         told = Told()
         while True:
-            await self._foreign_wakes.wait()
-            self._foreign_wakes.clear()
+            await self._adopted_wakes.wait()
+            self._adopted_wakes.clear()
             looked, self._looked = self._looked, False
             changed = watch.take()
             if not foreign.ready:
                 continue
             if not looked:
                 seen = await asyncio.to_thread(foreign.see_again, changed, self._clock())
-                self._tell_foreign(foreign, told.again(seen))
+                self._tell_adopted(foreign, told.again(seen))
                 continue
             await asyncio.to_thread(foreign.look, self._look, self._clock())
             watch.follow(foreign.files())
-            self._tell_foreign(foreign, told.all(foreign.seen(), foreign.ended()))
-            await self._send_foreign_usage(foreign)
+            self._tell_adopted(foreign, told.all(foreign.seen(), foreign.ended()))
+            await self._send_adopted_usage(foreign)
 
-    def _tell_foreign(self, foreign: Foreign, news: list[ForeignSeen]) -> None:
+    def _tell_adopted(self, foreign: AdoptedAgents, news: list[AdoptedSeen]) -> None:
         for seen in news:
             self._outbox.foreign(seen)
         if lines := foreign.lines():
             self._outbox.lines(lines)
-        if self._foreign_logs and self._outbox.idle:
-            self._foreign_logs.look()
+        if self._adopted_logs and self._outbox.idle:
+            self._adopted_logs.look()
 
-    async def _send_foreign_usage(self, foreign: Foreign) -> None:
+    async def _send_adopted_usage(self, foreign: AdoptedAgents) -> None:
         running = foreign.running()
-        if self._starts and self._foreign_usage.asked:
+        if self._starts and self._adopted_usage.asked:
             async with self._starting:
                 running = await asyncio.to_thread(self._starts.running, running, foreign.members())
-        for piece in await asyncio.to_thread(self._foreign_usage.look, running, host.now(), self._clock()):
+        for piece in await asyncio.to_thread(self._adopted_usage.look, running, host.now(), self._clock()):
             self._outbox.send(piece)
 
     def _start_seen(self, starts: Starts) -> None:
-        starts.stirred()
-        self._stirred.set()
+        starts.scheduled()
+        self._scheduled.set()
 
     async def _watch_starts(self, starts: Starts) -> None:
         """See what Claudes of others begin, as soon as they do: many end before anybody looks around."""
@@ -388,8 +388,8 @@ class Node:
             async with self._starting:
                 await asyncio.to_thread(starts.look, self._clock())
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), max(0.0, starts.wakes_at - self._clock()))
-            self._stirred.clear()
+                await asyncio.wait_for(self._scheduled.wait(), max(0.0, starts.wakes_at - self._clock()))
+            self._scheduled.clear()
 
     async def _tidy(self) -> None:
         """Finish what a node before us was killed at."""
@@ -443,7 +443,7 @@ class Node:
         if self._acts:
             await asyncio.wait(self._acts, timeout=PARTING)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._vigil.close(), PARTING)
+            await asyncio.wait_for(self._supervisor.close(), PARTING)
         await self._login.close()
         if self._starts:
             self._starts.close()

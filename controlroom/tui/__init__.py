@@ -1,12 +1,12 @@
 """The screen: a Textual app over what a client of the engine holds. It keeps no truth of its own.
 
-    doing/     what actions do
-    screens/   what one looks at, and the sheets that ask for something
+    actions/   what actions do
+    screens/   what one looks at, and the dialogs that ask for something
     widgets/   what the screens are made of
     logs/      what is held here of agents' logs: read, followed, searched, put in one order
-    look/      colours, signs and arrangement, and what of them is remembered
+    theme/     colours, signs and arrangement, and what of them is remembered
     terminal/  the terminal itself: what comes from it, what goes to it, and how it is given back
 
 Here: run (the way in and out) · app, with its parts keyed, reading and dressed · room: the app as its parts see it ·
-source: what the screen needs of a client · picture: one moment of it all. Rooms look down only.
+engine_client: what the screen needs of a client · view_state: one moment of it all. Rooms look down only.
 """

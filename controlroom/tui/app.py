@@ -18,21 +18,21 @@ from controlroom.domain.display.absence import happened
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
 from controlroom.tui.dressed import DressedApp
+from controlroom.tui.engine_client import Connect, Source
 from controlroom.tui.keyed import KeyedApp
-from controlroom.tui.logs.logbook import LogBook
-from controlroom.tui.look import theme
-from controlroom.tui.look.last_look import LastLook
-from controlroom.tui.look.theme import Glyphs
-from controlroom.tui.look.wardrobe import Wardrobe
-from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.reading import ReadingApp
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.source import Connect, Source
-from controlroom.tui.terminal.calm import LINE_PACE, NARROW, CalmLines
-from controlroom.tui.terminal.doorbell import Doorbell
+from controlroom.tui.terminal.bell import Bell
 from controlroom.tui.terminal.leaving import stop
+from controlroom.tui.terminal.throttle import LINE_PACE, NARROW, ThrottledLines
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.last_look import LastLook
+from controlroom.tui.theme.theme import Glyphs
+from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.view_state import Engine, ViewState
 
 if TYPE_CHECKING:
     from controlroom.domain.intents import Intent
@@ -78,7 +78,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         connect: Connect,
         *,
         theme_file: theme.ThemeFile | None = None,
-        wardrobe: Wardrobe | None = None,
+        theme_store: ThemeStore | None = None,
         keys: Keymap = DEFAULT,
         glyphs: Glyphs = theme.RICH_GLYPHS,
         now: Callable[[], int] = utc_now,
@@ -93,7 +93,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         """
         for name in ("COLUMNS", "LINES"):  # exported by a shell, they would hold against the terminal's real size
             os.environ.pop(name, None)
-        super().__init__(theme_file, wardrobe, glyphs)
+        super().__init__(theme_file, theme_store, glyphs)
         self.keys = keys
         self.keys_begin(monotonic, hold_keys)
         self.troubles: list[str] = []
@@ -101,7 +101,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         self._connect_engine = connect
         self._own_clock, self._ahead = now, 0
         self.monotonic = monotonic
-        self.picture = Picture(now=now(), zone=zone, read_only=read_only)
+        self.view = ViewState(now=now(), zone=zone, read_only=read_only)
         self.source = None
         self.mistake: BaseException | None = None
         """What went wrong in the app itself; whoever runs it reports it after the terminal is restored."""
@@ -109,12 +109,12 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         """Called once when the loop runs."""
         self._over = False
         self._hurry = asyncio.Event()
-        self.doorbell: Doorbell | None = None
+        self.doorbell: Bell | None = None
         """What rings, if anything does."""
         self._key_at = -1.0
         """When somebody pressed a key or tapped last, by the loop's time."""
-        self._last_look = LastLook(self.wardrobe.memory)
-        self._calm = CalmLines()
+        self._last_look = LastLook(self.theme_store.memory)
+        self._calm = ThrottledLines()
         self._calm_due: Timer | None = None
         self.drafts = {}
         self.reading_begin(monotonic)
@@ -157,7 +157,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     async def _patient(self, work: Coroutine[Any, Any, None]) -> None:
         """A lost engine is not an error of the work that needed it: the link says so, and comes back."""
-        from controlroom.fleet.client import EngineUnavailable
+        from controlroom.client.client import EngineUnavailable
 
         try:
             await work
@@ -174,18 +174,18 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def tick(self) -> None:
         """A minute has passed: all ages move, together."""
-        self._see(replace(self.picture, now=self._now()))
+        self._see(replace(self.view, now=self._now()))
         self._next_tick()
 
     # ------------------------------------------------------------------ the engine
 
     async def _keep_connected(self) -> None:
-        from controlroom.fleet.client import EngineUnavailable
+        from controlroom.client.client import EngineUnavailable
 
         wait = _FIRST_WAIT
         while True:
             try:
-                source = await self._connect_engine(self.picture.engine is not Engine.STOPPED)
+                source = await self._connect_engine(self.view.engine is not Engine.STOPPED)
             except EngineUnavailable as error:
                 self._engine_gone(str(error))
                 await self._pause(max(wait, error.rest))
@@ -205,19 +205,19 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def start_engine(self) -> None:
         """Somebody wants something of an engine that was stopped: start it."""
-        self._see(replace(self.picture, engine=Engine.GONE))
+        self._see(replace(self.view, engine=Engine.GONE))
         self._hurry.set()
 
     async def _live(self, source: Source) -> None:
         """Show what the engine says, until it is gone."""
-        from controlroom.fleet.client import EngineUnavailable
+        from controlroom.client.client import EngineUnavailable
 
         self.source = source
         pages = asyncio.ensure_future(self._patient(self._reader.pump(source)))
         reason = "the engine has stopped"
         try:
             self._engine_here(source)
-            await self._pictures(source)
+            await self._views(source)
         except EngineUnavailable as error:
             reason = str(error)
         finally:
@@ -228,11 +228,11 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         self._engine_gone(reason, stopped=source.stopped)
         await self._let_go(source)
 
-    async def _pictures(self, source: Source) -> None:
+    async def _views(self, source: Source) -> None:
         while source.connected:
             began = time.thread_time()
             now, fleet = self._heard_clock(source), self._calmed(source.fleet)
-            self._see(replace(self.picture, now=now, fleet=fleet, known=True))
+            self._see(replace(self.view, now=now, fleet=fleet, known=True))
             took = time.thread_time() - began
             await asyncio.sleep(max(self._frame, min(_LONGEST, _REST * took)))
             await source.changed()
@@ -249,9 +249,9 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         """Give the time to count ages by: ages move once a minute, but not because a clock was set."""
         jumped = source.ahead - self._ahead
         if abs(jumped) < _JUMP:
-            return self.picture.now
+            return self.view.now
         self._ahead = source.ahead
-        return self.picture.now + jumped
+        return self.view.now + jumped
 
     def _calmed(self, fleet: Fleet) -> Fleet:
         """Give the fleet as calm as a phone wants it; what is held back comes in its time, if nothing else does."""
@@ -263,7 +263,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     def _see_late(self) -> None:
         self._calm_due = None
         if self.source is not None:
-            self._see(replace(self.picture, fleet=self._calmed(self.source.fleet)))
+            self._see(replace(self.view, fleet=self._calmed(self.source.fleet)))
 
     @property
     def _frame(self) -> float:
@@ -275,7 +275,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         return self._frame
 
     async def _let_go(self, source: Source) -> None:
-        from controlroom.fleet.client import EngineUnavailable
+        from controlroom.client.client import EngineUnavailable
 
         try:
             await source.close()
@@ -284,12 +284,12 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     def _engine_here(self, source: Source) -> None:
         self._ahead = source.ahead
-        seen = replace(self.picture, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True)
+        seen = replace(self.view, now=self._now(), fleet=source.fleet, engine=Engine.HERE, reason="", known=True)
         self._see(replace(seen, read_only=source.read_only, where=source.where))
         self._reader.connect(source)
 
     def _engine_gone(self, reason: str, stopped: bool = False) -> None:
-        before = self.picture
+        before = self.view
         gone = before.engine in (Engine.GONE, Engine.STOPPED)
         if before.engine is Engine.STOPPED:
             stopped, reason = True, before.reason
@@ -299,21 +299,21 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
 
     # ------------------------------------------------------------------ what the screens see
 
-    def _see(self, picture: Picture) -> None:
-        said = self.doorbell.hear(picture.fleet, self.monotonic()) if self.doorbell and picture.known else ""
+    def _see(self, view: ViewState) -> None:
+        said = self.doorbell.hear(view.fleet, self.monotonic()) if self.doorbell and view.known else ""
         if said and self._driver and not self.is_headless:
             self._driver.write(said)
-        self.picture = picture = replace(picture, counts=self.picture.counts.after(picture.fleet.agents))
+        self.view = view = replace(view, counts=self.view.counts.after(view.fleet.agents))
         screen = self._looked_at()
         if screen is not None:
             with self.batch_update():
-                screen.news(picture)
+                screen.news(view)
 
     def see_anew(self) -> None:
         """Draw what is looked at, all of it."""
         screen = self._looked_at()
         if screen is not None:
-            screen.see(self.picture)
+            screen.see(self.view)
 
     def _looked_at(self) -> RoomScreen | None:
         """Give the screen on top, also where a sheet lies over it; None while it is being made or taken apart."""
@@ -326,7 +326,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         """Say whether somebody looks at a screen; a sheet may lie over it."""
         return self._looked_at() is screen
 
-    def log_grown(self, book: LogBook) -> None:
+    def log_grown(self, book: LogBuffer) -> None:
         """More of a log is held: who looks at it sees it."""
         screen = self._looked_at()
         if screen is not None:
@@ -340,50 +340,50 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     def touched(self) -> None:
         """Somebody is here."""
         self._key_at = asyncio.get_running_loop().time()
-        if self.picture.known:
-            self._last_look.touched(self.picture.fleet, self._now())
+        if self.view.known:
+            self._last_look.touched(self.view.fleet, self._now())
 
-    def absence(self, picture: Picture) -> tuple[str, str]:
+    def absence(self, view: ViewState) -> tuple[str, str]:
         """Say since when nobody had looked, and what has happened since; nothing when somebody was here."""
-        before = self._last_look.before(picture.now) if picture.known else None
-        return (picture.clock(before.at), happened(picture.fleet, before, picture.now)) if before else ("", "")
+        before = self._last_look.before(view.now) if view.known else None
+        return (view.clock(before.at), happened(view.fleet, before, view.now)) if before else ("", "")
 
     # ------------------------------------------------------------------ what keys do
 
     def do(self, name: str) -> None:
         """Do an action of the table on the screen that is on top, or say why not."""
-        from controlroom.tui.doing.deeds import do
+        from controlroom.tui.actions.actions import do
 
         do(self, name)
 
     def choose(self, number: int) -> None:
         """Answer the question on the screen that is on top with one of its choices, counted from 1."""
-        from controlroom.tui.doing.deeds import choose
+        from controlroom.tui.actions.actions import choose
 
         choose(self, number)
 
     def open_agent(self, agent: str) -> None:
         """Show an agent; from one agent to another the way back stays one step."""
-        from controlroom.tui.doing.going import open_agent
+        from controlroom.tui.actions.navigate import open_agent
 
         open_agent(self, agent)
 
     def open_hosts(self, host: str | None = None) -> None:
         """Show the hosts, with the cursor on one of them."""
-        from controlroom.tui.doing.going import open_hosts
+        from controlroom.tui.actions.navigate import open_hosts
 
         open_hosts(self, host)
 
     def open_themes(self, name: str = "") -> None:
         """Offer the themes, beginning with one of them, or with the one that is worn."""
-        from controlroom.tui.doing.going import open_themes
+        from controlroom.tui.actions.navigate import open_themes
 
         open_themes(self, name)
 
     def action_leave(self) -> None:
         """Leave: agents and engine live on."""
-        if self.picture.known:
-            self._last_look.leave(self.picture.fleet, self._now())
+        if self.view.known:
+            self._last_look.leave(self.view.fleet, self._now())
         self.exit()
 
     def action_suspend_process(self) -> None:
@@ -404,18 +404,18 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     def order(self, intent: "Intent", done: str = "") -> None:
         """Ask the engine for something; `done` is said when it was done."""
         if self.source is None:
-            self.say(f"not done: the engine is not here ({self.picture.reason or 'still starting'})", Level.DANGER)
+            self.say(f"not done: the engine is not here ({self.view.reason or 'still starting'})", Level.DANGER)
             return
-        from controlroom.tui.doing.order import order
+        from controlroom.tui.actions.order import order
 
         self.work(order(self, self.source, intent, done))
 
     def see_now(self, source: Source) -> None:
         """Show the newest fleet: what one does oneself shows at once, on a phone too."""
-        self._see(replace(self.picture, fleet=source.fleet))
+        self._see(replace(self.view, fleet=source.fleet))
 
     def attach(self, agent: str) -> None:
         """Hand the terminal to an agent's session."""
-        from controlroom.tui.doing.attach import attach
+        from controlroom.tui.actions.attach import attach
 
         self.work(attach(self, agent))

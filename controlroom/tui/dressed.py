@@ -2,13 +2,13 @@
 
 from textual.filter import NoColor
 
-from controlroom.tui.look import theme
-from controlroom.tui.look.layouts import Layouts
-from controlroom.tui.look.theme import Depth, Glyphs
-from controlroom.tui.look.theme_file import ThemeFile
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.room import Room
 from controlroom.tui.terminal.driver import OnceDriver
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.layouts import Layouts
+from controlroom.tui.theme.theme import Depth, Glyphs
+from controlroom.tui.theme.theme_file import ThemeFile
+from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.lines import Lines
 
 
@@ -18,11 +18,11 @@ class DressedApp(Room):
     told = 0
     """The exit code that a signal told it to leave with; 0: none did."""
 
-    def __init__(self, file: ThemeFile | None, wardrobe: Wardrobe | None, glyphs: Glyphs) -> None:
+    def __init__(self, file: ThemeFile | None, theme_store: ThemeStore | None, glyphs: Glyphs) -> None:
         """Begin in the colours of `file`, or in the default ones."""
-        self.wardrobe = wardrobe or Wardrobe()
-        self.layouts = Layouts(self.wardrobe.memory)
-        colourless = self.wardrobe.depth is Depth.NONE
+        self.theme_store = theme_store or ThemeStore()
+        self.layouts = Layouts(self.theme_store.memory)
+        colourless = self.theme_store.depth is Depth.NONE
         super().__init__(OnceDriver, ansi_color=True if colourless else None)
         if colourless and not self.no_color:
             self._filters.append(NoColor())
@@ -31,7 +31,7 @@ class DressedApp(Room):
 
     def wear(self, file: ThemeFile) -> None:
         """Draw everything in these colours from now on."""
-        depth = self.wardrobe.depth
+        depth = self.theme_store.depth
         self.worn = file
         self.palette = theme.palette(file, self._glyphs, depth)
         self.register_theme(theme.textual_theme(file, depth))

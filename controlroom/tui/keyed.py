@@ -8,8 +8,8 @@ from textual.screen import Screen
 
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.terminal.burst import Burst
-from controlroom.tui.terminal.touch import Touch
+from controlroom.tui.terminal.key_timing import KeyTiming
+from controlroom.tui.terminal.paste_detector import PasteDetector
 
 
 class KeyedApp(Room):
@@ -19,9 +19,9 @@ class KeyedApp(Room):
 
     def keys_begin(self, monotonic: Callable[[], float], hold: bool) -> None:
         """Take keys from now on; `hold`: tell a paste from keys."""
-        self.touch = Touch(monotonic)
+        self.touch = KeyTiming(monotonic)
         self._typed_ahead: list[events.Key] = []
-        self._burst = Burst(self._pressed, self._pasted, self.set_timer) if hold else None
+        self._burst = PasteDetector(self._pressed, self._pasted, self.set_timer) if hold else None
 
     def touched(self) -> None:
         """Somebody is here: they pressed or tapped something."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from controlroom.domain.model import Agent
+from controlroom.tui.engine_client import Source
 from controlroom.tui.logs.follow import Reader
-from controlroom.tui.logs.hunt import Hunt
-from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.logs.log_buffer import LogBuffer
+from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.room import Level, Room
-from controlroom.tui.source import Source
 from controlroom.tui.widgets.log import LogView
 
 
@@ -22,7 +22,7 @@ class ReadingApp(Room):
         """Follow these logs from now on: agent id -> epoch."""
         self._reader.show(wanted)
 
-    def book(self, agent: Agent | None) -> LogBook | None:
+    def book(self, agent: Agent | None) -> LogBuffer | None:
         """Give what is held of an agent's log."""
         return self._reader.book(agent.id, agent.epoch) if agent else None
 
@@ -35,21 +35,21 @@ class ReadingApp(Room):
         """A view is to stand where nothing is held."""
         self._reader.jump(event.book, event.place)
 
-    def search(self, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
+    def search(self, log_search: LogSearch, found: Callable[[LogSearch], None]) -> None:
         """Search on as far as is wanted; `found` is told of every piece."""
         if self.source is None:
             self.say("not now: the engine is not here", Level.DANGER)
-        elif hunt.wants_more and not hunt.busy:
-            self.work(self._search(self.source, hunt, found))
+        elif log_search.wants_more and not log_search.busy:
+            self.work(self._search(self.source, log_search, found))
 
-    async def _search(self, source: Source, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
-        hunt.busy = True
+    async def _search(self, source: Source, log_search: LogSearch, found: Callable[[LogSearch], None]) -> None:
+        log_search.busy = True
         try:
-            while hunt.wants_more and source is self.source:
-                await hunt.piece(source)
-                found(hunt)
+            while log_search.wants_more and source is self.source:
+                await log_search.piece(source)
+                found(log_search)
         finally:
-            hunt.busy = False
+            log_search.busy = False
 
-    def log_grown(self, book: LogBook) -> None:
+    def log_grown(self, book: LogBuffer) -> None:
         """More of a log is held."""

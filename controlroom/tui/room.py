@@ -9,15 +9,15 @@ from textual.screen import Screen
 
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet
-from controlroom.tui.logs.hunt import Hunt
-from controlroom.tui.logs.logbook import LogBook
-from controlroom.tui.look.layouts import Layouts
-from controlroom.tui.look.theme import Palette
-from controlroom.tui.look.theme_file import ThemeFile
-from controlroom.tui.look.wardrobe import Wardrobe
-from controlroom.tui.picture import Picture
-from controlroom.tui.source import Source
-from controlroom.tui.terminal.touch import Touch
+from controlroom.tui.engine_client import Source
+from controlroom.tui.logs.log_buffer import LogBuffer
+from controlroom.tui.logs.log_search import LogSearch
+from controlroom.tui.terminal.key_timing import KeyTiming
+from controlroom.tui.theme.layouts import Layouts
+from controlroom.tui.theme.theme import Palette
+from controlroom.tui.theme.theme_file import ThemeFile
+from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.view_state import ViewState
 
 if TYPE_CHECKING:  # the first frame does not wait for it
     from controlroom.domain.intents import Intent
@@ -34,14 +34,14 @@ class Level(Enum):
 class Room(App[None]):
     """What is known, what it looks like, and what can be asked for."""
 
-    picture: Picture
+    view: ViewState
     """What is known now."""
     source: Source | None
     """The engine, while it is here."""
     keys: Keymap
     keys_wait: bool
     """Whether somebody is on the way to another screen: keys are for that one."""
-    touch: Touch
+    touch: KeyTiming
     """When keys came."""
     monotonic: Callable[[], float]
     """Seconds, for what lasts."""
@@ -51,14 +51,14 @@ class Room(App[None]):
     """The styles to draw with."""
     worn: ThemeFile
     """The theme that they are of."""
-    wardrobe: Wardrobe
+    theme_store: ThemeStore
     layouts: Layouts
     """How the screens are arranged."""
 
     @property
     def fleet(self) -> Fleet:
         """What is known of everything."""
-        return self.picture.fleet
+        return self.view.fleet
 
     @property
     def paint_pause(self) -> float:
@@ -69,7 +69,7 @@ class Room(App[None]):
         """Say whether somebody looks at a screen; a sheet may lie over it."""
         raise NotImplementedError
 
-    def absence(self, picture: Picture) -> tuple[str, str]:
+    def absence(self, view: ViewState) -> tuple[str, str]:
         """Say since when nobody had looked, and what has happened since; nothing when somebody was here."""
         raise NotImplementedError
 
@@ -135,10 +135,10 @@ class Room(App[None]):
         """Follow these logs from now on: agent id -> epoch."""
         raise NotImplementedError
 
-    def book(self, agent: Agent | None) -> LogBook | None:
+    def book(self, agent: Agent | None) -> LogBuffer | None:
         """Give what is held of an agent's log."""
         raise NotImplementedError
 
-    def search(self, hunt: Hunt, found: Callable[[Hunt], None]) -> None:
+    def search(self, log_search: LogSearch, found: Callable[[LogSearch], None]) -> None:
         """Search on as far as is wanted; `found` is told of every piece."""
         raise NotImplementedError

@@ -13,15 +13,15 @@ from rich.console import Console
 from controlroom.domain.keys.keymap import DEFAULT, Keymap, KeyProblem, remapped
 from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.tui.app import FRAME, ControlRoomApp
-from controlroom.tui.look import theme
-from controlroom.tui.look.theme import Depth, ThemeError
-from controlroom.tui.look.wardrobe import Wardrobe
-from controlroom.tui.source import Connect, Source
-from controlroom.tui.terminal.doorbell import GIVE_BACK, KEEP_TITLE, Doorbell
+from controlroom.tui.engine_client import Connect, Source
+from controlroom.tui.terminal.bell import GIVE_BACK, KEEP_TITLE, Bell
 from controlroom.tui.terminal.leaving import Kept, Leaving
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme import Depth, ThemeError
+from controlroom.tui.theme.theme_store import ThemeStore
 
 if TYPE_CHECKING:
-    from controlroom.fleet.client import Way
+    from controlroom.client.client import Way
 
 _USAGE = 2
 _DUMB = (
@@ -35,7 +35,7 @@ def reaching(watching: bool, way: "Way | None") -> Connect:
 
     async def reach_engine(start: bool) -> Source:
         """Load the client only now: a frame is painted."""
-        from controlroom.fleet.client import Client
+        from controlroom.client.client import Client
 
         return await Client.connect(start=start, role="watch" if watching else "tui", pace=FRAME, way=way)
 
@@ -61,22 +61,22 @@ def run(
     depth = colours_of(environment)
     if depth is None:
         return _complain(_DUMB.format(environment.get("TERM", "")))
-    wardrobe = Wardrobe(settings, depth)
+    theme_store = ThemeStore(settings, depth)
     try:
-        file, trouble = (wardrobe.find(theme_name), "") if theme_name else wardrobe.first(environment)
+        file, trouble = (theme_store.find(theme_name), "") if theme_name else theme_store.first(environment)
     except ThemeError as error:
         return _complain(str(error))
     keys, wrong = _keys(settings)
     app = ControlRoomApp(
         reaching(watching, way),
         theme_file=file,
-        wardrobe=wardrobe,
+        theme_store=theme_store,
         keys=keys,
         glyphs=_glyphs(environment),
         read_only=watching,
         hold_keys=True,
     )
-    app.doorbell = Doorbell() if settings.bell else None
+    app.doorbell = Bell() if settings.bell else None
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
     with _own_title(settings.bell):
         code = show(app)

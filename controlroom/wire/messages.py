@@ -246,7 +246,7 @@ class AgentSeen:
     since: int
     detail: str = ""
     """In a few words: why this state (`exit 1`, `asks: git push`, `probably out of memory`, `done, 3 denied`)."""
-    cause: str = ""  # why, where something follows from it (`meter.causes`); older runners say none
+    cause: str = ""  # why, where something follows from it (`text.causes`); older runners say none
     profile: str = ""
     model: str = ""
     cwd: str = ""
@@ -297,7 +297,7 @@ class AgentsSeen:
 
 
 @dataclass(frozen=True)
-class ForeignSeen:
+class AdoptedSeen:
     """Agents on this host that others started. Kind `adopted`, epoch 0.
 
     `complete`: these are all that live. Else they are those of which something has changed; one that has ended is told
@@ -416,8 +416,8 @@ class Notice:
 
 _Order = Spawn | Kill | Tell | Forget | Take | GrantOrder
 ToNode = Greet | Ping | _Order | Follow | Credit | Fetch | GiveUp | Inquiry | UsageOrder
-Sight = HostSeen | OwnerSeen | AgentsSeen | ForeignSeen | LastLines | Loads | TmuxSeen | Notice
-FromNode = Welcome | Pong | Reply | Sight | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
+AgentRecord = HostSeen | OwnerSeen | AgentsSeen | AdoptedSeen | LastLines | Loads | TmuxSeen | Notice
+FromNode = Welcome | Pong | Reply | AgentRecord | LogChunk | Fetched | Finding | UsageSeen | LimitsSeen
 
 NODE_PATIENCE = 30.0
 """Seconds without a message from home after which a node ends."""

@@ -1,6 +1,6 @@
 """How what agents have used comes home: each agent's usage file by offset, asked for again until it is booked.
 
-A node sends whole lines of `usage.jsonl` (`meter.usage`) of every epoch it has; home says from where on, and, once a
+A node sends whole lines of `usage.jsonl` (`metering.usage`) of every epoch it has; home says from where on, and, once a
 piece is safely booked, that the next may come. Sent twice does no harm: home knows each message.
 
 Agents that others started have no such file. Of each of their transcripts the node sends the lines that a runner would

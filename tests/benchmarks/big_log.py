@@ -21,8 +21,8 @@ import psutil
 
 from controlroom import __version__
 from controlroom.node import serve
-from controlroom.node.folder import agent_folder, state_folder
-from controlroom.node.logs.run_log import RunLog
+from controlroom.runner.folder import agent_folder, state_folder
+from controlroom.runner.log_writer import RunLog
 from controlroom.wire import records
 from controlroom.wire.inquiries import Found, Search
 from controlroom.wire.lines import LineSplitter

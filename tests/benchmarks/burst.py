@@ -10,9 +10,9 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 
+from controlroom.client.client import Client
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import LogPlace
-from controlroom.fleet.client import Client
 from tests.benchmarks.figures import load, memory, part
 from tests.benchmarks.many import lateness
 from tests.benchmarks.table import print_table

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from controlroom import __version__
 from controlroom.domain.address import parse_address
-from controlroom.fleet.hosts.bundle import bundles
-from controlroom.fleet.hosts.channel import Dialler
-from controlroom.fleet.hosts.local import LocalDialler
-from controlroom.fleet.hosts.ssh import SshDialler
+from controlroom.engine.hosts.bundle import bundles
+from controlroom.engine.hosts.channel import Dialler
+from controlroom.engine.hosts.local import LocalDialler
+from controlroom.engine.hosts.ssh import SshDialler
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import Greet, pack
 from tests.benchmarks.table import print_table
@@ -46,8 +46,8 @@ def main(argv: list[str]) -> None:
             *measured("local", lambda: local, home / ".cache", rounds),
         ]
     once = [
-        ("once: import asyncssh and ours", alone("import controlroom.fleet.hosts.ssh"), ""),
-        ("once: build the bundle", alone("from controlroom.fleet.hosts.bundle import bundles; bundles()"), ""),
+        ("once: import asyncssh and ours", alone("import controlroom.engine.hosts.ssh"), ""),
+        ("once: build the bundle", alone("from controlroom.engine.hosts.bundle import bundles; bundles()"), ""),
     ]
     print_table(
         f"connect to Welcome, median (worst) of {rounds}; bundle {len(bundle.data) // 1024} kB, {bundle.files} files",

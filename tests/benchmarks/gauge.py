@@ -15,14 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from controlroom.client.client import Client
 from controlroom.domain.intents import KillAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
-from controlroom.domain.money.allotment import Given, Purse, Run
+from controlroom.domain.money.allotment import Fund, Given, Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
-from controlroom.fleet.client import Client
-from controlroom.fleet.home import find_home
-from controlroom.node.folder import state_folder
+from controlroom.protocol.home import find_home
+from controlroom.runner.folder import state_folder
 from tests.benchmarks.table import print_table
 
 SPENDER = Path(__file__).parents[1] / "node" / "spender.py"
@@ -81,13 +81,13 @@ def look(agents: int) -> None:
         BudgetRule("week", 4000 * DOLLAR),
         BudgetRule("host", DOLLAR, scope="host vm1"),
     ]
-    purses = [Purse(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit="tokens")]]
+    funds = [Fund(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit="tokens")]]
     runs = [
         Run(f"vm{n % 5}", f"a{n}", 1, billing="api", booked=n * 1000, grants=(Given(n, n * 1000 + DOLLAR, ends=9),))
         for n in range(agents)
     ]
     began = time.perf_counter()
-    shares = share_out(purses, runs, {})
+    shares = share_out(funds, runs, {})
     seconds = time.perf_counter() - began
     print_table("Sharing out", [(f"{agents} agents, 4 budgets, {len(shares)} grants", f"{1000 * seconds:.1f} ms", "")])
 

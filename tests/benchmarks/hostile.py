@@ -17,20 +17,20 @@ import threading
 import time
 
 from controlroom import __version__
+from controlroom.client.client import Client
 from controlroom.domain.intents import InterruptAgent
-from controlroom.fleet.books.ledger import Ledger
-from controlroom.fleet.client import Client
-from controlroom.fleet.clock import steady
-from controlroom.fleet.configuration import config
-from controlroom.fleet.engine import Engine
-from controlroom.fleet.engine_main import now
-from controlroom.fleet.front_ends.server import Server
-from controlroom.fleet.home import find_home
-from controlroom.fleet.hosts.channel import Channel, LinkLost
-from controlroom.fleet.hosts.link import Link
-from controlroom.fleet.lock import hold
-from controlroom.meter.usage import Message, Usage
-from controlroom.meter.usage_file import to_line
+from controlroom.engine.clock import steady
+from controlroom.engine.config import config
+from controlroom.engine.engine import Engine
+from controlroom.engine.frontends.server import Server
+from controlroom.engine.hosts.channel import Channel, LinkLost
+from controlroom.engine.hosts.link import Link
+from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.main import now
+from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import to_line
+from controlroom.protocol.home import find_home
+from controlroom.protocol.lock import hold
 from controlroom.wire import messages as wire
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.usage import UsagePlace, UsageSeen
@@ -40,8 +40,8 @@ from tests.benchmarks.scripted_room import BUDGET, LIMITS, prepared, world
 from tests.benchmarks.table import print_table
 from tests.benchmarks.thousand import press
 from tests.benchmarks.yard import screen
-from tests.fleet.rooms import PRICES
-from tests.fleet.scripted import ScriptedHost, seen
+from tests.engine.rooms import PRICES
+from tests.engine.scripted import ScriptedHost, seen
 
 HOSTS = ("evil", "vm1", "vm2")
 

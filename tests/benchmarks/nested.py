@@ -16,12 +16,12 @@ from controlroom.wire.messages import Ping
 from controlroom.wire.spec import AgentSpec
 from tests.benchmarks.table import print_table
 from tests.lab import claude
+from tests.lab.agent_under_test import Agent
 from tests.lab.messages_api.server import Api
-from tests.node.agent_under_test import Agent
-from tests.node.client import NodeClient
+from tests.lab.node_client import NodeClient
 from tests.node.test_foreign_starts import Home
-from tests.node.test_nested_claude import BASH, in_bash
-from tests.node.test_runner_usage import metered
+from tests.runner.test_nested_claude import BASH, in_bash
+from tests.runner.test_runner_usage import metered
 
 SECONDS = 0.8
 """Seconds that the stand-in takes to answer: with its start, a run takes some 1.3."""

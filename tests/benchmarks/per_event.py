@@ -20,12 +20,12 @@ from pathlib import Path
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.domain.model import State
-from controlroom.fleet.conversation.protocol import Hello, Watch, pack
+from controlroom.protocol.messages import Hello, Watch, pack
 from tests.benchmarks.figures import load, part
 from tests.benchmarks.scripted_room import BUDGET, LIMITS, Quiet, running, world
 from tests.benchmarks.table import print_table
-from tests.fleet.rooms import Room
-from tests.fleet.scripted import NOON, seen
+from tests.engine.rooms import Room
+from tests.engine.scripted import NOON, seen
 
 SIZES = (100, 1_000, 10_000)
 BATCH = 50
@@ -77,7 +77,7 @@ async def watched(size: int, count: int, config: str) -> AsyncIterator[Room]:
         readers = [asyncio.create_task(taken(path, role)) for path, role in doors]
         try:
             await asyncio.sleep(2)
-            while room.engine.treasury.busy:  # noqa: ASYNC110 - all are granted something first
+            while room.engine.budget_controller.busy:  # noqa: ASYNC110 - all are granted something first
                 await asyncio.sleep(0.1)
             yield room
         finally:
@@ -106,7 +106,7 @@ async def a_batch(room: Room, turn: int, hosts: int) -> float:
         engine.happened(event)
     while True:
         await asyncio.sleep(0.005)
-        if not engine.treasury.busy and _told(room):
+        if not engine.budget_controller.busy and _told(room):
             break
     return (time.thread_time() - began) * 1e6
 

@@ -12,8 +12,8 @@ import os
 import sys
 import time
 
+from controlroom.client.client import Client
 from controlroom.domain.model import LinkState
-from controlroom.fleet.client import Client
 from tests.benchmarks.figures import load
 from tests.benchmarks.table import print_table
 from tests.benchmarks.yard import yard

@@ -21,8 +21,8 @@ from pathlib import Path
 from controlroom.wire.spec import AgentSpec
 from tests.benchmarks.runner_size import sizes
 from tests.benchmarks.table import print_table
+from tests.lab.agent_under_test import Agent
 from tests.lab.waiting import wait_for
-from tests.node.agent_under_test import Agent
 
 PLAIN = "compiling module number 17 of 4711: 3 warnings, no errors so far in this"
 USAGE = {"input_tokens": 3, "cache_creation_input_tokens": 12_227, "cache_read_input_tokens": 0, "output_tokens": 20}

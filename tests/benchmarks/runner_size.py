@@ -12,8 +12,8 @@ from pathlib import Path
 
 from controlroom.wire.spec import AgentSpec
 from tests.benchmarks.table import print_table
+from tests.lab.agent_under_test import Agent
 from tests.lab.waiting import wait_for
-from tests.node.agent_under_test import Agent
 
 
 def sizes(pid: int) -> tuple[int, int]:

@@ -6,12 +6,12 @@ import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from controlroom.fleet.books.ledger import connect
-from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.lock import hold
+from controlroom.engine.ledger.ledger import connect
+from controlroom.protocol.home import Home, find_home
+from controlroom.protocol.lock import hold
 from controlroom.wire import messages as wire
-from tests.fleet.rooms import Room
-from tests.fleet.scripted import ScriptedChannel, ScriptedHost
+from tests.engine.rooms import Room
+from tests.engine.scripted import ScriptedChannel, ScriptedHost
 from tests.lab.world import World
 
 BUDGET = '[budgets.all]\nscope = "fleet"\nperiod = "day"\nlimit = "100000"\n'

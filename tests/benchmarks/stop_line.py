@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.table import print_table
-from tests.node.prices import put_prices
-from tests.node.test_runner_grants import DOLLAR, Spender
+from tests.lab.price_files import put_prices
+from tests.runner.test_runner_grants import DOLLAR, Spender
 
 LINE = 3
 """Dollars, which is messages."""

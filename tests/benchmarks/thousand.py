@@ -21,7 +21,7 @@ from tests.benchmarks.figures import Stretch, load, memory, part
 from tests.benchmarks.scripted_room import running, world
 from tests.benchmarks.table import print_table
 from tests.benchmarks.yard import Screen, screen
-from tests.fleet.scripted import NOON, ScriptedHost, seen
+from tests.engine.scripted import NOON, ScriptedHost, seen
 
 _PATIENCE = 3.0
 """Seconds that a key is waited for; one that is not painted by then counts for so long."""

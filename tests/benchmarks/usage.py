@@ -16,18 +16,18 @@ from controlroom.domain.calculators.estimate import Wish
 from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BY, HOURLY
-from controlroom.fleet.books.cost_views import costs, plan_spend
-from controlroom.fleet.books.hour_views import hours
-from controlroom.fleet.books.ledger import Ledger
-from controlroom.fleet.books.usage_tables import TOTALS, Booking, Source, book
-from controlroom.fleet.conversation.advice_questions import AskComparison, AskEstimate
-from controlroom.fleet.home import Home
-from controlroom.fleet.limits.api_limits import messages_since
-from controlroom.fleet.money.advisor import compared, estimated
-from controlroom.meter.prices import Cost
-from controlroom.meter.reports import Report
-from controlroom.meter.usage import Message, Usage
-from controlroom.node.money.usage_meter import UsageMeter
+from controlroom.engine.budgets.advisor import compared, estimated
+from controlroom.engine.ledger.cost_views import costs, plan_spend
+from controlroom.engine.ledger.hour_views import hours
+from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.usage_tables import TOTALS, Booking, Source, book
+from controlroom.engine.limits.api_limits import messages_since
+from controlroom.metering.prices import Cost
+from controlroom.metering.reports import Report
+from controlroom.metering.usage import Message, Usage
+from controlroom.protocol.advice_messages import AskComparison, AskEstimate
+from controlroom.protocol.home import Home
+from controlroom.runner.money.usage_meter import UsageMeter
 from tests.benchmarks.table import print_table
 
 SESSION = "11111111-2222-4333-8444-555555555555"

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import time
 
+from controlroom.client.client import Client
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import LinkState
-from controlroom.fleet.client import Client
 from tests.benchmarks.figures import load, part
 from tests.benchmarks.table import print_table
 from tests.benchmarks.yard import Yard, yard

@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from controlroom.client.client import Client
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Fleet, LinkState
-from controlroom.fleet.client import Client
-from controlroom.fleet.home import find_home
-from controlroom.fleet.lock import holder
+from controlroom.protocol.home import find_home
+from controlroom.protocol.lock import holder
 from tests.lab.loopback import LoopbackHost, LoopbackLab
 from tests.lab.processes import sweep
 from tests.lab.world import World

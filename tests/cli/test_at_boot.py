@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.fleet.attaching.at_boot import AtBoot
-from controlroom.fleet.home import find_home
+from controlroom.client.boot_service import AtBoot
+from controlroom.protocol.home import find_home
 from tests.end_to_end.room import Room
 from tests.lab.waiting import wait_for
 from tests.lab.world import World

@@ -12,7 +12,7 @@ import tomllib
 from controlroom.cli.budget import ends_when, waits_for
 from controlroom.domain.gauges import Budget, Headroom
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.fleet.home import find_home
+from controlroom.protocol.home import find_home
 from tests.domain.worlds import NOON, agent, fleet
 from tests.end_to_end.room import Room
 from tests.lab.world import World

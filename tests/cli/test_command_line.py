@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from controlroom.cli.arguments import is_address
+from controlroom.cli.entry_points import AtBoot, EntryPoints, FirstRun
 from controlroom.cli.exits import MEANINGS, Exit
 from controlroom.cli.help import overview, parser_of
 from controlroom.cli.run import main
-from controlroom.cli.starters import AtBoot, Beginnings, Starters
 from controlroom.cli.verbs import GROUPS, VERBS, find
+from controlroom.domain.calculators.estimate import Wish
+from controlroom.protocol.advice_messages import Estimated
 
 HEAVY = {"textual", "asyncssh", "pydantic", "asyncio", "sqlite3", "psutil", "libtmux", "rich", "json", "socket"}
 
@@ -27,22 +29,27 @@ def no_bridge(*, read_only: bool, start: bool) -> int:
     raise AssertionError("nobody asked for that")
 
 
-def no_beginnings() -> Beginnings:
+def no_first_run() -> FirstRun:
+    raise AssertionError("nobody asked for that")
+
+
+def no_estimate(wish: Wish) -> Estimated:
     raise AssertionError("nobody asked for that")
 
 
 class Called(list[object]):
     """Starters that note what was started."""
 
-    def starters(self, reports: Path = Path("/nonexistent")) -> Starters:
-        return Starters(
+    def entry_points(self, reports: Path = Path("/nonexistent")) -> EntryPoints:
+        return EntryPoints(
             screen=lambda watching, theme: self._note(("screen", watching, theme), 0),
             engine=lambda: self._note("engine", 3),
             demo=lambda agents, hold: self._note(("demo", agents, hold), 0),
             reports=lambda: reports,
             at_boot=no_boot,
-            beginnings=no_beginnings,
+            first_run=no_first_run,
             bridge=lambda *, read_only, start: self._note(("bridge", read_only, start), 0),
+            estimate=no_estimate,
         )
 
     def _note(self, what: object, code: int) -> int:
@@ -80,7 +87,7 @@ HOST_VERBS = "host add, host list, host check, host answer, host retry, host rem
     ],
 )
 def test_what_is_started(called: Called, words: list[str], started: list[object], code: int) -> None:
-    assert main(words, called.starters()) == code
+    assert main(words, called.entry_points()) == code
     assert called == started
 
 
@@ -113,7 +120,7 @@ def test_what_is_started(called: Called, words: list[str], started: list[object]
 def test_a_wrong_line_is_one_sentence_and_exit_code_2(
     called: Called, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    assert main(words, called.starters()) == Exit.USAGE
+    assert main(words, called.entry_points()) == Exit.USAGE
     said = capsys.readouterr()
     assert said.out == ""
     assert sentence in said.err
@@ -126,7 +133,7 @@ def test_a_wrong_line_is_one_sentence_and_exit_code_2(
 def test_a_word_of_several_verbs_has_help_of_its_own(
     called: Called, capsys: pytest.CaptureFixture[str], ask: str
 ) -> None:
-    assert main(["budget", ask], called.starters()) == Exit.DONE
+    assert main(["budget", ask], called.entry_points()) == Exit.DONE
     said = capsys.readouterr()
     assert said.out.startswith("usage: controlroom budget VERB ...")
     assert "budget remove" in said.out
@@ -146,7 +153,7 @@ def test_every_verb_has_help_that_shows_how(called: Called, capsys: pytest.Captu
     from controlroom.cli.verbs import Verb
 
     assert isinstance(verb, Verb)
-    assert main([*verb.name.split(), "--help"], called.starters()) == Exit.DONE
+    assert main([*verb.name.split(), "--help"], called.entry_points()) == Exit.DONE
     text = capsys.readouterr().out
     assert text.startswith(f"usage: controlroom {verb.name}")
     assert verb.says in text
@@ -201,10 +208,10 @@ def failing(error: BaseException) -> Callable[[bool, str], int]:
 def test_our_own_mistake_is_a_sentence_and_a_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "new" / "room"
     error = RuntimeError("key sk-ant-api03-secret \x1b[2J")
-    starters = Starters(
-        failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_beginnings, no_bridge
+    entry_points = EntryPoints(
+        failing(error), lambda: 0, lambda agents, hold: 0, lambda: folder, no_boot, no_first_run, no_bridge, no_estimate
     )
-    assert main([], starters) == Exit.UNEXPECTED
+    assert main([], entry_points) == Exit.UNEXPECTED
     said = capsys.readouterr()
     (report,) = folder.iterdir()
     assert str(report) in said.err
@@ -224,18 +231,32 @@ def test_a_report_finds_another_place(capsys: pytest.CaptureFixture[str], monkey
     def no_folder() -> Path:
         raise problem
 
-    starters = Starters(
-        failing(ValueError("x")), lambda: 0, lambda agents, hold: 0, no_folder, no_boot, no_beginnings, no_bridge
+    entry_points = EntryPoints(
+        failing(ValueError("x")),
+        lambda: 0,
+        lambda agents, hold: 0,
+        no_folder,
+        no_boot,
+        no_first_run,
+        no_bridge,
+        no_estimate,
     )
-    assert main([], starters) == Exit.UNEXPECTED
+    assert main([], entry_points) == Exit.UNEXPECTED
     assert "it could not be written anywhere" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    starters = Starters(
-        failing(KeyboardInterrupt()), lambda: 0, lambda agents, hold: 0, Path, no_boot, no_beginnings, no_bridge
+    entry_points = EntryPoints(
+        failing(KeyboardInterrupt()),
+        lambda: 0,
+        lambda agents, hold: 0,
+        Path,
+        no_boot,
+        no_first_run,
+        no_bridge,
+        no_estimate,
     )
-    assert main([], starters) == Exit.INTERRUPTED
+    assert main([], entry_points) == Exit.INTERRUPTED
     assert capsys.readouterr() == ("", "")
 
 

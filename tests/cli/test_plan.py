@@ -16,7 +16,7 @@ from controlroom.domain.calculators.estimate import Known, Memory, Wish, estimat
 from controlroom.domain.calculators.machines import Machine, Market
 from controlroom.domain.calculators.use import Alike, Requests, Use
 from controlroom.domain.calculators.ways import Terms
-from controlroom.meter.usage import Usage
+from controlroom.metering.usage import Usage
 from tests.domain.offers import MICRO, NOON, OFFERS, SHEET
 
 GIB = 1024**3

@@ -18,10 +18,10 @@ import pytest
 from controlroom.demo.bill import write_down
 from controlroom.demo.player import SCENES
 from controlroom.demo.speech import Speech
-from controlroom.fleet.sheets.list_prices import list_prices
-from controlroom.meter.prices import micro
-from controlroom.meter.speech import speak
-from controlroom.meter.usage import message_of
+from controlroom.engine.catalogs.list_prices import list_prices
+from controlroom.metering.prices import micro
+from controlroom.metering.usage import message_of
+from controlroom.text.event_text import speak
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--pace", "0.01")
@@ -254,7 +254,7 @@ def test_it_ends_when_told_to(start: Callable[..., Agent]) -> None:
 
 def test_names_are_fit_for_agents() -> None:
     from controlroom.demo.cast import cast
-    from controlroom.meter.names import agent_name_problem
+    from controlroom.text.names import agent_name_problem
 
     names = [part.name for part in cast(60)]
     assert len(set(names)) == 60

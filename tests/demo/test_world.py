@@ -21,8 +21,8 @@ from controlroom.demo import play
 from controlroom.demo.cast import NATURAL, cast
 from controlroom.demo.sweep import processes
 from controlroom.demo.world import TOKEN, NoDemo, World
-from controlroom.fleet.home import find_home
-from controlroom.node.folder import state_folder
+from controlroom.protocol.home import find_home
+from controlroom.runner.folder import state_folder
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.lab.world import World as Home

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controlroom.domain.calculators.plans import Offers, Plan
 from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
-from controlroom.meter.prices import DOLLAR, Price, Rates, Sheet
+from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet
 
 MTOK = 10**6
 NOON = 1_795_348_800_000

@@ -23,7 +23,7 @@ def ended(name: str = "~work", at: int = NOON, **changes: Any) -> Agent:
 
 
 def told(world: Fleet, *agents: Agent, at: int = NOON, complete: bool = True) -> Fleet:
-    return reduce(world, events.ForeignObserved("vm1", agents, at, complete))
+    return reduce(world, events.AdoptedObserved("vm1", agents, at, complete))
 
 
 def test_one_that_has_ended_is_shown_for_a_day_with_what_it_has_cost() -> None:

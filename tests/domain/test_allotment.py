@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung
-from controlroom.domain.money.allotment import FOREVER, MONEY, Given, Purse, Run
+from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Given, Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
 from tests.domain.from_scratch import given_away
@@ -97,10 +97,10 @@ class World:
             )
         return made
 
-    def purses(self) -> list[Purse]:
+    def funds(self) -> list[Fund]:
         cut = frozenset(f"vm1/{name}" for name in self.stopped)
         spans = self.began, self.began + DAY
-        return [Purse(rule, *spans, self.spent(rule, self.book.booked), cut) for rule in self.rules]
+        return [Fund(rule, *spans, self.spent(rule, self.book.booked), cut) for rule in self.rules]
 
     def spent(self, rule: BudgetRule, messages: dict[str, list[tuple[int, int]]]) -> int:
         from controlroom.domain.money.budget import counts
@@ -117,7 +117,7 @@ class World:
     def share(self, dies: str = "") -> None:
         """One round of the engine, which may die before it has written, or before it has sent."""
         runs = self.runs()
-        shares = share_out(self.purses(), runs, {run.key: self.began + DAY for run in runs})
+        shares = share_out(self.funds(), runs, {run.key: self.began + DAY for run in runs})
         if dies == "before writing":
             return
         fresh = []
@@ -173,9 +173,9 @@ class World:
     # -- what must be true
 
     def check(self) -> None:
-        for rule, purse in zip(self.rules, self.purses(), strict=True):
-            away = given_away(purse, self.runs())
-            assert purse.spent + away <= rule.stop, f"home counts {purse.spent} + {away} of {rule.stop}"
+        for rule, fund in zip(self.rules, self.funds(), strict=True):
+            away = given_away(fund, self.runs())
+            assert fund.spent + away <= rule.stop, f"home counts {fund.spent} + {away} of {rule.stop}"
             true = self.spent(rule, {name: truth.messages for name, truth in self.hosts.items()})
             assert true <= rule.stop, f"{true} of {rule.stop} was spent"
 
@@ -289,24 +289,24 @@ def sizes(grants: Sequence[int | None]) -> list[int]:
 
 def test_a_share_is_a_part_of_what_is_left_and_nobody_has_most_of_it() -> None:
     runs = [Run("vm1", f"a{index}", 1, dearest=1) for index in range(50)]
-    shares = share_out([Purse(rule("day", 100_000), 0, DAY, 0)], runs, {})
+    shares = share_out([Fund(rule("day", 100_000), 0, DAY, 0)], runs, {})
     assert sizes([share.billed for share in shares]) == [1000] * 50
 
 
 def test_the_first_of_many_leaves_enough_for_the_others() -> None:
-    purse, runs = Purse(rule("day", 8_000_000), 0, DAY, 0), list[Run]()
+    fund, runs = Fund(rule("day", 8_000_000), 0, DAY, 0), list[Run]()
     for index in range(12):
         runs.append(Run("vm1", f"a{index}", 1))
-        (share,) = (share for share in share_out([purse], runs, {}) if share.run is runs[-1])
+        (share,) = (share for share in share_out([fund], runs, {}) if share.run is runs[-1])
         runs[-1] = replace(runs[-1], grants=(Given(index + 1, share.billed),))
     assert min(sizes([run.grants[0].billed for run in runs])) > 100_000
 
 
 def test_who_comes_last_runs_dry_first() -> None:
-    purse = Purse(rule("day", 1000), 0, DAY, spent=975)
+    fund = Fund(rule("day", 1000), 0, DAY, spent=975)
     runs = [Run("vm1", name, 1, priority=priority) for name, priority in (("low", 0), ("mid", 5), ("high", 9))]
     runs = [replace(run, grants=(Given(1, 0),)) for run in runs]
-    assert [share.run.name for share in share_out([purse], runs, {})] == ["high", "mid"]
+    assert [share.run.name for share in share_out([fund], runs, {})] == ["high", "mid"]
 
 
 def test_a_run_that_no_budget_binds_any_more_is_let_free_once() -> None:
@@ -319,45 +319,45 @@ def test_a_run_that_no_budget_binds_any_more_is_let_free_once() -> None:
 
 def test_what_shrinks_is_taken_back_and_what_is_cut_goes_to_nothing() -> None:
     run = Run("vm1", "a1", 1, booked=300, grants=(Given(1, 900),))
-    (share,) = share_out([Purse(rule("day", 1000), 0, DAY, 800)], [run], {})
+    (share,) = share_out([Fund(rule("day", 1000), 0, DAY, 800)], [run], {})
     assert share.billed == 400
-    (share,) = share_out([Purse(rule("day", 10_000), 0, DAY, 300, frozenset({"vm1/a1"}))], [run], {})
+    (share,) = share_out([Fund(rule("day", 10_000), 0, DAY, 300, frozenset({"vm1/a1"}))], [run], {})
     assert share.billed == 300
 
 
 def test_several_budgets_give_the_least_of_them() -> None:
     run = Run("vm1", "a1", 1, profile="docs", dearest=1, dearest_tokens=1)
-    purses = [
-        Purse(rule("day", 64_000), 0, DAY, 0),
-        Purse(rule("docs", 32_000, scope="profile docs"), 0, DAY, 0),
-        Purse(rule("other", 1, scope="profile other"), 0, DAY, 0),
-        Purse(rule("tokens", 3_200, unit="tokens"), 0, DAY, 0),
-        Purse(rule("week", 85, unit="window", window="seven_day"), 0, DAY, 0),
-        Purse(rule("mine", 70, unit="window", window="seven_day", scope="agent vm1/a1"), 0, DAY, 0),
+    funds = [
+        Fund(rule("day", 64_000), 0, DAY, 0),
+        Fund(rule("docs", 32_000, scope="profile docs"), 0, DAY, 0),
+        Fund(rule("other", 1, scope="profile other"), 0, DAY, 0),
+        Fund(rule("tokens", 3_200, unit="tokens"), 0, DAY, 0),
+        Fund(rule("week", 85, unit="window", window="seven_day"), 0, DAY, 0),
+        Fund(rule("mine", 70, unit="window", window="seven_day", scope="agent vm1/a1"), 0, DAY, 0),
     ]
-    (share,) = share_out(purses, [run], {run.key: 77})
+    (share,) = share_out(funds, [run], {run.key: 77})
     assert (share.billed, share.covered, share.tokens) == (1000, None, 100)
     assert (share.windows, share.ends) == ({"seven_day": 70}, 77)
 
 
 def test_an_agent_on_a_plan_is_not_bound_by_what_keys_pay() -> None:
-    purse = Purse(rule("day", 64_000), 0, DAY, 0)
-    assert share_out([purse], [Run("vm1", "a1", 1, billing="plan")], {}) == []
+    fund = Fund(rule("day", 64_000), 0, DAY, 0)
+    assert share_out([fund], [Run("vm1", "a1", 1, billing="plan")], {}) == []
     unknown = Run("vm1", "a1", 1, grants=(Given(1, 900),))
-    assert given_away(purse, [unknown]) == 900
-    assert given_away(purse, [replace(unknown, billing="plan")]) == 0
+    assert given_away(fund, [unknown]) == 900
+    assert given_away(fund, [replace(unknown, billing="plan")]) == 0
 
 
 def test_what_ended_counts_with_what_it_said_until_the_period_is_over() -> None:
-    purse = Purse(rule("day", 64_000), 100, 200, 0)
+    fund = Fund(rule("day", 64_000), 100, 200, 0)
     run = Run("vm1", "a1", 1, booked=50, grants=(Given(1, 900),), ended=True, said=70, until=150)
-    assert given_away(purse, [run]) == 20
-    assert given_away(replace(purse, began=150), [run]) == 0
+    assert given_away(fund, [run]) == 20
+    assert given_away(replace(fund, began=150), [run]) == 0
 
 
 def test_a_small_budget_beside_a_large_one_and_many_agents_on_a_large_one() -> None:
-    month = Purse(rule("month", 2_000_000_000), 0, DAY, 0)
-    mine = Purse(rule("mine", 1_000_000, scope="agent vm1/a0"), 0, DAY, 0)
+    month = Fund(rule("month", 2_000_000_000), 0, DAY, 0)
+    mine = Fund(rule("mine", 1_000_000, scope="agent vm1/a0"), 0, DAY, 0)
     runs = [Run("vm1", f"a{index}", 1) for index in range(200)]
     shares = {share.run.name: share.billed or 0 for share in share_out([month, mine], runs, {})}
     assert shares["a0"] == 500_000
@@ -368,21 +368,21 @@ def test_a_small_budget_beside_a_large_one_and_many_agents_on_a_large_one() -> N
 
 
 def test_a_share_is_topped_up_before_a_dear_message_could_end_the_run() -> None:
-    purse = Purse(rule("day", 8_000_000), 0, DAY, 0)
+    fund = Fund(rule("day", 8_000_000), 0, DAY, 0)
     others = [Run("vm1", f"b{index}", 1, grants=(Given(2, 500_000),)) for index in range(7)]
     cheap = Run("vm1", "a1", 1, grants=(Given(1, 300_000),), dearest=70_000)
-    assert [share for share in share_out([purse], [cheap, *others], {}) if share.run is cheap] == []
+    assert [share for share in share_out([fund], [cheap, *others], {}) if share.run is cheap] == []
     dear = replace(cheap, dearest=250_000)
-    (share,) = (share for share in share_out([purse], [dear, *others], {}) if share.run is dear)
+    (share,) = (share for share in share_out([fund], [dear, *others], {}) if share.run is dear)
     assert share.billed == 500_000
 
 
 def test_runs_that_a_host_claims_share_among_themselves_what_a_few_would_get() -> None:
-    purse = Purse(BudgetRule("day", 1_000_000_000, rungs=STOP_ALL), 0, DAY, 0)
+    fund = Fund(BudgetRule("day", 1_000_000_000, rungs=STOP_ALL), 0, DAY, 0)
     own = Run("vm1", "a1", 1)
     claimed = [Run("vm2", f"b{number}", 1, ordered=False) for number in range(2000)]
-    tops = {share.run.key: share.billed or 0 for share in share_out([purse], [*claimed, own], {})}
-    assert tops[own.key] == share_out([purse], [own], {})[0].billed
+    tops = {share.run.key: share.billed or 0 for share in share_out([fund], [*claimed, own], {})}
+    assert tops[own.key] == share_out([fund], [own], {})[0].billed
     assert 0 < sum(tops[run.key] for run in claimed) <= 4 * tops[own.key]
-    few = {share.run.key: share.billed for share in share_out([purse], [*claimed[:4], own], {})}
+    few = {share.run.key: share.billed for share in share_out([fund], [*claimed[:4], own], {})}
     assert set(few.values()) == {tops[own.key]}

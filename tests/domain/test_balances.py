@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung
-from controlroom.domain.money.allotment import Given, Purse, Run, Share
+from controlroom.domain.money.allotment import Fund, Given, Run, Share
 from controlroom.domain.money.balances import Balances, Key
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import Sharing
@@ -70,14 +70,14 @@ class Room:
     """Budgets that are kept, and beside them what they are kept of."""
 
     rules: list[BudgetRule]
-    purses: dict[str, Purse] = field(init=False)
+    funds: dict[str, Fund] = field(init=False)
     runs: dict[Key, Run] = field(default_factory=dict)
     ends: int = 100_000
     number: int = 0
 
     def __post_init__(self) -> None:
-        self.purses = {rule.name: Purse(rule, 100, 1000, 0) for rule in self.rules}
-        self.sharing = Sharing(Balances(self.purses.values()))
+        self.funds = {rule.name: Fund(rule, 100, 1000, 0) for rule in self.rules}
+        self.sharing = Sharing(Balances(self.funds.values()))
 
     def put(self, run: Run) -> None:
         known = self.runs.pop(run.key, None)
@@ -92,12 +92,12 @@ class Room:
 
     def stand(self, index: int, **changes: object) -> None:
         name = self.rules[index % len(self.rules)].name
-        purse = self.purses[name] = replace(self.purses[name], **changes)  # type: ignore[arg-type]
-        self.sharing.balances.stand(name, purse.spent, purse.cut)
+        fund = self.funds[name] = replace(self.funds[name], **changes)  # type: ignore[arg-type]
+        self.sharing.balances.stand(name, fund.spent, fund.cut)
 
     def spend(self, what: tuple[int, int]) -> None:
         index, amount = what
-        self.stand(index, spent=self.purses[self.rules[index % len(self.rules)].name].spent + amount)
+        self.stand(index, spent=self.funds[self.rules[index % len(self.rules)].name].spent + amount)
 
     def cut(self, what: tuple[int, set[str]]) -> None:
         self.stand(what[0], cut=frozenset(what[1]))
@@ -110,7 +110,7 @@ class Room:
 
     def share(self, fate: str) -> None:
         ends = {run.key: self.ends if run.name != "a5" else 0 for run in self.runs.values()}
-        true = from_scratch.share_out(list(self.purses.values()), list(self.runs.values()), ends)
+        true = from_scratch.share_out(list(self.funds.values()), list(self.runs.values()), ends)
         shares = self.sharing.shares(lambda run, _: ends[run.key])
         assert shares == true
         for share in shares:
@@ -123,12 +123,12 @@ class Room:
         return Given(self.number, share.billed, share.covered, share.tokens, share.windows, share.ends)
 
     def check(self) -> None:
-        for name, purse in self.purses.items():
+        for name, fund in self.funds.items():
             balance = self.sharing.balances.of[name]
-            theirs = [run for run in self.runs.values() if purse.holds(run)]
+            theirs = [run for run in self.runs.values() if fund.holds(run)]
             live = [run for run in theirs if not run.ended]
             assert balance.runs == {run.key: run for run in theirs}
-            assert balance.given == from_scratch.given_away(purse, self.runs.values())
+            assert balance.given == from_scratch.given_away(fund, self.runs.values())
             assert balance.live == len(live)
             assert balance.overshoot == from_scratch.overshoot(live)
 
@@ -160,9 +160,9 @@ def test_a_run_that_would_begin_is_given_what_it_would_be_given_and_leaves_no_tr
     live = replace(new, ended=False, asked=True, grants=())
     with_it = [run for run in room.runs.values() if run.key != new.key] + [live]
     ends = {run.key: room.ends if run.name != "a5" else 0 for run in with_it}
-    purses = list(room.purses.values())
-    wanted = [share for share in from_scratch.share_out(purses, with_it, ends) if share.run is live]
-    others_want = len(from_scratch.share_out(purses, with_it, ends)) > len(wanted)
+    funds = list(room.funds.values())
+    wanted = [share for share in from_scratch.share_out(funds, with_it, ends) if share.run is live]
+    others_want = len(from_scratch.share_out(funds, with_it, ends)) > len(wanted)
     share = room.sharing.first(live, lambda run, _: ends[run.key])
     room.check()
     if not others_want:

@@ -20,8 +20,8 @@ from controlroom.domain.money.bounds import (
     of_run,
     worth,
 )
-from controlroom.meter.prices import DOLLAR
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import DOLLAR
+from controlroom.metering.usage import Usage
 
 AMOUNTS = some.builds(Amount, some.integers(0, 10**17), some.integers(0, 10**15))
 

@@ -24,7 +24,7 @@ from controlroom.domain.limits.buckets import (
 from controlroom.domain.limits.headroom import MINUTE
 from controlroom.domain.limits.limit_alarms import alarms
 from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
-from controlroom.meter.usage import Message, Usage
+from controlroom.metering.usage import Message, Usage
 
 NOW = 1_795_348_800_000
 OPUS = "claude-opus-5-5"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controlroom.domain.calculators.comparison import cached, compare
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
 from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
-from controlroom.meter.usage import Usage
+from controlroom.metering.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
 DOLLAR = MICRO

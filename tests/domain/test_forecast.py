@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.money.allotment import Purse, Run
+from controlroom.domain.money.allotment import Fund, Run
 from controlroom.domain.money.balances import Balance
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.forecast import began, burn_moments, runs_out
@@ -14,7 +14,7 @@ BUSY = Run("vm1", "a2", 1, dearest=200_000, dearest_of_any=500_000, subagents=2)
 
 
 def overshoot(runs: list[Run]) -> int | None:
-    balance = Balance(Purse(BudgetRule("day", 1), 0, 1, 0), 0, True)
+    balance = Balance(Fund(BudgetRule("day", 1), 0, 1, 0), 0, True)
     for run in runs:
         balance.put(run)
     return balance.overshoot

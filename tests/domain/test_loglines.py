@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain.display.loglines import KINDS, log_lines
 from controlroom.domain.model import LogRecord
-from controlroom.meter.inert import inert
+from controlroom.text.sanitize import sanitize
 from tests.domain.worlds import NOON
 
 RED = b"\x1b[31mred\x1b[0m"
@@ -43,4 +43,4 @@ def test_a_key_in_the_output_is_not_shown() -> None:
 def test_whatever_is_in_a_record_its_lines_are_inert(records: list[LogRecord]) -> None:
     for line in log_lines(records):
         assert line.kind in KINDS
-        assert inert(line.text) == line.text
+        assert sanitize(line.text) == line.text

@@ -13,7 +13,7 @@ from controlroom.domain import changes
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, Pending, State
 from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
-from controlroom.domain.outlet import GATHER, NEVER, Outlet, Wish
+from controlroom.domain.notification_queue import GATHER, NEVER, NotificationQueue, Wish
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, question
 
 ALL = frozenset(KINDS)
@@ -102,40 +102,40 @@ def minute(at: int) -> int:
 
 
 def test_what_happens_together_is_one_message_and_the_next_one_waits() -> None:
-    outlet = Outlet(Wish(ALL, pause=30_000), minute)
-    assert outlet.due_at(NOON) == NEVER
-    outlet.offer([item("a")])
-    outlet.offer([item("b", NOON + 1_500)])
-    assert outlet.take(NOON + GATHER - 1, lambda _: True) == []
-    assert outlet.take(NOON + GATHER + 1_500, lambda _: True) == [item("a"), item("b", NOON + 1_500)]
-    outlet.offer([item("c", NOON + 4_000)])
-    assert outlet.due_at(NOON + 5_000) == NOON + GATHER + 1_500 + 30_000
+    queue = NotificationQueue(Wish(ALL, pause=30_000), minute)
+    assert queue.due_at(NOON) == NEVER
+    queue.offer([item("a")])
+    queue.offer([item("b", NOON + 1_500)])
+    assert queue.take(NOON + GATHER - 1, lambda _: True) == []
+    assert queue.take(NOON + GATHER + 1_500, lambda _: True) == [item("a"), item("b", NOON + 1_500)]
+    queue.offer([item("c", NOON + 4_000)])
+    assert queue.due_at(NOON + 5_000) == NOON + GATHER + 1_500 + 30_000
 
 
 def test_what_is_no_longer_so_is_told_to_nobody_and_costs_no_pause() -> None:
-    outlet = Outlet(Wish(ALL), minute)
-    outlet.offer([item("a")])
-    assert outlet.take(NOON + GATHER, lambda _: False) == []
-    outlet.offer([item("b", NOON + 3_000)])
-    assert outlet.due_at(NOON + 3_000) == NOON + 3_000 + GATHER
+    queue = NotificationQueue(Wish(ALL), minute)
+    queue.offer([item("a")])
+    assert queue.take(NOON + GATHER, lambda _: False) == []
+    queue.offer([item("b", NOON + 3_000)])
+    assert queue.due_at(NOON + 3_000) == NOON + 3_000 + GATHER
 
 
 def test_only_what_it_is_for() -> None:
-    outlet = Outlet(Wish(frozenset({"failed"})), minute)
-    outlet.offer([item(), item("b", kind="failed")])
-    assert outlet.take(NOON + GATHER, lambda _: True) == [item("b", kind="failed")]
+    queue = NotificationQueue(Wish(frozenset({"failed"})), minute)
+    queue.offer([item(), item("b", kind="failed")])
+    assert queue.take(NOON + GATHER, lambda _: True) == [item("b", kind="failed")]
 
 
 @pytest.mark.parametrize("quiet", [(22 * 60, 7 * 60), (0, 7 * 60)])
 def test_at_night_it_is_quiet_but_for_what_is_wanted(quiet: tuple[int, int]) -> None:
     three = NOON - NOON % (1440 * MINUTE) + 3 * 60 * MINUTE
     seven = three + 4 * 60 * MINUTE
-    outlet = Outlet(Wish(ALL, 0, quiet, frozenset({"budget"})), minute)
-    outlet.offer([item("a", three), item("day", three, "budget")])
-    assert outlet.take(three + GATHER, lambda _: True) == [item("day", three, "budget")]
-    assert outlet.take(seven - 1, lambda _: True) == []
-    assert seven <= outlet.due_at(three) <= seven + GATHER
-    assert outlet.take(seven + GATHER, lambda _: True) == [item("a", three)]
+    queue = NotificationQueue(Wish(ALL, 0, quiet, frozenset({"budget"})), minute)
+    queue.offer([item("a", three), item("day", three, "budget")])
+    assert queue.take(three + GATHER, lambda _: True) == [item("day", three, "budget")]
+    assert queue.take(seven - 1, lambda _: True) == []
+    assert seven <= queue.due_at(three) <= seven + GATHER
+    assert queue.take(seven + GATHER, lambda _: True) == [item("a", three)]
 
 
 @given(
@@ -143,17 +143,17 @@ def test_at_night_it_is_quiet_but_for_what_is_wanted(quiet: tuple[int, int]) -> 
     st.integers(0, 60_000),
 )
 def test_never_a_flood_and_nothing_is_lost(happenings: list[tuple[int, str, str]], pause: int) -> None:
-    outlet, sent = Outlet(Wish(ALL, pause), minute), []
+    queue, sent = NotificationQueue(Wish(ALL, pause), minute), []
     clock = NOON
     for at, about, kind in sorted(happenings):
-        while outlet.due_at(clock) <= NOON + at:
-            clock = max(clock, outlet.due_at(clock))
-            sent.append((clock, outlet.take(clock, lambda _: True)))
+        while queue.due_at(clock) <= NOON + at:
+            clock = max(clock, queue.due_at(clock))
+            sent.append((clock, queue.take(clock, lambda _: True)))
         clock = NOON + at
-        outlet.offer([item(about, clock, kind)])
-    while outlet.due_at(clock) != NEVER:
-        clock = max(clock, outlet.due_at(clock))
-        sent.append((clock, outlet.take(clock, lambda _: True)))
+        queue.offer([item(about, clock, kind)])
+    while queue.due_at(clock) != NEVER:
+        clock = max(clock, queue.due_at(clock))
+        sent.append((clock, queue.take(clock, lambda _: True)))
     times = [at for at, _ in sent]
     assert all(later - earlier >= pause for earlier, later in pairwise(times))
     assert {(news.kind, news.about) for _, items in sent for news in items} == {

@@ -15,8 +15,8 @@ from controlroom.domain.money.plausible import (
     Pace,
     most_reported,
 )
-from controlroom.meter.prices import DOLLAR
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import DOLLAR
+from controlroom.metering.usage import Usage
 
 KEY = ("msg", "req")
 COUNTS = some.integers(0, 10**13)

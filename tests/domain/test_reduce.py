@@ -145,16 +145,16 @@ def test_agents_of_others_are_a_list_of_their_own() -> None:
     """What a host says of its own agents never removes them, and the other way round."""
     theirs = agent(name="~work", epoch=0, kind="adopted", last_line="hello", rss=7)
     world = fleet(agent(), hosts=(host(), host("vm2")))
-    world = reduce(world, events.ForeignObserved("vm1", (theirs, replace(theirs, name="~b", host="vm2")), NOON))
+    world = reduce(world, events.AdoptedObserved("vm1", (theirs, replace(theirs, name="~b", host="vm2")), NOON))
     assert set(world.agents) == {"vm1/docs-1", "vm1/~work"}, "a host speaks for itself alone"
     world = reduce(world, events.AgentsObserved("vm1", (), NOON, complete=True))
     assert set(world.agents) == {"vm1/~work"}
-    again = reduce(world, events.ForeignObserved("vm1", (replace(theirs, last_line="", rss=None),), NOON + 1))
+    again = reduce(world, events.AdoptedObserved("vm1", (replace(theirs, last_line="", rss=None),), NOON + 1))
     assert again is world, "lines and loads are kept, and nothing else has changed"
     waiting = replace(theirs, state=State.WAITING, last_line="")
-    world = reduce(again, events.ForeignObserved("vm1", (waiting,), NOON))
+    world = reduce(again, events.AdoptedObserved("vm1", (waiting,), NOON))
     assert (world.agents["vm1/~work"].last_line, world.agents["vm1/~work"].state) == ("hello", State.WAITING)
     lost = reduce(world, events.LinkChanged("vm1", LinkState.LOST, NOON))
     assert lost.state_of(lost.agents["vm1/~work"]) is State.LOST
-    over = reduce(world, events.ForeignObserved("vm1", (), NOON)).agents["vm1/~work"]
+    over = reduce(world, events.AdoptedObserved("vm1", (), NOON)).agents["vm1/~work"]
     assert (over.state, over.ended) == (State.UNKNOWN, NOON), "it is shown for a while"

@@ -35,10 +35,10 @@ def test_it_is_an_alarm_until_its_agent_has_ended() -> None:
 
 def test_agents_of_others_raise_it_as_well() -> None:
     theirs = replace(STRAY, name="~work", kind="adopted", epoch=0)
-    told = reduce(fleet(hosts=(host("vm1"),)), events.ForeignObserved("vm1", (theirs,), NOON))
+    told = reduce(fleet(hosts=(host("vm1"),)), events.AdoptedObserved("vm1", (theirs,), NOON))
     assert set(told.alarms) == {"key vm1/~work"}
     assert "profile" not in told.alarms["key vm1/~work"].text
-    assert not reduce(told, events.ForeignObserved("vm1", (), NOON)).alarms
+    assert not reduce(told, events.AdoptedObserved("vm1", (), NOON)).alarms
 
 
 def test_explain_says_it() -> None:

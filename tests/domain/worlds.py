@@ -122,7 +122,7 @@ happenings = st.one_of(
         st.booleans(),
         st.lists(names, max_size=2).map(tuple),
     ),
-    st.builds(events.ForeignObserved, hosts, st.lists(others, max_size=3).map(tuple), times, st.booleans()),
+    st.builds(events.AdoptedObserved, hosts, st.lists(others, max_size=3).map(tuple), times, st.booleans()),
     st.builds(events.AdoptedForgotten, st.sampled_from(["vm1/~a", "vm1/docs-1"])),
     st.builds(events.SpendingSeen, hosts, st.dictionaries(ids, money)),
     st.builds(events.MoneySeen, st.builds(Money, money, money, money, money)),

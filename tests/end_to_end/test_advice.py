@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from controlroom.fleet.books.ledger import Ledger
-from controlroom.fleet.books.usage_tables import Booking, Source, book
-from controlroom.fleet.home import Home, find_home
-from controlroom.fleet.sheets.price_sheet import load
-from controlroom.meter.usage import Message, Usage
+from controlroom.engine.catalogs.price_sheet import load
+from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.usage_tables import Booking, Source, book
+from controlroom.metering.usage import Message, Usage
+from controlroom.protocol.home import Home, find_home
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from controlroom.fleet.home import find_home
-from controlroom.meter.names import tmux_socket
+from controlroom.protocol.home import find_home
+from controlroom.text.names import tmux_socket
 from tests.end_to_end.room import Room
 from tests.lab.host import Host
 from tests.lab.processes import everything

@@ -15,11 +15,11 @@ from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import InterruptAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.fleet.sheets.price_sheet import load
-from controlroom.meter.prices import Sheet, micro
-from controlroom.meter.usage import Message
-from controlroom.meter.usage_file import from_line
-from controlroom.node.folder import state_folder
+from controlroom.engine.catalogs.price_sheet import load
+from controlroom.metering.prices import Sheet, micro
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import from_line
+from controlroom.runner.folder import state_folder
 from tests.conftest import MakeHosts
 from tests.faults.room import Room, room_of
 from tests.lab.host import Host

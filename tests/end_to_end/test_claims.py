@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from controlroom.node.folder import TASK
+from controlroom.runner.folder import TASK
 from tests.end_to_end.room import Room
 from tests.lab.host import Host
 from tests.lab.waiting import wait_for

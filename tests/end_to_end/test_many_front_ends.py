@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from controlroom.client.client import Client
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import ENDED
-from controlroom.fleet.client import Client
 from tests.end_to_end.room import Room
 from tests.lab.world import World
 
 STOPPABLE = """
 import asyncio, sys
-from controlroom.fleet.client import Client
+from controlroom.client.client import Client
 
 async def main():
     client = await Client.connect(start=False, role="tui")

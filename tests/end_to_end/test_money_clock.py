@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from controlroom.fleet.home import find_home
+from controlroom.protocol.home import find_home
 from tests.end_to_end.room import Room, engines
 from tests.lab.world import World
 

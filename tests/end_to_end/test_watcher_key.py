@@ -14,9 +14,10 @@ from typing import get_args
 import pytest
 
 from controlroom import __version__
+from controlroom.client.bridge import MARK
 from controlroom.domain import intents
-from controlroom.fleet.attaching.bridge import MARK
-from controlroom.fleet.conversation.protocol import (
+from controlroom.engine.frontends.rights import LOOK_ONLY
+from controlroom.protocol.messages import (
     LOOK,
     Answered,
     Bridged,
@@ -33,11 +34,10 @@ from controlroom.fleet.conversation.protocol import (
     pack,
     read_told,
 )
-from controlroom.fleet.front_ends.rights import LOOK_ONLY
 from tests.conftest import MakeHosts
 from tests.end_to_end.elsewhere import install
 from tests.end_to_end.room import Room
-from tests.fleet.samples import sample
+from tests.engine.samples import sample
 from tests.lab.host import Host
 from tests.lab.loopback import LoopbackHost
 from tests.lab.machine import free_port

@@ -9,13 +9,13 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from controlroom.client.client import Client, Outcome
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, LinkState, LogPlace
-from controlroom.fleet.client import Client, Outcome
-from controlroom.fleet.home import find_home
-from controlroom.fleet.lock import holder, is_held
+from controlroom.protocol.home import find_home
+from controlroom.protocol.lock import holder, is_held
+from tests.engine.tails import Tail
 from tests.faults.truth import Truth, look_at, problems
-from tests.fleet.tails import Tail
 from tests.lab import host as lab
 from tests.lab.waiting import wait_for_async
 

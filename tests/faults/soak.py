@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from controlroom.client.client import Client, EngineUnavailable, Outcome
 from controlroom.domain import intents
 from controlroom.domain.model import ENDED, Agent
-from controlroom.fleet.client import Client, EngineUnavailable, Outcome
 from tests.faults.room import Room
 from tests.faults.truth import NODE, RUNNER, Life, sockets_left
 from tests.lab.host import Host

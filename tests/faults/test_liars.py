@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.meter.names import agent_name_problem
+from controlroom.text.names import agent_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.lines import to_line
 from tests.conftest import MakeHosts
+from tests.engine.rooms import room
+from tests.engine.scripted import ScriptedChannel, ScriptedHost, seen
 from tests.faults.room import counting, room_of
-from tests.fleet.rooms import room
-from tests.fleet.scripted import ScriptedChannel, ScriptedHost, seen
 
 pytestmark = pytest.mark.usefixtures("home")
 

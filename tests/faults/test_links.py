@@ -12,10 +12,10 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.fleet.hosts.link import PING, REFUSED_FIRST, SILENCE
+from controlroom.engine.hosts.link import PING, REFUSED_FIRST, SILENCE
 from tests.conftest import MakeHosts, MakeLab
+from tests.engine.tails import Tail
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
-from tests.fleet.tails import Tail
 from tests.lab.loopback import LoopbackHost
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -40,7 +40,7 @@ async def goes_on(room: Room, name: str, tail: Tail) -> None:
 
 
 def test_a_dead_link_is_noticed_in_time() -> None:
-    """Held to the clock by tests/fleet/test_link.py, which has its own; here only that the figures add up."""
+    """Held to the clock by tests/engine/test_link.py, which has its own; here only that the figures add up."""
     assert SILENCE + PING / 2 <= 15
     assert 2 * PING < SILENCE, "one lost heartbeat alone loses no link"
 

@@ -13,9 +13,9 @@ from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.words import age
 from tests.conftest import MakeHosts, MakeLab
+from tests.engine.tails import Tail
 from tests.faults.room import FIRST, Room, assert_whole, counting, numbers, room_of
 from tests.faults.truth import state_of
-from tests.fleet.tails import Tail
 from tests.lab.command import run
 from tests.lab.namespaces import NamespaceHost
 from tests.lab.sshd import faketime_library

@@ -16,12 +16,12 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.address import parse_address
 from controlroom.domain.model import LinkState, Question
-from controlroom.fleet.hosts.channel import HostRefuses, SecretWanted
-from controlroom.fleet.hosts.secrets import Secrets
-from controlroom.fleet.hosts.ssh import SshDialler
+from controlroom.engine.hosts.channel import HostRefuses, SecretWanted
+from controlroom.engine.hosts.secrets import Secrets
+from controlroom.engine.hosts.ssh import SshDialler
 from tests.end_to_end.room import Room as Verbs
+from tests.engine.far_end import tiny
 from tests.faults.room import Room, room_of
-from tests.fleet.far_end import tiny
 from tests.lab.host import Host
 from tests.lab.processes import everything, read
 from tests.lab.waiting import wait_for

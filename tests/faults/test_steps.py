@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.node.act import sweep_aside
+from controlroom.node.orders import sweep_aside
 from controlroom.wire.messages import Forget, Kill, Reply, Spawn, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.faults.truth import Here, Truth, look_at, problems, sockets_left, state_of
+from tests.lab.node_client import SERVE, NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import SERVE, NodeClient
 from tests.node.test_act import tmux
 
 CRASHING = """

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from controlroom.domain.model import ENDED, Agent, Fleet
-from controlroom.node.agents import Entry, entries, read_status
-from controlroom.node.folder import TAG, place, tmux_socket
+from controlroom.node.agent_folders import Entry, entries, read_status
+from controlroom.runner.folder import TAG, place, tmux_socket
 from controlroom.wire.lines import PeerError
 from tests.lab.processes import Process, read
 from tests.lab.world import World

@@ -27,14 +27,7 @@ from tests.lab.lab import Lab
 from tests.lab.machine import free_network, unified_cgroup
 from tests.lab.options import Machine
 from tests.lab.processes import Process, everything, look
-from tests.lab.sshd import (
-    HOST_KEY,
-    SYSTEM_PATH,
-    faketime_library,
-    make_key,
-    namespace_config,
-    public_file,
-)
+from tests.lab.sshd import HOST_KEY, SYSTEM_PATH, faketime_library, make_key, namespace_config, public_file
 from tests.lab.switchboard import ask
 from tests.lab.waiting import wait_for
 

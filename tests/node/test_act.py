@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import TAG
+from controlroom.runner.folder import TAG
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import NodeClient, bodies_of, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, bodies_of, state_folder
 
 NASTY = 'it\'s "quoted" `id` $(touch /tmp/never) ; rm -rf / & | \\ #(touch x) [/] %s {} 🎛️ \u202e é\n\tnext line;\n'
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import CONTROL, GRANT, prices_file
-from controlroom.node.tending.grants import KEPT, mark_of
+from controlroom.node.lifecycle.grants import KEPT, mark_of
+from controlroom.runner.folder import CONTROL, GRANT, prices_file
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import Spawn
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import NodeClient, state_folder
+from tests.lab.price_files import MARK, SIMPLE, text_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
-from tests.node.prices import MARK, SIMPLE, text_of
 
 TEXT = text_of(SIMPLE)
 SLEEP = AgentSpec("command", ("sleep", "300"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.sights import checkup
+from controlroom.node.observation import checkup
 from controlroom.wire.inquiries import Check, Checked
+from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.client import NodeClient
 
 SECRET = "sk-ant-api03-a-secret"
 

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from controlroom.node.sights import figures
-from controlroom.node.sights.figures import Figures, differs
+from controlroom.node.observation import figures
+from controlroom.node.observation.figures import Figures, differs
 from controlroom.wire.messages import HostSeen
 from tests.lab.waiting import wait_for
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 import controlroom.node
-from controlroom.node import files, folder, owner
+from controlroom.node import owner
 from controlroom.node.owner import Ownership
+from controlroom.runner import files, folder
 from controlroom.wire.messages import Ping, Pong
 from controlroom.wire.records import segment_name
-from tests.node.agent_under_test import MakeAgent
-from tests.node.client import NodeClient, state_folder
+from tests.lab.agent_under_test import MakeAgent
+from tests.lab.node_client import NodeClient, state_folder
 
 PLANTS = {
     "fifo": "mkfifo '{name}'",

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import agent_folder
 from controlroom.node.logs import follow
 from controlroom.node.logs.follow import CHUNK, Follower
 from controlroom.node.logs.last_lines import PAUSE, LastLines, newest_words
 from controlroom.node.logs.segments import Place
+from controlroom.runner.folder import agent_folder
 from controlroom.wire import records
 from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogPlace, Ping, Pong
 from controlroom.wire.messages import LastLines as LinesSeen
+from tests.lab.log_files import AT, record, write
+from tests.lab.node_client import NodeClient, bodies_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, bodies_of
-from tests.node.logs import AT, record, write
 from tests.node.test_observe import put_agent
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from controlroom.wire.messages import AgentSeen, ForeignSeen, Greet
+from controlroom.wire.messages import AdoptedSeen, AgentSeen, Greet
 from controlroom.wire.messages import LastLines as LinesSeen
 from controlroom.wire.messages import Loads as LoadsSeen
+from tests.lab.node_client import ROOM, NodeClient
 from tests.lab.processes import Process, everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import ROOM, NodeClient
 from tests.node.test_observe import evidence
 
 SESSION = "0f0e0d0c-1234-4abc-8def-000000000001"
@@ -95,7 +95,7 @@ def others(node: NodeClient) -> tuple[dict[str, AgentSeen], dict[str, AgentSeen]
     """The newest that was said of others' agents: of those that live, and of those that have ended."""
     living: dict[str, AgentSeen] = {}
     ended: dict[str, AgentSeen] = {}
-    for told in node.all(ForeignSeen):
+    for told in node.all(AdoptedSeen):
         if told.complete:
             living = {agent.name: agent for agent in told.agents}
         for agent in told.agents:
@@ -109,7 +109,7 @@ def wait_others(
     """Wait until the newest that was said of others' agents that live fits; give them by name."""
 
     def found() -> list[dict[str, AgentSeen]]:
-        assert node.all(ForeignSeen), "nothing was said of others' agents"
+        assert node.all(AdoptedSeen), "nothing was said of others' agents"
         agents = others(node)[0]
         try:
             assert fits(agents), agents
@@ -178,7 +178,7 @@ def test_nothing_is_told_where_it_is_not_wanted(home: World, node: NodeClient) -
     node.send(Greet("0.1.0", ROOM, adopt=False))
     node.spawn("own", 1, "sleep", "600")
     node.wait(LoadsSeen, lambda told: any(load.name == "own" for load in told.agents))
-    assert not node.all(ForeignSeen)
+    assert not node.all(AdoptedSeen)
 
 
 def test_agents_of_a_room_are_not_others(home: World, node: NodeClient, claude_program: Path) -> None:
@@ -191,7 +191,7 @@ def test_agents_of_a_room_are_not_others(home: World, node: NodeClient, claude_p
     try:
         wait_others(node, lambda seen: seen.get("~one"))
         wait_others(node, lambda seen: seen["~one"].detail == "runs sleep")
-        assert all({agent.name for agent in told.agents} <= {"~one"} for told in node.all(ForeignSeen))
+        assert all({agent.name for agent in told.agents} <= {"~one"} for told in node.all(AdoptedSeen))
     finally:
         theirs.kill()
         theirs.wait()

@@ -8,8 +8,8 @@ import pytest
 
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.client import NodeClient
 from tests.node.test_foreign import node, session, wait_ended, wait_others
 
 __all__ = ["node"]

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.meter.usage import Message
-from controlroom.meter.usage_file import from_line
-from controlroom.wire.messages import ForeignSeen, Ping
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import from_line
+from controlroom.wire.messages import AdoptedSeen, Ping
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient
 from tests.node.test_foreign import session, tmux, wait_ended, wait_others
-from tests.node.test_nested_claude import in_bash
+from tests.runner.test_nested_claude import in_bash
 
 RUN = "claude -p --output-format json"
 
@@ -110,7 +110,7 @@ def test_what_one_was_at_when_it_was_killed_is_its_own_and_not_of_the_shell_arou
     books = Home(node)
     (home.home / "task").write_text('[[tool Bash {"command":"ls"}]] [[hang 600]]')
     session("work", "bash -c '. ~/.profile; claude \"$(cat ~/task)\"; exec sleep 601'", project)
-    node.wait(ForeignSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 60)
+    node.wait(AdoptedSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 60)
     books.wait(1)
     wait_for(lambda: books.book() == 1 and asked(home.home) == 2, 60, "the transcript to say that it was asked")
     seen = wait_others(node, lambda seen: seen["~work"].state == "working" and seen["~work"].pid)["~work"]
@@ -126,7 +126,7 @@ def test_one_in_somebodys_terminal_is_a_part_of_what_runs_there(
 ) -> None:
     books = Home(node)
     tmux("new-session", "-d", "-s", "work", "-c", str(project), "bash --norc")
-    node.wait(ForeignSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 30)
+    node.wait(AdoptedSeen, lambda seen: any(agent.name == "~work" for agent in seen.agents), 30)
     tmux("send-keys", "-t", "=work:", f". ~/.profile; {RUN} hello", "Enter")
     books.wait(1)
     ((name, billing),) = books.said()

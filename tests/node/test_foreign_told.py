@@ -6,10 +6,10 @@ import asyncio
 import os
 from dataclasses import replace
 
-from controlroom.node.foreign.told import Told
+from controlroom.node.adopted.told import Told
 from controlroom.node.outbox import Outbox
 from controlroom.wire.lines import LineSplitter
-from controlroom.wire.messages import AgentSeen, ForeignSeen, read_from_node
+from controlroom.wire.messages import AdoptedSeen, AgentSeen, read_from_node
 from tests.lab.waiting import wait_for_async
 
 A = AgentSeen("~a", 0, "adopted", "working", 1)
@@ -17,20 +17,20 @@ B = replace(A, name="~b")
 ENDED = replace(A, state="done", ended=9)
 
 
-def part(*agents: AgentSeen) -> ForeignSeen:
-    return ForeignSeen(agents, complete=False)
+def part(*agents: AgentSeen) -> AdoptedSeen:
+    return AdoptedSeen(agents, complete=False)
 
 
 def test_all_are_told_when_others_live_and_else_what_has_changed() -> None:
     told, idle = Told(), replace(A, state="idle")
     assert told.again([A]) == [], "nobody has looked yet"
-    assert told.all([A, B], []) == [ForeignSeen((A, B))]
+    assert told.all([A, B], []) == [AdoptedSeen((A, B))]
     assert told.all([A, B], []) == []
     assert told.again([idle, B]) == [part(idle)]
     assert told.again([idle]) == []
     assert told.all([idle, B], []) == []
     assert told.all([A, B], []) == [part(A)]
-    assert told.all([B], [ENDED]) == [part(ENDED), ForeignSeen((B,))]
+    assert told.all([B], [ENDED]) == [part(ENDED), AdoptedSeen((B,))]
     assert told.again([A]) == [], "it lives no more"
 
 
@@ -43,11 +43,11 @@ async def test_a_slow_link_is_told_the_newest_and_every_end() -> None:
     outbox._pump()
     idle, waiting = replace(A, state="idle"), replace(A, state="waiting")
     for seen in (
-        ForeignSeen((A, B)),
+        AdoptedSeen((A, B)),
         part(idle),
         part(waiting),
         part(replace(ENDED, name="~c")),
-        ForeignSeen((waiting, B)),
+        AdoptedSeen((waiting, B)),
     ):
         outbox.foreign(seen)
     outbox.foreign(part(idle))
@@ -65,7 +65,7 @@ async def test_a_slow_link_is_told_the_newest_and_every_end() -> None:
     lines = LineSplitter(2**22).feed(data[len(blocked) :])
     assert [read_from_node(line) for line in lines] == [
         part(replace(ENDED, name="~c"), idle),
-        ForeignSeen((idle, B)),
+        AdoptedSeen((idle, B)),
     ]
     await outbox.close(1.0)
     os.close(source)

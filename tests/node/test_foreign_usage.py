@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.meter.reports import Report
-from controlroom.meter.usage import Message
-from controlroom.meter.usage_file import Record, from_line
-from controlroom.node.foreign.claudes import Running
-from controlroom.node.foreign.usage import ForeignUsage
+from controlroom.metering.reports import Report
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import Record, from_line
+from controlroom.node.adopted.claudes import Running
+from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
+from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.client import NodeClient
 from tests.node.test_foreign import SESSION, say, session, tmux
 from tests.node.test_usage_feed import Books
-from tests.node.test_usage_meter import BEGAN, line, stamped, total
+from tests.runner.test_usage_meter import BEGAN, line, stamped, total
 
 RUN, NEXT = "a" * 15, "b" * 15
 EARLIER = "2026-11-22T04:00:00Z"
@@ -30,7 +30,7 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{SESSION}.jsonl"
-        self.usage = ForeignUsage()
+        self.usage = AdoptedUsage()
         self.booked: dict[tuple[str, int], UsagePlace] = {}
         self.records: list[Record] = []
 
@@ -100,7 +100,7 @@ def test_another_node_goes_on_where_home_is(work: Session) -> None:
     work.add(line(1, at=EARLIER), total(0.5), line(2))
     work.ask()
     work.settle(work.running())
-    work.usage = ForeignUsage()
+    work.usage = AdoptedUsage()
     work.add(line(3), total(1.25))
     work.ask()
     work.settle(work.running())

@@ -9,8 +9,8 @@ import psutil
 
 from controlroom.wire.inquiries import Found, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
 from controlroom.wire.messages import GiveUp
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
-from tests.node.client import NodeClient
 
 TASK = 'say "ü" `id`\n$(touch never); 🎛️\n'
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.meter.usage import Message
-from controlroom.meter.usage_file import from_line
-from controlroom.node.folder import SESSIONS, USAGE
-from controlroom.node.money import last_usage
-from tests.node.test_run_spend import add
-from tests.node.test_usage_meter import SESSION, Claude, claude, line, told
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import from_line
+from controlroom.node import last_usage
+from controlroom.runner.folder import SESSIONS, USAGE
+from tests.runner.test_run_spend import add
+from tests.runner.test_usage_meter import SESSION, Claude, claude, line, told
 
 __all__ = ["claude"]
 

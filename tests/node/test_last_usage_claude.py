@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import SESSIONS
+from controlroom.runner.folder import SESSIONS
 from controlroom.wire.messages import Spawn
 from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 from tests.node.test_foreign_starts import Home, asked
-from tests.node.test_nested_claude import in_bash
+from tests.runner.test_nested_claude import in_bash
 
 READS = '[[tool Read {"file_path":"notes.txt"}]] [[hang 600]]'
 BELOW = in_bash("claude -p '[[hang 600]]'")

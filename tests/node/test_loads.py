@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 
-from controlroom.node.sights import processes
-from controlroom.node.sights.loads import Loads, Member
-from controlroom.node.sights.memory import Shares
-from controlroom.node.sights.processes import TICKS, Look, Process
+from controlroom.node.observation import processes
+from controlroom.node.observation.loads import Loads, Member
+from controlroom.node.observation.memory import Shares
+from controlroom.node.observation.processes import TICKS, Look, Process
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
-from tests.node.client import NodeClient
 
 MB = 1024 * 1024
 ONE = Member("one", 1, "/", (10, 11))

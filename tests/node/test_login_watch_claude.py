@@ -7,13 +7,13 @@ import json
 import pytest
 
 from controlroom.wire.spec import Credential
+from tests.lab.agent_under_test import MakeAgent
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.agent_under_test import MakeAgent
-from tests.node.test_payer_claude import BY_KEY, KEY
-from tests.node.test_runner_claude import agent as claude_agent
+from tests.runner.test_payer_claude import BY_KEY, KEY
+from tests.runner.test_runner_claude import agent as claude_agent
 
 agent = claude_agent
 TURNS = '[[tool Bash {"command":"sleep 1"}]]' * 60 + "[[text done]]"

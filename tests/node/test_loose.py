@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.files import why
+from controlroom.runner.files import why
 from controlroom.wire.messages import AgentsSeen
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.processes import Process, belonging_to, look
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 
 LIAR = """
 import json, os, subprocess, sys, time

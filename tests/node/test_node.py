@@ -19,9 +19,9 @@ from controlroom.node.owner import Owner, Ownership
 from controlroom.wire.lines import MAX_FRAME
 from controlroom.wire.messages import Greet, HostSeen, Notice, Ping, Pong, Spawn, pack
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import SERVE, NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import SERVE, NodeClient
 
 
 def test_a_node_says_what_it_stands_on(home: World) -> None:

@@ -12,9 +12,9 @@ from controlroom.wire.messages import AgentSeen, Reply, Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient
 from tests.lab.processes import everything, look
 from tests.lab.world import World
-from tests.node.client import NodeClient
 from tests.node.test_observe import evidence
 
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'

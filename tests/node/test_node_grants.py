@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from controlroom.fleet.sheets.list_prices import list_prices
-from controlroom.meter.sheet_file import to_value
-from controlroom.node.tending.grants import mark_of
+from controlroom.engine.catalogs.list_prices import list_prices
+from controlroom.metering.price_sheet_file import to_value
+from controlroom.node.lifecycle.grants import mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 
 SHEET = json.dumps(to_value(list_prices()), sort_keys=True, separators=(",", ":"))
 PRICES = Prices(mark_of(SHEET), SHEET)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import act
-from controlroom.node.folder import state_folder
+from controlroom.node import orders
 from controlroom.node.host import NO_TMUX, boot_id, shortcomings
+from controlroom.node.lifecycle import spawn
+from controlroom.node.lifecycle.spawn import Spawner
 from controlroom.node.outbox import BOUND, Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.tending import spawn
-from controlroom.node.tending.spawn import Spawner
 from controlroom.node.tmux.server import Tmux, TmuxError
+from controlroom.runner.folder import state_folder
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,
@@ -38,9 +38,9 @@ from controlroom.wire.messages import (
     read_from_node,
 )
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
-from tests.node.client import NodeClient
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_many_requests_for_logs_are_answered_in_turn(home: World) -> None:
 async def test_without_tmux_agents_are_refused_with_what_to_do(home: World) -> None:
     state = state_folder(os.environ, "")
     place = Place(state, "", Tmux("", "controlroom", os.environ), boot_id())
-    actor = act.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
+    actor = orders.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
     reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
     assert reply == Reply(1, "refused", f"one does not start: {NO_TMUX}")
     assert os.listdir(os.path.join(state, "agents")) == []
@@ -158,7 +158,7 @@ async def test_a_runner_that_does_not_come_up_leaves_nothing(home: World, monkey
     state = state_folder(os.environ, "")
     tmux = Tmux("tmux", "controlroom", os.environ)
     place = Place(state, "", tmux, boot_id())
-    actor = act.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
+    actor = orders.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
     reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
     assert reply.outcome == "refused"
     assert reply.reason.startswith("one does not start: its runner ended at once")

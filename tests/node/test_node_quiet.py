@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.sights import processes
+from controlroom.node.observation import processes
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient
 
 COUNTING = '#!/bin/sh\necho "$*" >> "$0.called"\nexec {tmux} "$@"\n'
 

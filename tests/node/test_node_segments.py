@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.node.logs import segments
 from controlroom.node.logs.segments import MAX_RECORD, Place
-from tests.node.logs import record, write
+from tests.lab.log_files import record, write
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import PLACE, TAG
-from controlroom.node.runner.shell import FRESH, LoginEnvironment, LoginShell, alias_of, login_environment
+from controlroom.node.login_shell import FRESH, LoginEnvironment, LoginShell, alias_of, login_environment
+from controlroom.runner.folder import PLACE, TAG
 from controlroom.wire.inquiries import Check, Checked
+from tests.lab.node_client import NodeClient, bodies_of
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
-from tests.node.client import NodeClient, bodies_of
 
 MARK = "0123456789abcdef"
 GUARD = "case $- in *i*) ;; *) return ;; esac\n"
@@ -141,7 +141,7 @@ async def test_other_shells_are_asked_the_same_way(
 
 QUICK = (
     *(sys.executable, "-c"),
-    "from controlroom.node.runner import shell; shell.FRESH = 0.0; from controlroom.node.main import main; main()",
+    "from controlroom.runner import shell; shell.FRESH = 0.0; from controlroom.node.main import main; main()",
 )
 """A node whose every spawn asks the shell anew."""
 

@@ -18,25 +18,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.node import act
+from controlroom.node import orders
 from controlroom.node.host import boot_id
+from controlroom.node.lifecycle.spawn import Spawner
 from controlroom.node.logs.follow import Follower
 from controlroom.node.logs.last_lines import LastLines
+from controlroom.node.observation.observer import BEAT, QUIET, Observer, pause
+from controlroom.node.observation.usage_feed import UsageFeed
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.sights.observe import BEAT, QUIET, Observer, pause
-from controlroom.node.sights.usage_feed import UsageFeed
-from controlroom.node.tending.spawn import Spawner
 from controlroom.node.tmux.server import Tmux
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node
 from controlroom.wire.messages import LastLines as LinesSeen
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 from tests.node.test_act import of_tag, tmux
 
 
@@ -292,12 +292,12 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
     home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own(home)
-    monkeypatch.setattr(act, "END_DEADLINE", 0.2)
+    monkeypatch.setattr(orders, "END_DEADLINE", 0.2)
     state = str(state_folder(home.home))
     place = Place(state, "", Tmux("tmux", "controlroom", os.environ), boot_id())
     ownership = Ownership(state, "room-under-test", read_only=False)
-    actor = act.Actor(place, ownership, Spawner(place, asyncio.Future), Turns())
-    monkeypatch.setattr(act, "TELL_DEADLINE", 0.2)
+    actor = orders.Actor(place, ownership, Spawner(place, asyncio.Future), Turns())
+    monkeypatch.setattr(orders, "TELL_DEADLINE", 0.2)
     with hung_runner(home) as (runner, folder):
         silent = "its runner has not answered for 0.2 seconds"
         assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, "unknown", silent)

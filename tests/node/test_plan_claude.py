@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.agents import Entry
-from controlroom.node.sights.limits_feed import read_limits
+from controlroom.node.agent_folders import Entry
+from controlroom.node.observation.limits_feed import read_limits
 from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
+from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient
-from tests.node.test_interactive_claude import LATE, screen
+from tests.runner.test_interactive_claude import LATE, screen
 
 MAIL = "ann@example.org"
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.meter.inert import inert
-from controlroom.meter.shown import shown_lines
-from controlroom.node.folder import agent_folder
 from controlroom.node.logs import search as searching
 from controlroom.node.logs import searcher
 from controlroom.node.logs.query import LONGEST, Query, QueryProblem
 from controlroom.node.logs.search import Searching
+from controlroom.runner.folder import agent_folder
+from controlroom.text.render import shown_lines
+from controlroom.text.sanitize import sanitize
 from controlroom.wire import records
 from controlroom.wire.inquiries import Found, Hit, Search
 from controlroom.wire.records import MAX_BODY, unpack_all
-from tests.node.logs import AT, record, write
+from tests.lab.log_files import AT, record, write
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def oracle(lines: list[bytes], text: str) -> list[int]:
         offset += len(line)
         if line[14:15].isupper() and index < len(lines) - 1:
             continue
-        shown = [inert(one.text).lower() for one in shown_lines(unpack_all(entry))]
+        shown = [sanitize(one.text).lower() for one in shown_lines(unpack_all(entry))]
         found += [begin] * any(text.lower() in words for words in shown)
         entry = b""
     return found

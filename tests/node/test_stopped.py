@@ -8,10 +8,10 @@ import signal
 
 import pytest
 
-from controlroom.node.agents import is_live
+from controlroom.node.agent_folders import is_live
+from tests.lab.node_client import NodeClient
 from tests.lab.processes import look
 from tests.lab.world import World
-from tests.node.client import NodeClient
 
 
 def test_an_agent_that_is_stopped_is_paused_until_it_goes_on(home: World, node: NodeClient) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.folder import ENVIRON, STATUS
-from controlroom.node.tending.spawn import begins
+from controlroom.node.lifecycle.spawn import begins
+from controlroom.runner.folder import ENVIRON, STATUS
 from controlroom.wire.messages import Spawn
 from controlroom.wire.spec import AgentSpec
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 
 SLOW_TMUX = """#!/bin/sh
 case " $* " in *" new-session "*) echo $$ >"$HOME/begun.new"; mv "$HOME/begun.new" "$HOME/begun"; exec sleep 600;; esac

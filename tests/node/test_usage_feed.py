@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.meter.usage import Message, Usage
-from controlroom.meter.usage_file import Record, from_line, to_line
-from controlroom.node.agents import Entry, write_status
+from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Record, from_line, to_line
+from controlroom.node.agent_folders import Entry, write_status
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
+from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.client import NodeClient, state_folder
 
 
 def messages(first: int, last: int) -> list[Message]:

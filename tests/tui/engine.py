@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
@@ -15,8 +16,7 @@ from controlroom.domain.display.loglines import LogHit, Matches, log_lines, scre
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.reduce import reduce
-from controlroom.fleet.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
-from controlroom.fleet.conversation.protocol import Attached, Costs, HostChecked
+from controlroom.protocol.messages import Attached, Costs, HostChecked
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -58,7 +58,7 @@ class SmallEngine:
         """Records of one piece of a search."""
 
     async def connect(self, start: bool = True) -> SmallClient:
-        """What `fleet.client.Client.connect` is for the app."""
+        """What `client.client.Client.connect` is for the app."""
         await self.starting.wait()
         if self.stopped and start:
             self.running, self.stopped = True, False

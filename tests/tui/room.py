@@ -13,9 +13,9 @@ from textual.screen import Screen
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.look import theme
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -114,9 +114,9 @@ class Room:
 
     def said(self) -> str:
         """Give what was said above the footer last."""
-        from controlroom.tui.widgets.says import Says
+        from controlroom.tui.widgets.status_message import StatusMessage
 
-        return next((says.text for says in self.app.screen.query(Says)), "")
+        return next((says.text for says in self.app.screen.query(StatusMessage)), "")
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def room(
     theme_name: str = theme.DEFAULT,
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
     read_only: bool = False,
-    wardrobe: Wardrobe | None = None,
+    theme_store: ThemeStore | None = None,
     troubles: Sequence[str] = (),
     keys: Keymap = DEFAULT,
 ) -> AsyncIterator[Room]:
@@ -138,7 +138,7 @@ async def room(
     app = ControlRoomApp(
         engine.connect,
         theme_file=theme.find(theme_name),
-        wardrobe=wardrobe,
+        theme_store=theme_store,
         keys=keys,
         glyphs=glyphs,
         now=clock,
@@ -150,7 +150,7 @@ async def room(
     async with app.run_test(size=size) as pilot:
         opened = Room(app, engine, clock, pilot)
         if engine.running and engine.starting.is_set():
-            await opened.until(lambda: app.picture.known and app.source is not None, "the engine to be reached")
+            await opened.until(lambda: app.view.known and app.source is not None, "the engine to be reached")
         await opened.settle()
         yield opened
         await pilot.pause()

@@ -18,9 +18,9 @@ from datetime import timezone
 from textual import events
 
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.look import theme
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.run import _glyphs, colours_of, show
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 
@@ -60,12 +60,12 @@ class Staged(ControlRoomApp):
     def __init__(self, engine: SmallEngine, how: str, glyphs: theme.Glyphs) -> None:
         depth = colours_of(os.environ)
         assert depth is not None
-        wardrobe = Wardrobe(None, depth)
-        file, _ = wardrobe.first(os.environ)
+        theme_store = ThemeStore(None, depth)
+        file, _ = theme_store.first(os.environ)
         super().__init__(
             engine.connect,
             theme_file=file,
-            wardrobe=wardrobe,
+            theme_store=theme_store,
             glyphs=glyphs,
             now=lambda: scenes.NOW,
             zone=timezone.utc,

@@ -10,8 +10,8 @@ import pytest
 
 from controlroom.domain.display.absence import AWAY, Look, happened, look
 from controlroom.domain.model import State
-from controlroom.tui.look.last_look import LastLook
-from controlroom.tui.look.memory import Memory
+from controlroom.tui.theme.last_look import LastLook
+from controlroom.tui.theme.memory import Memory
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 from tests.tui import scenes
 from tests.tui.room import room
@@ -71,7 +71,7 @@ async def test_the_line_comes_after_an_absence_and_stays_while_one_reads(size: t
         here.clock.pass_(AWAY / 1000 + 1)
         done = replace(here.engine.fleet.agents["vm2/api-3"], state=State.DONE, since=here.app._now())
         here.engine.put(done)
-        await here.until(lambda: here.app.picture.fleet.agents["vm2/api-3"].state is State.DONE)
+        await here.until(lambda: here.app.view.fleet.agents["vm2/api-3"].state is State.DONE)
         here.app.tick()
         await here.until(lambda: "1 done" in here.text())
         await here.press("k")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain.model import Fleet, State
-from controlroom.tui.terminal.calm import LINE_PACE, CalmLines
+from controlroom.tui.terminal.throttle import LINE_PACE, ThrottledLines
 from tests.domain.worlds import agent, fleet, question
 
 PHONE, WIDE = 45, 120
@@ -20,7 +20,7 @@ def line(shown: Fleet) -> str:
 
 
 def test_a_line_stays_for_its_time_and_the_newest_comes_then() -> None:
-    calm = CalmLines()
+    calm = ThrottledLines()
     assert line(calm.shown(saying("one"), PHONE, 0.0)) == "one"
     assert line(calm.shown(saying("two"), PHONE, 1.0)) == "one"
     assert line(calm.shown(saying("three"), PHONE, LINE_PACE)) == "three"
@@ -28,21 +28,21 @@ def test_a_line_stays_for_its_time_and_the_newest_comes_then() -> None:
 
 
 def test_a_new_state_brings_its_line_at_once() -> None:
-    calm = CalmLines()
+    calm = ThrottledLines()
     calm.shown(saying("one"), PHONE, 0.0)
     asks = calm.shown(saying("git push?", state=State.WAITING, question=question()), PHONE, 0.1)
     assert line(asks) == "git push?"
 
 
 def test_what_else_is_known_of_an_agent_is_not_held_back() -> None:
-    calm = CalmLines()
+    calm = ThrottledLines()
     calm.shown(saying("one"), PHONE, 0.0)
     shown = calm.shown(saying("two", spent=5, rss=7), PHONE, 0.1).agents["vm1/docs-1"]
     assert (shown.last_line, shown.spent, shown.rss) == ("one", 5, 7)
 
 
 def test_nothing_is_held_on_a_workstation_and_nobody_who_is_gone_is_remembered() -> None:
-    calm = CalmLines()
+    calm = ThrottledLines()
     calm.shown(saying("one"), PHONE, 0.0)
     two = saying("two")
     assert calm.shown(two, WIDE, 0.1) is two

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from controlroom.tui.look import theme
-from controlroom.tui.look.colours import parts
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.colours import parts
 
 Matrix = tuple[tuple[float, float, float], ...]
 

@@ -17,10 +17,10 @@ from rich.style import Style
 from textual.filter import ANSIToTruecolor
 
 from controlroom.domain.model import LinkState
-from controlroom.tui.look import theme
-from controlroom.tui.look.colours import READABLE, SEEN, SIXTEEN, contrast
-from controlroom.tui.look.theme import Depth
-from controlroom.tui.look.wardrobe import Wardrobe
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.colours import READABLE, SEEN, SIXTEEN, contrast
+from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
@@ -85,7 +85,7 @@ async def drawn(size: tuple[int, int]) -> AsyncIterator[Room]:
         scenes.host("new", 50, 4.0, link=LinkState.REFUSED, reason="wants a key that is not ours"),
     ]
     fleet = replace(farm, hosts={**farm.hosts, **{host.name: host for host in hosts}})
-    async with room(fleet, scenes.logs(fleet), size, wardrobe=Wardrobe()) as here:
+    async with room(fleet, scenes.logs(fleet), size, theme_store=ThemeStore()) as here:
         here.engine.spent, here.engine.ran = scenes.spent(fleet), scenes.ran(fleet)
         yield here
 
@@ -165,7 +165,7 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
         await here.pilot.press(*keys)
         await here.settle()
         for depth, looks in seen.items():
-            here.app.wardrobe.depth = depth
+            here.app.theme_store.depth = depth
             here.app.wear(theme.find(name))
             await here.settle()
             for cell in cells(here, place):

@@ -9,10 +9,10 @@ import pytest
 from controlroom.domain.display.spans import By, Span
 from controlroom.domain.keys.keymap import remapped
 from controlroom.domain.model import Fleet
-from controlroom.tui.look import theme
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.theme import theme
 from controlroom.tui.widgets.limits import LimitsInFull, packed
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
@@ -159,7 +159,7 @@ async def test_the_ledger_is_asked_when_it_must_be_and_not_more() -> None:
         assert len(engine.costs_asked) == 2
         engine.put(replace(fleet.agents["vm2/api-3"], last_line="something new"))
         engine.become(money=None)
-        await here.until(lambda: here.app.picture.fleet is engine.fleet)
+        await here.until(lambda: here.app.view.fleet is engine.fleet)
         await here.press("u", "d", "a", "l", "l")
         assert len(engine.costs_asked) == 2
         await here.press("h", "a", "h")

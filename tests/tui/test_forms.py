@@ -29,7 +29,7 @@ async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
         await here.write("fix it; now")
         await here.press("enter")
         assert here.engine.asked == [SpawnAgent("agent-1", "fix it; now", "vm1", "default")]
-        await here.until(lambda: "vm1/agent-1" in here.app.picture.fleet.agents)
+        await here.until(lambda: "vm1/agent-1" in here.app.view.fleet.agents)
         here.screen(Overview)
         await here.until(lambda: "agent-1 started on vm1" in here.said())
 

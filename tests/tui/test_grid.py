@@ -12,9 +12,9 @@ from controlroom.domain.display.panes import Pick
 from controlroom.domain.intents import AnswerQuestion, KillAgent
 from controlroom.domain.model import Fleet, LogRecord, State
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.panes import PanesSheet
-from controlroom.tui.screens.sheets import ConfirmSheet
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.panes import LEAST, room_for, shape
 from tests.tui import scenes

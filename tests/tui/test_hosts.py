@@ -9,10 +9,10 @@ import pytest
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import QuestionKind
+from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.report import ReportSheet
-from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
@@ -53,7 +53,7 @@ async def test_hosts_are_added_and_removed() -> None:
         await here.write("ann@build.example.org:2222")
         await here.press("enter")
         assert here.engine.asked == [AddHost("build", "ann@build.example.org:2222")]
-        await here.until(lambda: "build" in here.app.picture.fleet.hosts)
+        await here.until(lambda: "build" in here.app.view.fleet.hosts)
         here.screen(HostsScreen).table.choose("build")
         await here.press("x")
         assert here.screen(ConfirmSheet).title_words == "Take build out of the room?"

@@ -10,15 +10,15 @@ from controlroom.domain.intents import InterruptAgent
 from controlroom.domain.keys.keymap import remapped
 from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import Fleet
-from controlroom.fleet.configuration.screen_config import screen_settings
-from controlroom.fleet.home import find_home
+from controlroom.engine.config.screen_config import screen_settings
+from controlroom.protocol.home import find_home
 from controlroom.tui.run import _keys
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
-from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
 from tests.tui.room import room
 

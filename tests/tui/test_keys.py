@@ -6,23 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.intents import (
-    AnswerQuestion,
-    ForgetAgent,
-    KillAgent,
-)
+from controlroom.domain.intents import AnswerQuestion, ForgetAgent, KillAgent
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
 from controlroom.tui.screens.report import ReportSheet
-from controlroom.tui.screens.sheets import ConfirmSheet
 from tests.tui import scenes
 from tests.tui.room import room
 
@@ -284,9 +280,9 @@ async def test_help_explains_the_screen_one_is_on(keys: list[str], where: str) -
 
 
 def test_every_action_of_the_table_can_be_done() -> None:
-    from controlroom.tui.doing.deeds import _DEEDS
+    from controlroom.tui.actions.actions import _ACTS
 
-    assert set(_DEEDS) == {action.name for action in ACTIONS}
+    assert set(_ACTS) == {action.name for action in ACTIONS}
 
 
 async def test_the_pane_follows_the_cursor() -> None:

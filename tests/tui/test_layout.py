@@ -13,10 +13,10 @@ from controlroom.domain.display.arrange import Group, Sort
 from controlroom.domain.display.layout import Layout, read, written
 from controlroom.domain.display.panes import MOST, Panes, Pick
 from controlroom.domain.keys.screen import ScreenSettings
-from controlroom.tui.look.memory import Memory
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.theme.memory import Memory
+from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
 from controlroom.tui.widgets.meters import Meters
 from tests.tui import scenes
@@ -81,16 +81,16 @@ def test_a_damaged_memory_is_none(tmp_path: Path, text: str) -> None:
     assert memory.layout() == Layout(Sort.CPU)
 
 
-def wardrobe(folder: Path) -> Wardrobe:
-    return Wardrobe(ScreenSettings(folder / "themes", folder / "screen.json"))
+def theme_store(folder: Path) -> ThemeStore:
+    return ThemeStore(ScreenSettings(folder / "themes", folder / "screen.json"))
 
 
 async def test_the_next_screen_begins_as_this_one_was(tmp_path: Path) -> None:
     fleet = scenes.farm()
-    async with room(fleet, size=(200, 50), wardrobe=wardrobe(tmp_path)) as here:
+    async with room(fleet, size=(200, 50), theme_store=theme_store(tmp_path)) as here:
         await here.press("o", "u", "g", "a", "3", "enter", "[", "enter", "w", "q")
         assert here.screen(Overview).grid.wish == Panes(Pick.ACTIVE, 3)
-    async with room(fleet, size=(200, 50), wardrobe=wardrobe(tmp_path)) as here:
+    async with room(fleet, size=(200, 50), theme_store=theme_store(tmp_path)) as here:
         overview = here.screen(Overview)
         assert overview.grid.wish == Panes(Pick.ACTIVE, 3)
         assert len(overview.grid.live) == 3
@@ -104,7 +104,7 @@ async def test_the_next_screen_begins_as_this_one_was(tmp_path: Path) -> None:
 async def test_pinned_agents_that_are_gone_leave_the_others_their_panes(tmp_path: Path) -> None:
     gone = Layout(panes=Panes(Pick.HAND, 4, "", ("vm9/gone", "vm2/api-3")))
     Memory(tmp_path / "screen.json").remember_layout(gone)
-    async with room(scenes.farm(), size=(200, 50), wardrobe=wardrobe(tmp_path)) as here:
+    async with room(scenes.farm(), size=(200, 50), theme_store=theme_store(tmp_path)) as here:
         assert here.screen(Overview).grid.live == ("vm2/api-3",)
 
 

@@ -10,8 +10,8 @@ import pytest
 from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import LinkState, State
-from controlroom.tui.picture import Engine
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.view_state import Engine
 from controlroom.tui.widgets.gauges import Gauges
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
@@ -46,7 +46,7 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
         await here.until(lambda: "git push origin docs/update" in here.text())
         here.engine.starting.clear()  # another attempt does not fail, and says nothing of its own, before it is wanted
         here.engine.stop()
-        await here.until(lambda: here.app.picture.engine is Engine.GONE)
+        await here.until(lambda: here.app.view.engine is Engine.GONE)
         await here.until(lambda: "no engine; this is as of 14:32" in here.text())
         assert "docs-1" in here.text()
         here.clock.pass_(180)
@@ -56,7 +56,7 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
         await here.until(lambda: "the engine has ended; agents live on" in here.said())
         here.engine.running = True
         here.engine.starting.set()
-        await here.until(lambda: here.app.picture.engine is Engine.HERE, "the engine to be back")
+        await here.until(lambda: here.app.view.engine is Engine.HERE, "the engine to be back")
         assert here.engine.connections == 2
         await here.until(lambda: "need you" in here.text())
         here.engine.write("vm1/docs-1", b"after the break")
@@ -79,16 +79,16 @@ async def test_of_an_engine_elsewhere_it_is_said_that_nothing_comes_from_there(w
 async def test_an_engine_that_was_stopped_stays_so_until_something_is_wanted_of_it() -> None:
     async with room(scenes.farm(), size=(120, 40)) as here:
         here.engine.stop(in_order=True)
-        await here.until(lambda: here.app.picture.engine is Engine.STOPPED)
+        await here.until(lambda: here.app.view.engine is Engine.STOPPED)
         await here.until(lambda: "engine stopped; this is as of 14:32; any order starts it" in here.text())
         here.app._hurry.set()  # it looks again whether somebody else has started one
         await here.pilot.pause(0.1)
-        assert here.app.picture.engine is Engine.STOPPED
+        assert here.app.view.engine is Engine.STOPPED
         await here.press("j", "enter", "q")  # looking is no order
-        assert here.app.picture.engine is Engine.STOPPED
+        assert here.app.view.engine is Engine.STOPPED
         await here.press("s")
         assert "starting it again" in here.said()
-        await here.until(lambda: here.app.picture.engine is Engine.HERE)
+        await here.until(lambda: here.app.view.engine is Engine.HERE)
 
 
 async def test_an_order_that_the_engine_takes_with_it_is_said_to_be_unknown() -> None:
@@ -142,7 +142,7 @@ async def test_figures_that_always_move_do_not_keep_a_phone_awake() -> None:
         for second in range(10):
             here.clock.pass_(1)
             here.engine.happen(events.HostSampled("mini", replace(sample, cpu_percent=50.0 + second)))
-            await here.until(lambda: here.app.picture.fleet is here.engine.fleet)
+            await here.until(lambda: here.app.view.fleet is here.engine.fleet)
             await here.pilot.pause()
             assert here.text() == before
         here.clock.pass_(6)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.client.client import LogPage
 from controlroom.domain.model import Fleet, LogPlace, LogRecord, State
-from controlroom.fleet.client import LogPage
-from controlroom.tui.logs import logbook
+from controlroom.tui.logs import log_buffer
 from controlroom.tui.logs.follow import PAGE
-from controlroom.tui.look import ink
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
+from controlroom.tui.theme import styled
 from tests.tui import scenes
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.room import Clock, Room, room
@@ -126,7 +126,7 @@ async def test_a_new_run_shows_its_own_log() -> None:
 
 
 async def test_somebody_who_stands_still_in_a_flood_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logbook, "MOST", 600)
+    monkeypatch.setattr(log_buffer, "MOST", 600)
     async with room(one(), {("vm1/a", 1): lines(500)}) as here:
         screen = await opened(here)
         await here.press("b", "b")
@@ -216,8 +216,8 @@ async def test_the_first_line_of_this_run_then_of_the_run_before() -> None:
 
 
 async def test_only_lines_on_show_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logbook, "MOST", 200_000)
-    monkeypatch.setattr(logbook, "MOST_BYTES", 2**30)
+    monkeypatch.setattr(log_buffer, "MOST", 200_000)
+    monkeypatch.setattr(log_buffer, "MOST_BYTES", 2**30)
     async with room(one(), {("vm1/a", 1): lines(100_000)}) as here:
         screen = await opened(here)
         book = screen.log_view.book
@@ -312,8 +312,8 @@ async def test_wide_characters_stay_in_their_columns() -> None:
     cells=st.integers(2, 20),
 )
 def test_breaking_loses_nothing_but_the_spaces_it_breaks_at(text: str, cells: int) -> None:
-    pieces = ink.breaks(text, cells)
-    assert all(ink.width(text[start:end]) <= cells for start, end in pieces)
+    pieces = styled.breaks(text, cells)
+    assert all(styled.width(text[start:end]) <= cells for start, end in pieces)
     assert "".join(text[start:end] for start, end in pieces).replace(" ", "") == text.replace(" ", "")
 
 

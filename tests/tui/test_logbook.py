@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controlroom.client.client import LogPage
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.fleet.client import LogPage
-from controlroom.tui.logs import logbook
-from controlroom.tui.logs.logbook import LogBook, entries
+from controlroom.tui.logs import log_buffer
+from controlroom.tui.logs.log_buffer import LogBuffer, entries
 
 
 def written(count: int, continued: frozenset[int] = frozenset()) -> list[LogRecord]:
@@ -24,7 +24,7 @@ def page(log: list[LogRecord], start: int, end: int, epoch: int = 1) -> LogPage:
     return LogPage("vm1/a", tuple(log[start:end]), *place, **known)  # type: ignore[arg-type]
 
 
-def held(book: LogBook) -> list[bytes]:
+def held(book: LogBuffer) -> list[bytes]:
     return [record.body for number in range(book.first, book.after_last) for record in book.entry(number)]
 
 
@@ -40,7 +40,7 @@ def test_what_is_held_is_always_one_piece_of_the_log(
 ) -> None:
     log = written(count, continued)
     low = high = min(start, count - 1)
-    book = LogBook("vm1/a", 1)
+    book = LogBuffer("vm1/a", 1)
     book.begin_again(page(log, low, high + 1))
     high = min(count, high + 1)
     for older, size in moves:
@@ -60,9 +60,9 @@ def test_what_is_held_is_always_one_piece_of_the_log(
 @settings(deadline=None)
 def test_what_is_let_go_is_read_again_from_where_it_was(moves: list[tuple[bool, int]]) -> None:
     log = written(1000)
-    book = LogBook("vm1/a", 1)
+    book = LogBuffer("vm1/a", 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logbook, "MOST", 100)
+        patch.setattr(log_buffer, "MOST", 100)
         book.begin_again(page(log, 500, 520))
         for older, size in moves:
             assert book.start is not None
@@ -77,7 +77,7 @@ def test_what_is_let_go_is_read_again_from_where_it_was(moves: list[tuple[bool, 
 
 def test_before_the_first_line_of_a_run_stands_the_run_before() -> None:
     first, second = written(5), written(3)
-    book = LogBook("vm1/a", 2)
+    book = LogBuffer("vm1/a", 2)
     book.begin_again(page(second, 0, 3, epoch=2))
     assert (book.complete, book.start) == (False, LogPlace(1, -1, 0))
     book.prepend(page(first, 2, 5, epoch=1))
@@ -91,7 +91,7 @@ def test_before_the_first_line_of_a_run_stands_the_run_before() -> None:
 
 def test_numbers_keep_their_meaning_while_older_text_is_put_in() -> None:
     log = written(50)
-    book = LogBook("vm1/a", 1)
+    book = LogBuffer("vm1/a", 1)
     book.begin_again(page(log, 30, 40))
     third = book.entry(book.first + 3)
     number = book.first + 3

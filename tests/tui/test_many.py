@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.client.client import EngineUnavailable, Outcome
 from controlroom.domain.intents import (
     AnswerQuestion,
     ForgetAgent,
@@ -21,7 +22,6 @@ from controlroom.domain.intents import (
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.domain.questions import QuestionKind
-from controlroom.fleet.client import EngineUnavailable, Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview

@@ -9,10 +9,10 @@ import pytest
 from controlroom.domain.display.bars import gauges
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
-from controlroom.tui.look import theme
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.sharing import Shares, Wishes, share
+from controlroom.tui.theme import theme
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.meters import Meters, columns
 from tests.tui import scenes
@@ -117,7 +117,7 @@ async def test_figures_rest_on_a_phone_but_alarms_do_not() -> None:
         async def spend(spent: int, reached: int) -> None:
             day = replace(here.engine.fleet.budgets["day"], spent=spent, reached=reached)
             here.engine.become(budgets={"day": day})
-            await here.until(lambda: here.app.picture.fleet is here.engine.fleet)
+            await here.until(lambda: here.app.view.fleet is here.engine.fleet)
             await here.settle()
 
         here.engine.become(headroom={})
@@ -141,10 +141,10 @@ async def test_between_ticks_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -
 
     async with room(scenes.watched(), size=(120, 40)) as here:
         monkeypatch.setattr(Lines, "refresh", refresh)
-        here.screen(Overview).see(here.app.picture)
+        here.screen(Overview).see(here.app.view)
         assert painted == []
         day = replace(here.app.fleet.budgets["day"], spent=140_000_000, reached=2)
-        here.screen(Overview).see(replace(here.app.picture, fleet=replace(here.app.fleet, budgets={"day": day})))
+        here.screen(Overview).see(replace(here.app.view, fleet=replace(here.app.fleet, budgets={"day": day})))
         assert here.app.screen.query_one(Meters) in painted
         monkeypatch.undo()
 

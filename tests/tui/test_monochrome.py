@@ -10,9 +10,9 @@ import pytest
 
 from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.model import Fleet, LinkState, Pending, State
-from controlroom.tui.look.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.room import Level
+from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
+from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.log import _GUTTER, _PLAIN_GUTTER
 from tests.lab.waiting import wait_for
 from tests.tui import scenes
@@ -20,7 +20,7 @@ from tests.tui.room import Room, room
 from tests.tui.terminals import Stage, settled
 from tests.tui.test_contrast import TOUR, cells
 
-COLOURLESS = Wardrobe(None, Depth.NONE)
+COLOURLESS = ThemeStore(None, Depth.NONE)
 SIZES = pytest.mark.parametrize("size", [(45, 20), (120, 40)], ids=["phone", "wide"])
 LOOKS = pytest.mark.parametrize(("size", "glyphs"), [((45, 20), RICH_GLYPHS), ((120, 40), PLAIN_GLYPHS)])
 
@@ -36,7 +36,7 @@ def one_host(link: LinkState) -> Fleet:
 
 
 async def text_of(fleet: Fleet, size: tuple[int, int], *keys: str, glyphs: Glyphs = RICH_GLYPHS) -> str:
-    async with room(fleet, size=size, wardrobe=COLOURLESS, glyphs=glyphs) as here:
+    async with room(fleet, size=size, theme_store=COLOURLESS, glyphs=glyphs) as here:
         if keys:
             await here.press(*keys)
         return here.text()
@@ -44,7 +44,7 @@ async def text_of(fleet: Fleet, size: tuple[int, int], *keys: str, glyphs: Glyph
 
 @LOOKS
 async def test_every_state_is_told_by_words_and_signs(size: tuple[int, int], glyphs: Glyphs) -> None:
-    async with room(one_agent(State.WORKING), size=size, wardrobe=COLOURLESS, glyphs=glyphs) as here:
+    async with room(one_agent(State.WORKING), size=size, theme_store=COLOURLESS, glyphs=glyphs) as here:
         told = {}
         for state in State:
             here.engine.fleet = one_agent(state)
@@ -70,7 +70,7 @@ async def test_every_link_is_told_by_words_and_signs(size: tuple[int, int], glyp
 async def test_what_is_on_its_way_chosen_and_marked_is_told_too(size: tuple[int, int]) -> None:
     farm = scenes.farm()
     pending = replace(farm.agents["vm2/api-3"], pending=Pending(1, "kill", scenes.NOW))
-    async with room(farm, size=size, wardrobe=COLOURLESS) as here:
+    async with room(farm, size=size, theme_store=COLOURLESS) as here:
         told = [here.text()]
         for keys in (["j"], ["space"], ["j"], ["slash", *"work"]):
             await here.press(*keys)
@@ -92,7 +92,7 @@ async def test_the_words_are_those_of_the_coloured_screen() -> None:
             await here.settle()
             told = []
             for depth in (Depth.MANY, Depth.NONE):
-                here.app.wardrobe.depth = depth
+                here.app.theme_store.depth = depth
                 here.app.wear(here.app.worn)
                 await here.settle()
                 told.append(here.text())
@@ -101,7 +101,7 @@ async def test_the_words_are_those_of_the_coloured_screen() -> None:
 
 async def test_there_is_no_colour_and_what_is_chosen_is_reverse() -> None:
     farm = scenes.farm()
-    async with room(farm, scenes.logs(farm), wardrobe=COLOURLESS) as here:
+    async with room(farm, scenes.logs(farm), theme_store=COLOURLESS) as here:
         looks = list(cells(here, "overview"))
         for key in ("s", "escape", "question_mark"):
             await here.press(key)

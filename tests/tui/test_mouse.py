@@ -13,13 +13,13 @@ from controlroom.domain.model import Fleet, Question, State
 from controlroom.domain.questions import ItemAnswer, QuestionKind
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
+from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
 from controlroom.tui.screens.panes import PanesSheet
 from controlroom.tui.screens.report import ReportSheet
-from controlroom.tui.screens.sheets import ConfirmSheet
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.fields import Choice, OneLine
@@ -234,7 +234,7 @@ async def test_the_palette_finds_themes_and_what_is_tapped_is_done(size: tuple[i
     async with room(scenes.farm(), size=size) as here:
         await tap(here, ": all", -1)
         names = {find.name for find in here.screen(PaletteScreen)._finds}
-        assert {f"theme {name}" for name in here.app.wardrobe.names()} <= names
+        assert {f"theme {name}" for name in here.app.theme_store.names()} <= names
         assert {f"agent {agent}" for agent in here.engine.fleet.agents} <= names
         assert {f"host {host}" for host in here.engine.fleet.hosts} <= names
         await here.write("paper")

@@ -11,7 +11,7 @@ from controlroom.domain.intents import AnswerQuestion, SendMessage, SpawnAgent
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
-from controlroom.tui.doing import deeds
+from controlroom.tui.actions import actions
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.forms import SpawnForm
@@ -53,7 +53,7 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
         done: list[str] = []
         for action in ACTIONS:
             if action.name != "palette":
-                monkeypatch.setitem(deeds._DEEDS, action.name, lambda *_, name=action.name: done.append(name))
+                monkeypatch.setitem(actions._ACTS, action.name, lambda *_, name=action.name: done.append(name))
         for action in DEFAULT.on_screen(where):
             if action.name == "palette":
                 continue
@@ -85,7 +85,7 @@ async def test_the_first_screen_answers_what_one_asks_first() -> None:
         await here.press("j", "k")
         here.clock.pass_(AWAY / 1000 + 1)
         here.engine.put(replace(fleet.agents["vm2/api-3"], state=State.DONE, since=here.clock()))
-        await here.until(lambda: here.app.picture.fleet.agents["vm2/api-3"].state is State.DONE)
+        await here.until(lambda: here.app.view.fleet.agents["vm2/api-3"].state is State.DONE)
         here.app.tick()
         await here.until(lambda: "since 14:32  1 done" in here.text() and "✓3" in here.text())
         top, *lines = here.text().splitlines()

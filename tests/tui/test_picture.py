@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controlroom.domain.model import State
-from controlroom.tui.picture import Picture
 from controlroom.tui.screens.agent import AgentScreen
+from controlroom.tui.view_state import ViewState
 from tests.tui import scenes
 from tests.tui.room import room
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 )
 def test_a_time_of_another_day_says_which(hours: int, shown: str) -> None:
     now, then = (int(at.timestamp() * 1000) for at in (NOON, NOON + timedelta(hours=hours)))
-    assert Picture(now=now, zone=UTC).clock(then) == shown
+    assert ViewState(now=now, zone=UTC).clock(then) == shown
 
 
 async def test_a_long_reason_leaves_the_title_of_a_pane_its_name() -> None:

@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.look import theme
-from controlroom.tui.look.theme import Depth
-from controlroom.tui.look.wardrobe import Wardrobe
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
@@ -43,7 +43,7 @@ def farm(
     return ControlRoomApp(
         engine.connect,
         theme_file=theme.find(name),
-        wardrobe=Wardrobe(None, depth),
+        theme_store=ThemeStore(None, depth),
         glyphs=glyphs,
         now=clock,
         monotonic=clock.monotonic,
@@ -55,11 +55,11 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ControlRoomApp)
-        await wait_for_async(lambda: app.picture.known and app.source is not None)
+        await wait_for_async(lambda: app.view.known and app.source is not None)
         await pilot.pause()
         await pilot.press(*keys)
         wanted = app._reader._wanted
-        await wait_for_async(lambda: all(app._reader._books[agent].loaded for agent in wanted), what="the log")
+        await wait_for_async(lambda: all(app._reader._ledger_writer[agent].loaded for agent in wanted), what="the log")
         await pilot.pause(0.1)
 
     return before

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from controlroom.domain.model import Fleet, LogRecord, State
-from controlroom.tui.look import theme
-from controlroom.tui.look.colours import READABLE, contrast
-from controlroom.tui.look.run_colours import run_style
-from controlroom.tui.look.theme import Depth, Palette
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.colours import READABLE, contrast
+from controlroom.tui.theme.run_colours import run_style
+from controlroom.tui.theme.theme import Depth, Palette
 from tests.tui import scenes
 from tests.tui.room import room
 from tests.tui.test_contrast import by_rich, by_sixteen

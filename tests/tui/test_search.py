@@ -6,7 +6,7 @@ import pytest
 
 from controlroom.domain.display.loglines import Matches
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.tui.logs import hunt
+from controlroom.tui.logs import log_search
 from controlroom.tui.screens.agent import AgentScreen
 from tests.tui import scenes
 from tests.tui.engine import Logs
@@ -36,7 +36,7 @@ async def test_a_text_is_found_in_the_whole_log_and_matches_are_gone_through(siz
     async with room(one(), {("vm1/a", 1): log}, size=size) as here:
         screen = await sought(here, "neddle")
         await here.until(lambda: chosen(here) == ["the last neddle"])
-        await here.until(lambda: screen.hunt is not None and screen.hunt.done)
+        await here.until(lambda: screen.log_search is not None and screen.log_search.done)
         assert "neddle: 1 of 3" in here.text()
         await here.press(",")
         await here.until(lambda: chosen(here) == ["another Neddle"])
@@ -52,16 +52,18 @@ async def test_a_text_is_found_in_the_whole_log_and_matches_are_gone_through(siz
         await here.until(lambda: chosen(here) == ["another Neddle"])
         assert len(screen.log_view.book or ()) < 1000
         await here.press("q")
-        assert screen.hunt is None
+        assert screen.log_search is None
         assert chosen(here) == []
 
 
 async def test_a_search_goes_on_only_as_far_as_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hunt, "AHEAD", 5)
+    monkeypatch.setattr(log_search, "AHEAD", 5)
     async with room(one(), {("vm1/a", 1): lines(3000)}) as here:
         here.engine.searched_at_once = 10
         screen = await sought(here, "line")
-        await here.until(lambda: screen.hunt is not None and not screen.hunt.busy and screen.hunt.hits)
+        await here.until(
+            lambda: screen.log_search is not None and not screen.log_search.busy and screen.log_search.hits
+        )
         assert "line: 1 of 10+, back to 14:32" in here.text()
         assert len(here.engine.clients[0].searches) == 1
         for _ in range(6):
@@ -87,8 +89,8 @@ async def test_an_expression_is_marked_where_it_was_found() -> None:
     async with room(one(), {("vm1/a", 1): lines(500)}) as here:
         screen = await sought(here, r"re:line 49\d$")
         await here.until(lambda: chosen(here) == ["line 499"])
-        assert screen.hunt is not None
-        assert len(screen.hunt.hits) == 10
+        assert screen.log_search is not None
+        assert len(screen.log_search.hits) == 10
         found = here.app.palette.found.bgcolor
         strips = here.app.screen._compositor.render_strips()
         marked = [

@@ -13,9 +13,9 @@ import tomllib
 from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import LinkState, State
-from controlroom.tui.look import theme, theme_file
-from controlroom.tui.look.theme import Depth
-from controlroom.tui.look.wardrobe import Wardrobe
+from controlroom.tui.theme import theme, theme_file
+from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme.theme_store import ThemeStore
 
 NAMES = theme.names()
 ROOT = Path(__file__).parent.parent.parent
@@ -109,10 +109,10 @@ def test_a_theme_of_ones_own_says_what_is_other_than_in_one_of_ours(tmp_path: Pa
     wanted = settings(tmp_path)
     wanted.themes.mkdir()
     (wanted.themes / "mine.toml").write_text('like = "paper"\ntitle = "Mine"\n[colours]\naccent = "#AA0055"\n')
-    mine = Wardrobe(wanted).find("mine")
+    mine = ThemeStore(wanted).find("mine")
     assert (mine.title, mine.dark, mine.colours["accent"]) == ("Mine", False, "#aa0055")
     assert mine.alarms == theme.find("paper").alarms
-    assert "mine" in Wardrobe(wanted).names()
+    assert "mine" in ThemeStore(wanted).names()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,7 +130,7 @@ def test_what_can_hardly_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_the_first_that_is_named_is_worn(tmp_path: Path) -> None:
-    bare, configured = Wardrobe(settings(tmp_path)), Wardrobe(settings(tmp_path, "paper"))
+    bare, configured = ThemeStore(settings(tmp_path)), ThemeStore(settings(tmp_path, "paper"))
     assert bare.first({})[0].name == "dusk"
     assert configured.first({})[0].name == "paper"
     assert configured.keep("clear")
@@ -139,30 +139,30 @@ def test_the_first_that_is_named_is_worn(tmp_path: Path) -> None:
 
 
 def test_what_was_chosen_holds_until_the_config_says_another(tmp_path: Path) -> None:
-    assert Wardrobe(settings(tmp_path, "paper")).keep("clear")
-    assert Wardrobe(settings(tmp_path, "paper")).first({})[0].name == "clear"
-    assert Wardrobe(settings(tmp_path, "contrast")).first({})[0].name == "contrast"
+    assert ThemeStore(settings(tmp_path, "paper")).keep("clear")
+    assert ThemeStore(settings(tmp_path, "paper")).first({})[0].name == "clear"
+    assert ThemeStore(settings(tmp_path, "contrast")).first({})[0].name == "contrast"
     assert (tmp_path / "screen.json").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"theme": 3}', '{"theme": {"name": "gone", "instead_of": ""}}'])
 def test_a_memory_that_cannot_be_used_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "screen.json").write_text(text)
-    assert Wardrobe(settings(tmp_path)).first({})[0].name == "dusk"
-    assert Wardrobe(settings(tmp_path)).keep("paper")
+    assert ThemeStore(settings(tmp_path)).first({})[0].name == "dusk"
+    assert ThemeStore(settings(tmp_path)).keep("paper")
     assert json.loads((tmp_path / "screen.json").read_text())["theme"]["name"] == "paper"
 
 
 def test_a_wrong_theme_leaves_the_default_and_a_sentence(tmp_path: Path) -> None:
-    file, trouble = Wardrobe(settings(tmp_path, "nope")).first({})
+    file, trouble = ThemeStore(settings(tmp_path, "nope")).first({})
     assert file.name == "dusk"
     assert trouble.startswith("there is no theme 'nope'")
     assert trouble.endswith("Until then it is drawn as dusk.")
 
 
 def test_a_poor_terminal_gets_the_poor_theme_unless_one_is_named(tmp_path: Path) -> None:
-    assert Wardrobe(settings(tmp_path), Depth.SIXTEEN).first({})[0].name == "sixteen"
-    assert Wardrobe(settings(tmp_path, "paper"), Depth.SIXTEEN).first({})[0].name == "paper"
+    assert ThemeStore(settings(tmp_path), Depth.SIXTEEN).first({})[0].name == "sixteen"
+    assert ThemeStore(settings(tmp_path, "paper"), Depth.SIXTEEN).first({})[0].name == "paper"
 
 
 @pytest.mark.parametrize(

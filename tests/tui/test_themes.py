@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controlroom.domain.keys.screen import ScreenSettings
-from controlroom.tui.look import theme
-from controlroom.tui.look.wardrobe import Wardrobe
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.themes import ThemeSheet
+from controlroom.tui.theme import theme
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
@@ -19,7 +19,7 @@ from tests.tui.room import Room, room
 async def dressed(tmp_path: Path, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Room]:
     settings = ScreenSettings(tmp_path / "themes", tmp_path / "screen.json")
     fleet = scenes.farm()
-    async with room(fleet, scenes.logs(fleet), size, wardrobe=Wardrobe(settings)) as here:
+    async with room(fleet, scenes.logs(fleet), size, theme_store=ThemeStore(settings)) as here:
         yield here
 
 
@@ -62,7 +62,7 @@ async def test_enter_keeps_it_for_the_next_time(tmp_path: Path) -> None:
         here.screen(Overview)
         assert here.said() == "theme clear"
         assert here.app.worn.name == "clear"
-    assert Wardrobe(here.app.wardrobe._settings).first({})[0].name == "clear"
+    assert ThemeStore(here.app.theme_store._settings).first({})[0].name == "clear"
 
 
 async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
         here.screen(Overview)
         assert here.app.worn.name == "dusk"
         assert shown(here) == before
-    assert Wardrobe(here.app.wardrobe._settings).first({})[0].name == "dusk"
+    assert ThemeStore(here.app.theme_store._settings).first({})[0].name == "dusk"
 
 
 async def test_a_screen_below_wears_it_too(tmp_path: Path) -> None:

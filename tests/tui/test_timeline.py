@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.client.client import LogPage
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.fleet.client import LogPage
-from controlroom.tui.logs.logbook import LogBook
+from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.timeline import TimelineScreen
@@ -29,7 +29,7 @@ async def opened(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[Room,
     async with room(fleet, scenes.logs(fleet), size=size) as here:
         await here.press("l")
         screen = here.screen(TimelineScreen)
-        await here.until(lambda: len(screen.view.moments) > 20, "the logs")
+        await here.until(lambda: len(screen.timeline_view.moments) > 20, "the logs")
         yield here, screen
 
 
@@ -50,7 +50,7 @@ def page(agent: str, times: list[int], start: int) -> LogPage:
 def test_everything_is_there_once_and_in_order_however_it_comes(told: list[tuple[str, int]]) -> None:
     ahead = {"vm1/a": 0, "vm2/b": 7, "vm2/c": 7}
     timeline = Timeline()
-    books = {agent: LogBook(agent, 1) for agent in ahead}
+    books = {agent: LogBuffer(agent, 1) for agent in ahead}
     times: dict[str, list[int]] = {agent: [] for agent in ahead}
     for agent, later in told:
         at = max([NOON, *times[agent]]) + later
@@ -68,7 +68,7 @@ def test_everything_is_there_once_and_in_order_however_it_comes(told: list[tuple
 
 
 def test_an_agent_that_was_quiet_for_long_says_nothing_twice() -> None:
-    timeline, quiet, loud = Timeline(), LogBook("vm1/quiet", 1), LogBook("vm1/loud", 1)
+    timeline, quiet, loud = Timeline(), LogBuffer("vm1/quiet", 1), LogBuffer("vm1/loud", 1)
     quiet.begin_again(page("vm1/quiet", [NOON], 0))
     loud.begin_again(page("vm1/loud", [NOON + number for number in range(1, 1001)], 0))
     assert timeline.take(quiet, 0)
@@ -80,7 +80,7 @@ def test_an_agent_that_was_quiet_for_long_says_nothing_twice() -> None:
 
 
 def test_a_line_that_goes_on_is_one_line_wherever_it_stands() -> None:
-    timeline, book, loud = Timeline(), LogBook("vm1/a", 1), LogBook("vm1/loud", 1)
+    timeline, book, loud = Timeline(), LogBuffer("vm1/a", 1), LogBuffer("vm1/loud", 1)
     begun = LogRecord(NOON, "o", b"one, ", continued=True)
     place = LogPlace(1, 1, 0)
     book.begin_again(LogPage("vm1/a", (begun,), place, LogPlace(1, 1, 10), offsets=(0,), first=True))
@@ -102,18 +102,18 @@ def test_who_is_read() -> None:
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])
 async def test_it_opens_sifts_keeps_and_leads_to_the_agent(size: tuple[int, int]) -> None:
     async with opened(size) as (here, screen):
-        everything = list(screen.view.moments)
+        everything = list(screen.timeline_view.moments)
         assert everything == sorted(everything)
         await sift(here, "agent:docs level:tool")
-        assert 0 < len(screen.view.moments) < len(everything)
-        assert {moment.agent for moment in screen.view.moments} == {"vm1/docs-1"}
+        assert 0 < len(screen.timeline_view.moments) < len(everything)
+        assert {moment.agent for moment in screen.timeline_view.moments} == {"vm1/docs-1"}
         await here.press("k", "k", "b", "l", ",")
-        assert screen.view.chosen is not None
-        assert screen.view.chosen.key in screen.timeline.kept
+        assert screen.timeline_view.chosen is not None
+        assert screen.timeline_view.chosen.key in screen.timeline.kept
         await here.press("enter")
         assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
         await here.press("q", "q")
-        assert list(screen.view.moments) == everything
+        assert list(screen.timeline_view.moments) == everything
         await here.press("q")
         assert not isinstance(here.app.screen, TimelineScreen)
 
@@ -145,7 +145,7 @@ async def test_agents_of_one_name_are_told_apart_by_their_hosts() -> None:
     fleet = replace(fleet, agents={**fleet.agents, twin.id: twin})
     async with room(fleet, scenes.logs(fleet)) as here:
         await here.press("l")
-        view = here.screen(TimelineScreen).view
+        view = here.screen(TimelineScreen).timeline_view
         await here.until(lambda: {"vm1/docs-1", "vm2/docs-1"} <= {one.agent for one in view.moments}, "the logs")
         await sift(here, "agent:docs,api")
         await here.press_until(lambda: "docs-1·vm1 " in here.text(), "k")
@@ -157,7 +157,7 @@ async def test_what_is_on_show_is_written_into_a_new_file(tmp_path: Path, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     async with opened() as (here, screen):
         await here.press("e", "e")
-        assert_written(tmp_path, 2, len(screen.view.moments))
+        assert_written(tmp_path, 2, len(screen.timeline_view.moments))
 
 
 def assert_written(folder: Path, count: int, lines: int) -> None:
@@ -172,7 +172,7 @@ async def test_only_the_marked_agents_are_read() -> None:
     async with room(fleet, scenes.logs(fleet)) as here:
         await here.press("space", "space", "l")
         screen = here.screen(TimelineScreen)
-        await here.until(lambda: screen.view.moments, "the logs")
+        await here.until(lambda: screen.timeline_view.moments, "the logs")
         assert "log of 2 agents of" in here.text()
 
 
@@ -181,8 +181,12 @@ async def test_an_agent_that_is_gone_takes_its_lines_along() -> None:
     async with room(fleet, scenes.logs(fleet)) as here:
         await here.press("l")
         screen = here.screen(TimelineScreen)
-        await here.until(lambda: any(moment.agent == "vm1/docs-1" for moment in screen.view.moments), "its lines")
+        await here.until(
+            lambda: any(moment.agent == "vm1/docs-1" for moment in screen.timeline_view.moments), "its lines"
+        )
         rest = {key: agent for key, agent in fleet.agents.items() if key != "vm1/docs-1"}
         here.engine.fleet = replace(here.engine.fleet, agents=rest)
         here.engine.wake()
-        await here.until(lambda: all(moment.agent != "vm1/docs-1" for moment in screen.view.moments), "they go")
+        await here.until(
+            lambda: all(moment.agent != "vm1/docs-1" for moment in screen.timeline_view.moments), "they go"
+        )

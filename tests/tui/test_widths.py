@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.meter.inert import inert
-from controlroom.tui.look import ink
+from controlroom.text.sanitize import sanitize
+from controlroom.tui.theme import styled
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 
@@ -50,19 +50,19 @@ def test_every_character_is_as_wide_as_the_c_library_says(wcwidth: Callable[[str
     """Those that it does not know of are newer than its table; terminals that go by it draw a cell for each."""
     wrong = []
     for code in range(0x20, 0x20000):  # beyond are ideographs, and what is private or of no use
-        for drawn in ink.settled(inert(chr(code))):
+        for drawn in styled.settled(sanitize(chr(code))):
             known = wcwidth(drawn)
             if known < 0 and unicodedata.category(drawn) in ("Mn", "Me"):
                 continue  # a mark that the table of Python has and the older one of the C library lacks
-            if known != ink.width(drawn) and (known >= 0 or ink.width(drawn) == 0):
+            if known != styled.width(drawn) and (known >= 0 or styled.width(drawn) == 0):
                 wrong.append(f"{code:04X}")
     assert wrong == []
 
 
 def test_a_real_terminal_is_where_we_think_it_is(tmux_screen: Callable[..., Terminal], tmp_path: Path) -> None:
     texts = tmp_path / "texts"
-    drawn = [ink.left(inert(text), 50) + "|" for text in HOSTILE.values()]
-    assert [ink.width(text) for text in drawn] == [51] * len(drawn)
+    drawn = [styled.left(sanitize(text), 50) + "|" for text in HOSTILE.values()]
+    assert [styled.width(text) for text in drawn] == [51] * len(drawn)
     texts.write_text("".join(f"{text}\n" for text in drawn))
     program = f"while read -r line; do printf '\\033[2J\\033[H%s' \"$line\"; read -r _ </dev/tty; done <{texts}"
     screen = tmux_screen(["bash", "-c", program], width=120, env={"LC_ALL": "C.UTF-8"})
@@ -80,9 +80,9 @@ def test_a_real_terminal_is_where_we_think_it_is(tmux_screen: Callable[..., Term
 
 @given(st.lists(st.sampled_from([*"".join(HOSTILE.values()), "a", " "]), max_size=80).map("".join), st.integers(1, 40))
 def test_cut_and_broken_lines_are_as_wide_as_they_say(text: str, cells: int) -> None:
-    shown = inert(text)
-    assert ink.width(ink.left(shown, cells)) == cells
-    assert ink.width(ink.right(shown, cells)) == cells
-    assert all(ink.width(line) <= max(cells, 2) for line in ink.wrap(shown, cells))
-    assert ink.settled(ink.settled(shown)) == ink.settled(shown)
-    assert ink.length(ink.line((shown, None))) == ink.width(shown)
+    shown = sanitize(text)
+    assert styled.width(styled.left(shown, cells)) == cells
+    assert styled.width(styled.right(shown, cells)) == cells
+    assert all(styled.width(line) <= max(cells, 2) for line in styled.wrap(shown, cells))
+    assert styled.settled(styled.settled(shown)) == styled.settled(shown)
+    assert styled.length(styled.line((shown, None))) == styled.width(shown)

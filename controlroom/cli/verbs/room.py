@@ -1,4 +1,4 @@
-"""Verbs for the room: its engine, its ledger, its beginnings."""
+"""Verbs for the room: its engine, its ledger, its first_run."""
 
 from controlroom.cli import arguments as take
 from controlroom.cli.verbs.verb import Verb

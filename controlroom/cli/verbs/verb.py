@@ -5,10 +5,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
-from controlroom.cli.starters import Starters
+from controlroom.cli.entry_points import EntryPoints
 
 Arguments = Callable[[argparse.ArgumentParser], None]
-Run = Callable[[argparse.Namespace, Starters], int]
+Run = Callable[[argparse.Namespace, EntryPoints], int]
 
 
 class Verb(NamedTuple):

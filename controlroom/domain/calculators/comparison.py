@@ -12,8 +12,8 @@ from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use, Week, bo
 from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way
 from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import days, dollars, percent
-from controlroom.meter.prices import Price, Sheet, bare_name, micro
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import Price, Sheet, bare_name, micro
+from controlroom.metering.usage import Usage
 
 MONTH = 30 * DAY
 """A month is 30 days here; milliseconds."""

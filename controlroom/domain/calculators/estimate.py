@@ -15,8 +15,8 @@ from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.tiers import Ceilings, Tier
 from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import percent, size
-from controlroom.meter.prices import Price, Sheet, micro
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import Price, Sheet, micro
+from controlroom.metering.usage import Usage
 
 CASES = ("low", "mid", "high")
 

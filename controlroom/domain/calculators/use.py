@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlroom.meter.prices import micro
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import micro
+from controlroom.metering.usage import Usage
 
 DAY = 86_400_000
 """Milliseconds, as all times here."""

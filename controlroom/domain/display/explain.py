@@ -13,7 +13,7 @@ from controlroom.domain.display.endings import exit_words
 from controlroom.domain.display.views import iso
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
-from controlroom.domain.money import holding, stray
+from controlroom.domain.money import billing_conflict, holding
 from controlroom.domain.money.budget_words import amount
 from controlroom.domain.words import age, ago, since
 
@@ -214,9 +214,9 @@ def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
 
 
 def _payer(agent: Agent) -> Iterator[tuple[str, str]]:
-    if billed := stray.words(agent):
+    if billed := billing_conflict.words(agent):
         yield "key", f"it {billed}"
-    if doubt := stray.doubt(agent):
+    if doubt := billing_conflict.doubt(agent):
         yield "pays", f"not known: {doubt}"
     elif agent.session and not agent.billing:
         yield "pays", "not known: nothing on its host says for certain who does, so both kinds of budgets bind it"

@@ -1,6 +1,6 @@
 """Log records -> lines to look at: inert, in spans of one style, each line with the kind of thing that was said.
 
-Only here and in `fleet.translate` does what an agent wrote become text; colours are those of `meter.inert.Style`.
+Only here and in `fleet.translate` does what an agent wrote become text; colours are those of `text.sanitize.Style`.
 """
 
 import re
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.meter.inert import PLAIN, Span, inert, spans
-from controlroom.meter.redact import redact
-from controlroom.meter.shown import COLOURED, LONGEST, shown_lines
+from controlroom.text.redact import redact
+from controlroom.text.render import COLOURED, LONGEST, shown_lines
+from controlroom.text.sanitize import PLAIN, Span, sanitize, spans
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""
@@ -39,7 +39,7 @@ def log_lines(records: Iterable[LogRecord]) -> Iterator[LogLine]:
     Program output keeps its colours; what an agent says has the colour of its kind, which the screen gives it.
     """
     for line in shown_lines(records):
-        drawn = tuple(spans(line.text)) if line.kind in COLOURED else (Span(inert(line.text), PLAIN),)
+        drawn = tuple(spans(line.text)) if line.kind in COLOURED else (Span(sanitize(line.text), PLAIN),)
         yield LogLine(line.at, line.kind, drawn)
 
 
@@ -119,4 +119,4 @@ class Matches:
 
 def hit_line(at: int, kind: str, text: str) -> LogLine:
     """Make a line of what a host says it found."""
-    return LogLine(at, kind if kind in KINDS else "out", (Span(inert(redact(text)), PLAIN),))
+    return LogLine(at, kind if kind in KINDS else "out", (Span(sanitize(redact(text)), PLAIN),))

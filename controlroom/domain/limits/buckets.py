@@ -12,7 +12,7 @@ from typing import NamedTuple
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.limits.headroom import MINUTE
 from controlroom.domain.limits.tiers import Ceilings, Tiers
-from controlroom.meter.usage import Message
+from controlroom.metering.usage import Message
 
 KINDS = ("requests", "input", "output")
 

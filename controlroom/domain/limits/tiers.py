@@ -8,7 +8,7 @@ Claude API, 2026). A ceiling that nobody has told us is None, never a guess.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlroom.meter.prices import bare_name
+from controlroom.metering.prices import bare_name
 
 
 @dataclass(frozen=True)

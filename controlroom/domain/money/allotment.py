@@ -118,7 +118,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Purse:
+class Fund:
     """A budget that binds, at one moment."""
 
     rule: BudgetRule
@@ -155,6 +155,6 @@ class Share:
         return any(top is not None and top <= self.run.gone(unit) for unit, top in tops.items())
 
 
-def least_worth(purse: Purse, dearest: int | None) -> int:
+def least_worth(fund: Fund, dearest: int | None) -> int:
     """Say what is not worth giving: with less than half a message nothing is done but overshooting."""
-    return max(purse.rule.least, min((dearest or 0) // 2, purse.rule.limit // 20))
+    return max(fund.rule.least, min((dearest or 0) // 2, fund.rule.limit // 20))

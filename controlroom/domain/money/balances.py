@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from controlroom.domain.money.allotment import CLAIMED, MONEY, Purse, Run
+from controlroom.domain.money.allotment import CLAIMED, MONEY, Fund, Run
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
 
@@ -25,9 +25,9 @@ Rank = tuple[bool, int, bool, str, int]
 class Balance:
     """One budget, and what the runs that it holds come to."""
 
-    def __init__(self, purse: Purse, place: int, binds: bool) -> None:
+    def __init__(self, fund: Fund, place: int, binds: bool) -> None:
         """`place`: its place among the budgets; `binds`: what is left of it is shared out."""
-        self.purse, self.place, self.binds = purse, place, binds
+        self.fund, self.place, self.binds = fund, place, binds
         self.runs: dict[Key, Run] = {}
         self.given = 0
         """What its runs may still spend of it."""
@@ -42,7 +42,7 @@ class Balance:
     @property
     def free(self) -> int:
         """What is left of it beyond what is given away."""
-        return self.purse.rule.stop - self.purse.spent - self.given
+        return self.fund.rule.stop - self.fund.spent - self.given
 
     @property
     def sharers(self) -> int:
@@ -65,10 +65,10 @@ class Balance:
         self._count(run, -1)
 
     def _count(self, run: Run, sign: int) -> None:
-        unit = self.purse.rule.unit
+        unit = self.fund.rule.unit
         self._ranked = None
         if unit in MONEY:
-            self.given += sign * run.outstanding(unit, self.purse.began)
+            self.given += sign * run.outstanding(unit, self.fund.began)
         if run.ended:
             return
         self.live += sign
@@ -135,13 +135,13 @@ class Entry(NamedTuple):
 class Balances:
     """All budgets and all runs."""
 
-    def __init__(self, purses: Iterable[Purse], binds: Callable[[Purse], bool] = lambda _: True) -> None:
+    def __init__(self, funds: Iterable[Fund], binds: Callable[[Fund], bool] = lambda _: True) -> None:
         self.of: dict[str, Balance] = {}
         """By the budget's name."""
         self._by_scope: dict[str, list[Balance]] = {}
-        for place, purse in enumerate(purses):
-            balance = self.of[purse.rule.name] = Balance(purse, place, binds(purse))
-            self._by_scope.setdefault(purse.rule.scope, []).append(balance)
+        for place, fund in enumerate(funds):
+            balance = self.of[fund.rule.name] = Balance(fund, place, binds(fund))
+            self._by_scope.setdefault(fund.rule.scope, []).append(balance)
         self.entries: dict[Key, Entry] = {}
         self.bands: dict[Kind, Band] = {}
         self._bands_of: dict[str, dict[Kind, None]] = {}
@@ -153,10 +153,10 @@ class Balances:
     def stand(self, name: str, spent: int, cut: frozenset[str]) -> None:
         """Take how a budget stands: what is gone of it, and who may spend no more of it."""
         balance = self.of[name]
-        before = balance.purse
+        before = balance.fund
         if (before.spent, before.cut) == (spent, cut):
             return
-        balance.purse = replace(before, spent=spent, cut=cut)
+        balance.fund = replace(before, spent=spent, cut=cut)
         self.touched.add(name)
         if cut != before.cut:
             other = cut ^ before.cut
@@ -182,12 +182,12 @@ class Balances:
         scopes = ["fleet", f"host {run.host}", f"profile {run.profile}", f"agent {run.id}"]
         scopes += [f"account {account}" for account in run.accounts]
         theirs = [balance for scope in scopes for balance in self._by_scope.get(scope, ())]
-        held = [balance for balance in theirs if counts(balance.purse.rule.unit, run.billing)]
+        held = [balance for balance in theirs if counts(balance.fund.rule.unit, run.billing)]
         return tuple(sorted(held, key=lambda balance: balance.place))
 
     def rank(self, run: Run) -> Rank:
         """Say who goes first: who was ordered, a higher priority where an order is kept, then who runs already."""
-        kept = any(balance.purse.rule.order == "priority" for balance in self.entries[run.key].bound)
+        kept = any(balance.fund.rule.order == "priority" for balance in self.entries[run.key].bound)
         return not run.ordered, -run.priority if kept else 0, run.newest is None, run.id, run.epoch
 
     def touched_bands(self) -> list[Band]:
@@ -199,7 +199,7 @@ class Balances:
         held = self.holding(run)
         for balance in held:
             balance.put(run)
-            self.touched.add(balance.purse.rule.name)
+            self.touched.add(balance.fund.rule.name)
         places = tuple(self._places(run, held))
         for kind, left in places:
             band = self.bands.get(kind) or self._new_band(kind)
@@ -213,7 +213,7 @@ class Balances:
             return
         for balance in entry.held:
             balance.drop(entry.run)
-            self.touched.add(balance.purse.rule.name)
+            self.touched.add(balance.fund.rule.name)
         for kind, left in entry.places:
             lefts = self.bands[kind].lefts
             del lefts[bisect_left(lefts, (left, key))]
@@ -225,11 +225,11 @@ class Balances:
         if run.ended or not run.asked or run.newest is None:
             return
         for unit in MONEY:
-            purses = [balance.purse for balance in held if balance.binds and balance.purse.rule.unit == unit]
+            funds = [balance.fund for balance in held if balance.binds and balance.fund.rule.unit == unit]
             ceiling = run.newest.ceiling(unit)
-            if purses and ceiling is not None:
-                names = tuple(purse.rule.name for purse in purses)
-                cut = any(run.id in purse.cut for purse in purses)
+            if funds and ceiling is not None:
+                names = tuple(fund.rule.name for fund in funds)
+                cut = any(run.id in fund.cut for fund in funds)
                 kind = Kind(unit, names, run.dear(unit), "" if run.ordered else run.host, cut)
                 yield kind, max(0, ceiling - run.gone(unit))
 

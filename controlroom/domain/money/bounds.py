@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from controlroom.domain.money.allotment import FEW
-from controlroom.meter.prices import DOLLAR
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import DOLLAR
+from controlroom.metering.usage import Usage
 
 HOUR, DAY = 3_600_000, 86_400_000
 

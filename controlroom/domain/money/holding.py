@@ -6,7 +6,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.budget import STOPPING, counts, covers
 from controlroom.domain.money.budget_words import amount, window
-from controlroom.meter.causes import Cause
+from controlroom.text.causes import Cause
 
 
 def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, State
-from controlroom.meter.causes import Cause
+from controlroom.text.causes import Cause
 
 SEVERAL = 2
 """Agents that must have died of it: one alone says so in its own row."""

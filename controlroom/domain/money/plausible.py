@@ -8,8 +8,8 @@ milliseconds.
 
 from typing import NamedTuple
 
-from controlroom.meter.prices import DOLLAR
-from controlroom.meter.usage import Usage
+from controlroom.metering.prices import DOLLAR
+from controlroom.metering.usage import Usage
 
 MOST_PROMPT, MOST_ANSWER, MOST_SEARCHES = 1_000_000, 1_000_000, 200
 """Tokens of one message's prompt and of its answer, and its searches, at most."""

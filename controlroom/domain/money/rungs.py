@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from controlroom.domain.gauges import Alarm, Budget, Rung
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.allotment import Purse, Run
+from controlroom.domain.money.allotment import Fund, Run
 from controlroom.domain.money.budget import STOPPING, BudgetRule
 from controlroom.domain.money.budget_words import amount, window
 
@@ -56,11 +56,11 @@ def pauses(budget: Budget) -> bool:
     return not budget.dry_run and any(rung.action == "pause" for rung in budget.rungs[: budget.reached])
 
 
-def cut(budget: Budget, purse: Purse, runs: Iterable[Run]) -> frozenset[str]:
+def cut(budget: Budget, fund: Fund, runs: Iterable[Run]) -> frozenset[str]:
     """Give the agents that may spend no more of a budget, because a rung pauses them."""
     if not pauses(budget):
         return frozenset()
-    return stopped_by(purse.rule, (run for run in runs if purse.holds(run)))
+    return stopped_by(fund.rule, (run for run in runs if fund.holds(run)))
 
 
 UNBOUND = {

@@ -16,21 +16,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Given, Purse, Run, Share, least_worth
+from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, Given, Run, Share, least_worth
 from controlroom.domain.money.balances import Balance, Balances, Band, Entry, Key, Kind
 
 MINUTE = 60_000
 
-Ends = Callable[[Run, Sequence[Purse]], int]
+Ends = Callable[[Run, Sequence[Fund]], int]
 """Says when a grant of a run is to end by itself, by the budgets that bind it; 0: never."""
 
 
-def share_out(purses: Sequence[Purse], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[Share]:
+def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[Share]:
     """Say what is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
 
     A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
     """
-    sharing = Sharing(Balances(purses))
+    sharing = Sharing(Balances(funds))
     for run in runs:
         sharing.balances.put(run)
     return sharing.shares(lambda run, _: ends.get(run.key, 0))
@@ -93,10 +93,10 @@ class Sharing:
         run, newest, bound = entry.run, entry.run.newest, entry.bound
         if not bound and (newest is None or newest.free):
             return None
-        purses = [balance.purse for balance in bound]
-        tops = {unit: self._top(run, unit, [one for one in bound if one.purse.rule.unit == unit]) for unit in MONEY}
-        windows = _windows(purses)
-        until = ends(run, purses) if purses else 0
+        funds = [balance.fund for balance in bound]
+        tops = {unit: self._top(run, unit, [one for one in bound if one.fund.rule.unit == unit]) for unit in MONEY}
+        windows = _windows(funds)
+        until = ends(run, funds) if funds else 0
         if newest is not None and not run.again and not _differs(newest, tops, windows, until):
             return None
         self._take(run, bound, tops)
@@ -115,26 +115,26 @@ class Sharing:
         if left > part:
             return gone + part
         most = min(part, *(self._most(balance, run, unit) for balance in bound))
-        worth = min(least_worth(balance.purse, dearest) for balance in bound)
+        worth = min(least_worth(balance.fund, dearest) for balance in bound)
         if has is None:
             return gone + (most if most >= worth else 0)
         return gone + most if most - left >= max(1, worth // 2) else has
 
     def _most(self, balance: Balance, run: Run, unit: str) -> int:
         """Say how much a run can hold of a budget: what it may hold already, and what is free."""
-        free = balance.free - self._taken[balance.purse.rule.name]
-        return run.outstanding(unit, balance.purse.began) + max(0, free)
+        free = balance.free - self._taken[balance.fund.rule.name]
+        return run.outstanding(unit, balance.fund.began) + max(0, free)
 
     def _part(self, balance: Balance, run: Run, unit: str) -> int:
         """Say how much a run should hold of a budget."""
-        cut = run.id in balance.purse.cut
+        cut = run.id in balance.fund.cut
         kind = Kind(unit, (), run.dear(unit), "" if run.ordered else run.host, cut)
         place = balance.place_of(run, self.balances.rank) if self._is_short(balance, kind) else 0
         return self._shared(balance, kind, place)
 
     def _is_short(self, balance: Balance, kind: Kind) -> bool:
         """Say whether what is left is no more than crumbs for so many, where an order is kept."""
-        return balance.purse.rule.order == "priority" and balance.sharers >= _served(balance, kind)
+        return balance.fund.rule.order == "priority" and balance.sharers >= _served(balance, kind)
 
     def _shared(self, balance: Balance, kind: Kind, place: int) -> int:
         """Say how much a run of a kind should hold of a budget, before which so many come.
@@ -144,8 +144,8 @@ class Sharing:
         room = _room(balance)
         if room <= 0 or kind.cut:
             return 0
-        sharers, least = max(1, balance.sharers), least_worth(balance.purse, kind.dearest)
-        if balance.purse.rule.order == "priority":
+        sharers, least = max(1, balance.sharers), least_worth(balance.fund, kind.dearest)
+        if balance.fund.rule.order == "priority":
             served = _served(balance, kind)
             if place >= served:
                 return 0
@@ -156,19 +156,19 @@ class Sharing:
 
     def _take(self, run: Run, bound: Iterable[Balance], tops: Mapping[str, int | None]) -> None:
         for balance in bound:
-            unit = balance.purse.rule.unit
+            unit = balance.fund.rule.unit
             if unit in MONEY and (top := tops[unit]) is not None:
-                more = top - run.gone(unit) - run.outstanding(unit, balance.purse.began)
-                self._taken[balance.purse.rule.name] += max(0, more)
+                more = top - run.gone(unit) - run.outstanding(unit, balance.fund.began)
+                self._taken[balance.fund.rule.name] += max(0, more)
 
 
 def _room(balance: Balance) -> int:
-    return balance.purse.rule.stop - balance.purse.spent
+    return balance.fund.rule.stop - balance.fund.spent
 
 
 def _served(balance: Balance, kind: Kind) -> int:
     """Say how many can be given something worth having."""
-    return max(1, _room(balance) // (2 * least_worth(balance.purse, kind.dearest)))
+    return max(1, _room(balance) // (2 * least_worth(balance.fund, kind.dearest)))
 
 
 def _low(dearest: int | None, part: int) -> int:
@@ -176,12 +176,12 @@ def _low(dearest: int | None, part: int) -> int:
     return max(-(-part // 2), min(part * 7 // 8, (dearest or 0) * 3 // 2))
 
 
-def _windows(purses: Iterable[Purse]) -> dict[str, int]:
+def _windows(funds: Iterable[Fund]) -> dict[str, int]:
     """Give the per cent up to which each window of a plan may be used."""
     tops: dict[str, int] = {}
-    for purse in purses:
-        if purse.rule.unit == "window":
-            tops[purse.rule.window] = min(purse.rule.stop, tops.get(purse.rule.window, 100))
+    for fund in funds:
+        if fund.rule.unit == "window":
+            tops[fund.rule.window] = min(fund.rule.stop, tops.get(fund.rule.window, 100))
     return tops
 
 

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controlroom.meter.names import agent_name_problem
-from controlroom.node.folder import agent_folder
 from controlroom.node.logs import segments
 from controlroom.node.logs.segments import Piece, Place
+from controlroom.runner.folder import agent_folder
+from controlroom.text.names import agent_name_problem
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LogChunk
 
 CHUNK = 32 * 1024

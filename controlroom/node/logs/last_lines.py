@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from controlroom.meter.redact import redact
-from controlroom.meter.speech import telling_words
 from controlroom.node.logs.segments import MAX_RECORD, Place, tail
+from controlroom.text.event_text import telling_words
+from controlroom.text.redact import redact
 from controlroom.wire.messages import LastLine
 from controlroom.wire.records import Record, unpack
 

@@ -9,11 +9,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from controlroom.meter.inert import inert
-from controlroom.meter.shown import shown_lines
 from controlroom.node.logs import segments
 from controlroom.node.logs.query import Query
 from controlroom.node.logs.segments import Place
+from controlroom.text.render import shown_lines
+from controlroom.text.sanitize import sanitize
 from controlroom.wire.inquiries import Found, FoundLine, Hit, Search
 from controlroom.wire.records import unpack_all
 
@@ -196,7 +196,7 @@ class Searching:
         records = unpack_all(block.data[entry.start + 1 : entry.end + 1])
         hit = False
         for line in shown_lines(records):
-            text = inert(line.text)
+            text = sanitize(line.text)
             met = self._query.found(text)
             if met is None:
                 continue

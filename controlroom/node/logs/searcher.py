@@ -6,11 +6,11 @@ import sys
 import time
 from dataclasses import replace
 
-from controlroom.meter.names import agent_name_problem
-from controlroom.node.folder import agent_folder
 from controlroom.node.logs import segments
 from controlroom.node.logs.query import Query, QueryProblem
 from controlroom.node.logs.search import Searching
+from controlroom.runner.folder import agent_folder
+from controlroom.text.names import agent_name_problem
 from controlroom.wire.inquiries import Found, Search
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import pack, read_from_node

@@ -6,7 +6,7 @@ Nothing here reads more than it is asked for, and a segment that is truncated, d
 import os
 from typing import NamedTuple
 
-from controlroom.node.files import read_piece
+from controlroom.runner.files import read_piece
 from controlroom.wire.records import MAX_BODY, segment_name, segment_number
 
 MAX_RECORD = MAX_BODY + 64

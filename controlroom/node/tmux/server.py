@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from controlroom.node import core_files
 from controlroom.node.host import NO_TMUX
 from controlroom.node.tmux.setup import HEIGHT, KEEP_SERVER, OPTIONS, WIDTH, words
+from controlroom.runner import core_files
 
 if TYPE_CHECKING:
     from libtmux.common import tmux_cmd

@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from controlroom.domain.model import LogPlace
-from controlroom.tui.logs.logbook import LogBook, place_order
-from controlroom.tui.source import Page, Source
+from controlroom.tui.engine_client import Page, Source
+from controlroom.tui.logs.log_buffer import LogBuffer, place_order
 
 KEPT = 16
 """Books kept of logs that were on show, so that going back shows them at once."""
@@ -25,14 +25,14 @@ class Reader:
     def __init__(
         self,
         run: Callable[[Coroutine[Any, Any, None]], object],
-        changed: Callable[[LogBook], None],
+        changed: Callable[[LogBuffer], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._changed = changed
         self._monotonic = monotonic
         self._source: Source | None = None
-        self._books: OrderedDict[str, LogBook] = OrderedDict()
+        self._ledger_writer: OrderedDict[str, LogBuffer] = OrderedDict()
         self._wanted: dict[str, int] = {}
         self._busy: set[tuple[int, str]] = set()
         self._tried: dict[str, float] = {}
@@ -53,28 +53,28 @@ class Reader:
             self._follow()
             return
         for agent in wanted:
-            book = self._books[agent]
+            book = self._ledger_writer[agent]
             stands = book.anchored and len(book) > 0
             if book.trouble and not stands and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
                 self._fetch(book, "newest")
 
-    def book(self, agent: str, epoch: int) -> LogBook | None:
+    def book(self, agent: str, epoch: int) -> LogBuffer | None:
         """Give the book of a log on show."""
-        book = self._books.get(agent)
+        book = self._ledger_writer.get(agent)
         return book if book is not None and book.epoch == epoch else None
 
-    def want(self, book: LogBook, which: str) -> None:
+    def want(self, book: LogBuffer, which: str) -> None:
         """Fetch text that is not held: `older`, `newer` or `newest`. What did not work is tried again after a while."""
         early = self._monotonic() - self._tried.get(book.agent, 0.0) < _RETRY
-        if self._books.get(book.agent) is book and not (book.stuck and early):
+        if self._ledger_writer.get(book.agent) is book and not (book.stuck and early):
             self._fetch(book, which)
 
-    def jump(self, book: LogBook, place: LogPlace) -> None:
+    def jump(self, book: LogBuffer, place: LogPlace) -> None:
         """Hold the part of the log around a place, instead of what is held."""
-        if self._source is not None and self._books.get(book.agent) is book:
+        if self._source is not None and self._ledger_writer.get(book.agent) is book:
             self._run(self._jump_now(self._source, book, place))
 
-    async def _jump_now(self, source: Source, book: LogBook, place: LogPlace) -> None:
+    async def _jump_now(self, source: Source, book: LogBuffer, place: LogPlace) -> None:
         generation = book.generation
         page = await source.fetch(book.agent, place.epoch, None, PAGE, place)
         before = None
@@ -98,26 +98,26 @@ class Reader:
 
     def _begin_all(self) -> None:
         for agent, epoch in self._wanted.items():
-            book = self._books.get(agent)
+            book = self._ledger_writer.get(agent)
             if book is None or book.epoch != epoch:
-                book = self._books[agent] = LogBook(agent, epoch)
-            self._books.move_to_end(agent)
+                book = self._ledger_writer[agent] = LogBuffer(agent, epoch)
+            self._ledger_writer.move_to_end(agent)
             if not book.loaded or (book.trouble and not len(book)):
                 self._fetch(book, "newest")
-        while len(self._books) > max(KEPT, len(self._wanted)):
-            self._books.popitem(last=False)
+        while len(self._ledger_writer) > max(KEPT, len(self._wanted)):
+            self._ledger_writer.popitem(last=False)
 
     def _follow(self) -> None:
         if self._source is not None:
             self._run(self._follow_now(self._source))
 
     async def _follow_now(self, source: Source) -> None:
-        books = [self._books[agent] for agent in self._wanted if agent in self._books]
+        books = [self._ledger_writer[agent] for agent in self._wanted if agent in self._ledger_writer]
         await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
 
     def _take(self, page: Page) -> None:
         """Put a page of a followed log where it belongs; one that overlaps what is held is read again instead."""
-        book = self._books.get(page.agent)
+        book = self._ledger_writer.get(page.agent)
         if book is None or not book.loaded or book.end is None or page.start.epoch != book.epoch:
             return
         if place_order(page.end) <= place_order(book.end):
@@ -140,7 +140,7 @@ class Reader:
 
     # ------------------------------------------------------------------ fetching
 
-    def _fetch(self, book: LogBook, which: str) -> None:
+    def _fetch(self, book: LogBuffer, which: str) -> None:
         """Fetch a page, but for what is on its way; what follows on the newest is asked for when that is here."""
         which = "newest" if book.trouble and not len(book) else which
         if self._source is None or not self._busy.isdisjoint({(id(book), which), (id(book), "newest")}):
@@ -149,7 +149,7 @@ class Reader:
         self._tried[book.agent] = self._monotonic()
         self._run(self._fetch_now(self._source, book, which))
 
-    async def _fetch_now(self, source: Source, book: LogBook, which: str) -> None:
+    async def _fetch_now(self, source: Source, book: LogBuffer, which: str) -> None:
         generation = book.generation
         try:
             page = await self._page(source, book, which)
@@ -162,7 +162,7 @@ class Reader:
         if which == "newest" or not book.behind:
             await self._follow_now(source)
 
-    async def _page(self, source: Source, book: LogBook, which: str) -> Page | None:
+    async def _page(self, source: Source, book: LogBuffer, which: str) -> Page | None:
         if which == "newest" or book.start is None or book.end is None:
             return await source.fetch(book.agent, book.epoch, None, PAGE)
         if which == "newer":
@@ -170,7 +170,7 @@ class Reader:
         before = None if book.start.segment < 0 else book.start
         return await source.fetch(book.agent, book.start.epoch, before, PAGE)
 
-    def _put(self, book: LogBook, which: str, page: Page) -> None:
+    def _put(self, book: LogBuffer, which: str, page: Page) -> None:
         if which == "newest":
             book.begin_again(page)
         elif which == "older":

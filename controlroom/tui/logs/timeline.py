@@ -7,7 +7,7 @@ from typing import NamedTuple
 from controlroom.domain.display.loglines import log_lines
 from controlroom.domain.display.timeline import Moment, Sieve, TimelineWish
 from controlroom.domain.model import Agent, Fleet
-from controlroom.tui.logs.logbook import Entry, LogBook
+from controlroom.tui.logs.log_buffer import Entry, LogBuffer
 
 MOST = 5_000
 """Moments held; the oldest go first."""
@@ -30,7 +30,7 @@ def _spoke(agent: Agent) -> tuple[int, str]:
 class _Taken(NamedTuple):
     """How far a book was taken in. Its last entry may grow: a line that is continued is another one then."""
 
-    book: LogBook
+    book: LogBuffer
     generation: int
     after_last: int
     last: Entry
@@ -50,7 +50,7 @@ class Timeline:
         """Whose lines it holds."""
         return list(self._taken)
 
-    def take(self, book: LogBook, ahead: int) -> bool:
+    def take(self, book: LogBuffer, ahead: int) -> bool:
         """Take in what is new of a book, and say if there was any; `ahead`: milliseconds of its host's clock."""
         known = self._taken.get(book.agent)
         if known is None or known.book is not book or known.generation != book.generation:
@@ -68,7 +68,7 @@ class Timeline:
         del self.moments[:-MOST]
         return begin < book.after_last
 
-    def _put(self, book: LogBook, number: int, ahead: int) -> None:
+    def _put(self, book: LogBuffer, number: int, ahead: int) -> None:
         place = book.place(number)
         for part, line in enumerate(log_lines(book.entry(number))):
             moment = Moment(line.at - ahead, book.agent, number, part, line, place)

@@ -7,16 +7,16 @@ from textual import on
 from textual.app import ComposeResult
 
 from controlroom.domain.model import LogPlace
-from controlroom.tui.logs.hunt import Hunt
-from controlroom.tui.picture import Picture
+from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.pane import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.status_message import StatusMessage
 
 
 class AgentScreen(RoomScreen):
@@ -29,14 +29,14 @@ class AgentScreen(RoomScreen):
         super().__init__()
         self.agent_id = agent
         self._place = place
-        self.hunt: Hunt | None = None
+        self.log_search: LogSearch | None = None
         """What is searched for in its log."""
 
     def compose(self) -> ComposeResult:
         """The pane takes everything between gauges and footer."""
         yield Gauges(id="gauges")
         yield AgentPane(full=True, id="full")
-        yield Says(id="says")
+        yield StatusMessage(id="says")
         yield FilterLine("Enter searches all of the log; re: begins an expression", id="filter")
         yield Keys(id="keys")
 
@@ -55,18 +55,18 @@ class AgentScreen(RoomScreen):
         if agent != self.agent_id:
             self.agent_id = agent
             self.query_one(FilterLine).write("")
-        self.see(self.picture)
+        self.see(self.view)
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Show this from now on; the last known of an agent that is no longer there stays."""
-        agent = picture.fleet.agents.get(self.agent_id)
+        agent = view.fleet.agents.get(self.agent_id)
         if agent is not None:
             if self.room.screen is self:
                 self.room.read_logs({agent.id: agent.epoch})
-            self.pane.show(picture, agent, self.room.book(agent))
+            self.pane.show(view, agent, self.room.book(agent))
             self._begin_at_place()
         self.query_one(Gauges).display = self.size.height >= 12
-        super().see(picture)
+        super().see(view)
 
     def _begin_at_place(self) -> None:
         """Go where somebody wanted to begin, as soon as there is a log."""
@@ -83,7 +83,7 @@ class AgentScreen(RoomScreen):
 
     def on_resize(self) -> None:
         """The size is another one."""
-        self.call_after_refresh(self.see, self.picture)
+        self.call_after_refresh(self.see, self.view)
 
     # ------------------------------------------------------------------ doing
 
@@ -93,10 +93,10 @@ class AgentScreen(RoomScreen):
 
     def items(self) -> list[Item]:
         """What is done to this agent comes before what is done anywhere; back ends a search before it leaves."""
-        items = [item for item in super().items() if self.hunt or not item.action.name.startswith("match_")]
+        items = [item for item in super().items() if self.log_search or not item.action.name.startswith("match_")]
         items.sort(key=lambda item: item.action.name == "spawn" and self.size.width < 100)
         items.sort(key=lambda item: not item.action.name.startswith("match_"))
-        word = "end" if self.hunt else "back"
+        word = "end" if self.log_search else "back"
         return [replace(item, title=word) if item.action.name == "back" else item for item in items]
 
     def question_here(self) -> QuestionPanel | None:
@@ -106,7 +106,7 @@ class AgentScreen(RoomScreen):
     def motions(self) -> list[Motion]:
         """Keys that move through the log."""
         log = self.log_view
-        offered = 0 if self.picture.read_only else self.pane.question.offered
+        offered = 0 if self.view.read_only else self.pane.question.offered
         numbers = range(1, offered + 1)
         answers = [
             Motion(str(number), "Choose this answer.", partial(self.room.choose, number), decides=True)
@@ -137,60 +137,60 @@ class AgentScreen(RoomScreen):
     def _typed(self, event: FilterLine.Changed) -> None:
         """Mark what is typed where it is on show."""
         event.stop()
-        self._hunt(event.text.strip())
+        self._log_search(event.text.strip())
 
     @on(FilterLine.Kept)
     def _search(self, event: FilterLine.Kept) -> None:
         """Search all of the log for it, on its host."""
         event.stop()
-        if self.hunt is not None and self.hunt.text:
-            self.hunt.begun = self.hunt.eager = True
+        if self.log_search is not None and self.log_search.text:
+            self.log_search.begun = self.log_search.eager = True
             self._go_on()
 
-    def _hunt(self, text: str) -> None:
-        if self.hunt is not None:
-            self.hunt.over = True
+    def _log_search(self, text: str) -> None:
+        if self.log_search is not None:
+            self.log_search.over = True
         agent = self.pane.agent
-        self.hunt = Hunt(agent.id, agent.epoch, text) if text and agent else None
-        self.log_view.mark(self.hunt)
+        self.log_search = LogSearch(agent.id, agent.epoch, text) if text and agent else None
+        self.log_view.mark(self.log_search)
         self.pane.title()
         self.show_keys()
 
     def to_match(self, step: int) -> None:
         """Go to the next older match (1) or the next newer one (-1)."""
-        hunt = self.hunt
-        if hunt is None or not hunt.begun:
+        log_search = self.log_search
+        if log_search is None or not log_search.begun:
             self.room.say(f"search first: {self.room.keys.shown('search')} and a text")
-        elif hit := hunt.choose(step):
-            hunt.eager = False
+        elif hit := log_search.choose(step):
+            log_search.eager = False
             self.log_view.go_to(hit.place)
             self._go_on()
-        elif step < 0 and hunt.hits:
-            self._again(hunt)
-        elif hunt.done or hunt.reason:
-            none = f"{hunt.wanted} stands nowhere in the log"
-            self.room.say(hunt.reason or ("that is the first match in the log" if hunt.hits else none))
+        elif step < 0 and log_search.hits:
+            self._again(log_search)
+        elif log_search.done or log_search.reason:
+            none = f"{log_search.wanted} stands nowhere in the log"
+            self.room.say(log_search.reason or ("that is the first match in the log" if log_search.hits else none))
         else:
-            hunt.eager = True
+            log_search.eager = True
             self._go_on()
 
-    def _again(self, hunt: Hunt) -> None:
+    def _again(self, log_search: LogSearch) -> None:
         """Beyond the newest match: search anew, from the end as it is now."""
-        self._hunt(hunt.wanted)
-        if self.hunt is not None:
-            self.hunt.begun = self.hunt.eager = True
+        self._log_search(log_search.wanted)
+        if self.log_search is not None:
+            self.log_search.begun = self.log_search.eager = True
             self._go_on()
 
     def _go_on(self) -> None:
-        if self.hunt is not None:
-            self.room.search(self.hunt, self._found)
-        self.log_view.mark(self.hunt)
+        if self.log_search is not None:
+            self.room.search(self.log_search, self._found)
+        self.log_view.mark(self.log_search)
 
-    def _found(self, hunt: Hunt) -> None:
+    def _found(self, log_search: LogSearch) -> None:
         """A piece has been searched."""
-        if hunt is not self.hunt:
+        if log_search is not self.log_search:
             return
-        if hunt.eager and (hit := hunt.choose(1)):
-            hunt.eager = False
+        if log_search.eager and (hit := log_search.choose(1)):
+            log_search.eager = False
             self.log_view.go_to(hit.place)
-        self.log_view.mark(hunt)
+        self.log_view.mark(log_search)

@@ -9,13 +9,13 @@ from textual.screen import Screen
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.tui.picture import Picture
 from controlroom.tui.room import Level, Room
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.painting import Painting
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.status_message import StatusMessage
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 
@@ -60,9 +60,9 @@ class RoomScreen(Screen[None]):
         return cast(Room, self.app)
 
     @property
-    def picture(self) -> Picture:
+    def view(self) -> ViewState:
         """What is known now."""
-        return self.room.picture
+        return self.room.view
 
     made = False
     """Whether everything on it is there; what comes before is shown when it is."""
@@ -74,14 +74,14 @@ class RoomScreen(Screen[None]):
 
     # ------------------------------------------------------------------ what subclasses say
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Show this from now on."""
-        self.query_one(Gauges).show(picture)
+        self.query_one(Gauges).show(view)
         self.show_keys()
 
-    def news(self, picture: Picture) -> None:
+    def news(self, view: ViewState) -> None:
         """Show this, which came after what was shown last: whoever knows what lies between draws just that."""
-        self.see(picture)
+        self.see(view)
 
     def motions(self) -> list[Motion]:
         """Give the keys that move the view here."""
@@ -125,7 +125,7 @@ class RoomScreen(Screen[None]):
 
     def actions(self) -> list[Action]:
         """Give what can be done here."""
-        return self.room.keys.on_screen(self.where, watching=self.picture.read_only)
+        return self.room.keys.on_screen(self.where, watching=self.view.read_only)
 
     def items(self) -> list[Item]:
         """Give the footer."""
@@ -133,7 +133,7 @@ class RoomScreen(Screen[None]):
 
     def reason_against(self, action: Action) -> str | None:
         """Say why an action cannot be done here and now, or None."""
-        return unavailable(action, self.picture.fleet, self.agent_here(), self.host_here())
+        return unavailable(action, self.view.fleet, self.agent_here(), self.host_here())
 
     def show_keys(self) -> None:
         """Bring the footer up to date."""
@@ -141,7 +141,7 @@ class RoomScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Draw what came while another screen was on top."""
-        self.see(self.picture)
+        self.see(self.view)
 
     def take_key(self, event: events.Key) -> bool:
         """Turn a key into a motion or an action; says whether it is one."""
@@ -202,5 +202,5 @@ class RoomScreen(Screen[None]):
 
     def say(self, text: str, level: Level, seconds: float) -> None:
         """Say something above the footer."""
-        for says in self.query(Says):
+        for says in self.query(StatusMessage):
             says.say(text, level, seconds)

@@ -4,15 +4,15 @@ import asyncio
 
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.many import AT_ONCE, Outcome, Plan, summed
+from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.source import Source
 
 
 def carry_out(room: Room, screen: RoomScreen, todo: Plan) -> None:
     """Ask the engine for all of it; what was done loses its mark, what was refused keeps it."""
     if room.source is None:
-        room.say(f"not done: the engine is not here ({room.picture.reason or 'still starting'})", Level.DANGER)
+        room.say(f"not done: the engine is not here ({room.view.reason or 'still starting'})", Level.DANGER)
         return
     room.work(_carry_out(room, room.source, screen, todo))
 
@@ -30,7 +30,7 @@ async def _carry_out(room: Room, source: Source, screen: RoomScreen, todo: Plan)
 
 async def _submit(source: Source, intent: Intent, gate: asyncio.Semaphore) -> Outcome | None:
     """Ask for one of them; None: the engine went away before it answered."""
-    from controlroom.fleet.client import EngineUnavailable
+    from controlroom.client.client import EngineUnavailable
 
     async with gate:
         try:

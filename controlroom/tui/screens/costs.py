@@ -15,19 +15,19 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.money.zones import zone_of
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.engine_client import Source
 from controlroom.tui.screens.base import Motion, RoomScreen
-from controlroom.tui.source import Source
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import Engine, ViewState
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.limits import LimitsInFull
 from controlroom.tui.widgets.lines import set_lines
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Says
 from controlroom.tui.widgets.spend import SpendSummary, SpendTable
+from controlroom.tui.widgets.status_message import StatusMessage
 from controlroom.tui.widgets.tabs import Tab, Tabs
 
 _SPANS = {str(number): span for number, span in enumerate(Span, 1)}
@@ -57,7 +57,7 @@ class CostsScreen(RoomScreen):
         self._since = self._until = 0
         """What the answers are about, UTC milliseconds."""
         self._problem = ""
-        self._seen = Picture()
+        self._seen = ViewState()
 
     def on_mount(self) -> None:
         """Borders, too, are of the set of signs that is asked for."""
@@ -78,13 +78,13 @@ class CostsScreen(RoomScreen):
                 yield SpendTable(cursor=False, id="other")
             with Vertical(id="limits-side"):
                 yield LimitsInFull(id="limits")
-        yield Says(id="says")
+        yield StatusMessage(id="says")
         yield Keys(id="keys")
 
     @property
     def _zone(self) -> tzinfo | None:
         """Where the room's days begin."""
-        return zone_of(self.picture.fleet.limits.zone) or self.picture.zone
+        return zone_of(self.view.fleet.limits.zone) or self.view.zone
 
     @property
     def table(self) -> SpendTable:
@@ -95,7 +95,7 @@ class CostsScreen(RoomScreen):
 
     def _ask(self) -> None:
         """Ask for what is not known yet of what is shown; all of it once a minute."""
-        source, now = self.room.source, self.picture.now
+        source, now = self.room.source, self.view.now
         if source is None:
             return
         if now != self._asked_at:
@@ -121,41 +121,41 @@ class CostsScreen(RoomScreen):
         """Look at another span."""
         if span is not self.span:
             self.span, self._found, self._made, self._asked_at = span, {}, {}, 0
-            self.see(self.picture)
+            self.see(self.view)
 
     def turn_by(self, by: By | None = None) -> None:
         """Group by something else; None: the next thing."""
         each = list(By)
         self.by = by or each[(each.index(self.by) + 1) % len(each)]
-        self.see(self.picture)
+        self.see(self.view)
 
     def turn_full(self) -> None:
         """Give budgets and limits the screen, or take it back."""
         self.full = not self.full
-        self.see(self.picture)
+        self.see(self.view)
 
     # ------------------------------------------------------------------ showing
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Show this from now on."""
         if self.room.looks_at(self):
             self.room.read_logs({})
             self._ask()
-        self._seen = picture
+        self._seen = view
         down = shown(self.room.keys.motion(self.where, "down").keys[0])
-        self.query_one(LimitsInFull).show(picture, down if self.full else self.room.keys.shown("costs_limits"))
+        self.query_one(LimitsInFull).show(view, down if self.full else self.room.keys.shown("costs_limits"))
         self._show_spent()
-        super().see(picture)
+        super().see(view)
 
-    def news(self, picture: Picture) -> None:
+    def news(self, view: ViewState) -> None:
         """Sums do not change with the fleet: only budgets, limits and another minute are looked at."""
-        before, fleet = self._seen, picture.fleet
+        before, fleet = self._seen, view.fleet
         same = fleet.budgets is before.fleet.budgets and fleet.headroom is before.fleet.headroom
-        if same and replace(before, fleet=fleet) == picture:
-            self._seen = picture
-            super().see(picture)
+        if same and replace(before, fleet=fleet) == view:
+            self._seen = view
+            super().see(view)
         else:
-            self.see(picture)
+            self.see(view)
 
     def _show_spent(self) -> None:
         table = self.table
@@ -207,11 +207,11 @@ class CostsScreen(RoomScreen):
             words, style = self._problem, palette.danger
         elif rows is None:
             words = "asking the ledger…" if self.room.source else "no reading"
-        return [ink.line((f"  {part}", style)) for part in ink.wrap(words, self.size.width - 4)]
+        return [styled.line((f"  {part}", style)) for part in styled.wrap(words, self.size.width - 4)]
 
     def _say_age(self) -> None:
-        words = f"as of {self.picture.clock(self._until)}" if self._found else ""
-        old = bool(self._found) and self.picture.engine is not Engine.HERE
+        words = f"as of {self.view.clock(self._until)}" if self._found else ""
+        old = bool(self._found) and self.view.engine is not Engine.HERE
         self.query_one("#costs-rule", Rule).show("costs", words, self.room.palette.warn if old else None)
 
     def _share_out(self) -> None:
@@ -244,14 +244,14 @@ class CostsScreen(RoomScreen):
 
     def on_resize(self, event: Resize) -> None:
         """The size is another one."""
-        self.call_after_refresh(self.see, self.picture)
+        self.call_after_refresh(self.see, self.view)
 
     # ------------------------------------------------------------------ doing
 
     def agent_here(self) -> str | None:
         """The agent under the cursor, where rows are agents."""
         row = self._row()
-        return row.key if row is not None and self.by is By.AGENT and row.key in self.picture.fleet.agents else None
+        return row.key if row is not None and self.by is By.AGENT and row.key in self.view.fleet.agents else None
 
     def _row(self) -> SpendRow | None:
         table = self.table

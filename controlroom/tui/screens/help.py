@@ -7,12 +7,12 @@ from textual.containers import Vertical
 
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import State
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import Motion
-from controlroom.tui.screens.sheets import Choices, ReadingSheet
-from controlroom.tui.widgets.passage import Passage
+from controlroom.tui.screens.dialogs import Choices, ReadingSheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.scrollable_text import ScrollableText
 
 _STATES = (
     (State.WAITING, "asks for a person: open it and answer"),
@@ -29,7 +29,7 @@ _STATES = (
 _KEY = 14
 
 
-class HelpText(Passage):
+class HelpText(ScrollableText):
     """Keys and what they do; moves by lines."""
 
     DEFAULT_CSS = "HelpText { height: 1fr; }"
@@ -45,24 +45,26 @@ class HelpText(Passage):
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
         keys = self.room.keys
-        for action in sorted(keys.on_screen(self._where, watching=self.room.picture.read_only), key=keys.actions.index):
+        for action in sorted(keys.on_screen(self._where, watching=self.room.view.read_only), key=keys.actions.index):
             drawn += self._entry(" ".join(map(shown, action.keys)) or keys.shown(action.name), action.help, width)
-        drawn += [(), ink.line(("  moving", palette.quiet))]
+        drawn += [(), styled.line(("  moving", palette.quiet))]
         for motion in self._motions:
             if motion.help and motion.keys:
                 drawn += self._entry(_keys(motion.keys), motion.help, width)
-        drawn += [(), ink.line(("  states", palette.quiet))]
+        drawn += [(), styled.line(("  states", palette.quiet))]
         for state, words in _STATES:
             style = palette.states[state]
-            start = ink.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 6}}", style))
-            drawn += [(*start, *line) for line in [ink.line((f"  {ink.cut(words, width - _KEY - 2)}", palette.text))]]
+            start = styled.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 6}}", style))
+            drawn += [
+                (*start, *line) for line in [styled.line((f"  {styled.cut(words, width - _KEY - 2)}", palette.text))]
+            ]
         return drawn
 
     def _entry(self, key: str, words: str, width: int) -> list[Line]:
         palette = self.palette
-        parts = ink.wrap(words, max(8, width - _KEY - 2))
+        parts = styled.wrap(words, max(8, width - _KEY - 2))
         return [
-            ink.line((ink.left(f"  {key if index == 0 else ''}", _KEY), palette.key), (part, palette.text))
+            styled.line((styled.left(f"  {key if index == 0 else ''}", _KEY), palette.key), (part, palette.text))
             for index, part in enumerate(parts)
         ]
 

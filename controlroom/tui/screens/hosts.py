@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.views import host_rows
-from controlroom.tui.look import ink
-from controlroom.tui.picture import Picture
 from controlroom.tui.screens.base import Motion, RoomScreen
+from controlroom.tui.theme import styled
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.host_facts import HostFacts
 from controlroom.tui.widgets.host_figures import HostFigures
@@ -18,7 +18,7 @@ from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.status_message import StatusMessage
 
 
 class HostsScreen(RoomScreen):
@@ -41,7 +41,7 @@ class HostsScreen(RoomScreen):
             yield Rule(id="host-rule")
             yield QuestionPanel(("allow", "deny"), where="hosts", id="question")
             yield HostFacts(id="facts")
-        yield Says(id="says")
+        yield StatusMessage(id="says")
         yield Keys(id="keys")
 
     @property
@@ -52,23 +52,23 @@ class HostsScreen(RoomScreen):
     def turn_to(self, host: str) -> None:
         """Put the cursor on a host."""
         self.table.choose(host)
-        self.see(self.picture)
+        self.see(self.view)
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Show this from now on."""
         if self.room.screen is self:
             self.room.read_logs({})
         palette, table = self.room.palette, self.table
         key = self.room.keys.shown("host_add")
-        adds = () if picture.read_only else ((key, palette.key), (" adds one: user@address", palette.quiet))
-        table.empty_lines = [ink.line(("  No hosts yet. ", palette.strong), *adds)]
-        table.show(host_rows(picture.fleet, picture.now, picture.counts))
+        adds = () if view.read_only else ((key, palette.key), (" adds one: user@address", palette.quiet))
+        table.empty_lines = [styled.line(("  No hosts yet. ", palette.strong), *adds)]
+        table.show(host_rows(view.fleet, view.now, view.counts))
         if self._first:
             table.choose(self._first)
             self._first = None
         self._share_out()
-        self._see_host(picture)
-        super().see(picture)
+        self._see_host(view)
+        super().see(view)
 
     def _share_out(self) -> None:
         """Give the table its height: all of the screen but for what a host's facts need, or nothing."""
@@ -84,7 +84,7 @@ class HostsScreen(RoomScreen):
     def open_host(self, alone: bool) -> None:
         """Give the chosen host all of the screen, or take it back."""
         self.alone = alone
-        self.see(self.picture)
+        self.see(self.view)
 
     def step_back(self) -> bool:
         """From one host to all of them, before leaving."""
@@ -93,23 +93,23 @@ class HostsScreen(RoomScreen):
         self.open_host(False)
         return True
 
-    def _see_host(self, picture: Picture) -> None:
-        host = picture.fleet.hosts.get(self.table.chosen or "")
+    def _see_host(self, view: ViewState) -> None:
+        host = view.fleet.hosts.get(self.table.chosen or "")
         self.query_one("#host-rule", Rule).show(host.name if host else "", strong=True)
         question = host.question if host else None
         most = max(3, self.size.height - self.table.size.height - 6)
-        self.query_one(QuestionPanel).show(question, host.name if host else "", picture.now, most)
-        self.query_one(HostFacts).show(picture, host)
+        self.query_one(QuestionPanel).show(question, host.name if host else "", view.now, most)
+        self.query_one(HostFacts).show(view, host)
 
     def on_resize(self) -> None:
         """The size is another one."""
-        self.call_after_refresh(self.see, self.picture)
+        self.call_after_refresh(self.see, self.view)
 
     # ------------------------------------------------------------------ doing
 
     def host_here(self) -> str | None:
         """The host under the cursor; none when it has just been removed."""
-        return self.table.chosen if self.table.chosen in self.picture.fleet.hosts else None
+        return self.table.chosen if self.table.chosen in self.view.fleet.hosts else None
 
     def question_here(self) -> QuestionPanel | None:
         """Its question."""
@@ -143,7 +143,7 @@ class HostsScreen(RoomScreen):
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:
         event.stop()
-        self._see_host(self.picture)
+        self._see_host(self.view)
         self.show_keys()
 
     @on(Rows.Tapped)

@@ -11,18 +11,18 @@ from controlroom.domain.display.views import agent_row
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import RoomScreen, plain_key
 from controlroom.tui.screens.carrying import carry_out
-from controlroom.tui.screens.sheets import Choices, Sheet, Words
-from controlroom.tui.widgets.passage import Passage
+from controlroom.tui.screens.dialogs import Choices, Sheet, Words
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.scrollable_text import ScrollableText
 
 _ANSWERS = ("allow", "always", "deny")
 
 
-class Listed(Passage):
+class Listed(ScrollableText):
     """The agents it is about, one a line, with what they ask where that is to be answered; then who is left out."""
 
     DEFAULT_CSS = "Listed { height: auto; max-height: 1fr; }"
@@ -59,31 +59,31 @@ class Listed(Passage):
         below = self._length - self._top - height
         self._read_to = max(self._read_to, self._top + height - (below > 0))
         if below > 0:
-            shown[-1] = ink.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
+            shown[-1] = styled.line((f"  … {below + 1} more lines: j or Space", self.palette.warn))
         return shown
 
     def _all(self, width: int) -> list[Line]:
         lines = [line for target in self._plan.targets for line in self._target(target.agent, width)]
         if self._plan.left_out:
-            lines.append(ink.line(("  left out:", self.palette.quiet)))
+            lines.append(styled.line(("  left out:", self.palette.quiet)))
         cells = max((len(agent.id) for agent, _ in self._plan.left_out), default=0)
         cells = min(cells, 18 if width < 60 else 40)
         for agent, reason in self._plan.left_out:
-            words = f"    {ink.left(agent.id, cells)}  {reason.removeprefix(f'{agent.name} ')}"
-            lines.append(ink.line((ink.cut(words, width), self.palette.quiet)))
+            words = f"    {styled.left(agent.id, cells)}  {reason.removeprefix(f'{agent.name} ')}"
+            lines.append(styled.line((styled.cut(words, width), self.palette.quiet)))
         return lines
 
     def _target(self, agent: Agent, width: int) -> list[Line]:
-        palette, picture = self.palette, self.room.picture
-        row = agent_row(picture.fleet, agent, picture.now)
+        palette, view = self.palette, self.room.view
+        row = agent_row(view.fleet, agent, view.now)
         names = [len(target.agent.name) for target in self._plan.targets]
         hosts = [len(target.agent.host) for target in self._plan.targets]
-        drawn = ink.line(
+        drawn = styled.line(
             (f"  {palette.glyphs.states[row.state]} ", palette.states[row.state]),
-            (ink.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
-            (f"  {ink.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
-            (f"  {ink.left(str(row.state), 8)}", palette.states[row.state]),
-            (f" {ink.right(row.age, 4)}", palette.quiet),
+            (styled.left(agent.name, min(max(names), 14 if width < 60 else 24)), palette.strong),
+            (f"  {styled.left(agent.host, min(max(hosts), 10 if width < 60 else 16))}", palette.text),
+            (f"  {styled.left(str(row.state), 8)}", palette.states[row.state]),
+            (f" {styled.right(row.age, 4)}", palette.quiet),
             (f"  {row.line}" if width >= 60 else "", palette.quiet),
         )
         return [drawn, *(self._asked(agent, width) if self._plan.action in _ANSWERS else ())]
@@ -92,8 +92,8 @@ class Listed(Passage):
         if agent.question is None:
             return []
         lines = agent.question.text.split("\n") if agent.question.text.strip() else [agent.question.title]
-        parts = [part for line in lines for part in ink.wrap(line, max(8, width - 6))]
-        return [ink.line((f"    {part}", self.palette.text)) for part in parts]
+        parts = [part for line in lines for part in styled.wrap(line, max(8, width - 6))]
+        return [styled.line((f"    {part}", self.palette.text)) for part in parts]
 
 
 class ListSheet(Sheet):

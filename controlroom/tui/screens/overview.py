@@ -9,17 +9,17 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
+from controlroom.domain.changed_rows import lively
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
 from controlroom.domain.display.panes import Pick
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.domain.lively import lively
-from controlroom.tui.picture import Picture
 from controlroom.tui.screens.arranging import ArrangingScreen
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.screens.sharing import Wishes, folded, share
-from controlroom.tui.terminal.calm import CalmHosts
+from controlroom.tui.terminal.throttle import ThrottledHosts
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.agents import AgentTable
 from controlroom.tui.widgets.alarms import AlarmLine
@@ -35,7 +35,7 @@ from controlroom.tui.widgets.panes import PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.status_message import StatusMessage
 
 _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""
@@ -48,8 +48,8 @@ class Overview(ArrangingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._hosts = CalmHosts()
-        self._seen = Picture()
+        self._hosts = ThrottledHosts()
+        self._seen = ViewState()
         self.arranged = Arranged()
         self._ordered_at = 0.0
         self._over = False
@@ -69,7 +69,7 @@ class Overview(ArrangingScreen):
             yield Rule("panes", id="panes-rule")
             yield PaneGrid(self.layout_now.panes, id="panes")
         yield AlarmLine(id="alarm-line")
-        yield Says(id="says")
+        yield StatusMessage(id="says")
         yield FilterLine(id="filter")
         yield Keys(id="keys")
 
@@ -105,64 +105,64 @@ class Overview(ArrangingScreen):
 
     # ------------------------------------------------------------------ showing
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Show this from now on."""
-        self._seen = picture
-        self.query_one(Meters).show(picture, self.room.monotonic())
-        self.query_one(AlarmLine).show(picture)
-        self.query_one(AbsenceLine).show(*self.room.absence(picture))
-        self._see_hosts(picture)
-        self._see_agents(picture)
+        self._seen = view
+        self.query_one(Meters).show(view, self.room.monotonic())
+        self.query_one(AlarmLine).show(view)
+        self.query_one(AbsenceLine).show(*self.room.absence(view))
+        self._see_hosts(view)
+        self._see_agents(view)
         self._arrange()
-        super().see(picture)
+        super().see(view)
 
-    def news(self, picture: Picture) -> None:
+    def news(self, view: ViewState) -> None:
         """Lines and loads come many times a second: where nothing else came, nothing else is looked at."""
         before = self._seen
-        changed = lively(before.fleet, picture.fleet) if replace(picture, fleet=before.fleet) == before else None
+        changed = lively(before.fleet, view.fleet) if replace(view, fleet=before.fleet) == before else None
         moves = self.layout_now.sort in RESTLESS or bool(self.query_one(FilterLine).text)
         if changed is None or moves or self.grid.wish.pick is Pick.ACTIVE:
-            self.see(picture)
+            self.see(view)
             return
-        self._seen = picture
-        if picture.fleet.hosts is not before.fleet.hosts or self._hosts.late:
-            self._see_hosts(picture)
+        self._seen = view
+        if view.fleet.hosts is not before.fleet.hosts or self._hosts.late:
+            self._see_hosts(view)
         if changed:
-            self.arranged = renewed(self.arranged, picture.fleet, picture.now, changed)
+            self.arranged = renewed(self.arranged, view.fleet, view.now, changed)
             self.table.renew(self.arranged.rows)
 
-    def _see_hosts(self, picture: Picture) -> None:
-        rows = host_rows(picture.fleet, picture.now, picture.counts)
+    def _see_hosts(self, view: ViewState) -> None:
+        rows = host_rows(view.fleet, view.now, view.counts)
         hosts = self._hosts.shown(rows, self.size.width, self.room.monotonic())
         self.query_one(HostSummary).show(hosts)
         self.query_one("#hosts", HostTable).show(hosts)
 
-    def _see_agents(self, picture: Picture) -> None:
+    def _see_agents(self, view: ViewState) -> None:
         wanted = self.query_one(FilterLine).text
-        self.arranged = self._arranged(picture, self.arrangement)
+        self.arranged = self._arranged(view, self.arrangement)
         cells = max(20, self.table.size.width - 4)
-        self.table.empty_lines = no_agents(self.room, picture, wanted, cells)
-        agents = picture.fleet.agents
-        limited = picture.counts.after(agents).limited
-        ends = {name: limit_end(agents[name], picture.now) for name in limited}
-        self.table.until = {name: picture.clock(end) for name, end in ends.items() if end}
+        self.table.empty_lines = no_agents(self.room, view, wanted, cells)
+        agents = view.fleet.agents
+        limited = view.counts.after(agents).limited
+        ends = {name: limit_end(agents[name], view.now) for name in limited}
+        self.table.until = {name: view.clock(end) for name, end in ends.items() if end}
         self.table.marked = {name for name in self.table.marked if name in agents}
         self.table.show(self.arranged.rows)
-        self._see_rule(picture, wanted)
+        self._see_rule(view, wanted)
         self._see_panes()
 
-    def _arranged(self, picture: Picture, wanted: Arrangement) -> Arranged:
+    def _arranged(self, view: ViewState, wanted: Arrangement) -> Arranged:
         """Arrange the rows; an order by figures that always move rests for a while."""
         now = self.room.monotonic()
         same = wanted == self.arranged.arrangement
         hold = same and wanted.sort in RESTLESS and now - self._ordered_at < _REST
         if not hold:
             self._ordered_at = now
-        return arrange(picture.fleet, picture.now, wanted, self.arranged, hold=hold)
+        return arrange(view.fleet, view.now, wanted, self.arranged, hold=hold)
 
-    def _see_rule(self, picture: Picture, wanted: str) -> None:
+    def _see_rule(self, view: ViewState, wanted: str) -> None:
         """Say how the table is arranged, and how many agents it holds."""
-        total, shown = len(picture.fleet.agents), len(self.arranged.ids)
+        total, shown = len(view.fleet.agents), len(self.arranged.ids)
         marked = len(self.table.marked)
         words = self.said()
         words += [f"{marked} marked"] * bool(marked)
@@ -171,15 +171,15 @@ class Overview(ArrangingScreen):
         self.query_one("#agents-rule", Rule).show("agents", " · ".join(words) if total else "", style)
 
     def _see_panes(self) -> None:
-        grid, picture = self.grid, self.picture
-        grid.seat(picture, self.arranged.ids, self.agent_here())
+        grid, view = self.grid, self.view
+        grid.seat(view, self.arranged.ids, self.agent_here())
         if self.covered and grid.live and self.agent_here() not in grid.live:
             self.table.choose(grid.live[0])  # what keys act on is on show
         chosen, live = self.agent_here(), grid.live if self.pane_shown else ()
         if self.room.looks_at(self):
-            self.room.read_logs({agent: picture.fleet.agents[agent].epoch for agent in live})
+            self.room.read_logs({agent: view.fleet.agents[agent].epoch for agent in live})
         if self.pane_shown:
-            grid.show(picture, chosen, self.room.book)
+            grid.show(view, chosen, self.room.book)
         number = f"{grid.seats.index(chosen) + 1} of " if chosen in grid.seats and grid.many else ""
         title = f"panes: {grid.wish.words()}" if grid.many else "pane"
         self.query_one("#panes-rule", Rule).show(title, f"{number}{len(grid.seats) if grid.many else ''}")
@@ -188,7 +188,7 @@ class Overview(ArrangingScreen):
         """Share the height out, and show what has a part of it."""
         size, meters, left = self.size, self.query_one(Meters), self.query_one("#left")
         arranged = self.unusual or bool(self.table.marked)
-        fleet, wanted = self.picture.fleet, meters.lines_wanted(*size)
+        fleet, wanted = self.view.fleet, meters.lines_wanted(*size)
         many, rows = self.grid.many, len(self.table.rows)
         wishes = Wishes(wanted, len(fleet.alarms), len(fleet.hosts), rows, many, arranged)
         wishes = folded(wishes, self.layout_now)
@@ -209,7 +209,7 @@ class Overview(ArrangingScreen):
 
     def on_resize(self, event: Resize) -> None:
         """The size is another one: arrange anew."""
-        self.call_after_refresh(self.see, self.picture)
+        self.call_after_refresh(self.see, self.view)
 
     @on(PaneGrid.Resized)
     def _other_room(self, event: PaneGrid.Resized) -> None:
@@ -228,7 +228,7 @@ class Overview(ArrangingScreen):
 
     def _arrange_anew(self) -> None:
         """Somebody wants it another way."""
-        self._see_agents(self.picture)
+        self._see_agents(self.view)
         self._arrange()
         self.show_keys()
 
@@ -236,7 +236,7 @@ class Overview(ArrangingScreen):
 
     def arrange_anew(self) -> None:
         """Somebody wants it another way."""
-        self._see_agents(self.picture)
+        self._see_agents(self.view)
         self._arrange()
         self.show_keys()
 
@@ -293,7 +293,7 @@ class Overview(ArrangingScreen):
         marked = self.marked()
         if not (action.many and marked):
             return super().reason_against(action)
-        reasons = [unavailable(action, self.picture.fleet, agent) for agent in marked]
+        reasons = [unavailable(action, self.view.fleet, agent) for agent in marked]
         return None if None in reasons else f"none of the {len(marked)} marked: {reasons[0]}"
 
     def agent_here(self) -> str | None:

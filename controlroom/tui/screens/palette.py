@@ -11,10 +11,10 @@ from textual.containers import Vertical
 from controlroom.domain.display.views import agent_rows, host_rows
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.screens.sheets import Sheet
+from controlroom.tui.screens.dialogs import Sheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.filter import TypeLine
 from controlroom.tui.widgets.rows import Rows
 
@@ -52,15 +52,18 @@ class Finds(Rows[Find]):
 
     def empty(self, width: int) -> Sequence[Line]:
         """Nothing was found."""
-        return ((), ink.line(("  nothing is called that", self.palette.quiet)))
+        return ((), styled.line(("  nothing is called that", self.palette.quiet)))
 
     def draw(self, row: Find, width: int, chosen: bool) -> Line:
         """Sign, title, words; grey with the reason when it cannot be done."""
         palette = self.palette
         mark = (palette.glyphs.cursor if chosen else " ", palette.accent)
-        sign = (f"{ink.left(row.sign, 5)} ", palette.quiet if row.reason else palette.key)
-        title = (ink.left(row.title, 16 if width < 60 else 24) + " ", palette.quiet if row.reason else palette.strong)
-        return ink.line(mark, sign, title, (ink.cut(row.reason or row.words, max(0, width - 24)), palette.quiet))
+        sign = (f"{styled.left(row.sign, 5)} ", palette.quiet if row.reason else palette.key)
+        title = (
+            styled.left(row.title, 16 if width < 60 else 24) + " ",
+            palette.quiet if row.reason else palette.strong,
+        )
+        return styled.line(mark, sign, title, (styled.cut(row.reason or row.words, max(0, width - 24)), palette.quiet))
 
 
 class PaletteScreen(Sheet):
@@ -92,15 +95,15 @@ class PaletteScreen(Sheet):
                 "",
                 lambda row=row: room.open_agent(row.id),  # type: ignore[misc]
             )
-            for row in agent_rows(room.fleet, room.picture.now)
+            for row in agent_rows(room.fleet, room.view.now)
         ]
         self._finds += [
             Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: room.open_hosts(row.name))  # type: ignore[misc]
-            for row in host_rows(room.fleet, room.picture.now, room.picture.counts)
+            for row in host_rows(room.fleet, room.view.now, room.view.counts)
         ]
         self._finds += [
             Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(room.open_themes, name))
-            for name in room.wardrobe.names()
+            for name in room.theme_store.names()
         ]
         self.query_one(Finds).show(self._finds)
         self.set_focus(self.query_one(TypeLine))

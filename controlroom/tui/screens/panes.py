@@ -9,8 +9,8 @@ from textual.containers import Vertical
 from controlroom.domain.display.panes import MOST, Panes, Pick
 from controlroom.domain.display.views import ORDER
 from controlroom.tui.screens.base import plain_key
+from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.screens.sheets import Choices, Sheet
 from controlroom.tui.widgets.rule import Rule
 
 
@@ -48,7 +48,7 @@ class PanesSheet(Sheet):
     def _following(self, pick: Pick) -> str:
         """Give the host (or state) that its key leads to: that of the chosen agent, then the next one."""
         overview, wish = self._overview, self._overview.grid.wish
-        fleet = overview.picture.fleet
+        fleet = overview.view.fleet
         agents = [fleet.agents[agent] for agent in overview.arranged.ids if agent in fleet.agents]
         if not agents:
             return ""

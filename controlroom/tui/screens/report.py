@@ -7,18 +7,18 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.explain import Line as Told
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.screens.sheets import Choices, ReadingSheet
-from controlroom.tui.widgets.passage import Passage
+from controlroom.tui.screens.dialogs import Choices, ReadingSheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.scrollable_text import ScrollableText
 
 _LABEL = 9
 _AROUND = 3
 """Lines of a sheet that are not its text: heading, keys, and one of the screen below."""
 
 
-class ReportText(Passage):
+class ReportText(ScrollableText):
     """The lines, from the one at its top on."""
 
     def __init__(self, told: Sequence[Told], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
@@ -57,9 +57,9 @@ class ReportText(Passage):
         for line in self._told:
             style = styles.get(line.tone, palette.text)
             label = palette.key if line.tone == "do" else palette.quiet
-            for index, part in enumerate(ink.wrap(line.words, max(8, width - _LABEL - 1))):
-                start = ink.right(line.label if index == 0 else "", _LABEL - 1) + " "
-                drawn.append(ink.line((start, label), (part, style)))
+            for index, part in enumerate(styled.wrap(line.words, max(8, width - _LABEL - 1))):
+                start = styled.right(line.label if index == 0 else "", _LABEL - 1) + " "
+                drawn.append(styled.line((start, label), (part, style)))
         return drawn
 
 

@@ -10,14 +10,14 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.loglines import ScreenLine
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.run_colours import run_style
+from controlroom.tui.engine_client import Shown
 from controlroom.tui.screens.base import plain_key
-from controlroom.tui.screens.sheets import Choices, Sheet
-from controlroom.tui.source import Shown
-from controlroom.tui.widgets.passage import Wheeled
+from controlroom.tui.screens.dialogs import Choices, Sheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.run_colours import run_style
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.scrollable_text import Wheeled
 
 _PAUSE = 1.0
 """Seconds between two looks; on a phone twice as many."""
@@ -55,7 +55,7 @@ class TerminalText(Wheeled):
     def move(self, rows: int, columns: int) -> None:
         """Move the part that is seen: up by rows, to the right by columns."""
         self._up = max(0, min(self._up + rows, len(self._lines) - self.size.height))
-        widest = max((sum(ink.width(span.text) for span in line) for line in self._lines), default=0)
+        widest = max((sum(styled.width(span.text) for span in line) for line in self._lines), default=0)
         self._pan = max(0, min(self._pan + columns, widest - self.size.width))
         self.redraw()
 
@@ -66,14 +66,14 @@ class TerminalText(Wheeled):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The foot of it, or why there is none."""
         if not self._lines:
-            return [ink.line((self._words, self.palette.quiet))]
+            return [styled.line((self._words, self.palette.quiet))]
         end = len(self._lines) - self._up
         return [self._painted(line, width) for line in self._lines[max(0, end - height) : end]]
 
     def _painted(self, line: ScreenLine, width: int) -> Line:
         palette, ground = self.palette, self.ground()
-        whole = [Segment(ink.settled(span.text), run_style(palette, span.style, ground)) for span in line]
-        return tuple(ink.window(whole, self._pan, width))
+        whole = [Segment(styled.settled(span.text), run_style(palette, span.style, ground)) for span in line]
+        return tuple(styled.window(whole, self._pan, width))
 
 
 class TerminalSheet(Sheet):
@@ -96,7 +96,7 @@ class TerminalSheet(Sheet):
         self.run_worker(self._look_on(), exit_on_error=True)
 
     async def _look_on(self) -> None:
-        from controlroom.fleet.client import EngineUnavailable
+        from controlroom.client.client import EngineUnavailable
 
         while True:
             source = self.room.source

@@ -8,12 +8,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.room import Level
 from controlroom.tui.screens.base import plain_key
-from controlroom.tui.screens.sheets import Choices, Sheet
+from controlroom.tui.screens.dialogs import Choices, Sheet
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 from controlroom.tui.widgets.rule import Rule
@@ -48,12 +48,12 @@ class Offers(Rows[Offer]):
         palette = self.palette
         mark = (f"{palette.glyphs.cursor if chosen else ' '} ", palette.accent)
         wide = 12 if width < 60 else 18
-        name = (ink.left(row.name, wide) + " ", palette.strong if row.file else palette.quiet)
+        name = (styled.left(row.name, wide) + " ", palette.strong if row.file else palette.quiet)
         if row.file is None:
-            return ink.clip(ink.line(mark, name, ("cannot be worn", palette.danger)), width)
+            return styled.clip(styled.line(mark, name, ("cannot be worn", palette.danger)), width)
         weak = hard_to_read(row.file)
         title = (f"{row.file.title}  ", palette.text)
-        return ink.clip(ink.line(mark, name, title, (weak, palette.warn)), width)
+        return styled.clip(styled.line(mark, name, title, (weak, palette.warn)), width)
 
 
 class Trouble(Lines):
@@ -78,7 +78,7 @@ class Trouble(Lines):
         return self._lines(width)
 
     def _lines(self, width: int) -> list[Line]:
-        return [ink.line((f"  {part}", self.palette.danger)) for part in ink.wrap(self.words, max(8, width - 4))]
+        return [styled.line((f"  {part}", self.palette.danger)) for part in styled.wrap(self.words, max(8, width - 4))]
 
 
 class ThemeSheet(Sheet):
@@ -105,7 +105,7 @@ class ThemeSheet(Sheet):
     def on_mount(self) -> None:
         """Offer what there is, beginning with the one that is worn."""
         self._before = self.room.worn
-        rows = [self._offer(name) for name in self.room.wardrobe.names()]
+        rows = [self._offer(name) for name in self.room.theme_store.names()]
         self._fit(len(rows))
         self.offers.show(rows)
         self.offers.choose(self._before.name)
@@ -114,7 +114,7 @@ class ThemeSheet(Sheet):
 
     def _offer(self, name: str) -> Offer:
         try:
-            return Offer(name, self.room.wardrobe.find(name))
+            return Offer(name, self.room.theme_store.find(name))
         except ThemeError as error:
             return Offer(name, None, str(error))
 
@@ -172,7 +172,7 @@ class ThemeSheet(Sheet):
         offer = self._chosen
         if offer is None or offer.file is None:
             return
-        remembered = self.room.wardrobe.keep(offer.name)
+        remembered = self.room.theme_store.keep(offer.name)
         self.dismiss()
         words = "" if remembered else ", until you leave"
         self.room.call_later(self.room.say, f"theme {offer.name}{words}", Level.DONE)

@@ -9,19 +9,19 @@ from pathlib import Path
 from textual import on
 from textual.app import ComposeResult
 
+from controlroom.domain.changed_rows import lively
 from controlroom.domain.display.timeline import exported, wish_of
-from controlroom.domain.lively import lively
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
-from controlroom.tui.picture import Picture
 from controlroom.tui.room import Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
-from controlroom.tui.terminal.calm import NARROW
+from controlroom.tui.terminal.throttle import NARROW
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.filter import FilterLine
 from controlroom.tui.widgets.gauges import Gauges
 from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.says import Says
+from controlroom.tui.widgets.status_message import StatusMessage
 from controlroom.tui.widgets.timeline import TimelineView
 
 _PACE = 0.2
@@ -39,51 +39,51 @@ class TimelineScreen(RoomScreen):
         self.timeline = Timeline()
         self._read: dict[str, int] = {}
         self._late = False
-        self._seen = Picture()
+        self._seen = ViewState()
 
     def compose(self) -> ComposeResult:
         """One list between gauges and footer."""
         yield Gauges(id="gauges")
         yield Rule("log", id="timeline-rule")
         yield TimelineView(id="timeline")
-        yield Says(id="says")
+        yield StatusMessage(id="says")
         yield FilterLine("agent:… host:… level:error mark:… words or re:…", id="filter")
         yield Keys(id="keys")
 
     @property
-    def view(self) -> TimelineView:
+    def timeline_view(self) -> TimelineView:
         """The list."""
         return self.query_one(TimelineView)
 
-    def see(self, picture: Picture) -> None:
+    def see(self, view: ViewState) -> None:
         """Read the logs of whom it is about."""
-        self.view.clock = lambda at: self._clock(picture, at)
+        self.timeline_view.clock = lambda at: self._clock(view, at)
         if self.room.screen is self:
-            self._read = self._choose(picture)
+            self._read = self._choose(view)
             self.room.read_logs(self._read)
             self.timeline.only(self._read)
             for agent in self._read:
                 self._take(agent)
         self._paint()
-        super().see(picture)
+        super().see(view)
 
-    def _choose(self, picture: Picture) -> dict[str, int]:
+    def _choose(self, view: ViewState) -> dict[str, int]:
         """Stay with those that are read while they are all there: who spoke last changes all the time."""
-        agents = picture.fleet.agents
+        agents = view.fleet.agents
         stand = self._read and all(key in agents and agents[key].epoch == epoch for key, epoch in self._read.items())
         more = len(agents) > len(self._read) < AGENTS and not self._agents
-        return self._read if stand and not more else read_of(picture.fleet, self._agents)
+        return self._read if stand and not more else read_of(view.fleet, self._agents)
 
-    def news(self, picture: Picture) -> None:
+    def news(self, view: ViewState) -> None:
         """Lines come by themselves; here only who is there matters."""
-        before, self._seen = self._seen, picture
-        if replace(picture, fleet=before.fleet) != before or lively(before.fleet, picture.fleet) is None:
-            self.see(picture)
+        before, self._seen = self._seen, view
+        if replace(view, fleet=before.fleet) != before or lively(before.fleet, view.fleet) is None:
+            self.see(view)
 
-    def _clock(self, picture: Picture, at: int) -> str:
+    def _clock(self, view: ViewState, at: int) -> str:
         """Give the time of a line; to the second where there is room, with the day where that is another one."""
-        then = datetime.fromtimestamp(at / 1000, picture.zone)
-        if then.date() != datetime.fromtimestamp(picture.now / 1000, picture.zone).date():
+        then = datetime.fromtimestamp(at / 1000, view.zone)
+        if then.date() != datetime.fromtimestamp(view.now / 1000, view.zone).date():
             return then.strftime("%d %H:%M" if self.size.width < NARROW else "%a %H:%M:%S")
         return then.strftime("%H:%M" if self.size.width < NARROW else "%H:%M:%S")
 
@@ -94,27 +94,27 @@ class TimelineScreen(RoomScreen):
             self.set_timer(max(_PACE, self.room.paint_pause), self._paint)
 
     def _take(self, agent: str) -> bool:
-        known = self.picture.fleet.agents.get(agent)
+        known = self.view.fleet.agents.get(agent)
         book = self.room.book(known) if known else None
         if known is None or book is None or not book.loaded:
             return False
-        facts = self.picture.fleet.hosts[known.host].facts
+        facts = self.view.fleet.hosts[known.host].facts
         return self.timeline.take(book, facts.clock_offset if facts else 0)
 
     def _paint(self) -> None:
         self._late = False
         wanted = self.query_one(FilterLine).text.strip()
         wish = wish_of(wanted)
-        self.view.show(self.timeline, wish)
+        self.timeline_view.show(self.timeline, wish)
         count = len(self._read)
-        whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.picture.fleet.agents)}" if count else "")
-        state = wish.problem or ("following" if self.view.following else "standing still")
+        whom = f"{count} agent{'s' * (count != 1)}" + (f" of {len(self.view.fleet.agents)}" if count else "")
+        state = wish.problem or ("following" if self.timeline_view.following else "standing still")
         title = "log" if wanted and self.size.width < NARROW else f"log of {whom}"
         self.query_one(Rule).show(title, f"{state} · with “{wanted}”" if wanted and not wish.problem else state)
 
     def agent_here(self) -> str | None:
         """The agent of the line under the cursor."""
-        return self.view.chosen.agent if self.view.chosen else None
+        return self.timeline_view.chosen.agent if self.timeline_view.chosen else None
 
     # ------------------------------------------------------------------ doing
 
@@ -126,7 +126,7 @@ class TimelineScreen(RoomScreen):
 
     def motions(self) -> list[Motion]:
         """Keys that move the cursor."""
-        view = self.view
+        view = self.timeline_view
         return [
             self.motion("down", lambda: view.step(1)),
             self.motion("up", lambda: view.step(-1)),
@@ -138,29 +138,29 @@ class TimelineScreen(RoomScreen):
 
     def open_here(self) -> None:
         """Open the agent of the line under the cursor, at that line."""
-        moment = self.view.chosen
-        if moment is not None and moment.agent in self.picture.fleet.agents:
-            self.room.push_screen(AgentScreen(moment.agent, None if self.view.following else moment.place))
+        moment = self.timeline_view.chosen
+        if moment is not None and moment.agent in self.view.fleet.agents:
+            self.room.push_screen(AgentScreen(moment.agent, None if self.timeline_view.following else moment.place))
 
     def bookmark(self) -> None:
         """Keep the line under the cursor, or let it go."""
-        if self.view.chosen is not None:
-            kept = self.timeline.keep(self.view.chosen)
-            self.view.redraw()
+        if self.timeline_view.chosen is not None:
+            kept = self.timeline.keep(self.timeline_view.chosen)
+            self.timeline_view.redraw()
             keys = self.room.keys
             back = f"{keys.shown('bookmark_older')} and {keys.shown('bookmark_newer')} lead to it"
             self.room.say(f"kept: {back}" if kept else "no longer kept")
 
     def to_bookmark(self, step: int) -> None:
         """Go to the next older (-1) or newer (1) line that was kept."""
-        if not self.view.to_kept(step):
+        if not self.timeline_view.to_kept(step):
             where = "before this one" if step < 0 else "after this one"
             self.room.say(f"no line is kept {where}" if self.timeline.kept else "no line is kept yet")
 
     def export(self) -> None:
         """Write what is on show into a file of its own in the home of whoever sits here."""
-        now = datetime.fromtimestamp(self.picture.now / 1000, self.picture.zone)
-        moments = list(self.view.moments)
+        now = datetime.fromtimestamp(self.view.now / 1000, self.view.zone)
+        moments = list(self.timeline_view.moments)
         path = write_new(Path.home(), f"controlroom-log-{now:%Y%m%d-%H%M%S}", map(exported, moments))
         lines = f"{len(moments)} line{'s' * (len(moments) != 1)}"
         if path:
@@ -171,7 +171,7 @@ class TimelineScreen(RoomScreen):
     @on(Rule.Tapped)
     def _to_end(self, event: Rule.Tapped) -> None:
         event.stop()
-        self.view.to_end()
+        self.timeline_view.to_end()
 
     @on(TimelineView.Tapped)
     def _tapped_line(self, event: TimelineView.Tapped) -> None:

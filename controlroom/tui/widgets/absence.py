@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual import events
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 
@@ -36,5 +36,5 @@ class AbsenceLine(Lines):
         """One line."""
         glyphs = self.palette.glyphs
         start = f" since {self._when}  "
-        what = ink.cut(glyphs.drawn(self._what), width - ink.width(start) - 1)
-        return (ink.line((start, self.palette.quiet), (what, self.palette.text)),)
+        what = styled.cut(glyphs.drawn(self._what), width - styled.width(start) - 1)
+        return (styled.line((start, self.palette.quiet), (what, self.palette.text)),)

@@ -11,8 +11,8 @@ from controlroom.domain.display.arrange import GroupRow, TableRow
 from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import State
 from controlroom.domain.words import percent
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rows import Rows
 
 _WORD, _AGE, _RSS, _CPU = 8, 4, 4, 4
@@ -169,13 +169,13 @@ class AgentTable(Rows[TableRow]):
             return ()
         made, quiet = self._columns, self.palette.quiet
         space = " " * made.gap
-        heads = [f"   {ink.left('agent', made.name)}"]
-        heads += [ink.left(title, cells) for title, cells in (("state", made.word), ("host", made.host)) if cells]
-        heads += [ink.right("age", _AGE)]
-        heads += [ink.left("model", made.model)] * bool(made.model)
+        heads = [f"   {styled.left('agent', made.name)}"]
+        heads += [styled.left(title, cells) for title, cells in (("state", made.word), ("host", made.host)) if cells]
+        heads += [styled.right("age", _AGE)]
+        heads += [styled.left("model", made.model)] * bool(made.model)
         figures = (("ram", made.rss), ("cpu", made.cpu), ("cost", made.cost))
-        heads += [ink.right(title, cells) for title, cells in figures if cells]
-        return (ink.line((space.join([*heads, "now"]), quiet)),)
+        heads += [styled.right(title, cells) for title, cells in figures if cells]
+        return (styled.line((space.join([*heads, "now"]), quiet)),)
 
     def draw(self, row: TableRow, width: int, chosen: bool) -> Line:
         """Draw one agent, or a heading."""
@@ -184,8 +184,8 @@ class AgentTable(Rows[TableRow]):
     def _heading(self, row: GroupRow, width: int) -> Line:
         palette, glyphs = self.palette, self.palette.glyphs
         counts = [(f"  {glyphs.states[state]} {number}", palette.states[state]) for state, number in row.counts]
-        start = ink.line((f" {row.title} ", palette.strong), (f" {row.count}", palette.quiet))
-        return ink.clip((*start, *ink.line(*counts)), width)
+        start = styled.line((f" {row.title} ", palette.strong), (f" {row.count}", palette.quiet))
+        return styled.clip((*start, *styled.line(*counts)), width)
 
     def _sign(self, row: TableRow, chosen: bool) -> str:
         """Give what stands before a row: the cursor, a mark, both, or nothing."""
@@ -202,26 +202,30 @@ class AgentTable(Rows[TableRow]):
             (self._sign(row, chosen), palette.accent),
             (palette.glyphs.states[row.state], state),
             ("?" if row.doubted else " ", palette.warn),
-            (ink.left(row.name, made.name), palette.strong),
+            (styled.left(row.name, made.name), palette.strong),
         ]
         if made.word:
             word = f"{row.pending}…" if row.pending else str(row.state)
-            runs.append((space + ink.left(word, made.word), state))
+            runs.append((space + styled.left(word, made.word), state))
         if made.host:
-            runs.append((space + ink.left(row.host, made.host), quiet))
+            runs.append((space + styled.left(row.host, made.host), quiet))
         if width < 60:
-            return ink.spread(
-                ink.line(*runs, (space + ink.cut(self._told(row, narrow=True), made.line), self._line_style(row))),
-                ink.line((ink.right(row.age, _AGE) + " ", quiet)),
+            return styled.spread(
+                styled.line(
+                    *runs, (space + styled.cut(self._told(row, narrow=True), made.line), self._line_style(row))
+                ),
+                styled.line((styled.right(row.age, _AGE) + " ", quiet)),
                 width,
             )
-        runs.append((space + ink.right(row.age, _AGE), quiet))
-        runs += [(space + ink.left(row.model, made.model), quiet)] * bool(made.model)
-        runs += [(space + ink.right(palette.glyphs.drawn(row.memory), made.rss), palette.text)] * bool(made.rss)
-        runs += [(space + ink.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
-        runs += [(space + ink.right(palette.glyphs.drawn(row.cost or "–"), made.cost), palette.text)] * bool(made.cost)
-        runs.append((space + ink.cut(self._told(row), made.line), self._line_style(row)))
-        return ink.line(*runs)
+        runs.append((space + styled.right(row.age, _AGE), quiet))
+        runs += [(space + styled.left(row.model, made.model), quiet)] * bool(made.model)
+        runs += [(space + styled.right(palette.glyphs.drawn(row.memory), made.rss), palette.text)] * bool(made.rss)
+        runs += [(space + styled.right(percent(row.cpu_percent), made.cpu), palette.text)] * bool(made.cpu)
+        runs += [(space + styled.right(palette.glyphs.drawn(row.cost or "–"), made.cost), palette.text)] * bool(
+            made.cost
+        )
+        runs.append((space + styled.cut(self._told(row), made.line), self._line_style(row)))
+        return styled.line(*runs)
 
     def _line_style(self, row: AgentRow) -> Style:
         alarmed = row.state in (State.WAITING, State.FAILED)

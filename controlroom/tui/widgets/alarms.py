@@ -6,9 +6,9 @@ from textual import events
 
 from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.words import age
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Picture
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.meters import level_style
 
@@ -18,28 +18,28 @@ class AlarmLine(Lines):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._picture = Picture()
+        self._view = ViewState()
 
-    def show(self, picture: Picture) -> None:
+    def show(self, view: ViewState) -> None:
         """Show this from now on."""
-        self._picture = picture
+        self._view = view
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
-        palette, alarms = self.palette, worst_first(self._picture.fleet)
+        palette, alarms = self.palette, worst_first(self._view.fleet)
         if not alarms:
             return ()
         first = alarms[0]
         style = level_style(palette, first.level, palette.note)
         words = "alarm" if len(alarms) == 1 else f"{len(alarms)} alarms"
-        since = age(self._picture.since(first.since)) if first.since and width >= 60 else ""
-        end = ink.line(
+        since = age(self._view.since(first.since)) if first.since and width >= 60 else ""
+        end = styled.line(
             (f" {since} ", palette.quiet),
             (self.room.keys.shown("alarms"), palette.key),
             (" all " if width >= 60 else " ", palette.text),
         )
-        return (ink.spread(ink.line((f" {words}  ", style), (first.text, palette.text)), end, width),)
+        return (styled.spread(styled.line((f" {words}  ", style), (first.text, palette.text)), end, width),)
 
     def on_click(self, event: events.Click) -> None:
         """Show all of them."""

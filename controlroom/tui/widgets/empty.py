@@ -2,46 +2,49 @@
 
 from controlroom.domain.model import Fleet
 from controlroom.domain.words import size
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Engine, Picture
 from controlroom.tui.room import Room
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import Engine, ViewState
 
 _SHOWN = 3
 """Machines that are described."""
 
 
-def no_agents(room: Room, picture: Picture, wanted: str, cells: int) -> list[Line]:
+def no_agents(room: Room, view: ViewState, wanted: str, cells: int) -> list[Line]:
     """Say what to do next. `wanted`: the filter; `cells`: the width there is."""
-    fleet, palette, keys = picture.fleet, room.palette, room.keys.shown
+    fleet, palette, keys = view.fleet, room.palette, room.keys.shown
     quiet, key = palette.quiet, palette.key
     add = ((keys("hosts"), key), (" then ", quiet), (keys("host_add"), key))
-    if picture.engine is not Engine.HERE and not picture.known:
-        words = picture.reason or "starting the engine…"
-        return [(), *(ink.line((f"  {part}", quiet)) for part in ink.wrap(words, cells))]
+    if view.engine is not Engine.HERE and not view.known:
+        words = view.reason or "starting the engine…"
+        return [(), *(styled.line((f"  {part}", quiet)) for part in styled.wrap(words, cells))]
     if wanted:
-        return [(), ink.line(("  no agent has that.  ", quiet), (keys("filter"), key), (" changes the filter", quiet))]
-    if picture.read_only:
-        return [(), ink.line((f"  No {'agents' if fleet.hosts else 'hosts'} yet.", palette.strong))]
+        return [
+            (),
+            styled.line(("  no agent has that.  ", quiet), (keys("filter"), key), (" changes the filter", quiet)),
+        ]
+    if view.read_only:
+        return [(), styled.line((f"  No {'agents' if fleet.hosts else 'hosts'} yet.", palette.strong))]
     if not fleet.hosts:
         return [
             (),
-            ink.line(("  No hosts yet.", palette.strong)),
-            ink.line(("  Press ", quiet), *add, (" to add one,", quiet)),
-            ink.line(("  or: controlroom host add user@address", quiet)),
+            styled.line(("  No hosts yet.", palette.strong)),
+            styled.line(("  Press ", quiet), *add, (" to add one,", quiet)),
+            styled.line(("  or: controlroom host add user@address", quiet)),
         ]
     return [
         (),
-        ink.line(("  No agents yet.", palette.strong)),
-        *(ink.line((ink.cut(f"  {words}", cells), quiet)) for words in _machines(fleet)),
+        styled.line(("  No agents yet.", palette.strong)),
+        *(styled.line((styled.cut(f"  {words}", cells), quiet)) for words in _machines(fleet)),
         (),
-        ink.line(("  Press ", quiet), (keys("spawn"), key), (" to start one: write its task,", quiet)),
-        ink.line(("  then Enter. ", quiet), (keys("help"), key), (" explains every key.", quiet)),
-        ink.line(("  ", quiet), *add, (" adds another machine;", quiet)),
-        ink.line(("  in a shell: controlroom init", quiet)),
+        styled.line(("  Press ", quiet), (keys("spawn"), key), (" to start one: write its task,", quiet)),
+        styled.line(("  then Enter. ", quiet), (keys("help"), key), (" explains every key.", quiet)),
+        styled.line(("  ", quiet), *add, (" adds another machine;", quiet)),
+        styled.line(("  in a shell: controlroom init", quiet)),
         (),
-        ink.line(("  tmux sessions and Claudes that you", quiet)),
-        ink.line(("  started elsewhere show up by themselves.", quiet)),
+        styled.line(("  tmux sessions and Claudes that you", quiet)),
+        styled.line(("  started elsewhere show up by themselves.", quiet)),
     ]
 
 

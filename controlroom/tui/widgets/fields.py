@@ -9,8 +9,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, TextArea
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 _LABEL = 9
@@ -36,7 +36,7 @@ class Label(Lines):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
-        return (ink.line((ink.right(self._text, _LABEL) + " ", self.palette.quiet)),)
+        return (styled.line((styled.right(self._text, _LABEL) + " ", self.palette.quiet)),)
 
 
 class Field(Horizontal):
@@ -166,23 +166,23 @@ class _Choosing(Lines):
         start = next((place for place in range(index) if self._cells(place, index) <= width), index)
         end = next((place for place in range(last, index, -1) if self._cells(start, place) <= width), index)
         runs: list[tuple[str, Style | None]] = [(_MORE if start else "", palette.quiet)]
-        self._places, at = [], ink.width(runs[0][0])
+        self._places, at = [], styled.width(runs[0][0])
         for place in range(start, end + 1):
             text = self._shown(place)
             chosen = self.choices[place] == self.chosen
             style = (
                 (palette.key + Style(reverse=self.has_focus, underline=not self.has_focus)) if chosen else palette.quiet
             )
-            self._places.append((at, at + ink.width(text), self.choices[place]))
-            at += ink.width(text) + 1
+            self._places.append((at, at + styled.width(text), self.choices[place]))
+            at += styled.width(text) + 1
             runs += [(text, style), (" ", None)]
         runs.append((_MORE if end < last else "", palette.quiet))
-        return (ink.clip(ink.line(*runs), width),)
+        return (styled.clip(styled.line(*runs), width),)
 
     def _cells(self, start: int, end: int) -> int:
         """Measure the choices from one place to another, with the marks of what is left out."""
         marks = (start > 0) + (end < len(self.choices) - 1)
-        return sum(ink.width(self._shown(place)) + 1 for place in range(start, end + 1)) + marks
+        return sum(styled.width(self._shown(place)) + 1 for place in range(start, end + 1)) + marks
 
     def _shown(self, place: int) -> str:
         number = f"{place + 1} " if len(self.choices) > 1 and place < 9 else ""

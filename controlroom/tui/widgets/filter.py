@@ -6,8 +6,8 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 LONGEST = 200
@@ -51,12 +51,14 @@ class TypeLine(Lines):
         """The prompt, the end of the text, a cursor; a hint while there is no text."""
         palette = self.palette
         text = self.text
-        while ink.width(text) > max(1, width - len(self.prompt) - 4):
+        while styled.width(text) > max(1, width - len(self.prompt) - 4):
             text = text[1:]
-        cursor = ink.line((" ", Style(reverse=True) if self.has_focus else None))
-        hint = ink.line((f" {self.hint}" if not self.text else "", palette.quiet))
+        cursor = styled.line((" ", Style(reverse=True) if self.has_focus else None))
+        hint = styled.line((f" {self.hint}" if not self.text else "", palette.quiet))
         return (
-            ink.clip((*ink.line((f" {self.prompt} ", palette.key), (text, palette.strong)), *cursor, *hint), width),
+            styled.clip(
+                (*styled.line((f" {self.prompt} ", palette.key), (text, palette.strong)), *cursor, *hint), width
+            ),
         )
 
     def write(self, text: str) -> None:

@@ -9,9 +9,9 @@ from textual.message import Message
 from controlroom.domain.display.views import Headline, headline, spent_words
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.words import age
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Engine, Picture
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import Engine, ViewState
 from controlroom.tui.widgets.lines import Lines
 
 _ALWAYS = (State.WAITING, State.WORKING)
@@ -49,32 +49,32 @@ class Gauges(Lines):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._picture = Picture()
+        self._view = ViewState()
         self._places: list[tuple[int, int, str]] = []
 
     def ground(self) -> Style:
         """The line on top is a panel of its own."""
         return self.palette.panel
 
-    def show(self, picture: Picture) -> None:
+    def show(self, view: ViewState) -> None:
         """Show this from now on."""
-        self._picture = picture
+        self._view = view
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """One line."""
-        picture, self._places = self._picture, []
-        if picture.engine in (Engine.GONE, Engine.STOPPED):
+        view, self._places = self._view, []
+        if view.engine in (Engine.GONE, Engine.STOPPED):
             clock = _joined(self._clock(width))
-            return (ink.spread(self._gone(width), clock, width),)
-        counted, trouble = headline(picture.fleet, picture.counts), self._trouble(width)
+            return (styled.spread(self._gone(width), clock, width),)
+        counted, trouble = headline(view.fleet, view.counts), self._trouble(width)
         ends = [self._clock(width), *([self._clock(0)] if width < 80 else [])]
         drawn = [self._counts(counted, worded) for worded in (_SHOWN, _WORDED, {})]
         starts = [[*self._title(width), *counts, *trouble] for counts in drawn]
         fits = ((start, end) for end in ends for start in starts if _cells(start) + _cells(end) < width)
         start, end = next(fits, (starts[-1], ends[-1]))
         self._places = [*_placed(start, 0), *_placed(end, width - _cells(end))]
-        return (ink.spread(_joined(start), _joined(end), width),)
+        return (styled.spread(_joined(start), _joined(end), width),)
 
     def on_click(self, event: events.Click) -> None:
         """Tell what was tapped."""
@@ -85,18 +85,18 @@ class Gauges(Lines):
 
     def _clock(self, width: int) -> list[Part]:
         """What was spent today, then the time; without a width the time alone."""
-        palette, picture = self.palette, self._picture
-        spent = palette.glyphs.drawn(spent_words(picture.fleet.money)) if width else ""
+        palette, view = self.palette, self._view
+        spent = palette.glyphs.drawn(spent_words(view.fleet.money)) if width else ""
         short = spent.removesuffix(" today").partition(" and ")[0] if width < 80 else spent
-        clock = (ink.line((f" {picture.clock()} ", palette.strong)), "")
-        return [(ink.line((f" {short} " + " " * (width >= 80), palette.text)), "costs"), clock] if spent else [clock]
+        clock = (styled.line((f" {view.clock()} ", palette.strong)), "")
+        return [(styled.line((f" {short} " + " " * (width >= 80), palette.text)), "costs"), clock] if spent else [clock]
 
     def _title(self, width: int) -> list[Part]:
         """Name the room, the machine that its engine is on when that is another one, and what one may do there."""
-        where = self._picture.where if width >= _NAMED else ""
-        known = (ink.cut(where, 30), "read-only" if self._picture.read_only else "")
-        name = ink.line((" control room  " if width >= 80 else " ", self.palette.key))
-        told = [(ink.line((f"{words}  ", self.palette.quiet)), "attached") for words in known if words]
+        where = self._view.where if width >= _NAMED else ""
+        known = (styled.cut(where, 30), "read-only" if self._view.read_only else "")
+        name = styled.line((" control room  " if width >= 80 else " ", self.palette.key))
+        told = [(styled.line((f"{words}  ", self.palette.quiet)), "attached") for words in known if words]
         return [(name, ""), *told]
 
     def _counts(self, counted: Headline, worded: Collection[State]) -> list[Part]:
@@ -111,11 +111,11 @@ class Gauges(Lines):
             gap = "   " if worded else " "
             sign = palette.glyphs.states[state]
             text = f"{sign} {count} {words}{gap}" if state in worded else f"{sign}{count}{gap}"
-            parts.append((ink.line((text, style)), state.value if count else ""))
+            parts.append((styled.line((text, style)), state.value if count else ""))
         return parts
 
     def _trouble(self, width: int) -> list[Part]:
-        palette, hosts = self.palette, self._picture.fleet.hosts.values()
+        palette, hosts = self.palette, self._view.fleet.hosts.values()
         asking = sum(host.question is not None for host in hosts)
         away = ", ".join(sorted(host.name for host in hosts if host.link is not LinkState.UP and not host.question))
         runs: list[tuple[str, Style | None]] = []
@@ -123,18 +123,18 @@ class Gauges(Lines):
             words = f" {asking} host question{'s' * (asking > 1)}   " if width >= 60 else f"{asking} host "
             runs.append((f"{palette.glyphs.asking}{words}", palette.warn))
         if away and width >= 60:
-            runs.append((f"host{'s' * (',' in away)} away: {ink.cut(away, width // 4)}", palette.danger))
-        return [(ink.line(*runs), "hosts")]
+            runs.append((f"host{'s' * (',' in away)} away: {styled.cut(away, width // 4)}", palette.danger))
+        return [(styled.line(*runs), "hosts")]
 
     def _gone(self, width: int) -> Line:
-        since = age(self._picture.since(self._picture.gone_since))
-        old = f"; this is as of {self._picture.clock(self._picture.gone_since)}" if self._picture.known else ""
-        stopped = self._picture.engine is Engine.STOPPED
-        then = "; any order starts it" if stopped and not self._picture.read_only else ", trying again"
-        away = self._picture.where if width >= _NAMED else ""
-        missing = f"no word from {ink.cut(away, 30)}" if away else "no engine"
+        since = age(self._view.since(self._view.gone_since))
+        old = f"; this is as of {self._view.clock(self._view.gone_since)}" if self._view.known else ""
+        stopped = self._view.engine is Engine.STOPPED
+        then = "; any order starts it" if stopped and not self._view.read_only else ", trying again"
+        away = self._view.where if width >= _NAMED else ""
+        missing = f"no word from {styled.cut(away, 30)}" if away else "no engine"
         words = f" ✕ {'engine stopped' if stopped else missing}{' for ' + since if since != 'now' else ''}{old}{then}"
-        return ink.line((ink.cut(words, width - 7), self.palette.danger))
+        return styled.line((styled.cut(words, width - 7), self.palette.danger))
 
 
 def _joined(parts: Sequence[Part]) -> Line:
@@ -142,13 +142,13 @@ def _joined(parts: Sequence[Part]) -> Line:
 
 
 def _cells(parts: Sequence[Part]) -> int:
-    return ink.length(_joined(parts))
+    return styled.length(_joined(parts))
 
 
 def _placed(parts: Sequence[Part], at: int) -> list[tuple[int, int, str]]:
     """Say from which cell to which each part stands, the first of which is at `at`."""
     places = []
     for line, what in parts:
-        places.append((at, at + ink.length(line), what))
-        at += ink.length(line)
+        places.append((at, at + styled.length(line), what))
+        at += styled.length(line)
     return places

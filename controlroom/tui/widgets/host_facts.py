@@ -9,9 +9,9 @@ from controlroom.domain.display.views import HostRow, host_row
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.model import Host, HostSample
 from controlroom.domain.words import history, percent, since, size
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Picture
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.host_figures import (
     Figure,
     clock_words,
@@ -23,7 +23,7 @@ from controlroom.tui.widgets.host_figures import (
     share,
     swap,
 )
-from controlroom.tui.widgets.passage import Wheeled
+from controlroom.tui.widgets.scrollable_text import Wheeled
 
 _LABEL = 8
 
@@ -35,15 +35,15 @@ class HostFacts(Wheeled):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._picture = Picture()
+        self._view = ViewState()
         self._host: Host | None = None
         self._top = self._most = 0
 
-    def show(self, picture: Picture, host: Host | None) -> None:
+    def show(self, view: ViewState, host: Host | None) -> None:
         """Show this host from now on."""
         if host is None or self._host is None or host.name != self._host.name:
             self._top = 0
-        self._picture, self._host = picture, host
+        self._view, self._host = view, host
         self.redraw()
 
     def turn(self) -> None:
@@ -68,7 +68,7 @@ class HostFacts(Wheeled):
         host, palette = self._host, self.palette
         lines = [*self._said("why", host.reason, width, palette.warn), *self._said("notice", host.notice, width)]
         lines += self._figures(host, width)
-        for label, words in _facts(self._picture, host):
+        for label, words in _facts(self._view, host):
             lines += self._said(label, words, width)
         self._most = max(0, len(lines) - height)
         self._top = self._top if self._top < len(lines) and len(lines) > height else 0
@@ -81,16 +81,16 @@ class HostFacts(Wheeled):
 
     def _said(self, label: str, words: str, width: int, style: Style | None = None) -> list[Line]:
         """Draw words, broken where they must be."""
-        parts = ink.wrap(words, max(8, width - _LABEL - 4)) if words else []
+        parts = styled.wrap(words, max(8, width - _LABEL - 4)) if words else []
         return [self._fact(label if part is parts[0] else "", (part, style or self.palette.text)) for part in parts]
 
     def _fact(self, label: str, *runs: tuple[str, Style | None]) -> Line:
-        return ink.line((f"  {label:<{_LABEL}} ", self.palette.quiet), *runs)
+        return styled.line((f"  {label:<{_LABEL}} ", self.palette.quiet), *runs)
 
     def _figures(self, host: Host, width: int) -> list[Line]:
         """Draw what is measured; nothing before the first reading."""
         palette, sample = self.palette, host.sample
-        row = host_row(self._picture.fleet, host, self._picture.now, self._picture.counts)
+        row = host_row(self._view.fleet, host, self._view.now, self._view.counts)
         if sample is None:
             return [self._fact("figures", ("no reading", palette.quiet))]
         past = max(0, min(30, width - 30))
@@ -110,7 +110,7 @@ class HostFacts(Wheeled):
 
     def _figure(self, label: str, figure: Figure, past: str, more: str) -> Line:
         palette, known = self.palette, figure.words != "–"
-        words, style = (ink.right(figure.words, 5), figure.style) if known else ("no reading", palette.quiet)
+        words, style = (styled.right(figure.words, 5), figure.style) if known else ("no reading", palette.quiet)
         runs = [(f" {past} " if known and past else " ", palette.bar), (more if known else "", palette.quiet)]
         return self._fact(label, (words, style), *runs)
 
@@ -140,10 +140,10 @@ def _loads(sample: HostSample) -> str:
     return f"{sample.load_5m:.2f}  {sample.load_15m:.2f}  in 1, 5, 15 min"
 
 
-def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
+def _facts(view: ViewState, host: Host) -> list[tuple[str, str]]:
     facts = host.facts
-    link = f"{host.link} {since(picture.since(host.since))}" if host.since else str(host.link)
-    found = [("agents", _agents(picture, host)), ("address", host.address), ("link", link)]
+    link = f"{host.link} {since(view.since(host.since))}" if host.since else str(host.link)
+    found = [("agents", _agents(view, host)), ("address", host.address), ("link", link)]
     if facts:
         tmux = facts.tmux_problem or facts.tmux_words + ("" if facts.tmux else ": install it there")
         found += [
@@ -155,8 +155,8 @@ def _facts(picture: Picture, host: Host) -> list[tuple[str, str]]:
     return found
 
 
-def _agents(picture: Picture, host: Host) -> str:
-    agents = list(picture.fleet.agents_on(host.name))
+def _agents(view: ViewState, host: Host) -> str:
+    agents = list(view.fleet.agents_on(host.name))
     live = [agent.name for agent in agents if not agent.has_ended]
     names = ", ".join(live[:8]) + (", …" if len(live) > 8 else "")
     return f"{len(live)} of {len(agents)} live{': ' if names else ''}{names}"

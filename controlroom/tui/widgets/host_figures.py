@@ -8,9 +8,9 @@ from rich.style import Style
 from controlroom.domain.display.views import HostRow
 from controlroom.domain.model import HostSample, LinkState
 from controlroom.domain.words import history, percent, size
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.theme import Palette
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.widgets.hosts import link_words, memory_percent, memory_style
 from controlroom.tui.widgets.rows import Rows
 
@@ -108,7 +108,7 @@ class HostFigures(Rows[HostRow]):
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
         """Measure the names; name the columns."""
-        longest = max((ink.width(row.name) for row in self.rows), default=5)
+        longest = max((styled.width(row.name) for row in self.rows), default=5)
         self._name_cells = max(5, min(longest, 12 if width < 60 else 16))
         self.per_row = 1 if width >= _TABLE else 2
         if width < _TABLE:
@@ -117,27 +117,27 @@ class HostFigures(Rows[HostRow]):
         columns = [("cpu", 6, wide), ("ram", 6, wide + 13 * (width >= _HELD)), ("swap", 6, 0), ("disk", 7, 0)]
         columns += [("wait", 6, (wide + 1) * more), ("in/s", 7, 0), ("out/s", 7, (wide + 1) * more), ("load", 7, 0)]
         titles = "".join(f"{title:>{cells}}{'':{blank}}" for title, cells, blank in columns)
-        return (ink.line((f"{'':{3 + self._name_cells}}{titles}  agents", self.palette.quiet)),)
+        return (styled.line((f"{'':{3 + self._name_cells}}{titles}  agents", self.palette.quiet)),)
 
     # ------------------------------------------------------------------ a row
 
     def draw(self, row: HostRow, width: int, chosen: bool) -> Line:
         """Draw the first line of a host."""
         palette = self.palette
-        start = ink.line(
+        start = styled.line(
             (palette.glyphs.cursor if chosen else " ", palette.accent),
             (f"{palette.glyphs.links[row.link]} ", palette.links[row.link]),
-            (ink.left(row.name, self._name_cells), palette.strong),
+            (styled.left(row.name, self._name_cells), palette.strong),
         )
         if width >= _TABLE:
             return (*start, *self._columns(row, width))
         if row.link is not LinkState.UP:
-            return (*start, *ink.line((f"  {self._said(row)}", palette.links[row.link])))
+            return (*start, *styled.line((f"  {self._said(row)}", palette.links[row.link])))
         past = min(20, (width - self._name_cells - 40) // 2) if width >= 60 else 8
         runs = self._measured("cpu", Figure(percent(row.cpu_percent), palette.text), history(row.cpu_history, past))
         if width >= 60:
             runs += self._measured("ram", memory(palette, row), history(row.memory_history, past))
-        return ink.spread((*start, *ink.line(*runs)), ink.line(*self._agents(row, width)), width)
+        return styled.spread((*start, *styled.line(*runs)), styled.line(*self._agents(row, width)), width)
 
     def draw_more(self, row: HostRow, width: int) -> Sequence[Line]:
         """Draw the second line."""
@@ -145,7 +145,7 @@ class HostFigures(Rows[HostRow]):
             return ()
         palette, sample = self.palette, row.sample or _NOTHING
         if row.sample is None:
-            return (ink.line((f"   {'':<{self._name_cells}}  no reading", palette.quiet)),)
+            return (styled.line((f"   {'':<{self._name_cells}}  no reading", palette.quiet)),)
         indent = [(" " * (3 + self._name_cells), None)] if width >= 60 else [("  ", None)]
         runs: list[Run] = list(indent)
         if width < 60:
@@ -158,8 +158,10 @@ class HostFigures(Rows[HostRow]):
             runs += self._measured("load", load(palette, sample, row.cores))
         if width >= 80:
             runs += self._measured("net", Figure(f"{size(sample.network_in)} {size(sample.network_out)}", palette.text))
-        line = ink.line(*runs)
-        return (line if row.link is LinkState.UP else tuple(ink.line(*((part.text, palette.quiet) for part in line))),)
+        line = styled.line(*runs)
+        return (
+            line if row.link is LinkState.UP else tuple(styled.line(*((part.text, palette.quiet) for part in line))),
+        )
 
     def _said(self, row: HostRow) -> str:
         heard = f"; heard {row.stale} ago".replace("now ago", "just now") if row.stale else ""
@@ -167,7 +169,7 @@ class HostFigures(Rows[HostRow]):
 
     @staticmethod
     def _number(figure: Figure, cells: int) -> Run:
-        return ink.right(figure.words, cells), figure.style
+        return styled.right(figure.words, cells), figure.style
 
     def _measured(self, label: str, figure: Figure, past: str = "") -> list[Run]:
         runs: list[Run] = [(f"  {label} ", self.palette.quiet), self._number(figure, 4 if label != "net" else 9)]
@@ -188,7 +190,7 @@ class HostFigures(Rows[HostRow]):
             (f" {history(row.cpu_history, wide - 1)}", palette.bar),
             self._number(memory(palette, row), 6),
             (f" {history(row.memory_history, wide - 1)}", palette.bar),
-            (ink.right(held, 13) if width >= _HELD else "", palette.quiet),
+            (styled.right(held, 13) if width >= _HELD else "", palette.quiet),
             self._number(swap(palette, sample), 6),
             self._number(disk(palette, sample), 7),
             self._number(iowait(palette, sample), 6),
@@ -203,9 +205,9 @@ class HostFigures(Rows[HostRow]):
         if row.link is LinkState.UP:
             clock = clock_words(row.clock_offset)
             notes = [row.taken, f"clock {clock}" if clock else "", row.reason]
-            return ink.line(*runs, (f" {' · '.join(filter(None, notes))}", palette.note))
+            return styled.line(*runs, (f" {' · '.join(filter(None, notes))}", palette.note))
         aged = [(text, palette.quiet) for text, _ in runs] if row.sample else []
-        return ink.line(*aged, (f" {self._said(row)}", palette.links[row.link]))
+        return styled.line(*aged, (f" {self._said(row)}", palette.links[row.link]))
 
 
 def _wide(width: int) -> int:

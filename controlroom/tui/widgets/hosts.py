@@ -9,9 +9,9 @@ from textual.message import Message
 from controlroom.domain.display.views import HostRow
 from controlroom.domain.model import LinkState
 from controlroom.domain.words import bar, history, percent, size
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.theme import Palette
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
 
@@ -67,24 +67,24 @@ class HostTable(Rows[HostRow]):
         """Draw one host: figures when it is up, else what is the matter."""
         palette = self.palette
         chosen = chosen and self._cursor
-        start = ink.line(
+        start = styled.line(
             (palette.glyphs.cursor if chosen else " ", palette.accent),
             (f"{palette.glyphs.links[row.link]} ", palette.links[row.link]),
-            (ink.left(row.name, self._name_cells) + " ", palette.strong),
+            (styled.left(row.name, self._name_cells) + " ", palette.strong),
         )
         if row.link is LinkState.UP:
-            said = ink.line((f"  {row.reason}" if row.reason else "", palette.note))
-            taken = ink.line((f" {row.taken}" if row.taken else "", palette.warn))
+            said = styled.line((f"  {row.reason}" if row.reason else "", palette.note))
+            taken = styled.line((f" {row.taken}" if row.taken else "", palette.warn))
             return (*start, *taken, *self._figures(row, width), *said)
         words = f" {link_words(row)}"
         if row.stale and width >= 110:
             return (
                 *start,
                 *self._figures(row, width),
-                *ink.line((f"  {row.stale} old,{words}", palette.links[row.link])),
+                *styled.line((f"  {row.stale} old,{words}", palette.links[row.link])),
             )
         heard = f"; heard {row.stale} ago".replace("now ago", "just now") if row.stale else ""
-        return (*start, *ink.line((words + heard, palette.links[row.link])))
+        return (*start, *styled.line((words + heard, palette.links[row.link])))
 
     def lends(self, row: HostRow) -> object:
         """Names have the width of the longest."""
@@ -99,19 +99,19 @@ class HostTable(Rows[HostRow]):
         past = 16 if width >= 130 else 8 if width >= 50 else 5
         runs: list[tuple[str, Style | None]] = [(" cpu ", palette.quiet)]
         runs += _bar(palette, row.cpu_percent, cells, palette.bar)
-        runs.append((f"{ink.right(percent(row.cpu_percent), 5)} ", palette.text))
+        runs.append((f"{styled.right(percent(row.cpu_percent), 5)} ", palette.text))
         runs.append((history(row.cpu_history, past), palette.bar))
         runs.append(("  ram " if width >= 60 else " ram ", palette.quiet))
         runs += _bar(palette, memory, cells, memory_style(palette, memory))
         alarmed = memory_style(palette, memory) if memory and memory >= _WARN else palette.text
-        runs.append((f"{ink.right(percent(memory), 5)} ", alarmed))
+        runs.append((f"{styled.right(percent(memory), 5)} ", alarmed))
         if width >= 90:
             held = f"{size(row.memory_used)} of {size(row.memory_total)}"
-            runs.append((f"{ink.right(held, 12)} ", palette.quiet))
+            runs.append((f"{styled.right(held, 12)} ", palette.quiet))
         runs.append((history(row.memory_history, past) if width >= 50 else "", palette.bar))
         runs.append((f"{row.agents:>4}", palette.text))
         runs.append((" agent" + "s" * (row.agents != 1) if width >= 80 else "", palette.quiet))
-        return ink.line(*runs)
+        return styled.line(*runs)
 
 
 def _bar(palette: Palette, value: float | None, cells: int, style: Style) -> list[tuple[str, Style | None]]:
@@ -152,16 +152,18 @@ class HostSummary(Lines):
             more = f" +{len(away) - 1}" if len(away) > 1 else ""
             glyph = palette.glyphs.links[first.link]
             style = palette.links[first.link]
-            return (ink.line((f" {glyph} {first.name}{more} ", style), (ink.cut(link_words(first), width), style)),)
+            return (
+                styled.line((f" {glyph} {first.name}{more} ", style), (styled.cut(link_words(first), width), style)),
+            )
         if not up:
             return ()
         if taken := [row for row in up if row.taken]:
             more = f" +{len(taken) - 1}" if len(taken) > 1 else ""
-            return (ink.line((f" {taken[0].name}{more} {taken[0].taken}", palette.warn)),)
+            return (styled.line((f" {taken[0].name}{more} {taken[0].taken}", palette.warn)),)
         fullest = max(up, key=lambda row: memory_percent(row) or 0.0)
         memory = memory_percent(fullest)
         runs: list[tuple[str, Style | None]] = [(f" {fullest.name}", palette.quiet)]
         runs += [(" cpu ", palette.quiet), (percent(fullest.cpu_percent), palette.text), (" ram ", palette.quiet)]
         runs.append((percent(memory), memory_style(palette, memory) if memory and memory >= _WARN else palette.text))
         others = f"{len(up)} hosts " if len(up) > 1 else ""
-        return (ink.spread(ink.line(*runs), ink.line((others, palette.quiet)), width),)
+        return (styled.spread(styled.line(*runs), styled.line((others, palette.quiet)), width),)

@@ -9,8 +9,8 @@ from textual.message import Message
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 LAST = 20
@@ -34,7 +34,7 @@ class Item:
     @property
     def cells(self) -> int:
         """Width, with the space around it."""
-        return ink.width(f" {self.key} {self.title or self.action.title} ")
+        return styled.width(f" {self.key} {self.title or self.action.title} ")
 
 
 class Keys(Lines):
@@ -71,7 +71,7 @@ class Keys(Lines):
             at += item.cells
             key, title = (palette.quiet, palette.quiet) if item.reason else (palette.key, palette.text)
             runs += [(f" {item.key}", key), (f" {item.title or item.action.title} ", title)]
-        return (ink.line(*runs),)
+        return (styled.line(*runs),)
 
     def on_click(self, event: events.Click) -> None:
         """Do what was tapped."""

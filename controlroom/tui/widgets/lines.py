@@ -12,10 +12,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.theme import Palette
 from controlroom.tui.room import Room
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 
 
 class Lines(Widget):
@@ -81,7 +81,7 @@ class Lines(Widget):
         """Build the lines and cut them to size; a line that was built before is taken as it was drawn then."""
         known = dict(zip(map(id, self._built), self._drawn, strict=True))
         built = list(self.build(width, height))[:height]
-        self._drawn = [known.get(id(line)) or self._signed(ink.clip(line, width)) for line in built]
+        self._drawn = [known.get(id(line)) or self._signed(styled.clip(line, width)) for line in built]
         self._built = built
 
     def _signed(self, line: Line) -> Line:
@@ -132,8 +132,8 @@ def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
         start += after.cell_length
         same += 1
     end = width
-    if ink.length(old) == ink.length(new):
-        end = ink.length(new)
+    if styled.length(old) == styled.length(new):
+        end = styled.length(new)
         for before, after in zip(reversed(old[same:]), reversed(new[same:]), strict=False):
             if before != after:
                 break
@@ -150,6 +150,6 @@ def set_lines(widget: Widget, lines: int) -> None:
 
 
 def _filled(line: Line, width: int, ground: Style) -> list[Segment]:
-    rest = width - ink.length(line)
+    rest = width - styled.length(line)
     padded = (*line, Segment(" " * rest)) if rest > 0 else line
-    return list(ink.over(padded, ground))
+    return list(styled.over(padded, ground))

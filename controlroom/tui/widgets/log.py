@@ -10,13 +10,13 @@ from textual.message import Message
 
 from controlroom.domain.display.loglines import LogLine, log_lines
 from controlroom.domain.model import LogPlace
-from controlroom.tui.logs.hunt import Hunt
-from controlroom.tui.logs.logbook import Entry, LogBook
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.run_colours import run_style
-from controlroom.tui.look.theme import Glyphs
-from controlroom.tui.widgets.passage import Wheeled
+from controlroom.tui.logs.log_buffer import Entry, LogBuffer
+from controlroom.tui.logs.log_search import LogSearch
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.run_colours import run_style
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Glyphs
+from controlroom.tui.widgets.scrollable_text import Wheeled
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""
@@ -38,7 +38,7 @@ class LogView(Wheeled):
     class Wanted(Message):
         """Text is wanted that is not held. `which`: older, newer or newest."""
 
-        def __init__(self, book: LogBook, which: str) -> None:
+        def __init__(self, book: LogBuffer, which: str) -> None:
             super().__init__()
             self.book = book
             self.which = which
@@ -57,7 +57,7 @@ class LogView(Wheeled):
     class Jumped(Message):
         """The view is to stand at a place that is not held."""
 
-        def __init__(self, book: LogBook, place: LogPlace) -> None:
+        def __init__(self, book: LogBuffer, place: LogPlace) -> None:
             super().__init__()
             self.book = book
             self.place = place
@@ -67,8 +67,8 @@ class LogView(Wheeled):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self.book: LogBook | None = None
-        self.hunt: Hunt | None = None
+        self.book: LogBuffer | None = None
+        self.log_search: LogSearch | None = None
         """What is searched for: it is marked wherever it stands."""
         self.taps = False
         """Whether a tap above or below the middle turns a page."""
@@ -111,7 +111,7 @@ class LogView(Wheeled):
         number = self._shown[0][0]
         return number if self.book.first <= number < self.book.after_last else None
 
-    def show(self, book: LogBook | None) -> None:
+    def show(self, book: LogBuffer | None) -> None:
         """Show this log from now on, from its end."""
         if book is self.book:
             return
@@ -151,9 +151,9 @@ class LogView(Wheeled):
         if self.watched:
             self.tell(self.Moved())
 
-    def mark(self, hunt: Hunt | None) -> None:
+    def mark(self, log_search: LogSearch | None) -> None:
         """Mark what is searched for, from now on."""
-        self.hunt = hunt
+        self.log_search = log_search
         self._paint()
 
     def toggle_wrap(self) -> None:
@@ -247,8 +247,15 @@ class LogView(Wheeled):
         """Draw the lines on show, and ask for older ones before they are needed."""
         book = self.book
         if book is None or not book.loaded:
-            return (ink.line((f"  {self._waiting_words}" if book else "", self.palette.quiet)),)
-        made_for = (width, self.wrapped, self._pan, self.hunt and self.hunt.looks, book.generation, self.palette)
+            return (styled.line((f"  {self._waiting_words}" if book else "", self.palette.quiet)),)
+        made_for = (
+            width,
+            self.wrapped,
+            self._pan,
+            self.log_search and self.log_search.looks,
+            book.generation,
+            self.palette,
+        )
         if made_for != self._made_for:
             self._made_for = made_for
             self._cache.clear()
@@ -256,10 +263,10 @@ class LogView(Wheeled):
         self._shown = self._from_top(height) if self._top else self._from_end(height)
         self._ask_for_more(book, height)
         if not self._shown:
-            return (ink.line((f"  {self._nothing(book)}", self.palette.quiet)),)
+            return (styled.line((f"  {self._nothing(book)}", self.palette.quiet)),)
         return [self._rows(number)[row] for number, row in self._shown]
 
-    def _land(self, book: LogBook) -> None:
+    def _land(self, book: LogBuffer) -> None:
         if self._landing is None or book.jumped is None or book.jumped[0] != self._landing:
             return
         position: Position = (book.jumped[1], 0)
@@ -267,7 +274,7 @@ class LogView(Wheeled):
             position = self._step(position, -1) or position
         self._landing, self._top, book.anchored = None, position, True
 
-    def _nothing(self, book: LogBook) -> str:
+    def _nothing(self, book: LogBuffer) -> str:
         return book.trouble or ("nothing said yet" if book.complete else self._waiting_words)
 
     def _from_end(self, height: int) -> list[Position]:
@@ -296,7 +303,7 @@ class LogView(Wheeled):
         self._top = shown[0]
         return shown
 
-    def _at_the_end(self, book: LogBook, height: int) -> list[Position]:
+    def _at_the_end(self, book: LogBuffer, height: int) -> list[Position]:
         """There is not enough below to fill the view: it stands at the end, and follows if that is the true one."""
         shown = self._from_end(height)
         if book.behind:
@@ -305,7 +312,7 @@ class LogView(Wheeled):
             self._top, self.arrived = None, 0
         return shown
 
-    def _ask_for_more(self, book: LogBook, height: int) -> None:
+    def _ask_for_more(self, book: LogBuffer, height: int) -> None:
         """Read on in time: when less than a screen of lines is left above, or below."""
         if book.trouble:
             return
@@ -354,8 +361,8 @@ class LogView(Wheeled):
         if known is not None and known[0] is entry:
             self._cache.move_to_end(number)
             return known[1]
-        marks = self.hunt.marks_at(self.book.place(number)) if self.hunt else ()
-        chosen = self.hunt is not None and self.hunt.chosen(self.book.place(number))
+        marks = self.log_search.marks_at(self.book.place(number)) if self.log_search else ()
+        chosen = self.log_search is not None and self.log_search.chosen(self.book.place(number))
         rows = [drawn for line in log_lines(entry) for drawn in self._draw(line, marks, chosen)]
         self._cache[number] = (entry, rows)
         if len(self._cache) > _CACHED:
@@ -367,16 +374,18 @@ class LogView(Wheeled):
         style = palette.kinds.get(line.kind, palette.text)
         sign, sign_style = (palette.glyphs.cursor, palette.accent) if chosen else (" ", style)
         gutter = (Segment(sign, sign_style), Segment(f"{gutter_of(palette.glyphs, line.kind)} ", style))
-        whole = [Segment(ink.settled(span.text), style + run_style(palette, span.style, ground)) for span in line.spans]
+        whole = [
+            Segment(styled.settled(span.text), style + run_style(palette, span.style, ground)) for span in line.spans
+        ]
         for mark in marks:
-            whole = ink.marked(whole, mark, palette.found)
+            whole = styled.marked(whole, mark, palette.found)
         text = "".join(segment.text for segment in whole)
         if not self.wrapped:
             self._widest = max(self._widest, sum(segment.cell_length for segment in whole))
-            return [(*gutter, *ink.window(whole, self._pan, cells))]
-        pieces = ink.breaks(text, cells)
+            return [(*gutter, *styled.window(whole, self._pan, cells))]
+        pieces = styled.breaks(text, cells)
         return [
-            (*(gutter if index == 0 else (Segment("   "),)), *ink.piece(whole, start, end))
+            (*(gutter if index == 0 else (Segment("   "),)), *styled.piece(whole, start, end))
             for index, (start, end) in enumerate(pieces)
         ]
 

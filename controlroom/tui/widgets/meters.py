@@ -7,11 +7,11 @@ from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.theme import Palette
-from controlroom.tui.picture import Picture
-from controlroom.tui.terminal.calm import CalmGauges
+from controlroom.tui.terminal.throttle import ThrottledGauges
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines
 
 _LONGEST, _SHORTEST = 26, 6
@@ -60,7 +60,7 @@ class _Words:
 
 def _measured(column: Sequence[Gauge], amounts: str, when: bool, note: bool) -> _Words:
     def widest(words: str) -> int:
-        return max(ink.width(getattr(gauge, words)) for gauge in column)
+        return max(styled.width(getattr(gauge, words)) for gauge in column)
 
     limited = widest("limit") > 0
     used = widest("used") if amounts == "both" else widest("short") if amounts == "short" else 0
@@ -71,7 +71,7 @@ def _measured(column: Sequence[Gauge], amounts: str, when: bool, note: bool) -> 
         widest("label"),
         used,
         widest("limit") if amounts == "both" else 0,
-        max((ink.width(gauge.percent) for gauge in column if gauge.share is not None), default=4),
+        max((styled.width(gauge.percent) for gauge in column if gauge.share is not None), default=4),
         widest("when") if when else 0,
         widest("note") if note else 0,
     )
@@ -94,24 +94,24 @@ def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
     """Draw one gauge in so many cells. Where they are too few the name is cut, never the figure."""
     alarmed = level_style(palette, gauge.level, palette.text)
     label = max(_SHORTEST, words.label_cells - max(0, words.cells - width))
-    runs: list[Run] = [(f" {ink.left(gauge.label, min(label, words.label_cells))} ", palette.quiet)]
+    runs: list[Run] = [(f" {styled.left(gauge.label, min(label, words.label_cells))} ", palette.quiet)]
     if words.amounts == "both":
-        limit = f" / {ink.right(gauge.limit, words.limit_cells)} " if gauge.limit else " " * (words.limit_cells + 4)
-        runs += [(ink.right(gauge.used, words.used_cells), palette.text), (limit, palette.quiet)]
+        limit = f" / {styled.right(gauge.limit, words.limit_cells)} " if gauge.limit else " " * (words.limit_cells + 4)
+        runs += [(styled.right(gauge.used, words.used_cells), palette.text), (limit, palette.quiet)]
     elif words.amounts:
-        runs.append((f"{ink.right(gauge.short, words.used_cells)} ", palette.text))
+        runs.append((f"{styled.right(gauge.short, words.used_cells)} ", palette.text))
     length = max(0, min(_LONGEST, width - words.cells))
     if gauge.share is None:
         runs += [(f"{'·' * length} ", palette.rule), (gauge.percent, palette.quiet)]
         rest = gauge.when if words.when else ""
-        return ink.clip(ink.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
+        return styled.clip(styled.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
     runs += bar(palette, gauge, length)
-    runs.append((f" {ink.right(gauge.percent, words.percent_cells)}", alarmed))
+    runs.append((f" {styled.right(gauge.percent, words.percent_cells)}", alarmed))
     when = palette.note if gauge.when.startswith("ends") else palette.quiet
-    runs.append((f"  {ink.left(gauge.when, words.when_cells)}" if words.when_cells else "", when))
+    runs.append((f"  {styled.left(gauge.when, words.when_cells)}" if words.when_cells else "", when))
     noted = level_style(palette, gauge.level, palette.note)
     runs.append((f"  {gauge.note}" if words.note_cells and gauge.note else "", noted))
-    return ink.clip(ink.line(*runs), width)
+    return styled.clip(styled.line(*runs), width)
 
 
 # --------------------------------------------------------------------------- sharing the lines out
@@ -156,16 +156,16 @@ class Meters(Lines):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self._gauges: Sequence[Gauge] = ()
-        self._calm = CalmGauges()
+        self._calm = ThrottledGauges()
 
     def on_click(self, event: events.Click) -> None:
         """Show who spent it, and all there is to say about budgets and limits."""
         event.stop()
         self.room.do("costs")
 
-    def show(self, picture: Picture, now: float) -> None:
+    def show(self, view: ViewState, now: float) -> None:
         """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
-        found = [gauge for gauge in gauges(picture.fleet, picture.now, picture.clock) if gauge.bounded]
+        found = [gauge for gauge in gauges(view.fleet, view.now, view.clock) if gauge.bounded]
         self._gauges = self._calm.shown(found, self.app.size.width, now)
         self.redraw()
 
@@ -205,4 +205,4 @@ def _phone_rows(shared: Sequence[Sequence[Gauge]]) -> list[list[Gauge]]:
 
 
 def _beside(drawn: Sequence[Line], each: int) -> Line:
-    return tuple(part for line in drawn for part in ink.spread(line, (), each))
+    return tuple(part for line in drawn for part in styled.spread(line, (), each))

@@ -14,11 +14,11 @@ from controlroom.domain.claims import doubt_words
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
-from controlroom.tui.logs.logbook import LogBook
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.picture import Picture
+from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.room import Room
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.question import QuestionPanel
@@ -31,9 +31,9 @@ _BACK = 4
 """Cells of the sign that leads back."""
 
 
-def state_words(picture: Picture, agent: Agent) -> str:
+def state_words(view: ViewState, agent: Agent) -> str:
     """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
-    row = agent_row(picture.fleet, agent, picture.now)
+    row = agent_row(view.fleet, agent, view.now)
     if row.pending:
         return "moving" if row.pending == "moving" else f"{row.pending} on its way"
     if row.state is State.LOST:
@@ -41,8 +41,8 @@ def state_words(picture: Picture, agent: Agent) -> str:
             "just ago", "just now"
         )
     ended = f": {agent.detail}" if agent.has_ended and agent.detail else ""
-    end = limit_end(agent, picture.now) if row.state is State.LIMITED else None
-    until = f" to {picture.clock(end)}" if end else ""
+    end = limit_end(agent, view.now) if row.state is State.LIMITED else None
+    until = f" to {view.clock(end)}" if end else ""
     return f"{row.state}{until} {row.age}{ended}"
 
 
@@ -53,12 +53,12 @@ class Head(Lines):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._picture = Picture()
+        self._view = ViewState()
         self._agent: Agent | None = None
 
-    def show(self, picture: Picture, agent: Agent | None) -> None:
+    def show(self, view: ViewState, agent: Agent | None) -> None:
         """Show this agent from now on."""
-        self._picture, self._agent = picture, agent
+        self._view, self._agent = view, agent
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
@@ -85,49 +85,49 @@ class Head(Lines):
     def _named(self, agent: Agent, width: int) -> Line:
         palette = self.palette
         parts = [agent.host, short_model(agent.model), f"run {agent.epoch}" if agent.epoch > 1 else ""]
-        start = ink.line(
+        start = styled.line(
             (f" {palette.glyphs.back} ", palette.key),
             (agent.name, palette.strong),
             ("".join(f" · {part}" for part in parts if part), palette.quiet),
         )
         memory = palette.glyphs.drawn(memory_words(agent))
         figures = "  ".join(text for text in (memory, percent(agent.cpu_percent)) if text not in ("–", "-"))
-        return ink.spread(start, ink.line((f"{figures} ", palette.text)) if width >= 60 else (), width)
+        return styled.spread(start, styled.line((f"{figures} ", palette.text)) if width >= 60 else (), width)
 
     def _stated(self, agent: Agent) -> Line:
-        palette, picture = self.palette, self._picture
-        state = picture.fleet.state_of(agent)
-        words = state_words(picture, agent)
+        palette, view = self.palette, self._view
+        state = view.fleet.state_of(agent)
+        words = state_words(view, agent)
         detail = "" if agent.has_ended or agent.question else agent.detail
-        return ink.line(
+        return styled.line(
             (f" {palette.glyphs.states[state]} {words}", palette.states[state]),
             (f"  {detail}" if detail and detail not in words else "", palette.text),
         )
 
     def _doubted(self, agent: Agent) -> Line:
         words = doubt_words(agent)
-        return ink.line((f" ? {words}", self.palette.warn)) if words else ()
+        return styled.line((f" ? {words}", self.palette.warn)) if words else ()
 
     def _tasked(self, agent: Agent) -> Line:
         shown = " ".join(agent.task.split())
-        return ink.line(("   task  ", self.palette.quiet), (shown, self.palette.text)) if shown else ()
+        return styled.line(("   task  ", self.palette.quiet), (shown, self.palette.text)) if shown else ()
 
     def _evidence(self, agent: Agent) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]()
         for piece in agent.evidence[:4]:
-            at = self._picture.clock(piece.at) if piece.at else ""
+            at = self._view.clock(piece.at) if piece.at else ""
             runs.append(
                 (f"{' · ' if runs else ''}{piece.source}: {piece.value or piece.state} {at}".rstrip(), palette.quiet)
             )
             if not piece.agrees:
                 runs.append((f" (says {piece.state})", palette.note))
-        return ink.line(("   seen  ", palette.quiet), *runs) if runs else ()
+        return styled.line(("   seen  ", palette.quiet), *runs) if runs else ()
 
     def _places(self, agent: Agent) -> Line:
         parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", f"{agent.kind} {agent.place}".rstrip()]
         parts += [f"pid {agent.pid}"] * bool(agent.pid)
-        parts += [f"started {ago(self._picture.since(agent.started))}"] * bool(agent.started)
-        return ink.line(
+        parts += [f"started {ago(self._view.since(agent.started))}"] * bool(agent.started)
+        return styled.line(
             ("   in    ", self.palette.quiet), (" · ".join(part for part in parts if part), self.palette.quiet)
         )
 
@@ -160,8 +160,8 @@ class AgentPane(Vertical):
         super().__init__(id=id)
         self.agent: Agent | None = None
         self._full = full
-        self._picture = Picture()
-        self._book: LogBook | None = None
+        self._view = ViewState()
+        self._book: LogBuffer | None = None
         self._shown: tuple[object, ...] = ()
         """What the pane was last made from: it is as it was for as long as that is."""
         self.tag = Tag()
@@ -190,12 +190,12 @@ class AgentPane(Vertical):
         """The question."""
         return self.query_one(QuestionPanel)
 
-    def show(self, picture: Picture, agent: Agent | None, book: LogBook | None) -> None:
+    def show(self, view: ViewState, agent: Agent | None, book: LogBuffer | None) -> None:
         """Show this agent from now on."""
-        state = picture.fleet.state_of(agent) if agent else None
+        state = view.fleet.state_of(agent) if agent else None
         palette = cast(Room, self.app).palette
-        shown = (agent, state, book, picture.now, picture.zone, self.tag, self.size, self.made, palette)
-        self._picture, self.agent, self._book = picture, agent, book
+        shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette)
+        self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
             self._shown = shown
             self.log_view.show(book)
@@ -207,7 +207,7 @@ class AgentPane(Vertical):
     def on_mount(self) -> None:
         """All parts have been mounted."""
         self.made = True
-        self.show(self._picture, self.agent, self._book)
+        self.show(self._view, self.agent, self._book)
 
     def fit(self) -> None:
         """Give head, question and log their shares of the height there is now."""
@@ -219,14 +219,14 @@ class AgentPane(Vertical):
         low = self._full and height < _LOW and agent is not None and agent.question is not None
         if self._full:
             head = self.query_one(Head)
-            head.show(self._picture, agent)
+            head.show(self._view, agent)
             lines = head.lines_wanted(5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 and not low else 1)
             if head.styles.height is None or head.styles.height.value != lines:
                 head.styles.height = lines
         spare = 1 if low else 8 if height >= 16 else 4
         most = max(3, height - spare if self._full else height * 2 // 3)
         question = agent.question if agent else None
-        self.question.show(question, agent.id if agent else "", self._picture.now, most)
+        self.question.show(question, agent.id if agent else "", self._view.now, most)
         self.query_one(Rule).display = not (low and self.question.long)
         self.title()
 
@@ -256,13 +256,13 @@ class AgentPane(Vertical):
         if self._full:
             rule.show("log", self._where(), palette.note if not self.log_view.following else None)
             return
-        state = self._picture.fleet.state_of(agent)
+        state = self._view.fleet.state_of(agent)
         title, tag = f"{agent.name} · {agent.host}", self.tag
-        words = state_words(self._picture, agent)
+        words = state_words(self._view, agent)
         if tag.number:
             title = f"{tag.number} {title}{' · pinned' if tag.pinned else ''}"
-            until = limit_end(agent, self._picture.now) if state is State.LIMITED else None
-            words = f"to {self._picture.clock(until)}" if until else words.partition(": ")[0]
+            until = limit_end(agent, self._view.now) if state is State.LIMITED else None
+            words = f"to {self._view.clock(until)}" if until else words.partition(": ")[0]
         sign = palette.glyphs.states[state]
         rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
 
@@ -276,7 +276,7 @@ class AgentPane(Vertical):
     def _where(self) -> str:
         view = self.log_view
         book = view.book
-        found = f"{view.hunt.words(self._picture.clock)} · " if view.hunt else ""
+        found = f"{view.log_search.words(self._view.clock)} · " if view.log_search else ""
         if book is None or not book.loaded:
             return found.removesuffix(" · ")
         if view.following:
@@ -286,11 +286,11 @@ class AgentPane(Vertical):
         parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]
         return found + " · ".join(part for part in parts if part)
 
-    def _place_words(self, view: LogView, book: LogBook) -> list[str]:
+    def _place_words(self, view: LogView, book: LogBuffer) -> list[str]:
         """Say how old the line at the top is, and how much of its run lies before it."""
         if view.top is None:
             return []
         at, share = book.entry(view.top)[0].at, book.share(view.top)
-        old = age(self._picture.since(at)) if at else ""
+        old = age(self._view.since(at)) if at else ""
         words = ["just now" if old == "now" else f"{old} ago"] if old else []
         return words if share is None else [*words, f"{100 * share:.0f} %"]

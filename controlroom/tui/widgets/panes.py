@@ -9,8 +9,8 @@ from textual.message import Message
 
 from controlroom.domain.display.panes import Panes, Pick, seats
 from controlroom.domain.model import Agent
-from controlroom.tui.logs.logbook import LogBook
-from controlroom.tui.picture import Picture
+from controlroom.tui.logs.log_buffer import LogBuffer
+from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.pane import AgentPane, Tag
 
 LEAST = (38, 6)
@@ -70,9 +70,9 @@ class PaneGrid(Container):
         """How many panes fit."""
         return room_for(*self.size)
 
-    def seat(self, picture: Picture, shown: Sequence[str], chosen: str | None) -> None:
+    def seat(self, view: ViewState, shown: Sequence[str], chosen: str | None) -> None:
         """Decide who sits where. `shown`: the agents of the table."""
-        self.seats = seats(picture.fleet, shown, self.wish, chosen, self.seats)
+        self.seats = seats(view.fleet, shown, self.wish, chosen, self.seats)
         fitting = self.fitting
         if chosen in self.seats:
             self._page = self.seats.index(chosen) // fitting
@@ -89,9 +89,9 @@ class PaneGrid(Container):
         """The number of the first pane on show, counted from 1."""
         return self._page * self.fitting + 1
 
-    def show(self, picture: Picture, chosen: str | None, book: Callable[[Agent | None], LogBook | None]) -> None:
+    def show(self, view: ViewState, chosen: str | None, book: Callable[[Agent | None], LogBuffer | None]) -> None:
         """Paint the agents that have a pane."""
-        agents = [picture.fleet.agents[agent] for agent in self.live if agent in picture.fleet.agents]
+        agents = [view.fleet.agents[agent] for agent in self.live if agent in view.fleet.agents]
         while len(self.panes) < len(agents):
             self.panes.append(AgentPane())
             self.mount(self.panes[-1])
@@ -103,7 +103,7 @@ class PaneGrid(Container):
                 pane.tag = Tag(self.first + index, agent.id == chosen, agent.id in self.wish.pinned)
             else:
                 pane.tag = Tag()
-            pane.show(picture, agent, book(agent))
+            pane.show(view, agent, book(agent))
 
     def _lay_out(self, count: int) -> None:
         rows, columns = shape(count, *self.size)

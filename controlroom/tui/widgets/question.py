@@ -13,8 +13,8 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Question, QuestionKind, same
 from controlroom.domain.words import age
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 _TITLES = {
@@ -121,7 +121,7 @@ class QuestionPanel(Lines):
             return
         width = max(8, (self.size.width or self.app.size.width) - 5)
         self._words = [
-            replace(row, text=part) for row in self._rows(self.question) for part in ink.wrap(row.text, width)
+            replace(row, text=part) for row in self._rows(self.question) for part in styled.wrap(row.text, width)
         ]
         height = min(len(self._words) + 2, self._most)
         if self.styles.height is None or self.styles.height.value != height:
@@ -178,25 +178,25 @@ class QuestionPanel(Lines):
         title = f" {palette.glyphs.asking} {_TITLES[question.kind]}"
         hidden = len(self._words) - self._top - len(shown)
         more = f"{hidden} more lines: {self.more} " if hidden else f"{self.more}: from the top " if self._top else ""
-        head = ink.spread(
-            ink.line((title, palette.warn), (f"  {since}", palette.quiet)), ink.line((more, palette.warn)), width
+        head = styled.spread(
+            styled.line((title, palette.warn), (f"  {since}", palette.quiet)), styled.line((more, palette.warn)), width
         )
-        body = [ink.line(("   " + row.text, palette.strong if row.strong else palette.text)) for row in shown]
+        body = [styled.line(("   " + row.text, palette.strong if row.strong else palette.text)) for row in shown]
         rest = [()] * (room - len(body))  # the answers stay where they are when the last part is short
         return [head, *body, *rest, self._keys(width)]
 
     def _keys(self, width: int) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
         self._places, at = [], 2
-        if self.room.picture.read_only:
-            return ink.line(("   an operator answers", palette.quiet))
+        if self.room.view.read_only:
+            return styled.line(("   an operator answers", palette.quiet))
         if offered := self.offered:
             digits = self._where == "agent"  # elsewhere they choose rows and panes: there a tap chooses
             keys = f" 1-{offered}" if offered > 1 else " 1"
             opens = f" {self.room.keys.shown('open')}"
             verb = " choose " if self.draft is not None and self.draft.item else " change "
             runs += [(keys if digits else opens, palette.key), (verb, palette.text)]
-            at = sum(ink.width(text) for text, _ in runs)
+            at = sum(styled.width(text) for text, _ in runs)
             self._places.append((2, at, "" if digits else "open"))
         for name in self._answers:
             action = self.room.keys[name]
@@ -208,7 +208,7 @@ class QuestionPanel(Lines):
             self._places.append((at, at + len(text), action.name))
             at += len(text)
             runs += [(f" {key}", palette.key), (f" {title} ", palette.text)]
-        return ink.line(*runs)
+        return styled.line(*runs)
 
     @property
     def offered(self) -> int:

@@ -7,9 +7,9 @@ from typing import ClassVar, Generic, TypeVar
 from textual import events
 from textual.message import Message
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.widgets.passage import Wheeled
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.widgets.scrollable_text import Wheeled
 
 Row = TypeVar("Row")
 
@@ -131,7 +131,7 @@ class Rows(Wheeled, Generic[Row]):
         hidden = len(self.rows) - (self._top + room)
         if hidden > 0 and drawn and room > 2 and self.place() != shown[-1]:
             more = len(self._stops) - bisect_left(self._stops, shown[-1])
-            drawn[-1] = [ink.line((f"   … {more} more", self.palette.quiet))]
+            drawn[-1] = [styled.line((f"   … {more} more", self.palette.quiet))]
         return [*above, *(line for lines in drawn for line in lines)]
 
     def _drawn_row(self, index: int, width: int) -> Sequence[Line]:

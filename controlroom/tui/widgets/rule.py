@@ -6,8 +6,8 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 _BETWEEN = " · "
@@ -56,23 +56,23 @@ class Rule(Lines):
         palette, sign = self.palette, self.palette.glyphs.rule
         line = palette.accent if self._chosen else palette.rule
         first = palette.glyphs.cursor if self._chosen else sign
-        kept = min(ink.width(self._title), _TITLE)
-        word = ink.cut(self._word, max(0, width - 8 - kept))
-        title = ink.cut(self._title, max(0, width - ink.width(word) - 8))
-        start = ink.line(
+        kept = min(styled.width(self._title), _TITLE)
+        word = styled.cut(self._word, max(0, width - 8 - kept))
+        title = styled.cut(self._title, max(0, width - styled.width(word) - 8))
+        start = styled.line(
             (f"{first} " if title else first, line),
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
         )
-        end = ink.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, line))
-        self._places = [(0, ink.length(start), title), *_parts(word, width - ink.length(end) + 1)]
-        between = max(0, width - ink.length(start) - ink.length(end))
-        return ((*start, *ink.line((sign * between, line)), *end),)
+        end = styled.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, line))
+        self._places = [(0, styled.length(start), title), *_parts(word, width - styled.length(end) + 1)]
+        between = max(0, width - styled.length(start) - styled.length(end))
+        return ((*start, *styled.line((sign * between, line)), *end),)
 
 
 def _parts(words: str, at: int) -> list[tuple[int, int, str]]:
     """Say from which cell to which each part of the words stands, the first of which is at `at`."""
     places = []
     for part in words.split(_BETWEEN):
-        places.append((at, at + ink.width(part), part))
-        at += ink.width(part) + len(_BETWEEN)
+        places.append((at, at + styled.width(part), part))
+        at += styled.width(part) + len(_BETWEEN)
     return places

@@ -8,8 +8,8 @@ from rich.style import Style
 from controlroom.domain.display.bars import cells
 from controlroom.domain.display.spans import By, SpendRow, remarks
 from controlroom.domain.words import count, dollars, history, percent
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.limits import packed
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
@@ -91,22 +91,22 @@ class SpendTable(Rows[SpendRow]):
         if width < 60 or height < 4:
             return ()
         one = columns.bars + 1 if columns.bars else 0
-        titles = [ink.left(f"  {self.by}", columns.name + columns.where + 3)]
-        titles += [ink.right("billed", columns.billed) + " " * (one + 1)] * bool(columns.billed)
+        titles = [styled.left(f"  {self.by}", columns.name + columns.where + 3)]
+        titles += [styled.right("billed", columns.billed) + " " * (one + 1)] * bool(columns.billed)
         titles += [
-            ink.right("covered", columns.covered) + " " * (one * (columns.both or not columns.billed) + 1)
+            styled.right("covered", columns.covered) + " " * (one * (columns.both or not columns.billed) + 1)
         ] * bool(columns.covered)
-        titles += [ink.right("hits", columns.hits)] * bool(columns.hits)
-        titles += [ink.right("an hour", columns.per_hour)] * bool(columns.per_hour)
-        titles += [ink.right("msgs", columns.messages)] * bool(columns.messages)
-        titles += [ink.right(kind, columns.tokens) for kind in _TOKENS] * bool(columns.tokens)
-        return (ink.line(("".join(titles), self.palette.quiet)),)
+        titles += [styled.right("hits", columns.hits)] * bool(columns.hits)
+        titles += [styled.right("an hour", columns.per_hour)] * bool(columns.per_hour)
+        titles += [styled.right("msgs", columns.messages)] * bool(columns.messages)
+        titles += [styled.right(kind, columns.tokens) for kind in _TOKENS] * bool(columns.tokens)
+        return (styled.line(("".join(titles), self.palette.quiet)),)
 
     def _measured(self, width: int) -> _Columns:
         """Give each column its width: names and money first, bars what is left."""
 
         def widest(words: Sequence[str], least: int = 0) -> int:
-            longest = max(map(ink.width, words), default=0)
+            longest = max(map(styled.width, words), default=0)
             return max(longest, least) if longest else 0
 
         titled = width >= 60
@@ -138,21 +138,21 @@ class SpendTable(Rows[SpendRow]):
         palette, columns = self.palette, self._columns
         runs: list[Run] = [
             (palette.glyphs.cursor if chosen else " ", palette.accent),
-            (f" {ink.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
-            (f" {ink.left(row.where, columns.where - 1)} " if columns.where else " ", palette.quiet),
+            (f" {styled.left(row.name, columns.name)}", palette.strong if row.dearest else palette.quiet),
+            (f" {styled.left(row.where, columns.where - 1)} " if columns.where else " ", palette.quiet),
         ]
         if columns.billed:
-            runs.append((ink.right(money(row, False), columns.billed) + " ", palette.text))
+            runs.append((styled.right(money(row, False), columns.billed) + " ", palette.text))
             if columns.both or not columns.covered:
                 runs += self._bar(row.billed if columns.both else row.dearest)
         if columns.covered:
-            runs.append((ink.right(money(row, True), columns.covered) + " ", palette.text))
+            runs.append((styled.right(money(row, True), columns.covered) + " ", palette.text))
             runs += self._bar(row.covered if columns.both else row.dearest)
         quiet = [(hits(row), columns.hits), (row.per_hour, columns.per_hour)]
         quiet += [(count(row.all.messages) if row.all.messages else "", columns.messages)]
         quiet += [(kind, columns.tokens) for kind in tokens(row)]
-        runs += [(ink.right(words, wide), palette.text) for words, wide in quiet if wide]
-        return ink.line(*runs)
+        runs += [(styled.right(words, wide), palette.text) for words, wide in quiet if wide]
+        return styled.line(*runs)
 
     def _bar(self, micro: int | None) -> list[Run]:
         if not self._columns.bars:
@@ -186,42 +186,42 @@ class SpendSummary(Lines):
         """Money first; what does not fit into one line goes to the next."""
         palette, whole = self.palette, self._whole
         if whole is None:
-            return (ink.line((" asking the ledger…", palette.quiet)),)
+            return (styled.line((" asking the ledger…", palette.quiet)),)
         parts = [self._money(whole), self._tokens(whole), self._rates(whole)]
-        lines, line = list[Line](), ink.line((" ", None))
+        lines, line = list[Line](), styled.line((" ", None))
         for part in parts:
-            if ink.length(line) > 1 and ink.length(line) + ink.length(part) > width:
+            if styled.length(line) > 1 and styled.length(line) + styled.length(part) > width:
                 lines.append(line)
-                line = ink.line((" ", None))
+                line = styled.line((" ", None))
             line = (*line, *part)
         lines.append(line)
-        lines += [ink.line((f" {words}", palette.note)) for words in packed(remarks(whole.all), width - 2)]
-        room = width - max(map(ink.length, lines[:1])) - 12
+        lines += [styled.line((f" {words}", palette.note)) for words in packed(remarks(whole.all), width - 2)]
+        room = width - max(map(styled.length, lines[:1])) - 12
         if room >= 12 and any(self._past):
-            lines[0] = ink.spread(lines[0], self._history(room), width)
+            lines[0] = styled.spread(lines[0], self._history(room), width)
         return lines
 
     def _history(self, room: int) -> Line:
         palette, past = self.palette, list(self._past)[-room:]
         drawn = history(past, len(past), max([1, *past]))
-        return ink.line((f"by {self._each} ", palette.quiet), (f"{drawn} ", palette.bar))
+        return styled.line((f"by {self._each} ", palette.quiet), (f"{drawn} ", palette.bar))
 
     def _money(self, whole: SpendRow) -> Line:
         palette = self.palette
         if whole.billed is None and whole.covered is None:
-            return ink.line(("nothing was spent   ", palette.quiet))
+            return styled.line(("nothing was spent   ", palette.quiet))
         runs: list[Run] = []
         if whole.billed is not None:
             runs += [(money(whole, False), palette.strong), (" billed   ", palette.quiet)]
         if whole.covered is not None:
             runs += [(money(whole, True), palette.strong), (" covered   ", palette.quiet)]
-        return ink.line(*runs)
+        return styled.line(*runs)
 
     def _tokens(self, whole: SpendRow) -> Line:
         runs: list[Run] = []
         for kind, words in zip(_TOKENS, tokens(whole), strict=True):
             runs += [(f"{kind} ", self.palette.quiet), (f"{words}  ", self.palette.text)] if words else []
-        return ink.line(*runs)
+        return styled.line(*runs)
 
     def _rates(self, whole: SpendRow) -> Line:
         palette, runs = self.palette, list[Run]()
@@ -231,4 +231,4 @@ class SpendSummary(Lines):
             runs += [(count(whole.all.messages), palette.text), (" msgs  ", palette.quiet)]
         if whole.per_hour:
             runs += [(whole.per_hour, palette.text), (" an agent-hour  ", palette.quiet)]
-        return ink.line(*runs)
+        return styled.line(*runs)

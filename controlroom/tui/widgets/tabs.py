@@ -6,8 +6,8 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
 
 Tab = tuple[str, str, str]
@@ -43,14 +43,14 @@ class Tabs(Lines):
         """The groups, beside each other where they fit."""
         self._places = []
         if self.lines_wanted(width) > 1:
-            return [ink.line(*self._group(group, row, 0)) for row, group in enumerate(self._groups)]
+            return [styled.line(*self._group(group, row, 0)) for row, group in enumerate(self._groups)]
         runs: list[tuple[str, Style | None]] = []
         at = 0
         for group in self._groups:
             drawn = [*self._group(group, 0, at), ("   ", None)]
-            at += sum(ink.width(text) for text, _ in drawn)
+            at += sum(styled.width(text) for text, _ in drawn)
             runs += drawn
-        return (ink.line(*runs),)
+        return (styled.line(*runs),)
 
     def _group(self, group: Sequence[Tab], row: int, at: int) -> list[tuple[str, Style | None]]:
         palette, runs = self.palette, list[tuple[str, Style | None]]()
@@ -59,7 +59,7 @@ class Tabs(Lines):
             style = palette.strong if chosen else palette.text
             before, mark, after = words.partition(key) if key and key in words else ("", key, f" {words}" * bool(key))
             inner = [(before, style), (mark, palette.key), (after if key else words, style)]
-            cells = sum(ink.width(part) for part, _ in inner) + 2
+            cells = sum(styled.width(part) for part, _ in inner) + 2
             self._places.append((row, at, at + cells, name))
             at += cells
             runs += [("[" if chosen else " ", palette.accent), *inner, ("]" if chosen else " ", palette.accent)]
@@ -75,5 +75,5 @@ class Tabs(Lines):
 
 def _cells(group: Sequence[Tab]) -> int:
     return sum(
-        ink.width(words) + 2 + (ink.width(key) + 1) * (bool(key) and key not in words) for _, key, words in group
+        styled.width(words) + 2 + (styled.width(key) + 1) * (bool(key) and key not in words) for _, key, words in group
     )

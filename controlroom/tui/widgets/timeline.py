@@ -10,11 +10,11 @@ from textual import events
 from textual.message import Message
 
 from controlroom.domain.display.timeline import SEARCHED, Moment, TimelineWish
-from controlroom.tui.look import ink
-from controlroom.tui.look.ink import Line
-from controlroom.tui.look.run_colours import run_style
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.run_colours import run_style
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.log import gutter_of
-from controlroom.tui.widgets.passage import Wheeled
+from controlroom.tui.widgets.scrollable_text import Wheeled
 
 if TYPE_CHECKING:
     from controlroom.tui.logs.timeline import Timeline
@@ -55,7 +55,7 @@ class TimelineView(Wheeled):
         self._timeline, self.wish, self.moments = timeline, wish, timeline.shown(wish)
         names = Counter(agent.partition("/")[2] for agent in timeline.agents)
         self._twins = {name for name, hosts in names.items() if hosts > 1}
-        longest = max((ink.width(self._whose(moment)) for moment in self.moments[-200:]), default=6)
+        longest = max((styled.width(self._whose(moment)) for moment in self.moments[-200:]), default=6)
         self._names = min(max(6, longest), 10 if self.size.width < 60 else 20)
         self.redraw()
 
@@ -123,7 +123,10 @@ class TimelineView(Wheeled):
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as fit, the cursor's among them."""
         if not self.moments:
-            return [(), *(ink.line((f"  {part}", self.palette.quiet)) for part in ink.wrap(self._empty(), width - 4))]
+            return [
+                (),
+                *(styled.line((f"  {part}", self.palette.quiet)) for part in styled.wrap(self._empty(), width - 4)),
+            ]
         index = self._index()
         last = max(0, len(self.moments) - height)
         top = last if self._at is None else max(min(self._top, index), index - height + 1)
@@ -143,22 +146,22 @@ class TimelineView(Wheeled):
         palette, moment = self.palette, self.moments[number]
         chosen = self._at is not None and number == index
         kept = self._timeline is not None and moment.key in self._timeline.kept
-        name = ink.cut(self._whose(moment), self._names)
+        name = styled.cut(self._whose(moment), self._names)
         sign = palette.glyphs.cursor if chosen else palette.glyphs.marked if kept else " "
         style = palette.kinds.get(moment.line.kind, palette.text)
         whole = [
-            Segment(ink.settled(span.text), style + run_style(palette, span.style, self.ground()))
+            Segment(styled.settled(span.text), style + run_style(palette, span.style, self.ground()))
             for span in moment.line.spans
         ]
         for mark in self.wish.marks:
-            whole = ink.marked(whole, mark, palette.found)
+            whole = styled.marked(whole, mark, palette.found)
         if (expression := self.wish.expression) is not None:
             text = "".join(segment.text for segment in whole)[:SEARCHED]
-            whole = ink.marked_at(whole, (found.span() for found in expression.finditer(text)), palette.found)
-        start = ink.line(
+            whole = styled.marked_at(whole, (found.span() for found in expression.finditer(text)), palette.found)
+        start = styled.line(
             (sign, palette.accent),
             (f"{self.clock(moment.at)} ", palette.quiet),
-            (f"{name}{' ' * (self._names - ink.width(name))} ", palette.strong if chosen else palette.text),
+            (f"{name}{' ' * (self._names - styled.width(name))} ", palette.strong if chosen else palette.text),
             (f"{gutter_of(palette.glyphs, moment.line.kind)} ", style),
         )
-        return ink.clip((*start, *whole), width)
+        return styled.clip((*start, *whole), width)

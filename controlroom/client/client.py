@@ -1,0 +1,330 @@
+"""The engine, as front ends see it. Front ends import this and `domain`, nothing else of ours; it loads fast.
+
+A client holds the newest fleet it was told. When the engine ends the client is of no further use: connect again.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+from controlroom import __version__
+from controlroom.client.attach import Attachment, NoAttachment, attachment
+from controlroom.client.launch import PATIENCE
+from controlroom.client.log_pages import AgentScreen, LogPage, log_page
+from controlroom.client.remote import Away, parsed
+from controlroom.client.requests import Questions, T
+from controlroom.client.transport import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, terminal, user
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Fleet, LogPlace
+from controlroom.domain.patch import apply
+from controlroom.protocol.advice_messages import Estimated
+from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
+from controlroom.protocol.lines import Lines
+from controlroom.protocol.messages import (
+    LOOK,
+    MAX_NEWS,
+    STOPPED,
+    Answer,
+    Answered,
+    FleetNews,
+    FollowLogs,
+    Hello,
+    Page,
+    Request,
+    StopEngine,
+    Submit,
+    Told,
+    Unwelcome,
+    Wanted,
+    Watch,
+    Welcome,
+    pack,
+    read_told,
+)
+from controlroom.protocol.page_queue import PageQueue
+from controlroom.wire.lines import PeerError
+
+__all__ = [
+    "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
+    "NotAllowed", "Outcome", "Way",
+]  # fmt: skip
+
+GRACE = 10.0
+"""Seconds that the engine itself has to answer, beyond the time a host has."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an intent: `done`, `refused`, `unknown` (look again) or `asked` (it is on its way)."""
+
+    ok: bool
+    """It is done, or on its way as was wished."""
+    outcome: str
+    reason: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """`op`, `agent` and `epoch`, where there are such."""
+
+
+def way_to(
+    home: Home, environ: Mapping[str, str], *, ask: bool = False, told: Callable[[str], None] | None = None
+) -> Way:
+    """Give the way to the engine of a room. Raises `EngineUnavailable`.
+
+    `ask`: ssh may ask on this terminal. `told` is told that an engine of this machine is just starting.
+    """
+    try:
+        place = engine_place(home, environ)
+    except HomeProblem as problem:
+        raise EngineUnavailable(str(problem)) from None
+    return Away(parsed(place), ask=ask) if place else Here(home, environ, told)
+
+
+class Client(Questions):
+    """A connection to the engine of this room. All methods raise `EngineUnavailable` when it is gone.
+
+    What asks something raises `NotAllowed`, one of them, where a watcher is not answered.
+    """
+
+    def __init__(self, home: Home, way: Way, stream: Stream) -> None:
+        self.fleet = Fleet()
+        """The newest fleet."""
+        self.revision = 0
+        self.connected = True
+        self.stopped = False
+        """Whether the engine ended in order (`controlroom stop`, SIGTERM): nobody should start it again unasked."""
+        self.read_only = False
+        """Whether the engine does nothing for us but show what there is."""
+        self.ahead = 0
+        """Milliseconds that the engine's clock is ahead of this machine's, as of its last word."""
+        self._home, self._role = home, ""
+        self._way = way
+        self._lines, self._outgoing = Lines(stream[0], MAX_NEWS), stream[1]
+        self._last_id = 0
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._pages = PageQueue()
+        self._followed: dict[str, int] = {}
+        self._news = asyncio.Event()
+        self._returned = -1
+        self._gone = STOPPED
+        self._reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(
+        cls,
+        *,
+        start: bool = True,
+        role: str = "tui",
+        pace: float = 0.0,
+        ask: bool = False,
+        way: Way | None = None,
+        told: Callable[[str], None] | None = None,
+    ) -> "Client":
+        """Reach the engine of the room that the environment names, starting it when none runs (and `start`).
+
+        `role`: tui, cli, watch (at the watchers' socket, where nobody can change anything, and no engine is started),
+        or stop (may only stop an engine, of whatever version).
+        `pace`: seconds between two pieces of news at least. `ask`: ssh, if that is the way, may ask on this terminal.
+        `way`: instead of the one that the environment names. `told` is told that an engine is waited for which is
+        just starting, where none is to be started from here.
+        Raises `EngineUnavailable` with the engine's own sentence when it cannot start.
+        """
+        home = find_home(os.environ)
+        way = way or way_to(home, os.environ, ask=ask, told=told)
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            client = cls(home, way, await way.open(end, start=start, watching=role == "watch"))
+            try:
+                if await client._greet(role, pace):
+                    return client
+                if problem := await way.broken():
+                    raise problem
+                if asyncio.get_running_loop().time() > end:
+                    raise EngineUnavailable(way.stubborn())
+            except BaseException:
+                await client.close()
+                raise
+            await client.close()
+
+    def now(self) -> int:
+        """Say what time it is by the engine's clock, UTC ms: ages of what it tells are counted by that."""
+        return _own_clock() + self.ahead
+
+    @property
+    def where(self) -> str:
+        """The machine that the engine is on, as one gives it to ssh; "" is this one."""
+        return self._way.where
+
+    async def changed(self) -> Fleet:
+        """Wait for a fleet newer than the last one that was returned here; what lies between is skipped."""
+        returned = self._returned
+        while self.revision == returned:
+            if not self.connected:
+                raise EngineUnavailable(self._gone)
+            await self._news.wait()
+        self._returned = self.revision
+        return self.fleet
+
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+        """Ask for something. With `wait`, up to `deadline` seconds for its host's answer."""
+        request = Submit(self._new_id(), intent, wait, deadline)
+        answered = await self._ask(request.id, request, Answered, deadline)
+        ok = answered.outcome == "done" or (answered.outcome == "asked" and not wait)
+        return Outcome(ok, answered.outcome, answered.reason, answered.data)
+
+    async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
+        """Set all agents whose new records are wanted: from a place on, or (None) from the end.
+
+        An agent that was followed already goes on where it was.
+        """
+        request = FollowLogs(self._new_id(), tuple(Wanted(agent, place) for agent, place in places.items()))
+        self._followed = {agent: self._followed.get(agent, request.id) for agent in places}
+        for agent in self._pages.agents() - set(places):
+            self._pages.drop(agent)
+        await self._send(request)
+
+    async def pages(self) -> AsyncIterator[LogPage]:
+        """Give new records of followed agents as they come. What is taken too slowly is skipped, and told."""
+        while True:
+            while self._pages:
+                yield log_page(self._pages.pop())
+            if not self.connected:
+                raise EngineUnavailable(self._gone)
+            await self._news.wait()
+
+    async def attachment(self, agent: str, *, read_only: bool = False) -> Attachment:
+        """Prepare to attach this terminal to an agent's session. Raises `NoAttachment` with the reason."""
+        if self.read_only:
+            raise NoAttachment("a watcher is handed no terminal; there is controlroom logs")
+        if isinstance(self._way, Away):
+            return await asyncio.to_thread(self._way.attachment, agent, read_only=read_only)
+        return await asyncio.to_thread(attachment, self._home, self.fleet, agent, role=self._role, read_only=read_only)
+
+    async def stop_engine(self) -> None:
+        """End the engine, and wait until it is gone; agents live on."""
+        await self._send(StopEngine())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self.connected:
+                    await self._news.wait()
+                if self._gone != STOPPED:
+                    raise EngineUnavailable(self._gone)
+                await self._way.gone()
+        except TimeoutError:
+            raise EngineUnavailable(self._way.stubborn()) from None
+
+    async def close(self) -> None:
+        """Leave; the engine goes on."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        self._lose()
+        self._outgoing.close()
+        with contextlib.suppress(OSError):
+            await self._outgoing.wait_closed()
+        await self._way.left()
+
+    # ----------------------------------------------------------------------- talking
+
+    async def _greet(self, role: str, pace: float) -> bool:
+        """Say hello; False when it was the socket of an engine that is about to end."""
+        self._role = role
+        wishes: list[Request] = [Hello(__version__, role, user(), terminal())]
+        wishes += [Watch(pace)] * (role != "stop")
+        try:
+            async with asyncio.timeout(GRACE):
+                self._outgoing.writelines(map(pack, wishes))
+                answers = [await self._told() for _ in wishes]
+        except TimeoutError:
+            raise EngineUnavailable(self._way.stubborn()) from None
+        if isinstance(answers[0], Unwelcome):
+            raise EngineUnavailable(answers[0].reason)
+        if None in answers:
+            return False
+        self.read_only = isinstance(answers[0], Welcome) and answers[0].rights == LOOK
+        for answer in answers[:1] + answers[-1:]:
+            self._take(answer)
+        self._reading = asyncio.create_task(self._read())
+        return True
+
+    async def _told(self) -> Told | None:
+        try:
+            line = await self._lines.next()
+            return None if line is None else read_told(line)
+        except (OSError, PeerError):
+            return None
+
+    async def _read(self) -> None:
+        try:
+            while (told := await self._told()) is not None:
+                self._take(told)
+            if self._gone == STOPPED and not self.stopped and (problem := await self._way.broken()):
+                self._gone = str(problem)
+        finally:
+            self._lose()
+
+    def _take(self, told: Told | None) -> None:
+        if isinstance(told, Welcome | FleetNews) and told.clock:
+            self.ahead = told.clock - _own_clock()
+        match told:
+            case FleetNews():
+                self.fleet, self.revision = apply(self.fleet, told.patch), told.revision
+                self._wake()
+            case Page() if told.id not in self._answers:
+                if self._followed.get(told.agent) == told.id:
+                    self._pages.put(told)
+                    self._wake()
+            case answered if isinstance(answered, Answer):
+                answer = self._answers.get(answered.id)
+                if answer is not None and not answer.done():
+                    answer.set_result(answered)
+            case Unwelcome():
+                self._gone, self.stopped = told.reason, told.reason == STOPPED
+
+    def _wake(self) -> None:
+        """Wake all who wait for something new."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _lose(self) -> None:
+        self.connected = False
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(EngineUnavailable(self._gone))
+        self._wake()
+
+    async def _send(self, request: Request) -> None:
+        if not self.connected:
+            raise EngineUnavailable(self._gone)
+        self._outgoing.write(pack(request))
+        try:
+            await self._outgoing.drain()
+        except OSError:
+            raise EngineUnavailable(self._gone) from None
+
+    async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            await self._send(request)
+            async with asyncio.timeout(deadline + GRACE):
+                answered = await answer
+        except TimeoutError:
+            raise EngineUnavailable(self._way.stubborn()) from None
+        finally:
+            del self._answers[number]
+            answer.cancel()
+        if isinstance(answered, kind):
+            return answered
+        assert isinstance(answered, Answered)
+        raise NotAllowed(answered.reason)
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+
+def _own_clock() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,144 @@
+"""Ways to the engine of a room: on this machine through its socket, elsewhere through ssh (`fleet.away`)."""
+
+import asyncio
+import os
+import pwd
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from controlroom.client.launch import NotStarted, launch
+from controlroom.protocol.home import Home
+from controlroom.protocol.lock import holder, is_held
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class EngineUnavailable(Exception):
+    """There is no engine to talk to (any more); the text is a sentence for people."""
+
+    def __init__(self, sentence: str, rest: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.rest = rest
+        """Seconds before it makes sense to try again without a person."""
+
+
+class NoEngine(EngineUnavailable):
+    """No engine runs, and none was to be started."""
+
+
+class NotAllowed(EngineUnavailable):
+    """The engine is there and does not do this for a watcher."""
+
+
+class Way(Protocol):
+    """How an engine is reached, for the length of one conversation."""
+
+    @property
+    def where(self) -> str:
+        """The machine, as one gives it to ssh; "" is this one."""
+
+    async def open(self, end: float, *, start: bool, watching: bool) -> Stream:
+        """Connect until the loop's time is `end`, starting an engine if need be (and `start`).
+
+        `watching`: at the socket where nobody can do anything but look; an engine is then never started.
+        Raises `EngineUnavailable`.
+        """
+
+    async def broken(self) -> EngineUnavailable | None:
+        """Say why a conversation ended of which the engine took no leave; None: it is worth another try at once."""
+
+    async def gone(self) -> None:
+        """Wait until an engine that was told to end has let go of its room."""
+
+    async def left(self) -> None:
+        """The conversation is over: nothing of it stays behind."""
+
+    def stubborn(self) -> str:
+        """Say that an engine does not answer, and what to do."""
+
+
+class Here:
+    """The engine on this machine."""
+
+    where = ""
+
+    def __init__(
+        self,
+        home: Home,
+        environ: Mapping[str, str] = os.environ,
+        told: Callable[[str], None] | None = None,
+    ) -> None:
+        """`told` is told, once, that an engine which somebody else is starting is waited for."""
+        self._home = home
+        self._environ = environ
+        self._told = told
+
+    async def open(self, end: float, *, start: bool, watching: bool) -> Stream:
+        """Connect to its socket; one that somebody else is starting is waited for."""
+        home, starts = self._home, start and not watching
+        while True:
+            try:
+                return await asyncio.open_unix_connection(home.running_socket(watching=watching))
+            except OSError:
+                if not starts and not self._comes():
+                    none = "no engine runs for this room"
+                    raise NoEngine(f"{none}, and a watcher starts none" if watching else none) from None
+            if starts and not is_held(home.lock):
+                await self._launch()
+                continue
+            if asyncio.get_running_loop().time() > end:
+                raise EngineUnavailable(self.stubborn())
+            await asyncio.sleep(0.02)
+
+    def _comes(self) -> bool:
+        """Say whether there is an engine, or will be: a start is over only when the engine has its lock."""
+        starting = is_held(self._home.starting)
+        if starting and self._told is not None:
+            told, self._told = self._told, None
+            told("an engine is starting: waiting for it to come up")
+        return starting or is_held(self._home.lock)
+
+    async def _launch(self) -> None:
+        try:
+            await launch(self._home, self._environ)
+        except NotStarted as problem:
+            raise EngineUnavailable(str(problem)) from None
+
+    async def broken(self) -> EngineUnavailable | None:
+        """It was the socket of an engine that is about to end."""
+        return None
+
+    async def gone(self) -> None:
+        """Another process lets go of the lock."""
+        while is_held(self._home.lock):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    async def left(self) -> None:
+        """There was nothing but a socket."""
+
+    def stubborn(self) -> str:
+        """Name the process."""
+        if is_held(self._home.starting) and not is_held(self._home.lock):
+            return f"an engine is starting and does not come up: see {self._home.log}, and try again"
+        process = holder(self._home.lock)
+        return f"the engine (process {process}) does not answer: see {self._home.log}, or end it: kill {process}"
+
+
+def terminal() -> str:
+    """Name the terminal that this process has, as `pts/3`; "" without one."""
+    for descriptor in (0, 1, 2):
+        try:
+            return os.ttyname(descriptor).removeprefix("/dev/")
+        except OSError:
+            continue
+    return ""
+
+
+def user() -> str:
+    """Say who sits here, for the audit: the account, and where they come from when that is known."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid {os.getuid()}"
+    origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+    return f"{name} from {origin}" if origin else name

@@ -1,0 +1,141 @@
+"""Advice out of what this room has measured, the price sheet and the data files. All of it blocks: call it in a thread.
+
+The engine answers with it; without an engine it works from the data files alone (`offline`).
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from controlroom.domain.calculators.comparison import compare
+from controlroom.domain.calculators.estimate import Estimate, Known, Memory, Wish, estimate
+from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.use import DAY, Requests, Week
+from controlroom.domain.limits.buckets import Ruling
+from controlroom.domain.limits.headroom import window_name
+from controlroom.domain.limits.tiers import Ceilings, Tier
+from controlroom.domain.model import Agent, Fleet
+from controlroom.engine.catalogs.machines import load_machines
+from controlroom.engine.catalogs.offers import load_offers
+from controlroom.engine.catalogs.price_sheet import load
+from controlroom.engine.config import config
+from controlroom.engine.config.config import Config
+from controlroom.engine.config.toml_file import ConfigProblem
+from controlroom.engine.ledger.cost_views import plan_spend
+from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.use_views import requests, use
+from controlroom.engine.limits.limit_rules import load_rules
+from controlroom.metering.prices import micro
+from controlroom.protocol.advice_messages import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.protocol.home import Home, HomeProblem, find_home
+
+_WEEK = window_name("seven_day")
+
+MOST = 2**62
+"""Micro-dollars that an answer can hold."""
+
+_TOO_MUCH = "that is more money than can be counted here: ask for less"
+
+
+def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now: int) -> Compared:
+    """Compare the use of the last days before `now` with its alternatives."""
+    try:
+        sheet, offers = load(home), load_offers(home)
+        used = use(ledger, max(1, asked.days), now, sheet.limits)
+        weeks, own = tuple(weeks_of(fleet, ledger, now)), config.load(home).plan.name
+    except (ConfigProblem, LedgerProblem) as problem:
+        return Compared(asked.id, reason=str(problem))
+    logins = {gauge.account for gauge in fleet.headroom.values() if gauge.kind == "window"}
+    whole = replace(used, weeks=weeks, own_plan=own, logins=max(1, len(logins)))
+    found = compare(whole, sheet, offers, asked.terms)
+    if any(way.month >= MOST for part in found.parts for way in part.ways):
+        return Compared(asked.id, reason=_TOO_MUCH)
+    return Compared(asked.id, found)
+
+
+def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
+    """Estimate what a fleet needs, by what was measured here."""
+    try:
+        wish = _named(asked.wish, load_offers(home))
+        known = requests(ledger, wish.model, now) or requests(ledger, "", now)
+        found = _estimate(home, config.load(home), wish, known, measured_memory(fleet), now)
+    except (ConfigProblem, LedgerProblem) as problem:
+        return Estimated(asked.id, reason=str(problem))
+    return _bounded(asked.id, found)
+
+
+def offline(wish: Wish) -> Estimated:
+    """Estimate it from the data files and the config of the room that the environment names, without an engine."""
+    try:
+        home = find_home(os.environ)
+        settings = config.load(home)
+        memory = Memory(settings.limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
+        named = _named(wish, load_offers(home))
+        return _bounded(0, _estimate(home, settings, named, None, memory, time.time_ns() // 1_000_000))
+    except (ConfigProblem, HomeProblem) as problem:
+        return Estimated(0, reason=str(problem))
+
+
+def weeks_of(fleet: Fleet, ledger: Ledger, now: int) -> Iterator[Week]:
+    """Give the week of every login that has been read, with what its agents here have used since it began."""
+    for gauge in fleet.headroom.values():
+        if gauge.kind == "window" and gauge.name == _WEEK and gauge.used is not None and gauge.resets > now:
+            spent = plan_spend(ledger, gauge.resets - 7 * DAY, now)
+            here = sum(pico for agent, _, pico in spent if agent in gauge.shares)
+            yield Week(gauge.account, gauge.used, micro(here))
+
+
+def measured_memory(fleet: Fleet) -> Memory:
+    """Say what an agent needs: three quarters of those that run now need no more; else what the config says."""
+    sizes = sorted(_sizes(fleet.agents.values()))
+    if sizes:
+        return Memory(
+            sizes[-(-len(sizes) * 3 // 4) - 1],
+            f"measured: three quarters of the {len(sizes)} that run now need no more",
+        )
+    return Memory(fleet.limits.memory_per_agent or _UNCHECKED, _OF_CONFIG)
+
+
+_UNCHECKED = 400 * 1024 * 1024
+"""Bytes of an agent where the config has its check switched off."""
+
+_OF_CONFIG = "as limits.memory_per_agent_mb has it, for none was measured"
+
+
+def _sizes(agents: Iterable[Agent]) -> Iterable[int]:
+    for agent in agents:
+        if agent.rss and agent.lives and agent.kind != "command":
+            yield agent.rss
+
+
+def _named(wish: Wish, offers: Offers) -> Wish:
+    """Take `opus`, as Claude Code does, for today's model of that name."""
+    names = (name for name in offers.ladder if wish.model and wish.model.lower() in name.split("-"))
+    return replace(wish, model=next(names, wish.model))
+
+
+def _estimate(home: Home, settings: Config, wish: Wish, known: Requests | None, memory: Memory, now: int) -> Estimate:
+    offers = load_offers(home)
+    usual = known or offers.typical
+    if usual is None:
+        raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")
+    yours = _yours(load_rules(home, settings).ruling, wish.model or usual.model)
+    return estimate(wish, usual, Known(load(home), offers, load_machines(home), memory, yours), now)
+
+
+def _yours(ruling: Ruling, model: str) -> tuple[Tier, Ceilings | None] | None:
+    """Give the room's own tier as the config says it, with ceilings of its own; None: it says nothing."""
+    tier = ruling.tiers.tier(ruling.tier)
+    told = [ruling.ceiling(ruling.class_of(model), model, kind)[0] for kind in ("requests", "input", "output")]
+    known = [most for most in told if most is not None]
+    if tier is None and not known:
+        return None
+    ceilings = Ceilings(*known) if len(known) == len(told) else None
+    return Tier("yours", "yours", tier.spend_cap if tier else None), ceilings
+
+
+def _bounded(request: int, found: Estimate) -> Estimated:
+    if max(found.mean or 0, *(case.month for case in found.cases)) >= MOST:
+        return Estimated(request, reason=_TOO_MUCH)
+    return Estimated(request, found)

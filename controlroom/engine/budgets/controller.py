@@ -1,0 +1,499 @@
+"""The desk that keeps budgets: what is gone of each, what running agents may still spend, and what follows from it.
+
+It looks again whenever something was booked or an agent has changed, gathered for a moment, and when a period ends; at
+what has changed, not at all agents. What it holds of the ledger was true when it was read, and what has been granted
+since is added to it. A grant is counted, then
+written, then sent, in this order, so that no crash between them gives away more than is known. Times: UTC milliseconds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import Protocol
+
+from controlroom.domain import events
+from controlroom.domain.changes import Changes, between
+from controlroom.domain.gauges import Alarm, Budget
+from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.money.allotment import Run, Share
+from controlroom.domain.money.balances import Balances
+from controlroom.domain.money.bounds import Ceilings
+from controlroom.domain.money.budget import BudgetRule, begins_anew
+from controlroom.domain.money.forecast import burn_moments
+from controlroom.domain.money.runways import Runway, runways
+from controlroom.domain.money.sharing import Ends, Sharing
+from controlroom.engine.budgets.funds import Funds
+from controlroom.engine.budgets.grant_book import GrantBook, last_given
+from controlroom.engine.budgets.grant_delivery import GrantDelivery
+from controlroom.engine.budgets.ladder import Ladder
+from controlroom.engine.budgets.pauses import UNSPENT, Pauses
+from controlroom.engine.budgets.resuming import Resuming
+from controlroom.engine.budgets.run_table import RunTable
+from controlroom.engine.budgets.seen_fleet import SeenFleet
+from controlroom.engine.budgets.spent import Spent
+from controlroom.engine.budgets.unbound import Unbound
+from controlroom.engine.debounce import SOON, Debouncer
+from controlroom.engine.ledger.grant_tables import (
+    GRANTS,
+    LAST,
+    LAST_PRUNED,
+    MOST,
+    MOST_PRUNED,
+    NUMBER,
+    PROBE,
+    RUNGS,
+    GrantRow,
+    granted,
+)
+from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.spend_views import RunKey, Sums, read_sums
+from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.orders import Asked
+from controlroom.engine.store import FleetStore
+from controlroom.metering.prices import Sheet
+from controlroom.wire.grants import Grant, GrantOrder
+from controlroom.wire.messages import Reply
+
+log = logging.getLogger("controlroom.treasury")
+
+TICK = 30.0
+"""Seconds after which everything is looked at again though nothing has happened."""
+
+AT_ONCE = 100
+"""Runs that are looked at, and that are granted something, before others have their turn."""
+
+MANY = 1_000
+"""Agents that have spent, from which on all sums are read and not those of each."""
+
+AGAIN = 5.0
+"""Seconds until something is tried again that did not work."""
+
+
+class Room(Protocol):
+    """What the treasury needs of the engine."""
+
+    store: FleetStore
+    clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def send(self, host: str, message: GrantOrder) -> bool:
+        """Send a host something about grants; False when it cannot be reached."""
+
+    def new_id(self) -> int:
+        """Give a number for a request."""
+
+    async def submit(self, intent: Intent, who: str) -> Asked:
+        """Do what is wanted."""
+
+
+class BudgetController:
+    """Keeps the budgets of a room. All methods are called on the event loop."""
+
+    def __init__(
+        self,
+        room: Room,
+        ledger: Ledger,
+        books: LedgerWriter,
+        funds: Funds,
+        logins: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
+        self._room, self._ledger, self._ledger_writer, self.funds, self._logins = room, ledger, books, funds, logins
+        queries = (GRANTS, NUMBER, RUNGS, MOST, LAST)
+        rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
+        number = max((int(row[0] or 0) for row in numbers), default=0)
+        ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
+        given = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
+        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, given)
+        self._mail = GrantDelivery(room)
+        self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), funds.moment)
+        self._resuming = Resuming(room)
+        self._pauses = Pauses(self._grants.last)
+        self._spent = Spent(self._started)
+        self._stale = True
+        """The ledger holds more than what is known to be spent."""
+        self._whole = True
+        """It is not known of whom: all is to be read."""
+        self._touched = ledger.follow()
+        self._unseen = Changes()
+        self._seen = SeenFleet()
+        self._table = RunTable(self._grants, self._mail, funds)
+        self._unread: set[RunKey] = set()
+        """Runs of which it was never read what is booked."""
+        self._sharing = Sharing(Balances(()))
+        self._periods: Hashable = None
+        """What the balances were made for; None: they are to be made anew."""
+        self._unbound = Unbound()
+        self._matters = False
+        """Something has changed that matters here since it was last looked at."""
+        self._noticing: asyncio.TimerHandle | None = None
+        self._debouncer = Debouncer(self._look, "treasury", AGAIN)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._room.store.subscribe(self._changed)
+        self._unseen = between(Fleet(), self._room.fleet)
+        self._write([MOST_PRUNED, LAST_PRUNED])
+        self._catch_up()
+        self._tell()
+        self.booked()
+
+    def close(self) -> None:
+        """Do nothing more."""
+        if self._noticing is not None:
+            self._noticing.cancel()
+        self._debouncer.close()
+        self._ladder.close()
+        self._resuming.close()
+
+    async def wait_idle(self) -> None:
+        """Wait until what has happened has been looked at, and hosts have answered."""
+        while self.busy:  # noqa: ASYNC110 - in tests
+            await asyncio.sleep(SOON / 4)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something has happened that was not looked at, or a host has not answered."""
+        looks = self._debouncer.busy or self._noticing is not None
+        return looks or self._mail.open or self._ladder.busy or self._resuming.busy
+
+    # ----------------------------------------------------------------------- what happens
+
+    def booked(self) -> None:
+        """Something was booked."""
+        self._stale = True
+        self.schedule()
+
+    def ruled(self, rules: Mapping[str, BudgetRule]) -> None:
+        """These are the budgets from now on."""
+        self._ladder.begin_anew(name for name, old in self.funds.rules.items() if begins_anew(old, rules.get(name)))
+        self.funds.rules = dict(rules)
+        self._resuming.forget()
+        self._catch_up()
+        self._tell()
+        self.booked()
+
+    def priced(self, sheet: Sheet) -> None:
+        """These are the prices that grants go by."""
+        self._mail.price(sheet)
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Something may have changed: look soon."""
+        self._debouncer.want()
+
+    def replied(self, host: str, reply: Reply) -> None:
+        """A host answers: a run goes by its grant, or does not."""
+        answered = self._mail.answered(host, reply, self._room.clock())
+        if answered is None:
+            return
+        if reply.outcome == "done":
+            self._write(self._grants.goes_by(*answered, self._room.clock()))
+        elif reply.outcome == "refused":
+            log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
+            self._write(self._grants.refused(*answered))
+        self.schedule()
+
+    def host_down(self, host: str) -> None:
+        """The link to a host is lost: what was on its way may or may not have arrived."""
+        self._mail.host_down(host)
+        self.schedule()
+
+    def _changed(self, changes: Changes) -> None:
+        self._unseen.add(changes)
+        if self._noticing is None and (self.funds.rules or self._grants.keys):
+            self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
+
+    def _notice(self) -> None:
+        """Look if anything has changed that matters here; lines and loads change all the time."""
+        self._noticing = None
+        self._see()
+        if self._matters:
+            self._debouncer.want()
+
+    def _see(self) -> None:
+        """Take in what has changed in the fleet."""
+        fleet, changes = self._room.fleet, self._unseen
+        self._unseen = Changes()
+        agents, hosts = self._seen.differing(fleet, changes)
+        self._table.touch_agents(agents, fleet)
+        self._table.touch_hosts(hosts)
+        for host, _, name in (id_.partition("/") for id_ in agents):
+            self._spent.began_anew(host, name)
+        self._matters |= bool(agents or hosts or changes.headroom or changes.room)
+
+    def runways(self) -> list[Runway]:
+        """Say how far each agent can go alone."""
+        now = self._room.clock()
+        since, _ = burn_moments(now)
+        return runways(self._runs(), self._spent.of(since), since, now)
+
+    # ----------------------------------------------------------------------- runs that begin
+
+    def refusal(self, effect: Effect) -> str | None:
+        """Say why there is no money for what would begin, or None."""
+        start = effect.start if isinstance(effect, MoveOn) else effect
+        if not isinstance(start, SpawnOn) or start.kind == "command":
+            return None
+        new = self._beginning(start)
+        bound = [balance for balance in self._sharing.balances.holding(new) if balance.binds]
+        if bound and not self._mail.priced:
+            return "nothing can be metered yet, and a budget binds it: the price sheet has not been read"
+        share = self._sharing.first(new, self._ends())
+        return self.funds.refusal(bound, new) if share is not None and share.dry else None
+
+    def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
+        """Give the first grant of a run that is to begin, and what is to be written before it is sent."""
+        if start.kind == "command":
+            return None, []
+        share = self._sharing.first(self._beginning(start), self._ends())
+        if share is None:
+            return None, []
+        row = self._row(share)
+        self._grants.add([row])
+        self._tell()
+        return self._mail.grant(row, self._room.clock()), [
+            *granted([row]),
+            *self._grants.raised(row, share.run, born=True),
+        ]
+
+    def sends(self, host: str) -> None:
+        """A run is about to begin on a host: it needs the prices first."""
+        self._mail.announce(host)
+
+    def ceilings(self, run: RunKey) -> Ceilings | None:
+        """Give the highest ceilings that a run was granted; None: it never was."""
+        return self._grants.most(run)
+
+    def gave(self, agent: Agent) -> bool:
+        """Say whether an agent goes by a grant that this room can have given it."""
+        return self._grants.gave((agent.host, agent.name, agent.epoch), agent.grant)
+
+    def never_began(self, run: RunKey) -> None:
+        """A run did not begin, for certain: what it was granted is there again."""
+        self._write(self._grants.settle(run))
+        self.schedule()
+
+    def _beginning(self, start: SpawnOn) -> Run:
+        """Give the run that would begin, and have the budgets as they stand."""
+        self._catch_up()
+        self._stand()
+        profile = self._room.fleet.profiles.get(start.profile)
+        payer = profile.billing if profile else ""
+        rank, dearest = profile.priority if profile else 0, self._spent.dearest.get(start.model)
+        return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
+
+    def _catch_up(self) -> None:
+        """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
+        now = self._room.clock()
+        moments = self.funds.moments(now)
+        if not moments <= self._spent.moments:
+            try:
+                self._refresh()
+                self._take(read_sums(self._ledger, moments, self._read_of(), now))
+            except LedgerProblem as problem:
+                log.error("budgets cannot be looked at: %s", problem)
+
+    def _started(self, host: str, name: str) -> int:
+        """Say when an agent was started for the first time; 0: nobody knows, or it was begun anew."""
+        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        return agent.started if agent and agent.epoch == 1 else 0
+
+    # ----------------------------------------------------------------------- looking
+
+    async def _look(self) -> float:
+        try:
+            self._matters = False
+            await self._read()
+            self._climb()
+            await asyncio.sleep(0)  # when much has changed each part takes a while: others have their turn in between
+            await self._share_out()
+            await self._read_begun()
+            self._go_on()
+            self._warn()
+            return min(TICK, self.funds.next_end(self._room.clock()) / 1000)
+        except LedgerProblem as problem:
+            self._complain(str(problem))
+        except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
+            log.exception("budgets cannot be looked at")
+            self._complain(f"Control Room made a mistake ({type(mistake).__name__}); see the engine's log")
+        self._stale, self._periods = True, None
+        self._table.touch_all()
+        return AGAIN
+
+    async def _read(self) -> None:
+        """Have the sums of the ledger as they are, of all periods and all runs."""
+        self._mail.tidy(self._room.clock())
+        while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
+            await asyncio.sleep(0)
+        unread = self._pauses.open(self._seen.paused.values()) - self._spent.runs.keys()
+        if self._stale or self._unread or unread:
+            await self._read_now()
+        await self._read_begun()
+
+    async def _read_begun(self) -> None:
+        """Have the sums of a period that has just begun: a budget of which nothing is known gives nothing."""
+        while not self.funds.moments(self._room.clock()) <= self._spent.moments:
+            await self._read_now()
+
+    async def _read_now(self) -> None:
+        """Read what there is of those who have spent; meanwhile more may be booked, or other periods begin."""
+        now, self._stale = self._room.clock(), False
+        moments, paused = self.funds.moments(now), self._pauses.open(self._seen.paused.values())
+        unread = {*self._unread, *(paused - self._spent.runs.keys())}
+        agents = self._touched.take() | {run[:2] for run in unread}
+        whole = self._whole or len(agents) > MANY or not moments <= self._spent.moments
+        theirs = [*self._table.of(agents), *(run for run in paused if run[:2] in agents)]
+        runs, some = (self._read_of(), None) if whole else (theirs, agents)
+        self._whole = True  # should it fail
+        sums = await asyncio.to_thread(read_sums, self._ledger, moments, runs, now, some)
+        self._whole = False
+        self._take(sums, some)
+        self._dry()  # while it is known what is booked of them: who has run dry stays so
+
+    def _read_of(self) -> list[RunKey]:
+        """Give the runs of which it must be known what is booked."""
+        return [*self._table.runs, *self._pauses.open(self._seen.paused.values())]
+
+    def _take(self, sums: Sums, agents: Collection[tuple[str, str]] | None = None) -> None:
+        """Take what was read of the ledger, of these agents or of all."""
+        dearest = self._spent.dearest
+        self._table.touch(self._spent.take(sums, agents))
+        self._spent.keep(self.funds.moments(self._room.clock()))
+        self._unread -= sums.runs.keys()
+        if self._spent.dearest != dearest:
+            self._table.touch_all()
+
+    def _refresh(self, most: int | None = None) -> bool:
+        """Have all runs as they are now, or `most` of them, and what budgets come to; says whether there are more."""
+        self._see()
+        fleet, now = self._room.fleet, self._room.clock()
+        statements: list[Statement] = []
+        for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now, most):
+            statements += writes
+            self._put(key, run)
+        self._write(statements)
+        return self._table.is_stale
+
+    def _put(self, key: RunKey, run: Run | None) -> None:
+        balances = self._sharing.balances
+        if run is None:
+            balances.drop(key)
+            self._unread.discard(key)
+            self._spent.runs.pop(key, None)
+        else:
+            balances.put(run)
+            if key not in self._spent.runs:
+                self._unread.add(key)
+        bound = run is not None and bool(balances.entries[key].bound)
+        self._unbound.note(key, run, self._room.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
+
+    def _stand(self) -> None:
+        """Have all runs and budgets as they are now; anew from scratch when a period has begun, or rules are others."""
+        self._refresh()
+        now = self._room.clock()
+        funds = self.funds.all(self._spent, self._room.fleet, now)
+        periods = self.funds.periods(funds, now)
+        if periods != self._periods:
+            self._periods = periods
+            self._sharing = Sharing(Balances(funds, lambda fund: fund.rule.binds))
+            for key, run in self._table.runs.items():
+                self._put(key, run)
+        for fund in funds:
+            self._sharing.balances.stand(fund.rule.name, fund.spent, fund.cut)
+
+    def _ends(self) -> Ends:
+        now = self._room.clock()
+        return lambda run, funds: self.funds.ends(run, funds, now)
+
+    async def _share_out(self) -> None:
+        """Grant what is to be granted now."""
+        while await self._share_some() == AT_ONCE:  # noqa: ASYNC110 - others have their turn
+            await asyncio.sleep(0)
+        self._room.happened(events.Alarmed("ledger", None))
+
+    async def _share_some(self) -> int:
+        """Grant something to some: count it, write it, send it; says to how many."""
+        await self._read_begun()
+        self._stand()
+        shares = self._sharing.shares(self._ends(), AT_ONCE) if self._mail.priced else []
+        granting = [(self._row(share), share.run) for share in shares]
+        rows = [row for row, _ in granting]
+        self._grants.add(rows)
+        self._tell()
+        raised = [statement for row, run in granting for statement in self._grants.raised(row, run)]
+        writes = [*granted(rows), *raised] or [PROBE] * bool(self._ledger_writer.trouble)
+        if writes and (problem := await self._ledger_writer.booked(writes)):
+            self._grants.drop(rows)
+            raise LedgerProblem(problem)
+        for row in rows:
+            self._mail.send(row, self._room.clock())
+        return len(rows)
+
+    def _climb(self) -> None:
+        """Do what budgets' ladders say by now."""
+        shown = self._tell()  # what is announced holds already: nothing begins in between
+        balances = self._sharing.balances
+        self._ladder.climb(self.funds.rules, shown, lambda name: balances.of[name].runs.values())
+        gone = {key: agent for key, agent in self._seen.take_paused().items() if agent is None}
+        self._ladder.write_paused(gone | {agent.id: agent for agent in self._dry()})
+        self.funds.cut_down(shown, balances, map(self._run_of, self._dry()))
+
+    def _dry(self) -> list[Agent]:
+        """Give the agents that a budget has paused, not only by their hosts' word."""
+        return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._room.fleet)
+
+    def _run_of(self, agent: Agent) -> Run:
+        """Give the next run of a paused agent, as far as it is known who it would be."""
+        profile = self._room.fleet.profiles.get(agent.profile)
+        rank = profile.priority if profile else 0
+        return Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
+
+    def _go_on(self) -> None:
+        """Resume agents that were paused, as far as there is money."""
+        self._stand()
+        if self._mail.priced:
+            self._resuming.look(self._dry(), len(self._seen.resuming), self._sharing.balances, self._run_of)
+
+    def _runs(self) -> list[Run]:
+        self._refresh()
+        return list(self._table.runs.values())
+
+    def _row(self, share: Share) -> GrantRow:
+        self._grants.number += 1
+        return self._mail.row(self._grants.number, share, self._room.clock())
+
+    def _tell(self) -> dict[str, Budget]:
+        """Show the budgets as they stand."""
+        self._stand()
+        balances, paused = self._sharing.balances, self._dry()
+        shown = self.funds.shown(balances, self._spent, self._room.fleet, paused, self._room.clock())
+        self._room.happened(events.BudgetsSeen(shown))
+        return shown
+
+    def _complain(self, problem: str) -> None:
+        """Say that nothing can be granted; what runs goes on with what it has."""
+        log.error("nothing can be granted: %s", problem)
+        text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
+        known = self._room.fleet.alarms.get("ledger")
+        since = known.since if known else self._room.clock()
+        self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
+
+    def _warn(self) -> None:
+        """Say which agents no budget binds though it should: they cannot be reached, or do not take grants."""
+        now, fleet = self._room.clock(), self._room.fleet
+        for about, alarm in self._unbound.alarms(fleet, now):
+            self._room.happened(events.Alarmed(about, alarm))
+        self._room.happened(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
+
+    def _write(self, statements: list[Statement]) -> None:
+        if statements:
+            self._ledger_writer.keep(statements)

@@ -1,0 +1,182 @@
+"""The room's budgets at one moment: their periods, what is gone of each, what binds whom. No state but the rules."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+from controlroom.domain.gauges import Budget, Headroom
+from controlroom.domain.limits.headroom import window_name
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.money import budget
+from controlroom.domain.money.allotment import MONEY, Fund, Run, least_worth
+from controlroom.domain.money.balances import Balance, Balances
+from controlroom.domain.money.budget import BudgetRule, covers
+from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money.forecast import burn_moments, runs_out
+from controlroom.domain.money.periods import period
+from controlroom.domain.money.rungs import cut, pauses
+from controlroom.engine.budgets.spent import Spent
+
+HOUR = 3_600_000
+
+LEAD = 180_000
+"""Milliseconds before a period ends from which on grants reach to the end of the next one, so that nobody stops."""
+
+FAR = 366 * 24 * HOUR
+
+
+class Funds:
+    """All budgets. Times are UTC milliseconds."""
+
+    def __init__(self, rules: Mapping[str, BudgetRule], zone: tzinfo, alone: float | None = None) -> None:
+        """`alone`: hours that agents may run on without the engine; None: to the end of the shortest period."""
+        self.rules = dict(rules)
+        self.zone = zone
+        self._alone = alone
+        self.cut: Mapping[str, frozenset[str]] = {}
+        """By budget: agents that may spend no more of it."""
+
+    def moments(self, now: int) -> set[int]:
+        """Give all moments since which it must be known what was spent."""
+        if not self.rules:
+            return set()
+        began = {self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY}
+        return began | set(burn_moments(now))
+
+    def next_end(self, now: int) -> int:
+        """Say in how many milliseconds something ends by itself: a period, or a quarter of an hour."""
+        ends = [self.span(rule, now)[1] for rule in self.rules.values() if rule.unit in MONEY]
+        return min([*ends, now + HOUR // 4], default=FAR) - now
+
+    def span(self, rule: BudgetRule, now: int) -> tuple[int, int]:
+        """Say when the period of a budget began, and when it ends."""
+        return period(rule.period, now, self.zone)
+
+    def all(self, spent: Spent, fleet: Fleet, now: int) -> list[Fund]:
+        """Give all budgets, whether they bind or only tell, as they are by what was spent."""
+        return [self._fund(rule, spent, fleet, now) for rule in self.rules.values()]
+
+    def _fund(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> Fund:
+        cut = self.cut.get(rule.name, frozenset())
+        began, ends = self.span(rule, now) if rule.unit in MONEY else (0, 0)
+        gone = self.gone(rule, spent, fleet, now)
+        unread = rule.stop if rule.unit in MONEY else 0
+        return Fund(rule, began, ends, unread if gone is None else gone, cut)
+
+    def gone(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> int | None:
+        """Say how much of a budget is gone; None: there is no reading."""
+        if rule.unit not in MONEY:
+            used = [gauge.used for gauge in self._gauges(rule, fleet) if gauge.used is not None]
+            return max(used, default=None)
+        return spent.gone(rule, self.span(rule, now)[0])
+
+    def _gauges(self, rule: BudgetRule, fleet: Fleet) -> list[Headroom]:
+        """Give the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
+        kind, _, account = rule.scope.partition(" ")
+        name = window_name(rule.window)
+        theirs = [gauge for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.name == name]
+        return [gauge for gauge in theirs if kind != "account" or gauge.account == account]
+
+    def ends(self, run: Run, funds: Iterable[Fund], now: int) -> int:
+        """Say when a grant of a run that these budgets bind is to end by itself; 0: never."""
+        bound = [fund for fund in funds if fund.rule.unit in MONEY]
+        if not bound:
+            return 0
+        if self._alone is not None:
+            span, newest = round(self._alone * HOUR), run.newest
+            known = newest.ends if newest else 0
+            return known if span // 2 < known - now <= span else now + span
+        first = min(bound, key=lambda fund: fund.ends)
+        return self._far_end(first, now)
+
+    def _far_end(self, fund: Fund, now: int) -> int:
+        """Say when grants end that go by a budget's period: with the next one when this one is nearly over."""
+        return fund.ends if fund.ends - now > LEAD else self.span(fund.rule, fund.ends)[1]
+
+    def renewed(self, run: Run) -> int:
+        """Say when a run's grant is to be renewed, though nothing else has changed; 0: with its period."""
+        if self._alone is None or run.newest is None or not run.newest.ends:
+            return 0
+        return run.newest.ends - round(self._alone * HOUR) // 2
+
+    def periods(self, funds: Iterable[Fund], now: int) -> Hashable:
+        """Give what shares go by beside what is spent: while this is the same, they need not be looked at anew."""
+        spans = [(one.began, one.ends, self._far_end(one, now) if one.ends else 0) for one in funds]
+        return tuple(self.rules.values()), tuple(spans)
+
+    def earliest(self, now: int) -> int:
+        """Say when the first of the periods that are on began; now, if there are none."""
+        began = [self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY]
+        return min(began, default=now)
+
+    def cut_down(self, shown: Mapping[str, Budget], balances: Balances, paused: Iterable[Run]) -> None:
+        """See who may spend no more of each budget, as they stand; `paused`: who would go on if it were allowed."""
+        waiting = list(paused)
+        self.cut = {
+            name: cut(shown[name], balance.fund, [*balance.runs.values(), *filter(balance.fund.holds, waiting)])
+            for name, balance in balances.of.items()
+            if balance.binds and pauses(shown[name])
+        }
+
+    # ----------------------------------------------------------------------- for people
+
+    def shown(
+        self, balances: Balances, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int
+    ) -> dict[str, Budget]:
+        """Give all budgets as they are to be seen; `paused`: agents that were paused for want of money."""
+        waiting = tuple(paused)
+        return {name: self._standing(balances.of[name], spent, fleet, waiting, now) for name in self.rules}
+
+    def _standing(self, balance: Balance, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
+        fund, rule = balance.fund, balance.fund.rule
+        gone = self.gone(rule, spent, fleet, now)
+        known = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
+        known = replace(known, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
+        known = replace(known, order=rule.order, command=rule.command)
+        if rule.unit not in MONEY:
+            resets = [gauge.resets for gauge in self._gauges(rule, fleet) if gauge.resets > now]
+            return replace(known, ends=min(resets, default=0))
+        known = replace(known, began=fund.began, ends=fund.ends)
+        if rule.binds:
+            overshoot = balance.overshoot if rule.unit != "tokens" else None
+            known = replace(known, granted=balance.given, overshoot=overshoot)
+        if gone is None:
+            return known
+        if rule.binds and _is_dry(balance, paused):
+            known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
+        lately = [spent.lately(rule, since) for since in burn_moments(now)]
+        return replace(known, runs_out=runs_out(rule, gone, fund.ends, lately, now))
+
+    def refusal(self, bound: Iterable[Balance], new: Run) -> str:
+        """Say why a run that these budgets bind gets no money."""
+        money = [balance for balance in bound if balance.fund.rule.unit in MONEY]
+        tightest = min(money, key=lambda balance: balance.free / balance.fund.rule.limit)
+        fund, rule, away, free = tightest.fund, tightest.fund.rule, tightest.given, tightest.free
+        left = amount(max(0, rule.stop - fund.spent), rule.unit)
+        needs = least_worth(fund, new.dear(rule.unit))
+        less = f", less than a start may need ({amount(needs, rule.unit)})" if 0 < free < needs else ""
+        others = f", and {amount(away, rule.unit)} of it is granted to agents that run" if away else ""
+        return (
+            f"budget {rule.name} ({rule.scope}) has {left} left before its stop line at {amount(rule.stop, rule.unit)}"
+            f"{less}{others}; it begins anew {self.moment(fund.ends)}. "
+            f"To raise it: controlroom budget set {rule.name} --limit …"
+        )
+
+    def moment(self, at: int) -> str:
+        """Write a time as the operator's clock shows it."""
+        return f"{datetime.fromtimestamp(at / 1000, self.zone):%Y-%m-%d %H:%M}"
+
+
+def is_settled(run: Run, earliest: int) -> bool:
+    """Say whether nothing that a run was granted matters any more; `earliest`: when the first of the periods began."""
+    if not run.grants:
+        return False
+    owes = run.said > run.booked or run.said_tokens > run.booked_tokens
+    return (run.ended and not owes) or run.until <= earliest
+
+
+def _is_dry(balance: Balance, paused: Iterable[Agent]) -> bool:
+    """Say whether a budget has stopped all whom it binds, though crumbs of it are left."""
+    if balance.free >= balance.fund.rule.enough or balance.live:
+        return False
+    return any(covers(balance.fund.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)

@@ -1,0 +1,283 @@
+"""Grants that may be in force, in memory: from before they stand in the ledger until they are settled."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
+from controlroom.domain.money.bounds import Ceilings
+from controlroom.engine.budgets.spent import Spent
+from controlroom.engine.ledger import grant_tables
+from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
+from controlroom.engine.ledger.spend_views import RunKey
+from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.text.names import ADOPTED
+
+STARTING = ("spawn", "reassign", "resume")
+"""Verbs of orders that begin a run, which has its first grant with it."""
+
+LATE = 60_000
+"""Milliseconds for which the usage of a run that another one has replaced may still be on its way."""
+
+
+AHEAD = 1_000_000
+"""How far a grant that a host shows may be ahead of ours, as after a ledger was put back; further, it is a lie."""
+
+
+class GrantBook:
+    """All grants that may be in force, by run."""
+
+    def __init__(
+        self, rows: Iterable[GrantRow], number: int, most: Mapping[RunKey, Ceilings], last: Mapping[RunKey, Given]
+    ) -> None:
+        """`number`: the highest that was ever given; `most`, `last`: the highest and the last ceilings of each run."""
+        self.number = number
+        self._rows: dict[RunKey, list[GrantRow]] = {}
+        self._known: dict[RunKey, int] = {}
+        """The number that a run is known to go by."""
+        self._gone: dict[RunKey, int] = {}
+        """Since when a run is known to be no more, though nobody has told what it spent."""
+        self.changed: set[RunKey] = set()
+        """Runs whose grants are others than when this was last looked at."""
+        self._most: dict[RunKey, Ceilings] = dict(most)
+        self._last: dict[RunKey, Given] = dict(last)
+        self._binding: dict[RunKey, dict[int, tuple[GrantRow, Run]]] = {}
+        """Grants that bind runs anew, by number, which are not known to go by them yet."""
+        self.add(rows)
+
+    @property
+    def keys(self) -> list[RunKey]:
+        """Give all runs that have grants."""
+        return list(self._rows)
+
+    def add(self, rows: Iterable[GrantRow]) -> None:
+        """Count grants, which are about to be written, or were read."""
+        for row in rows:
+            self.number = max(self.number, row.number)
+            self._rows.setdefault(row.run, []).append(row)
+            self.changed.add(row.run)
+            self._last[row.run] = _given(row)
+
+    def most(self, run: RunKey) -> Ceilings | None:
+        """Give the highest ceilings that a run of ours was ever granted; None: it never was."""
+        return self._most.get(run)
+
+    def last(self, run: RunKey) -> Given | None:
+        """Give what a run was granted last, also when that is settled; None: it never was granted anything."""
+        return self._last.get(run)
+
+    def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
+        """Take that a run is granted this, for the bound of what it can have used.
+
+        What binds it anew does so once it is known to go by it: from the beginning when it is `born` with it.
+        """
+        known = self._most.get(row.run)
+        if not run.ordered:
+            return []
+        if not born and _is_new(known, row):
+            self._binding.setdefault(row.run, {})[row.number] = row, run
+            return []
+        most = raised(known, row, run, row.at)
+        self._most[row.run] = most
+        return [] if most == known else [grant_tables.raised(row.run, most)]
+
+    def _bound(self, key: RunKey, number: int, now: int) -> list[Statement]:
+        """Take that a run goes by a grant that binds it anew."""
+        waiting = self._binding.pop(key, {})
+        if number not in waiting:
+            return []
+        row, run = waiting[number]
+        self._most[key] = raised(None, row, run, now)
+        return [grant_tables.raised(key, self._most[key])]
+
+    def drop(self, rows: Iterable[GrantRow]) -> None:
+        """Count grants no more: they could not be written, and were never sent."""
+        for row in rows:
+            left = [other for other in self._rows.get(row.run, ()) if other.number != row.number]
+            self._rows[row.run] = left
+            self.changed.add(row.run)
+            if not left:
+                self.settle(row.run)
+
+    def goes_by(self, run: RunKey, number: int, now: int) -> list[Statement]:
+        """Take that a run goes by this grant: those before it are over. One that it was not given is not believed."""
+        rows = self._rows.get(run, [])
+        if number <= self._known.get(run, 0) or all(row.number != number for row in rows):
+            return []
+        self._known[run] = number
+        self.changed.add(run)
+        self._rows[run] = [row for row in rows if row.number >= number]
+        over = [superseded(run, number)] if len(self._rows[run]) < len(rows) else []
+        return [*over, *self._bound(run, number, now)]
+
+    def gave(self, run: RunKey, number: int) -> bool:
+        """Say whether a run can have this grant of us: not one that is newer than all of its own."""
+        return number <= max((row.number for row in self._rows.get(run, ())), default=0)
+
+    def refused(self, run: RunKey, number: int) -> list[Statement]:
+        """Take that a run does not go by this grant, for certain: it is as if it had not been given."""
+        rows = self._rows.get(run, [])
+        left = [row for row in rows if row.number != number]
+        if not left or len(left) == len(rows) or number <= self._known.get(run, 0):
+            return []
+        self._rows[run] = left
+        self.changed.add(run)
+        return [("delete from grants where number = ?", (number,))]
+
+    def waits(self, run: RunKey) -> bool:
+        """Say whether it is not known that a run goes by the newest of its grants."""
+        rows = self._rows.get(run)
+        return bool(rows) and rows is not None and rows[-1].number > self._known.get(run, 0)
+
+    def settle(self, run: RunKey) -> list[Statement]:
+        """Forget a run: nothing that it may spend is left."""
+        self._known.pop(run, None)
+        self._gone.pop(run, None)
+        self._binding.pop(run, None)
+        self.changed.add(run)
+        return [settled(run)] if self._rows.pop(run, None) is not None else []
+
+    def observe(self, key: RunKey, fleet: Fleet, now: int) -> list[Statement]:
+        """Take what its host says of a run: which grant it goes by, and whether it is no more."""
+        agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+        if agent is not None and agent.grant <= self.number + AHEAD:
+            self.number = max(self.number, agent.grant)
+        if key not in self._rows:
+            return []
+        if agent is not None and agent.epoch == key[2]:
+            self._gone.pop(key, None)
+            return self.goes_by(key, agent.grant, now) if agent.grant else []
+        if _is_up(fleet, key[0]) and not (agent and agent.pending):
+            return self.settle(key) if now - self._gone.setdefault(key, now) >= LATE else []
+        self._gone.pop(key, None)
+        return []
+
+    def run(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
+        """Give a run that has been granted something, or can be; None: it has not, and cannot."""
+        agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+        agent = agent if agent is not None and agent.epoch == key[2] else None
+        if key not in self._rows and (agent is None or not agent.lives or not _has_claude(agent)):
+            return None
+        run = self._run(key, agent, fleet, spent, now)
+        account = logins.get(run.id)
+        return replace(run, accounts=frozenset({account})) if account else run
+
+    def changes_at(self, key: RunKey, now: int) -> list[int]:
+        """Say when a run will be another one because time passes."""
+        rows, gone = self._rows.get(key, ()), self._gone.get(key)
+        ends = max((row.at + row.lasts for row in rows), default=now) if all(row.lasts for row in rows) else now
+        return [at for at in (ends, now if gone is None else gone + LATE) if at > now]
+
+    def _run(self, key: RunKey, agent: Agent | None, fleet: Fleet, sums: Spent, now: int) -> Run:
+        rows = self._rows.get(key, [])
+        ends = [row.at + row.lasts if row.lasts else FOREVER for row in rows]
+        until = max(ends) if ends and max(ends) <= now else FOREVER
+        booked = sums.runs.get(key)
+        profile = agent.profile if agent else rows[-1].profile if rows else ""
+        money, tokens = booked or (0, 0)
+        given = tuple(map(_given, rows))
+        ordered = agent is None or agent.ordered is not None or _begins(agent)
+        rank = priority(fleet, profile) if ordered else lowest(fleet)
+        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given, ordered=ordered)
+        if agent is None:
+            return replace(run, until=until, asked=False)
+        ended = agent.has_ended and was_seen(agent)
+        lives = agent.lives and _is_up(fleet, agent.host)
+        return replace(
+            run,
+            billing=agent.billing,
+            ended=ended,
+            said=min(agent.run_spent, _most([top for row in rows for top in (row.billed, row.covered)], run, "billed")),
+            said_tokens=min(agent.run_tokens, _most([row.tokens for row in rows], run, "tokens")),
+            until=min(until, agent.ended or agent.since) if ended else FOREVER if lives else until,
+            asked=booked is not None and _can_be_asked(fleet, agent),
+            dearest=sums.dearest.get(agent.model),
+            dearest_of_any=max(sums.dearest.values(), default=None),
+            subagents=_subagents(agent) if lives else None,
+        )
+
+
+def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilings:
+    """Give the highest ceilings of a run with one more grant; one that binds it anew does so `since` then."""
+    now = row.billed, row.covered, row.tokens
+    if most is None or _is_new(most, row):
+        return Ceilings(since, run.booked, run.booked_tokens, *now)
+    before = most.billed, most.covered, most.tokens
+    highest = (None if new is None or old is None else max(old, new) for old, new in zip(before, now, strict=True))
+    return Ceilings(most.since, most.base, most.base_tokens, *highest)
+
+
+def _is_new(most: Ceilings | None, row: GrantRow) -> bool:
+    """Say whether a grant binds a run in a unit in which nothing bound it before."""
+    before = (most.billed, most.covered, most.tokens) if most else (None, None, None)
+    now = row.billed, row.covered, row.tokens
+    return any(old is None and new is not None for old, new in zip(before, now, strict=True))
+
+
+def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
+    """Give what a run may have spent, whatever its host says: no runner lets twice its ceiling and a few messages pass.
+
+    What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.
+    Of a run that was not ordered no more than its ceiling is: whoever claims thousands has not thousands of messages.
+    """
+    known = [top for top in tops if top is not None]
+    if not run.ordered:
+        return max(known, default=0)
+    return (2 * max(known) if known else run.gone(unit)) + FEW[unit]
+
+
+def priority(fleet: Fleet, profile: str) -> int:
+    """Give the priority of a profile's agents."""
+    known = fleet.profiles.get(profile)
+    return known.priority if known else 0
+
+
+def lowest(fleet: Fleet) -> int:
+    """Give the priority of agents that this room did not order, whatever profile their hosts claim."""
+    return min((profile.priority for profile in fleet.profiles.values()), default=0)
+
+
+def was_seen(agent: Agent) -> bool:
+    """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
+    return bool(agent.started or agent.grant or agent.evidence)
+
+
+def _begins(agent: Agent) -> bool:
+    """Say whether this room has ordered it just now, and its host has not shown it yet."""
+    return agent.pending is not None and agent.pending.verb in STARTING and not was_seen(agent)
+
+
+def _has_claude(agent: Agent) -> bool:
+    """Say whether there is something to be granted: below a command only once a Claude was seen to spend."""
+    if agent.kind == "command":
+        return bool(agent.billing or agent.grant or agent.spent)
+    return agent.kind != ADOPTED
+
+
+def _subagents(agent: Agent) -> int | None:
+    """Say how many subagents are at work of an agent that can be seen; it has none before it has begun."""
+    return 0 if agent.state is State.STARTING else agent.subagents
+
+
+def _given(row: GrantRow) -> Given:
+    return Given(row.number, row.billed, row.covered, row.tokens, row.percents, row.ends)
+
+
+def last_given(row: Sequence[Any]) -> Given:
+    """Read what a run was granted last."""
+    number, billed, covered, tokens, windows, ends = row
+    return Given(number, billed, covered, tokens, json.loads(windows), ends)
+
+
+def _is_up(fleet: Fleet, name: str) -> bool:
+    host = fleet.hosts.get(name)
+    return host is not None and host.link is LinkState.UP
+
+
+def _can_be_asked(fleet: Fleet, agent: Agent) -> bool:
+    host = fleet.hosts.get(agent.host)
+    ours = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
+    under_way = agent.pending is not None and agent.pending.verb in (*STARTING, "kill")
+    return ours and agent.lives and not under_way

@@ -1,0 +1,157 @@
+"""Climbing budgets' ladders: each rung is done once in a period, audited, told, and remembered across engines."""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from controlroom.domain import events, intents
+from controlroom.domain.gauges import Budget, Rung
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.money.allotment import Run
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.holding import is_paused
+from controlroom.domain.money.rungs import alarm, stopped_by, told
+from controlroom.domain.results import Result
+from controlroom.engine.background_tasks import BackgroundTasks
+from controlroom.engine.ledger.grant_tables import paused, reached, unreached
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.notify.notifier import run_program
+from controlroom.engine.orders import Asked
+from controlroom.text.redact import redact
+
+log = logging.getLogger("controlroom.treasury")
+
+COMMAND = 20.0
+"""Seconds that the operator's command may take."""
+
+Done = tuple[str, int, int, str]
+"""Budget, period, per cent and action of a rung that was done."""
+
+
+Runs = Callable[[str], Iterable[Run]]
+"""Gives the runs that a budget is about."""
+
+
+class Room(Protocol):
+    """What climbing needs of the engine."""
+
+    clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    async def submit(self, intent: intents.Intent, who: str) -> Asked:
+        """Do what is wanted."""
+
+
+class Ladder:
+    """Does what rungs say. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, books: LedgerWriter, done: Iterable[Done], moment: Callable[[int], str]) -> None:
+        """`done`: what was done before; `moment`: writes a time for people."""
+        self._room, self._ledger_writer, self._moment = room, books, moment
+        self._done = set(done)
+        self._paused: dict[str, int] = {}
+        """Agents of which it is written that they were paused, and in which run."""
+        self._alarmed: set[str] = set()
+        """Budgets that alarms stand for."""
+        self._background = BackgroundTasks("ladder")
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done."""
+        return len(self._background) > 0
+
+    def close(self) -> None:
+        """Do nothing more."""
+        self._background.close()
+
+    def begin_anew(self, budgets: Iterable[str]) -> None:
+        """These budgets are others now, or gone: what was done for them has been done for none."""
+        names = set(budgets)
+        self._done = {done for done in self._done if done[0] not in names}
+        if names:
+            self._ledger_writer.keep([unreached(name) for name in sorted(names)])
+
+    def climb(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget], runs: Runs) -> None:
+        """Do what has been reached and not been done yet, and say how all budgets stand."""
+        for name, budget in budgets.items():
+            for rung in budget.rungs[: budget.reached]:
+                key = (name, budget.began or budget.ends, rung.percent, rung.action)
+                if key not in self._done and name in rules:
+                    self._done.add(key)
+                    self._reach(rules[name], budget, rung, [run for run in runs(name) if not run.ended])
+            self._alarm(f"budget {name}", budget)
+        for name in self._alarmed - budgets.keys():
+            self._room.happened(events.Alarmed(f"budget {name}", None))
+        self._alarmed = set(budgets)
+
+    def write_paused(self, agents: Mapping[str, Agent | None]) -> None:
+        """Have the audit say whom their runners have paused, of agents that have changed (None: one that is gone)."""
+        now, fresh = self._room.clock(), []
+        for key, agent in agents.items():
+            if agent is None or not is_paused(agent):
+                self._paused.pop(key, None)
+            elif self._paused.get(key) != agent.epoch:
+                self._paused[key] = agent.epoch
+                fresh.append(paused(key, agent.epoch, agent.detail, agent.ended or now))
+        if fresh:
+            self._ledger_writer.keep(fresh)
+
+    def _alarm(self, about: str, budget: Budget) -> None:
+        known = self._room.fleet.alarms.get(about)
+        until = self._moment(budget.ends) if budget.ends else ""
+        made = alarm(budget, until, self._room.clock())
+        if made is None or known is None or made.text != known.text:
+            self._room.happened(events.Alarmed(about, made))
+
+    def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:
+        """Do one rung."""
+        period = budget.began or budget.ends
+        text = told(budget, rung)
+        self._ledger_writer.keep(reached(rule.name, period, rung.percent, rung.action, self._room.clock()))
+        self._ledger_writer.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Result("done", text))
+        log.info("%s", text)
+        if rule.command:
+            self._background.begin(self._command(rule, budget, rung, text))
+        if rung.action in ("interrupt", "stop") and not rule.dry_run:
+            for agent in sorted(stopped_by(rule, runs)):
+                self._background.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
+
+    async def _stop(self, agent: str, action: str, who: str) -> None:
+        known = self._room.fleet.agents.get(agent)
+        if known is not None and known.lives:
+            kind = intents.InterruptAgent if action == "interrupt" else intents.KillAgent
+            await self._room.submit(kind(agent, known.epoch), who)
+
+    async def _command(self, rule: BudgetRule, budget: Budget, rung: Rung, text: str) -> None:
+        """Run the operator's command; that it cannot be run is a line in the log."""
+        facts: dict[str, Any] = {
+            "budget": rule.name,
+            "scope": rule.scope,
+            "action": rung.action,
+            "percent": rung.percent,
+            "unit": rule.unit,
+            "spent": budget.spent,
+            "limit": rule.limit,
+            "ends": budget.ends,
+            "dry_run": rule.dry_run,
+            "text": text,
+        }
+        environ = {f"CONTROLROOM_BUDGET_{name.upper()}": str(value) for name, value in facts.items()}
+        try:
+            running = run_program(list(rule.command), json.dumps(facts).encode(), {**os.environ, **environ})
+            problem = await asyncio.wait_for(running, COMMAND)
+        except (OSError, ValueError) as error:
+            problem = str(error)
+        except TimeoutError:
+            problem = f"it took longer than {COMMAND:g} s"
+        if problem:
+            log.warning("budget %s: its command failed: %s", rule.name, redact(problem)[:300])

@@ -1,0 +1,198 @@
+"""What was ordered of every run, and what hosts say otherwise: joined before anything goes by it, shown, and audited.
+
+The work for one agent that a host has shown does not grow with the fleet. Times: UTC milliseconds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from controlroom.domain import events
+from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, digest_of, joined, shown
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.intents import SpawnOn
+from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.ordered import Claim
+from controlroom.domain.results import Result
+from controlroom.engine.ledger.ledger import Ledger, Order
+from controlroom.engine.ledger.order_tables import ENDED, ROWS, dropped, pruned, written
+from controlroom.engine.ledger.unattributed import Statement
+from controlroom.engine.ledger.writer import LedgerWriter
+
+EPOCHS = 4
+"""Runs of one agent whose orders are kept at hand: one that was refused leaves the one before it in force."""
+
+Name = tuple[str, str]
+"""Host and name of an agent."""
+
+
+class Room(Protocol):
+    """What the desk needs of the engine."""
+
+    clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    def happened(self, event: events.Event) -> None:
+        """Let something become true."""
+
+
+class ClaimChecker:
+    """Keeps what was ordered. All methods are called on the event loop."""
+
+    def __init__(self, room: Room, ledger: Ledger, books: LedgerWriter) -> None:
+        """Recall what was ordered. Raises `LedgerProblem`."""
+        self._room, self._ledger_writer = room, books
+        self._runs: dict[Name, dict[int, OrderedRun]] = {}
+        """By agent, then epoch, in the order in which they were ordered."""
+        self._audited: dict[Name, set[str]] = {}
+        """Fields of each agent about which a claim was audited since it was last ordered."""
+        self._differ: dict[str, dict[str, tuple[Claim, ...]]] = {}
+        """By host: its agents of which it says something else than was ordered."""
+        rows, ended = ledger.read_all([(ROWS, ()), (ENDED, ())])
+        for row in rows:
+            self._take(OrderedRun(*row))
+        for key in ended:
+            self._end(*key)
+
+    def start(self) -> None:
+        """Forget what is long over."""
+        self._ledger_writer.keep([pruned()])
+
+    # ----------------------------------------------------------------------- what is ordered
+
+    def ordered(self, effect: SpawnOn, op: int) -> Statement:
+        """Take what is being ordered; give what is to be written with the order."""
+        profile = self._room.fleet.profiles.get(effect.profile)
+        before = self._latest((effect.host, effect.name))
+        command = digest_of(effect.command)
+        if effect.kind == "command" and not command and before is not None:
+            command = before.command_digest  # its host runs the one of the epoch before
+        run = OrderedRun(
+            effect.host,
+            effect.name,
+            effect.epoch,
+            effect.kind,
+            effect.profile,
+            effect.model,
+            effect.cwd,
+            profile.billing if profile else "",
+            shown(effect.task),
+            digest(effect.task),
+            command,
+            op,
+            self._room.clock(),
+        )
+        self._take(run)
+        return written(run)
+
+    def concluded(self, order: Order, outcome: str) -> None:
+        """Take what became of an order."""
+        if outcome == "done" and order.verb == "kill":
+            self._end(order.host, order.agent, order.epoch)
+        elif outcome == "done" and order.verb == "forget":
+            self._forget(order.host, order.agent, order.epoch)
+
+    def _end(self, host: str, name: str, epoch: int) -> None:
+        runs = self._runs.get((host, name), {})
+        if epoch in runs:
+            runs[epoch] = replace(runs[epoch], ended=True)
+
+    def _forget(self, host: str, name: str, epoch: int) -> None:
+        """An agent was removed with all its runs up to this one."""
+        runs = self._runs.get((host, name), {})
+        for old in [known for known in runs if known <= epoch]:
+            del runs[old]
+        if not runs:
+            self._runs.pop((host, name), None)
+            self._audited.pop((host, name), None)
+        self._ledger_writer.keep([dropped(host, name, epoch)])
+
+    def of(self, host: str, name: str, epoch: int) -> OrderedRun | None:
+        """Give what was ordered of a run; None: this room did not order it."""
+        return self._runs.get((host, name), {}).get(epoch)
+
+    def _take(self, run: OrderedRun) -> None:
+        name = (run.host, run.name)
+        runs = self._runs.setdefault(name, {})
+        runs.pop(run.epoch, None)
+        runs[run.epoch] = run
+        for old in list(runs)[:-EPOCHS]:
+            del runs[old]
+        self._audited.pop(name, None)
+
+    def _latest(self, name: Name) -> OrderedRun | None:
+        return next(reversed(self._runs.get(name, {}).values()), None)
+
+    # ----------------------------------------------------------------------- what hosts say
+
+    def joined(self, event: events.AgentsObserved) -> events.AgentsObserved:
+        """Put what was ordered into what a host says."""
+        known = self._room.fleet.agents
+        agents = tuple(self._joined(agent, known) for agent in event.agents if agent.host == event.host)
+        return replace(event, agents=agents)
+
+    def recalled(self, agent: Agent) -> Agent:
+        """Put what was ordered into an agent that its host has not shown yet."""
+        return self._joined(agent, {})
+
+    def _joined(self, seen: Agent, known: Mapping[str, Agent]) -> Agent:
+        return joined(seen, self.of(seen.host, seen.name, seen.epoch), known.get(seen.id))
+
+    def tell(self, event: events.AgentsObserved) -> None:
+        """Show what a host says otherwise than was ordered, and audit what is new of it."""
+        differ = self._differ.setdefault(event.host, {})
+        before = dict(differ) if differ else {}
+        for agent in event.agents:
+            claims = agent.claims or self._claimed_epoch(agent)
+            self._audit(agent, claims)
+            if wrong := tuple(claim for claim in claims if claim.field not in HONEST):
+                differ[agent.name] = wrong
+            else:
+                differ.pop(agent.name, None)
+        for name in event.gone if not event.complete else set(differ) - {agent.name for agent in event.agents}:
+            differ.pop(name, None)
+        if differ != before:
+            self._alarm(event.host, differ)
+
+    def left(self, host: str) -> None:
+        """A host is no longer in the room: nothing that it says is shown."""
+        if self._differ.pop(host, None):
+            self._alarm(host, {})
+
+    def _claimed_epoch(self, agent: Agent) -> tuple[Claim, ...]:
+        """Say whether a run was not ordered, of an agent that was."""
+        latest = self._latest((agent.host, agent.name))
+        if agent.ordered is not None or latest is None:
+            return ()
+        return (Claim("epoch", str(latest.epoch), str(agent.epoch)),)
+
+    def _audit(self, agent: Agent, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        told = self._audited.setdefault((agent.host, agent.name), set())
+        new = [claim for claim in claims if claim.field not in told]
+        told.update(claim.field for claim in new)
+        for claim in new:
+            words = Result("refused", f"its host says {claim_words(claim)}: what was ordered counts")
+            self._ledger_writer.audited(f"host {agent.host}", "claim", agent.id, agent.epoch, words)
+
+    def _alarm(self, host: str, differ: Mapping[str, Sequence[Claim]]) -> None:
+        about = f"claims {host}"
+        known = self._room.fleet.alarms.get(about)
+        alarm = _alarm(host, differ, known.since if known else self._room.clock()) if differ else None
+        if alarm != known:
+            self._room.happened(events.Alarmed(about, alarm))
+
+
+def _alarm(host: str, differ: Mapping[str, Iterable[Claim]], since: int) -> Alarm:
+    name, claims = next(iter(differ.items()))
+    more = f" (and {len(differ) - 1} more of its agents)" if len(differ) > 1 else ""
+    said = "; ".join(map(claim_words, claims))
+    words = (
+        f"{host} says of {name}{more} what was not ordered: {said}. What was ordered counts; something there rewrites "
+        f"what is written down of it, or another room acts there: controlroom explain {host}/{name}"
+    )
+    return Alarm(words, "danger", since, f"{host}/{name}")

@@ -1,0 +1,116 @@
+"""The room's config: TOML, every key checked, one sentence about the first thing that is wrong.
+
+`config.toml` belongs to the user and is never written by us; `hosts.toml` beside it holds what `host add` was told.
+"""
+
+import os
+from dataclasses import dataclass
+
+from controlroom.domain import model
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.engine.config import notify_settings
+from controlroom.engine.config.budget_file import rules
+from controlroom.engine.config.settings import ConfigFile, FileCredential, ProfileTable, RosterFile
+from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
+from controlroom.engine.config.toml_tables import read
+from controlroom.protocol.home import Home
+from controlroom.text import time_zones
+from controlroom.text.names import LOCAL
+from controlroom.wire.spec import AgentSpec, Credential
+
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """What watchers do not get to see."""
+
+    tasks: bool = False
+    logs: bool = False
+    accounts: bool = False
+    """Whose logins these are."""
+
+
+class Config:
+    """The settings of a room, in the engine's terms."""
+
+    def __init__(self, file: ConfigFile, room_editor: RosterFile, budgets: dict[str, BudgetRule] | None = None) -> None:
+        tables = {**file.hosts, **room_editor.hosts}
+        here = {LOCAL: LOCAL} if file.local else {}
+        self.hosts = {**here, **{name: table.address for name, table in tables.items()}}
+        """Name -> address of every host, this machine first."""
+        self.fingerprints = {name: table.fingerprint for name, table in tables.items() if table.fingerprint}
+        self.fixed = frozenset({*here, *file.hosts})
+        """Hosts that only the user takes out, by hand."""
+        self.home = file.home
+        """Where the room's engine is, "" for this machine."""
+        self.adopt = file.adopt
+        """Whether agents that others started are shown."""
+        zone = file.money.time_zone, os.environ.get("TZ", "")
+        memory, cheaper = file.limits.memory_per_agent_mb * _MEBIBYTE, tuple(file.money.cheaper)
+        self.limits = model.Limits(memory, cheaper, time_zones.named(*zone))
+        self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
+        """What watchers do not get to see."""
+        self.outlets = notify_settings.outlets(file.notify)
+        """Who is told what happens while nobody looks."""
+        self.budgets = budgets or {}
+        """By name."""
+        self.fixed_budgets = frozenset(file.budgets)
+        """Budgets that only the user changes, by hand."""
+        self.money = file.money
+        self.unordered = file.money.unordered
+        """Dollars an hour that one host may claim for agents that this room did not start."""
+        self.alone = None if isinstance(file.money.alone, str) else file.money.alone
+        """Hours that an agent may go on without the engine at most; None: to the end of the shortest period."""
+        self.zone = time_zones.zone_here(*zone)
+        """Where the operator's days begin."""
+        self.profiles = {name: _profile(name, table) for name, table in file.profiles.items()}
+        self.plan, self.api = file.plan, file.api
+        """What limits are held against, as it stands in the file."""
+        self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
+
+    def spec(self, profile: str) -> AgentSpec:
+        """Give how to run an agent of `profile`, environment and credential included; "" is no profile."""
+        return self._specs.get(profile, AgentSpec())
+
+
+def load(home: Home) -> Config:
+    """Read config.toml and hosts.toml; a missing file is an empty one. Raises `ConfigProblem` with one sentence."""
+    file, room_editor = read(home.config, ConfigFile), read(home.hosts, RosterFile)
+    for name in room_editor.hosts:
+        if name in file.hosts:
+            raise ConfigProblem(f"{home.hosts}: hosts.{name}: it stands in config.toml too; take one of them out")
+    return Config(file, room_editor, rules(home, file.budgets))
+
+
+def _profile(name: str, table: ProfileTable) -> model.Profile:
+    work = table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd
+    return model.Profile(name, *work, table.priority, "plan" if table.credential == "plan" else "")
+
+
+def _spec(name: str, table: ProfileTable) -> AgentSpec:
+    return AgentSpec(
+        kind=table.kind,
+        command=tuple(table.command),
+        profile=name,
+        model=table.model,
+        permission_mode=table.permission_mode,
+        cwd=table.cwd,
+        env=dict(table.env),
+        env_file=table.env_file,
+        credential=_credential(table),
+        max_hours=float(table.max_hours),
+        max_log_bytes=table.max_log_mb * _MEBIBYTE,
+        max_turns=table.max_turns,
+        max_output_tokens=table.max_output_tokens,
+        max_budget_usd=str(table.max_budget_usd),
+    )
+
+
+def _credential(table: ProfileTable) -> Credential:
+    given = table.credential
+    if given is None or isinstance(given, str):
+        return Credential(plan=given == "plan")
+    if isinstance(given, FileCredential):
+        return Credential(file=given.file)
+    return Credential(command=tuple(given.command))

@@ -1,0 +1,106 @@
+"""What a new room begins with: a config that explains itself, and the hosts that ~/.ssh/config knows already."""
+
+import glob
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from controlroom.domain.address import parse_address
+from controlroom.engine.config.reference import reference
+from controlroom.protocol.home import Home
+
+_MOST_BYTES = 1024 * 1024
+_MOST_FILES = 64
+_DEEPEST = 8
+_LINE = re.compile(r"\s*([A-Za-z]+)(?:\s*=\s*|\s+)(.*)")
+_FORGES = ("git",)
+"""Users whose hosts keep source code and run nothing for us."""
+
+
+class FirstRun:
+    """The first things of one room. `user_home`: whose ~/.ssh/config is read."""
+
+    def __init__(self, home: Home, user_home: Path) -> None:
+        self._home = home
+        self._ssh = user_home / ".ssh"
+
+    @property
+    def config(self) -> Path:
+        """Where the room's config is."""
+        return self._home.config
+
+    def write_config(self) -> bool:
+        """Write a config in which every setting stands, commented out; False: there is one, and it stays as it is.
+
+        Raises `OSError`.
+        """
+        self._home.prepare()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self._home.config, flags, 0o600)
+        except FileExistsError:
+            return False
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(reference())
+        return True
+
+    def ssh_hosts(self) -> list[str]:
+        """Name the hosts of ~/.ssh/config and of what it includes, in their order: no patterns, no forges of code."""
+        found: dict[str, None] = {}
+        for names, user in self._blocks(self._ssh / "config", 0, [0]):
+            if user not in _FORGES:
+                found.update(dict.fromkeys(name for name in names if _plain(name)))
+        return list(found)
+
+    def _blocks(self, path: Path, depth: int, read: list[int]) -> Iterator[tuple[list[str], str]]:
+        """Give each block's names and user (ssh_config(5)); what cannot be read is passed over."""
+        names: list[str] = []
+        user = ""
+        for keyword, words in self._lines(path, depth, read):
+            if keyword == "include":
+                for name in words:
+                    yield from self._included(name, depth, read)
+            elif keyword in ("host", "match"):
+                yield names, user
+                names, user = (words if keyword == "host" else []), ""
+            elif keyword == "user" and not user:
+                user = words[0]
+        yield names, user
+
+    def _included(self, name: str, depth: int, read: list[int]) -> Iterator[tuple[list[str], str]]:
+        pattern = os.path.join(self._ssh, os.path.expanduser(name))
+        for path in sorted(glob.glob(pattern)):
+            if depth < _DEEPEST:
+                yield from self._blocks(Path(path), depth + 1, read)
+
+    def _lines(self, path: Path, depth: int, read: list[int]) -> Iterator[tuple[str, list[str]]]:
+        """Give keyword (in small letters) and values of each line that has some."""
+        read[0] += 1
+        if read[0] > _MOST_FILES or not path.is_file():
+            return
+        try:
+            with open(path, "rb") as file:
+                text = file.read(_MOST_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return
+        for line in text.splitlines():
+            if (found := _LINE.fullmatch(line)) and (words := _words(found[2])):
+                yield found[1].lower(), words
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text, comments=True)
+    except ValueError:
+        return []
+
+
+def _plain(name: str) -> bool:
+    """Say whether a name can be dialled as it stands."""
+    try:
+        parse_address(name)
+    except ValueError:
+        return False
+    return not any(sign in name for sign in "*?!")

@@ -1,0 +1,46 @@
+"""Who sits at a front end, as the engine says it; and what a front end of another version is told."""
+
+import getpass
+import re
+
+from controlroom import __version__
+from controlroom.protocol.messages import Bridged
+from controlroom.text.sanitize import sanitize
+
+_NAME, _ORIGIN = 60, 60
+"""Characters that are shown at most."""
+
+
+def who(user: str, bridge: Bridged | None) -> str:
+    """Name a person for the audit: what they say of themselves, and where sshd says that they come from.
+
+    Whoever comes over a bridge is known by name only as far as they say it: the rest of what they say is left out, so
+    that nobody takes on the address of somebody else.
+    """
+    if bridge is None:
+        return sanitize(user, _NAME + _ORIGIN) or getpass.getuser()
+    name = re.split(r"[\s,()]", user.strip(), maxsplit=1)[0]
+    return f"{sanitize(name, _NAME) or 'somebody'} from {sanitize(bridge.origin, _ORIGIN) or 'elsewhere'}"
+
+
+def terminal(text: str) -> str:
+    """Make the name of a terminal, as somebody says it, safe to show."""
+    return sanitize(text, _NAME)
+
+
+def other_version(front_end: str, bridge: Bridged | None) -> str:
+    """Say that engine and front end do not fit, and what to do."""
+    theirs = _version(front_end)
+    if bridge is not None and bridge.version != front_end:
+        return (
+            f"Control Room is version {_version(bridge.version)} there and {theirs} here: "
+            "install the same version on both machines"
+        )
+    return (
+        f"an engine of version {__version__} runs {'there' if bridge else 'here'}, and this is version {theirs}: "
+        f"run `controlroom stop`{' there' if bridge else ''} to let a new engine start (agents live on)"
+    )
+
+
+def _version(text: str) -> str:
+    return ascii(text)[1:20].rstrip(chr(39))

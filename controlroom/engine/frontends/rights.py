@@ -1,0 +1,135 @@
+"""What a front end may do: decided by which of the engine's two sockets it came in at, and by nothing that it says.
+
+At the operators' socket there is an `Operator` behind a conversation, at the watchers' a `Watcher`. Only an `Operator`
+holds anything that acts: a conversation with a watcher has nothing that it could call.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from controlroom.domain.changes import Changes
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import Fleet
+from controlroom.engine.frontends.turns import Turns
+from controlroom.engine.frontends.watcher_view import WatcherView
+from controlroom.engine.hosts.inquiries import Rank
+from controlroom.engine.orders import Asked
+from controlroom.protocol.advice_messages import AskComparison
+from controlroom.protocol.messages import (
+    ALL,
+    LOOK,
+    MAX_REQUEST,
+    Answer,
+    Answered,
+    AskAttached,
+    AskAudit,
+    AskCosts,
+    AskRunways,
+    FetchLog,
+    LookAtScreen,
+    Page,
+    Question,
+    SearchLog,
+    Wanted,
+)
+
+LOOK_ONLY = "a watcher may look, and change nothing"
+
+MAY_ASK = (FetchLog, SearchLog, LookAtScreen, AskCosts, AskComparison, AskAudit, AskAttached, AskRunways)
+"""The questions that a watcher may ask. What is not named here it may not: also what is yet to be invented.
+
+Not among them: a check-up, for which a host runs programs, and the care of the ledger, which writes or takes minutes.
+"""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """May do everything."""
+
+    submit: Callable[[Intent, str], Awaitable[Asked]]
+    """Decides an intent; the text says who wants it."""
+    stop: Callable[[], None]
+    """Ends the engine."""
+    turns: Turns
+    name = ALL
+    rank = Rank.OPERATOR
+    roles = ("tui", "cli", "stop")
+    longest_request = MAX_REQUEST
+    """Bytes of one request at most."""
+    open_requests = 64
+    """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
+
+    def instead(self, question: Question) -> Answer | None:
+        """Give what is told instead of an answer: nothing, it is answered."""
+        return None
+
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
+        """Give the fleet as it is shown."""
+        return fleet
+
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown."""
+        return changes
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return logs
+
+    def page(self, page: Page) -> Page:
+        """Give records of a log as they are shown."""
+        return page
+
+    def asked(self, question: Question) -> Question:
+        """Give the question that is to be answered."""
+        return question
+
+    def told(self, answer: Answer, question: Question) -> Answer:
+        """Give an answer as it is shown."""
+        return answer
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """May look, at what the veil leaves."""
+
+    watcher_view: WatcherView
+    turns: Turns
+    """Those of all watchers."""
+    name = LOOK
+    rank = Rank.WATCHER
+    roles = ("tui", "cli", "watch")
+    longest_request = 128 * 1024
+    open_requests = 8
+
+    def instead(self, question: Question) -> Answer | None:
+        """Give what is told instead of an answer; None: it is answered."""
+        if not isinstance(question, MAY_ASK):
+            return Answered(question.id, "refused", LOOK_ONLY)
+        return self.watcher_view.instead(question)
+
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
+        """Give the fleet as it is shown; `changes`: what changed since somebody asked before. None: all is new."""
+        return self.watcher_view.fleet(fleet, changes)
+
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown."""
+        return self.watcher_view.changes(changes, held, shown)
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return self.watcher_view.followed(logs)
+
+    def page(self, page: Page) -> Page:
+        """Give records of a log as they are shown."""
+        return self.watcher_view.page(page)
+
+    def asked(self, question: Question) -> Question:
+        """Give the question that is to be answered."""
+        return self.watcher_view.asked(question)
+
+    def told(self, answer: Answer, question: Question) -> Answer:
+        """Give an answer as it is shown."""
+        return self.watcher_view.told(answer, question)
+
+
+Rights = Operator | Watcher

@@ -1,0 +1,105 @@
+"""The two sockets of the engine, for operators and for watchers: whoever connects may do what that socket lets them.
+
+One that is slow or stopped delays nobody.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+
+from controlroom.engine.config.config import Withheld
+from controlroom.engine.engine import Engine
+from controlroom.engine.frontends.rights import Operator, Rights, Watcher
+from controlroom.engine.frontends.session import Reader
+from controlroom.engine.frontends.turns import SharedTurns, Turns
+from controlroom.engine.frontends.watcher_view import WatcherView
+from controlroom.protocol.messages import Unwelcome, pack
+
+MAX_READERS = 200
+"""Front ends at once at either socket: however many watch, operators get in."""
+
+
+class Server:
+    """Listens for front ends. `stop` is called when an operator asks for the engine to end.
+
+    `withheld`: what watchers do not get to see.
+    """
+
+    def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
+        self._engine = engine
+        self._doors: tuple[Rights, Rights] = (
+            Operator(engine.submit, stop, Turns()),
+            Watcher(WatcherView(withheld), SharedTurns()),
+        )
+        self._readers: dict[Reader, Rights] = {}
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, path: Path, watchers: Path) -> None:
+        """Listen at `path` for operators and at `watchers`, where nobody can do anything but look.
+
+        Other users may open neither. The caller holds the engine's lock: a socket that is there is dead.
+        """
+        for place, rights in zip((path, watchers), self._doors, strict=True):
+            serve = partial(self._begin, rights)
+            self._servers.append(await asyncio.start_unix_server(serve, sock=_bound(place), backlog=MAX_READERS))
+
+    async def close(self) -> None:
+        """Send every front end away."""
+        for server in self._servers:
+            server.close()
+        readers = tuple(self._readers)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*(reader.gone() for reader in readers))
+        for rights in self._doors:
+            rights.turns.close()
+
+    def _begin(
+        self, rights: Rights, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter
+    ) -> Coroutine[None, None, None]:
+        return rights.turns.counted(self._serve(rights, incoming, outgoing))
+
+    async def _serve(self, rights: Rights, incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        if not is_ours(outgoing.get_extra_info("socket")):
+            outgoing.transport.abort()
+            return
+        reader = Reader(self._engine, rights, incoming, outgoing)
+        self._readers[reader] = rights
+        try:
+            if list(self._readers.values()).count(rights) > MAX_READERS:
+                outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
+            else:
+                await rights.turns.turn()
+                await reader.serve()
+        except asyncio.CancelledError:
+            pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves
+        finally:
+            del self._readers[reader]
+            outgoing.close()
+
+
+def _bound(path: Path) -> socket.socket:
+    """Make the socket; nobody can connect before it listens, and by then its mode is set."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Say whether the other end is a process of this user (or root), where the system tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", credentials)[1] in (os.getuid(), 0)

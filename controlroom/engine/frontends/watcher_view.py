@@ -1,0 +1,203 @@
+"""What watchers see where the config withholds something: the fleet and its logs with those texts taken out.
+
+`tasks`: what people tell agents. `logs`: what agents say, and all that is made of it. A task is told in an agent's log,
+too, so without `tasks` the records that carry it are blanked there, and nothing that could be asked about them is
+answered. What stays has its place and its length, so that positions in a log hold for everybody.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from controlroom.domain.anonymize import unnamed, unnamed_text
+from controlroom.domain.audit import AuditLine
+from controlroom.domain.changes import Changes
+from controlroom.domain.model import Agent, Fleet, LogPlace, Question, moved
+from controlroom.domain.tables import hosted
+from controlroom.engine.config.config import Withheld
+from controlroom.protocol.messages import (
+    Answer,
+    AskAudit,
+    Audit,
+    FetchLog,
+    Hits,
+    LookAtScreen,
+    Page,
+    Screen,
+    SearchLog,
+    Wanted,
+)
+from controlroom.protocol.messages import Question as Asked
+from controlroom.text.names import is_adopted_name
+from controlroom.wire.records import unpack
+
+NO_LOGS = "the logs are withheld from watchers"
+NO_TASKS = "the tasks are withheld from watchers, and what this would show may hold them"
+HIDDEN = "withheld from watchers"
+
+MOST_SEARCHED = 10_000
+"""Lines of the audit that a watcher's search goes through, where something is withheld: the newest ones."""
+
+OF_TASKS = frozenset({"task"})
+"""The fields of an agent that hold what people told it."""
+
+OF_LOGS = frozenset({"detail", "question", "evidence", "last_line", "claims"})
+"""Those that hold what it said, or are made of it."""
+
+_YOU = "you: "
+"""How a line begins that says what a person said (`text.event_text`)."""
+
+_TOLD = ("assistant", "system", "result", "control_request", "control_cancel_request", "rate_limit_event")
+"""Agent events in which nothing stands that a person said."""
+
+
+class WatcherView:
+    """Takes out what is withheld; one for all watchers, so that a change is worked on once."""
+
+    def __init__(self, withheld: Withheld) -> None:
+        self.withheld = withheld
+        self._seen = self._shown = Fleet()
+
+    def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
+        """Give the fleet as watchers see it.
+
+        `changes`: what changed since it was given to whoever asks, so that nothing else is looked at. None: all is new.
+        """
+        if self.withheld == Withheld():
+            return fleet
+        if fleet is not self._seen:
+            shown = unnamed(fleet) if self.withheld.accounts else fleet
+            if self.withheld.tasks or self.withheld.logs:
+                shown = replace(shown, agents=self._withheld(fleet, changes))
+            self._seen, self._shown = fleet, shown
+        return self._shown
+
+    def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
+        """Say what may be another in the fleet as it is shown: one login more may be another number for each."""
+        if not self.withheld.accounts or not (changes.headroom or changes.budgets or changes.alarms):
+            return changes
+        return replace(
+            changes,
+            budgets={*held.budgets, *shown.budgets},
+            headroom={*held.headroom, *shown.headroom},
+            alarms={*held.alarms, *shown.alarms},
+        )
+
+    def _withheld(self, fleet: Fleet, changes: Changes | None) -> Mapping[str, Agent]:
+        """Give the agents as they are shown: those that changed, over those that were shown last.
+
+        Whoever asks was given a fleet no newer than the one that was shown last to anybody: what changed since then is
+        among what changed since theirs.
+        """
+        if changes is None:
+            return hosted({key: self._agent(agent) for key, agent in fleet.agents.items()})
+        here = {key: agent for key in changes.agents if (agent := fleet.agents.get(key)) is not None}
+        new = {key: self._agent(agent) for key, agent in here.items()}
+        return hosted(self._shown.agents).updated(new, changes.agents - here.keys())
+
+    def _agent(self, agent: Agent) -> Agent:
+        if self.withheld.tasks:
+            told = agent.adopted or agent.last_line.startswith(_YOU)
+            agent = moved(agent, task="", last_line="" if told else agent.last_line)
+        if self.withheld.logs:
+            asked = agent.question
+            hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
+            evidence = tuple(replace(one, value="") for one in agent.evidence)
+            claims = tuple(replace(one, said="") for one in agent.claims)
+            agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
+        return agent
+
+    def instead(self, asked: Asked) -> Answer | None:
+        """Give what is told instead of an answer; None: it may be answered."""
+        why = NO_LOGS if self.withheld.logs else NO_TASKS if self.withheld.tasks else ""
+        match asked:
+            case SearchLog() if why:
+                place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+                return Hits(asked.id, place, done=True, reason=why)
+            case LookAtScreen() if why:
+                return Screen(asked.id, reason=why)
+            case FetchLog() if self.hides(asked.agent):
+                place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
+                return Page(asked.agent, place, place, id=asked.id, reason=why, withheld=True)
+        return None
+
+    def asked(self, asked: Asked) -> Asked:
+        """Give the question to be answered instead: a search of the audit must not find what it may not show."""
+        if isinstance(asked, AskAudit) and self.withheld != Withheld():
+            return AskAudit(asked.id, MOST_SEARCHED)
+        return asked
+
+    def told(self, answer: Answer, asked: Asked) -> Answer:
+        """Give an answer as watchers see it; `asked` is their own question."""
+        if isinstance(answer, Page):
+            return self.page(answer)
+        if isinstance(answer, Audit) and isinstance(asked, AskAudit) and self.withheld != Withheld():
+            lines = [shown for line in answer.lines if asked.text.lower() in _searched(shown := self._line(line))]
+            return replace(answer, lines=tuple(lines[-max(1, asked.count) :]))
+        return answer
+
+    def _line(self, line: AuditLine) -> AuditLine:
+        """Reasons are sentences of hosts and of older versions as well: no rule tells what an agent said in them."""
+        target, reason = line.target, line.reason
+        if self.withheld.accounts:
+            target, reason = unnamed_text(self._seen, target), unnamed_text(self._seen, reason)
+        if reason and (self.withheld.tasks or self.withheld.logs):
+            reason = HIDDEN
+        return replace(line, target=target, reason=reason)
+
+    def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        """Give the logs that may be followed."""
+        return tuple(log for log in logs if not self.hides(log.agent))
+
+    def hides(self, agent: str) -> bool:
+        """Say whether an agent's log is withheld; one that others started is what its terminal shows, tasks and all."""
+        return self.withheld.logs or (self.withheld.tasks and is_adopted_name(agent.partition("/")[2]))
+
+    def page(self, page: Page) -> Page:
+        """Give records as watchers see them; those that say what a person said are blank."""
+        if not self.withheld.tasks or not page.data:
+            return page
+        try:
+            lines = base64.b64decode(page.data).split(b"\n")
+        except binascii.Error:
+            return replace(page, data="", reason="its host sent a damaged page")
+        shown = b"\n".join(_blanked(line) if line else line for line in lines)
+        return replace(page, data=base64.b64encode(shown).decode())
+
+
+def _searched(line: AuditLine) -> str:
+    return f"{line.who} {line.verb} {line.target} {line.outcome} {line.reason}".lower()
+
+
+def _blanked(line: bytes) -> bytes:
+    """Blank the words of a record in which a person may have said something; its length stays.
+
+    What is no whole record may be a part of one.
+    """
+    record = unpack(line)
+    if len(record.body) == len(line):
+        return b" " * len(line)
+    if record.stream in "oen" or (record.stream == "a" and _is_the_agents(record.body)):
+        return line
+    size = len(record.body)
+    words = b"(withheld)" if size >= len(b"(withheld)") else b""
+    return line[: len(line) - size] + words.ljust(size)
+
+
+def _is_the_agents(body: bytes) -> bool:
+    """Say whether an event holds nothing that a person said. One that cannot be read, as a part cannot, may."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(event, dict):
+        return False
+    if event.get("type") in _TOLD:
+        return True
+    message = event.get("message")
+    blocks = message.get("content") if isinstance(message, dict) else None
+    if event.get("type") != "user" or not isinstance(blocks, list):
+        return False
+    return all(isinstance(block, dict) and block.get("type") == "tool_result" for block in blocks)

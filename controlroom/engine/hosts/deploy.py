@@ -1,0 +1,274 @@
+"""Puts the node on a host and starts it, over one byte channel that then is the node's own.
+
+    home                                       host
+    COMMAND (names no data) ------------------> sh looks for a Python that is new enough
+                                     <--------- MARKER here, and runs it: no login file has read what is ours
+    one line of Python: node/bootstrap.py ---->
+                                     <--------- MARKER {"python": …, "offer": 0, "held": false}
+    the bundle, only if it is not held ------->
+                                     <--------- MARKER {"landed": …}   and execv: what follows is the node's
+
+Everything before a marker is noise of the host's login files. Local and SSH hosts are boarded alike.
+"""
+
+import asyncio
+import base64
+import json
+import re
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import controlroom
+from controlroom.engine.hosts.bundle import Bundle, bundles
+from controlroom.engine.hosts.channel import Channel, HostRefuses, LinkLost
+from controlroom.text.redact import redact
+from controlroom.text.sanitize import sanitize
+
+T = TypeVar("T")
+
+LOADER = "import sys;exec(sys.stdin.buffer.raw.readline())"
+"""What Python is told to run: one line, read byte by byte so that nothing after it is taken."""
+
+Offers = Callable[[], Sequence[Bundle]]
+
+_OLDEST = "3.10"
+_MAX_NOISE = 256 * 1024
+PLACES = (
+    "/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin:$HOME/.pyenv/shims:$HOME/miniconda3/bin"
+    ":/run/current-system/sw/bin:/usr/pkg/bin"
+)
+"""Where Python may lie when the PATH of a plain SSH command is too short to name it."""
+
+# Inside: no single quote, backslash, exclamation mark or newline, so that every login shell (sh, bash, zsh, fish, csh)
+# takes it as one plain word.
+_SCRIPT = (
+    "m=$1;o=;"
+    't(){ if "$1" -I -S -c "import sys;sys.exit(sys.version_info<(3,10))" </dev/null >/dev/null 2>&1;'
+    f'then echo;echo $m here;exec "$1" -I -S -c "{LOADER}";fi;'
+    'o="$o $("$1" -V 2>&1 </dev/null)";};'
+    "for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10;do "
+    'c=$(PATH="$PATH:@PLACES@";command -v $p) && t "$c";done;'
+    'c=$("${SHELL:-sh}" -lc "command -v python3" </dev/null 2>/dev/null|tail -n 1);'
+    'if test -x "$c";then t "$c";fi;'
+    "echo $m none $o"
+)
+
+
+class Ended(LinkLost):
+    """The program at the far end of a raw channel has ended by itself: the link is whole."""
+
+    def __init__(self, host: str, status: str, said: str) -> None:
+        """`status` in words (`exit status 1`); `said`: the end of its error output, hostile."""
+        last = shown(said)
+        super().__init__(f"{host}'s node ended with {status}" + (f": {last}" if last else ""))
+        self.status = status
+        self.said = said
+
+
+def command(marker: str, places: str = PLACES) -> str:
+    """Give the command line for a host's login shell; `places` come after its PATH. It holds no data and no secret."""
+    return f"sh -c '{_SCRIPT.replace('@PLACES@', places)}' controlroom {marker}"
+
+
+def new_marker() -> str:
+    """Draw the word that our lines begin with: nothing that a host's login files print by chance."""
+    return f"controlroom-{secrets.token_hex(12)}"
+
+
+def shown(text: str | bytes, limit: int = 300) -> str:
+    """Give the last line that says something, safe to show."""
+    whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    lines = [line for line in whole.splitlines() if line.strip()]
+    return redact(sanitize(lines[-1].strip(), limit)) if lines else ""
+
+
+async def board(
+    host: str,
+    channel: Channel,
+    marker: str,
+    offers: Offers = bundles,
+    patience: float = 60.0,
+    *,
+    announced: bool = True,
+) -> Channel:
+    """Turn a channel with `command(marker)` or `LOADER` at its far end into a channel to a node.
+
+    `offers` gives the bundles to choose from (called in a thread); the last one runs anywhere. `patience`: seconds for
+    each step of the host; taking a bundle may last five times that. `announced`: `command` runs at the far end, and
+    says when Python listens. The channel is closed when this raises: `HostRefuses` with what to do, or `LinkLost`.
+    """
+    try:
+        try:
+            bundles_here = await asyncio.to_thread(offers)
+        except (ImportError, OSError) as error:
+            raise HostRefuses(f"Control Room is not whole here ({error}): install it again") from None
+        boarding = _Boarding(host, channel, marker, patience)
+        if announced:
+            await boarding.hear_of_python()
+        return await boarding.run(bundles_here)
+    except BaseException:
+        await channel.close()
+        raise
+
+
+class _Boarding:
+    def __init__(self, host: str, channel: Channel, marker: str, patience: float) -> None:
+        self._host = host
+        self._channel = channel
+        self._mark = marker.encode()
+        self._marker = marker
+        self._patience = patience
+        self._held = b""
+        self._noise = b""
+
+    async def hear_of_python(self) -> None:
+        """Wait until Python is about to listen: what is sent before, a login file may take."""
+        try:
+            async with asyncio.timeout(self._patience):
+                line = await self._marked_line()
+        except TimeoutError:
+            raise LinkLost(
+                f"{self._host} did not start Python within {self._patience:g} s: does a login file there (.bashrc) wait"
+                " for something, or read what is typed?"
+            ) from None
+        if line != b"here":
+            self._understood(line)
+            raise LinkLost(f"{self._host} gave a confused answer before its node was started: {shown(line)}")
+
+    async def run(self, offers: Sequence[Bundle]) -> Channel:
+        with suppress(Ended):  # the sentence of a host without Python may already be on its way
+            await self._in_time(self._channel.send(_first_line(self._marker, offers)), 1, "take our first words")
+        report = await self._said("start Python")
+        if not report.get("held"):
+            bundle = offers[_index(report.get("offer"), len(offers))]
+            with suppress(Ended):
+                await self._in_time(self._channel.send(bundle.data), 5, "take the node that we sent")
+        if "landed" not in await self._said("unpack and start the node"):
+            raise LinkLost(f"{self._host} gave a confused answer while its node was started")
+        return _Rest(self._channel, self._held)
+
+    async def _in_time(self, work: Awaitable[T], factor: int, what: str) -> T:
+        try:
+            async with asyncio.timeout(self._patience * factor):
+                return await work
+        except TimeoutError:
+            raise LinkLost(f"{self._host} did not {what} within {self._patience * factor:g} s") from None
+
+    async def _said(self, what: str) -> dict[str, Any]:
+        """Give the next thing the landing says, and leave what follows it for the node."""
+        return self._understood(await self._in_time(self._marked_line(), 1, what))
+
+    def _understood(self, line: bytes) -> dict[str, Any]:
+        if line.startswith(b"none"):
+            raise HostRefuses(_no_python(self._host, line))
+        try:
+            report = json.loads(line)
+        except (ValueError, RecursionError):
+            report = None
+        if not isinstance(report, dict):
+            raise LinkLost(f"{self._host} gave a confused answer while its node was started: {shown(line)}")
+        if "trouble" in report:
+            raise HostRefuses(_trouble(self._host, report))
+        return report
+
+    async def _marked_line(self) -> bytes:
+        while True:
+            before, mark, after = self._held.partition(self._mark)
+            line, newline, rest = after.partition(b"\n")
+            if mark and newline:
+                self._held = rest
+                return line.strip()
+            if len(self._held) > _MAX_NOISE:
+                raise HostRefuses(
+                    f"{self._host} talks without end when we log in ({shown(before)}): look at its .bashrc"
+                )
+            self._held += await self._more()
+
+    async def _more(self) -> bytes:
+        try:
+            return await self._channel.receive()
+        except Ended as end:
+            said = shown(self._held + b"\n" + end.said.encode("utf-8", "replace")) or "nothing"
+            raise HostRefuses(
+                f"{self._host} did not run what we asked for: it ended with {end.status} and said: {said}. A forced"
+                " command, a login shell that allows nothing or a login file that ends early stands in the way"
+            ) from None
+
+
+class _Rest:
+    """A channel whose first bytes have been read already."""
+
+    def __init__(self, channel: Channel, held: bytes) -> None:
+        self._channel = channel
+        self._held = held
+
+    async def send(self, data: bytes) -> None:
+        await self._channel.send(data)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def receive(self) -> bytes:
+        held, self._held = self._held, b""
+        return held or await self._channel.receive()
+
+
+@cache
+def _landing() -> str:
+    source = (Path(controlroom.__file__).parent / "node" / "bootstrap.py").read_bytes()
+    return base64.b64encode(zlib.compress(source, 9)).decode()
+
+
+def _first_line(marker: str, offers: Sequence[Bundle]) -> bytes:
+    described = [
+        {
+            "digest": offer.digest,
+            "length": len(offer.data),
+            "files": offer.files,
+            "size": offer.size,
+            "needs": asdict(offer.needs) if offer.needs else None,
+        }
+        for offer in offers
+    ]
+    program = (
+        f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{_landing()}")));land({marker!r},{described!r})'
+    )
+    return program.encode() + b"\n"
+
+
+def _index(value: object, count: int) -> int:
+    return value if isinstance(value, int) and 0 <= value < count else count - 1
+
+
+def _no_python(host: str, line: bytes) -> str:
+    found = sorted(set(re.findall(r"Python (\d{1,2}\.\d{1,3})", line.decode("ascii", "replace"))), key=_as_version)
+    has = f"has Python {' and '.join(found)}" if found else "has no python3"
+    return (
+        f"{host} {has}; Control Room needs {_OLDEST} or newer there: install one (Debian: apt-get install python3; or"
+        " `uv python install 3.12` without root) so that `python3` or `python3.12` is found when you log in"
+    )
+
+
+def _as_version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def _trouble(host: str, report: dict[str, Any]) -> str:
+    text = shown(str(report.get("text", "")))
+    kind = report["trouble"]
+    if report.get("name") in ("ENOSPC", "EDQUOT"):
+        return f"{host} has no room left for our node ({text}): free some 5 MB in ~/.cache there"
+    if report.get("name") in ("EACCES", "EROFS", "EPERM"):
+        return f"{host} does not let us write where our node is kept ({text}): make ~/.cache writable there"
+    if kind == "foreign":
+        path = shown(str(report.get("path", "")))
+        return f"on {host} others may write to {path}: run `chmod 700` on it there (and see whose it is)"
+    if kind == "damaged":
+        return f"{host} received our node damaged: retry; if it stays so, its Python or its disk is not sound"
+    return f"{host} could not unpack our node ({text or shown(str(kind))}): put that right there"

@@ -1,0 +1,114 @@
+"""What a login needs that only a person knows: passphrases, passwords, second factors. Kept in memory, never written.
+
+A try that lacks something ends with `SecretWanted`; once a person has answered, the next try has it. What opens the
+same door again (passphrase, password) is kept for reconnecting, as an agent would; what is good for once (a code) is
+dropped when it has been used.
+"""
+
+from collections.abc import Sequence
+
+from controlroom.engine.hosts.channel import SecretWanted
+from controlroom.engine.hosts.deploy import shown
+
+_ONCE_MORE = "What was said before was not accepted.\n"
+_LASTING = ("assword", "assphrase")
+
+
+class Secrets:
+    """All that was said about one host, by what it answers."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+        self._rejected: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<{len(self._kept)} secrets>"
+
+    def keep(self, key: str, secret: str) -> None:
+        """Remember an answer; `key` is that of the `SecretWanted`."""
+        self._kept[key] = secret
+
+    def get(self, key: str) -> str | None:
+        """Give an answer, None when nobody has given one."""
+        return self._kept.get(key)
+
+    def drop(self, key: str, *, rejected: bool = False) -> None:
+        """Forget an answer; `rejected`: it was wrong, and the next question says so."""
+        self._kept.pop(key, None)
+        if rejected:
+            self._rejected.add(key)
+
+    def wanted(self, key: str, title: str, text: str) -> SecretWanted:
+        """Ask for an answer."""
+        once_more = _ONCE_MORE if key in self._rejected else ""
+        self._rejected.discard(key)
+        return SecretWanted(key, title, once_more + text)
+
+    def passphrase_wanted(self, path: str) -> SecretWanted:
+        """Ask for what opens a key file."""
+        return self.wanted(
+            passphrase_key(path),
+            f"The passphrase of the key {path}",
+            f"The key {path} has a passphrase, and no ssh agent holds it (any more).\n"
+            "It is kept in the engine's memory, for this host alone, until the engine ends. Or unlock it with ssh-add.",
+        )
+
+
+def passphrase_key(path: str) -> str:
+    """Name the passphrase of a key file."""
+    return f"passphrase of {path}"
+
+
+class Login:
+    """One try to log in at one machine: answers what it can, and remembers what it could not."""
+
+    def __init__(self, secrets: Secrets, place: str, user: str) -> None:
+        self._secrets, self._place, self._user = secrets, place, user
+        self._used: list[tuple[str, str]] = []
+        self._missing: SecretWanted | None = None
+
+    def prompts(self, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str] | None:
+        """Answer what a host asks (keyboard-interactive), None when an answer is missing."""
+        answers = [self._answer(shown(prompt) or "?", shown(instructions)) for prompt, _ in prompts]
+        return [answer for answer in answers if answer is not None] if None not in answers else None
+
+    def password(self) -> str | None:
+        """Give the password, None when there is none."""
+        return self._answer("Password:", "")
+
+    def succeeded(self) -> None:
+        """Drop what is good for once."""
+        for key, prompt in self._used:
+            if not any(word in prompt for word in _LASTING):
+                self._secrets.drop(key)
+
+    def failed(self) -> SecretWanted | None:
+        """Say what must be asked for the next try; None: this machine wants nothing that a person could say."""
+        if self._missing is None and self._used:
+            for key, _ in self._used:
+                self._secrets.drop(key, rejected=True)
+            self._used, (key, prompt) = [], self._used[0]
+            self._missing = self._question(key, prompt, "")
+        return self._missing
+
+    def _answer(self, prompt: str, instructions: str) -> str | None:
+        key = f"{self._user}@{self._place} {prompt}"
+        if self._missing is not None:
+            return None
+        if (key, prompt) in self._used:  # asked again for what it has just been told
+            self._secrets.drop(key, rejected=True)
+        answer = self._secrets.get(key)
+        if answer is None:
+            self._missing = self._question(key, prompt, instructions)
+        else:
+            self._used.append((key, prompt))
+        return answer
+
+    def _question(self, key: str, prompt: str, instructions: str) -> SecretWanted:
+        said = f"It says: {instructions}\n" if instructions else ""
+        return self._secrets.wanted(
+            key,
+            f"{self._place} asks {self._user}: {prompt}",
+            f"{self._place} wants more than a key to let {self._user} in. It asks: {prompt}\n{said}"
+            "To be asked no more, let it take your public key: ssh-copy-id.",
+        )

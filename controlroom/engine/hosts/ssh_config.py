@@ -1,0 +1,309 @@
+"""What the user's own ssh says of a host: `ssh -G`, asked with a deadline and read into values.
+
+`ssh -G` evaluates Host, Match (`exec` too), Include and CanonicalizeHostname just as a login would, and prints what
+comes of it (ssh(1); observed with OpenSSH 9.2). It expands tokens and `~` in some values (UserKnownHostsFile,
+IdentityAgent) and leaves the others as they were written; those are expanded here by the rules of ssh_config(5).
+"""
+
+import asyncio
+import hashlib
+import os
+import pwd
+import re
+import shlex
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from controlroom.domain.address import Address, parse_address
+from controlroom.engine.hosts.channel import HostRefuses, LinkLost
+from controlroom.engine.hosts.deploy import shown
+from controlroom.engine.hosts.ssh_config_copy import BROKEN, Broken, broken_lines, sound_copy
+from controlroom.protocol.ssh_command import account_home, home_moved, own_config, target
+
+DEADLINE = 10.0
+"""Seconds that ssh may take to say how it would reach a host: a `Match exec` or a name server may hang."""
+
+SYSTEM_CONFIG = "/etc/ssh/ssh_config"
+
+_MAX_REPAIRS = 8
+
+Values = Mapping[str, Sequence[str]]
+"""Keyword in small letters -> what stands after it, one entry a line."""
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """How ssh would reach one host. What is empty is left to the SSH library and its own defaults."""
+
+    host: str
+    """What is dialled: HostName."""
+    user: str
+    port: int
+    alias: str = ""
+    """HostKeyAlias: what known_hosts calls it, without a port."""
+    known_hosts: Sequence[Path] = ()
+    revoked_keys: Path | None = None
+    """RevokedHostKeys: keys that no host may show."""
+    jumps: Sequence[Address] = ()
+    proxy_command: Sequence[str] = ()
+    identities: Sequence[str] = ()
+    named: bool = False
+    """Whether the config names identities; else they are ssh's usual ones."""
+    identities_only: bool = False
+    certificates: Sequence[str] = ()
+    agent: str | None = None
+    """The agent's socket; "": none is to be asked; None: SSH_AUTH_SOCK's."""
+    host_key_algorithms: Sequence[str] = ()
+    ciphers: Sequence[str] = ()
+    key_exchanges: Sequence[str] = ()
+    macs: Sequence[str] = ()
+    signatures: Sequence[str] = ()
+    methods: Sequence[str] = ("publickey", "keyboard-interactive", "password")
+    variables: Mapping[str, str] | None = None
+    """SetEnv and SendEnv; None: left to the library."""
+    family: int = socket.AF_UNSPEC
+    bind: str = ""
+    connect_seconds: float | None = None
+    """ConnectTimeout."""
+    by_library: bool = False
+    """There is no ssh to ask: the SSH library reads the config itself, from `files`."""
+    files: Sequence[Path] = ()
+    left_out: Sequence[str] = ()
+    """Lines of the config that ssh cannot read, and that belong to other hosts, in words."""
+
+
+# --------------------------------------------------------------------------- asking ssh
+
+
+async def resolve(
+    host: str, address: Address, ssh: str, config: Path | None = None, deadline: float = DEADLINE
+) -> HostConfig:
+    """Ask `ssh` how it would reach `address`; `host` names it to people, `config`: a file in place of the usual ones.
+
+    Raises `HostRefuses` when ssh refuses, `LinkLost` when it says nothing within `deadline` seconds.
+    """
+    given = ["-F", str(config)] if config else own_config()
+    values, broken = await _values(host, address, ssh, given, deadline)
+    usual = await _usual(ssh, deadline)
+    try:
+        return _read(address, values, usual, broken)
+    except ValueError as error:
+        raise HostRefuses(f"{host}: the ssh config cannot be used ({shown(str(error))}): put it right") from None
+
+
+async def _values(
+    host: str, address: Address, ssh: str, given: Sequence[str], deadline: float
+) -> tuple[Values, Sequence[Broken]]:
+    """Ask; a line that ssh cannot read is left out unless it is about this very host."""
+    broken: list[Broken] = []
+    code, out, said = await _run([ssh, *given, "-G", *target(address)], host, deadline)
+    while code and len(broken) < _MAX_REPAIRS:
+        new = [line for line in broken_lines(said) if line not in broken]
+        if not new:
+            break
+        broken += new
+        with sound_copy(Path(given[1]) if given else None, broken) as copy:
+            code, out, after = await _run([ssh, "-F", str(copy.path), "-G", *target(address)], host, deadline)
+        said = copy.named(after) if code else said
+    values = _parsed(out)
+    concern = [broken[int(path[len(BROKEN) :])] for path in values.get("identityfile", ()) if path.startswith(BROKEN)]
+    if code or concern:
+        reason = shown(str(concern[0])) if concern else _reason(said)
+        raise HostRefuses(f"{host}: ssh cannot use its config for {address} ({reason}): put it right")
+    return values, broken
+
+
+def _reason(said: str) -> str:
+    """Give what ssh found wrong; its last line often only says that it gives up."""
+    lines = [line for line in said.splitlines() if line.strip() and "terminating," not in line]
+    return shown(lines[0]) if lines else "it does not say why"
+
+
+async def _run(argv: Sequence[str], host: str, deadline: float) -> tuple[int, str, str]:
+    """Run ssh without a terminal, in a session of its own: what `Match exec` starts ends with it."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LinkLost(f"{host}: {argv[0]} cannot be run ({error.strerror})") from None
+    try:
+        async with asyncio.timeout(deadline):
+            out, said = await process.communicate()
+    except TimeoutError:
+        raise LinkLost(
+            f"{host}: ssh did not say within {deadline:g} s how it would reach it: does a `Match exec` of its config"
+            " hang, or a name server? Try: " + shlex.join(["ssh", *argv[1:]])
+        ) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return process.returncode or 0, os.fsdecode(out), said.decode("utf-8", "replace")
+
+
+def _parsed(text: str) -> Values:
+    values: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        keyword, _, value = line.partition(" ")
+        if keyword:
+            values.setdefault(keyword.lower(), []).append(value.strip())
+    return values
+
+
+_usual_of: dict[str, Values] = {}
+
+
+async def _usual(ssh: str, deadline: float) -> Values:
+    """Give what this ssh would do without any config: what differs from it was configured."""
+    if ssh not in _usual_of:
+        code, out, _ = await _run([ssh, "-F", "none", "-G", "--", "localhost"], "ssh", deadline)
+        if code:
+            return {}
+        _usual_of[ssh] = _parsed(out)
+    return _usual_of[ssh]
+
+
+# --------------------------------------------------------------------------- reading what it said
+
+
+def _read(address: Address, values: Values, usual: Values, broken: Sequence[Broken]) -> HostConfig:
+    def first(keyword: str, default: str = "") -> str:
+        return next(iter(values.get(keyword, ())), default)
+
+    def chosen(keyword: str) -> Sequence[str]:
+        ours = first(keyword)
+        return tuple(ours.split(",")) if ours and ours != next(iter(usual.get(keyword, ())), "") else ()
+
+    host, user = first("hostname", address.host), first("user", address.user)
+    port, alias = int(first("port", "22")), _unless_none(first("hostkeyalias"))
+    expand = _expander(address, host, user, port, alias, first("proxyjump"))
+    return HostConfig(
+        host=host,
+        user=user,
+        port=port,
+        alias=alias,
+        known_hosts=_known_hosts(first("userknownhostsfile"), first("globalknownhostsfile")),
+        revoked_keys=_path(expand(_unless_none(first("revokedhostkeys")))),
+        jumps=_jumps(_unless_none(first("proxyjump")), expand),
+        proxy_command=_proxy_command(first("proxycommand"), first("proxyusefdpass"), expand),
+        identities=tuple(expand(name) for name in values.get("identityfile", ()) if name != "none"),
+        named=list(values.get("identityfile", ())) != list(usual.get("identityfile", ())),
+        identities_only=first("identitiesonly") == "yes",
+        certificates=tuple(_expanded_path(expand(name)) for name in values.get("certificatefile", ())),
+        agent=_agent(first("identityagent")),
+        host_key_algorithms=chosen("hostkeyalgorithms"),
+        ciphers=chosen("ciphers"),
+        key_exchanges=chosen("kexalgorithms"),
+        macs=chosen("macs"),
+        signatures=chosen("pubkeyacceptedalgorithms") or chosen("pubkeyacceptedkeytypes"),
+        methods=_methods(values),
+        variables=_variables(values),
+        family={"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(first("addressfamily"), socket.AF_UNSPEC),
+        bind=_unless_none(first("bindaddress")),
+        connect_seconds=float(first("connecttimeout")) if first("connecttimeout").isdecimal() else None,
+        left_out=[str(line) for line in broken],
+    )
+
+
+def _unless_none(value: str) -> str:
+    return "" if value == "none" else value
+
+
+def _expander(address: Address, host: str, user: str, port: int, alias: str, jump: str) -> Callable[[str], str]:
+    """Give what expands the tokens and variables of one value. It raises `ValueError` for one that there is not."""
+    local = socket.gethostname()
+    joined = hashlib.sha1(f"{local}{host}{port}{user}{jump}".encode(), usedforsecurity=False).hexdigest()
+    tokens = {
+        "%": "%", "C": joined, "d": str(Path.home()), "h": host, "i": str(os.getuid()), "j": jump,
+        "k": alias or address.host, "L": local.partition(".")[0], "l": local, "n": address.host, "p": str(port),
+        "r": user, "u": pwd.getpwuid(os.getuid()).pw_name,
+    }  # fmt: skip
+
+    def token(match: re.Match[str]) -> str:
+        name, variable = match[1], match[2]
+        found = os.environ.get(variable) if variable else tokens.get(name)
+        if found is None:
+            raise ValueError(f"{match[0]} stands for nothing")
+        return found
+
+    return lambda text: re.sub(r"%(.)|\$\{(\w+)\}", token, text)
+
+
+def _expanded_path(text: str) -> str:
+    return os.path.expanduser(text)
+
+
+def _path(text: str) -> Path | None:
+    return Path(_expanded_path(text)) if text else None
+
+
+def _moved_home(path: str) -> str:
+    """Undo that ssh took the account's home for `~`, where ours is another."""
+    home = account_home().rstrip("/") + "/"
+    return str(Path.home()) + "/" + path[len(home) :] if home_moved() and path.startswith(home) else path
+
+
+def _known_hosts(user: str, system: str) -> list[Path]:
+    """Part lists of files: ssh prints them with one space between, also where a name has one in it."""
+    found: list[str] = []
+    for word in [*user.split(" "), *system.split(" ")]:
+        if found and word and not word.startswith(("/", "~")) and word != "none":
+            found[-1] += " " + word
+        elif word and word != "none":
+            found.append(word)
+    return [Path(_moved_home(_expanded_path(name))) for name in found]
+
+
+def _jumps(text: str, expand: Callable[[str], str]) -> list[Address]:
+    return [parse_address(expand(jump).removeprefix("ssh://").rstrip("/")) for jump in text.split(",") if jump]
+
+
+def _proxy_command(text: str, passes_socket: str, expand: Callable[[str], str]) -> tuple[str, ...]:
+    """Give what to run: the user's shell runs it, as ssh has it done. Variables are left to that shell."""
+    if not _unless_none(text):
+        return ()
+    if passes_socket == "yes":
+        raise ValueError("ProxyUseFdpass is not supported here")
+    command = "${".join(expand(part) for part in text.split("${"))
+    return os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"
+
+
+def _agent(text: str) -> str | None:
+    if text in ("", "SSH_AUTH_SOCK"):
+        return None
+    if text == "none":
+        return ""
+    return os.environ.get(text[1:], "") if re.fullmatch(r"\$\w+", text) else _moved_home(text)
+
+
+def _methods(values: Values) -> tuple[str, ...]:
+    """Give the ways to log in that are allowed and that we know, in ssh's order."""
+    order = next(iter(values.get("preferredauthentications", ())), "publickey,keyboard-interactive,password").split(",")
+    switches = {
+        "publickey": "pubkeyauthentication",
+        "keyboard-interactive": "kbdinteractiveauthentication",
+        "password": "passwordauthentication",
+    }
+    return tuple(way for way in order if way in switches and list(values.get(switches[way], ())) != ["no"])
+
+
+def _variables(values: Values) -> dict[str, str]:
+    """Give SendEnv's variables that there are, and SetEnv's, which win."""
+    patterns = [re.compile(_as_expression(one)) for line in values.get("sendenv", ()) for one in line.split()]
+    sent = {name: text for name, text in os.environ.items() if any(one.fullmatch(name) for one in patterns)}
+    pairs = (line.partition("=") for line in values.get("setenv", ()))
+    return {**sent, **{name: text for name, _, text in pairs}}
+
+
+def _as_expression(pattern: str) -> str:
+    return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")

@@ -1,0 +1,419 @@
+"""Wire <-> domain, pure. Nothing a host said goes further than here before it is inert, bounded and in range.
+
+Text loses every control and looks like no key; names must keep the name rule; numbers out of range are "not known";
+times of the host's clock become times of ours. What cannot be kept is left out and said in a notice.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from controlroom.domain import events, intents, model
+from controlroom.domain.display.checkup import HostCheck
+from controlroom.domain.model import ENDED, LIVE, State
+from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.engine.hosts import gaps
+from controlroom.text.causes import read_cause
+from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
+from controlroom.text.redact import redact
+from controlroom.text.sanitize import sanitize, sanitize_lines
+from controlroom.wire import messages as wire
+from controlroom.wire.inquiries import Checked
+from controlroom.wire.questions import ItemAnswer, ItemSeen
+from controlroom.wire.spec import AgentSpec
+
+LAST_LINE = 300
+TASK = 200
+QUESTION = 32 * 1024
+"""Characters kept at most. Of a question no fewer than an honest runner shows: what is longer is told to be cut."""
+
+_NOTICE, _DETAIL, _PATH, _WORD, _TITLE = 1_000, 300, 400, 100, 120
+_LABEL, _SENTENCES = 400, 2_500
+_MAX_EVIDENCE = 8
+_MAX_BYTES = 2**53
+_MAX_PID = 2**22
+_MAX_SUBAGENTS = 20_000
+_MAX_PERCENT = 100.0 * 4096
+_FAR = 40 * 86_400_000
+"""Milliseconds that a limit may lie ahead, a month's and a little; beyond, nothing is known."""
+
+MAX_ADOPTED = 500
+"""Agents of one host that others started: what is beyond is not shown."""
+
+_PANE = re.compile(r"%[0-9]{1,9}")
+_QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_MOST_ITEMS, _MOST_OPTIONS, _PREVIEW = 6, 9, 3_600
+_KINDS = {kind.value: kind for kind in (QuestionKind.PERMISSION, QuestionKind.PLAN, QuestionKind.CHOICES)}
+"""What an agent may ask; whatever a host calls a question of its agent, it never wants a key or a secret."""
+_ASKS = "AskUserQuestion"
+"""The tool of questions with choices, for runners that do not say what kind theirs are."""
+_ONLY_ALIVE = frozenset({"process", "tmux"})
+"""Sources that know whether an agent lives, not what it does."""
+
+NodeEffect = intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn | intents.TakeOn
+
+
+@dataclass(frozen=True)
+class HostContext:
+    """What a message of a host is read against."""
+
+    host: str
+    room: str
+    now: int
+    """Our clock, UTC ms."""
+    ahead: int = 0
+    """Milliseconds the host's clock is ahead of ours."""
+    as_now: Callable[[int], int] = int
+    """Turns what the host's clock showed before it was set into what it would have shown as it stands now."""
+
+    def time(self, at: int) -> int:
+        """Turn a time of the host into ours; 0 stays 0, and nothing has happened in the future."""
+        return min(max(self.as_now(at) - self.ahead, 1), self.now) if at > 0 else 0
+
+    def end(self, at: int) -> int | None:
+        """Turn a time that may lie ahead into ours; None for none, or for one that nobody will see."""
+        ours = at - self.ahead
+        return ours if at > 0 and 0 < ours < self.now + _FAR else None
+
+
+def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Event]:
+    """Say in the domain's words what a host has seen."""
+    match message:
+        case wire.HostSeen():
+            return [events.HostSampled(setting.host, _sample(message, setting))]
+        case wire.OwnerSeen():
+            return [events.HostOwned(setting.host, message.room in ("", setting.room), _epoch(message.epoch))]
+        case wire.AgentsSeen():
+            return _observed(message, setting)
+        case wire.AdoptedSeen():
+            return [
+                events.AdoptedObserved(setting.host, tuple(_adopted(message, setting)), setting.now, message.complete)
+            ]
+        case wire.LastLines():
+            return [events.LinesSeen(setting.host, tuple(_lines(message.lines, setting)), setting.now)]
+        case wire.Loads():
+            return [events.LoadsSeen(setting.host, tuple(_loads(message.agents, setting)), setting.now)]
+        case wire.TmuxSeen():
+            version, problem = short(message.version, _WORD), short(message.problem, _DETAIL)
+            return [events.TmuxFound(setting.host, version, problem)]
+        case wire.Notice():
+            return [events.HostNoticed(setting.host, short(message.text, _NOTICE), setting.now)]
+
+
+def to_met(welcome: wire.Welcome, setting: HostContext) -> events.HostMet:
+    """Say in the domain's words that a host's node has greeted us."""
+    facts = model.HostFacts(
+        hostname=short(welcome.hostname, _WORD),
+        user=short(welcome.user, _WORD),
+        platform=short(welcome.platform, _WORD),
+        python=short(welcome.python, _WORD),
+        tmux=short(welcome.tmux, _WORD),
+        tmux_problem=short(welcome.tmux_problem, _DETAIL),
+        cores=_within(welcome.cores, 4096) or 1,
+        memory_total=_within(welcome.memory_total, _MAX_BYTES) or 0,
+        machine_id=short(welcome.machine_id, _WORD),
+        boot_id=short(welcome.boot_id, _WORD),
+        clock_offset=setting.ahead,
+        owned=welcome.owner in ("", setting.room),
+        owner_epoch=_epoch(welcome.owner_epoch),
+        place=short(welcome.place, _WORD),
+    )
+    return events.HostMet(setting.host, facts, setting.now)
+
+
+def _epoch(said: int) -> int:
+    return _within(said, 2**31) or 0
+
+
+def to_reply(reply: wire.Reply) -> wire.Reply:
+    """Make a host's answer fit to show; an outcome we do not know is `unknown`."""
+    outcome = reply.outcome if reply.outcome in ("done", "refused", "half") else "unknown"
+    return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
+
+
+def to_check(found: Checked, now: int) -> HostCheck:
+    """Make what a host found of itself fit to judge and to show; `now`: our clock when it was heard, UTC ms."""
+
+    def text(value: str) -> str:
+        return short(value, _DETAIL)
+
+    def size(value: int | None) -> int | None:
+        return _within(value, _MAX_BYTES)
+
+    return HostCheck(
+        clock_offset=found.clock - now if found.clock > 0 else 0,
+        python=text(found.python),
+        tmux=text(found.tmux),
+        tmux_problem=text(found.tmux_problem),
+        claude=text(found.claude),
+        claude_at=text(found.claude_at),
+        claude_problem=text(found.claude_problem),
+        claude_alias=text(found.claude_alias),
+        logged_in=found.logged_in,
+        login=text(found.login),
+        login_problem=text(found.login_problem),
+        billing=found.billing if found.billing in ("api", "plan") else "",
+        billing_told=found.billing_told if found.billing_told in ("api", "plan") else "",
+        stray_key=text(found.stray_key),
+        git=text(found.git),
+        environment_problem=short(found.environment_problem, _NOTICE),
+        disk_free=size(found.disk_free),
+        disk_total=size(found.disk_total),
+        inodes_free=size(found.inodes_free),
+        inodes_total=size(found.inodes_total),
+        memory_free=size(found.memory_free),
+        memory_total=size(found.memory_total),
+        swap_free=size(found.swap_free),
+        swap_total=size(found.swap_total),
+        max_sessions=_within(found.max_sessions, 2**31),
+        max_startups=text(found.max_startups),
+        max_processes=_within(found.max_processes, 2**31),
+        processes=_within(found.processes, 2**31),
+        inotify_watches=_within(found.inotify_watches, 2**31),
+        systemd=found.systemd,
+        linger=found.linger,
+        ends_at_logout=found.ends_at_logout,
+        state_folder=text(found.state_folder),
+        state_mode=_within(found.state_mode, 0o777),
+        state_problem=text(found.state_problem),
+    )
+
+
+def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
+    """Turn an effect into what its host is asked; `profile` holds all that the effect does not say."""
+    match effect:
+        case intents.SpawnOn():
+            return wire.Spawn(op, effect.name, effect.epoch, _spec(effect, profile), effect.task, effect.replaces)
+        case intents.KillOn():
+            return wire.Kill(op, effect.name, effect.epoch, effect.why)
+        case intents.TellOn():
+            answers = tuple(ItemAnswer(one.choices, one.words) for one in effect.answers)
+            told = effect.what, effect.text, effect.question, effect.verdict, effect.digest
+            return wire.Tell(op, effect.name, effect.epoch, *told, answers)
+        case intents.ForgetOn():
+            return wire.Forget(op, effect.name, effect.epoch)
+        case intents.TakeOn():
+            return wire.Take(op)
+
+
+def short(text: str, limit: int) -> str:
+    """Make one inert line of at most `limit` characters, an ellipsis at the end if it was longer."""
+    line = redact(sanitize(text, limit))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def long(text: str, limit: int) -> str:
+    """Make inert text that keeps its lines, at most `limit` characters in all."""
+    whole = redact("\n".join(sanitize_lines(text[: limit + 1], limit)))
+    return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
+    return replace(
+        profile,
+        kind=effect.kind or profile.kind,
+        profile=effect.profile or profile.profile,
+        model=effect.model or profile.model,
+        cwd=effect.cwd or profile.cwd,
+        command=effect.command or profile.command,
+        resume=effect.resume,
+    )
+
+
+def _sample(seen: wire.HostSeen, setting: HostContext) -> model.HostSample:
+    def size(value: int | None) -> int | None:
+        return _within(value, _MAX_BYTES)
+
+    return model.HostSample(
+        at=setting.time(seen.at) or setting.now,
+        cpu_percent=_share(seen.cpu_percent, 100.0),
+        memory_used=size(seen.memory_used),
+        memory_total=size(seen.memory_total),
+        swap_used=size(seen.swap_used),
+        swap_total=size(seen.swap_total),
+        load_1m=_share(seen.load_1m, 1e6),
+        disk_free=size(seen.disk_free),
+        disk_total=size(seen.disk_total),
+        iowait_percent=_share(seen.iowait_percent, 100.0),
+        network_in=size(seen.network_in),
+        network_out=size(seen.network_out),
+        load_5m=_share(seen.load_5m, 1e6),
+        load_15m=_share(seen.load_15m, 1e6),
+    )
+
+
+def _observed(seen: wire.AgentsSeen, setting: HostContext) -> list[events.Event]:
+    named = {agent.name: agent for agent in seen.agents if _fits(agent.name, agent.epoch)}
+    agents = tuple(_agent(agent, setting) for agent in named.values())
+    gone = tuple(name for name in seen.gone if agent_name_problem(name) is None)
+    happened: list[events.Event] = [
+        events.AgentsObserved(setting.host, agents, setting.now, seen.complete, gone),
+    ]
+    bad = [agent.name for agent in seen.agents if not _fits(agent.name, agent.epoch)]
+    mute = [agent.name for agent in named.values() if agent.question and not _askable(agent.question)]
+    if bad:
+        text = f"left out {len(bad)} agent(s) whose name or epoch cannot be: {', '.join(map(ascii, bad[:3]))}"
+        happened.append(events.HostNoticed(setting.host, short(text, _DETAIL), setting.now))
+    if mute:
+        text = f"{', '.join(mute[:3])} asks what cannot be asked here (its id, or too many choices): attach, or kill it"
+        happened.append(events.HostNoticed(setting.host, short(text, _DETAIL), setting.now))
+    return happened
+
+
+def _fits(name: str, epoch: int) -> bool:
+    return agent_name_problem(name) is None and 0 < epoch < 2**31
+
+
+def _shows(name: str, epoch: int) -> bool:
+    """Tell whether an agent that is shown can have this name and epoch, ours or another's."""
+    return _fits(name, epoch) or (is_adopted_name(name) and epoch == 0)
+
+
+def _adopted(seen: wire.AdoptedSeen, setting: HostContext) -> Iterable[model.Agent]:
+    """Take what a host says of agents that others started: whatever it claims, nothing can be asked of them."""
+    named = {agent.name: agent for agent in seen.agents[:MAX_ADOPTED] if is_adopted_name(agent.name)}
+    for agent in named.values():
+        pane = agent.pane if _PANE.fullmatch(agent.pane) else ""
+        shown = _agent(replace(agent, epoch=0, kind=ADOPTED, question=None), setting)
+        yield replace(shown, place=short(agent.place, _WORD), pane=pane)
+
+
+def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
+    state = _state(seen.state)
+    return model.Agent(
+        host=setting.host,
+        name=seen.name,
+        epoch=seen.epoch,
+        kind=short(seen.kind, 20),
+        state=state,
+        since=setting.time(seen.since) or setting.now,
+        detail=short(seen.detail, _DETAIL),
+        cause=read_cause(seen.cause, seen.state, seen.detail),
+        profile=short(seen.profile, _WORD),
+        model=short(seen.model, _WORD),
+        cwd=short(seen.cwd, _PATH),
+        task=short(seen.task, TASK),
+        pid=_within(seen.pid, _MAX_PID) or None,
+        session=seen.session if is_session(seen.session) else "",
+        started=setting.time(seen.started),
+        ended=setting.time(seen.ended),
+        exit_code=_within(seen.exit_code, 255),
+        exit_signal=_within(seen.exit_signal, 64),
+        question=_question(seen.question, setting) if seen.question and _askable(seen.question) else None,
+        limited_until=setting.end(seen.limited_until),
+        denied=_within(seen.denied, 2**31) or 0,
+        billing=seen.billing if seen.billing in ("api", "plan") else "",
+        stray_key=short(seen.stray_key, _WORD),
+        billing_doubt=short(seen.billing_doubt, _DETAIL),
+        grant=_within(seen.grant, 2**53) or 0,
+        run_spent=_within(seen.run_spent, 2**53) or 0,
+        run_tokens=_within(seen.run_tokens, 2**53) or 0,
+        subagents=_within(seen.subagents, _MAX_SUBAGENTS),
+        forged=_within(seen.forged, 2**31) or 0,
+        log_bytes=_within(seen.log_bytes, _MAX_BYTES) or 0,
+        evidence=tuple(_evidence(item, state, setting) for item in seen.evidence[:_MAX_EVIDENCE]),
+    )
+
+
+def _state(word: str) -> State:
+    try:
+        return State(word)
+    except ValueError:
+        return State.UNKNOWN
+
+
+def _askable(question: wire.QuestionSeen) -> bool:
+    few = len(question.items) <= _MOST_ITEMS and all(len(item.options) <= _MOST_OPTIONS for item in question.items)
+    return _QUESTION_ID.fullmatch(question.id) is not None and few
+
+
+def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
+    text = gaps.said(long(gaps.said(seen.text), QUESTION))
+    first, *others = [gaps.closed(line) for line in text.split("\n")]
+    kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
+    what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{short(seen.tool, _WORD)}: ")
+    title = f"{what}{first}" if first else seen.tool
+    more = 0 if kind is QuestionKind.CHOICES else sum(1 for line in others if line.strip())
+    items = tuple(map(_item, seen.items)) if kind is QuestionKind.CHOICES else ()
+    return model.Question(
+        id=seen.id,
+        kind=kind,
+        title=_title(title, more),
+        text=text,
+        asked=setting.time(seen.at) or setting.now,
+        items=items,
+        digest=seen.digest,
+        cut=seen.cut or not _whole(seen, items),
+    )
+
+
+def _title(text: str, more: int) -> str:
+    """Give one line of what is asked, and say how much more there is: somebody may answer by it alone."""
+    behind = f" (and {more} line{'s' if more > 1 else ''} more)" if more else ""
+    return short(text, _TITLE - len(behind)) + behind
+
+
+def _whole(seen: wire.QuestionSeen, items: tuple[Item, ...]) -> bool:
+    """Tell whether a question is shown to its last sign, whatever its host says of that."""
+    said = [(seen.tool, _WORD), *(part for item in seen.items for part in _parts(item))]
+    if not items:
+        said.append((seen.text, QUESTION))
+    return all(len(sanitize(part, QUESTION)) <= most for part, most in said)
+
+
+def _parts(seen: ItemSeen) -> Iterable[tuple[str, int]]:
+    yield from ((seen.question, _SENTENCES), (seen.header, _LABEL))
+    for one in seen.options:
+        yield from ((one.label, _LABEL), (one.description, _SENTENCES), (one.preview, _PREVIEW))
+
+
+def _item(seen: ItemSeen) -> Item:
+    def line(text: str, limit: int) -> str:
+        return short(gaps.closed(text), limit)
+
+    options = tuple(
+        Option(line(one.label, _LABEL), line(one.description, _SENTENCES), gaps.said(long(one.preview, _PREVIEW)))
+        for one in seen.options
+    )
+    return Item(line(seen.question, _SENTENCES), line(seen.header, _LABEL), options, seen.several, seen.own_words)
+
+
+def _evidence(seen: wire.EvidenceSeen, state: State, setting: HostContext) -> model.Evidence:
+    source = short(seen.source, _WORD)
+    return model.Evidence(
+        source=source,
+        state=short(seen.state, 20),
+        value=short(seen.value, _DETAIL),
+        at=setting.time(seen.at) or setting.now,
+        agrees=_agrees(source, _state(seen.state), state),
+    )
+
+
+def _agrees(source: str, seen: State, state: State) -> bool:
+    """A source that knows nothing contradicts nothing; one that knows only life and death is not asked for more."""
+    if seen in (State.UNKNOWN, state):
+        return True
+    return source in _ONLY_ALIVE and any(seen in group and state in group for group in (LIVE, ENDED))
+
+
+def _lines(lines: Iterable[wire.LastLine], setting: HostContext) -> Iterable[events.LineSeen]:
+    for line in lines:
+        if _shows(line.name, line.epoch):
+            at = setting.time(line.at) or setting.now
+            yield events.LineSeen(f"{setting.host}/{line.name}", line.epoch, short(line.text, LAST_LINE), at)
+
+
+def _loads(loads: Iterable[wire.AgentLoad], setting: HostContext) -> Iterable[events.LoadSeen]:
+    for load in loads:
+        rss, cpu = _within(load.rss, _MAX_BYTES), _share(load.cpu_percent, _MAX_PERCENT)
+        processes = _within(load.processes, _MAX_PID)
+        if _shows(load.name, load.epoch) and rss is not None and cpu is not None and processes is not None:
+            yield events.LoadSeen(f"{setting.host}/{load.name}", load.epoch, rss, cpu, processes, load.rss_bound)
+
+
+def _within(value: int | None, most: int) -> int | None:
+    return value if value is not None and 0 <= value <= most else None
+
+
+def _share(value: float | None, most: float) -> float | None:
+    return value if value is not None and 0 <= value <= most else None

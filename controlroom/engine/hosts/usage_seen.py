@@ -1,0 +1,75 @@
+"""What a host says an agent has used, in our terms: names and places that can be, times of ours, what is damaged."""
+
+import re
+from dataclasses import dataclass
+
+from controlroom.domain.model import Agent
+from controlroom.engine.hosts.translate import HostContext, short
+from controlroom.engine.ledger.unattributed import RESERVED
+from controlroom.metering.reports import Report
+from controlroom.metering.usage import Damaged, Message
+from controlroom.metering.usage_file import from_line
+from controlroom.text.names import agent_name_problem, is_adopted_name
+from controlroom.wire.usage import UsagePlace, UsageSeen
+
+_MARK = re.compile(r"[0-9a-f]{0,12}")
+_SESSION = re.compile("[A-Za-z0-9-]{8,64}")
+_MODEL = 100
+
+
+@dataclass(frozen=True)
+class Used:
+    """A piece of an agent's usage file: its messages and reports at times of ours, and how far it goes."""
+
+    place: UsagePlace
+    end: int
+    messages: tuple[Message, ...]
+    reports: tuple[Report, ...] = ()
+    damaged: int = 0
+    """Lines that cannot be counted."""
+    session: str = ""
+    """Of an agent of others: the session of its Claude."""
+    billing: str = ""
+    """Who pays for it, as its host says: plan, api, or nothing."""
+
+    lost: bool = False
+    """What was not booked of the file may be lost."""
+
+    def is_of(self, agent: Agent) -> bool:
+        """Tell whether it was used by what is shown of an agent: the run that it is in now, or the session."""
+        return self.session == agent.session if agent.adopted else self.place.epoch == agent.epoch
+
+    def payer(self, agent: Agent | None) -> str:
+        """Say who paid when it was used, by what is shown of its agent: plan, api, or "" when it is not known.
+
+        Another run of the same agent may have had another payer.
+        """
+        return self.billing or (agent.billing if agent and self.is_of(agent) else "")
+
+
+def read_usage(seen: UsageSeen, setting: HostContext) -> Used | None:
+    """Read what a host has sent; None for what cannot be an agent's."""
+    place = seen.place
+    ours = agent_name_problem(place.name) is None
+    named = ours or (is_adopted_name(place.name) and _SESSION.fullmatch(seen.session))
+    fits = named and 0 < place.epoch < 2**31 and _MARK.fullmatch(place.mark)
+    if not fits or not 0 <= place.offset < seen.end + seen.lost < 2**53:
+        return None
+    messages: list[Message] = []
+    reports: list[Report] = []
+    lines = [line for line in seen.data.encode("utf-8", "replace").split(b"\n") if line]
+    for line in lines:
+        try:
+            record = from_line(line)
+        except Damaged:
+            continue
+        at = setting.time(record.at) or setting.now
+        if isinstance(record, Report):
+            reports.append(record._replace(at=at))
+        elif not record.id.startswith(RESERVED):
+            messages.append(record._replace(at=at, model=short(record.model, _MODEL)))
+    damaged = len(lines) - len(messages) - len(reports)
+    billing = seen.billing if seen.billing in ("api", "plan") else ""
+    return Used(
+        place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing, lost=seen.lost
+    )

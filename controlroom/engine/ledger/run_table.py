@@ -1,0 +1,167 @@
+"""The ledger's table of the runs of agents: when each began and ended, by which agent-hours are counted.
+
+A run is an agent's from a (re)start to its end, whatever it does meanwhile: hours in which it waits count like those in
+which it works. Both moments are what its host says, however late it is heard. Of a run whose end nobody has seen it is
+known how long it was seen alive, and no more. Times are UTC milliseconds of our clock.
+
+An agent that others started is told from the next one of its name by its session, as its usage is.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controlroom.domain.model import Agent, Fleet
+from controlroom.engine.ledger.unattributed import Statement
+from controlroom.text.names import is_adopted_name
+
+WRITTEN = 300_000
+"""Milliseconds after which it is written down again that a host's agents are alive: what kill -9 may lose of it."""
+
+CLOCKS = 60_000
+"""Milliseconds by which what a host says of the same moment may differ from one link to the next."""
+
+TABLES: Sequence[str] = (
+    """create table agent_runs (host text not null, agent text not null, epoch integer not null,
+    began integer not null, profile text not null, ended integer not null, seen integer not null,
+    primary key (host, agent, epoch, began)) without rowid""",
+    "create index open_runs on agent_runs (host) where ended = 0",
+)
+"""Format 6 of the ledger. `ended`: 0 while it goes on; `seen`: when it was known to be alive."""
+
+LAST = "select host, agent, epoch, max(began), ended, seen from agent_runs group by host, agent"
+"""The last run of each agent, as `Run`s begin."""
+
+_BEGAN = "insert or ignore into agent_runs values (?, ?, ?, ?, ?, ?, ?)"
+_ENDED = """update agent_runs set ended = ?, seen = max(seen, ?)
+    where host = ? and agent = ? and epoch = ? and began = ?"""
+_ALIVE = "update agent_runs set seen = max(seen, ?) where host = ? and ended = 0"
+
+
+def number_of(session: str) -> int:
+    """Name a session by a number: what tells runs of an agent of others apart."""
+    return int(hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:7], 16) + 1
+
+
+def epoch_of(agent: Agent) -> int:
+    """Give the number of an agent's run in the ledger; 0: there is none."""
+    if agent.adopted:
+        return number_of(agent.session) if agent.session else 0
+    return agent.epoch
+
+
+def known_alive(fleet: Fleet, now: int) -> Mapping[tuple[str, str, int], int]:
+    """Say of every run that goes on (host, name, epoch) until when: now, or when its host was last heard."""
+    going = (agent for agent in fleet.agents.values() if not agent.has_ended)
+    return {
+        (agent.host, agent.name, epoch_of(agent)): now if fleet.reachable(agent) else fleet.hosts[agent.host].seen
+        for agent in going
+        if agent.host in fleet.hosts
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one agent."""
+
+    host: str
+    agent: str
+    epoch: int
+    began: int
+    ended: int = 0
+    """0: it goes on, as far as is known."""
+    seen: int = 0
+
+
+class RunTable:
+    """Which runs go on; it gives the statements that keep the ledger's table."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        """`runs`: the last one of each agent, as the ledger has them."""
+        self._runs: dict[tuple[str, bool], dict[str, Run]] = {}
+        """By host and whether others started it, and name."""
+        self._heard: dict[str, int] = {}
+        for run in runs:
+            self._of(run.host, run.agent)[run.agent] = run
+            self._heard[run.host] = max(self._heard.get(run.host, 0), run.seen)
+        self._written = dict(self._heard)
+
+    def observed(
+        self, host: str, agents: Iterable[Agent], now: int, *, adopted: bool, gone: Iterable[str] | None = None
+    ) -> list[Statement]:
+        """Take what a host has now: of its own agents, or (`adopted`) of those that others started.
+
+        `gone`: the names of those that it has no more. None: these are all that it has.
+        """
+        here = {agent.name: agent for agent in agents if agent.adopted is adopted}
+        known = self._runs.get((host, adopted), {})
+        lost = known if gone is None else [name for name in gone if name in known]
+        over = [known[name] for name in lost if name not in here and not known[name].ended]
+        ends = [self._end(run, self._last_seen(run)) for run in over]
+        return [*ends, *(statement for agent in here.values() for statement in self._seen(agent, now))]
+
+    def heard(self, host: str, now: int) -> list[Statement]:
+        """A host is there, so its agents are; this is written down now and then."""
+        self._heard[host] = max(self._heard.get(host, 0), now)
+        return self.left(host) if now - self._written.get(host, 0) >= WRITTEN else []
+
+    def left(self, host: str) -> list[Statement]:
+        """Write down until when a host was there."""
+        at = self._heard.get(host, 0)
+        if at <= self._written.get(host, 0):
+            return []
+        self._written[host] = at
+        return [(_ALIVE, (at, host))]
+
+    def closing(self) -> list[Statement]:
+        """Write that down of all hosts."""
+        return [statement for host in self._heard for statement in self.left(host)]
+
+    def _of(self, host: str, agent: str) -> dict[str, Run]:
+        return self._runs.setdefault((host, is_adopted_name(agent)), {})
+
+    def _last_seen(self, run: Run) -> int:
+        return max(run.began, run.seen, self._heard.get(run.host, 0))
+
+    def _seen(self, agent: Agent, now: int) -> list[Statement]:
+        epoch, known = epoch_of(agent), self._of(agent.host, agent.name).get(agent.name)
+        if not epoch:
+            return []
+        if known is not None and not self._is_another(known, agent, epoch):
+            return self._changed(known, agent)
+        before = []
+        if known is not None and not known.ended:
+            at = self._last_seen(known)
+            before.append(self._end(known, min(at, agent.started) if agent.started > known.began else at))
+        return before + self._begin(agent, epoch, now)
+
+    def _is_another(self, known: Run, agent: Agent, epoch: int) -> bool:
+        """Tell whether what is shown of an agent is of a run after the one that is known."""
+        if known.epoch != epoch or agent.started > (known.ended or self._last_seen(known)):
+            return True
+        return known.ended > 0 and agent.lives
+
+    def _changed(self, known: Run, agent: Agent) -> list[Statement]:
+        """Take the end of a run, also when it turns out to have been later than it was last seen alive."""
+        if not agent.has_ended:
+            return []
+        if not known.ended:
+            return [self._end(known, agent.ended or self._last_seen(known))]
+        return [self._end(known, agent.ended)] if agent.ended > known.ended + CLOCKS else []
+
+    def _begin(self, agent: Agent, epoch: int, now: int) -> list[Statement]:
+        """Write down a new run, if it is known when it began, and when it ended if it has."""
+        over = agent.has_ended
+        if not agent.started or not (agent.ended if over else agent.lives):
+            return []
+        before = self._of(agent.host, agent.name).get(agent.name)
+        began = max(agent.started, before.ended if before else 0)
+        ended = max(began, agent.ended) if over else 0
+        run = Run(agent.host, agent.name, epoch, began, ended, ended or max(began, now))
+        self._of(run.host, run.agent)[run.agent] = run
+        return [(_BEGAN, (run.host, run.agent, epoch, began, agent.profile, ended, run.seen))]
+
+    def _end(self, run: Run, at: int) -> Statement:
+        ended = max(run.began, at)
+        self._of(run.host, run.agent)[run.agent] = replace(run, ended=ended, seen=ended)
+        return _ENDED, (ended, ended, run.host, run.agent, run.epoch, run.began)

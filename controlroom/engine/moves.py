@@ -1,0 +1,350 @@
+"""Moves: an agent ends on one host, provably, and only then starts on another. Never two, never silently none.
+
+A move is an order of its own in the ledger; its two halves, the kill and the spawn, are orders like any other. What is
+to be started stands in a file of the room's state folder from before the kill until the move is concluded, so that an
+engine which comes back can finish: once a host says what it has, that decides (`MoveCoordinator.recall`).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from controlroom.domain import events
+from controlroom.domain.changes import Changes
+from controlroom.domain.claims import OrderedRun
+from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
+from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.results import Result
+from controlroom.engine.atomic_file import replace_file
+from controlroom.engine.claims import ClaimChecker
+from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
+from controlroom.engine.hosts.translate import short
+from controlroom.engine.ledger.ledger import Order
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO, Asked
+from controlroom.engine.store import FleetStore
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.inquiries import ReadSpec, SpecRead
+from controlroom.wire.lines import PeerError, from_line, to_line
+
+log = logging.getLogger("controlroom.engine")
+
+TRIES = 5
+"""How often a half that neither succeeds nor fails is tried."""
+
+FRESH = 10 * 60_000
+"""Milliseconds for which an order may still end a running agent after the engine that took it has gone."""
+
+_REASON = 500
+"""Characters of what a host has to say against a move."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move: who wanted it when (UTC ms), what ends and what starts."""
+
+    op: int
+    who: str
+    at: int
+    end: KillOn
+    start: SpawnOn
+
+    @property
+    def old(self) -> str:
+        """Id of the agent that is to end."""
+        return f"{self.end.host}/{self.end.name}"
+
+    @property
+    def new(self) -> str:
+        """Id of the agent that is to start."""
+        return f"{self.start.host}/{self.start.name}"
+
+
+class Shelf:
+    """Moves that are under way, a file each: readable by this user only, for a task may hold anything."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, move: Move) -> None:
+        """Write a move down, on the disk when this returns. Raises `OSError`."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        replace_file(self._place(move.op), to_line(encode(move)))
+
+    def read(self, op: int) -> Move | None:
+        """Give a move, None when it was not written down or cannot be read."""
+        try:
+            return decode(Move, from_line(self._place(op).read_bytes()))
+        except (OSError, PeerError):
+            return None
+
+    def drop(self, op: int) -> None:
+        """Forget a move."""
+        with contextlib.suppress(OSError):
+            self._place(op).unlink()
+
+    def keep_only(self, ops: Set[int]) -> None:
+        """Forget all moves but these: an engine was killed before they were ordered, or after they were concluded."""
+        wanted = {self._place(op) for op in ops}
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                if path not in wanted:
+                    path.unlink()
+
+    def _place(self, op: int) -> Path:
+        return self._folder / f"{op}.json"
+
+
+class Mover(Protocol):
+    """What the desk needs of the engine."""
+
+    inquiries: Inquiries
+    claims: ClaimChecker
+    store: FleetStore
+    clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    def new_id(self) -> int:
+        """Give a number that no order had."""
+
+    def happened(self, event: events.Event) -> None:
+        """Let something become true."""
+
+    async def carry_out(self, effect: Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
+        """Order something of a host."""
+
+
+@dataclass(eq=False)
+class _Way:
+    """A move on its way."""
+
+    move: Move
+    was: Fleet
+    """The fleet before it."""
+    answer: "asyncio.Future[Result]"
+    recalled: bool = False
+    """It was begun by an engine that has ended since."""
+    ended: bool = False
+    """Its old run is proved gone."""
+
+
+class MoveCoordinator:
+    """All moves under way, a task each."""
+
+    def __init__(self, engine: Mover, books: LedgerWriter, folder: Path) -> None:
+        self._engine, self._ledger_writer = engine, books
+        self._shelf = Shelf(folder)
+        self._ways: dict[asyncio.Task[None], _Way] = {}
+        self._changed = asyncio.Event()
+        engine.store.subscribe(self._wake)
+
+    def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Asked:
+        """Begin a move that was decided; `was`: the fleet before it."""
+        move = Move(op, who, self._engine.clock(), effect.end, effect.start)
+        way = self._take(move, was)
+        return Asked("", op, move.new, move.start.epoch, way.answer)
+
+    def recall(self, orders: Iterable[Order]) -> None:
+        """Take up the moves that were under way when the engine before this one ended, after all other orders."""
+        moves = [order for order in orders if order.verb == "move"]
+        self._shelf.keep_only({order.op for order in moves})
+        for order in moves:
+            self._recall(order)
+
+    def _recall(self, order: Order) -> None:
+        move = self._shelf.read(order.op)
+        if move is None:
+            words = f"the engine ended before {order.agent} was ended on {order.host}: nothing was moved, try again"
+            self._ledger_writer.concluded(order, Result("refused", words))
+            return
+        was, who = self._engine.fleet, short(move.who, SHOWN_WHO)
+        self._engine.happened(events.Ordered(move.old, Pending(move.op, "move", move.at, who)))
+        self._engine.happened(events.Ordered(move.new, Pending(move.op, "spawn", move.at, who), _row(move)))
+        self._take(move, was, recalled=True)
+
+    def moving(self) -> "list[asyncio.Task[None]]":
+        """Give the tasks of moves that no host keeps waiting."""
+        return [task for task, way in self._ways.items() if not self._awaited(way)]
+
+    async def close(self) -> None:
+        """Leave moves as they are; the next engine takes them up."""
+        tasks = list(self._ways)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # ----------------------------------------------------------------------- one move, from start to end
+
+    def _take(self, move: Move, was: Fleet, *, recalled: bool = False) -> _Way:
+        loop = asyncio.get_running_loop()
+        way = _Way(move, was, loop.create_future(), recalled)
+        task = loop.create_task(self._see_through(way), name=f"move {move.old}")
+        self._ways[task] = way
+        task.add_done_callback(self._ways.pop)
+        return way
+
+    async def _see_through(self, way: _Way) -> None:
+        try:
+            refusal = None if way.recalled else await self._written(way)
+            conclusion = refusal or await self._carried(way)
+        except Exception as mistake:  # our own, and it must not leave the agent in between unsaid
+            log.exception("the move of %s failed", way.move.old)
+            words = f"Control Room made a mistake ({type(mistake).__name__}): look where {way.move.end.name} runs"
+            conclusion = Result("unknown", words)
+        self._conclude(way, conclusion)
+
+    async def _written(self, way: _Way) -> Result | None:
+        """Learn from the old host what is to be started, and write it all down; the refusal, if that cannot be."""
+        move = way.move
+        try:
+            if not _is_whole(move.start):
+                way.move = move = replace(move, start=await self._read(move))
+            await asyncio.to_thread(self._shelf.keep, move)
+        except (Unanswered, OSError) as problem:
+            return Result("refused", short(f"nothing was moved: {problem}", _REASON))
+        unwritten = await self._ledger_writer.ordered(_order(move), None)
+        return Result("refused", f"nothing was moved: {unwritten}") if unwritten else None
+
+    async def _read(self, move: Move) -> SpawnOn:
+        """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
+        asked = ReadSpec(self._engine.new_id(), move.end.name, move.end.epoch)
+        found = await self._engine.inquiries.ask(move.end.host, asked, SpecRead)
+        return _filled(move.start, self._engine.claims.of(move.end.host, move.end.name, move.end.epoch), found)
+
+    async def _carried(self, way: _Way) -> Result:
+        move, said = way.move, ""
+        for _ in range(TRIES):
+            await self._until(lambda: not self._awaited(way))
+            if missing := [host for host in self._needed(way) if host not in self._engine.fleet.hosts]:
+                return Result("unknown", self._stranded(way, f"{missing[0]} is no longer in the room"))
+            if self._arrived(move):
+                return Result("done")
+            half = await self._end(way) if not way.ended else Result("done")
+            if half.outcome == "done":
+                half = await self._start(way)
+            if half.outcome == "done":
+                return half
+            said = half.reason
+            if half.outcome == "refused" and not half.looked and not self._awaited(way):
+                return Result("unknown" if way.ended else "refused", self._stranded(way, said))
+        return Result("unknown", self._stranded(way, said))
+
+    async def _end(self, way: _Way) -> Result:
+        """End the old run, and prove that nothing of it is left."""
+        move, agent = way.move, self._engine.fleet.agents.get(way.move.old)
+        if agent is None:
+            way.ended = True  # its folder was removed, which is done only when nothing of it is left
+            return Result("done")
+        if agent.epoch != move.end.epoch:
+            return Result("refused", f"{move.old} was started anew meanwhile, as epoch {agent.epoch}")
+        if way.recalled and not agent.has_ended and self._engine.clock() - move.at > FRESH:
+            return Result("refused", "the engine had ended before it was, and that is long ago: order it again")
+        half = await self._ordered(move.end, "kill", way)
+        way.ended = half.outcome == "done"
+        return half
+
+    async def _start(self, way: _Way) -> Result:
+        return await self._ordered(way.move.start, "spawn", way)
+
+    async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way) -> Result:
+        asked = await self._engine.carry_out(effect, verb, self._engine.new_id(), way.move.who, way.was)
+        return await asked.answer if asked.answer else Result("unknown", asked.refused)
+
+    def _stranded(self, way: _Way, said: str) -> str:
+        """Say what became of a move that did not end well, and how to go on."""
+        move = way.move
+        if not way.ended:
+            return f"{move.old} was not moved: {said}"
+        again = f"controlroom reassign {move.old} --host HOST (or --task TEXT, to go on there)"
+        return f"{move.old} has ended, and was not started on {move.start.host}: {said}. To start it again: {again}"
+
+    def _conclude(self, way: _Way, conclusion: Result) -> None:
+        move, at = way.move, self._engine.clock()
+        self._ledger_writer.concluded(_order(move), conclusion)
+        self._shelf.drop(move.op)
+        arrived = self._arrived(move)
+        for agent in (move.old, move.new):
+            self._engine.happened(events.Concluded(move.op, agent, conclusion.outcome, conclusion.reason, at))
+        before = way.was.agents.get(move.new)
+        if conclusion.outcome == "refused" and not arrived:
+            known = (before,) if before else ()
+            gone = () if before else (move.start.name,)
+            self._engine.happened(events.AgentsObserved(move.start.host, known, at, gone=gone))
+        elif conclusion.outcome != "done":
+            self._engine.happened(events.HostNoticed(move.start.host, conclusion.reason, at))
+        if not way.answer.done():
+            way.answer.set_result(conclusion)
+
+    # ----------------------------------------------------------------------- waiting
+
+    def _needed(self, way: _Way) -> tuple[str, ...]:
+        """Name the hosts that the next half needs."""
+        return (way.move.start.host,) if way.ended else (way.move.end.host, way.move.start.host)
+
+    def _awaited(self, way: _Way) -> bool:
+        """Whether a host is to come back first."""
+        hosts = [self._engine.fleet.hosts.get(name) for name in self._needed(way)]
+        return None not in hosts and any(host.link is not LinkState.UP for host in hosts if host)
+
+    def _arrived(self, move: Move) -> bool:
+        """Whether the new host has shown the agent; a row of our own making does not count."""
+        agent = self._engine.fleet.agents.get(move.new)
+        if agent is None or agent.epoch < move.start.epoch:
+            return False
+        return bool(agent.started) or agent.state not in (State.STARTING, State.UNKNOWN, State.FAILED)
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            await self._changed.wait()
+
+    def _wake(self, _: Changes) -> None:
+        if self._ways:
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+
+def _filled(start: SpawnOn, run: OrderedRun | None, found: SpecRead) -> SpawnOn:
+    """Put into an order the texts that only the old host keeps, where they are what was ordered of the run there.
+
+    Raises `Unanswered` for what is not known, or is not what was ordered.
+    """
+    if found.spec is None:
+        raise Unanswered(found.reason or f"its host does not know how {start.name} was to be run")
+    task, command = start.task, start.command
+    if not task and (start.kind != "command" or found.task):
+        if not found.task.strip():
+            raise Unanswered(f"its host does not know the task of {start.name}: say --task")
+        if run is None or not run.is_task(found.task):
+            raise Unanswered(f"its host gives another task of {start.name} than was ordered: say --task")
+        task = found.task
+    if start.kind == "command" and not command:
+        command = found.spec.command
+        if not command:
+            raise Unanswered(f"its host does not know the command of {start.name}")
+        if run is None or not run.is_command(command):
+            raise Unanswered(f"its host gives another command of {start.name} than was ordered: spawn it with its own")
+    return replace(start, task=task, command=command)
+
+
+def _is_whole(start: SpawnOn) -> bool:
+    """Say whether an order needs nothing of the old host."""
+    return bool(start.command) if start.kind == "command" else bool(start.task)
+
+
+def _order(move: Move) -> Order:
+    return Order(move.op, "move", move.end.host, move.end.name, move.end.epoch, move.start.host, move.who, move.at)
+
+
+def _row(move: Move) -> Agent:
+    start, task = move.start, " ".join(move.start.task.split())[:SHOWN_TASK]
+    return Agent(
+        start.host, start.name, start.epoch, start.kind, State.STARTING, move.at, profile=start.profile, task=task
+    )

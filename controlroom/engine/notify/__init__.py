@@ -1,0 +1,1 @@
+"""Who is told what, while nobody looks."""

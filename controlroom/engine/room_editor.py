@@ -1,0 +1,111 @@
+"""What operators change of the room itself, its hosts and its budgets: first in a file of ours, then here."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from controlroom.domain import events, intents
+from controlroom.domain.decide import Refused, decide
+from controlroom.domain.model import Fleet
+from controlroom.domain.money.budget_words import described
+from controlroom.domain.results import Result
+from controlroom.engine.budgets.controller import BudgetController
+from controlroom.engine.config import budget_file, hosts_file
+from controlroom.engine.config.config import Config
+from controlroom.engine.config.toml_file import ConfigProblem
+from controlroom.engine.hosts.links import Links
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.orders import Asked, verb_of
+from controlroom.protocol.home import Home
+
+Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
+
+CHANGES = (intents.AddHost, intents.RemoveHost, intents.SetBudget, intents.RemoveBudget)
+
+
+class Room(Protocol):
+    """What changing it needs of the engine."""
+
+    clock: Callable[[], int]
+    home: Home
+    budget_controller: BudgetController
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    def new_id(self) -> int:
+        """Give a number for an order."""
+
+    def happened(self, event: events.Event) -> None:
+        """Take an event."""
+
+    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+        """Refuse an intent, and audit that."""
+
+    def disconnect(self, host: str) -> None:
+        """Give up a host."""
+
+
+class RoomEditor:
+    """Changes hosts and budgets, one at a time."""
+
+    def __init__(self, room: Room, config: Config, books: LedgerWriter, links: Links) -> None:
+        self._room, self._config, self._ledger_writer, self._links = room, config, books, links
+        self._turn = asyncio.Lock()
+
+    async def change(self, intent: Change, who: str) -> Asked:
+        """Do what an intent wants of the room, or refuse it."""
+        async with self._turn:
+            op = self._room.new_id()
+            if fixed := self._fixed(intent):
+                return self._room.refuse(intent, fixed, who)
+            decision = decide(self._room.fleet, intent, op, self._room.clock())
+            if isinstance(decision, Refused):
+                return self._room.refuse(intent, decision.reason, who)
+            try:
+                await asyncio.to_thread(self._keep, intent)
+            except ConfigProblem as problem:
+                return self._room.refuse(intent, str(problem), who)
+            for event in decision.events:
+                self._room.happened(event)
+            for effect in decision.effects:
+                self._carry_out(effect)
+            self._rule(intent)
+            told = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
+            self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result("done", told))
+            return Asked(op=op)
+
+    def _fixed(self, intent: Change) -> str:
+        """Say why only the user may change it, by hand."""
+        place, name = self._room.home.config, intent.name
+        if isinstance(intent, intents.RemoveHost) and name in self._config.fixed:
+            return f"{name} is a host by {place}: take it out there"
+        budgets = isinstance(intent, (intents.SetBudget, intents.RemoveBudget))
+        if budgets and name in self._config.fixed_budgets:
+            return f"{name} is a budget by {place}: change it there, then run: controlroom stop"
+        return ""
+
+    def _keep(self, intent: Change) -> None:
+        home = self._room.home
+        match intent:
+            case intents.SetBudget():
+                budget_file.keep(home, intent.rule)
+            case intents.RemoveBudget():
+                budget_file.drop(home, intent.name)
+            case _:
+                hosts_file.change(home, intent)
+
+    def _carry_out(self, effect: intents.Effect) -> None:
+        if isinstance(effect, intents.ConnectTo):
+            self._links.connect(effect.host, effect.address, effect.fingerprint)
+        elif isinstance(effect, intents.DisconnectFrom):
+            self._room.disconnect(effect.host)
+
+    def _rule(self, intent: Change) -> None:
+        rules = dict(self._room.budget_controller.funds.rules)
+        if isinstance(intent, intents.SetBudget):
+            self._room.budget_controller.ruled({**rules, intent.name: intent.rule})
+        elif isinstance(intent, intents.RemoveBudget):
+            rules.pop(intent.name, None)
+            self._room.budget_controller.ruled(rules)

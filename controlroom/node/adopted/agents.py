@@ -1,0 +1,491 @@
+"""Agents that others started on this host: sessions on the user's own tmux server, and Claudes wherever they run.
+
+They are looked at and never touched. A Claude in a session is one agent, named after the session; a session without
+one is listed as well. What carries an agent's tag, or descends from what does, is some room's agent, and is left out.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from controlroom.node.adopted.claudes import (
+    NAMES,
+    Running,
+    Session,
+    SessionFile,
+    Transcript,
+    end_of,
+    find_transcript,
+    is_claude,
+    likely_transcript,
+)
+from controlroom.node.adopted.names import adopted_name
+from controlroom.node.adopted.tmux import SOCKET, UserPane, UserTmux
+from controlroom.node.observation import processes
+from controlroom.node.observation.evidence import Said
+from controlroom.node.observation.loads import Member
+from controlroom.node.observation.processes import LINUX, TICKS, Look, Process, marks_of, read_stat, stop_words
+from controlroom.runner.claude import login, payer
+from controlroom.runner.claude.interactive import DIALOG, GOES_ON
+from controlroom.text.names import ADOPTED
+from controlroom.text.redact import redact
+from controlroom.text.states import State
+from controlroom.wire.messages import AgentSeen, EvidenceSeen, LastLine
+
+MOST = 200
+"""Agents of others that are told of at most, the oldest first."""
+
+_SETTLED = 2 * TICKS
+"""Age at which a Claude without a session file is one: until then it may be one that says its version and ends."""
+
+_LASTING = 5 * TICKS
+"""Age at which a program in a session is worth its name: a loop in a shell starts others all the time."""
+
+_UNPLACED = 8 * TICKS
+"""Age up to which a Claude under tmux waits for the next look at tmux before it is listed."""
+
+_SELDOM = 5.0
+"""Seconds between two looks while there are no agents of others, and between two searches of all projects for one's
+transcript."""
+
+_PAUSE, _SULKING = 3.0, 30.0
+"""Seconds between two questions to the user's own tmux server; how much longer when it does not answer."""
+
+_BARE = "only its process is seen: it has no session file"
+_MOST_ENDED = 100
+"""Claudes that have ended whose words can still be read."""
+
+_STILL = 3
+"""Looks in a row without a program after which a shell is taken to wait at its prompt."""
+
+_SHELLS = frozenset(b"sh bash zsh fish dash ksh mksh ash tcsh csh nu xonsh pwsh elvish busybox login".split())
+
+Key = tuple[int, int, bytes]
+"""A process that runs one program: pid, start, what it calls itself."""
+
+
+class Spot(NamedTuple):
+    """Where an agent of others can be looked at. Each may be empty."""
+
+    socket: str
+    """Name of its tmux socket (`tmux -L`): the user's own, `default`."""
+    pane: str
+    """Its pane there, as `%12`: an exact target."""
+    transcript: str = ""
+    """Path of its Claude's transcript."""
+    segment: int = 1
+    """Which of its transcripts that is, of those seen since it was met."""
+    at: int = 0
+    """When something last happened on its pane, UTC ms."""
+
+
+@dataclass
+class _Agent:
+    """One agent of others, from its first look to its last. `key` says which it is for good."""
+
+    key: tuple[object, ...]
+    called: str
+    """What its session or folder was called when it was first seen: a name stays, though the session is renamed."""
+    created: int
+    """UTC ms; for the order in which agents of one name are numbered."""
+    name: str = ""
+    pid: int = 0
+    roots: tuple[int, ...] = ()
+    pane: UserPane | None = None
+    file: SessionFile | None = None
+    transcript: Transcript | None = None
+    transcripts: int = 0
+    session: Session | None = None
+    searched: float = float("-inf")
+    still: int = 0
+    state: State = State.UNKNOWN
+    since: int = 0
+    detail: str = ""
+    limited_until: int = 0
+    ended: int = 0
+    process: Process | None = None
+    cwd: str = ""
+    billing: str = ""
+    stray_key: str = ""
+    told: str | None = None
+    """The line that was told last."""
+    said: dict[str, tuple[Said, int]] = field(default_factory=dict)
+
+    def hear(self, source: str, said: Said | None) -> None:
+        """Take what a source says; its time stays that of the first time it said so."""
+        if said is None:
+            self.said.pop(source, None)
+        elif source not in self.said or self.said[source][0] != said:
+            self.said[source] = said, _now()
+
+    def become(self, state: State, since: int, detail: str = "", until: int = 0) -> None:
+        """Be in a state; `since` counts when it is a new one. `until`: when a limit ends, UTC ms."""
+        self.detail, self.limited_until = detail, until
+        if state is not self.state or not self.since:
+            self.state, self.since = state, since
+
+    def running(self) -> Running | None:
+        """Say which session it is at work on; None while there is no transcript of it."""
+        if not self.session or not self.session.id or not self.transcript:
+            return None
+        session, path = self.session.id, self.transcript.path
+        run = hashlib.sha256(f"{session} {self.key}".encode()).hexdigest()[:15]
+        busy = self.state is not State.IDLE
+        running = Running(self.name, session, run, self.created, path, busy, self.billing)
+        return running if session in path else None
+
+    def seen(self) -> AgentSeen:
+        """Say what is known of it."""
+        said = self.said.items()
+        return AgentSeen(
+            name=self.name,
+            epoch=0,
+            kind=ADOPTED,
+            state=self.state.value,
+            since=self.since,
+            detail=self.detail[:300],
+            model=self.transcript.model if self.transcript else "",
+            cwd=self.cwd[:1000],
+            pid=0 if self.ended else self.pid,
+            session=self.session.id if self.session else "",
+            started=self.created,
+            ended=self.ended,
+            limited_until=self.limited_until,
+            evidence=tuple(
+                EvidenceSeen(source, one.state or self.state.value, one.value, at) for source, (one, at) in said
+            ),
+            place=f"tmux {self.pane.session}"[:200] if self.pane else f"pid {self.pid}",
+            pane=self.pane.id if self.pane and not self.ended else "",
+            billing=self.billing,
+            stray_key=self.stray_key,
+        )
+
+
+class AdoptedAgents:
+    """Agents of others, from one look at the processes to the next."""
+
+    def __init__(self, tmux: UserTmux, home: str) -> None:
+        """`home`: the user's; a Claude that has another one, though of the same user, is somebody else's affair."""
+        self.tmux = tmux
+        self._home = os.path.realpath(home)
+        self._agents: dict[tuple[object, ...], _Agent] = {}
+        self._ended: dict[str, _Agent] = {}
+        """Claudes that have ended, by name: what they have said can still be read."""
+        self._untold: list[_Agent] = []
+        """Those of them that are yet to be told of."""
+        self._files: dict[Key, SessionFile | None] = {}
+        """Of every process that may be a Claude of others: where it says what it does; None when it is none."""
+        self._tags: dict[tuple[int, int], bool] = {}
+        self._looked = self._asked = float("-inf")
+
+    # ------------------------------------------------------------------ what can be asked
+
+    def find(self, name: str) -> Spot | None:
+        """Say where the agent `~name` can be looked at; None when there is none."""
+        for agent in (*self._agents.values(), *self._ended.values()):
+            if agent.name == name:
+                pane, transcript = agent.pane, agent.transcript
+                path = transcript.path if transcript else ""
+                if pane is None or agent.ended:
+                    return Spot("", "", path, agent.transcripts)
+                return Spot(SOCKET, pane.id, path, agent.transcripts, pane.activity * 1000)
+        return None
+
+    def seen(self) -> tuple[AgentSeen, ...]:
+        """Say what is known of each."""
+        return tuple(agent.seen() for agent in sorted(self._agents.values(), key=lambda agent: agent.name))
+
+    def ended(self) -> tuple[AgentSeen, ...]:
+        """Say what is known of those that have ended since the last call."""
+        told, self._untold = self._untold, []
+        return tuple(agent.seen() for agent in told)
+
+    def files(self) -> set[str]:
+        """Give the files that tell of changes: each Claude's session file, and its transcript."""
+        claudes = [agent for agent in self._agents.values() if agent.file]
+        return {agent.file.path for agent in claudes if agent.file} | {
+            agent.transcript.path for agent in claudes if agent.transcript
+        }
+
+    def running(self) -> list[Running]:
+        """Give the Claudes that are at work on a session."""
+        return [running for agent in self._agents.values() if (running := agent.running())]
+
+    def members(self) -> list[Member]:
+        """The agents whose processes are to be counted."""
+        return [Member(agent.name, 0, "", agent.roots) for agent in self._agents.values()]
+
+    def lines(self) -> list[LastLine]:
+        """Give the newest lines that have not been told: of the transcript, else of the screen."""
+        found = []
+        for agent in self._agents.values():
+            line, at = self._line(agent)
+            if line != agent.told:
+                agent.told = line
+                found.append(LastLine(agent.name, 0, line, at or _now()))
+        return found
+
+    @property
+    def ready(self) -> bool:
+        """Whether a look makes sense: before tmux was asked nobody knows which Claude is in which session."""
+        return self._asked > float("-inf") or not self.tmux.exists()
+
+    def due(self, at: float) -> bool:
+        """Tell whether the processes are to be looked at now. `at`: seconds on a clock that never jumps."""
+        return bool(self._agents) or at >= self._looked + _SELDOM
+
+    def wants_tmux(self, at: float) -> bool:
+        """Tell whether it is time to ask the user's own tmux server, if there is one."""
+        return at >= self._asked + _PAUSE and self.tmux.exists()
+
+    # ------------------------------------------------------------------ looking
+
+    async def ask_tmux(self, at: float) -> None:
+        """Ask the user's own tmux server, with one client call. One that does not answer is left alone for a while."""
+        wanted = [agent.pane.id for agent in self._agents.values() if agent.pane and not agent.transcript]
+        self._asked = at if await self.tmux.ask(wanted) else at + _SULKING
+
+    def look(self, look: Look, at: float) -> None:
+        """See who is there, and what each does. Reads files, so it may take its time."""
+        self._looked = at
+        if not self.tmux.exists():
+            self.tmux.nothing()
+        self._tags = {key: tagged for key, tagged in self._tags.items() if key[0] in look.table}
+        found = sorted(self._found(look), key=lambda agent: (agent.created, agent.pid))[:MOST]
+        before, self._agents = self._agents, {agent.key: agent for agent in found}
+        for key, agent in before.items():
+            if key not in self._agents and agent.file and not _is_there(agent, look):
+                self._end(agent)
+        _name(found, self._ended)
+        for agent in found:
+            self._ended.pop(agent.name, None)
+            if agent.file:
+                agent.process = look.table[agent.pid]
+                self._see_claude(agent, at)
+            else:
+                _see_session(agent, look)
+
+    def see_again(self, paths: Collection[str], at: float) -> tuple[AgentSeen, ...]:
+        """See those whose files have changed, and say what is known of them. Reads files, so it may take its time."""
+        seen = []
+        for agent in self._agents.values():
+            transcript = agent.transcript.path if agent.transcript else ""
+            if agent.file and (agent.file.path in paths or transcript in paths):
+                agent.process = (LINUX and read_stat(agent.pid)) or agent.process
+                self._see_claude(agent, at)
+                seen.append(agent.seen())
+        return tuple(seen)
+
+    def _end(self, agent: _Agent) -> None:
+        """A Claude is there no more: say what is known of its end. How its process exited, only its parent was told."""
+        self._see_transcript(agent, float("inf"))
+        agent.ended = _now()
+        state, detail, until = end_of(agent.transcript, agent.session)
+        agent.become(state, agent.ended, detail, until)
+        agent.said.clear()
+        agent.hear("process", Said("", f"process {agent.pid} is gone"))
+        if agent.transcript and state is not State.UNKNOWN:
+            agent.hear("transcript", Said(state.value, agent.transcript.ending))
+        self._ended.pop(agent.name, None)
+        self._ended[agent.name] = agent
+        while len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._untold.append(agent)
+
+    def _found(self, look: Look) -> list[_Agent]:
+        """Find all agents there are: those known already stay the same."""
+        panes = {pane.pid: pane for pane in self.tmux.panes if self._adopted(pane.pid, look)}
+        found, taken = [], set()
+        for process in self._claudes(look):
+            pane = next((panes[pid] for pid in _line_up(process.pid, look) if pid in panes), None)
+            if pane is None and _in_tmux(process.pid, look) and _age(process) < _UNPLACED:
+                continue  # the next look at tmux tells in which session it is
+            taken.add((pane.server, pane.session_id) if pane else None)
+            found.append(self._claude(process, pane))
+        sessions: dict[tuple[int, str], list[UserPane]] = {}
+        for pane in panes.values():
+            if pane.pid in look.table:
+                sessions.setdefault((pane.server, pane.session_id), []).append(pane)
+        return found + [self._session(key, there) for key, there in sessions.items() if key not in taken]
+
+    def _claudes(self, look: Look) -> list[Process]:
+        """Give the Claudes of others that are agents: one that another of them has started is a part of that."""
+        known: dict[Key, SessionFile | None] = {}
+        for process in look.table.values():
+            if process.name in NAMES and not process.zombie:
+                key = process.pid, process.start, process.name
+                file = self._files[key] if key in self._files else self._file(process, look)
+                known[key] = file
+        self._files = known
+        files = {key[0]: file for key, file in known.items() if file}
+        holders = {pid for pid, file in files.items() if (said := file.read()) and said.id}
+        above = {pid: set(_line_up(pid, look)[1:]) for pid in files}
+        busy = set().union(*(above[pid] for pid in holders))
+        return [look.table[pid] for pid in files if _stands(look.table[pid], above[pid], set(files), holders, busy)]
+
+    def _file(self, process: Process, look: Look) -> SessionFile | None:
+        """Give where a Claude of others says what it does; None for any other process."""
+        if not is_claude(process) or not self._adopted(process.pid, look):
+            return None
+        home = processes.environment(process.pid).get("HOME", self._home)
+        return SessionFile(process) if os.path.realpath(home) == self._home else None
+
+    def _adopted(self, pid: int, look: Look) -> bool:
+        """Tell whether neither a process nor any that it descends from carries the tag of an agent."""
+        line = [look.table[one] for one in _line_up(pid, look)]
+        for process in line:
+            if (key := (process.pid, process.start)) not in self._tags:
+                self._tags[key] = bool(marks_of(process.pid)[0])
+        return bool(line) and not any(self._tags[process.pid, process.start] for process in line)
+
+    def _claude(self, process: Process, pane: UserPane | None) -> _Agent:
+        key = ("claude", process.pid, process.start)
+        agent = self._agents.get(key)
+        if agent is None:
+            called = os.path.basename(processes.folder(process.pid)) or "claude"
+            agent = _Agent(key, called, _now() - int(1000 * _age(process) / TICKS), pid=process.pid)
+            agent.file = self._files[process.pid, process.start, process.name]
+            agent.called = pane.session if pane else called
+        agent.pane, agent.roots = pane, (process.pid,)
+        return agent
+
+    def _session(self, key: tuple[int, str], panes: list[UserPane]) -> _Agent:
+        front = next((pane for pane in panes if pane.front), panes[0])
+        agent = self._agents.get(("session", *key)) or _Agent(("session", *key), front.session, front.created * 1000)
+        agent.pane, agent.pid = front, front.pid
+        agent.roots = tuple(pane.pid for pane in panes)
+        return agent
+
+    def _line(self, agent: _Agent) -> tuple[str, int]:
+        if agent.transcript and agent.transcript.words:
+            return agent.transcript.words, agent.transcript.at
+        pane = agent.pane
+        return (redact(self.tmux.last_line(pane.id)), pane.activity * 1000) if pane else ("", 0)
+
+    def _see_claude(self, agent: _Agent, at: float) -> None:
+        assert agent.file
+        session = agent.file.read()
+        agent.session = agent.session if agent.file.missing else session
+        self._see_transcript(agent, at)
+        agent.become(*_state_of(agent, session, _now()))
+        before, agent.cwd = agent.cwd, (session.cwd if session else "") or processes.folder(agent.pid)
+        if agent.cwd != before and (environ := processes.environment(agent.pid)):
+            program = processes.program(agent.pid)
+            argv = program.argv if program else ()
+            interactive = {"-p", "--print"}.isdisjoint(argv)
+            agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
+            agent.stray_key = payer.stray(environ, agent.cwd, arguments=argv)[:200]
+        agent.hear("session file", Said(session.state.value, session.words) if session else None)
+        stopped = stop_words(agent.process) if agent.process else ""
+        agent.hear("process", Said(State.PAUSED.value if stopped else "", stopped or f"process {agent.pid} lives"))
+        agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}") if agent.pane else None)
+
+    def _see_transcript(self, agent: _Agent, at: float) -> None:
+        if agent.session is None or agent.file is None:
+            return
+        there = agent.transcript is not None and agent.session.id in agent.transcript.path
+        if not there:
+            path = likely_transcript(agent.file.projects, agent.session)
+            if not path and at >= agent.searched + _SELDOM:
+                agent.searched = at
+                path = find_transcript(agent.file.projects, agent.session)
+            if path:
+                agent.transcript, agent.transcripts = Transcript(path), agent.transcripts + 1
+        if agent.transcript:
+            agent.transcript.read()
+
+
+def _name(agents: list[_Agent], ended: Collection[str]) -> None:
+    """Give every agent a name of its own for good.
+
+    The name of a Claude that has `ended` goes to the next Claude, but to no session that is left without one.
+    """
+    taken = {agent.name for agent in agents}
+    for agent in agents:
+        if not agent.name:
+            agent.name = adopted_name(agent.called, taken if agent.file else {*taken, *ended})
+            taken.add(agent.name)
+
+
+def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, int, str, int]:
+    """Say what a Claude does by what its session file says now, since when, why, and when a limit on it ends."""
+    if agent.process and (words := stop_words(agent.process)):
+        return State.PAUSED, now, words, 0
+    if session is None:
+        words = "its session file is gone: it is ending" if agent.session else _BARE
+        return State.UNKNOWN, agent.created, words, 0
+    trouble = agent.transcript.trouble if agent.transcript else None
+    since = session.since or now
+    if trouble and trouble.limited and session.waits_for == DIALOG:
+        return State.LIMITED, since, f"{trouble.words}; {DIALOG}", trouble.until
+    if trouble is None or session.state is not State.IDLE:
+        return session.state, since, _told(session), 0
+    if trouble.limited and 0 < trouble.until + GOES_ON < now:
+        return State.IDLE, since, "its limit is over, and it has not gone on by itself", 0
+    return State.LIMITED if trouble.limited else State.IDLE, since, trouble.words, trouble.until
+
+
+def _see_session(agent: _Agent, look: Look) -> None:
+    """Say of a session without a Claude what runs in it, as far as its processes show."""
+    tree = [look.table[pid] for pid in look.below(agent.roots) if not look.table[pid].zombie]
+    running = [process for process in tree if process.name.lstrip(b"-") not in _SHELLS]
+    lasting = sorted((process.start, process.pid) for process in running if _age(process) >= _LASTING)
+    agent.still = 0 if running else agent.still + 1
+    since = _now() if agent.since else agent.created
+    if lasting:
+        name = look.table[lasting[0][1]].name.decode("utf-8", "replace")
+        agent.become(State.UNKNOWN, since, f"runs {name}")
+        agent.hear("process", Said(State.UNKNOWN.value, f"{name} ({lasting[0][1]}) lives"))
+    elif agent.still >= _STILL or (not running and not agent.since):
+        agent.become(State.IDLE, since, "a shell in which nothing runs")
+        agent.hear("process", Said(State.IDLE.value, f"process {agent.pid} has started nothing that lives"))
+    elif not agent.since:
+        agent.become(State.UNKNOWN, since)
+    agent.cwd = processes.folder(agent.pid)
+    if agent.pane:
+        agent.hear("tmux", Said("", f"session {agent.pane.session}, pane {agent.pane.id}"))
+
+
+def _stands(process: Process, above: set[int], all_of_them: set[int], holders: set[int], busy: set[int]) -> bool:
+    """Tell whether a Claude is an agent. `holders`: those with a session; `busy`: what these descend from."""
+    if process.pid in holders:
+        return not above & holders
+    return not above & all_of_them and process.pid not in busy and _age(process) >= _SETTLED
+
+
+def _told(session: Session) -> str:
+    if session.state is State.WAITING:
+        return f"waits: {session.waits_for}" if session.waits_for else ""
+    if session.words == "shell":
+        return "a background command still runs"
+    return f"its session file {session.words}" if session.state is State.UNKNOWN else ""
+
+
+def _line_up(pid: int, look: Look) -> list[int]:
+    """Give a process and those that it descends from, nearest first."""
+    line: list[int] = []
+    while pid in look.table and pid not in line:
+        line.append(pid)
+        pid = look.table[pid].parent
+    return line
+
+
+def _is_there(agent: _Agent, look: Look) -> bool:
+    process = look.table.get(agent.pid)
+    return process is not None and not process.zombie and process.start == agent.key[2]
+
+
+def _in_tmux(pid: int, look: Look) -> bool:
+    return any(look.table[one].name.startswith(b"tmux") for one in _line_up(pid, look))
+
+
+def _age(process: Process) -> int:
+    """Give the age of a process in ticks."""
+    return processes.now() - process.start
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

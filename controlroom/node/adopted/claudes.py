@@ -1,0 +1,317 @@
+"""Claudes that others started: which processes they are, and what Claude writes about them.
+
+`CONFIG/sessions/PID.json` tells what a Claude does now, `CONFIG/projects/SLUG/SESSION.jsonl` what was said; CONFIG is
+$CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.332, observed). All of it may be anybody's writing: bounded, never
+followed through a link, and read again only when it has changed. After SIGKILL a session file stays: it counts only
+for the process that it names, pid and start.
+"""
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from controlroom.node.agent_folders import signature
+from controlroom.node.observation.evidence import SESSION_STATES, sessions_folder
+from controlroom.node.observation.processes import LINUX, Process, program
+from controlroom.runner.claude.program import is_claude as runs_claude
+from controlroom.runner.claude.result import limit_ends, refusal
+from controlroom.runner.files import open_regular, read_regular
+from controlroom.text.event_text import telling_words
+from controlroom.text.json_fields import table, tables, text, whole
+from controlroom.text.redact import redact
+from controlroom.text.states import State
+from controlroom.wire.lines import PeerError, from_line
+
+NAMES = frozenset({b"claude", b"claude.exe", b"node", b"nodejs", b"bun", b"MainThread"})
+"""What processes call themselves that may be a Claude: the native program, or a runtime of its script."""
+
+_SESSION_LIMIT = 64 * 1024
+_BACK = 512 * 1024
+"""Bytes read of a transcript at once: the last ones. A line that repeats a request can have some 140 kB."""
+
+_SPEAKING = (b'"type":"assistant"', b'"type":"user"', b'"promptSubmitEnding"')
+"""What stands in lines in which somebody speaks, or a hook keeps him from it."""
+
+_WRITING = 1.0
+"""Seconds that a session file which makes no sense is taken to be half written."""
+
+_SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def is_claude(process: Process) -> bool:
+    """Tell whether a process of this user runs Claude Code."""
+    if process.name not in NAMES:
+        return False
+    found = program(process.pid)
+    return found is not None and runs_claude(found.path, found.argv)
+
+
+class Session(NamedTuple):
+    """What a session file says of its process."""
+
+    state: State
+    words: str
+    """Its own words: `busy`, `waiting: permission prompt`, …"""
+    waits_for: str = ""
+    id: str = ""
+    cwd: str = ""
+    since: int = 0
+    """UTC ms; 0: it does not say."""
+
+
+class Trouble(NamedTuple):
+    """The error of the API that a transcript ends with, or why a hook refused its last prompt."""
+
+    words: str
+    limited: bool
+    until: int
+    """When the limit ends, UTC ms; 0: it does not say."""
+    refused: bool
+    """The login was turned down."""
+
+
+class Running(NamedTuple):
+    """A Claude of others at work on a session."""
+
+    name: str
+    """The agent's."""
+    session: str
+    run: str
+    """Names this process and session for ever (`metering.reports`)."""
+    began: int
+    """UTC ms."""
+    transcript: str
+    busy: bool
+    billing: str = ""
+    """Who pays (`runner.claude.login`)."""
+    fresh: bool = False
+    """It is known to have begun with its process, so that all that stands in it is its own."""
+    part_of: str = ""
+    """The session of the agent that has started it; empty: its own."""
+
+
+class SessionFile:
+    """The session file of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        folder = sessions_folder(process.pid)
+        self.path = os.path.join(folder, f"{process.pid}.json")
+        self.projects = os.path.join(os.path.dirname(folder), "projects")
+        self._signature: tuple[int, ...] = ()
+        self._session: Session | None = None
+
+    def read(self) -> Session | None:
+        """Say what it says now; None when there is none."""
+        seen = signature(self.path)
+        if seen != self._signature:
+            self._signature = seen
+            self._session = self._fresh() if seen else None
+        return self._session
+
+    @property
+    def missing(self) -> bool:
+        """Whether there was none when it was read last."""
+        return not self._signature
+
+    def _fresh(self) -> Session | None:
+        try:
+            value = from_line(read_regular(self.path, _SESSION_LIMIT))
+        except FileNotFoundError:
+            return None
+        except (OSError, PeerError) as error:
+            if self._session and self._session.state is not State.UNKNOWN and self._half_written():
+                self._signature = (0,)
+                return self._session
+            return Session(State.UNKNOWN, f"cannot be read: {error}"[:300])
+        if LINUX and str(value.get("procStart", self._process.start)) != str(self._process.start):
+            return Session(State.UNKNOWN, "stale: of an earlier process")
+        return _session(value)
+
+    def _half_written(self) -> bool:
+        """Tell whether it is being written just now."""
+        try:
+            found = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and abs(time.time() - found.st_mtime) < _WRITING
+
+
+def _session(value: dict[str, Any]) -> Session | None:
+    status = text(value.get("status"), 40)
+    if not status:
+        return None
+    waits_for = text(value.get("waitingFor"), 200) if status == "waiting" else ""
+    state = SESSION_STATES.get(status, State.UNKNOWN)
+    ident = text(value.get("sessionId"), 100)
+    return Session(
+        state,
+        f"{status}: {waits_for}" if waits_for else status,
+        waits_for,
+        ident if _SESSION.fullmatch(ident) else "",
+        text(value.get("cwd"), 1000),
+        whole(value.get("statusUpdatedAt")) or whole(value.get("startedAt")),
+    )
+
+
+def find_transcript(projects: str, session: Session) -> str:
+    """Give the path of a session's transcript, "" while there is none.
+
+    It lies in the folder of the project it began in, which is named after the folder's real path.
+    """
+    if not session.id:
+        return ""
+    if found := likely_transcript(projects, session):
+        return found
+    name = f"{session.id}.jsonl"
+    try:
+        folders = os.listdir(projects)
+    except OSError:
+        return ""
+    paths = (os.path.join(projects, folder, name) for folder in folders)
+    return next((path for path in paths if signature(path)), "")
+
+
+def likely_transcript(projects: str, session: Session) -> str:
+    """Give the path of a session's transcript if it began in the folder that it is in now, "" while there is none."""
+    folder = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
+    found = os.path.join(projects, folder, f"{session.id}.jsonl")
+    return found if session.id and signature(found) else ""
+
+
+class Transcript:
+    """The end of one transcript: the newest words and the model, from what was added since the last look."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.model = self.words = ""
+        self.at = 0
+        """When the newest words were said, UTC ms."""
+        self.trouble: Trouble | None = None
+        self.turn_over: bool | None = None
+        """Whether the last turn has come to its end; None: nothing has been said yet."""
+        self._signature: tuple[int, ...] = ()
+        self._offset = 0
+
+    @property
+    def ending(self) -> str:
+        """Say what it ends with, for evidence."""
+        if self.trouble:
+            return f"ends with an error: {self.trouble.words}"
+        return "ends with a whole turn" if self.turn_over else "ends in the middle of a turn"
+
+    def read(self) -> bool:
+        """Read what was added, or the end of it; tell whether anything new was said."""
+        seen = signature(self.path)
+        if not seen or seen == self._signature:
+            return False
+        self._signature = seen
+        data, self._offset = read_end(self.path, self._offset, _BACK)
+        before = self.words, self.at, self.model
+        self._take(list(spoken(data)))
+        return before != (self.words, self.at, self.model)
+
+    def _take(self, events: list[tuple[int, dict[str, Any], bytes]]) -> None:
+        """Keep the newest words, and the newest model that is one."""
+        for _, event, line in reversed(events):
+            if words := redact(telling_words("a", line)):
+                self.words, self.at = words, said_at(event)
+                break
+        if events:
+            last = events[-1][1]
+            self.trouble = _trouble(last)
+            self.turn_over = _ends_turn(last)
+        models = (text(table(event.get("message")).get("model"), 100) for _, event, _ in reversed(events))
+        self.model = next((model for model in models if model and not model.startswith("<")), self.model)
+
+
+def _trouble(event: dict[str, Any]) -> Trouble | None:
+    """Read the error that a line tells of; None when it tells of none."""
+    if why := refusal(event):
+        return Trouble(redact(f"a hook refused what it was told: {why}"), limited=False, until=0, refused=False)
+    if event.get("type") != "assistant" or not event.get("isApiErrorMessage"):
+        return None
+    said = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
+    words = redact(next((part for part in said if part), "an API error").strip().split("\n", 1)[0])
+    limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
+    refused = event.get("error") == "authentication_failed" or event.get("apiErrorStatus") == 401
+    return Trouble(words, limited, limit_ends(event) if limited else 0, refused)
+
+
+def _ends_turn(event: dict[str, Any]) -> bool:
+    """Tell whether Claude has nothing more to do after a line: it has spoken and called no tool, or was interrupted."""
+    blocks = tables(table(event.get("message")).get("content"))
+    if event.get("type") == "user":
+        return any(text(block.get("text"), 40).startswith("[Request interrupted") for block in blocks)
+    return event.get("type") == "assistant" and not any(block.get("type") == "tool_use" for block in blocks)
+
+
+def end_of(transcript: "Transcript | None", session: Session | None) -> tuple[State, str, int]:
+    """Say how a Claude ended of which only its files are left: state, words, and when a limit ends (UTC ms)."""
+    trouble = transcript.trouble if transcript else None
+    if trouble and trouble.limited:
+        return State.LIMITED, trouble.words, trouble.until
+    if trouble:
+        return State.FAILED, f"{trouble.words}; {_EXIT}", 0
+    over = transcript.turn_over if transcript else None
+    if over is None:
+        last = f"; it was {session.words} when last seen" if session else ""
+        return State.UNKNOWN, f"it has ended, and nothing says how: {_EXIT}{last}", 0
+    if over:
+        return State.DONE, f"its last turn was over; {_EXIT}", 0
+    return State.FAILED, f"it ended in the middle of a turn; {_EXIT}", 0
+
+
+_EXIT = "its exit code is not known"
+
+
+def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Read whole lines that stand after `offset`, the last `limit` bytes at most; give them and where they end.
+
+    A file that has become shorter is read anew. What cannot be read has nothing to say.
+    """
+    try:
+        descriptor, size = open_regular(path)
+    except OSError:
+        return b"", offset
+    try:
+        start = max(offset if size >= offset else 0, size - limit)
+        data = os.pread(descriptor, size - start, start)
+    except OSError:
+        return b"", offset
+    finally:
+        os.close(descriptor)
+    end = data.rfind(b"\n") + 1
+    begin = 0 if start in (0, offset) else data.find(b"\n") + 1
+    return data[begin : max(begin, end)], start + end
+
+
+def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
+    """Give those lines of a transcript in which somebody speaks, each with where it begins in `data`.
+
+    The others repeat requests and are far larger.
+    """
+    start = 0
+    for line in data.split(b"\n"):
+        begin, start = start, start + len(line) + 1
+        if not any(mark in line for mark in _SPEAKING):
+            continue
+        try:
+            event = from_line(line)
+        except PeerError:
+            continue
+        speaks = event.get("type") in ("assistant", "user") or refusal(event)
+        if speaks and not event.get("isMeta") and not event.get("isSidechain"):
+            yield begin, event, line
+
+
+def said_at(event: dict[str, Any]) -> int:
+    """Give the time of a line of a transcript, UTC ms; 0 when it has none."""
+    try:
+        return int(datetime.fromisoformat(text(event.get("timestamp"), 40).replace("Z", "+00:00")).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0

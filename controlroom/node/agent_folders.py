@@ -1,0 +1,125 @@
+"""The agents' folders of this host as a node reads them: which there are, and what each says about its agent.
+
+An agent may write anything into its own folder, so everything is bounded and checked, and the folder's name alone says
+who the agent is.
+"""
+
+import os
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from controlroom.runner.files import read_regular, write_atomic
+from controlroom.runner.folder import SPEC, STATUS, agent_folder, split_folder
+from controlroom.text.names import agent_name_problem
+from controlroom.text.states import State, lives
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.lines import PeerError, from_line, to_line
+from controlroom.wire.messages import AgentSeen
+from controlroom.wire.records import FORMAT
+
+_LIMIT = 1024 * 1024
+_TEXT, _QUESTION, _EVIDENCE = 1000, 32 * 1024, 8
+_STATES = {state.value for state in State}
+
+
+class Entry(NamedTuple):
+    """One epoch of an agent, and its folder."""
+
+    name: str
+    epoch: int
+    folder: str
+
+
+def entries(state: str) -> list[Entry]:
+    """Give every epoch of every agent on this host. What else lies there is passed over."""
+    parent = os.path.join(state, "agents")
+    try:
+        found = [
+            (item.path, split_folder(item.name)) for item in os.scandir(parent) if item.is_dir(follow_symlinks=False)
+        ]
+    except OSError:
+        return []
+    return [Entry(*key, path) for path, key in found if key and key[1] > 0 and agent_name_problem(key[0]) is None]
+
+
+def epochs(state: str, name: str) -> list[Entry]:
+    """Give the epochs of one agent, newest first."""
+    return sorted((entry for entry in entries(state) if entry.name == name), key=lambda entry: -entry.epoch)
+
+
+def newest(state: str) -> dict[str, Entry]:
+    """Give the newest epoch of every agent by name."""
+    return {entry.name: entry for entry in sorted(entries(state), key=lambda entry: entry.epoch)}
+
+
+def entry_of(state: str, name: str, epoch: int) -> Entry | None:
+    """Give one epoch of an agent, None when it is not here."""
+    folder = agent_folder(state, name, epoch)
+    there = agent_name_problem(name) is None and epoch > 0 and os.path.isdir(folder)
+    return Entry(name, epoch, folder) if there else None
+
+
+def signature(path: str) -> tuple[int, ...]:
+    """Give what changes when a file is replaced or written; empty when it is not there."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def read_status(entry: Entry) -> AgentSeen | None:
+    """Read an agent's status.json; None when it has none yet. Raises `PeerError` saying what is wrong with it."""
+    value = _read(entry, STATUS)
+    if value is None:
+        return None
+    seen = decode(AgentSeen, {**value, "name": entry.name, "epoch": entry.epoch})
+    if seen.state not in _STATES:
+        raise PeerError(f"it gives {ascii(seen.state)[:40]} as the state")
+    question = seen.question and replace(seen.question, text=seen.question.text[:_QUESTION])
+    return replace(
+        seen,
+        detail=seen.detail[:_TEXT],
+        profile=seen.profile[:_TEXT],
+        model=seen.model[:_TEXT],
+        cwd=seen.cwd[:_TEXT],
+        task=seen.task[:_TEXT],
+        session=seen.session[:_TEXT],
+        billing=seen.billing[:_TEXT],
+        stray_key=seen.stray_key[:_TEXT],
+        billing_doubt=seen.billing_doubt[:_TEXT],
+        pid=seen.pid if 1 < seen.pid < 2**31 else 0,
+        question=question,
+        evidence=tuple(replace(one, value=one.value[:_TEXT]) for one in seen.evidence[:_EVIDENCE]),
+    )
+
+
+def write_status(entry: Entry, seen: AgentSeen) -> None:
+    """Write an agent's status.json for a runner that cannot. Raises `OSError`."""
+    write_atomic(os.path.join(entry.folder, STATUS), to_line({"format": FORMAT, **encode(seen)}))
+
+
+def read_order(entry: Entry) -> dict[str, Any]:
+    """Read an agent's spec.json as it stands; empty when there is none that can be read."""
+    try:
+        return _read(entry, SPEC) or {}
+    except PeerError:
+        return {}
+
+
+def is_live(seen: AgentSeen | None) -> bool:
+    """Tell whether by this status the agent's process may run."""
+    return seen is not None and lives(seen.state, seen.ended, seen.pid)
+
+
+def _read(entry: Entry, name: str) -> dict[str, Any] | None:
+    try:
+        value = from_line(read_regular(os.path.join(entry.folder, name), _LIMIT))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PeerError(error.strerror or str(error)) from None
+    version = value.get("format", FORMAT)
+    if version != FORMAT:
+        raise PeerError(f"it has format {ascii(version)[:20]}, this node reads {FORMAT}")
+    return value

@@ -1,0 +1,199 @@
+"""Which agents there are and what their folders say: seen once, then whatever changes.
+
+Changes come through inotify; a pass each second finds what it missed of folders and states, and by turns of logs. Where
+there is no inotify, a pass over the living ones each tenth of a second stands in for it.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+from controlroom.node import agent_folders
+from controlroom.node.agent_folders import Entry
+from controlroom.node.logs.follow import Follower
+from controlroom.node.logs.inotify import Inotify
+from controlroom.node.logs.last_lines import LastLines
+from controlroom.node.observation.agent_records import AgentRecord
+from controlroom.node.observation.limits_feed import LimitsFeed
+from controlroom.node.observation.usage_feed import UsageFeed
+from controlroom.node.outbox import Outbox
+from controlroom.runner.folder import STATUS, USAGE
+from controlroom.wire.messages import AgentSeen
+from controlroom.wire.records import segment_number
+
+QUIET = 0.03
+"""Seconds between two looks at what inotify has to say, at least."""
+
+BEAT = 0.07
+"""What comes meanwhile waits for the next whole beat of the host's clock, in seconds, and goes home together.
+
+Hosts whose clocks agree speak at the same moments, so that who listens to all of them wakes up once for all.
+"""
+
+TURNS = 4
+"""Passes in which each log is looked at once, where inotify tells of them anyway."""
+
+PASS = 0.1
+"""Seconds between two passes over the living agents where there is no inotify."""
+
+
+class Observer:
+    """Sees the agents of one host and tells what changes."""
+
+    def __init__(
+        self,
+        state: str,
+        outbox: Outbox,
+        lines: LastLines,
+        follower: Follower,
+        usage: UsageFeed,
+        *,
+        inotify: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives UTC seconds."""
+        self._state, self._outbox, self._lines, self._follower, self._usage = state, outbox, lines, follower, usage
+        self._limits = LimitsFeed(outbox.send)
+        self._parent = os.path.join(state, "agents")
+        self.records: dict[str, AgentRecord] = {}
+        self.orphans: dict[str, Entry] = {}
+        """Agents whose runners live, and whose folders are gone."""
+        self.turnover = 0
+        """How often an agent has come or gone: it may have done both between two looks of somebody else."""
+        self._by_folder: dict[str, AgentRecord] = {}
+        self._told: dict[str, AgentSeen] = {}
+        self._clock = clock
+        self._inotify: Inotify | None = None
+        if inotify:
+            with contextlib.suppress(OSError, AttributeError):
+                self._inotify = Inotify()
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn = 0
+
+    def start(self) -> None:
+        """Tell all agents there are, then what changes."""
+        self._find()
+        self._told = {name: record.seen() for name, record in self.records.items()}
+        self._outbox.all_agents(list(self._told.values()))
+        self._wait()
+
+    def look(self, *, thorough: bool = True) -> None:
+        """Look at everything: which agents there are, and each one's files.
+
+        Unless it is `thorough`, logs that inotify tells of are looked at by turns, each at every `TURNS`th call.
+        """
+        new = self._find()
+        self._turn = (self._turn + 1) % TURNS
+        for number, (name, record) in enumerate(list(self.records.items())):
+            if record.refresh() or name in new:
+                self.tell(record)
+            self._usage.touch(record.entry)
+            self._limits.touch(record.entry)
+            if record.live and (thorough or not self._inotify or name in new or number % TURNS == self._turn):
+                self._grown(name)
+
+    def tell(self, record: AgentRecord) -> None:
+        """Tell what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
+        if record.entry.name in self.orphans and not record.loose:
+            return
+        seen = record.seen()
+        if self._told.get(seen.name) != seen:
+            self._told[seen.name] = seen
+            self._outbox.agent(seen)
+
+    def close(self) -> None:
+        """See nothing more."""
+        if self._timer:
+            self._timer.cancel()
+        if self._inotify:
+            asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+            self._inotify.close()
+
+    def _find(self) -> set[str]:
+        """Find new agents and new epochs, whose names are given, and those that are gone."""
+        self._watch(self._parent)
+        found, new = {**self.orphans, **agent_folders.newest(self._state)}, set()
+        for name in self.records.keys() - found.keys():
+            self._lose(self.records.pop(name))
+            self._told.pop(name, None)
+            self._outbox.gone(name)
+            self.turnover += 1
+        for name, entry in found.items():
+            known = self.records.get(name)
+            if known is None or known.entry != entry:
+                if known:
+                    self._lose(known)
+                    self._usage.touch(known.entry)
+                self._watch(entry.folder)
+                self.records[name] = self._by_folder[entry.folder] = record = AgentRecord(entry)
+                record.refresh()
+                self._lines.add(name, entry.epoch, entry.folder)
+                new.add(name)
+                self.turnover += 1
+        return new
+
+    def _lose(self, record: AgentRecord) -> None:
+        self._lines.remove(record.entry.name)
+        self._by_folder.pop(record.entry.folder, None)
+        self._limits.forget(record.entry)
+        if self._inotify:
+            self._inotify.remove(record.entry.folder)
+
+    def _watch(self, folder: str) -> None:
+        """Watch a folder; when the kernel takes no more watches, do without."""
+        if self._inotify:
+            try:
+                self._inotify.add(folder)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+                self._inotify.close()
+                self._inotify = None
+                self._wait()
+
+    def _wait(self) -> None:
+        """Wait for the next change."""
+        loop = asyncio.get_running_loop()
+        if self._inotify:
+            loop.add_reader(self._inotify.descriptor, self._changed)
+        else:
+            self._timer = loop.call_later(PASS, self._pass)
+
+    def _changed(self) -> None:
+        """Take note of what inotify says, then let a little more happen."""
+        assert self._inotify
+        asyncio.get_running_loop().remove_reader(self._inotify.descriptor)
+        self._timer = asyncio.get_running_loop().call_later(pause(self._clock()), self._wait)
+        anew = False
+        for change in self._inotify.read():
+            record = self._by_folder.get(change.folder)
+            if record is None:
+                anew = True
+            elif segment_number(change.name):
+                self._grown(record.entry.name)
+            elif change.name == USAGE:
+                self._usage.touch(record.entry)
+            elif change.name == STATUS and record.refresh():
+                self.tell(record)
+        if anew:
+            self.look()
+
+    def _pass(self) -> None:
+        for name, record in list(self.records.items()):
+            if record.live:
+                self._grown(name)
+                if record.refresh():
+                    self.tell(record)
+        self._wait()
+
+    def _grown(self, name: str) -> None:
+        self._lines.touch(name)
+        self._follower.touch(name)
+
+
+def pause(now: float) -> float:
+    """Give the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
+    return QUIET + -(now + QUIET) % BEAT

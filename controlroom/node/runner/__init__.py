@@ -1,1 +1,0 @@
-"""The process around one agent."""

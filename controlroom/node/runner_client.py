@@ -1,0 +1,121 @@
+"""Asking a runner through its control socket, and learning which process it is and whether it lives."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+from typing import Any
+
+from controlroom.runner.folder import CONTROL, SPEC
+from controlroom.wire.lines import LineSplitter, PeerError, from_line, to_line
+
+_ANSWER_LIMIT = 64 * 1024
+_PEER = struct.Struct("3i")
+_LOCAL_PEERPID = 2  # macOS, <sys/un.h>
+
+
+class NoRunner(Exception):
+    """Nobody listens: the runner has ended, or not begun."""
+
+
+class NoAnswer(Exception):
+    """The runner may have got the request, but it has not answered in time."""
+
+
+async def ask(folder: str, request: dict[str, Any], deadline: float) -> str:
+    """Put a request to the runner of an agent's folder; give why it refused, "" when it has done it.
+
+    `deadline` counts seconds. Raises `NoRunner` and `NoAnswer`.
+    """
+    connection = _connected(folder)
+    try:
+        return await asyncio.wait_for(_exchange(connection, to_line(request)), deadline)
+    except (OSError, PeerError, asyncio.TimeoutError) as error:
+        raise NoAnswer(str(error) or f"its runner has not answered for {deadline:g} seconds") from None
+    finally:
+        connection.close()
+
+
+def runner_pid(folder: str) -> int:
+    """Give the pid of the runner that listens in an agent's folder; 0: nobody listens, -1: somebody who cannot say."""
+    try:
+        connection = _connected(folder)
+    except NoRunner:
+        return 0
+    except NoAnswer:
+        return -1
+    with connection, contextlib.suppress(OSError):
+        if hasattr(socket, "SO_PEERCRED"):
+            return int(_PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[0])
+        return connection.getsockopt(0, _LOCAL_PEERPID)
+    return -1
+
+
+def runner_lives(folder: str) -> bool:
+    """Tell whether an agent's runner lives, also when it answers nothing: it holds a lock on spec.json to its end.
+
+    To be asked only when there is a status already: a runner that is just starting must find the lock free.
+    """
+    try:
+        descriptor = os.open(os.path.join(folder, SPEC), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _connected(folder: str) -> socket.socket:
+    """Connect without waiting. Raises `NoRunner` and `NoAnswer`.
+
+    The path goes through a descriptor of the folder: a socket path ends at 107 bytes.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        connection.close()
+        raise NoRunner from None
+    try:
+        if os.path.isdir("/proc/self/fd"):
+            connection.connect(f"/proc/self/fd/{descriptor}/{CONTROL}")
+        else:
+            _connect_from_within(connection, descriptor)
+    except BlockingIOError:
+        connection.close()
+        raise NoAnswer("its runner takes no calls") from None
+    except OSError:
+        connection.close()
+        raise NoRunner from None
+    finally:
+        os.close(descriptor)
+    return connection
+
+
+def _connect_from_within(connection: socket.socket, descriptor: int) -> None:
+    os.fchdir(descriptor)
+    try:
+        connection.connect(CONTROL)
+    finally:
+        os.chdir("/")
+
+
+async def _exchange(connection: socket.socket, request: bytes) -> str:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(connection, request)
+    lines = LineSplitter(_ANSWER_LIMIT)
+    while data := await loop.sock_recv(connection, 65536):
+        for line in lines.feed(data):
+            answer = from_line(line)
+            reason = answer.get("reason")
+            return "" if answer.get("ok") is True else str(reason or "its runner refused without a reason")
+    raise PeerError("its runner hung up without an answer")

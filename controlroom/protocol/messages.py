@@ -1,0 +1,363 @@
+"""What a front end and the engine say on the engine's socket: JSON lines, each one message, `"is"` naming its kind.
+
+A front end begins with `Hello`; the engine answers `Welcome` or `Unwelcome` and closes. Only equal versions talk. After
+`Watch` come `FleetNews`: a snapshot, then patches between what this reader holds and what is true when it takes more.
+Requests carry an id of the front end's own; their answers carry it back. Imports stay light: front ends read this.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import get_args
+
+from controlroom.domain.display.checkup import Check
+from controlroom.domain.intents import Intent
+from controlroom.domain.model import LogPlace
+from controlroom.domain.money.costs import CostRow
+from controlroom.domain.patch import Patch
+from controlroom.protocol.advice_messages import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.protocol.room_messages import AskAttached as AskAttached
+from controlroom.protocol.room_messages import AskAudit as AskAudit
+from controlroom.protocol.room_messages import AskDoubted as AskDoubted
+from controlroom.protocol.room_messages import AskRunways as AskRunways
+from controlroom.protocol.room_messages import Attached as Attached
+from controlroom.protocol.room_messages import Audit as Audit
+from controlroom.protocol.room_messages import BackUpLedger as BackUpLedger
+from controlroom.protocol.room_messages import CheckLedger as CheckLedger
+from controlroom.protocol.room_messages import LedgerTended as LedgerTended
+from controlroom.protocol.room_messages import Runways as Runways
+from controlroom.protocol.room_messages import SetAside as SetAside
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.inquiries import Hit
+from controlroom.wire.lines import PeerError, from_line, to_line
+
+MAX_REQUEST = 8 * 1024 * 1024
+"""Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""
+
+ALL, LOOK = "all", "look"
+"""What a front end may do, as `Welcome` says it."""
+
+STOPPED = "the engine has ended; agents live on"
+"""The reason of an `Unwelcome` with which an engine that ends in order takes its leave: it was meant, so let it be."""
+
+CHECKING = 40.0
+"""Seconds for a host to look up all that a check-up is about."""
+
+MAX_NEWS = 256 * 1024 * 1024
+"""Bytes of one line from the engine at most."""
+
+# --------------------------------------------------------------------------- front end -> engine
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first line of a front end.
+
+    `role`: tui, cli, watch (which is no promise: what it may do is decided by the socket) or stop (may do just that,
+    and be of any version).
+    """
+
+    version: str
+    role: str
+    user: str = ""
+    """Who sits there, for the audit: the name of an account, and where it was logged in from when that is known."""
+    terminal: str = ""
+    """The terminal there, as `pts/3`."""
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """Before `Hello`: this front end is at the other end of an SSH link, and a bridge passes on what it says."""
+
+    version: str
+    """Of the bridge, which is installed where the engine is."""
+    origin: str = ""
+    """The address that sshd says it comes from."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Send the fleet, now and whenever it changes."""
+
+    pace: float = 0.0
+    """Seconds between two pieces of news at least: a screen that paints so often wants no more."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Do this. With `wait` the answer comes when the host has answered, else when the order is on its way."""
+
+    id: int
+    intent: Intent
+    wait: bool = True
+    deadline: float = 60.0
+    """Seconds to wait for the host."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An agent whose new records are wanted: from this place on, without one from the end."""
+
+    agent: str
+    place: LogPlace | None = None
+
+
+@dataclass(frozen=True)
+class FollowLogs:
+    """The whole set of agents whose new records are wanted. One that was wanted already goes on where it was."""
+
+    id: int
+    logs: tuple[Wanted, ...] = ()
+
+
+@dataclass(frozen=True)
+class FetchLog:
+    """Read up to `count` records before a place (or the end), or after one."""
+
+    id: int
+    agent: str
+    epoch: int
+    count: int
+    before: LogPlace | None = None
+    after: LogPlace | None = None
+
+
+@dataclass(frozen=True)
+class SearchLog:
+    """Search one run of an agent's log: a piece of the way before a place (or the end), or after one."""
+
+    id: int
+    agent: str
+    epoch: int
+    text: str
+    regex: bool = False
+    exact: bool = False
+    before: LogPlace | None = None
+    after: LogPlace | None = None
+    count: int = 100
+    lines: bool = False
+
+
+@dataclass(frozen=True)
+class LookAtScreen:
+    """What stands on an agent's terminal now? Answered by `Screen`."""
+
+    id: int
+    agent: str
+
+
+@dataclass(frozen=True)
+class CheckHost:
+    """Has a host all that agents need? Answered by `HostChecked`."""
+
+    id: int
+    host: str
+
+
+@dataclass(frozen=True)
+class AskCosts:
+    """What was spent from one moment up to another (UTC milliseconds)? Answered by `Costs`."""
+
+    id: int
+    by: str
+    """One of `domain.costs.BY`."""
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
+class StopEngine:
+    """End the engine; agents live on. Answered by the end of the connection."""
+
+
+# What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
+Question = (
+    FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
+    | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted
+)  # fmt: skip
+"""What changes nothing in the fleet; each is answered."""
+
+Request = Bridged | Hello | Watch | Submit | FollowLogs | Question | StopEngine
+
+# --------------------------------------------------------------------------- engine -> front end
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The engine will talk."""
+
+    version: str
+    room: str
+    rights: str = ALL
+    """`ALL` or `LOOK`."""
+    clock: int = 0
+    """The engine's clock as this was sent, UTC ms; 0: it does not say."""
+
+
+@dataclass(frozen=True)
+class Unwelcome:
+    """It will not, for this reason; the connection ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class FleetNews:
+    """What this reader lacks to hold the fleet of `revision`."""
+
+    revision: int
+    patch: Patch
+    clock: int = 0
+    """The engine's clock as this was sent, UTC ms: all times in the fleet are times of it. 0: it does not say."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of a `Submit`: done, refused, unknown, or asked (it is on its way)."""
+
+    id: int
+    outcome: str
+    reason: str = ""
+    data: dict[str, str] = field(default_factory=dict)
+    """`agent`, `epoch`, `op` where there are such."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Whole records of one log, in order, as base64. `skipped` bytes before them were left out.
+
+    `id`: of the `FetchLog` that this answers, else of the `FollowLogs` since which the agent is followed, so that what
+    was under way before is not taken for what was asked for since. `first`: nothing older exists. Of this
+    run's log `before` bytes lie before the records, `total` are there in all; 0 where that was not asked for.
+    """
+
+    agent: str
+    start: LogPlace
+    end: LogPlace
+    data: str = ""
+    id: int = 0
+    skipped: int = 0
+    first: bool = False
+    reason: str = ""
+    before: int = 0
+    total: int = 0
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer: what it has is not known."""
+    withheld: bool = False
+    """This reader is not shown it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records."""
+        return base64_size(self.data)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The answer to `LookAtScreen`: the screen's lines as base64, colours as SGR; nothing, for this reason."""
+
+    id: int
+    data: str = ""
+    columns: int = 0
+    rows: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The answer to `SearchLog`: what was found on the way to `place`, as its host says."""
+
+    id: int
+    place: LogPlace
+    hits: tuple[Hit, ...] = ()
+    done: bool = False
+    searched: int = 0
+    reason: str = ""
+    at: int = 0
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer."""
+
+
+@dataclass(frozen=True)
+class HostChecked:
+    """The answer to `CheckHost`: what is known without the host, then what it says; `reason`: why it says nothing."""
+
+    id: int
+    checks: tuple[Check, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The answer to `AskCosts`; none, for this reason."""
+
+    id: int
+    rows: tuple[CostRow, ...] = ()
+    reason: str = ""
+    ran: dict[str, int] = field(default_factory=dict)
+    """By key: milliseconds that the agents of it ran in the span; of those where that is known."""
+
+
+Answer = (
+    Answered | Page | Screen | Hits | HostChecked | Costs | Audit | LedgerTended | Compared | Estimated | Attached
+    | Runways | SetAside
+)  # fmt: skip
+Told = Welcome | Unwelcome | FleetNews | Answer
+
+_REQUESTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Request)}
+_TOLD: dict[str, type] = {cls.__name__: cls for cls in get_args(Told)}
+_INTENTS: dict[str, type] = {cls.__name__: cls for cls in get_args(Intent)}
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """A `Submit` without its intent."""
+
+    id: int
+    wait: bool = True
+    deadline: float = 60.0
+
+
+def page_for(request: int, page: Page) -> Page:
+    """Make a page the answer to a `FetchLog`, or a piece of what a `FollowLogs` wanted."""
+    return replace(page, id=request)
+
+
+def pack(message: Request | Told) -> bytes:
+    """Write a message as one line, newline included."""
+    value = {"is": type(message).__name__, **encode(message)}
+    if isinstance(message, Submit):
+        value["intent"] = {"is": type(message.intent).__name__, **encode(message.intent)}
+    return to_line(value)
+
+
+def read_request(line: bytes) -> Request:
+    """Read what a front end said. Raises `PeerError`."""
+    value = from_line(line)
+    name = value.pop("is", None)
+    if name == "Submit":
+        said = value.pop("intent", None)
+        if not isinstance(said, dict):
+            raise PeerError("Submit without an intent")
+        intent: Intent = decode(_kind(_INTENTS, said.pop("is", None)), said)
+        terms = decode(_Terms, value)
+        return Submit(terms.id, intent, terms.wait, terms.deadline)
+    request: Request = decode(_kind(_REQUESTS, name), value)
+    return request
+
+
+def read_told(line: bytes) -> Told:
+    """Read what the engine said. Raises `PeerError`."""
+    value = from_line(line)
+    told: Told = decode(_kind(_TOLD, value.pop("is", None)), value)
+    return told
+
+
+def _kind(kinds: dict[str, type], name: object) -> type:
+    cls = kinds.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise PeerError(f"unknown message {ascii(name)[:40]}")
+    return cls
+
+
+def base64_size(data: str) -> int:
+    """Give the number of bytes that a base64 text stands for."""
+    return len(data) * 3 // 4 - data[-2:].count("=")

@@ -1,0 +1,231 @@
+"""How a Claude logs in, by what is there: the same sources as its own, in its own order.
+
+Claude Code 2.1.332, observed (the headers of its requests), what goes first first: another cloud; a bearer token; a key
+or the `apiKeyHelper`; CLAUDE_CODE_OAUTH_TOKEN; a profile that is named; workload identity; a plan's login; the key that
+a Console login keeps; the active profile. `primaryApiKey` and the profiles are Console accounts: billed by use. On a
+terminal a key of the environment counts when it was approved. Anthropic's own remote machines and its desktop app put a
+plan before every key; what another program signs in (`_BY_HOST`, a gateway that the managed settings ask for) is told
+by nothing here. `--bare` knows no login but keys, and the helper of `--settings`. Only whether secrets are there is
+looked at, never what they are. Read by the runner, which must stay small.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from controlroom.runner.claude import kept_json, settings
+from controlroom.runner.claude.kept_json import Unreadable
+from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings
+from controlroom.runner.files import read_given
+from controlroom.text.json_fields import table, text
+
+API, PLAN, UNKNOWN = "api", "plan", ""
+
+KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
+PLAN_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
+CLOUDS = tuple(
+    f"CLAUDE_CODE_USE_{name}"
+    for name in ("BEDROCK", "VERTEX", "FOUNDRY", "ANTHROPIC_AWS", "ANTHROPIC_GOOGLE_CLOUD", "MANTLE")
+)
+_PROFILE = "ANTHROPIC_PROFILE"
+_RULE, _ORGANIZATION = "ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_ORGANIZATION_ID"
+_IDENTITY = ("ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE")
+_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+_REMOTE, _ENTRY = "CLAUDE_CODE_REMOTE", "CLAUDE_CODE_ENTRYPOINT"
+_DESKTOP, _EDITOR = "claude-desktop", "claude-vscode"
+_BARE, _SIMPLE = "--bare", "CLAUDE_CODE_SIMPLE"
+_BY_HOST = "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST"
+_GATEWAY = "gateway"
+
+BEFORE_PLAN = (*KEYS, *CLOUDS, _PROFILE, _RULE, _HEADERS)
+"""Variables that keep a Claude from the login of its plan."""
+
+_TRUE = ("1", "true", "yes", "on")
+_INFERENCE = "user:inference"
+_MIXED_PLANS = ("", "enterprise")
+"""Kinds of seats of which it is not known whether what they use is billed."""
+
+
+class Login(NamedTuple):
+    """Who pays, and what says so, by name (`apiKeyHelper in ~/.claude/settings.json`); never what it holds."""
+
+    billing: str
+    """`api`: billed by use; `plan`; "": not known."""
+    source: str = ""
+    cloud: bool = False
+    """Another cloud: nobody takes it by mistake."""
+
+
+def find(
+    environ: Mapping[str, str],
+    cwd: str,
+    arguments: Sequence[str] = (),
+    *,
+    interactive: bool = False,
+    managed: str = MANAGED,
+) -> Login:
+    """Say how a Claude in this environment and folder logs in; without anything that says so it is not known.
+
+    `arguments`: those of its command line; `interactive`: it has a terminal; `managed`: the folder of such settings.
+    """
+    here = _Here(environ, settings.read(environ, cwd, arguments, managed), bare=_BARE in arguments)
+    found = here.login(interactive)
+    doubtful = found.billing == PLAN and (here.other_headers() or here.unreadable)
+    return found._replace(billing=UNKNOWN) if doubtful else found
+
+
+def has_plan(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a plan's login that a Claude would use if there were no key."""
+    here = _Here(environ, settings.read(environ, "/"))
+    return bool(here.plan_token() or here.plan_login())
+
+
+class _Here:
+    """What one Claude finds, source by source; None: there is no such login."""
+
+    def __init__(self, environ: Mapping[str, str], found: Settings, *, bare: bool = False) -> None:
+        self._environ, self._settings = {"HOME": os.path.expanduser("~"), **environ}, found
+        self._bare = bare or self._is_on(_SIMPLE)
+        self.unreadable = found.unreadable
+        """Something is there that cannot be read."""
+
+    def login(self, interactive: bool) -> Login:
+        """Give the first that there is."""
+        if self._is_on(_BY_HOST):
+            return Login(UNKNOWN, self._from(_BY_HOST))
+        if self._settings.forced.value == _GATEWAY:
+            return Login(UNKNOWN, f"forceLoginMethod in {self._short(self._settings.forced.path)}")
+        if found := self._cloud() or self._hosted() or self._variable(KEYS[0]):
+            return found
+        key = self._variable(KEYS[1])
+        approved = self._approved() if key and interactive else True
+        if key and approved:
+            return key
+        other = self._helper() or self._kept_login() or Login(UNKNOWN)
+        if key and approved is None:  # somebody is yet to be asked
+            return key if other.billing == API else Login(UNKNOWN, key.source)
+        return other
+
+    def _kept_login(self) -> Login | None:
+        if self._bare:
+            return None
+        found = self.plan_token() or self._named_profile() or self._workload()
+        return found or self.plan_login() or self._console() or self._active_profile()
+
+    def _hosted(self) -> Login | None:
+        """Give the login of a plan where it goes before every key; in an editor it is not known before which."""
+        entry = self._settings.get(_ENTRY)
+        if not (self._is_on(_REMOTE) or entry in (_DESKTOP, _EDITOR)):
+            return None
+        plan = self.plan_token() or self.plan_login()
+        keys = self._variable(KEYS[0]) or self._variable(KEYS[1]) or self._helper()
+        return Login(UNKNOWN, plan.source) if plan and keys and entry == _EDITOR else plan
+
+    def _is_on(self, name: str) -> bool:
+        return self._settings.get(name).lower() in _TRUE
+
+    def _cloud(self) -> Login | None:
+        return next((Login(API, self._from(name), cloud=True) for name in CLOUDS if self._is_on(name)), None)
+
+    def _variable(self, name: str) -> Login | None:
+        return Login(API, self._from(name)) if self._settings.get(name) else None
+
+    def _helper(self) -> Login | None:
+        value, path, scope = self._settings.helper
+        if self._bare and scope != GIVEN:
+            return None
+        return Login(API, f"apiKeyHelper in {self._short(path)}") if value else None
+
+    def _approved(self) -> bool | None:
+        """Say whether the key may be used on a terminal; None: nobody has been asked. Claude keeps its last digits."""
+        answers, digits = table(self._kept("customApiKeyResponses")), self._settings.get(KEYS[1])[-20:]
+        told = {answer: digits in kept for answer, kept in answers.items() if isinstance(kept, list)}
+        return True if told.get("approved") else False if told.get("rejected") else None
+
+    def plan_token(self) -> Login | None:
+        """Give the login by the token of a plan."""
+        return Login(PLAN, self._from(PLAN_TOKEN)) if self._settings.get(PLAN_TOKEN) else None
+
+    def plan_login(self) -> Login | None:
+        """Give the login of a plan that is kept."""
+        place = self._settings.get("CLAUDE_SECURESTORAGE_CONFIG_DIR") or self._settings.folder
+        path = os.path.join(place, ".credentials.json")
+        kept = table(self._read(path).get("claudeAiOauth"))
+        scopes = kept.get("scopes")
+        if kept.get("accessToken") and isinstance(scopes, list) and _INFERENCE in scopes:
+            mixed = text(kept.get("subscriptionType")) in _MIXED_PLANS
+            return Login(UNKNOWN if mixed else PLAN, self._short(path))
+        if sys.platform == "darwin" and self._kept("oauthAccount") and not self._kept("primaryApiKey"):
+            return Login(PLAN, "the keychain")
+        return None
+
+    def _console(self) -> Login | None:
+        return Login(API, f"primaryApiKey in {self._short(self._own_file())}") if self._kept("primaryApiKey") else None
+
+    def _named_profile(self) -> Login | None:
+        name = self._settings.get(_PROFILE)
+        return Login(API, f"profile {name[:40]}") if name and self._has_profile(name) else None
+
+    def _active_profile(self) -> Login | None:
+        try:
+            name = (
+                read_given(os.path.join(self._profiles(), "active_config"), 200, 0).decode("utf-8", "replace").strip()
+            )
+        except OSError:
+            name = ""
+        name = name or "default"
+        return Login(API, f"profile {name[:40]}") if self._has_profile(name) else None
+
+    def _has_profile(self, name: str) -> bool:
+        if "/" in name or name.startswith("."):
+            return False
+        config = table(self._read(os.path.join(self._profiles(), "configs", f"{name}.json")).get("authentication"))
+        if config.get("type") == "oidc_federation":
+            return True
+        return bool(config and self._read(os.path.join(self._profiles(), "credentials", f"{name}.json")))
+
+    def _profiles(self) -> str:
+        chosen = self._settings.get("ANTHROPIC_CONFIG_DIR")
+        user = self._settings.get("XDG_CONFIG_HOME") or os.path.join(self._environ["HOME"], ".config")
+        return chosen or os.path.join(user, "anthropic")
+
+    def _workload(self) -> Login | None:
+        named = self._settings.get(_RULE) and self._settings.get(_ORGANIZATION)
+        return Login(API, self._from(_RULE)) if named and any(map(self._settings.get, _IDENTITY)) else None
+
+    def other_headers(self) -> bool:
+        """Tell whether its requests carry a key or token that none of these sources gives."""
+        names = (line.partition(":")[0].strip().lower() for line in self._settings.get(_HEADERS).splitlines())
+        return not {"x-api-key", "authorization"}.isdisjoint(names)
+
+    def _own_file(self) -> str:
+        """Give its own file, which settings do not move."""
+        place = self._environ.get("CLAUDE_CONFIG_DIR") or ""
+        older = os.path.join(place or os.path.join(self._environ["HOME"], ".claude"), ".config.json")
+        place = place or self._environ["HOME"]
+        return older if os.path.exists(older) else os.path.join(place, ".claude.json")
+
+    def _kept(self, name: str) -> Any:
+        try:
+            return kept_json.entry(self._own_file(), name)
+        except Unreadable:
+            self.unreadable = True
+            return None
+
+    def _read(self, path: str) -> dict[str, Any]:
+        try:
+            return kept_json.read(path)
+        except Unreadable:
+            self.unreadable = True
+            return {}
+
+    def _from(self, name: str) -> str:
+        path = self._settings.path(name)
+        return f"{name} in {self._short(path)}" if path else name
+
+    def _short(self, path: str) -> str:
+        if path.startswith("{"):
+            return "--settings"
+        home = self._environ["HOME"]
+        return f"~{path.removeprefix(home)}" if home and path.startswith(f"{home}/") else path

@@ -1,0 +1,253 @@
+"""Claudes that begin, however soon they end: each is a session of its own, and nothing in it names who started it.
+
+It is known by the process alone (Claude Code 2.1.332, observed). At its start, half a second and more before its end,
+a Claude binds TMPDIR/cc-socks/PID.sock and creates CONFIG/sessions/PID.json, which names its session; when it ends in
+peace it removes both. So these folders are watched, and where one cannot be, looked at. Below an agent, a process is
+the agent's when it carries the agent's tag in its environment, or descends from its runner; every `_SWEEP` seconds all
+processes there are looked at as well, for one whose folders are both others; and all the time while one of the folders
+holds so many files that not all are read. Read by the runner, which must stay small.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from controlroom.runner import folder, process_tree
+from controlroom.runner.claude import login, settings
+from controlroom.runner.claude.creations import Creations
+from controlroom.runner.claude.program import is_claude
+from controlroom.runner.claude.transcript import slug
+from controlroom.runner.files import read_regular
+from controlroom.runner.process_tree import Process
+from controlroom.text.json_fields import text
+from controlroom.wire.lines import PeerError, from_line
+
+SOON, OFTEN, LATE = 0.05, 0.25, 2.0
+"""Seconds between looks for the session file of one that has begun, between looks while one is at work or a folder is
+not watched, and for which one is read on after its end."""
+
+_SWEEP = 30.0
+_YOUNG = 5.0
+"""Seconds of age in which a Claude on a terminal is still in the session that it began with."""
+_SESSION_LIMIT = 64 * 1024
+_MOST, _MOST_NAMES = 200, 5000
+_SESSION = re.compile("[0-9a-fA-F-]{8,64}")
+_GOES_ON = frozenset({"--resume", "-r", "--continue", "-c", "--fork-session", "--from-pr", "--teleport"})
+_KEEPS_NOTHING = "--no-session-persistence"
+_NEVER = float("inf")
+
+
+def is_fresh(argv: Sequence[str]) -> bool:
+    """Say whether a Claude that is started with these words begins a session of its own, and no fork."""
+    return not any(word.split("=")[0] in _GOES_ON for word in argv)
+
+
+class NestedClaude:
+    """One Claude, from its beginning until its transcripts are read to their ends."""
+
+    def __init__(
+        self, process: Process, environ: Mapping[str, str], cwd: str, argv: list[str], above: Sequence[int] = ()
+    ) -> None:
+        """`above`: the processes that it descends from, nearest first."""
+        self._environ, self._argv = environ, argv
+        self.cwd, self.above = cwd, above
+        self.config = settings.config_folder({"HOME": "/", **environ}, cwd, argv[1:])
+        self.fresh = is_fresh(argv) and (_age(process) < _YOUNG or self._prints)
+        """Whether all that stands in its session is its own."""
+        self.session = self.metered = ""
+        """The session that it is in, and the one that is metered."""
+        self.ends_at = _NEVER
+        """When it need not be read any more, by the clock of `Nested.look`."""
+        self.process = process
+        self._before = set(_names(self._projects))
+        self._seen: tuple[int, int] = (0, 0)
+
+    def billing(self) -> str:
+        """Say who pays for it (`login.Login`). Reads files."""
+        return login.find(self._environ, self.cwd, self._argv[1:], interactive=not self._prints).billing
+
+    @property
+    def is_unseen(self) -> bool:
+        """Say whether it keeps no transcript, so that what it spends can never be read."""
+        return _KEEPS_NOTHING in self._argv
+
+    @property
+    def _prints(self) -> bool:
+        return not {"-p", "--print"}.isdisjoint(self._argv)
+
+    @property
+    def _projects(self) -> str:
+        return os.path.join(self.config, "projects", slug(os.path.realpath(self.cwd)))
+
+    def look(self, now: float, taken: set[str]) -> None:
+        """See which session it is in, and whether it lives. `taken`: sessions that are known to be another's."""
+        self._read()
+        if self.ends_at == _NEVER and not process_tree.living(self.process):
+            self.ends_at = now + LATE
+        if not self.session and self.ends_at < _NEVER:  # it was too quick for us, and has left a transcript alone
+            new = {name.removesuffix(".jsonl") for name in _names(self._projects) - self._before} - taken
+            self.session = next(iter(new)) if len(new) == 1 else ""
+
+    def _read(self) -> None:
+        path = os.path.join(self.config, "sessions", f"{self.process.pid}.json")
+        try:
+            found = os.stat(path)
+            if (found.st_mtime_ns, found.st_size) == self._seen:
+                return
+            value = from_line(read_regular(path, _SESSION_LIMIT))
+        except (OSError, PeerError):
+            return
+        self._seen = found.st_mtime_ns, found.st_size
+        named = text(value.get("sessionId"), 64)
+        if _SESSION.fullmatch(named) and text(value.get("procStart"), 40) in ("", self.process.started):
+            self.fresh = self.fresh and named == (self.session or named)
+            self.session = named
+
+
+def _age(process: Process) -> float:
+    """Give the age of a process in seconds, where its start tells."""
+    if not process.started.isdecimal():
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(process.started) / os.sysconf("SC_CLK_TCK")
+
+
+Ours = Callable[[Mapping[str, str], Sequence[int]], bool]
+"""Says by its environment, and by what it descends from, whether a Claude is looked for."""
+
+
+def below(environ: Mapping[str, str], runner: int) -> Ours:
+    """Look for those that carry the tag of the agent that has this environment, or descend from its runner."""
+    wanted = _marks(environ)
+    return lambda marked, above: _marks(marked) == wanted if any(_marks(marked)) else runner in above
+
+
+def _marks(environ: Mapping[str, str]) -> tuple[str, str]:
+    return environ.get(folder.TAG, ""), environ.get(folder.PLACE, "")
+
+
+class Nested:
+    """Claudes that begin, of those that are `ours`; below a `runner` from now on. Times: a clock that never jumps."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cwd: str,
+        ours: Ours,
+        *,
+        own: int = 0,
+        runner: int = 0,
+        session: Callable[[], str] = str,
+    ) -> None:
+        """`environ`: of an agent, or of a user. `own`: the process of the agent's own Claude, 0: it has none.
+
+        `session` gives that one's session; the processes below `runner` are looked at as well.
+        """
+        self.alive: dict[int, NestedClaude] = {}
+        """By process, until each is read to its end."""
+        self.wakes_at = 0.0
+        self._ours_is, self._own, self._runner, self._session = ours, own, runner, session
+        self._configs = {settings.config_folder(environ, cwd): None}
+        self._sockets = {os.path.join(place, "cc-socks") for place in ("/tmp", environ.get("TMPDIR") or "/tmp")}  # noqa: S108
+        self._creations = Creations()
+        self._known: set[int] = set(self._listed() if runner else ())
+        self._ours: dict[str, None] = {}
+        self._sweep_at = 0.0
+        self._watched, self._scheduled = False, True
+        self._crowded = False
+        """There are more files than are read, as an agent may have put there."""
+        self.too_many = False
+        """Whether there were more at once than are known: what the others spend, nobody can say."""
+
+    @property
+    def at_work(self) -> int:
+        """Say how many are alive in a session of their own: each may have a message under way."""
+        mine = self._session()
+        return sum(1 for one in self.alive.values() if one.ends_at == _NEVER and one.session not in ("", mine))
+
+    def scheduled(self) -> None:
+        """Something was created in a folder that is watched."""
+        self._scheduled, self.wakes_at = True, 0.0
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._creations.close()
+
+    def look(self, now: float) -> list[NestedClaude]:
+        """See who has begun and ended since the last look; give those that are over and read to their ends."""
+        sweeps = self._sweep_at <= now
+        if self.alive or not self._watched or self._scheduled:
+            self._scheduled = False
+            listed = set(self._listed())
+            for pid in listed - self._known:
+                self._meet(pid)
+            self._known = listed
+        if sweeps:
+            self._sweep_at = now + (OFTEN if self._crowded else _SWEEP)
+            for pid in process_tree.below(self._runner) if self._runner else ():
+                self._meet(pid)
+        for one in self.alive.values():
+            one.look(now, {self._session(), *self._ours})
+            if one.session:
+                self._ours[one.session] = None
+        while len(self._ours) > _MOST:
+            del self._ours[next(iter(self._ours))]
+        over = [pid for pid, one in self.alive.items() if one.ends_at <= now]
+        self.wakes_at = self._next(now, sweeps=sweeps)
+        return [self.alive.pop(pid) for pid in over]
+
+    def _next(self, now: float, *, sweeps: bool) -> float:
+        """Say when to look again; the folders are watched from here on, so that nothing is missed in between."""
+        if sweeps or not self._watched or self._folders() != self._creations.folders:
+            self._watched = self._creations.watch(self._folders())
+            self._scheduled = bool(set(self._listed()) - self._known)
+        if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
+            return now + SOON
+        if self.alive or not self._watched or self._scheduled or self._crowded:
+            return now + OFTEN
+        return self._sweep_at
+
+    def _folders(self) -> list[str]:
+        sockets = [place for place in self._sockets if os.path.isdir(place)]  # above them there is too much going on
+        return [*(os.path.join(config, "sessions") for config in self._configs), *sockets]
+
+    def _listed(self) -> list[int]:
+        """Give the pids that the folders name."""
+        folders = [_names(place, "") for place in self._folders()]
+        self._crowded = any(len(names) >= _MOST_NAMES for names in folders)
+        names = [name for found in folders for name in found]
+        pids = (name.partition(".")[0] for name in names if name.endswith((".sock", ".json")))
+        return [int(pid) for pid in pids if pid.isdecimal() and len(pid) < 10]
+
+    def _meet(self, pid: int) -> None:
+        """Take a process for a Claude of the agent's when it is one."""
+        process = process_tree.process(pid)
+        known = self.alive.get(pid)
+        if pid == self._own or process is None or (known and known.process.started == process.started):
+            return
+        environ = process_tree.environment(pid)
+        above = [] if folder.TAG in environ else process_tree.above(process)
+        if not self._ours_is(environ, above):
+            return
+        argv = process_tree.arguments(pid)
+        if not is_claude(process_tree.link(pid, "exe"), argv):
+            return
+        if len(self.alive) >= _MOST:
+            self.too_many = True
+            return
+        self.alive[pid] = one = NestedClaude(process, environ, process_tree.link(pid, "cwd"), argv, above)
+        self._configs[one.config] = None
+        self._sockets.add(os.path.join(environ.get("TMPDIR") or "/tmp", "cc-socks"))  # noqa: S108
+
+
+def _names(place: str, ending: str = ".jsonl") -> set[str]:
+    """Give the names in a folder that end so; of a huge one some."""
+    found: set[str] = set()
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.name.endswith(ending) and len(found) < _MOST_NAMES:
+                    found.add(entry.name)
+    except OSError:
+        pass
+    return found

@@ -1,0 +1,85 @@
+"""Where things lie on a host: the state folder, one folder an agent and epoch, and the runner's control socket.
+
+    ~/.local/state/controlroom[/NAMESPACE]/        0700; $XDG_STATE_HOME is honoured
+      owner.json                                   room id and epoch of the owner
+      prices-MARK.json                             a price sheet that grants go by (meter.sheet_file)
+      agents/NAME.EPOCH/                           0700, files 0600
+        spec.json       format version, name, epoch and the AgentSpec
+        task.md         the task, as it was given
+        environ.json    the login shell's environment; the runner reads it once and removes it
+        status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
+        log.000001 …    segments of records (wire.records)
+        grant.json      what it may spend (node.grant_file), when a budget binds it
+        usage.jsonl     what each API message used (meter.usage), in the order it was seen
+        sessions.jsonl  the sessions of Claude that this is metered from (node.money.metered_sessions)
+        status_line.json   what an interactive Claude last told its status line (status_line)
+        settings.json   what an interactive Claude is given as --settings
+        limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
+        control.sock    the runner's socket, while it lives
+
+The control socket speaks JSON lines, one request and one reply a connection:
+
+    {"do": "message", "text": …}                                   a user message for the agent
+    {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
+     "answers": [{"choices": [1, 3], "words": …}, …]}              digest: wire.digest; one answer for each of its items
+    {"do": "interrupt"}                                            stop the turn; the agent waits for a message
+    {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
+    {"do": "usage"}                                                ask Claude how far its plan is used
+    {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
+    -> {"ok": true} | {"ok": false, "reason": …}
+
+Runner and node bind and connect by relative path from within the folder: a socket path ends at 107 bytes.
+This module is read by the runner, which must stay small: no dataclasses, no asyncio, no pathlib.
+"""
+
+import os
+
+from controlroom.text.names import tmux_socket as tmux_socket
+
+SPEC, TASK, ENVIRON, STATUS, CONTROL = "spec.json", "task.md", "environ.json", "status.json", "control.sock"
+USAGE, SESSIONS, GRANT, LIMITS = "usage.jsonl", "sessions.jsonl", "grant.json", "limits.json"
+STATUS_LINE, SETTINGS = "status_line.json", "settings.json"
+OWNER = "owner.json"
+
+TAG = "CONTROLROOM_AGENT"
+"""Stands in the environment of every process of an agent as `NAMESPACE/NAME.EPOCH`: what a sweep looks for."""
+
+PLACE = "CONTROLROOM_PLACE"
+"""Stands beside `TAG` with the agent folder's `place`: another room, or a container, may have an agent of that name."""
+
+
+def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -> str:
+    """Give the state folder of a namespace ("" is the default one)."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
+    return os.path.join(base, "controlroom", namespace) if namespace else os.path.join(base, "controlroom")
+
+
+def agent_folder(state: str, name: str, epoch: int) -> str:
+    """Give the folder of one epoch of an agent."""
+    return os.path.join(state, "agents", f"{name}.{epoch}")
+
+
+def prices_file(mark: str) -> str:
+    """Name the file in the state folder that holds the price sheet of this mark."""
+    return f"prices-{mark}.json"
+
+
+def tag(namespace: str, name: str, epoch: int) -> str:
+    """Give the value of the `TAG` variable of an agent's processes."""
+    return f"{namespace or 'default'}/{name}.{epoch}"
+
+
+def place(folder: str) -> str:
+    """Give the value of the `PLACE` variable: which folder on this machine it is, however its path is spelled."""
+    try:
+        seen = os.stat(folder)
+    except OSError:
+        return "nowhere"
+    return f"{seen.st_dev:x}-{seen.st_ino:x}"
+
+
+def split_folder(entry: str) -> tuple[str, int] | None:
+    """Read `NAME.EPOCH`; None for anything else that lies there."""
+    name, dot, epoch = entry.rpartition(".")
+    return (name, int(epoch)) if dot and epoch.isdecimal() and len(epoch) < 10 else None

@@ -1,0 +1,286 @@
+"""One run of Claude on the pane's own terminal: it has the keys and the screen, we read its files and type for others.
+
+Read by the runner, which must stay small.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from controlroom.runner import agent_process, status_line
+from controlroom.runner.agent_input import speakable
+from controlroom.runner.agent_run import AgentRun
+from controlroom.runner.claude import channel as claude
+from controlroom.runner.claude import settings
+from controlroom.runner.claude.dialog import YES, approves_plan, offers
+from controlroom.runner.claude.form import read as read_page
+from controlroom.runner.claude.interactive import Interactive
+from controlroom.runner.claude.questions import CHOICES, PLAN, Question, answer_words, read_answers
+from controlroom.runner.claude.result import refusal
+from controlroom.runner.claude.transcript import SessionFile, Transcript
+from controlroom.runner.filled import Filled
+from controlroom.runner.keys import Keys
+from controlroom.runner.outcome import Refused
+from controlroom.runner.status_line import StatusLine
+from controlroom.runner.typed import READY, Pressed, Typed, as_text, permission_key, plan_key
+from controlroom.text.json_fields import tables
+from controlroom.text.states import State
+
+QUICK, SLOW = 0.1, 0.5
+"""Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
+_CALM = 5.0
+"""Seconds without anything new after which looks become rare."""
+_SEARCH = 2.0
+_READ = 1.0
+"""Seconds between two looks at the screen, while it alone says what is asked."""
+_TERMINAL = 0
+_UNTAKEN = "its task stands on its screen, but Claude has not taken it: attach and look"
+
+
+class InteractiveRun(AgentRun):
+    """Runs one order of kind `interactive` in the current folder, to its end."""
+
+    _source = "Claude's files"
+
+    # ------------------------------------------------------------------ start
+
+    def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
+        spec = self._order.spec
+        self._keys = Keys(self._order.tmux, os.environ)
+        environ["TERM"] = os.environ.get("TERM") or "xterm-256color"
+        session = spec.resume or claude.new_session(os.urandom(16))
+        self._claude = self._talk = Interactive(session, spec.model, _now())
+        config = settings.config_folder(environ, cwd, spec.command[1:])
+        self._transcript = Transcript(config, cwd)
+        self._money.watch(environ, cwd, session)
+        self._transcript.follow(session, _iso(time.time()) if spec.resume else "")
+        more = spec.command[1:]
+        more += tuple(status_line.arguments(environ, cwd, more)) if self._money.wants_status_line else ()
+        argv = claude.interactive_line(program, more, spec, session)
+        pid = agent_process.start_on_terminal(argv, environ, cwd, _TERMINAL)
+        self._file = SessionFile(config, pid)
+        self._status_line = StatusLine()
+        self._typing: list[Typed] = []
+        self._typed_last: Typed | None = None
+        self._pressed: Pressed | Filled | None = None
+        self._looks_at = self._searches_at = self._reads_at = 0.0
+        self._moved = time.monotonic()
+        return pid
+
+    def _give(self, task: str) -> None:
+        if task.strip():
+            self._claude.owed = State.STARTING, "its task is being typed"
+            self._typing.append(Typed(as_text(speakable(task)), self._claude, self._keys, self._task_typed))
+
+    def _task_typed(self, reason: str) -> None:
+        self._claude.owed = (State.WAITING, _UNTAKEN) if reason and not self._claude.refused else None
+        if reason:
+            self._recorder.note(f"the task was not given: {reason}")
+
+    def _stopped(self, pid: int) -> None:
+        """Ctrl-Z on its terminal: there is no shell around it that could bring it back."""
+        if pid == self._pid:
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(_TERMINAL, pid)
+                os.killpg(pid, signal.SIGCONT)
+
+    # ------------------------------------------------------------------ looking
+
+    def _pause(self) -> float | None:
+        left = max(0.0, self._looks_at - time.monotonic())
+        pause = super()._pause()
+        return left if pause is None else min(pause, left)
+
+    def _due(self) -> None:
+        now = time.monotonic()
+        if self._looks_at <= now and self._exit is None:
+            self._look(now)
+            calm = now - self._moved > _CALM and not self._typing and not self._pressed
+            self._looks_at = now + (SLOW if calm else QUICK)
+        super()._due()
+        if self._verdict and self._exit is None and self._ending is None and self._money.subagents:
+            self._recorder.note("its subagents are at work, and no key stops them: it is ended at once")
+            self._begin_ending()
+
+    def _look(self, now: float) -> None:
+        """See what Claude has written, and go on with what is being typed."""
+        before, file = (self._claude.state, self._claude.session), self._file.read()
+        if file is None and self._searches_at <= now:
+            self._searches_at = now + _SEARCH
+            self._file.search()
+        self._claude.look(file, _now())
+        if told := self._status_line.read():
+            self._money.told(told)
+        if self._claude.session != before[1]:
+            self._transcript.follow(self._claude.session, _iso(time.time() - 5))
+        heard = self._hear_all()
+        self._claude.look(file, _now())
+        self._read_screen(now)
+        self._type(now)
+        if heard or self._claude.state is not before[0]:
+            self._moved = now
+
+    def _read_screen(self, now: float) -> None:
+        read = self._claude.untold(_now())
+        if read is not None and self._reads_at <= now:
+            self._reads_at = now + _READ
+            with contextlib.suppress(Refused):
+                self._claude.shows(read(self._keys.screen()), _now())
+
+    def _hear_all(self) -> bool:
+        said = self._transcript.read()
+        for event, line in said:
+            self._money.hear(event)
+            self._recorder.told(event, line)
+            self._claude.hear(event, _now())
+            for typed in self._typing:
+                typed.hear(event)
+            if self._typed_last and refusal(event):
+                self._typed_last.turned_away(event)
+        return bool(said)
+
+    def _in_front(self) -> bool:
+        """Say whether Claude has the terminal, and not an editor or pager that it has started."""
+        try:
+            return os.tcgetpgrp(_TERMINAL) == self._pid
+        except OSError:
+            return False
+
+    def _type(self, now: float) -> None:
+        if self._typing:
+            self._typed_last = self._typing[0]
+            self._typed_last.due(now, self._in_front())
+            self._typing = [typed for typed in self._typing if not typed.over]
+        if self._pressed:
+            self._pressed.due(now)
+            self._pressed = None if self._pressed.over else self._pressed
+
+    # ------------------------------------------------------------------ requests
+
+    def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+        words = str(request.get("text") or "")
+        if self._claude.status not in (*READY, "waiting"):
+            raise Refused("nothing can be typed to it now: look at its screen")
+        if not self._in_front():
+            raise Refused("something else has its terminal: attach and look")
+        if self._pressed or any(typed.under_way for typed in self._typing):
+            raise Refused("something is being typed to it already: try again in a moment")
+        if what == "message":
+            self._message(words, reply)
+        elif what == "interrupt":
+            self._interrupt(reply)
+        else:
+            self._answer(request, words, reply)
+        self._looks_at = 0.0
+
+    def _message(self, words: str, reply: Callable[[str], None]) -> None:
+        if not words.strip():
+            raise Refused("there is nothing in this message")
+        if self._claude.status == "waiting":
+            raise Refused("it waits for something else: look at what it asks")
+        self._typing.append(Typed(as_text(words, commands=True), self._claude, self._keys, reply))
+
+    def _interrupt(self, reply: Callable[[str], None]) -> None:
+        if not self._claude.working:
+            raise Refused("it is not working on anything that could be stopped")
+        before = self._claude.moved  # what was queued begins at once: it may never be seen idle
+
+        def still() -> bool:
+            return self._claude.working and self._claude.moved == before
+
+        self._press("Escape", lambda: not still(), still, reply)
+        self._recorder.sent("interrupt")
+
+    def _answer(self, request: dict[str, Any], words: str, reply: Callable[[str], None]) -> None:
+        """Answer by keys, where it is certain what they mean; else it is to be answered on its screen.
+
+        Words that no page takes are said to it afterwards, as a message.
+        """
+        asks, verdict = claude.the_open_one(self._claude.question, request), request.get("verdict")
+        told = self._told_then(words, reply) if words.strip() else reply
+        if asks.kind == CHOICES and verdict != "deny":
+            self._fill(asks, request, reply)
+        elif asks.kind == CHOICES:
+            self._press("Escape", lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
+        else:
+            key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else permission_key(verdict)
+            self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
+        self._recorder.sent(answer_words(request))
+
+    def _fill(self, asks: Question, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+        self._pressed = Filled(
+            asks,
+            read_answers(asks, request.get("answers")),
+            self._keys,
+            time.monotonic(),
+            taken=lambda: self._claude.question is not asks,
+            certain=lambda: self._in_front() and self._waits_for(asks),
+            done=reply,
+        )
+
+    def _told_then(self, words: str, reply: Callable[[str], None]) -> Callable[[str], None]:
+        """Say words once the answer was taken. They may have to wait for its next question: nobody waits for them."""
+
+        def told(reason: str) -> None:
+            if not reason:
+                self._typing.append(Typed(as_text(speakable(words)), self._claude, self._keys, self._words_typed))
+            reply(reason)
+
+        return told
+
+    def _words_typed(self, reason: str) -> None:
+        if reason:
+            self._recorder.note(f"it was answered, but not told what was to be said with it: {reason}")
+
+    def _asks(self, asks: Question) -> bool:
+        """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
+        screen, reader = self._keys.screen(), self._claude.untold(_now())
+        if reader is not None:
+            shown = reader(screen) == (asks.tool, asks.text, asks.given)
+        elif asks.kind == CHOICES:
+            shown = read_page(screen, tables(asks.given.get("questions"))) is not None
+        else:
+            shown = bool(approves_plan(screen)) if asks.kind == PLAN else offers(screen, YES)
+        return shown and self._waits_for(asks)
+
+    def _waits_for(self, asks: Question) -> bool:
+        """Say whether its session file says that it waits for an answer to this question."""
+        file = self._file.read() or {}
+        waits = "input needed" if asks.kind == CHOICES else "permission prompt"
+        return file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at
+
+    def _press(
+        self, key: str, shown: Callable[[], bool], certain: Callable[[], bool], reply: Callable[[str], None]
+    ) -> None:
+        now = time.monotonic()
+        self._pressed = Pressed(key, self._keys, now, shown=shown, certain=certain, done=reply)
+
+    # ------------------------------------------------------------------ the end
+
+    def _stop_turn(self) -> None:
+        with contextlib.suppress(Refused):
+            self._keys.press("Escape")
+
+    def _last_state(self) -> tuple[State, str]:
+        self._hear_all()
+        for typed in self._typing:
+            typed.drop("it has ended")
+        if self._pressed:
+            self._pressed.drop("it has ended")
+        if self._exit is not None and self._exit.code and not self._verdict:
+            with contextlib.suppress(Refused):
+                rows = [row for row in self._keys.screen() if row.strip()]
+                self._recorder.complained("\n".join(rows[-20:]))
+        return super()._last_state()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _iso(seconds: float) -> str:
+    """Write a time as transcripts do."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

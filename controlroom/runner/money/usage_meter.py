@@ -1,0 +1,227 @@
+"""What an agent's API messages use and what its Claude reports, into usage.jsonl as it happens.
+
+Read by the runner, which must stay small.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from controlroom.metering.reports import Report, result_costs
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import Record, to_line
+from controlroom.runner.claude.in_flight import in_flight
+from controlroom.runner.claude.session_files import session_files
+from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
+from controlroom.runner.claude.transcript import find_transcript
+from controlroom.runner.files import append_to
+from controlroom.runner.folder import USAGE
+from controlroom.runner.money import metered_sessions
+from controlroom.runner.money.metered_sessions import Metered
+from controlroom.text.json_fields import text
+
+SOON = 0.25
+"""Seconds from something said to a look, and from look to look while more may come."""
+
+LATE = 2.0
+"""Seconds after something was said in which its line may still be written."""
+
+_REMEMBERED = 256
+"""Messages whose last numbers are remembered: a message's lines stand close together."""
+_MOST_SESSIONS = 1000
+_LAST_LOOKS = 20
+
+NEVER = float("inf")
+
+
+class UsageMeter:
+    """Reads one agent's transcripts and appends what is new to usage.jsonl in the current folder."""
+
+    def __init__(
+        self,
+        config: str,
+        cwd: str,
+        resumed: str = "",
+        *,
+        clock: Callable[[], int],
+        random: Callable[[int], bytes],
+    ) -> None:
+        """`resumed`: the session that goes on; `clock` gives UTC ms."""
+        self.wakes_at = NEVER
+        """When to look next, on the clock of `expect`."""
+        self._place, self._clock, self._random = (config, cwd), clock, random
+        self._places: dict[str, tuple[str, str]] = {}
+        """Of sessions that lie elsewhere: the config folder, and the folder they began in."""
+        self._until = 0.0
+        self._offset: float | None = None
+        """How far the clock was before one that never jumps at the last look, milliseconds."""
+        self._looked = clock()
+        self._sessions: dict[str, SessionUsage] = {}
+        self._current = ""
+        self._left: dict[str, float] = {}
+        """Sessions that it has left (`/clear` begins another), and until when their lines may still be written."""
+        self._told: dict[tuple[str, str], Message] = {}
+        self._owed: dict[str, Report] = {}
+        """By run: what could not be written yet."""
+        self._torn = False
+        if resumed and (transcript := find_transcript(config, cwd, resumed)):
+            self._session(resumed).resume(transcript)
+            self._estimate(resumed)
+
+    def reported(self, session: str) -> int:
+        """Give what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
+        known = self._sessions.get(session)
+        return known.reported if known else 0
+
+    def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
+        """Another Claude of the run is in this session: `fresh`: a new one, in which everything is its own."""
+        if session not in self._places and len(self._places) < _MOST_SESSIONS:
+            self._places[session] = config, cwd
+            if fresh and not self._session(session).fresh:
+                self._session(session).fresh = True
+                self._note(session)
+
+    def expect(self, now: float) -> None:
+        """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
+        self._until = now + LATE
+        self.wakes_at = min(self.wakes_at, now + SOON)
+
+    def hear(self, event: dict[str, Any], now: float) -> None:
+        """Take an event of a Claude without a terminal: something was said, and a result tells what it cost."""
+        self.expect(now)
+        costs = result_costs(event) if event.get("type") == "result" else None
+        if costs is not None:
+            self._reported(text(event.get("session_id"), 64), *costs)
+
+    def total(self, session: str, pico: int, *, began: bool) -> None:
+        """Take what Claude answers that a session has cost; `began`: that was before this run of it did anything."""
+        if began:
+            self._session(session).began_with(pico)
+        else:
+            self._reported(session, pico, -1)
+
+    def show(self, session: str, pico: int) -> None:
+        """Take what Claude shows on its status line that a session has cost."""
+        self.look(session)
+        if report := self._session(session).show(pico, self._clock()):
+            self._take([report])
+
+    def due(self, session: str, now: float) -> None:
+        """Look, when it is time."""
+        if session != self._current:
+            if self._current:
+                self._left[self._current] = now + LATE
+            self._current = session
+            self.expect(now)
+        if self.wakes_at <= now:
+            self._see_clock(now)
+            more = self._look_at_all(session)
+            self._left = {one: until for one, until in self._left.items() if now < until}
+            self.wakes_at = now + SOON if more or now < self._until else NEVER
+
+    def _see_clock(self, now: float) -> None:
+        """When the clock has been put back, the sessions began at an earlier time by it."""
+        offset = self._clock() - 1000 * now
+        if self._offset is not None and offset < self._offset - TURNED:
+            back = round(self._offset - offset)
+            self._looked -= back
+            for session in self._sessions.values():
+                session.put_back(back)
+        self._offset = offset
+
+    def finish(self, session: str) -> None:
+        """Read the last of a session, and estimate what nobody will tell: its Claude has ended."""
+        for _ in range(_LAST_LOOKS):
+            if not self._look_at_all(session):
+                break
+        self._estimate(session)
+
+    def _look_at_all(self, session: str) -> bool:
+        """Look at a session and at those that were left just now; tell whether there is more than is read at once."""
+        more = [self.look(one) for one in (*self._left, session)]
+        return any(more)
+
+    def look(self, session: str) -> bool:
+        """Read what has been added to the session's files; tell whether there is more than is read at once.
+
+        What cannot be read or written is tried again next time.
+        """
+        if not session:
+            return False
+        known, read = self._session(session), 0
+        transcript = find_transcript(*self._places.get(session, self._place), session)
+        for piece in known.pieces(transcript, self._clock()) if transcript else ():
+            read += piece.size
+            if self._take(piece.records):
+                piece.taken()
+        if self._owed:
+            self._take([])
+        self._looked = self._clock()
+        return read >= A_LOOK
+
+    def _estimate(self, session: str) -> None:
+        """Book the requests that were under way when the session's Claude ended."""
+        files = session_files(*self._places.get(session, self._place), session)
+        self._take([message for path in files if (message := in_flight(path))])
+
+    def _reported(self, session: str, total: int, new: int) -> None:
+        """Note a session's total, and what of it is new since the last one (-1: it is not told)."""
+        known = self._session(session)
+        if new < 0:
+            self.look(session)
+        elif not known.reported:
+            known.began_with(max(0, total - new))
+        if report := known.report(total, self._clock()):
+            self._take([report])
+
+    def _session(self, session: str) -> SessionUsage:
+        """Give what is known of a session; a new one began after the last look. Too many are taken for one."""
+        if session not in self._sessions and len(self._sessions) >= _MOST_SESSIONS:
+            session = ""
+        known = self._sessions.get(session)
+        if known is None:
+            known = self._sessions[session] = SessionUsage(self._random(8).hex()[:15], self._looked)
+            self._note(session)
+        return known
+
+    def _note(self, session: str) -> None:
+        """Write down that this session is metered, for whoever comes after a runner that was killed."""
+        if session:
+            known = self._sessions[session]
+            place = self._places.get(session, self._place)
+            metered_sessions.note(Metered(session, *place, known.run if known.fresh else ""))
+
+    def _take(self, records: list[Record]) -> bool:
+        """Tell and write what is new among records; False when the disk does not take it."""
+        fresh = [record for record in records if self._is_new(record)]
+        self._owed.update((record.run, record) for record in fresh if isinstance(record, Report))
+        messages = [record for record in fresh if isinstance(record, Message)]
+        lines: list[Record] = [*messages, *self._owed.values()]
+        if not self._write(b"".join(map(to_line, lines))):
+            return False
+        self._owed.clear()
+        self._told.update((message.key, message) for message in messages)
+        while len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
+        return True
+
+    def _is_new(self, record: Record) -> bool:
+        return isinstance(record, Report) or self._told.get(record.key) != record
+
+    def _write(self, lines: bytes) -> bool:
+        """Append to usage.jsonl; False when the disk does not take it."""
+        if not lines:
+            return True
+        data = b"\n" + lines if self._torn else lines
+        try:
+            descriptor = append_to(USAGE)
+        except OSError:
+            return False
+        try:
+            written = os.write(descriptor, data)
+        except OSError:
+            written = 0
+        finally:
+            os.close(descriptor)
+        self._torn = (self._torn and not written) or 0 < written < len(data)
+        return written == len(data)

@@ -1,0 +1,103 @@
+"""status.json: the truth about one agent, replaced as a whole. Read by the runner, which must stay small.
+
+A reserve file of one block stands beside it: on a full disk it gives way, so that the last words can still be written.
+"""
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from controlroom.runner import folder
+from controlroom.runner.files import create, read_regular, write_atomic
+from controlroom.runner.spec import Order
+from controlroom.text.redact import redact
+from controlroom.text.states import State
+from controlroom.wire.records import FORMAT
+
+_NEW, _RESERVE = folder.STATUS + ".new", folder.STATUS + ".reserve"
+_RESERVE_BYTES = 16 * 1024
+_LIMIT = 1024 * 1024
+_RESTLESS = ("log_bytes",)
+"""Fields that alone are no reason to write."""
+
+
+def first(order: Order, task: str, now: int) -> dict[str, Any]:
+    """Give the fields of an agent that is about to be started."""
+    spec = order.spec
+    return {
+        "name": order.name,
+        "epoch": order.epoch,
+        "kind": spec.kind,
+        "state": State.STARTING,
+        "since": now,
+        "started": order.started or now,
+        "profile": spec.profile,
+        "model": spec.model,
+        "cwd": spec.cwd,
+        "task": task[:200].encode("utf-8", "replace").decode(),
+        "pid": 0,
+    }
+
+
+def has_run() -> bool:
+    """Say whether a runner has already worked on the current folder's agent."""
+    try:
+        seen = json.loads(read_regular(folder.STATUS, _LIMIT))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    except (ValueError, RecursionError):
+        return True
+    return bool(isinstance(seen, dict) and (seen.get("pid") or seen.get("ended")))
+
+
+class StatusFile:
+    """The fields of `wire.messages.AgentSeen`, and the file in the current folder that holds them."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields: dict[str, Any] = {"format": FORMAT, **fields}
+        self._written: dict[str, Any] = {}
+        self.unsaved = False
+        self._keep_reserve()
+
+    def save(self, **changes: Any) -> bool:
+        """Take changes and write the file when something changed. False: it could not be written, try again later."""
+        self.fields.update(changes)
+        if not self.unsaved and self._settled() == self._written:
+            return True
+        data = redact(json.dumps(self.fields)).encode()
+        self.unsaved = not (_replaced(data) or (self._give_way() and _replaced(data)))
+        if not self.unsaved:
+            self._written = self._settled()
+        return not self.unsaved
+
+    def _settled(self) -> dict[str, Any]:
+        return {name: value for name, value in self.fields.items() if name not in _RESTLESS}
+
+    @staticmethod
+    def _keep_reserve() -> None:
+        with contextlib.suppress(OSError), open(create(_RESERVE), "wb") as file:
+            file.write(b"\0" * _RESERVE_BYTES)
+
+    @staticmethod
+    def _give_way() -> bool:
+        with contextlib.suppress(OSError):
+            os.unlink(_RESERVE)
+            return True
+        return False
+
+    @staticmethod
+    def finish() -> None:
+        """Remove the reserve: the last words are written."""
+        with contextlib.suppress(OSError):
+            os.unlink(_RESERVE)
+
+
+def _replaced(data: bytes) -> bool:
+    try:
+        write_atomic(folder.STATUS, data, _NEW, durable=False)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""The status line of an interactive Claude, which is told more than its files say: what the session has cost, and
+how far a plan's windows are used.
+
+Claude Code runs the command of the setting `statusLine` after each update, with JSON on its stdin, and shows what it
+prints (Claude Code 2.1.330, observed). Ours keeps that JSON in the agent's folder, and prints what the user's own
+command prints. A setting of the project's is left alone, and then we do without: its command is not ours to start.
+Read by the runner, which must stay small.
+"""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controlroom.runner.claude import settings
+from controlroom.runner.files import create, read_regular
+from controlroom.runner.folder import SETTINGS, STATUS_LINE
+from controlroom.text.json_fields import table, text
+from controlroom.wire.lines import PeerError, from_line
+
+_LIMIT = 1024 * 1024
+_OPTION = "--settings"
+_MORE = ("padding", "refreshInterval")
+
+
+def arguments(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> list[str]:
+    """Give what to start Claude with besides the arguments `given`; nothing when its status line is not ours to set.
+
+    Writes settings.json into the current folder.
+    """
+    if any(word == _OPTION or word.startswith(_OPTION + "=") for word in given):
+        return []
+    project = [_status_line(os.path.join(cwd, ".claude", name)) for name in ("settings.local.json", "settings.json")]
+    own = _status_line(os.path.join(settings.config_folder(environ, cwd, given), "settings.json"))
+    if own is None or any(one is None or one for one in project):
+        return []
+    folder = os.getcwd()
+    setting = {"type": "command", "command": _command(folder, text(own.get("command"), _LIMIT))}
+    setting |= {name: own[name] for name in _MORE if isinstance(own.get(name), int)}
+    try:
+        with open(create(SETTINGS), "w", encoding="utf-8") as file:
+            json.dump({"statusLine": setting}, file)
+    except OSError:
+        return []
+    return [_OPTION, os.path.join(folder, SETTINGS)]
+
+
+def _command(folder: str, own: str) -> str:
+    """Build the shell command: keep the JSON whole or not at all, then let the user's own say what is shown."""
+    kept = shlex.quote(os.path.join(folder, STATUS_LINE))
+    keep = f'umask 077; told=$(cat); printf %s "$told" >{kept}.new && mv -f {kept}.new {kept}'
+    return f'{keep}; printf %s "$told" | {{ {own}\n}}' if own else keep
+
+
+def _status_line(path: str) -> dict[str, Any] | None:
+    """Give the setting in a settings file, empty when it has none; None when the file cannot be understood."""
+    try:
+        return table(table(json.loads(read_regular(path, _LIMIT))).get("statusLine"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+class StatusLine:
+    """What the status line of the agent in the current folder was told last."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, ...] = ()
+
+    def read(self) -> dict[str, Any] | None:
+        """Give it when it is new; None otherwise, or when it cannot be read."""
+        try:
+            found = os.stat(STATUS_LINE, follow_symlinks=False)
+            seen = found.st_ino, found.st_mtime_ns, found.st_size
+            if seen == self._seen:
+                return None
+            self._seen = seen
+            return from_line(read_regular(STATUS_LINE, _LIMIT))
+        except (OSError, PeerError):
+            return None

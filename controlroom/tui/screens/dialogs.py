@@ -1,0 +1,231 @@
+"""Sheets that lie over a screen: a few lines at its foot. The question before something ends, and the base of forms."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
+
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
+from textual.message import Message
+from textual.screen import ModalScreen
+
+from controlroom.domain.intents import Intent
+from controlroom.tui.room import Room
+from controlroom.tui.screens.base import BREAKPOINTS, plain_key
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.scrollable_text import ScrollableText
+
+
+class Sheet(ModalScreen[None]):
+    """Something that lies over a screen."""
+
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    ALLOW_SELECT: ClassVar[bool] = False
+
+    made = False
+    """Whether everything on it is there; keys wait for that."""
+
+    @property
+    def room(self) -> Room:
+        """The app."""
+        return cast(Room, self.app)
+
+    def on_mount(self) -> None:
+        """All parts have been mounted."""
+        self.made = True
+        self.room.call_later(self.room.screen_made)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has been left: keys that came together with the one that left it are for nobody."""
+        return self.app.screen is not self
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close, once."""
+        return AwaitComplete() if self.gone else super().dismiss(None)
+
+    def leave(self) -> None:
+        """Go away, and do nothing."""
+        self.dismiss()
+
+    def on_click(self, event: events.Click) -> None:
+        """A tap beside the sheet leaves it."""
+        if event.widget is self and self.made:
+            event.stop()
+            self.leave()
+
+
+class Choices(Lines):
+    """Keys with what they do, each of which can be tapped; on as many lines as they need."""
+
+    class Taken(Message):
+        """One was tapped."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, choices: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._choices = list(choices)
+        self._places: list[tuple[int, int, int, str]] = []
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def show(self, choices: Sequence[tuple[str, str]]) -> None:
+        """Offer these from now on."""
+        self._choices = list(choices)
+        self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """As many lines as they need."""
+        palette, lines = self.palette, list[list[tuple[str, Style | None]]]()
+        self._places, at = [], 0
+        for key, words in self._choices:
+            cells = styled.width(f" {key} {words} ")
+            if not lines or (at + cells > width and at > 2):
+                lines.append([("  ", None)])
+                at = 2
+            self._places.append((len(lines) - 1, at, at + cells, key))
+            at += cells
+            lines[-1] += [(f" {key}", palette.key), (f" {words} ", palette.text)]
+        if self.styles.height is None or self.styles.height.value != len(lines):
+            self.styles.height = len(lines)
+        return [styled.line(*runs) for runs in lines]
+
+    def on_click(self, event: events.Click) -> None:
+        """Take what was tapped."""
+        event.stop()
+        for line, start, end, key in self._places:
+            if line == event.y and start <= event.x < end:
+                self.tell(self.Taken(key))
+
+
+class Words(Lines):
+    """A title in bold and a text under it, as high as they need."""
+
+    def __init__(self, title: str, text: str, *, danger: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._title, self._text, self._danger = title, text, danger
+
+    def ground(self) -> Style:
+        """Part of a sheet."""
+        return self.palette.panel
+
+    def on_mount(self) -> None:
+        """Take the height that the words need."""
+        self.styles.height = len(self._lines(self.app.size.width))
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The title, then the text."""
+        self.styles.height = len(self._lines(width))
+        return self._lines(width)
+
+    def _lines(self, width: int) -> list[Line]:
+        palette = self.palette
+        style = palette.danger if self._danger else palette.strong
+        cells = max(8, width - 4)
+        title = [styled.line((f"  {part}", style)) for part in styled.wrap(self._title, cells)]
+        text = (
+            [styled.line((f"  {part}", palette.text)) for part in styled.wrap(self._text, cells)] if self._text else []
+        )
+        return [*title, *text, ()]
+
+
+class YesSheet(Sheet):
+    """Asks before something is done. `y` counts only when the sheet was on show before it was pressed."""
+
+    def __init__(self, title: str, text: str, verb: str) -> None:
+        super().__init__()
+        self.title_words, self._text, self._verb = title, text, verb
+        self._painted = False
+
+    def do(self) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """The question and its answers."""
+        from textual.containers import Vertical
+
+        with Vertical(classes="sheet"):
+            yield Rule(id="heading")
+            yield Words(self.title_words, self._text, danger=True)
+            yield Choices([("y", self._verb), ("q", "leave it")])
+
+    def on_mount(self) -> None:
+        """Count keys from the first painting on."""
+        self.call_after_refresh(self._now_painted)
+
+    def _now_painted(self) -> None:
+        self._painted = True
+
+    def on_key(self, event: events.Key) -> None:
+        """`y` does it, `q`, `n`, Backspace or Esc leave; anything else, a held key too, does nothing."""
+        event.stop()
+        self._take(plain_key(event))
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        self._take(event.key)
+
+    def _take(self, key: str) -> None:
+        if key == "y" and self._painted and not self.gone:
+            self.dismiss()
+            self.do()
+        elif key in ("q", "n", "backspace", "escape"):
+            self.dismiss()
+
+
+class ConfirmSheet(YesSheet):
+    """Asks before something ends, naming it."""
+
+    def __init__(self, title: str, text: str, verb: str, intent: Intent, done: str = "") -> None:
+        super().__init__(title, text, verb)
+        self._done = done
+        self.intent = intent
+        """Carries the epoch that was shown, so that it can end nothing else."""
+
+    def do(self) -> None:
+        """Order it."""
+        self.room.order(self.intent, self._done)
+
+
+class TrustSheet(YesSheet):
+    """Asks whether what a host claims of an agent is to be gone by; over the form, which stays where that is left."""
+
+    def __init__(self, title: str, text: str, then: Callable[[], None]) -> None:
+        super().__init__(title, text, "believe it")
+        self._then = then
+
+    def do(self) -> None:
+        """Go on with the form, once it is on top again."""
+        self.room.call_later(self._then)
+
+
+class ReadingSheet(Sheet):
+    """A text to read, which keys and taps move. Subclasses compose it, with the choices `q` and another."""
+
+    WAYS_OUT: ClassVar[tuple[str, ...]] = ("q", "backspace", "escape", "enter")
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, or go back."""
+        event.stop()
+        key = plain_key(event)
+        if not self.query_one(ScrollableText).press(key) and key in self.WAYS_OUT:
+            self.dismiss()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap goes back or moves on."""
+        if event.key == "q":
+            self.dismiss()
+        else:
+            text = self.query_one(ScrollableText)
+            text.move(text.page)

@@ -1,0 +1,321 @@
+"""Colours and glyphs: a theme file becomes a Textual theme and a palette of styles, for as many colours as there are.
+
+Nothing is drawn dim: mosh drops it. Without colours what colour says is said by bold and reverse.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.theme import Theme
+
+from controlroom.domain.display.views import ASCII_GLYPHS, GLYPHS
+from controlroom.domain.model import LinkState, State
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.colours import of_sixteen
+from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme_file import DEFAULT, SIXTEEN, ThemeError, ThemeFile, find, names
+
+__all__ = [
+    "DEFAULT", "PLAIN_GLYPHS", "RICH_GLYPHS", "SIXTEEN", "Depth", "Glyphs", "Palette", "ThemeError", "ThemeFile",
+    "find", "names", "palette", "textual_theme",
+]  # fmt: skip
+
+
+class Depth(IntEnum):
+    """How many colours are drawn with."""
+
+    NONE = 0
+    SIXTEEN = 16
+    MANY = 256
+    """256, or all there are: themes are such that both are read as well."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The signs of the screen; a plain set for fonts that lack the others."""
+
+    states: Mapping[State, str]
+    links: Mapping[LinkState, str]
+    cursor: str
+    rule: str
+    upright: str
+    back: str
+    marked: str
+    marked_cursor: str
+    """The cursor on a marked row."""
+    plain: bool = False
+
+    @property
+    def asking(self) -> str:
+        """The sign of whatever asks for a person."""
+        return self.states[State.WAITING]
+
+    def drawn(self, text: str) -> str:
+        """Give `text` in this set, sign for sign: what fonts may lack becomes ASCII where it is the plain one."""
+        return text.translate(_PLAINER) if self.plain else text
+
+
+_PLAINER = str.maketrans(
+    {
+        **dict.fromkeys("█▉▊▋▇▆", "#"),
+        **dict.fromkeys("▌▍▎▅▄", "+"),
+        **dict.fromkeys("▃▂▁", "_"),
+        **dict.fromkeys("·…•", "."),
+        **dict.fromkeys("–─—↑↓", "-"),
+        **dict.fromkeys("│▏", "|"),
+        **dict.fromkeys("‹⌫←", "<"),
+        **dict.fromkeys("░", ":"),
+        **dict.fromkeys("┃", "]"),
+        **dict.fromkeys("›»▸→", ">"),
+        **dict.fromkeys("“”", '"'),
+        **dict.fromkeys("▲", "!"),
+        **dict.fromkeys("●⏺", "*"),
+        **dict.fromkeys("✕", "x"),
+        **dict.fromkeys("✓", "+"),
+        **dict.fromkeys("○", "o"),
+        **dict.fromkeys("◆", "+"),
+        **dict.fromkeys("≈", "="),
+        **dict.fromkeys("≤", "<"),
+    }
+)
+
+RICH_GLYPHS = Glyphs(
+    GLYPHS,
+    {
+        LinkState.UP: " ",
+        LinkState.CONNECTING: "◌",
+        LinkState.ASKING: "▲",
+        LinkState.LOST: "?",
+        LinkState.REFUSED: "✕",
+    },
+    "▌",
+    "─",
+    "│",
+    "‹",
+    "◆",
+    "◈",
+)
+PLAIN_GLYPHS = Glyphs(
+    ASCII_GLYPHS,
+    {
+        LinkState.UP: " ",
+        LinkState.CONNECTING: ".",
+        LinkState.ASKING: "!",
+        LinkState.LOST: "?",
+        LinkState.REFUSED: "x",
+    },
+    ">",
+    "-",
+    "|",
+    "<",
+    "+",
+    "#",
+    plain=True,
+)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Ready styles, all on the theme's own background. Styles for states and kinds of lines never stand alone."""
+
+    text: Style
+    strong: Style
+    quiet: Style
+    rule: Style
+    accent: Style
+    bar: Style
+    """The filled part of a bar, and what was before."""
+    key: Style
+    note: Style
+    warn: Style
+    danger: Style
+    page: Style
+    """The background of the page; lies under every line."""
+    panel: Style
+    chosen: Style
+    """What is laid under the chosen row, or over it where it has a colour of text of its own, or none at all."""
+    found: Style
+    """What a filter found."""
+    states: Mapping[State, Style]
+    links: Mapping[LinkState, Style]
+    kinds: Mapping[str, Style]
+    terminal: tuple[str, ...]
+    glyphs: Glyphs = field(default=RICH_GLYPHS)
+    depth: Depth = Depth.MANY
+
+    def selected(self, drawn: Line, width: int) -> Line:
+        """Give a line as the chosen one, as wide as that."""
+        drawn = (*drawn, Segment(" " * max(0, width - styled.length(drawn))))
+        if self.chosen.color is None and not self.chosen.reverse:
+            return styled.over(drawn, self.chosen)
+        return tuple(Segment(part.text, (part.style or Style.null()) + self.chosen) for part in drawn)
+
+
+def textual_theme(file: ThemeFile, depth: Depth = Depth.MANY) -> Theme:
+    """Give the Textual theme for the few ready-made widgets (text fields) and for the style sheet."""
+    if depth is Depth.NONE:
+        return _colourless(file)
+    file = fitted(file, depth)
+    colours, alarms = file.colours, file.alarms
+    return Theme(
+        name=file.name,
+        primary=colours["accent"],
+        accent=colours["accent"],
+        secondary=colours["quiet"],
+        warning=alarms["warn"],
+        error=alarms["danger"],
+        success=colours["accent"],
+        foreground=colours["text"],
+        background=colours["background"],
+        surface=colours["panel"],
+        panel=colours["panel"],
+        dark=file.dark,
+        variables={
+            "rule": colours["rule"],
+            "chosen": colours["chosen"],
+            "quiet": colours["quiet"],
+            "input-cursor-background": colours["text"],
+            "input-cursor-foreground": colours["background"],
+            "input-selection-background": colours["chosen"],
+            "input-selection-foreground": colours.get("chosen_text", colours["text"]),
+        },
+    )
+
+
+def _colourless(file: ThemeFile) -> Theme:
+    """All is drawn in the terminal's own two colours; the cursor of a text field is the reverse of them."""
+    own = "ansi_default"
+    variables = dict.fromkeys(_OF_ANSI, own) | {"input-cursor-text-style": "reverse"}
+    return Theme(
+        file.name, own, own, own, own, own, own, own, own, own, own, own, dark=file.dark, variables=variables, ansi=True
+    )
+
+
+_OF_ANSI = (
+    "rule", "chosen", "quiet", "ansi-background", "ansi-foreground", "border", "border-blurred",
+    "block-cursor-foreground", "block-cursor-background", "input-cursor-background", "input-cursor-foreground",
+    "input-selection-background", "input-selection-foreground", "screen-selection-background",
+    "screen-selection-foreground",
+)  # fmt: skip
+"""Variables that a theme without colours has to name: Textual 8.2 makes them for the others."""
+
+
+def fitted(file: ThemeFile, depth: Depth) -> ThemeFile:
+    """Give a theme for so many colours: where there are sixteen, those that are most like it and can be read."""
+    if depth is not Depth.SIXTEEN:
+        return file
+    ground = "#000000" if file.dark else "#ffffff"
+
+    def fit(colours: Mapping[str, str]) -> dict[str, str]:
+        return {name: of_sixteen(colour, [ground]) for name, colour in colours.items()}
+
+    apart: dict[str, str] = {}
+    for name in ("accent", "danger", "warn", "note"):
+        apart[name] = of_sixteen({**file.colours, **file.alarms}[name], [ground], apart.values())
+    grounds = {"background": ground, "panel": ground, "chosen": "#aaaaaa", "chosen_text": "#000000"}
+    rule = "#555555" if file.dark else "#aaaaaa"
+    colours = {**fit(file.colours), **grounds, "accent": apart.pop("accent"), "rule": rule}
+    terminal = tuple(of_sixteen(colour, [ground]) for colour in file.terminal)
+    return replace(file, colours=colours, alarms=apart, log=fit(file.log), terminal=terminal)
+
+
+def palette(file: ThemeFile, glyphs: Glyphs = RICH_GLYPHS, depth: Depth = Depth.MANY) -> Palette:
+    """Make the styles of a theme, for so many colours."""
+    file = fitted(file, depth)
+    colours = {**file.colours, **file.alarms}
+    plain = {name: Style(color=colour) for name, colour in colours.items()}
+    bold = {name: Style(color=colour, bold=_may_be_bold(file, depth, name)) for name, colour in colours.items()}
+    made = Palette(
+        text=plain["text"],
+        strong=bold["strong"],
+        quiet=plain["quiet"],
+        rule=plain["rule"],
+        accent=plain["accent"],
+        bar=plain["bar"],
+        key=bold["accent"],
+        note=plain["note"],
+        warn=bold["warn"],
+        danger=bold["danger"],
+        page=Style(color=colours["text"], bgcolor=colours["background"]),
+        panel=Style(color=colours["text"], bgcolor=colours["panel"]),
+        chosen=_chosen(file, depth),
+        found=Style(color=colours["background"], bgcolor=colours["warn"], bold=False),
+        states=_state_styles(plain, bold),
+        links=_link_styles(plain, bold),
+        kinds=_kind_styles(file, plain, bold),
+        terminal=file.terminal,
+        glyphs=glyphs,
+        depth=depth,
+    )
+    return made if depth else _without_colour(made)
+
+
+def _may_be_bold(file: ThemeFile, depth: Depth, name: str) -> bool | None:
+    """Many terminals of sixteen colours draw bold as bright, which nobody can read on a light ground."""
+    return True if depth is not Depth.SIXTEEN or file.dark or name == "strong" else None
+
+
+def _chosen(file: ThemeFile, depth: Depth) -> Style:
+    text = file.colours.get("chosen_text")
+    bold = False if depth is Depth.SIXTEEN else None
+    return Style(color=text, bgcolor=file.colours["chosen"], bold=bold if text else None)
+
+
+def _without_colour(made: Palette) -> Palette:
+    """Bold says what matters, reverse what is chosen or was found."""
+
+    def bare(styles: Mapping[Any, Style]) -> dict[Any, Style]:
+        return {name: style.without_color for name, style in styles.items()}
+
+    own = {each.name: getattr(made, each.name) for each in fields(made)}
+    plain: dict[str, Any] = {name: style.without_color for name, style in own.items() if isinstance(style, Style)}
+    plain["chosen"] = Style(reverse=True)
+    plain["found"] = Style(reverse=True, underline=True)
+    return replace(made, **plain, states=bare(made.states), links=bare(made.links), kinds=bare(made.kinds))
+
+
+def _state_styles(plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[State, Style]:
+    return {
+        State.WAITING: bold["warn"],
+        State.FAILED: bold["danger"],
+        State.LIMITED: plain["note"],
+        State.LOST: plain["note"],
+        State.UNKNOWN: plain["note"],
+        State.WORKING: plain["accent"],
+        State.STARTING: plain["accent"],
+        State.IDLE: plain["quiet"],
+        State.DONE: plain["quiet"],
+        State.PAUSED: plain["quiet"],
+    }
+
+
+def _link_styles(plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[LinkState, Style]:
+    return {
+        LinkState.UP: plain["quiet"],
+        LinkState.CONNECTING: plain["accent"],
+        LinkState.ASKING: bold["warn"],
+        LinkState.LOST: bold["danger"],
+        LinkState.REFUSED: bold["danger"],
+    }
+
+
+def _kind_styles(file: ThemeFile, plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[str, Style]:
+    """One style for each of `domain.loglines.KINDS`."""
+    said = {name: Style(color=colour) for name, colour in file.log.items()}
+    return {
+        "out": plain["text"],
+        "err": plain["warn"],
+        "say": said["say"],
+        "tool": said["tool"],
+        "result": said["result"],
+        "think": said["think"],
+        "input": said["input"],
+        "error": plain["danger"],
+        "ask": bold["warn"],
+        "note": plain["quiet"],
+        "done": plain["accent"],
+    }

@@ -1,0 +1,86 @@
+"""A host says that a budget has paused an agent: only what this room granted there, and ran dry, is taken for that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controlroom.domain.intents import SetBudget
+from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.results import Result
+from controlroom.engine.budgets.pauses import UNSPENT
+from controlroom.wire.messages import Spawn
+from tests.engine.granted import CENT, Payer
+from tests.engine.rooms import Room
+from tests.engine.test_treasury import DAY, DOLLAR, budget, budgeted, spawn
+from tests.lab.world import World
+
+MINUTE = 60_000
+
+
+def claim(host: Payer, here: Room, name: str = "a1", cause: str = "budget", detail: str = "nothing is left") -> None:
+    """A host says that a budget has paused an agent."""
+    host.agents[name] = replace(host.agents[name], state="paused", cause=cause, detail=detail, ended=here.now, pid=0)
+    host.show()
+
+
+async def settled(here: Room) -> None:
+    here.now += 2 * MINUTE
+    here.engine.budget_controller.schedule()
+    await here.engine.wait_idle()
+
+
+def spawns(host: Payer) -> int:
+    return sum(isinstance(message, Spawn) for message in host.heard)
+
+
+@pytest.mark.parametrize("config", ["", DAY])
+@pytest.mark.parametrize("cause", ["budget", ""])
+async def test_a_claimed_pause_that_no_grant_explains_is_neither_resumed_nor_counted(
+    home: World, config: str, cause: str
+) -> None:
+    host = Payer()
+    async with budgeted(host, config) as here:
+        host.clock = lambda: here.now
+        assert await spawn(here, "a1") == Result("done")
+        claim(host, here, cause=cause, detail="budget: all of it spent")
+        await here.until(lambda: here.agent("vm1/a1").state == "paused")
+        await settled(here)
+        assert spawns(host) == 1
+        await here.until(lambda: UNSPENT in here.engine.fleet.alarms)
+        assert here.engine.fleet.alarms[UNSPENT].text.startswith("vm1/a1: said to be paused by a budget")
+        assert not [line for line in here.ledger.audit(1000) if line.verb == "pause"]
+        if config:
+            assert budget(here).reached == 0
+
+
+async def test_who_has_run_dry_goes_on_also_after_another_engine_has_begun(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        await here.order(SetBudget(BudgetRule("day", DOLLAR // 2)))
+        assert await spawn(here, "a1") == Result("done")
+        while host.work("a1"):
+            await here.until(lambda: here.agent("vm1/a1").spent == host.spent)
+            await here.engine.wait_idle()
+        await here.until(lambda: here.agent("vm1/a1").state == "paused")
+        await settled(here)
+        assert UNSPENT not in here.engine.fleet.alarms
+    async with budgeted(host, "") as here:
+        host.clock = lambda: here.now
+        here.now += 4 * MINUTE
+        await here.order(SetBudget(BudgetRule("day", 100 * DOLLAR)))
+        await here.until(lambda: here.agent("vm1/a1").state == "working")
+
+
+async def test_a_newer_runner_that_names_another_cause_is_not_read_by_its_words(home: World) -> None:
+    host = Payer()
+    async with budgeted(host, DAY) as here:
+        assert await spawn(here, "a1") == Result("done")
+        claim(host, here, cause="none", detail="budget: so it says")
+        await here.until(lambda: here.agent("vm1/a1").state == "paused")
+        host.work("a1", CENT)
+        await settled(here)
+        assert spawns(host) == 1
+        assert UNSPENT not in here.engine.fleet.alarms

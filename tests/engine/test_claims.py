@@ -1,0 +1,420 @@
+"""What was ordered is known at home: a host that lies in any field changes no order, no grant, no spawn and no move."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from controlroom.domain import intents
+from controlroom.domain.claims import RULES
+from controlroom.domain.display.explain import explain, record
+from controlroom.domain.display.views import status
+from controlroom.domain.model import Agent, State
+from controlroom.domain.ordered import Work
+from controlroom.domain.results import Result
+from controlroom.engine.orders import Asked
+from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import to_line
+from controlroom.protocol.home import find_home
+from controlroom.wire import messages as wire
+from controlroom.wire.grants import Grant
+from controlroom.wire.inquiries import ReadSpec, SpecRead
+from controlroom.wire.spec import AgentSpec, Credential
+from controlroom.wire.usage import UsagePlace, UsageSeen
+from tests.engine.rooms import Room, room
+from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
+
+pytestmark = pytest.mark.usefixtures("home")
+
+CONFIG = """
+local = false
+[profiles.docs]
+model = "sonnet"
+cwd = "src"
+permission_mode = "plan"
+credential = "plan"
+priority = 1
+[profiles.rich]
+kind = "command"
+command = ["/bin/evil"]
+permission_mode = "bypassPermissions"
+priority = 9
+[profiles.rich.env]
+SECRET = "s3cret"
+[budgets.day]
+scope = "profile docs"
+period = "day"
+unit = "covered"
+limit = 1000
+[hosts.vm1]
+address = "ann@vm1"
+[hosts.vm2]
+address = "ann@vm2"
+"""
+
+EVIL = AgentSpec("command", ("/bin/evil",), "rich", "opus", "bypassPermissions", "/etc", {"X": "1"}, "/etc/passwd")
+
+LIES: Mapping[str, Any] = {
+    "epoch": 7,
+    "kind": "command",
+    "state": "done",
+    "since": NOON + 10**12,
+    "detail": "paused: budget day",
+    "cause": "budget",
+    "profile": "rich",
+    "model": "claude-opus-5-5",
+    "cwd": "/etc",
+    "task": "do evil",
+    "pid": 1,
+    "session": "--dangerously-skip-permissions",
+    "started": 2**60,
+    "ended": 1,
+    "exit_code": 3,
+    "exit_signal": 9,
+    "question": wire.QuestionSeen("q9", "Bash", "rm -rf /", NOON),
+    "limited_until": NOON + 300 * 86_400_000,
+    "denied": 2**40,
+    "billing": "api",
+    "stray_key": "ANTHROPIC_API_KEY",
+    "billing_doubt": "Claude says api",
+    "grant": 2**50,
+    "run_spent": 2**52,
+    "run_tokens": 2**52,
+    "subagents": 19_999,
+    "forged": 7,
+    "log_bytes": 2**60,
+    "evidence": (wire.EvidenceSeen("stream", "done", "all is well", NOON),),
+    "place": "tmux work",
+    "pane": "%1",
+}
+"""Of each field of an agent something that was not ordered."""
+
+HONEST = {"profile": "docs", "model": "claude-sonnet-5-5", "cwd": "/home/ann/src", "session": "s-1", "billing": "plan"}
+
+
+class Lying(ScriptedHost):
+    """Does what it is told, and says of each agent what `lies` holds for it; its answers about specs are lies too."""
+
+    def __init__(self, name: str = "vm1") -> None:
+        super().__init__(name)
+        self.lies: dict[str, dict[str, Any]] = {}
+        self.evil = True
+        self.fresh: set[str] = set()
+        """What has changed since it was told."""
+
+    def act(self, message: wire.ToNode) -> wire.Reply:
+        reply = super().act(message)
+        self.fresh.add(getattr(message, "name", ""))
+        if isinstance(message, wire.Spawn):
+            more: dict[str, Any] = {**HONEST, "session": f"s-{message.name}", "grant": _number(message.grant)}
+            self.agents[message.name] = replace(self.agents[message.name], kind=message.spec.kind, **more)
+        return reply
+
+    def _said(self) -> tuple[wire.AgentSeen, ...]:
+        return tuple(replace(agent, **self.lies.get(agent.name, {})) for agent in self.agents.values())
+
+    def tell_all(self, channel: ScriptedChannel) -> None:
+        channel.say(wire.AgentsSeen(self._said(), complete=True))
+
+    def show(self, *gone: str) -> None:
+        said = tuple(agent for agent in self._said() if agent.name in self.fresh)
+        self.fresh = set()
+        for channel in tuple(self.channels):
+            channel.say(wire.AgentsSeen(said, gone=gone))
+
+    def read_spec(self, asked: ReadSpec) -> SpecRead:
+        return SpecRead(asked.id, EVIL, "do evil") if self.evil else super().read_spec(asked)
+
+
+def _number(grant: Grant | None) -> int:
+    return grant.number if grant else 0
+
+
+@asynccontextmanager
+async def lied_to() -> AsyncIterator[tuple[Room, Lying, Lying]]:
+    """A room with a host that lies, and one that does not."""
+    place = find_home(os.environ)
+    place.prepare()
+    place.config.write_text(CONFIG)
+    place.config.chmod(0o600)
+    liar, honest = Lying("vm1"), Lying("vm2")
+    honest.evil = False
+    async with room(liar, honest) as here:
+        yield here, liar, honest
+
+
+def spawn(name: str, host: str = "vm1", **more: Any) -> intents.SpawnAgent:
+    return intents.SpawnAgent(name, f"write the docs of {host}", host, profile="docs", **more)
+
+
+async def lie(here: Room, host: Lying, lies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have a host say something else of all its agents, and wait until that is known."""
+    host.lies = {name: dict(said) for name, said in lies.items()}
+    host.fresh = set(host.agents)
+    host.show()
+    await here.until(lambda: all(channel._inbox.empty() for channel in host.channels))
+
+
+def sent(host: ScriptedHost, name: str, new: str) -> list[wire.ToNode]:
+    """Give the orders of a host about an agent, without what is different each time; grants apart."""
+    found: list[wire.ToNode] = []
+    for message in host.heard:
+        if isinstance(message, (wire.Spawn, wire.Kill, wire.Tell, wire.Forget)) and message.name == name:
+            plain = replace(message, id=0, name=new)
+            if isinstance(plain, wire.Spawn):
+                plain = replace(plain, grant=None, replaces=0, spec=replace(plain.spec, resume=""))
+            if isinstance(plain, wire.Tell):
+                plain = replace(plain, nonce="", signature="", bound="")
+            found.append(plain)
+    return found
+
+
+def sessions(host: ScriptedHost, name: str) -> set[str]:
+    return {order.spec.resume for order in host.heard if isinstance(order, wire.Spawn) and order.name == name}
+
+
+def tops(host: ScriptedHost, name: str) -> list[int | None]:
+    """Give the ceilings that an agent was granted."""
+    spawns = [order.grant for order in host.heard if isinstance(order, wire.Spawn) and order.name == name]
+    grants = [order for order in host.heard if isinstance(order, Grant) and order.name == name]
+    return [grant.allowance.covered if grant else None for grant in (*spawns, *grants)]
+
+
+async def ordered(here: Room, intent: intents.Intent) -> Asked:
+    """Order something, among much else, and wait for what becomes of it."""
+    asked = await here.engine.submit(intent, "ann")
+    if asked.answer is not None:
+        await asked.answer
+    return asked
+
+
+async def lived(here: Room, name: str) -> None:
+    """Have an agent be told something, asked, given a new task, and moved, one after the other."""
+    await ordered(here, intents.SendMessage(f"vm1/{name}", 1, "go on"))
+    agent = here.engine.fleet.agents.get(f"vm1/{name}")
+    if agent is not None and agent.question is not None:
+        await ordered(here, intents.AnswerQuestion(f"vm1/{name}", "q1", "allow"))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 1, "now the api", keep_session=True))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "", host="vm2"))
+    await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "and the tests", host="vm2"))
+
+
+def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + 10] for start in range(0, len(names), 10))
+
+
+PAIRS = [(field,) for field in LIES] + list(itertools.combinations(LIES, 2))
+
+
+def test_there_is_a_rule_for_every_field_of_an_agent() -> None:
+    """Whoever adds one says whose word counts."""
+    assert set(RULES) == {field.name for field in fields(Agent)}
+
+
+def test_every_field_of_an_agent_is_lied_about() -> None:
+    assert set(LIES) == {field.name for field in fields(wire.AgentSeen)} - {"name"}
+
+
+@pytest.mark.parametrize("part", range(20))
+async def test_a_host_that_lies_in_one_field_or_two_changes_no_order_and_no_grant(part: int) -> None:
+    lies = {f"a{number}": {key: LIES[key] for key in pair} for number, pair in enumerate(PAIRS) if number % 20 == part}
+    async with lied_to() as (here, liar, honest):
+        for some in batches(("true", *lies)):
+            began = await asyncio.gather(*(ordered(here, spawn(name)) for name in some))
+            assert {asked.refused for asked in began} == {""}
+        await lie(here, liar, lies)
+        await lived(here, "true")
+        for some in batches(tuple(lies)):
+            await asyncio.gather(*(lived(here, name) for name in some))
+        await here.engine.wait_idle()
+        right = {host.name: sent(host, "true", "x") for host in (liar, honest)}
+        assert [type(order).__name__ for order in right["vm1"]] == ["Spawn", "Tell", "Spawn", "Kill"]
+        assert [type(order).__name__ for order in right["vm2"]] == ["Spawn"]
+        for name, said in lies.items():
+            for host in (liar, honest):
+                wrong = [order for order in sent(host, name, "x") if order not in right[host.name]]
+                assert not wrong, (said.keys(), wrong)
+            assert sessions(liar, name) <= {"", f"s-{name}"}, said
+            assert sessions(honest, name) <= {""}, said
+            assert all(top is not None and top < 1_000_000_000 for top in tops(liar, name)), (said, tops(liar, name))
+        assert not [order for order in honest.heard if isinstance(order, wire.Spawn) and order.spec.kind == "command"]
+
+
+async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        wrong = ("kind", "profile", "model", "cwd", "task", "billing")
+        await lie(here, liar, {"a1": {name: LIES[name] for name in wrong}})
+        agent = here.agent("vm1/a1")
+        assert agent.ordered == Work("headless", "docs", "sonnet", "src")
+        assert (agent.kind, agent.profile, agent.model, agent.cwd) == ("headless", "docs", "sonnet", "src")
+        assert agent.task == "write the docs of vm1"
+        assert agent.billing == ""
+        assert [claim.field for claim in agent.claims] == list(wrong)
+        told = record(explain(here.engine.fleet, agent, NOON))["disagrees"]
+        assert "vm1 says profile rich, ordered was docs: what was ordered counts" in told[1]
+        (row,) = [row for row in status(here.engine.fleet, NOON)["agents"] if row["id"] == "vm1/a1"]
+        assert row["claims"][1] == {"field": "profile", "ordered": "docs", "said": "rich"}
+        alarm = here.engine.fleet.alarms["claims vm1"]
+        assert "profile rich, ordered was docs" in alarm.text
+        assert "another task than was ordered" in alarm.text
+        assert "do evil" not in alarm.text
+        assert "model" not in alarm.text, "an honest host may fall back to another one"
+        for _ in range(3):
+            await lie(here, liar, {})
+            await lie(here, liar, {"a1": {name: LIES[name] for name in wrong}})
+        await lie(here, liar, {})
+        assert "claims vm1" not in here.engine.fleet.alarms
+        assert (here.agent("vm1/a1").claims, here.agent("vm1/a1").billing) == ((), "plan")
+        await here.engine.wait_idle()
+        audited = [line.reason for line in here.ledger.audit() if line.verb == "claim"]
+        assert len(audited) == len(wrong), audited
+        assert audited[1] == "its host says profile rich, ordered was docs: what was ordered counts"
+
+
+async def test_an_agent_that_is_said_to_be_gone_and_comes_back_is_still_what_was_ordered() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        kept = liar.agents.pop("a1")
+        liar.show("a1")
+        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        liar.agents["a1"] = replace(kept, profile="rich")
+        await lie(here, liar, {})
+        await here.until(lambda: "vm1/a1" in here.engine.fleet.agents)
+        assert here.agent("vm1/a1").profile == "docs"
+
+
+async def test_an_engine_that_comes_back_still_knows_what_was_ordered() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        agents = liar.agents
+    async with lied_to() as (here, liar, _):
+        liar.agents = agents
+        await lie(here, liar, {"a1": {"profile": "rich", "kind": "command", "cwd": "/etc"}})
+        await here.order(intents.ReassignAgent("vm1/a1", 1, "now the api"))
+        (order,) = sent(liar, "a1", "a1")
+        assert isinstance(order, wire.Spawn)
+        assert (order.spec.profile, order.spec.kind, order.spec.cwd) == ("docs", "headless", "src")
+        assert order.spec.permission_mode == "plan"
+        assert order.spec.credential == Credential(plan=True)
+
+
+async def test_an_agent_that_was_killed_is_not_resumed_because_its_host_says_a_budget_paused_it() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        await here.order(intents.KillAgent("vm1/a1", 1))
+        await lie(here, liar, {"a1": {"state": "paused", "detail": "paused: budget day", "ended": NOON}})
+        await here.engine.wait_idle()
+        assert here.agent("vm1/a1").state is State.DONE
+        assert len(sent(liar, "a1", "a1")) == 2
+
+
+async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_than_twice_its_ceiling() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        (top,) = tops(liar, "a1")
+        await lie(here, liar, {"a1": {"state": "done", "ended": NOON, "run_spent": 2**52, "run_tokens": 2**52}})
+        await here.engine.wait_idle()
+        assert here.agent("vm1/a1").run_spent == 2**52
+        assert top is not None
+        assert here.engine.fleet.budgets["day"].granted <= 2 * top + 500_000
+        assert (await here.order(spawn("b1", "vm2"))).outcome == "done"
+
+
+async def test_what_is_used_counts_for_the_profile_that_was_ordered_though_its_agent_is_said_to_be_gone() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        liar.agents.pop("a1")
+        liar.show("a1")
+        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        used = Message("msg_1", "req_1", NOON - 60_000, "claude-opus-5-5", Usage(0, 1_000_000))
+        data = to_line(used).decode()
+        for channel in tuple(liar.channels):
+            channel.say(UsageSeen(UsagePlace("a1", 1, 0, "a1b2"), len(data), data))
+        await here.until(lambda: here.engine.fleet.budgets["day"].spent == 20_000_000)
+
+
+# --------------------------------------------------------------------------- agents that this room did not order
+
+
+def claimed(name: str = "b1", **more: Any) -> wire.AgentSeen:
+    said = {"profile": "rich", "cwd": "/etc", "model": "claude-opus-5-5", "task": "do evil", "billing": "plan"}
+    return seen(name, 3, **{**said, **more})
+
+
+async def met(here: Room, host: Lying, agent: wire.AgentSeen) -> Agent:
+    host.agents[agent.name] = agent
+    await lie(here, host, {})
+    await here.until(lambda: f"{host.name}/{agent.name}" in here.engine.fleet.agents)
+    return here.agent(f"{host.name}/{agent.name}")
+
+
+async def refused(here: Room, intent: intents.Intent) -> str:
+    told = await here.order(intent)
+    assert told.outcome == "refused", told
+    return told.reason
+
+
+async def test_an_agent_that_this_room_did_not_order_is_shown_as_claimed_with_the_least_rights() -> None:
+    async with lied_to() as (here, liar, _):
+        agent = await met(here, liar, claimed())
+        assert (agent.ordered, agent.claims, agent.billing) == (None, (), "")
+        notes = record(explain(here.engine.fleet, agent, NOON))["notes"]
+        assert notes["claimed"].startswith("this room did not order it; vm1 says: kind headless, profile rich, model")
+        assert [row["ordered_here"] for row in status(here.engine.fleet, NOON)["agents"]] == [False]
+        (run,) = here.engine.budget_controller._runs()
+        assert (run.billing, run.priority, run.ordered) == ("", 1, False), "the lowest, though its profile has 9"
+
+
+async def test_it_is_asked_before_anything_is_begun_by_what_is_claimed() -> None:
+    async with lied_to() as (here, liar, honest):
+        await met(here, liar, claimed())
+        await met(here, liar, claimed("b2", kind="command"))
+        words = "this room did not order vm1/b1 (epoch 3): what it is to be run as is what vm1 claims (kind headless, "
+        assert words in await refused(here, intents.ReassignAgent("vm1/b1", 3, "x"))
+        assert "controlroom reassign vm1/b1 --trust-host" in await refused(
+            here, intents.ReassignAgent("vm1/b1", 3, "x", host="vm2")
+        )
+        trusting = intents.ReassignAgent("vm1/b1", 3, "", host="vm2", trust=True)
+        assert "does not know its task: say --task" in await refused(here, trusting)
+        command = intents.ReassignAgent("vm1/b2", 3, "", host="vm2", trust=True)
+        assert "no host says what is run on another: spawn it there" in await refused(here, command)
+        assert sent(liar, "b1", "b1") == sent(honest, "b1", "b1") == sent(honest, "b2", "b2") == []
+        done = await here.order(intents.ReassignAgent("vm1/b1", 3, "mine", trust=True))
+        assert done == Result("done")
+        (order,) = sent(liar, "b1", "b1")
+        assert isinstance(order, wire.Spawn)
+        assert (order.spec.profile, order.spec.cwd, order.task) == ("rich", "/etc", "mine")
+        await here.until(lambda: here.agent("vm1/b1").epoch == 4)
+        assert here.agent("vm1/b1").ordered is not None, "from now on it is known"
+
+
+async def test_a_paused_agent_that_this_room_did_not_order_does_not_go_on_by_itself() -> None:
+    async with lied_to() as (here, liar, _):
+        paused = claimed(state="paused", detail="paused: budget day", session="s-1", ended=NOON)
+        await met(here, liar, paused)
+        await here.engine.wait_idle()
+        assert "did not order vm1/b1" in await refused(here, intents.ResumeAgent("vm1/b1", 3, "go on"))
+        assert sent(liar, "b1", "b1") == []
+
+
+async def test_a_kind_that_nobody_can_order_is_no_kind() -> None:
+    async with lied_to() as (here, liar, _):
+        agent = await met(here, liar, claimed(kind="adopted"))
+        assert (agent.kind, agent.adopted) == ("unknown", False)
+
+
+async def test_two_agents_of_a_host_are_not_in_one_session() -> None:
+    async with lied_to() as (here, liar, _):
+        await here.order(spawn("a1"))
+        await here.order(spawn("a2"))
+        await lie(here, liar, {"a1": {"session": "s-a2"}})
+        told = await refused(here, intents.ReassignAgent("vm1/a1", 1, "x", keep_session=True))
+        assert "vm1 says that vm1/a1 is in the session of vm1/a2, and one of the two cannot be" in told

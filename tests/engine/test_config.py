@@ -1,0 +1,250 @@
+"""A config is right, or one sentence says what is wrong with it and nothing starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from controlroom.engine.config import config, hosts_file
+from controlroom.engine.config.reference import reference
+from controlroom.engine.config.settings import TABLES
+from controlroom.engine.config.toml_file import ConfigProblem
+from controlroom.protocol.home import Home, find_home
+from controlroom.wire.spec import AgentSpec, Credential
+
+WHOLE = """
+local = false
+
+[hosts.vm1]
+address = "ann@vm1:2222"
+
+[hosts.vm2]
+address = "vm2"
+fingerprint = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+[profiles.docs]
+kind = "headless"
+command = ["/opt/claude", "--debug"]
+model = "claude-haiku-5-5"
+permission_mode = "plan"
+cwd = "~/docs"
+env = { A = "1" }
+env_file = "~/.env"
+credential = { file = "~/.key" }
+max_hours = 2
+max_log_mb = 10
+max_turns = 5
+max_output_tokens = 1000
+max_budget_usd = 2.5
+
+[profiles.job]
+kind = "command"
+credential = "plan"
+
+[profiles.vault]
+credential = { command = ["pass", "show", "key"] }
+
+[limits]
+memory_per_agent_mb = 0
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Home:
+    home = find_home({"HOME": str(tmp_path), "CONTROLROOM_HOME": str(tmp_path / "room")})
+    home.prepare()
+    return home
+
+
+def write(place: Home, text: str | bytes) -> None:
+    place.config.write_bytes(text if isinstance(text, bytes) else text.encode())
+    place.config.chmod(0o600)
+
+
+def problem(place: Home, text: str | bytes) -> str:
+    write(place, text)
+    with pytest.raises(ConfigProblem) as caught:
+        config.load(place)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_no_file_is_this_machine_and_no_profiles(place: Home) -> None:
+    loaded = config.load(place)
+    assert (loaded.hosts, loaded.profiles, loaded.spec("")) == ({"local": "local"}, {}, AgentSpec())
+    assert loaded.limits.memory_per_agent == 400 * 1024 * 1024
+
+
+def test_every_setting_reaches_the_engine(place: Home) -> None:
+    write(place, WHOLE)
+    loaded = config.load(place)
+    assert loaded.hosts == {"vm1": "ann@vm1:2222", "vm2": "vm2"}
+    assert loaded.fingerprints == {"vm2": "SHA256:" + "A" * 43}
+    assert loaded.limits.memory_per_agent == 0
+    assert loaded.spec("docs") == AgentSpec(
+        kind="headless",
+        command=("/opt/claude", "--debug"),
+        profile="docs",
+        model="claude-haiku-5-5",
+        permission_mode="plan",
+        cwd="~/docs",
+        env={"A": "1"},
+        env_file="~/.env",
+        credential=Credential(file="~/.key"),
+        max_hours=2.0,
+        max_log_bytes=10 * 1024 * 1024,
+        max_turns=5,
+        max_output_tokens=1000,
+        max_budget_usd="2.5",
+    )
+    assert loaded.spec("job").credential == Credential(plan=True)
+    assert loaded.spec("vault").credential == Credential(command=("pass", "show", "key"))
+
+
+def test_what_the_fleet_shows_of_a_profile_holds_no_environment_and_no_credential(place: Home) -> None:
+    write(place, WHOLE)
+    assert "~/.key" not in repr(config.load(place).profiles)
+    assert "'A'" not in repr(config.load(place).profiles)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("profiels = 3", "profiels is not a setting: did you mean profiles?"),
+        ("theme = 3", "theme: found 3, expected text in quotes"),
+        ("[keys]\nkill = 3", 'keys.kill: expected a key like "x", or several: ["x", "+"]'),
+        ("zzz = 3", "zzz is not a setting: there are home, local, adopt, "),
+        ('[profiles.a]\nmodle = "x"', "profiles.a.modle is not a setting: did you mean model?"),
+        ("[limits]\nmemory = 1", "limits.memory is not a setting: there are memory_per_agent_mb"),
+        ("local = 3", "local: found 3, expected true or false"),
+        ("hosts = 3", "hosts: found 3, expected a table"),
+        ("[profiles]\na = 3", "profiles.a: found 3, expected a table"),
+        ('[profiles.a]\nkind = "x"\nmax_turns = "x"', "expected 'headless', 'interactive' or 'command' (1 more"),
+        ('[profiles.a]\nmax_turns = "x"', 'profiles.a.max_turns: found "x", expected a whole number'),
+        ("[profiles.a]\nmax_turns = -1", "profiles.a.max_turns: found -1, expected 0 or more"),
+        ("[profiles.a]\nmax_hours = 1e9", "max_hours: found 1000000000.0, expected 8784 or less"),
+        ("[profiles.a]\nmax_hours = nan", "profiles.a.max_hours: found NaN, expected a number"),
+        ('[profiles.a]\nmax_budget_usd = "a lot"', 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
+        ("[profiles.a]\nmax_budget_usd = true", 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
+        ("[profiles.a]\nmax_budget_usd = nan", 'profiles.a.max_budget_usd: expected dollars like "2.50"'),
+        ('[profiles.a]\ncommand = "make all"', 'profiles.a.command: found "make all", expected a list'),
+        ("[profiles.a]\ncommand = [1]", "profiles.a.command.0: found 1, expected text in quotes"),
+        ('[profiles.a]\nenv = { "A B" = "1" }', "profiles.a.env: 'A B' cannot name a variable"),
+        ("[profiles.a]\nenv = { A = 1 }", "profiles.a.env.A: found a number, expected text in quotes"),
+        ('[profiles.a]\ncredential = "key"', 'profiles.a.credential: expected "plan", { file'),
+        ('[profiles.a]\ncredential = { fiel = "x" }', 'profiles.a.credential: expected "plan", { file'),
+        ('[profiles."a b"]', "'a b' cannot name a profile"),
+        ("[hosts.vm1]", "hosts.vm1.address is missing: user@address"),
+        ('[hosts.vm1]\naddress = "a b"', "hosts.vm1.address: 'a b' is not an address"),
+        ('[hosts.vm1]\naddress = "local"', "local is this machine"),
+        ('[hosts.local]\naddress = "x"', "local is this machine"),
+        ('[hosts.VM]\naddress = "x"', "'VM' cannot name a host"),
+        ('[hosts.vm1]\naddress = "x"\nfingerprint = "MD5:00"', "hosts.vm1.fingerprint: expected SHA256:"),
+        ('[money]\ntime_zone = "Mars/Base"', "money.time_zone: 'Mars/Base' is no time zone"),
+        ("[money]\nalone = 0", 'money.alone: expected "period" or hours like 6'),
+        ("[budgets.day]", "budgets.day.limit is missing: dollars like"),
+        ('[budgets.day]\nlimit = "a lot"', 'budgets.day: expected dollars like "2.50"'),
+        ('[budgets.day]\nlimit = "0"', "budgets.day: a limit is more than nothing"),
+        ('[budgets.day]\nlimit = "5"\nperiod = "year"', "budgets.day.period: found \"year\", expected 'hour', 'day'"),
+        ('[budgets.day]\nlimit = "5"\nscope = "vm1"', "budgets.day.scope: 'vm1' is no scope: say fleet, host NAME"),
+        ('[budgets.day]\nlimit = "85"\nunit = "window"', "budgets.day: a budget of a plan's window says which"),
+        ('[budgets.day]\nlimit = "5"\nladder = [{ at = 120, do = "stop" }]', "ladder.0.at: found 120, expected 100 or"),
+        ('[budgets.day]\nlimit = "5"\nladder = [{ at = 20, do = "nap" }]', "budgets.day.ladder.0.do: found"),
+        ('[budgets."A b"]\nlimit = "5"', "'A b' cannot name a budget"),
+        ("x = ", "is not TOML: Invalid value"),
+        ("a = 1\na = 2", "is not TOML: Cannot overwrite a value"),
+        (b"# \xff", "byte 2 is not UTF-8"),
+        ("x = " + "[" * 20_000, "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(place: Home, text: str | bytes, words: str) -> None:
+    said = problem(place, text)
+    assert said.startswith(str(place.config))
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[profiles.a]\ncredential = "sk-ant-api03-verysecret"',
+        '[profiles.a]\nenv = "KEY=sk-ant-api03-verysecret"',
+        '[profiles.a]\nenv = { K = ["hunter2verysecret"] }',
+        '[profiles.a]\nmodel = ["sk-ant-api03-verysecret"]',
+        "sk-ant-api03-verysecret",
+    ],
+)
+def test_no_secret_is_quoted(place: Home, text: str) -> None:
+    assert "verysecret" not in problem(place, text)
+
+
+def test_a_file_that_others_can_write_or_nobody_can_read_is_refused(place: Home) -> None:
+    write(place, "")
+    place.config.chmod(0o666)
+    with pytest.raises(ConfigProblem, match=f"run: chmod go-w {place.config}"):
+        config.load(place)
+    place.config.unlink()
+    os.mkfifo(place.config, 0o600)
+    with pytest.raises(ConfigProblem, match="not a plain file"):
+        config.load(place)
+
+
+# --------------------------------------------------------------------------- hosts.toml
+
+
+def test_hosts_that_were_added_stand_beside_the_users_file(place: Home) -> None:
+    write(place, WHOLE)
+    before = place.config.read_bytes()
+    hosts_file.keep(place, "vm3", "ann@[::1]:22", "SHA256:" + "B" * 43)
+    hosts_file.keep(place, "vm4", "vm4")
+    loaded = config.load(place)
+    assert (loaded.hosts["vm3"], loaded.hosts["vm4"]) == ("ann@[::1]:22", "vm4")
+    assert loaded.fingerprints["vm3"] == "SHA256:" + "B" * 43
+    assert loaded.fixed == {"vm1", "vm2"}
+    hosts_file.drop(place, "vm3")
+    assert set(config.load(place).hosts) == {"vm1", "vm2", "vm4"}
+    assert place.config.read_bytes() == before
+    assert place.hosts.read_text().startswith("# Written by `controlroom host add`")
+    assert place.hosts.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_host_in_both_files_is_one_too_many(place: Home) -> None:
+    hosts_file.keep(place, "vm1", "vm1")
+    assert "hosts.vm1: it stands in config.toml too" in str(problem(place, '[hosts.vm1]\naddress = "x"'))
+
+
+def test_a_broken_roster_is_not_overwritten(place: Home) -> None:
+    place.hosts.write_text("[hosts.vm1]\nadress = 'x'\n")
+    place.hosts.chmod(0o600)
+    with pytest.raises(ConfigProblem, match="did you mean address"):
+        hosts_file.keep(place, "vm2", "vm2")
+    assert "adress" in place.hosts.read_text()
+
+
+def test_what_is_the_screens_own_keeps_no_engine_from_its_work(place: Home) -> None:
+    """Themes and keys are checked by who draws with them: a wrong one is a sentence on the screen."""
+    write(place, 'theme = "none of ours"\n[keys]\nkill = "ctrl+k"\nnothing = ["a", "b"]\n')
+    assert config.load(place).hosts == {"local": "local"}
+
+
+# --------------------------------------------------------------------------- the reference
+
+
+def test_the_reference_names_every_setting_and_is_a_config_once_uncommented(place: Home) -> None:
+    text = reference()
+    for table in TABLES.values():
+        for name, field in table.model_fields.items():
+            assert f"# {name} = " in text
+            assert field.description
+            assert field.description in text
+    settings = [line[2:] for line in text.splitlines() if line.startswith(("# [", "# ")) and _is_setting(line[2:])]
+    tomllib.loads("\n".join(settings))
+    filled = "\n".join(settings).replace('address = "…"', 'address = "vm1"').replace('limit = "…"', 'limit = "8"')
+    write(place, filled.replace("NAME", "name"))
+    assert config.load(place).spec("name").max_log_bytes == 1024**3
+
+
+def _is_setting(line: str) -> bool:
+    return line.startswith("[") or line.split(" = ")[0].isidentifier()

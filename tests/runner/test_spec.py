@@ -1,0 +1,63 @@
+"""The runner's small copies of what the wire says stay the same as the wire's own."""
+
+import dataclasses
+import json
+
+import pytest
+
+from controlroom.runner.outcome import Unfit
+from controlroom.runner.spec import Credential, Order, Spec, read_order
+from controlroom.runner.status_file import first
+from controlroom.wire import spec
+from controlroom.wire.codec import decode, encode
+from controlroom.wire.messages import AgentSeen
+
+
+def order(**spec: object) -> bytes:
+    return json.dumps({"format": 1, "name": "a", "epoch": 1, "namespace": "", "spec": spec}).encode()
+
+
+def test_spec_and_credential_hold_the_fields_of_the_wire() -> None:
+    for ours, theirs in ((Spec, spec.AgentSpec), (Credential, spec.Credential)):
+        fields = {field.name: field for field in dataclasses.fields(theirs)}
+        assert list(ours._fields) == list(fields)
+        whole = theirs()
+        for name, default in ours._field_defaults.items():
+            if name != "credential":
+                assert getattr(whole, name) == default
+
+
+def test_every_field_survives_the_way() -> None:
+    sent = spec.AgentSpec(
+        kind="command", command=("a", "b"), env={"A": "1"}, max_hours=2, max_turns=3, max_budget_usd="1.5",
+        credential=spec.Credential(command=("c",)), cwd="~/x", resume="r",
+    )  # fmt: skip
+    got = read_order(
+        json.dumps({"format": 1, "name": "a", "epoch": 2, "namespace": "n", "spec": encode(sent)}).encode()
+    )
+    assert got == Order(
+        "a", 2, "n", 0,
+        Spec("command", ("a", "b"), env={"A": "1"}, max_hours=2.0, max_turns=3, max_budget_usd="1.5",
+             credential=Credential(command=("c",)), cwd="~/x", resume="r"),
+    )  # fmt: skip
+    assert got.tag == "n/a.2"
+
+
+def test_the_first_status_is_one_the_wire_can_read() -> None:
+    fields = json.loads(json.dumps(first(read_order(order(profile="p")), "do it \ud800", 5)))
+    assert decode(AgentSeen, fields) == AgentSeen(
+        "a", 1, "headless", "starting", 5, started=5, profile="p", task="do it ?"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"[]", b"{", b"[" * 200_000, b'{"format":1}', b'{"format":1,"name":"a"}',
+        order(command="ls"), order(env={"A": 1}), order(max_turns=True), order(credential="x"), order(command=[1]),
+        order(max_hours="2"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_words(data: bytes) -> None:
+    with pytest.raises(Unfit, match=r"spec\.json"):
+        read_order(data)

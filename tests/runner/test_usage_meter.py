@@ -1,0 +1,363 @@
+"""Metering: what stands in transcripts reaches usage.jsonl once, and is what Claude bills, to the micro-dollar."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlroom.metering.reports import Report
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import Record, from_line
+from controlroom.runner.claude.transcript import find_transcript
+from controlroom.runner.money.usage_meter import LATE, NEVER, SOON, UsageMeter
+
+SESSION = "11111111-2222-4333-8444-555555555555"
+FORK = "99999999-2222-4333-8444-555555555555"
+BEGAN = 1_795_323_600_000
+RUN, NEXT_RUN = "0101010101010101"[:15], "0202020202020202"[:15]
+
+
+class Claude:
+    """A config folder with the transcripts of one session, written as Claude Code writes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config, self.cwd = folder / ".claude", folder / "project"
+        slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in str(self.cwd))
+        self.transcript = self.config / "projects" / slug / f"{SESSION}.jsonl"
+        self.transcript.parent.mkdir(parents=True)
+        self.cwd.mkdir()
+
+    def subagent(self, *names: str) -> Path:
+        path = self.transcript.with_suffix("").joinpath("subagents", *names)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def meter(self, resumed: str = "", began: int = BEGAN) -> UsageMeter:
+        lots = (bytes([number] * 8) for number in range(1, 255))
+        clock = iter(range(began, 2**53))
+        return UsageMeter(
+            str(self.config), str(self.cwd), resumed, clock=lambda: next(clock), random=lambda _: next(lots)
+        )
+
+
+@pytest.fixture
+def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claude:
+    (tmp_path / "agent").mkdir()
+    monkeypatch.chdir(tmp_path / "agent")
+    return Claude(tmp_path)
+
+
+def line(number: int, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> bytes:
+    usage = {"input_tokens": 3, "output_tokens": output}
+    message = {"id": f"msg_{number}", "model": "claude-opus-5-5", "usage": usage}
+    entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": at, "message": message}
+    return json.dumps(entry).encode() + b"\n"
+
+
+def stamped(ms: int) -> str:
+    """A time as transcripts have it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+
+
+def say(path: Path, *lines: bytes) -> None:
+    with open(path, "ab") as file:
+        file.write(b"".join(lines))
+
+
+def written() -> list[Record]:
+    """What usage.jsonl says, line by line."""
+    path = Path("usage.jsonl")
+    return [from_line(said) for said in path.read_bytes().split(b"\n") if said] if path.exists() else []
+
+
+def told() -> list[Message]:
+    """The messages in usage.jsonl."""
+    return [record for record in written() if isinstance(record, Message)]
+
+
+def reports() -> list[tuple[str, int]]:
+    """What usage.jsonl says that runs have cost, in micro-dollars."""
+    return [(record.run, record.pico // 10**6) for record in written() if isinstance(record, Report)]
+
+
+def result(total: float, new: float, session: str = SESSION) -> dict[str, Any]:
+    """An event at the end of a turn, as Claude Code gives it."""
+    models = {"claude-opus-5-5": {"costUSD": new}}
+    return {
+        "type": "result",
+        "session_id": session,
+        "total_cost_usd": total,
+        "model_usage_since_last_result": models,
+    }
+
+
+def total(dollars: float) -> bytes:
+    return json.dumps({"type": "cost-state", "totalCostUSD": dollars}, separators=(",", ":")).encode() + b"\n"
+
+
+def names(messages: Sequence[Message]) -> list[tuple[str, int]]:
+    return [(message.id, message.usage.output) for message in messages]
+
+
+def test_a_message_of_many_lines_is_told_once(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1), line(1), b'{"type":"user"}\n', line(2), b"not json\n")
+    meter.look(SESSION)
+    say(claude.transcript, line(2), line(3))
+    meter.look(SESSION)
+    meter.look(SESSION)
+    assert names(told()) == [("msg_1", 10), ("msg_2", 10), ("msg_3", 10)]
+
+
+def test_a_message_that_has_grown_is_told_again(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1, output=1))
+    meter.look(SESSION)
+    say(claude.transcript, line(1, output=30))
+    meter.look(SESSION)
+    assert names(told()) == [("msg_1", 1), ("msg_1", 30)]
+
+
+def test_subagents_count_however_deep_they_are(claude: Claude) -> None:
+    say(claude.transcript, line(1))
+    say(claude.subagent("agent-a.jsonl"), line(2))
+    say(claude.subagent("deeper", "still", "agent-b.jsonl"), line(3))
+    say(claude.subagent("agent-a.meta.json"), line(4))
+    claude.meter().look(SESSION)
+    assert {name for name, _ in names(told())} == {"msg_1", "msg_2", "msg_3"}
+
+
+def test_half_a_line_waits_for_the_rest(claude: Claude) -> None:
+    meter, whole = claude.meter(), line(1)
+    for end in range(0, len(whole) - 1, 37):
+        claude.transcript.write_bytes(whole[:end])
+        meter.look(SESSION)
+        assert told() == []
+    claude.transcript.write_bytes(whole)
+    meter.look(SESSION)
+    assert names(told()) == [("msg_1", 10)]
+
+
+def test_a_transcript_that_was_cut_short_is_read_anew(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1), line(2))
+    meter.look(SESSION)
+    claude.transcript.write_bytes(line(3))
+    meter.look(SESSION)
+    assert names(told())[2:] == [("msg_3", 10)]
+
+
+def test_a_line_of_many_megabytes_is_passed_over(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1), b'{"usage":"' + b"x" * 9_000_000 + b'"}\n', line(2))
+    meter.look(SESSION)
+    assert names(told()) == [("msg_1", 10), ("msg_2", 10)]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "symlink", "folder"])
+def test_what_is_no_transcript_is_left_alone(claude: Claude, kind: str, tmp_path: Path) -> None:
+    say(tmp_path / "elsewhere", line(9))
+    for path in (claude.subagent("agent-a.jsonl"), claude.transcript):
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "symlink":
+            path.symlink_to(tmp_path / "elsewhere")
+        else:
+            path.mkdir()
+    claude.meter().look(SESSION)
+    assert told() == []
+
+
+def test_a_session_that_began_elsewhere_is_found(claude: Claude) -> None:
+    elsewhere = claude.config / "projects" / "-another-place"
+    elsewhere.mkdir()
+    say(elsewhere / f"{SESSION}.jsonl", line(1))
+    claude.meter().look(SESSION)
+    assert names(told()) == [("msg_1", 10)]
+
+
+@pytest.mark.parametrize("session", ["", "../../etc/passwd", "x", SESSION + "/.."])
+def test_what_is_no_session_has_no_transcript(claude: Claude, session: str) -> None:
+    assert find_transcript(str(claude.config), str(claude.cwd), session) == ""
+
+
+def test_it_looks_for_as_long_as_a_line_may_come(claude: Claude) -> None:
+    meter = claude.meter()
+    assert meter.wakes_at == NEVER
+    meter.expect(100.0)
+    assert meter.wakes_at == 100.0 + SOON
+    meter.due(SESSION, 100.0)
+    assert meter.wakes_at == 100.0 + SOON
+    now = 100.0
+    while meter.wakes_at != NEVER:
+        now = meter.wakes_at
+        meter.due(SESSION, now)
+    assert LATE <= now - 100.0 <= LATE + SOON
+
+
+def test_a_disk_that_takes_nothing_is_tried_again(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1))
+    Path("usage.jsonl").symlink_to("/dev/full")
+    meter.look(SESSION)
+    Path("usage.jsonl").unlink()
+    meter.look(SESSION)
+    assert names(told()) == [("msg_1", 10)]
+
+
+def test_a_run_is_told_with_its_messages_and_what_it_reports(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1))
+    say(claude.subagent("agent-a.jsonl"), line(2))
+    meter.hear(result(0.5, 0.5), 1.0)
+    meter.look(SESSION)
+    meter.hear(result(0.75, 0.25), 2.0)
+    meter.hear(result(0.75, 0), 3.0)
+    assert reports() == [(RUN, 500_000), (RUN, 750_000)]
+    assert [message.run for message in told()] == [RUN, RUN]
+
+
+def test_what_stood_in_a_resumed_session_is_not_this_runs(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    say(claude.subagent("agent-a.jsonl"), line(2))
+    meter = claude.meter(resumed=SESSION, began=0)
+    say(claude.transcript, line(3))
+    say(claude.subagent("agent-b.jsonl"), line(4))
+    meter.look(SESSION)
+    assert {message.id: message.run for message in told()} == {"msg_1": "", "msg_2": "", "msg_3": RUN, "msg_4": RUN}
+    meter.hear(result(0.75, 0.25), 1.0)
+    say(claude.transcript, total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 250_000), (RUN, 300_000)]
+
+
+def test_a_fork_begins_with_what_is_its_parents(claude: Claude) -> None:
+    meter = claude.meter(resumed=SESSION)
+    copy = line(1, at="2026-11-22T04:59:59Z")
+    say(claude.transcript.with_name(f"{FORK}.jsonl"), copy, copy, line(2), line(3, at="2026-11-22T04:59:59Z"))
+    meter.hear(result(0.75, 0.25, FORK), 1.0)
+    meter.look(FORK)
+    assert [message.run for message in told()] == ["", RUN, RUN]
+    assert reports() == [(RUN, 250_000)]
+
+
+def test_a_fork_on_a_terminal_reports_nothing_that_its_parent_may_have_cost(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1, at="2026-11-22T04:59:59Z"), line(2), total(0.75))
+    meter.look(SESSION)
+    assert reports() == []
+
+
+def test_what_a_status_line_shows_counts_from_its_first_word_on(claude: Claude) -> None:
+    meter = claude.meter()
+    meter.show(SESSION, 500_000 * 10**6)  # a fork: its parent's
+    say(claude.transcript, line(1, at="2026-11-22T04:59:59Z"), line(2))
+    meter.show(SESSION, 750_000 * 10**6)
+    say(claude.transcript, total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 250_000), (RUN, 300_000)]
+
+
+def test_a_status_line_whose_first_word_was_missed_is_made_up_for_at_the_end(claude: Claude) -> None:
+    meter = claude.meter()
+    meter.show(SESSION, 500_000 * 10**6)
+    say(claude.transcript, line(1), total(0.8))
+    meter.look(SESSION)
+    assert reports() == [(RUN, 800_000)]
+
+
+def test_a_resumed_session_shows_what_it_had_cost_first(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    meter = claude.meter(resumed=SESSION)
+    meter.show(SESSION, 750_000 * 10**6)
+    assert reports() == [(RUN, 250_000)]
+
+
+def test_a_session_after_another_is_a_run_of_its_own(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1), total(0.5))
+    meter.look(SESSION)
+    say(claude.transcript.with_name(f"{FORK}.jsonl"), line(2, at="2026-11-22T05:00:01Z"), total(0.25))
+    meter.look(FORK)
+    assert reports() == [(RUN, 500_000), (NEXT_RUN, 250_000)]
+    assert [message.run for message in told()] == [RUN, NEXT_RUN]
+
+
+def test_a_claude_that_does_not_tell_what_is_new_is_not_taken_for_dearer_than_it_was(claude: Claude) -> None:
+    say(claude.transcript, line(1), total(0.5))
+    meter = claude.meter(resumed=SESSION)
+    meter.hear({"type": "result", "session_id": SESSION, "total_cost_usd": 0.75}, 1.0)
+    assert reports() == [(RUN, 250_000)]
+
+
+def test_a_report_that_the_disk_does_not_take_is_written_later(claude: Claude) -> None:
+    meter = claude.meter()
+    Path("usage.jsonl").symlink_to("/dev/full")
+    meter.hear(result(0.5, 0.5), 1.0)
+    Path("usage.jsonl").unlink()
+    meter.look(SESSION)
+    assert reports() == [(RUN, 500_000)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1.0, 1e300, "1", None])
+def test_a_report_that_cannot_be_is_none(claude: Claude, value: Any) -> None:
+    meter = claude.meter()
+    meter.hear(result(value, 0.5), 1.0)
+    assert reports() == []
+
+
+def test_holes_of_a_terabyte_are_passed_over(claude: Claude) -> None:
+    meter = claude.meter()
+    say(claude.transcript, line(1))
+    with open(claude.transcript, "r+b") as file:
+        file.truncate(2**40)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + line(2))
+    meter.finish(SESSION)
+    assert names(told()) == [("msg_1", 10), ("msg_2", 10)]
+
+
+# -- clocks
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, -24, -1, 0, 24])
+def test_a_clock_that_is_turned_changes_nothing_of_a_session_that_began_with_its_run(
+    claude: Claude, hours: int
+) -> None:
+    wall, stamp = [BEGAN], stamped(BEGAN + hours * 3_600_000 + 5000)
+    meter = UsageMeter(str(claude.config), str(claude.cwd), clock=lambda: wall[0], random=lambda _: b"\x01" * 8)
+    meter.join(str(claude.config), str(claude.cwd), SESSION, fresh=True)
+    wall[0] += hours * 3_600_000
+    say(claude.transcript, line(1, at=stamp))
+    say(claude.subagent("agent-a.jsonl"), line(2, at=stamp))
+    meter.look(SESSION)
+    say(claude.transcript, total(0.5))
+    meter.look(SESSION)
+    assert [(message.id, message.run) for message in told()] == [("msg_1", RUN), ("msg_2", RUN)]
+    assert reports() == [(RUN, 500_000)]
+
+
+@pytest.mark.parametrize("seconds", [-86_400, -10, 0, 86_400])
+def test_a_clock_that_is_turned_tells_copies_from_what_a_fork_adds(claude: Claude, seconds: int) -> None:
+    wall, boot = [BEGAN], 1000.0
+    meter = UsageMeter(str(claude.config), str(claude.cwd), clock=lambda: wall[0], random=lambda _: b"\x01" * 8)
+    for step in range(3):
+        meter.expect(boot + step)
+        meter.due(FORK, boot + step + 0.25)
+        wall[0] += 1000
+    wall[0] += 1000 * seconds
+    transcript = claude.transcript.with_name(f"{FORK}.jsonl")
+    copies = line(1, at=stamped(BEGAN - 2 * 86_400_000))
+    say(transcript, copies, line(2, at=stamped(wall[0])))
+    meter.expect(boot + 3)
+    meter.due(FORK, boot + 3.25)
+    say(transcript, line(3, at=stamped(wall[0] + 500)))
+    meter.expect(boot + 4)
+    meter.due(FORK, boot + 4.25)
+    assert [(message.id, message.run) for message in told()] == [("msg_1", ""), ("msg_2", RUN), ("msg_3", RUN)]

@@ -1,0 +1,30 @@
+"""Why an agent is paused or has failed is said as such; words tell it of older runners alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from controlroom.text.causes import Cause, read_cause
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "detail", "cause"),
+    [
+        ("budget", "paused", "nothing is left", Cause.BUDGET),
+        ("none", "paused", "budget: $1.00 of $1.00 spent", Cause.NONE),
+        ("none", "failed", "not logged in: it said so of another thing", Cause.NONE),
+        ("login-refused", "failed", "in whatever words", Cause.LOGIN_REFUSED),
+        ("of-tomorrow", "failed", "not logged in", Cause.NONE),
+        ("", "paused", "budget: $1.00 of $1.00 spent", Cause.BUDGET),
+        ("", "paused", "paused: budget: $1.00 of $1.00 spent", Cause.BUDGET),
+        ("", "paused", "stopped by SIGSTOP", Cause.UNSAID),
+        ("", "failed", "budget used up; raise max_budget_usd", Cause.UNSAID),
+        ("", "failed", "not logged in: run `claude` on the host once", Cause.NO_LOGIN),
+        ("", "failed", "the login was refused: log in again", Cause.LOGIN_REFUSED),
+        ("", "working", "budget", Cause.UNSAID),
+    ],
+)
+def test_a_cause_is_taken_as_it_is_said_and_from_words_where_nobody_says_it(
+    said: str, state: str, detail: str, cause: Cause
+) -> None:
+    assert read_cause(said, state, detail) is cause
