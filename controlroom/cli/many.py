@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.room import ORDER_PATIENCE, code_of, find_agent, person_types, wait_settled
-from controlroom.client.client import Client, Outcome
+from controlroom.client.client import Client
 from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.results import Result
 from controlroom.domain.words import age
 
 _PATTERN = frozenset("*?[")
@@ -76,6 +77,6 @@ def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
     person_types(todo.title, str(len(todo.targets)))
 
 
-async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore) -> Outcome:
+async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore) -> Result:
     async with gate:
         return await client.submit(intent, wait=True, deadline=ORDER_PATIENCE)

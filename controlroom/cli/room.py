@@ -10,10 +10,12 @@ from datetime import tzinfo
 from controlroom.cli import output
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import agent_of
-from controlroom.client.client import Client, EngineUnavailable, NotAllowed, Outcome
+from controlroom.client.client import Client, EngineUnavailable, NotAllowed
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.domain.money.zones import zone_here
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 
 PATIENCE = 20.0
 """Seconds to wait for a host that is still being connected."""
@@ -95,11 +97,11 @@ async def order(client: Client, intent: Intent, done: str, patience: float = ORD
     raise Stop(code, outcome.reason or "no reason was given")
 
 
-def code_of(outcome: Outcome) -> Exit:
+def code_of(outcome: Result) -> Exit:
     """Give the exit code of an outcome."""
-    if outcome.ok or outcome.outcome == "done":
+    if outcome.ok:
         return Exit.DONE
-    return Exit.UNKNOWN if outcome.outcome in ("unknown", "asked") else Exit.REFUSED
+    return Exit.REFUSED if outcome.outcome is Outcome.REFUSED else Exit.UNKNOWN
 
 
 def confirmed(question: str, yes: bool) -> None:

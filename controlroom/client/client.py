@@ -8,7 +8,6 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 
 from controlroom import __version__
 from controlroom.client.attach import Attachment, NoAttachment, attachment
@@ -20,6 +19,7 @@ from controlroom.client.transport import EngineUnavailable, Here, NoEngine, NotA
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace
 from controlroom.domain.patch import apply
+from controlroom.domain.results import Result
 from controlroom.protocol.advice_messages import Estimated
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
 from controlroom.protocol.lines import Lines
@@ -49,23 +49,11 @@ from controlroom.wire.lines import PeerError
 
 __all__ = [
     "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",
-    "NotAllowed", "Outcome", "Way",
+    "NotAllowed", "Way",
 ]  # fmt: skip
 
 GRACE = 10.0
 """Seconds that the engine itself has to answer, beyond the time a host has."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an intent: `done`, `refused`, `unknown` (look again) or `asked` (it is on its way)."""
-
-    ok: bool
-    """It is done, or on its way as was wished."""
-    outcome: str
-    reason: str = ""
-    data: Mapping[str, str] = field(default_factory=dict)
-    """`op`, `agent` and `epoch`, where there are such."""
 
 
 def way_to(
@@ -167,12 +155,10 @@ class Client(Questions):
         self._returned = self.revision
         return self.fleet
 
-    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Result:
         """Ask for something. With `wait`, up to `deadline` seconds for its host's answer."""
         request = Submit(self._new_id(), intent, wait, deadline)
-        answered = await self._ask(request.id, request, Answered, deadline)
-        ok = answered.outcome == "done" or (answered.outcome == "asked" and not wait)
-        return Outcome(ok, answered.outcome, answered.reason, answered.data)
+        return (await self._ask(request.id, request, Answered, deadline)).result
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> None:
         """Set all agents whose new records are wanted: from a place on, or (None) from the end.
@@ -319,7 +305,7 @@ class Client(Questions):
         if isinstance(answered, kind):
             return answered
         assert isinstance(answered, Answered)
-        raise NotAllowed(answered.reason)
+        raise NotAllowed(answered.result.reason)
 
     def _new_id(self) -> int:
         self._last_id += 1

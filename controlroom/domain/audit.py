@@ -2,6 +2,17 @@
 
 from dataclasses import dataclass
 
+from controlroom.domain.intents import (
+    AddHost,
+    Intent,
+    RemoveBudget,
+    RemoveHost,
+    RetryHost,
+    SetBudget,
+    SettleUsage,
+    TakeHost,
+)
+
 
 @dataclass(frozen=True)
 class AuditLine:
@@ -14,3 +25,27 @@ class AuditLine:
     epoch: int
     outcome: str
     reason: str
+
+
+_VERBS: dict[type, str] = {
+    AddHost: "host add",
+    RemoveHost: "host remove",
+    TakeHost: "host take",
+    RetryHost: "host retry",
+    SetBudget: "budget set",
+    RemoveBudget: "budget remove",
+}
+
+
+def verb_of(intent: Intent) -> str:
+    """`SpawnAgent` -> spawn, `AddHost` -> host add."""
+    if isinstance(intent, SettleUsage):
+        return "ledger accept" if intent.accept else "ledger strike"
+    name = type(intent).__name__
+    short = name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()
+    return _VERBS.get(type(intent)) or short
+
+
+def target_of(intent: Intent) -> str:
+    """Name what an intent is about, for the audit."""
+    return str(getattr(intent, "agent", "") or getattr(intent, "subject", "") or getattr(intent, "name", ""))[:90]

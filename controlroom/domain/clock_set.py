@@ -54,7 +54,7 @@ def _agent(agent: Agent, by: int) -> Agent:
         limited_until=agent.limited_until and later(agent.limited_until, by),
         question=_question(agent.question, by),
         evidence=tuple(replace(one, at=later(one.at, by)) for one in agent.evidence),
-        pending=agent.pending and replace(agent.pending, since=later(agent.pending.since, by)),
+        pending=agent.pending and replace(agent.pending, at=later(agent.pending.at, by)),
     )
 
 

@@ -6,13 +6,16 @@ presses cannot both take the last of anything.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from controlroom.domain import capacity, intents
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
-from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Pending
+from controlroom.domain.intents import order_of
+from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState
 from controlroom.domain.money import budget, holding
 from controlroom.domain.ordered import Work
+from controlroom.domain.orders import Order
 from controlroom.domain.preconditions import (
     No,
     check_session,
@@ -99,7 +102,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
         command,
     )
     row = starting(effect, now)
-    return Decision((Ordered(row.id, Pending(op, "spawn", now), row),), (effect,), note)
+    return Decision((Ordered(order_of(effect, "spawn", op, now), row),), (effect,), note)
 
 
 class _Work(NamedTuple):
@@ -131,9 +134,9 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
         raise No(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
     if agent.pending and agent.pending.verb in ("kill", "move"):
         doing = "ended" if agent.pending.verb == "kill" else "moved"
-        raise No(f"{agent.id} is being {doing} already, {since(now - agent.pending.since)}")
+        raise No(f"{agent.id} is being {doing} already, {since(now - agent.pending.at)}")
     effect = intents.KillOn(agent.host, agent.name, agent.epoch)
-    return Decision((Ordered(agent.id, Pending(op, "kill", now)),), (effect,))
+    return Decision((Ordered(order_of(effect, "kill", op, now)),), (effect,))
 
 
 def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
@@ -149,11 +152,13 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
         raise No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
     payer = holding.payer(fleet, ordered.profile)
     _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
-    session, pending = agent.session if intent.keep_session else "", Pending(op, "reassign", now)
-    return _again(fleet, agent, ordered, intent.task, session, pending)
+    session = agent.session if intent.keep_session else ""
+    return _again(fleet, agent, ordered, intent.task, session, partial(order_of, verb="reassign", op=op, at=now))
 
 
-def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, pending: Pending) -> Decision:
+def _again(
+    fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, order: Callable[[intents.SpawnOn], Order]
+) -> Decision:
     """Begin the agent's next run where it is."""
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
@@ -173,7 +178,8 @@ def _again(fleet: Fleet, agent: Agent, ordered: Work, task: str, session: str, p
         session,
         0 if agent.has_ended else agent.epoch,
     )
-    return Decision((Ordered(agent.id, pending, starting(effect, pending.since)),), (effect,), note)
+    ordered_start = order(effect)
+    return Decision((Ordered(ordered_start, starting(effect, ordered_start.at)),), (effect,), note)
 
 
 def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Decision:
@@ -188,7 +194,7 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
         raise No(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
-    return _again(fleet, agent, ordered, intent.task, agent.session, Pending(op, "resume", now))
+    return _again(fleet, agent, ordered, intent.task, agent.session, partial(order_of, verb="resume", op=op, at=now))
 
 
 def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, now: int) -> Decision:
@@ -224,7 +230,7 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     )
     row = replace(starting(start, now), task=shown_task(intent.task) or agent.task, model=agent.model)
     end = intents.KillOn(agent.host, agent.name, agent.epoch, f"moved to {target.name}")
-    ordered = Ordered(agent.id, Pending(op, "move", now)), Ordered(row.id, Pending(op, "spawn", now), row)
+    ordered = Ordered(order_of(end, "move", op, now)), Ordered(order_of(start, "spawn", op, now), row)
     return Decision(ordered, (intents.MoveOn(end, start),))
 
 
@@ -314,7 +320,7 @@ def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Dec
         raise No(f"{agent.id} has not ended ({state_words(fleet, agent, now)}): kill it first")
     reachable(fleet, agent.host, now)
     effect = intents.ForgetOn(agent.host, agent.name, agent.epoch)
-    return Decision((Ordered(agent.id, Pending(op, "forget", now)),), (effect,))
+    return Decision((Ordered(order_of(effect, "forget", op, now)),), (effect,))
 
 
 def _add_host(fleet: Fleet, intent: intents.AddHost, op: int, now: int) -> Decision:

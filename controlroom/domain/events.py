@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Pending, Profile, Question
+from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Profile, Question
+from controlroom.domain.orders import Order
+from controlroom.domain.results import Result
 
 
 @dataclass(frozen=True)
@@ -214,19 +216,17 @@ class Alarmed:
 class Ordered:
     """An order about an agent was accepted and is on its way. A spawn brings the agent's row, in state `starting`."""
 
-    agent: str
-    pending: Pending
+    order: Order
     row: Agent | None = None
 
 
 @dataclass(frozen=True)
 class Concluded:
-    """What became of an order. `outcome`: done, refused or unknown (the link dropped: the host will be looked at)."""
+    """What became of an order about an agent."""
 
     op: int
     agent: str
-    outcome: str
-    reason: str
+    result: Result
     at: int
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.orders import Order
 from controlroom.domain.questions import ItemAnswer
 
 
@@ -303,3 +304,12 @@ LinkEffect = RetryLink | TrustKey | GiveSecret
 """What a link is told."""
 
 Effect = SpawnOn | KillOn | MoveOn | TellOn | ForgetOn | TakeOn | ConnectTo | DisconnectFrom | LinkEffect
+
+NodeEffect = SpawnOn | KillOn | ForgetOn | TellOn | TakeOn
+"""What a node is to carry out."""
+
+
+def order_of(effect: NodeEffect, verb: str, op: int, at: int, who: str = "", task: str = "") -> Order:
+    """The order to carry out an effect."""
+    name, epoch = ("", 0) if isinstance(effect, TakeOn) else (effect.name, effect.epoch)
+    return Order(op, verb, effect.host, name, epoch, at, who, task)

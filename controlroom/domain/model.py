@@ -11,6 +11,7 @@ from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.ordered import Claim, Work
+from controlroom.domain.orders import Order
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
 from controlroom.text.causes import Cause
@@ -131,18 +132,6 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Pending:
-    """An order on its way: the row shows it before the host has answered, and it counts against limits."""
-
-    op: int
-    verb: str
-    """`spawn`, `kill`, `reassign`, `resume`, `move`, `forget`."""
-    since: int
-    who: str = ""
-    """Who ordered it, and from where."""
-
-
-@dataclass(frozen=True)
 class Agent:
     """A named long-running command in its own tmux session. `epoch` counts its (re)starts."""
 
@@ -196,7 +185,7 @@ class Agent:
     """How many orders have come to its runner that its room had not signed, as its host says."""
     last_line: str = ""
     last_line_at: int = 0
-    pending: Pending | None = None
+    pending: Order | None = None
     place: str = ""
     """Of an adopted one: where it lives, `tmux work` (a session on the host's own tmux server) or `pid 1234`."""
     pane: str = ""

@@ -94,7 +94,7 @@ def running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
 def not_pending(agent: Agent, now: int) -> None:
     """See that nothing is on its way about an agent. Raises `No`."""
     if agent.pending:
-        raise No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.since)}")
+        raise No(f"{agent.id}: {agent.pending.verb} is on its way, {since(now - agent.pending.at)}")
 
 
 def ordered_work(agent: Agent, *, trust: bool) -> Work:

@@ -11,6 +11,8 @@ from controlroom.domain import adopted, clock_set, disks, events
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.money import billing_conflict, logins
+from controlroom.domain.orders import STARTS
+from controlroom.text.outcome import Outcome
 
 HISTORY = 60
 """Values of each figure kept per host for its history bars: one for each `SLOT`."""
@@ -226,7 +228,7 @@ def _adopted_forgotten(draft: Draft, event: events.AdoptedForgotten) -> None:
 
 def _awaited(agent: Agent) -> bool:
     """A spawn or reassign that is on its way: the host need not know of it yet."""
-    return agent.pending is not None and agent.pending.verb in ("spawn", "reassign", "resume")
+    return agent.pending is not None and agent.pending.verb in STARTS
 
 
 def _observed(known: Agent | None, seen: Agent) -> Agent:
@@ -310,10 +312,10 @@ def _heard(draft: Draft, name: str, at: int) -> None:
 
 
 def _ordered(draft: Draft, event: events.Ordered) -> None:
-    known = draft.agents.get(event.agent)
+    known = draft.agents.get(event.order.subject)
     agent = replace(event.row, spent=known.spent) if event.row and known else event.row or known
     if agent is not None and draft.hosts.get(agent.host) is not None:
-        draft.agents.put(agent.id, replace(agent, pending=event.pending))
+        draft.agents.put(agent.id, replace(agent, pending=event.order))
 
 
 def _concluded(draft: Draft, event: events.Concluded) -> None:
@@ -321,12 +323,12 @@ def _concluded(draft: Draft, event: events.Concluded) -> None:
     if agent is None or agent.pending is None or agent.pending.op != event.op:
         return
     verb = agent.pending.verb
-    if verb == "forget" and event.outcome == "done":
+    if verb == "forget" and event.result.outcome is Outcome.DONE:
         _drop(draft, agent)
         return
     concluded = replace(agent, pending=None)
-    if event.outcome != "done" and _awaited(agent) and concluded.state is State.STARTING:
-        concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.reason)
+    if event.result.outcome is not Outcome.DONE and _awaited(agent) and concluded.state is State.STARTING:
+        concluded = replace(concluded, state=State.FAILED, since=event.at, ended=event.at, detail=event.result.reason)
     draft.agents.put(event.agent, concluded)
 
 

@@ -13,11 +13,13 @@ from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.ordered import Claim
+from controlroom.domain.orders import Order
 from controlroom.domain.results import Result
-from controlroom.engine.ledger.ledger import Ledger, Order
+from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.order_tables import ENDED, ROWS, dropped, pruned, written
 from controlroom.engine.ledger.unattributed import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.text.outcome import Outcome
 
 EPOCHS = 4
 """Runs of one agent whose orders are kept at hand: one that was refused leaves the one before it in force."""
@@ -88,11 +90,11 @@ class ClaimChecker:
         self._take(run)
         return written(run)
 
-    def concluded(self, order: Order, outcome: str) -> None:
+    def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""
-        if outcome == "done" and order.verb == "kill":
+        if outcome is Outcome.DONE and order.verb == "kill":
             self._end(order.host, order.agent, order.epoch)
-        elif outcome == "done" and order.verb == "forget":
+        elif outcome is Outcome.DONE and order.verb == "forget":
             self._forget(order.host, order.agent, order.epoch)
 
     def _end(self, host: str, name: str, epoch: int) -> None:
@@ -176,7 +178,7 @@ class ClaimChecker:
         new = [claim for claim in claims if claim.field not in told]
         told.update(claim.field for claim in new)
         for claim in new:
-            words = Result("refused", f"its host says {claim_words(claim)}: what was ordered counts")
+            words = Result(Outcome.REFUSED, f"its host says {claim_words(claim)}: what was ordered counts")
             self._ledger_writer.audited(f"host {agent.host}", "claim", agent.id, agent.epoch, words)
 
     def _alarm(self, host: str, differ: Mapping[str, Sequence[Claim]]) -> None:

@@ -12,11 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import adopted, events, intents
+from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Fleet, LinkState, Pending
+from controlroom.domain.intents import order_of
+from controlroom.domain.model import Fleet, LinkState
 from controlroom.domain.money.bounds import Ceilings
+from controlroom.domain.orders import ROWS, STARTS
 from controlroom.domain.results import Result
 from controlroom.domain.tables import hosted
 from controlroom.engine.budgets.controller import BudgetController
@@ -37,32 +40,16 @@ from controlroom.engine.hosts.signer import Signer
 from controlroom.engine.hosts.translate import to_node
 from controlroom.engine.hosts.unordered import Unordered
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.outbox import Written
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.moves import MoveCoordinator
-from controlroom.engine.orders import (
-    PATIENCE,
-    ROWS,
-    STARTS,
-    Asked,
-    InFlight,
-    answered,
-    looked,
-    open_half,
-    replied,
-    second_half,
-    signed,
-    target_of,
-    to_known,
-    to_record,
-    verb_of,
-)
+from controlroom.engine.orders import SHOWN_TASK, OpenOrder, OrderBook, open_half, ordered_by, to_known
 from controlroom.engine.room_editor import CHANGES, Change, RoomEditor
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.protocol.home import Home
+from controlroom.text.outcome import Outcome
 from controlroom.text.redact import redact
 from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode
 
@@ -124,7 +111,7 @@ class Engine:
         """Milliseconds by which our clock has been set since the engine began."""
         self.claims = ClaimChecker(self, ledger, self._ledger_writer)
         self._links = Links(self, clock, home.log, lambda *place: open_link(self, *place))
-        self._orders: dict[int, InFlight] = {}
+        self.orders = OrderBook(self.send, self._conclude)
         self._met: dict[str, events.HostMet] = {}
         self._proven: dict[str, set[str]] = {}
         """What the logins proved of who is there (`Dialler.proven`), by host."""
@@ -197,13 +184,12 @@ class Engine:
 
     def _awaited(self) -> "list[asyncio.Future[Any]]":
         """Give the links that end, and the orders and moves that no host keeps waiting."""
-        orders = [order.answer for order in self._orders.values() if not order.unsure]
-        return [*self._links.ending, *self.moves.moving(), *orders]
+        return [*self._links.ending, *self.moves.moving(), *self.orders.awaited()]
 
     # ----------------------------------------------------------------------- what somebody wants
 
-    async def submit(self, intent: intents.Intent, who: str) -> Asked:
-        """Decide an intent now. What it asks of a host is on its way when this returns."""
+    async def submit(self, intent: intents.Intent, who: str) -> Result:
+        """Decide an intent now: refused, done, or asked. What it asks of a host is on its way when this returns."""
         if isinstance(intent, (*CHANGES, intents.SettleUsage)):
             return await self._change(intent, who)
         if isinstance(intent, intents.SpawnAgent):
@@ -217,76 +203,71 @@ class Engine:
                 return self.refuse(intent, no_money, who)
         if decision.note:
             about = getattr(intent, "agent", "") or target_of(intent)
-            self._ledger_writer.audited(who, verb_of(intent), about, 0, Result("done", decision.note))
+            self._ledger_writer.audited(who, verb_of(intent), about, 0, Result(Outcome.DONE, decision.note))
         was = self.fleet
         for event in decision.events:
-            self.happened(signed(event, who))
-        asked = Asked(op=op)
+            self.happened(ordered_by(event, who))
+        result = Result(Outcome.DONE, op=op)
         for effect in decision.effects:
             if isinstance(effect, intents.MoveOn):
                 return self.moves.begin(effect, op, who, was)
-            asked = await self.carry_out(effect, verb_of(intent), op, who, was)
-        return asked
+            result = await self.carry_out(effect, verb_of(intent), op, who, was)
+        return result
 
-    async def _change(self, intent: Change | intents.SettleUsage, who: str) -> Asked:
+    async def _change(self, intent: Change | intents.SettleUsage, who: str) -> Result:
         """Change something at home."""
         if isinstance(intent, intents.SettleUsage):
             return await self.spending.settle(intent, who)
         return await self._roster.change(intent, who)
 
-    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Result:
         """Refuse an intent, and audit that."""
-        refused = Result("refused", redact(reason))
+        refused = Result(Outcome.REFUSED, redact(reason))
         self._ledger_writer.audited(who, verb_of(intent), target_of(intent), getattr(intent, "epoch", 0), refused)
-        return Asked(refused.reason)
+        return refused
 
-    async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
+    async def carry_out(self, effect: intents.Effect, verb: str, op: int, who: str, was: Fleet) -> Result:
         """Ask something of the world as order `op`; `was`: the fleet before it was decided."""
         if isinstance(effect, intents.LinkEffect):
-            verb = answered(self._links.link(effect.host), effect)
-            self._ledger_writer.audited(who, verb, effect.host, 0, Result("done"))
-            return Asked(op=op)
+            self._ledger_writer.audited(who, self._links.tell(effect), effect.host, 0, Result(Outcome.DONE))
+            return Result(Outcome.DONE, op=op)
         assert not isinstance(effect, (intents.ConnectTo, intents.DisconnectFrom, intents.MoveOn))
         if isinstance(effect, intents.TellOn):
             self._unordered.tells(effect)
-        record = to_record(effect, verb, op, who, self.clock())
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        order = self._orders[op] = InFlight(record, answer, getattr(effect, "question", ""))
-        order.before = was.agents.get(order.agent) if verb in STARTS else None
+        task = effect.task if isinstance(effect, intents.SpawnOn) else ""
+        order = order_of(effect, verb, op, self.clock(), who, task[:SHOWN_TASK])
+        before = was.agents.get(order.subject) if verb in STARTS else None
+        opened = self.orders.open(order, getattr(effect, "question", ""), before)
         message = to_node(effect, op, self._config.spec(getattr(effect, "profile", "")))
         if isinstance(effect, intents.SpawnOn) and isinstance(message, Spawn):
-            grant, statements = self.budget_controller.first(effect)
-            statements = [*statements, self.claims.ordered(effect, op)]
-            written = self._ledger_writer.ordered(record, to_known(effect, record.at), statements)
-            if await self._on_disk(written, order):
-                if grant is not None:
-                    self.budget_controller.sends(effect.host)
-                self._send_order(order, replace(message, grant=grant))
+            await self._spawn(effect, opened, message)
         else:
-            self._ledger_writer.ordered(record, None)
-            self._send_order(order, message)
-        return Asked("", op, order.agent, record.epoch, answer)
+            self._ledger_writer.ordered(order, None)
+            self.orders.send(opened, message)
+        return self._at_once(opened)
 
-    async def _on_disk(self, written: Written, order: InFlight) -> bool:
-        """Wait until an order is written down; one that cannot be is refused."""
-        if problem := await written:
-            self._conclude(order, Result("refused", f"nothing was started: {problem}"))
-        return order.record.op in self._orders and not order.unsure
+    def _at_once(self, opened: OpenOrder) -> Result:
+        """What is known of an order by now."""
+        if opened.result.done():
+            return opened.result.result()
+        order = opened.order
+        return Result(Outcome.ASKED, op=order.op, agent=order.subject if order.agent else "", epoch=order.epoch)
 
-    def _send_order(self, order: InFlight, message: ToNode) -> None:
-        order.sent = message
-        if not self.send(order.record.host, message):
-            self._conclude(order, Result("refused", f"{order.record.host} cannot be asked: the link is not up"))
-            return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(PATIENCE, self._give_up, order)
-        order.answer.add_done_callback(lambda _: timer.cancel())
+    async def _spawn(self, effect: intents.SpawnOn, opened: OpenOrder, message: Spawn) -> None:
+        """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
+        grant, statements = self.budget_controller.first(effect)
+        statements = [*statements, self.claims.ordered(effect, opened.order.op)]
+        known = to_known(effect, opened.order.at)
+        if problem := await self._ledger_writer.ordered(opened.order, known, statements):
+            self.orders.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
+        if opened.order.op in self.orders and not opened.unsure:
+            if grant is not None:
+                self.budget_controller.sends(effect.host)
+            self.orders.send(opened, replace(message, grant=grant))
 
-    def _give_up(self, order: InFlight) -> None:
-        """Conclude what a host that is there has not answered; one that is away is looked at when it is back."""
-        host = order.record.host
-        if not order.unsure:
-            self._conclude(order, Result("unknown", f"{host} did not answer within {PATIENCE:g} s: look again"))
+    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
+        """What becomes, or lately became, of an order; None: no such order is known."""
+        return self.orders.result_of(op) or self.moves.result_of(op)
 
     # ----------------------------------------------------------------------- what happened (the links' sink)
 
@@ -328,10 +309,7 @@ class Engine:
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers an order; an answer that nobody waits for changes nothing."""
-        order = self._orders.get(reply.id)
-        if order is not None and order.record.host == host:
-            self._conclude(order, replied(order, reply))
-        elif order is None:
+        if not self.orders.replied(host, reply):
             self.budget_controller.replied(host, reply)
 
     def chunk(self, host: str, chunk: LogChunk) -> bool:
@@ -427,10 +405,7 @@ class Engine:
         met = self._met.pop(event.host, None) if event.complete else None
         if met is not None:
             self._reduce(met)
-        for order in self._orders.values():
-            if order.record.host == event.host and order.record.verb in STARTS:
-                seen = [agent for agent in event.agents if agent.name == order.record.agent]
-                order.before = next((agent for agent in seen if agent.epoch < order.record.epoch), order.before)
+        self.orders.observed(event)
         before = self.fleet
         self._reduce(event)
         self.claims.tell(event)
@@ -438,7 +413,7 @@ class Engine:
         self._unordered.look(before, [agent for agent in here if agent is not None])
         self.logs.observed(event.host, event.agents, event.gone, event.complete)
         if event.complete:
-            self._look(event)
+            self.orders.look(event, self.fleet)
         if met is not None:
             self.logs.host_up(event.host)
             self.spending.host_up(event.host)
@@ -451,41 +426,24 @@ class Engine:
         self.budget_controller.host_down(host)
         self.spending.host_down(host)
         self._ledger_writer.left(host)
-        for order in self._orders.values():
-            if order.record.host == host:
-                order.unsure = True
-
-    def _look(self, event: events.AgentsObserved) -> None:
-        """Conclude what was unsure, from all that its host has."""
-        agents = {agent.name: agent for agent in event.agents}
-        unsure = [order for order in self._orders.values() if order.unsure and order.record.host == event.host]
-        for order in unsure:
-            told = looked(order, self.fleet, agents)
-            if told.half and (again := second_half(order)):
-                order.unsure = False
-                self._send_order(order, again)
-            else:
-                self._conclude(order, replace(told, looked=True))
+        self.orders.host_lost(host)
 
     # ----------------------------------------------------------------------- conclusions and the ledger
 
-    def _conclude(self, order: InFlight, conclusion: Result) -> None:
-        record, at = order.record, self.clock()
-        if self._orders.pop(record.op, None) is None:
-            return
-        told = replace(conclusion, reason=redact(conclusion.reason))
-        self._reduce(events.Concluded(record.op, order.agent, told.outcome, told.reason, at))
-        if told.outcome != "done" and order.before is not None:
-            self._reduce(events.AgentsObserved(record.host, (order.before,), at))
-        if shown := open_half(order, told, at):
+    def _conclude(self, opened: OpenOrder, result: Result) -> None:
+        """Do what follows from the end of an order."""
+        order, at = opened.order, self.clock()
+        self._reduce(events.Concluded(order.op, result.agent, result, at))
+        if not result.ok and opened.before is not None:
+            self._reduce(events.AgentsObserved(order.host, (opened.before,), at))
+        if shown := open_half(opened, result, at):
             self._reduce(shown)
-        if record.verb in STARTS and (told.half or told.outcome == "refused"):
-            self.budget_controller.never_began((record.host, record.agent, record.epoch))
-        self.claims.concluded(record, told.outcome)
-        if record.verb == "host take" and told.outcome == "done":
-            self._own(record.host, at)
-        self._ledger_writer.concluded(record, told)
-        order.answer.set_result(told)
+        if order.verb in STARTS and (result.half or result.outcome is Outcome.REFUSED):
+            self.budget_controller.never_began((order.host, order.agent, order.epoch))
+        self.claims.concluded(order, result.outcome)
+        if order.verb == "host take" and result.ok:
+            self._own(order.host, at)
+        self._ledger_writer.concluded(order, result)
 
     def _own(self, host: str, at: int) -> None:
         known = self.fleet.hosts.get(host)
@@ -499,13 +457,12 @@ class Engine:
             self._reduce(events.AgentsObserved(agent.host, (self.claims.recalled(agent),), at))
         for ended in self._ledger_writer.ended():
             self._reduce(events.AdoptedObserved(ended.host, (ended,), at, complete=False))
-        for record in [order for order in self._ledger_writer.open_orders if order.verb != "move"]:
-            answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-            order = self._orders[record.op] = InFlight(record, answer, unsure=True)
-            if record.host not in self.fleet.hosts:
-                self._conclude(order, Result("unknown", f"{record.host} is no longer in the room"))
-            elif record.verb in ROWS:
-                self._reduce(events.Ordered(order.agent, Pending(record.op, record.verb, record.at, record.who)))
+        for order in [order for order in self._ledger_writer.open_orders if order.verb != "move"]:
+            opened = self.orders.recall(order)
+            if order.host not in self.fleet.hosts:
+                self.orders.conclude(opened, Result(Outcome.UNKNOWN, f"{order.host} is no longer in the room"))
+            elif order.verb in ROWS:
+                self._reduce(events.Ordered(replace(order, task="")))
         self.moves.recall(self._ledger_writer.open_orders)
 
     # ----------------------------------------------------------------------- links
@@ -517,8 +474,8 @@ class Engine:
         self._proven.pop(host, None)
         self._say_of_place(host, "")
         self._lose(host)
-        for order in [order for order in self._orders.values() if order.record.host == host]:
-            self._conclude(order, Result("unknown", f"{host} was taken out of the room"))
+        for opened in self.orders.of(host):
+            self.orders.conclude(opened, Result(Outcome.UNKNOWN, f"{host} was taken out of the room"))
         self.logs.observed(host, (), (), complete=True)
         self.claims.left(host)
         self.headroom.left(host)

@@ -16,17 +16,18 @@ from typing import Protocol
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn
-from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn, order_of
+from controlroom.domain.model import Agent, Fleet, LinkState, State
+from controlroom.domain.orders import Order
 from controlroom.domain.results import Result
 from controlroom.engine.atomic_file import replace_file
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
-from controlroom.engine.ledger.ledger import Order
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO, Asked
+from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO
 from controlroom.engine.store import FleetStore
+from controlroom.text.outcome import Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -117,8 +118,11 @@ class Mover(Protocol):
     def happened(self, event: events.Event) -> None:
         """Let something become true."""
 
-    async def carry_out(self, effect: Effect, verb: str, op: int, who: str, was: Fleet) -> Asked:
+    async def carry_out(self, effect: Effect, verb: str, op: int, who: str, was: Fleet) -> Result:
         """Order something of a host."""
+
+    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
+        """What will become of an order; None: it is concluded."""
 
 
 @dataclass(eq=False)
@@ -145,11 +149,11 @@ class MoveCoordinator:
         self._changed = asyncio.Event()
         engine.store.subscribe(self._wake)
 
-    def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Asked:
+    def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Result:
         """Begin a move that was decided; `was`: the fleet before it."""
         move = Move(op, who, self._engine.clock(), effect.end, effect.start)
-        way = self._take(move, was)
-        return Asked("", op, move.new, move.start.epoch, way.answer)
+        self._take(move, was)
+        return Result(Outcome.ASKED, op=op, agent=move.new, epoch=move.start.epoch)
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Take up the moves that were under way when the engine before this one ended, after all other orders."""
@@ -162,12 +166,16 @@ class MoveCoordinator:
         move = self._shelf.read(order.op)
         if move is None:
             words = f"the engine ended before {order.agent} was ended on {order.host}: nothing was moved, try again"
-            self._ledger_writer.concluded(order, Result("refused", words))
+            self._ledger_writer.concluded(order, Result(Outcome.REFUSED, words))
             return
         was, who = self._engine.fleet, short(move.who, SHOWN_WHO)
-        self._engine.happened(events.Ordered(move.old, Pending(move.op, "move", move.at, who)))
-        self._engine.happened(events.Ordered(move.new, Pending(move.op, "spawn", move.at, who), _row(move)))
+        self._engine.happened(events.Ordered(order_of(move.end, "move", move.op, move.at, who)))
+        self._engine.happened(events.Ordered(order_of(move.start, "spawn", move.op, move.at, who), _row(move)))
         self._take(move, was, recalled=True)
+
+    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
+        """What will become of a move that is under way; None: there is no such move."""
+        return next((way.answer for way in self._ways.values() if way.move.op == op), None)
 
     def moving(self) -> "list[asyncio.Task[None]]":
         """Give the tasks of moves that no host keeps waiting."""
@@ -198,7 +206,7 @@ class MoveCoordinator:
         except Exception as mistake:  # our own, and it must not leave the agent in between unsaid
             log.exception("the move of %s failed", way.move.old)
             words = f"Control Room made a mistake ({type(mistake).__name__}): look where {way.move.end.name} runs"
-            conclusion = Result("unknown", words)
+            conclusion = Result(Outcome.UNKNOWN, words)
         self._conclude(way, conclusion)
 
     async def _written(self, way: _Way) -> Result | None:
@@ -209,9 +217,9 @@ class MoveCoordinator:
                 way.move = move = replace(move, start=await self._read(move))
             await asyncio.to_thread(self._shelf.keep, move)
         except (Unanswered, OSError) as problem:
-            return Result("refused", short(f"nothing was moved: {problem}", _REASON))
+            return Result(Outcome.REFUSED, short(f"nothing was moved: {problem}", _REASON))
         unwritten = await self._ledger_writer.ordered(_order(move), None)
-        return Result("refused", f"nothing was moved: {unwritten}") if unwritten else None
+        return Result(Outcome.REFUSED, f"nothing was moved: {unwritten}") if unwritten else None
 
     async def _read(self, move: Move) -> SpawnOn:
         """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
@@ -224,39 +232,41 @@ class MoveCoordinator:
         for _ in range(TRIES):
             await self._until(lambda: not self._awaited(way))
             if missing := [host for host in self._needed(way) if host not in self._engine.fleet.hosts]:
-                return Result("unknown", self._stranded(way, f"{missing[0]} is no longer in the room"))
+                return Result(Outcome.UNKNOWN, self._stranded(way, f"{missing[0]} is no longer in the room"))
             if self._arrived(move):
-                return Result("done")
-            half = await self._end(way) if not way.ended else Result("done")
-            if half.outcome == "done":
+                return Result(Outcome.DONE)
+            half = await self._end(way) if not way.ended else Result(Outcome.DONE)
+            if half.outcome is Outcome.DONE:
                 half = await self._start(way)
-            if half.outcome == "done":
+            if half.outcome is Outcome.DONE:
                 return half
             said = half.reason
-            if half.outcome == "refused" and not half.looked and not self._awaited(way):
-                return Result("unknown" if way.ended else "refused", self._stranded(way, said))
-        return Result("unknown", self._stranded(way, said))
+            if half.outcome is Outcome.REFUSED and not half.looked and not self._awaited(way):
+                outcome = Outcome.UNKNOWN if way.ended else Outcome.REFUSED
+                return Result(outcome, self._stranded(way, said))
+        return Result(Outcome.UNKNOWN, self._stranded(way, said))
 
     async def _end(self, way: _Way) -> Result:
         """End the old run, and prove that nothing of it is left."""
         move, agent = way.move, self._engine.fleet.agents.get(way.move.old)
         if agent is None:
             way.ended = True  # its folder was removed, which is done only when nothing of it is left
-            return Result("done")
+            return Result(Outcome.DONE)
         if agent.epoch != move.end.epoch:
-            return Result("refused", f"{move.old} was started anew meanwhile, as epoch {agent.epoch}")
+            return Result(Outcome.REFUSED, f"{move.old} was started anew meanwhile, as epoch {agent.epoch}")
         if way.recalled and not agent.has_ended and self._engine.clock() - move.at > FRESH:
-            return Result("refused", "the engine had ended before it was, and that is long ago: order it again")
+            return Result(Outcome.REFUSED, "the engine had ended before it was, and that is long ago: order it again")
         half = await self._ordered(move.end, "kill", way)
-        way.ended = half.outcome == "done"
+        way.ended = half.outcome is Outcome.DONE
         return half
 
     async def _start(self, way: _Way) -> Result:
         return await self._ordered(way.move.start, "spawn", way)
 
     async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way) -> Result:
-        asked = await self._engine.carry_out(effect, verb, self._engine.new_id(), way.move.who, way.was)
-        return await asked.answer if asked.answer else Result("unknown", asked.refused)
+        result = await self._engine.carry_out(effect, verb, self._engine.new_id(), way.move.who, way.was)
+        awaited = self._engine.result_of(result.op)
+        return result if awaited is None else await awaited
 
     def _stranded(self, way: _Way, said: str) -> str:
         """Say what became of a move that did not end well, and how to go on."""
@@ -272,13 +282,13 @@ class MoveCoordinator:
         self._shelf.drop(move.op)
         arrived = self._arrived(move)
         for agent in (move.old, move.new):
-            self._engine.happened(events.Concluded(move.op, agent, conclusion.outcome, conclusion.reason, at))
+            self._engine.happened(events.Concluded(move.op, agent, conclusion, at))
         before = way.was.agents.get(move.new)
-        if conclusion.outcome == "refused" and not arrived:
+        if conclusion.outcome is Outcome.REFUSED and not arrived:
             known = (before,) if before else ()
             gone = () if before else (move.start.name,)
             self._engine.happened(events.AgentsObserved(move.start.host, known, at, gone=gone))
-        elif conclusion.outcome != "done":
+        elif conclusion.outcome is not Outcome.DONE:
             self._engine.happened(events.HostNoticed(move.start.host, conclusion.reason, at))
         if not way.answer.done():
             way.answer.set_result(conclusion)
@@ -340,7 +350,7 @@ def _is_whole(start: SpawnOn) -> bool:
 
 
 def _order(move: Move) -> Order:
-    return Order(move.op, "move", move.end.host, move.end.name, move.end.epoch, move.start.host, move.who, move.at)
+    return order_of(move.end, "move", move.op, move.at, move.who, move.start.host)
 
 
 def _row(move: Move) -> Agent:

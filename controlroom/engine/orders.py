@@ -1,54 +1,33 @@
-"""Orders on their way: what was asked of a host and not answered yet, and what looking at the host says became of it.
+"""Open orders: written down, sent, concluded by their host's reply or by looking, recalled after a restart.
 
 A remote call has three outcomes: done, refused, unknown. An order whose link was lost, or that was open when the engine
 ended, is never sent again: once its host says what it has, that decides.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from controlroom.domain.events import Alarmed, Event, Ordered
+from controlroom.domain.events import AgentsObserved, Alarmed, Event, Ordered
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import (
-    AddHost,
-    ForgetOn,
-    Intent,
-    KillOn,
-    LinkEffect,
-    RemoveBudget,
-    RemoveHost,
-    RetryHost,
-    RetryLink,
-    SetBudget,
-    SettleUsage,
-    SpawnOn,
-    TakeHost,
-    TakeOn,
-    TellOn,
-    TrustKey,
-)
+from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.orders import STARTS, Order
 from controlroom.domain.results import Result
-from controlroom.engine.hosts.translate import NodeEffect, short
-from controlroom.engine.ledger import ledger
+from controlroom.engine.hosts.translate import short
+from controlroom.engine.ledger.ledger import KnownAgent
+from controlroom.text.outcome import Outcome
+from controlroom.text.redact import redact
 from controlroom.wire.messages import Reply, Spawn, ToNode
-
-if TYPE_CHECKING:
-    from controlroom.engine.hosts.link import HostLink
-
-ROWS = frozenset({"spawn", "reassign", "resume", "kill", "forget"})
-"""Verbs whose order shows in the agent's row."""
-
-STARTS = frozenset({"spawn", "reassign", "resume"})
-"""Verbs that begin a new epoch."""
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
 
 TRIES = 3
 """How often the second half of an order is asked for again."""
+
+CLOSED = 1000
+"""Closed orders of which it is still known what became of them: somebody may be about to ask."""
 
 SHOWN_TASK = 200
 """Characters of a task that the ledger keeps."""
@@ -57,24 +36,12 @@ SHOWN_WHO = 80
 """Characters of the name of somebody that a row shows."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What became of an intent at once: refused, or on its way with an answer to come."""
-
-    refused: str = ""
-    op: int = 0
-    agent: str = ""
-    epoch: int = 0
-    answer: "asyncio.Future[Result] | None" = field(default=None, compare=False)
-    """None: it is done already."""
-
-
 @dataclass(eq=False)
-class InFlight:
-    """One order on its way."""
+class OpenOrder:
+    """One order that is not concluded."""
 
-    record: ledger.Order
-    answer: "asyncio.Future[Result]"
+    order: Order
+    result: "asyncio.Future[Result]"
     question: str = ""
     """The question that it answers, when it does."""
     unsure: bool = False
@@ -86,146 +53,204 @@ class InFlight:
     before: Agent | None = field(default=None)
     """What the host says of the run before the one that is to begin: true again if that does not begin."""
 
-    @property
-    def agent(self) -> str:
-        """Id of its agent; empty when it is about the host."""
-        return f"{self.record.host}/{self.record.agent}" if self.record.agent else ""
+
+class OrderBook:
+    """All open orders of a room. All methods are called on its event loop."""
+
+    def __init__(
+        self,
+        send: Callable[[str, ToNode], bool],
+        concluded: Callable[[OpenOrder, Result], None],
+    ) -> None:
+        """`send` gives a host a message, or False; `concluded` is told what became of each order, once."""
+        self._send = send
+        self._concluded = concluded
+        self._open: dict[int, OpenOrder] = {}
+        self._closed: dict[int, asyncio.Future[Result]] = {}
+
+    def __contains__(self, op: int) -> bool:
+        return op in self._open
+
+    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
+        """What becomes, or lately became, of an order; None: no such order is known."""
+        opened = self._open.get(op)
+        return opened.result if opened else self._closed.get(op)
+
+    def of(self, host: str) -> list[OpenOrder]:
+        """A host's open orders."""
+        return [opened for opened in self._open.values() if opened.order.host == host]
+
+    def awaited(self) -> "Iterator[asyncio.Future[Result]]":
+        """What becomes of those that a host which is up could still answer."""
+        return (opened.result for opened in self._open.values() if not opened.unsure)
+
+    def open(self, order: Order, question: str = "", before: Agent | None = None) -> OpenOrder:
+        """Take up an order. `question`: that it answers; `before`: the run that its own run replaces."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        opened = self._open[order.op] = OpenOrder(order, result, question, before=before)
+        return opened
+
+    def recall(self, order: Order) -> OpenOrder:
+        """Take up an order that was open when the engine before this one ended."""
+        opened = self.open(order)
+        opened.unsure = True
+        return opened
+
+    def send(self, opened: OpenOrder, message: ToNode) -> None:
+        """Send an order to its host; one that cannot be sent is refused, one that is not answered in time unknown."""
+        opened.sent = message
+        if not self._send(opened.order.host, message):
+            words = f"{opened.order.host} cannot be asked: the link is not up"
+            self.conclude(opened, Result(Outcome.REFUSED, words))
+            return
+        timer = asyncio.get_running_loop().call_later(PATIENCE, self._give_up, opened)
+        opened.result.add_done_callback(lambda _: timer.cancel())
+
+    def _give_up(self, opened: OpenOrder) -> None:
+        """Conclude what a host that is there has not answered; one that is away is looked at when it is back."""
+        if not opened.unsure:
+            words = f"{opened.order.host} did not answer within {PATIENCE:g} s: look again"
+            self.conclude(opened, Result(Outcome.UNKNOWN, words))
+
+    def replied(self, host: str, reply: Reply) -> bool:
+        """Conclude an order by its host's answer; False: there is no such order, of any host."""
+        opened = self._open.get(reply.id)
+        if opened is not None and opened.order.host == host:
+            self.conclude(opened, replied(opened, reply))
+        return opened is not None
+
+    def host_lost(self, host: str) -> None:
+        """The link is gone: what was on its way may or may not have arrived."""
+        for opened in self.of(host):
+            opened.unsure = True
+
+    def observed(self, event: AgentsObserved) -> None:
+        """Note what a host says of the runs that are being replaced there."""
+        for opened in self.of(event.host):
+            if opened.order.verb in STARTS:
+                seen = [agent for agent in event.agents if agent.name == opened.order.agent]
+                earlier = (agent for agent in seen if agent.epoch < opened.order.epoch)
+                opened.before = next(earlier, opened.before)
+
+    def look(self, event: AgentsObserved, fleet: Fleet) -> None:
+        """Conclude what was unsure, from all that its host has."""
+        agents = {agent.name: agent for agent in event.agents}
+        for opened in [opened for opened in self.of(event.host) if opened.unsure]:
+            result = looked(opened, fleet, agents)
+            if result.half and (again := second_half(opened)):
+                opened.unsure = False
+                self.send(opened, again)
+            else:
+                self.conclude(opened, replace(result, looked=True))
+
+    def conclude(self, opened: OpenOrder, result: Result) -> None:
+        """Close an order; one that is closed stays as it is."""
+        order = opened.order
+        if self._open.pop(order.op, None) is None:
+            return
+        agent = order.subject if order.agent else ""
+        told = replace(result, reason=redact(result.reason), op=order.op, agent=agent, epoch=order.epoch)
+        self._concluded(opened, told)
+        opened.result.set_result(told)
+        self._closed[order.op] = opened.result
+        if len(self._closed) > CLOSED:
+            del self._closed[next(iter(self._closed))]
 
 
-def answered(link: "HostLink", effect: LinkEffect) -> str:
-    """Tell a link what a person said; give the verb for the audit, which holds that a secret was told, never which."""
-    if isinstance(effect, RetryLink):
-        link.retry()
-        return "host retry"
-    if isinstance(effect, TrustKey):
-        link.trust(effect.question, effect.accept)
-        return "trust" if effect.accept else "distrust"
-    link.tell(effect.question, effect.secret)
-    return "distrust" if effect.secret is None else "secret"
-
-
-def verb_of(intent: Intent) -> str:
-    """`SpawnAgent` -> spawn, `AddHost` -> host add."""
-    verbs: dict[type, str] = {AddHost: "host add", RemoveHost: "host remove", TakeHost: "host take"}
-    verbs[RetryHost] = "host retry"
-    verbs |= {SetBudget: "budget set", RemoveBudget: "budget remove"}
-    if isinstance(intent, SettleUsage):
-        return "ledger accept" if intent.accept else "ledger strike"
-    name = type(intent).__name__
-    return (
-        verbs.get(type(intent)) or name.removesuffix("Agent").removesuffix("Message").removesuffix("Question").lower()
-    )
-
-
-def signed(event: Event, who: str) -> Event:
+def ordered_by(event: Event, who: str) -> Event:
     """Write into an order who gave it."""
     if not isinstance(event, Ordered):
         return event
-    return replace(event, pending=replace(event.pending, who=short(who, SHOWN_WHO)))
+    return replace(event, order=replace(event.order, who=short(who, SHOWN_WHO)))
 
 
-def target_of(intent: Intent) -> str:
-    """Name what an intent is about, for the audit."""
-    return str(getattr(intent, "agent", "") or getattr(intent, "subject", "") or getattr(intent, "name", ""))[:90]
-
-
-def to_record(effect: NodeEffect, verb: str, op: int, who: str, at: int) -> ledger.Order:
-    """Give what the ledger keeps of an effect that a node is to carry out."""
-    match effect:
-        case SpawnOn(host, name, epoch, task):
-            return ledger.Order(op, verb, host, name, epoch, task[:SHOWN_TASK], who, at)
-        case KillOn(host, name, epoch) | ForgetOn(host, name, epoch) | TellOn(host, name, epoch):
-            return ledger.Order(op, verb, host, name, epoch, "", who, at)
-        case TakeOn(host):
-            return ledger.Order(op, verb, host, "", 0, "", who, at)
-
-
-def to_known(effect: SpawnOn, at: int) -> ledger.KnownAgent:
+def to_known(effect: SpawnOn, at: int) -> KnownAgent:
     """Give what the ledger keeps of an agent that should exist from now on."""
     task = " ".join(effect.task.split())[:SHOWN_TASK]
-    return ledger.KnownAgent(
+    return KnownAgent(
         effect.host, effect.name, effect.epoch, effect.kind, effect.profile, effect.model, effect.cwd, task, at
     )
 
 
-def replied(order: InFlight, reply: Reply) -> Result:
+def replied(opened: OpenOrder, reply: Reply) -> Result:
     """Say what became of an order by its host's answer."""
-    again = order.tries and reply.outcome == "refused"
-    if (reply.outcome == "half" or again) and order.record.verb in STARTS:
-        return half_done(order, reply.reason)
-    return Result(reply.outcome if reply.outcome in ("done", "refused") else "unknown", reply.reason)
+    again = opened.tries and reply.outcome is Outcome.REFUSED
+    if (reply.outcome is Outcome.HALF or again) and opened.order.verb in STARTS:
+        return half_done(opened, reply.reason)
+    outcome = Outcome.UNKNOWN if reply.outcome is Outcome.HALF else reply.outcome
+    return Result(outcome, reply.reason)
 
 
-def looked(order: InFlight, fleet: Fleet, agents: Mapping[str, Agent]) -> Result:
+def looked(opened: OpenOrder, fleet: Fleet, agents: Mapping[str, Agent]) -> Result:
     """Say what became of an order, from what its host has now (`agents` by name; it has no others)."""
-    record = order.record
-    seen = agents.get(record.agent)
-    if record.verb in STARTS:
-        return _looked_for_start(order, seen)
-    if record.verb == "host take":
-        host = fleet.hosts.get(record.host)
+    seen = agents.get(opened.order.agent)
+    if opened.order.verb in STARTS:
+        return _looked_for_start(opened, seen)
+    if opened.order.verb == "host take":
+        host = fleet.hosts.get(opened.order.host)
         owned = host is not None and host.facts is not None and host.facts.owned
-        return Result("done") if owned else Result("refused", f"{record.host} was not taken: try again")
-    if seen is None or seen.epoch > record.epoch:
-        return _looked_for_gone(order)
-    return _looked_for_rest(order, seen)
+        return (
+            Result(Outcome.DONE) if owned else Result(Outcome.REFUSED, f"{opened.order.host} was not taken: try again")
+        )
+    if seen is None or seen.epoch > opened.order.epoch:
+        return _looked_for_gone(opened)
+    return _looked_for_rest(opened, seen)
 
 
-def _looked_for_start(order: InFlight, seen: Agent | None) -> Result:
-    record = order.record
-    if seen is not None and seen.epoch >= record.epoch:
-        return Result("done")
-    if is_half_done(order, seen):
-        return half_done(order, f"{record.host} did not get to it before the link was lost")
-    if seen is None and record.verb != "spawn":
-        return Result("unknown", f"{order.agent} is not there any more")
-    return Result("refused", f"{record.host} did not get the order before the link was lost: try again")
+def _looked_for_start(opened: OpenOrder, seen: Agent | None) -> Result:
+    if seen is not None and seen.epoch >= opened.order.epoch:
+        return Result(Outcome.DONE)
+    if is_half_done(opened, seen):
+        return half_done(opened, f"{opened.order.host} did not get to it before the link was lost")
+    if seen is None and opened.order.verb != "spawn":
+        return Result(Outcome.UNKNOWN, f"{opened.order.subject} is not there any more")
+    return Result(Outcome.REFUSED, f"{opened.order.host} did not get the order before the link was lost: try again")
 
 
-def is_half_done(order: InFlight, seen: Agent | None) -> bool:
+def is_half_done(opened: OpenOrder, seen: Agent | None) -> bool:
     """Say whether a host has ended the old run for an order, and not begun the new one; `seen`: what it shows."""
-    record = order.record
-    if record.verb != "reassign" or seen is None or seen.epoch >= record.epoch or not seen.has_ended:
+    if opened.order.verb != "reassign" or seen is None or seen.epoch >= opened.order.epoch or not seen.has_ended:
         return False
-    return seen.ended >= record.at or (isinstance(order.sent, Spawn) and order.sent.replaces > 0)
+    return seen.ended >= opened.order.at or (isinstance(opened.sent, Spawn) and opened.sent.replaces > 0)
 
 
-def second_half(order: InFlight) -> Spawn | None:
+def second_half(opened: OpenOrder) -> Spawn | None:
     """Give what is to be sent again of an order that is half done: the same run, which can begin but once."""
-    if not isinstance(order.sent, Spawn) or order.tries >= TRIES:
+    if not isinstance(opened.sent, Spawn) or opened.tries >= TRIES:
         return None
-    order.tries += 1
-    return replace(order.sent, replaces=0)
+    opened.tries += 1
+    return replace(opened.sent, replaces=0)
 
 
-def half_done(order: InFlight, why: str) -> Result:
+def half_done(opened: OpenOrder, why: str) -> Result:
     """Say what was done of an order to end a run and begin another, and how to go on."""
-    new = f"its new run (epoch {order.record.epoch})"
-    words = f"{order.agent} has ended for {new}, which did not begin: {why}. To begin it: controlroom reassign"
-    return Result("unknown", f"{words} {order.agent} --task TEXT", half=True)
+    new = f"its new run (epoch {opened.order.epoch})"
+    words = f"{opened.order.subject} has ended for {new}, which did not begin: {why}. To begin it: controlroom reassign"
+    return Result(Outcome.UNKNOWN, f"{words} {opened.order.subject} --task TEXT", half=True)
 
 
-def open_half(order: InFlight, told: Result, at: int) -> Alarmed | None:
+def open_half(opened: OpenOrder, told: Result, at: int) -> Alarmed | None:
     """Show an order that is half done until something has begun there, or the agent is forgotten."""
-    about = f"open {order.agent}"
+    about = f"open {opened.order.subject}"
     if told.half:
-        return Alarmed(about, Alarm(told.reason, "danger", at, order.agent))
-    return Alarmed(about, None) if told.outcome == "done" and order.record.verb in (*STARTS, "forget") else None
+        return Alarmed(about, Alarm(told.reason, "danger", at, opened.order.subject))
+    return Alarmed(about, None) if told.outcome is Outcome.DONE and opened.order.verb in (*STARTS, "forget") else None
 
 
-def _looked_for_gone(order: InFlight) -> Result:
-    if order.record.verb in ("kill", "forget"):
-        return Result("done")
-    return Result("unknown", f"{order.agent} is not there any more")
+def _looked_for_gone(opened: OpenOrder) -> Result:
+    if opened.order.verb in ("kill", "forget"):
+        return Result(Outcome.DONE)
+    return Result(Outcome.UNKNOWN, f"{opened.order.subject} is not there any more")
 
 
-def _looked_for_rest(order: InFlight, seen: Agent) -> Result:
-    record = order.record
-    if record.verb == "kill" and seen.has_ended:
-        return Result("done")
-    if record.verb == "answer" and (seen.question is None or seen.question.id != order.question):
-        return Result("done")
-    if record.verb in ("kill", "forget", "answer"):
-        still = {"kill": "still runs", "forget": "is still there", "answer": "still asks"}[record.verb]
-        return Result("unknown", f"the link to {record.host} was lost, and {order.agent} {still}: try again")
-    return Result("unknown", f"the link to {record.host} was lost: see in the log whether {order.agent} got it")
+def _looked_for_rest(opened: OpenOrder, seen: Agent) -> Result:
+    order = opened.order
+    if order.verb == "kill" and seen.has_ended:
+        return Result(Outcome.DONE)
+    if order.verb == "answer" and (seen.question is None or seen.question.id != opened.question):
+        return Result(Outcome.DONE)
+    lost = f"the link to {order.host} was lost"
+    if order.verb in ("kill", "forget", "answer"):
+        still = {"kill": "still runs", "forget": "is still there", "answer": "still asks"}[order.verb]
+        return Result(Outcome.UNKNOWN, f"{lost}, and {order.subject} {still}: try again")
+    return Result(Outcome.UNKNOWN, f"{lost}: see in the log whether {order.subject} got it")

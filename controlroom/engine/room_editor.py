@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain import events, intents
+from controlroom.domain.audit import verb_of
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget_words import described
@@ -15,8 +16,8 @@ from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import Asked, verb_of
 from controlroom.protocol.home import Home
+from controlroom.text.outcome import Outcome
 
 Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
 
@@ -40,7 +41,7 @@ class Room(Protocol):
     def happened(self, event: events.Event) -> None:
         """Take an event."""
 
-    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Asked:
+    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Result:
         """Refuse an intent, and audit that."""
 
     def disconnect(self, host: str) -> None:
@@ -54,7 +55,7 @@ class RoomEditor:
         self._room, self._config, self._ledger_writer, self._links = room, config, books, links
         self._turn = asyncio.Lock()
 
-    async def change(self, intent: Change, who: str) -> Asked:
+    async def change(self, intent: Change, who: str) -> Result:
         """Do what an intent wants of the room, or refuse it."""
         async with self._turn:
             op = self._room.new_id()
@@ -73,8 +74,8 @@ class RoomEditor:
                 self._carry_out(effect)
             self._rule(intent)
             told = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
-            self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result("done", told))
-            return Asked(op=op)
+            self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result(Outcome.DONE, told))
+            return Result(Outcome.DONE, op=op)
 
     def _fixed(self, intent: Change) -> str:
         """Say why only the user may change it, by hand."""

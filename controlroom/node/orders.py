@@ -18,6 +18,7 @@ from controlroom.runner.files import why
 from controlroom.runner.folder import GRANT, agent_folder
 from controlroom.runner.outcome import Refused
 from controlroom.text.names import agent_name_problem
+from controlroom.text.outcome import Outcome
 from controlroom.text.states import State
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
@@ -64,13 +65,13 @@ class Actor:
                     reason = self._ownership.refusal()
                     if not reason:
                         await self._do(wanted)
-            return Reply(wanted.id, "refused" if reason else "done", reason)
+            return Reply(wanted.id, Outcome.REFUSED if reason else Outcome.DONE, reason)
         except (Refusal, Refused) as refusal:
-            return Reply(wanted.id, "refused", str(refusal))
+            return Reply(wanted.id, Outcome.REFUSED, str(refusal))
         except HalfDone as half:
-            return Reply(wanted.id, "half", str(half))
+            return Reply(wanted.id, Outcome.HALF, str(half))
         except (NoAnswer, OSError, RuntimeError, ValueError) as error:
-            return Reply(wanted.id, "unknown", why(error))
+            return Reply(wanted.id, Outcome.UNKNOWN, why(error))
 
     async def keep(self, prices: Prices) -> str:
         """Keep a price sheet for the grants that follow. Give why it could not be kept, "" when it has been."""

@@ -38,6 +38,7 @@ from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.runner.claude import creations
 from controlroom.text.names import is_adopted_name
+from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError
@@ -222,7 +223,9 @@ class Node:
         if isinstance(message, Prices):
             self._begin(self._keep(message), self._acts)
         elif len(self._acts) >= _ACTS:
-            self._outbox.send(Reply(message.id, "refused", f"{_ACTS} requests are under way on this host already"))
+            self._outbox.send(
+                Reply(message.id, Outcome.REFUSED, f"{_ACTS} requests are under way on this host already")
+            )
         else:
             self._begin(self._act(message), self._acts)
 

@@ -13,6 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.patch import Patch
+from controlroom.domain.results import Result
 from controlroom.protocol.advice_messages import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.protocol.room_messages import AskAttached as AskAttached
 from controlroom.protocol.room_messages import AskAudit as AskAudit
@@ -211,13 +212,10 @@ class FleetNews:
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of a `Submit`: done, refused, unknown, or asked (it is on its way)."""
+    """What became of a `Submit`."""
 
     id: int
-    outcome: str
-    reason: str = ""
-    data: dict[str, str] = field(default_factory=dict)
-    """`agent`, `epoch`, `op` where there are such."""
+    result: Result
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.display.checkup import Check
     from controlroom.domain.display.loglines import Matches, ScreenLine
     from controlroom.domain.intents import Intent
-    from controlroom.domain.keys.many import Outcome
     from controlroom.domain.model import Fleet, LogPlace, LogRecord
     from controlroom.domain.money.costs import CostRow
+    from controlroom.domain.results import Result
 
 
 class Page(Protocol):
@@ -170,7 +170,7 @@ class Source(Protocol):
     async def screen(self, agent: str) -> Shown:
         """Look at an agent's terminal as it is now."""
 
-    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Result:
         """Ask for something, and say what became of it."""
 
     async def follow(self, places: Mapping[str, LogPlace | None]) -> object:

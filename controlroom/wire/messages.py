@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.text.outcome import Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.figures import HostSeen as HostSeen
 from controlroom.wire.grants import Grant, GrantOrder
@@ -213,14 +214,10 @@ class Pong:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a request.
-
-    `outcome`: `done`, `refused` (nothing changed), `half` (the old run was ended, the new one does not begin) or
-    `unknown` (look again).
-    """
+    """What became of a request."""
 
     id: int
-    outcome: str
+    outcome: Outcome
     reason: str = ""
 
 

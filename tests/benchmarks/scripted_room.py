@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from controlroom.engine.ledger.ledger import connect
 from controlroom.protocol.home import Home, find_home
 from controlroom.protocol.lock import hold
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import Room
 from tests.engine.scripted import ScriptedChannel, ScriptedHost
@@ -25,7 +26,7 @@ class Quiet(ScriptedHost):
     """It answers orders, and does not show all of its agents each time."""
 
     def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
-        channel.say(wire.Reply(getattr(message, "id", 0), "done"))
+        channel.say(wire.Reply(getattr(message, "id", 0), Outcome.DONE))
 
 
 @contextmanager

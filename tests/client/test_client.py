@@ -68,7 +68,7 @@ async def test_it_starts_by_itself_runs_agents_and_they_outlive_it(place: Home) 
     await local_is_up(client)
     outcome = await client.submit(intents.SpawnAgent("a1", "", command=("sh", "-c", "echo hello; sleep 600")))
     assert outcome.ok, outcome.reason
-    agent = outcome.data["agent"]
+    agent = outcome.agent
     await client.follow({agent: None})
     page = await client.fetch(agent, 1)
     while not any(record.body == b"hello" for record in page.records):

@@ -8,11 +8,11 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.events import HostAdded, Ordered
-from controlroom.domain.model import Fleet, Limits, LinkState, Pending, Profile, State
+from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.questions import Item, ItemAnswer, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
-from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")
 
@@ -119,7 +119,7 @@ def test_kill_of_something_over_or_underway_says_so() -> None:
     assert "has ended already (done, 5m ago)" in refused(
         fleet(agent(state=State.DONE, detail="killed")), intents.KillAgent("vm1/docs-1", 1)
     )
-    dying = agent(pending=Pending(3, "kill", NOON - 2 * MINUTE))
+    dying = agent(pending=order("kill", op=3, at=NOON - 2 * MINUTE))
     assert "is being ended already, for 2m" in refused(fleet(dying), intents.KillAgent("vm1/docs-1", 1))
 
 

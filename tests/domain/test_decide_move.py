@@ -10,9 +10,9 @@ from controlroom.domain import intents
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display.views import agent_row
 from controlroom.domain.events import Ordered
-from controlroom.domain.model import Agent, Fleet, LinkState, Pending, State
+from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.reduce import reduce
-from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order
 
 MOVE = intents.ReassignAgent("vm1/docs-1", 1, "", host="vm2")
 TWO = (host("vm1"), host("vm2"))
@@ -80,7 +80,7 @@ def test_from_a_lost_host_nothing_is_moved_and_it_says_what_would_help() -> None
         (agent(), host("vm2", link=LinkState.LOST), MOVE, "vm2 cannot be asked: lost"),
         (agent(profile="gone"), host("vm2"), MOVE, "there is no profile 'gone'"),
         (agent(epoch=2), host("vm2"), MOVE, "was started anew meanwhile"),
-        (agent(pending=Pending(1, "reassign", NOON)), host("vm2"), MOVE, "reassign is on its way"),
+        (agent(pending=order("reassign")), host("vm2"), MOVE, "reassign is on its way"),
     ],
 )
 def test_what_is_against_a_move_is_said_first(one: Agent, target: object, intent: intents.Intent, words: str) -> None:

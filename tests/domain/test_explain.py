@@ -14,10 +14,10 @@ from controlroom.domain.display.endings import exit_words
 from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
-from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, Pending, State
+from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State
 from controlroom.text.causes import Cause
 from tests.domain import worlds
-from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, question
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 STREAM = Evidence("stream", "working", "assistant", NOON - 5 * MINUTE)
 RUNNER = Evidence("runner", "working", "process 41 runs", NOON - 6 * MINUTE)
@@ -138,7 +138,9 @@ def test_who_was_paused_by_a_budget_goes_on_by_itself_or_has_nothing_to_go_on_in
 
 
 def test_a_question_a_limit_and_an_order_are_told_with_their_times() -> None:
-    asking = agent(state=State.WAITING, question=question(), pending=Pending(3, "kill", NOON - 2 * MINUTE, "ann"))
+    asking = agent(
+        state=State.WAITING, question=question(), pending=order("kill", op=3, at=NOON - 2 * MINUTE, who="ann")
+    )
     assert "asks: Bash: git push, 2m ago" in text(asking)
     assert "order: kill ordered by ann 2m ago, not answered yet" in text(asking)
     assert "controlroom answer vm1/docs-1 allow" in steps(asking)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from controlroom.domain import changes
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Fleet, LinkState, Pending, State
+from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
 from controlroom.domain.notification_queue import GATHER, NEVER, NotificationQueue, Wish
-from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, question
+from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, order, question
 
 ALL = frozenset(KINDS)
 BEGAN = NOON - 60 * MINUTE
@@ -51,7 +51,7 @@ def test_what_became_of_an_agent(state: State, detail: str, said: list[tuple[str
 
 def test_what_an_order_has_ended_is_no_news_whatever_is_said_of_it() -> None:
     for verb in ("kill", "move"):
-        ending = fleet(agent(pending=Pending(7, verb, NOON)))
+        ending = fleet(agent(pending=order(verb, op=7)))
         assert between(ending, fleet(agent(state=State.DONE, detail="gone"))) == []
     for ended in (agent(state=State.DONE, exit_signal=15), agent(state=State.DONE, exit_code=143)):
         assert between(fleet(agent()), fleet(ended)) == []

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, Pending, State
+from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
 from controlroom.domain.reduce import HISTORY, SLOT, reduce
-from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, question
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
+from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, order, question
 
 
 def test_a_host_is_added_met_and_lost_and_its_agents_are_lost_with_it() -> None:
@@ -42,38 +44,34 @@ def test_a_complete_view_drops_what_the_host_no_longer_has() -> None:
 
 def test_an_agent_that_was_ordered_survives_a_view_that_does_not_know_it_yet() -> None:
     row = agent("new", state=State.STARTING)
-    world = reduce(fleet(), events.Ordered("vm1/new", Pending(7, "spawn", NOON), row))
+    world = reduce(fleet(), events.Ordered(order("spawn", "new", 7), row))
     world = reduce(world, events.AgentsObserved("vm1", (), NOON, complete=True))
     assert world.agents["vm1/new"].state is State.STARTING
 
 
 def test_a_refused_spawn_is_a_failed_row_with_the_hosts_reason() -> None:
-    world = reduce(fleet(), events.Ordered("vm1/new", Pending(7, "spawn", NOON), agent("new", state=State.STARTING)))
-    world = reduce(world, events.Concluded(7, "vm1/new", "refused", "tmux is missing", NOON + 5))
+    world = reduce(fleet(), events.Ordered(order("spawn", "new", 7), agent("new", state=State.STARTING)))
+    world = reduce(world, events.Concluded(7, "vm1/new", Result(Outcome.REFUSED, "tmux is missing"), NOON + 5))
     row = world.agents["vm1/new"]
     assert (row.state, row.detail, row.pending) == (State.FAILED, "tmux is missing", None)
 
 
 def test_the_conclusion_of_another_order_changes_nothing() -> None:
-    world = reduce(fleet(agent()), events.Ordered("vm1/docs-1", Pending(8, "kill", NOON)))
-    assert reduce(world, events.Concluded(7, "vm1/docs-1", "done", "", NOON)) is world
+    world = reduce(fleet(agent()), events.Ordered(order("kill", op=8)))
+    assert reduce(world, events.Concluded(7, "vm1/docs-1", Result(Outcome.DONE), NOON)) is world
 
 
 def test_an_older_epoch_never_replaces_the_one_that_was_ordered() -> None:
     world = fleet(agent())
-    world = reduce(
-        world, events.Ordered("vm1/docs-1", Pending(9, "reassign", NOON), agent(epoch=2, state=State.STARTING))
-    )
+    world = reduce(world, events.Ordered(order("reassign", op=9), agent(epoch=2, state=State.STARTING)))
     world = reduce(world, events.AgentsObserved("vm1", (agent(epoch=1),), NOON))
     assert world.agents["vm1/docs-1"].epoch == 2
 
 
 def test_after_a_reassign_that_never_arrived_the_old_run_shows_again() -> None:
     world = fleet(agent())
-    world = reduce(
-        world, events.Ordered("vm1/docs-1", Pending(9, "reassign", NOON), agent(epoch=2, state=State.STARTING))
-    )
-    world = reduce(world, events.Concluded(9, "vm1/docs-1", "unknown", "the link dropped", NOON))
+    world = reduce(world, events.Ordered(order("reassign", op=9), agent(epoch=2, state=State.STARTING)))
+    world = reduce(world, events.Concluded(9, "vm1/docs-1", Result(Outcome.UNKNOWN, "the link dropped"), NOON))
     world = reduce(world, events.AgentsObserved("vm1", (agent(epoch=1),), NOON, complete=True))
     assert (world.agents["vm1/docs-1"].epoch, world.agents["vm1/docs-1"].state) == (1, State.WORKING)
 

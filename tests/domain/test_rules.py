@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from controlroom.domain import capacity, events, intents
 from controlroom.domain.decide import Decision, Refused, decide
-from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, Pending, State
+from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
 from controlroom.domain.reduce import reduce
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 from controlroom.wire.codec import decode, encode
-from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names
+from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names, order
 
 texts = st.text(max_size=20)
 wishes = st.one_of(
@@ -78,11 +80,11 @@ def test_an_order_that_is_concluded_leaves_nothing_pending(story: list[events.Ev
     world = fold(reduce, story, fleet(agent()))
     decision = decide(world, wish, 9, NOON)
     if isinstance(decision, Decision):
-        for outcome in ("done", "refused", "unknown"):
+        for outcome in Outcome:
             after = fold(reduce, decision.events, world)
             for ordered in decision.events:
                 if isinstance(ordered, events.Ordered):
-                    after = reduce(after, events.Concluded(9, ordered.agent, outcome, "so", NOON))
+                    after = reduce(after, events.Concluded(9, ordered.order.subject, Result(outcome, "so"), NOON))
             assert not [one for one in after.agents.values() if one.pending and one.pending.op == 9]
 
 
@@ -108,7 +110,7 @@ NEED = 400 * 1024 * 1024
 )
 def test_what_is_starting_counts_as_if_it_were_there(free: int, starting: int, fits: bool) -> None:
     vm = host(free=free)
-    rows = [agent(f"a{n}", state=State.STARTING, pending=Pending(n, "spawn", NOON)) for n in range(starting)]
+    rows = [agent(f"a{n}", state=State.STARTING, pending=order("spawn", f"a{n}", n)) for n in range(starting)]
     world = fleet(*rows, hosts=(vm,), limits=Limits(NEED))
     assert (capacity.refusal(world, vm, "headless") is None) == fits
     assert capacity.refusal(world, vm, "command") is None, "a command takes what it takes"

@@ -7,9 +7,9 @@ import pytest
 from controlroom.domain import events, words
 from controlroom.domain.display import views
 from controlroom.domain.keys import actions, availability, keymap
-from controlroom.domain.model import Evidence, Fleet, LinkState, Money, Pending, State
+from controlroom.domain.model import Evidence, Fleet, LinkState, Money, State
 from controlroom.domain.reduce import reduce
-from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, question
+from tests.domain.worlds import GIB, MINUTE, NOON, agent, fleet, host, order, question
 
 AWAY = host("vm2", link=LinkState.LOST, since=NOON - 9 * MINUTE, seen=NOON - 9 * MINUTE, reason="reset")
 
@@ -56,7 +56,7 @@ def test_hosts_in_trouble_come_first_with_the_age_of_their_figures() -> None:
 
 
 def test_status_is_json_with_the_promised_keys() -> None:
-    shown = agent(evidence=(Evidence("stream", "working", "assistant", NOON),), pending=Pending(1, "kill", NOON))
+    shown = agent(evidence=(Evidence("stream", "working", "assistant", NOON),), pending=order("kill"))
     status = json.loads(json.dumps(views.status(fleet(shown), NOON)))
     (entry,) = status["agents"]
     assert entry["id"] == "vm1/docs-1"

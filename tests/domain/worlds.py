@@ -15,13 +15,15 @@ from controlroom.domain.model import (
     Limits,
     LinkState,
     Money,
-    Pending,
     Profile,
     Question,
     State,
 )
 from controlroom.domain.ordered import Work
+from controlroom.domain.orders import Order
 from controlroom.domain.questions import QuestionKind
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 
 NOON = 1_795_348_800_000
 MINUTE = 60_000
@@ -36,6 +38,11 @@ def host(name: str = "vm1", free: int = 2 * GIB, **changes: object) -> Host:
     sample = HostSample(NOON, 12.0, 4 * GIB - free, 4 * GIB)
     made = Host(name, f"ann@{name}", LinkState.UP, NOON - 60 * MINUTE, seen=NOON, facts=facts(), sample=sample)
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def order(verb: str, name: str = "docs-1", op: int = 1, at: int = NOON, who: str = "") -> Order:
+    """An order about an agent of vm1 that is on its way."""
+    return Order(op, verb, "vm1", name, 1, at, who)
 
 
 def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, **changes: object) -> Agent:
@@ -68,7 +75,15 @@ hosts = st.sampled_from(["vm1", "vm2"])
 epochs = st.integers(1, 3)
 times = st.integers(NOON, NOON + 10 * MINUTE)
 states = st.sampled_from(list(State))
-pendings = st.builds(Pending, st.integers(1, 5), st.sampled_from(["spawn", "kill", "reassign", "forget"]), times)
+pendings = st.builds(
+    Order,
+    st.integers(1, 5),
+    st.sampled_from(["spawn", "kill", "reassign", "forget"]),
+    hosts,
+    names,
+    st.integers(1, 3),
+    times,
+)
 agents = st.builds(
     lambda on, name, epoch, state, at: Agent(on, name, epoch, "headless", state, at),
     hosts,
@@ -131,9 +146,13 @@ happenings = st.one_of(
     st.builds(
         events.Alarmed, st.sampled_from(["ledger", "budget day"]), st.none() | st.builds(Alarm, st.text(max_size=9))
     ),
-    st.builds(events.Ordered, ids, pendings, st.none() | agents),
+    st.builds(events.Ordered, pendings, st.none() | agents),
     st.builds(
-        events.Concluded, st.integers(1, 5), ids, st.sampled_from(["done", "refused", "unknown"]), st.just("so"), times
+        events.Concluded,
+        st.integers(1, 5),
+        ids,
+        st.builds(Result, st.sampled_from(list(Outcome)), st.just("so")),
+        times,
     ),
     st.builds(
         events.LinesSeen,

@@ -116,7 +116,7 @@ def test_every_intent_and_every_frame_through_the_key_change_nothing(box: Loopba
     assert told[0].rights == LOOK
     assert any(isinstance(news, FleetNews) for news in told)
     answers = [answer for answer in told if isinstance(answer, Answered)]
-    assert {(answer.outcome, answer.reason) for answer in answers} == {("refused", LOOK_ONLY)}
+    assert {(answer.result.outcome, answer.result.reason) for answer in answers} == {("refused", LOOK_ONLY)}
     known = {**KNOWN, "path": str(box.home / "made"), "intent": intents.KillAgent("local/a1", 1)}
     made = [sample(kind, **known) for kind in get_args(Request)]
     watch_by_ssh(box, HELLO, *(pack(frame) for frame in made if isinstance(frame, Question)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
@@ -70,7 +71,7 @@ class Payer(ScriptedHost):
             runner.grant = grant
             self.look(grant.name)
         if not self.mute:
-            channel.say(wire.Reply(grant.id, "refused" if refused else "done", refused))
+            channel.say(wire.Reply(grant.id, Outcome.REFUSED if refused else Outcome.DONE, refused))
 
     def act(self, message: wire.ToNode) -> wire.Reply:
         reply = super().act(message)

@@ -19,7 +19,6 @@ from controlroom.engine.frontends.server import Server
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import Connect, Ledger, connect
 from controlroom.engine.ledger.order_tables import written
-from controlroom.engine.orders import Asked
 from controlroom.metering.prices import Price, Rates, Sheet
 from controlroom.protocol.home import Home, find_home
 from controlroom.wire.messages import Greet
@@ -115,20 +114,17 @@ class Room:
 
     async def order(self, intent: Intent) -> Result:
         """Submit, and wait for what becomes of it, and for that to be written down."""
-        asked = await self.engine.submit(intent, "ann (test)")
-        conclusion = await concluded(asked)
+        result = await self.concluded(await self.engine.submit(intent, "ann (test)"))
         await self.engine.wait_tried()
-        return conclusion
+        return result
+
+    async def concluded(self, asked: Result) -> Result:
+        """What becomes of an order that was asked for."""
+        awaited = self.engine.result_of(asked.op)
+        return asked if awaited is None else await asyncio.wait_for(awaited, 60)
 
     def agent(self, id_: str) -> Agent:
         return self.engine.fleet.agents[id_]
-
-
-async def concluded(asked: Asked) -> Result:
-    """What became of an order."""
-    if asked.refused or asked.answer is None:
-        return Result("refused" if asked.refused else "done", asked.refused)
-    return await asyncio.wait_for(asked.answer, 60)
 
 
 @asynccontextmanager

@@ -9,9 +9,11 @@ import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from controlroom import __version__
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, LinkLost
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter
@@ -169,7 +171,7 @@ class ScriptedHost:
                 self.owner = ""
             case _:
                 pass
-        return wire.Reply(message.id, "done") if hasattr(message, "id") else wire.Reply(0, "refused")
+        return wire.Reply(message.id, Outcome.DONE) if hasattr(message, "id") else wire.Reply(0, Outcome.REFUSED)
 
     def read_spec(self, asked: ReadSpec) -> SpecRead:
         spec, task = self.specs.get((asked.name, asked.epoch), (None, ""))
@@ -256,7 +258,7 @@ class Unwilling(ScriptedHost):
     """It refuses every order."""
 
     def act(self, message: wire.ToNode) -> wire.Reply:
-        return wire.Reply(getattr(message, "id", 0), "refused", "the disk of vm1 is full")
+        return wire.Reply(getattr(message, "id", 0), Outcome.REFUSED, "the disk of vm1 is full")
 
 
 class Secretive(ScriptedHost):
@@ -271,7 +273,7 @@ class Liar(ScriptedHost):
 
     def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
         for number in range(1, 200):
-            channel.say(wire.Reply(number, "splendid", "\x1b[2Jsk-ant-api03-secret"))
+            channel.say(wire.Reply(number, cast(Outcome, "splendid"), "\x1b[2Jsk-ant-api03-secret"))
 
 
 class Skipping(ScriptedHost):

@@ -17,11 +17,11 @@ from controlroom.domain import intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, State
+from controlroom.domain.orders import Order
 from controlroom.domain.results import Result
 from controlroom.engine.ledger import outbox
 from controlroom.engine.ledger.ledger import (
     Ledger,
-    Order,
     audit_statement,
     conclusion_statement,
     connect,
@@ -29,6 +29,7 @@ from controlroom.engine.ledger.ledger import (
 )
 from controlroom.engine.ledger.outbox import Keep, Outbox
 from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.text.outcome import Outcome
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.waiting import wait_for_async
@@ -229,13 +230,13 @@ async def write_all_kinds(books: LedgerWriter, breathe: bool) -> None:
     """Write what an engine does in a day, each thing of which later ones depend on; `breathe`: as time goes by."""
     agents = [agent(number) for number in range(6)]
     for number, shown in enumerate(agents):
-        order = Order(number + 1, "interrupt", "vm1", shown.name, 1, LONG, "ann", NOON)
+        order = Order(number + 1, "interrupt", "vm1", shown.name, 1, NOON, "ann", LONG)
         books.ordered(order, None)
         changed(books, shown)
         books.observed("vm1", fleet_of(*agents[: number + 1]), complete=False)
         if breathe:
             await asyncio.sleep(0)
-        books.concluded(order, Result("done", LONG))
+        books.concluded(order, Result(Outcome.DONE, LONG))
         books.keep([("insert or ignore into rungs values (?, ?, ?, ?, ?)", (LONG + str(number), 1, 80, "warn", NOON))])
     over = [replace(shown, state=State.DONE, ended=NOON + 9) for shown in agents]
     changed(books, *over)
@@ -333,7 +334,7 @@ async def test_what_is_asked_for_again_is_dropped_and_told_while_the_rest_is_kep
 
 async def test_an_entry_that_no_ledger_can_hold_does_not_stand_in_the_way(tmp_path: Path) -> None:
     made = Told(tmp_path / "ledger.db")
-    beyond = Order(2**70, "kill", "vm1", "a1", 1, "", "ann", NOON)
+    beyond = Order(2**70, "kill", "vm1", "a1", 1, NOON, "ann")
     written = [made.audited(1), made.outbox.put([order_statement(beyond)], Keep.RECORD), made.audited(2)]
     first, second, third = await asyncio.gather(*written)
     assert (first, third) == ("", "")
@@ -347,7 +348,7 @@ async def test_a_conclusion_stands_behind_its_order_however_many_are_on_their_wa
     made = Told(tmp_path / "ledger.db", disk)
     disk.fill(True)
     for op in range(1, 3 * outbox.AT_ONCE):
-        made.outbox.put([order_statement(Order(op, "kill", "vm1", "a1", 1, LONG, "ann", NOON))], Keep.RECORD)
+        made.outbox.put([order_statement(Order(op, "kill", "vm1", "a1", 1, NOON, "ann", LONG))], Keep.RECORD)
         made.outbox.put([conclusion_statement(op, "done", "", NOON)], Keep.RECORD)
     await made.outbox.wait_idle()
     assert made.outbox.trouble

@@ -10,6 +10,7 @@ from controlroom.domain.intents import SetBudget
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.results import Result
 from controlroom.engine.budgets.pauses import UNSPENT
+from controlroom.text.outcome import Outcome
 from controlroom.wire.messages import Spawn
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room
@@ -43,7 +44,7 @@ async def test_a_claimed_pause_that_no_grant_explains_is_neither_resumed_nor_cou
     host = Payer()
     async with budgeted(host, config) as here:
         host.clock = lambda: here.now
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         claim(host, here, cause=cause, detail="budget: all of it spent")
         await here.until(lambda: here.agent("vm1/a1").state == "paused")
         await settled(here)
@@ -60,7 +61,7 @@ async def test_who_has_run_dry_goes_on_also_after_another_engine_has_begun(home:
     async with budgeted(host, "") as here:
         host.clock = lambda: here.now
         await here.order(SetBudget(BudgetRule("day", DOLLAR // 2)))
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         while host.work("a1"):
             await here.until(lambda: here.agent("vm1/a1").spent == host.spent)
             await here.engine.wait_idle()
@@ -77,7 +78,7 @@ async def test_who_has_run_dry_goes_on_also_after_another_engine_has_begun(home:
 async def test_a_newer_runner_that_names_another_cause_is_not_read_by_its_words(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         claim(host, here, cause="none", detail="budget: so it says")
         await here.until(lambda: here.agent("vm1/a1").state == "paused")
         host.work("a1", CENT)

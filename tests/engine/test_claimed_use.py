@@ -19,6 +19,7 @@ from controlroom.metering.prices import DOLLAR as PICO
 from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Record, to_line
+from controlroom.text.outcome import Outcome
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.engine.granted import Payer, running
 from tests.engine.rooms import Room
@@ -153,7 +154,7 @@ async def test_invented_runs_take_no_more_of_a_budget_than_one_host_may_claim(
 ) -> None:
     host = Liar()
     async with claiming(host, BIG) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         here.now += HOUR * 3 // 2
         here.engine.budget_controller.schedule()
         await here.engine.wait_idle()
@@ -166,7 +167,7 @@ async def test_invented_runs_take_no_more_of_a_budget_than_one_host_may_claim(
         assert "controlroom ledger strike vm1" in doubts(here)[about]
         assert check(here.ledger) == []
 
-        assert await here.order(SettleUsage(0, accept=False, of="vm1")) == Result("done")
+        assert await here.order(SettleUsage(0, accept=False, of="vm1")) == Result(Outcome.DONE)
         await here.until(lambda: not doubts(here))
         assert check(here.ledger) == []
         assert {one.settled for one in here.engine.spending.doubted} == {"struck"}
@@ -225,7 +226,7 @@ async def test_tokens_that_cost_little_are_bound_as_well(home: World) -> None:
 async def test_a_granted_run_cannot_have_spent_much_more_than_it_was_granted(home: World) -> None:
     host = Liar()
     async with claiming(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         grant = host.runners["a1", 1].grant
         assert grant is not None
         top = grant.allowance.billed or 0
@@ -246,7 +247,7 @@ async def test_runs_that_have_ended_long_ago_have_no_bounds_of_their_own(home: W
     host = Liar()
     async with claiming(host, "") as here:
         for number in range(10):
-            assert await spawn(here, f"a{number}") == Result("done")
+            assert await spawn(here, f"a{number}") == Result(Outcome.DONE)
         for number in range(10):
             host.agents[f"a{number}"] = replace(host.agents[f"a{number}"], state="done", ended=NOON)
         host.show()
@@ -275,7 +276,7 @@ async def test_what_ended_runs_say_to_have_cost_holds_nothing_of_a_budget(home: 
         here.engine.budget_controller.schedule()
         await here.engine.wait_idle()
         assert budget(here).granted <= 5 * DOLLAR
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
 
 
 # --------------------------------------------------------------------------- honest hosts
@@ -305,7 +306,7 @@ async def test_many_agents_that_were_ordered_are_not_bound_as_one(home: World) -
     host = Liar()
     async with claiming(host, "") as here:
         for number in range(12):
-            assert await spawn(here, f"a{number}") == Result("done")
+            assert await spawn(here, f"a{number}") == Result(Outcome.DONE)
             host.claim(f"a{number}", 1, *(dollars(f"{number}_{part}", here.now) for part in range(2)))
         await booked(here, host)
         await here.until(lambda: sum(here.agent(f"vm1/a{number}").spent or 0 for number in range(12)) == 480 * DOLLAR)
@@ -336,7 +337,7 @@ async def test_a_host_with_too_much_set_aside_waits_and_its_orders_go_on(
     monkeypatch.setattr(set_aside, "MOST_OPEN", 20)
     host = Liar()
     async with claiming(host, BIG) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.claim("ghost", 1, *(dollars(f"{number}", here.now) for number in range(40)))
         await booked(here, host)
         await here.until(lambda: "nothing more" in "".join(doubts(here).values()))
@@ -344,7 +345,7 @@ async def test_a_host_with_too_much_set_aside_waits_and_its_orders_go_on(
         host.claim("a1", 1, dollars("own", here.now, 1))
         await here.until(lambda: here.agent("vm1/a1").spent == DOLLAR)
         assert not host.is_booked
-        assert await here.order(SettleUsage(0, accept=False, of="vm1")) == Result("done")
+        assert await here.order(SettleUsage(0, accept=False, of="vm1")) == Result(Outcome.DONE)
         await booked(here, host)
 
 
@@ -354,14 +355,14 @@ async def test_what_was_ordered_waits_too_once_twice_as_much_is_set_aside(
     monkeypatch.setattr(set_aside, "MOST_OPEN", 10)
     host = Liar()
     async with claiming(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.claim("a1", 1, *(dollars(f"{number}", here.now) for number in range(40)))
         await booked(here, host)
         assert len(here.engine.spending.doubted) >= 20
         host.claim("a1", 1, dollars("more", here.now))
         await here.engine.wait_idle()
         assert not host.is_booked
-        assert await here.order(SettleUsage(0, accept=False, of="vm1/a1")) == Result("done")
+        assert await here.order(SettleUsage(0, accept=False, of="vm1/a1")) == Result(Outcome.DONE)
         await booked(here, host)
 
 
@@ -373,7 +374,7 @@ async def test_a_host_that_reconnects_hourly_dates_nothing_out_of_the_day(home: 
     host = Liar()
     async with claiming(host, BIG) as here:
         if ordered:
-            assert await spawn(here, "a1") == Result("done")
+            assert await spawn(here, "a1") == Result(Outcome.DONE)
         else:
             host.claim("a1", 1, dollars("first", NOON, 1))
             await booked(here, host)
@@ -409,7 +410,7 @@ async def test_a_host_that_never_stays_cannot_date_back_for_ever(home: World) ->
 async def test_what_was_used_while_the_link_was_lost_keeps_its_date(home: World) -> None:
     host = Liar()
     async with claiming(host, BIG) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.cut()
         host.reachable = False
         await here.until(lambda: here.link("vm1") is not LinkState.UP)

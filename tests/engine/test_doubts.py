@@ -14,6 +14,7 @@ from controlroom.metering.prices import DOLLAR
 from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
+from controlroom.text.outcome import Outcome
 from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON
@@ -61,7 +62,7 @@ async def test_one_forged_line_counts_as_one_message_until_it_is_struck(here: Ro
     assert (claim.tokens, claim.counted_micro) == (10**12, 4_000_000)
     assert check(here.ledger) == []
 
-    assert await here.order(SettleUsage(claim.id, accept=False)) == Result("done")
+    assert await here.order(SettleUsage(claim.id, accept=False)) == Result(Outcome.DONE)
     await spent(here, 1_000_000)
     await here.until(lambda: not alarms(here))
     assert check(here.ledger) == []
@@ -72,10 +73,10 @@ async def test_one_forged_line_counts_as_one_message_until_it_is_struck(here: Ro
 
 
 async def test_a_budget_is_free_again_when_the_line_is_struck(here: Room, host: Spender) -> None:
-    assert await here.order(SetBudget(BudgetRule("day", 3_000_000))) == Result("done")
+    assert await here.order(SetBudget(BudgetRule("day", 3_000_000))) == Result(Outcome.DONE)
     host.use(forged(2))
     await here.until(lambda: here.engine.fleet.budgets["day"].spent == 4_000_000)
-    assert await here.order(SettleUsage(1, accept=False)) == Result("done")
+    assert await here.order(SettleUsage(1, accept=False)) == Result(Outcome.DONE)
     await here.until(lambda: here.engine.fleet.budgets["day"].spent == 0)
 
 
@@ -83,7 +84,7 @@ async def test_what_was_struck_stays_struck_whoever_sends_it_again(home: World, 
     async with room(host) as first:
         host.use(forged(2))
         await first.until(lambda: alarms(first))
-        assert await first.order(SettleUsage(1, accept=False)) == Result("done")
+        assert await first.order(SettleUsage(1, accept=False)) == Result(Outcome.DONE)
         host.use(forged(2), forged(2, 10**13), message(3, output=50_000))
         await spent(first, 1_000_000)
         assert not alarms(first)
@@ -99,7 +100,7 @@ async def test_what_is_open_is_told_by_the_next_engine(home: World, host: Spende
         await first.until(lambda: alarms(first))
     async with room(host) as second:
         await second.until(lambda: alarms(second))
-        assert await second.order(SettleUsage(1, accept=False)) == Result("done")
+        assert await second.order(SettleUsage(1, accept=False)) == Result(Outcome.DONE)
         await spent(second, 0)
 
 
@@ -107,7 +108,7 @@ async def test_what_is_accepted_counts_as_claimed(here: Room, host: Spender) -> 
     host.use(forged(2, 10_000_000))
     await spent(here, 4_000_000)
     await here.until(lambda: alarms(here))
-    assert await here.order(SettleUsage(1, accept=True)) == Result("done")
+    assert await here.order(SettleUsage(1, accept=True)) == Result(Outcome.DONE)
     await spent(here, 40_000_000)
     assert check(here.ledger) == []
     settled = await here.order(SettleUsage(1, accept=False))
@@ -130,7 +131,7 @@ async def test_nobody_gets_rid_of_a_bill_by_forging_over_it(here: Room, host: Sp
         await here.until(lambda: host.booked and host.booked[-1].offset == len(host.file))
     await spent(here, 4_000_000)
     await here.until(lambda: alarms(here))
-    assert await here.order(SettleUsage(1, accept=False)) == Result("done")
+    assert await here.order(SettleUsage(1, accept=False)) == Result(Outcome.DONE)
     await spent(here, 1_000_000)
     assert check(here.ledger) == []
 
@@ -150,7 +151,7 @@ async def test_many_lines_at_once_count_as_far_as_the_time_allows(here: Room, ho
     counted = (here.agent("vm1/a1").spent or 0) - started
     assert 0 < counted <= 20 * (4_000_000 + 200_000 * 12), "40 million tokens were claimed: $800"
     for one in here.engine.spending.doubted:
-        assert await here.order(SettleUsage(one.id, accept=False)) == Result("done")
+        assert await here.order(SettleUsage(one.id, accept=False)) == Result(Outcome.DONE)
     await here.until(lambda: not alarms(here))
     assert check(here.ledger) == []
 
@@ -165,7 +166,7 @@ async def test_what_claude_reports_beyond_its_messages_is_bounded_too(here: Room
     assert claim.claimed_micro == 5_000_000_000
     await spent(here, claim.counted_micro)
     assert claim.counted_micro < 1_000_000_000
-    assert await here.order(SettleUsage(claim.id, accept=False)) == Result("done")
+    assert await here.order(SettleUsage(claim.id, accept=False)) == Result(Outcome.DONE)
     await spent(here, 0)
     assert check(here.ledger) == []
     host.use(message(3, output=50_000)._replace(run=RUN))

@@ -16,9 +16,10 @@ from controlroom.domain.model import LinkState, State
 from controlroom.domain.results import Result
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import connect
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine import scripted
-from tests.engine.rooms import Room, concluded, room
+from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.world import World
 
@@ -33,7 +34,7 @@ async def test_a_spawn_shows_before_the_host_has_answered_and_is_done_when_it_ha
     async with room(host) as here:
         asked = await here.engine.submit(SPAWN, "ann")
         assert here.agent("vm1/a1").state is State.STARTING
-        assert (await concluded(asked)).outcome == "done"
+        assert (await here.concluded(asked)).outcome == "done"
         await here.until(lambda: here.agent("vm1/a1").state is State.WORKING)
         assert here.agent("vm1/a1").pending is None
         (spawn,) = scripted.orders(host)
@@ -52,7 +53,7 @@ async def test_of_two_spawns_of_one_name_exactly_one_wins() -> None:
 async def test_a_host_that_refuses_is_quoted() -> None:
     async with room(scripted.Unwilling()) as here:
         conclusion = await here.order(SPAWN)
-        assert conclusion == Result("refused", "the disk of vm1 is full")
+        assert conclusion == Result(Outcome.REFUSED, "the disk of vm1 is full")
         assert here.agent("vm1/a1").state is State.FAILED
 
 
@@ -61,7 +62,7 @@ async def test_a_spawn_that_never_arrived_is_refused_once_the_host_was_looked_at
     async with room(host) as here:
         asked = await here.engine.submit(SPAWN, "ann")
         await here.until(lambda: host.dialled > 1)
-        conclusion = await concluded(asked)
+        conclusion = await here.concluded(asked)
         assert conclusion.outcome == "refused"
         assert "did not get the order" in conclusion.reason
         assert len(scripted.orders(host)) == 1, "an order whose fate is unknown is never sent again"
@@ -93,10 +94,11 @@ async def test_while_the_link_is_lost_the_row_is_pending_and_nothing_is_guessed(
         agent = here.agent("vm1/a1")
         assert agent.pending is not None
         assert here.engine.fleet.state_of(agent) is State.LOST
-        assert asked.answer is not None
-        assert not asked.answer.done()
+        awaited = here.engine.result_of(asked.op)
+        assert awaited is not None
+        assert not awaited.done()
         host.reachable = True
-        assert (await concluded(asked)).outcome == "done"
+        assert (await here.concluded(asked)).outcome == "done"
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -128,7 +130,7 @@ class HalfWay(ScriptedHost):
         self.agents["a1"] = replace(self.agents["a1"], state="done", detail="killed: reassigned", ended=NOON)
         if self.says:
             self.show()
-            channel.say(wire.Reply(message.id, self.says, "the disk of vm1 is full"))
+            channel.say(wire.Reply(message.id, Outcome(self.says), "the disk of vm1 is full"))
         else:
             channel.cut()
 
@@ -169,7 +171,7 @@ async def test_an_engine_that_comes_back_to_a_half_done_reassignment_says_so() -
         asked = await here.engine.submit(intents.ReassignAgent("vm1/a1", 1, "new"), "ann")
         await here.until(lambda: host.times == 0)
         await here.until(lambda: here.link("vm1") is LinkState.LOST)
-    assert asked.answer is not None
+    assert asked.outcome is Outcome.ASKED
     host.reachable = True
     async with room(host) as here:
         await here.engine.wait_idle()
@@ -192,7 +194,7 @@ async def test_a_start_that_was_refused_shows_the_run_before_it_again(silent: bo
 
 
 async def test_a_mute_host_is_given_up_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlroom.engine.engine.PATIENCE", 0.05)
+    monkeypatch.setattr("controlroom.engine.orders.PATIENCE", 0.05)
     async with room(scripted.Mute()) as here:
         conclusion = await here.order(SPAWN)
         assert conclusion.outcome == "unknown"
@@ -208,8 +210,9 @@ async def test_one_host_cannot_answer_for_another_nor_invent_an_outcome() -> Non
         assert conclusion.outcome == "unknown"
         assert "\x1b" not in conclusion.reason
         assert "secret" not in conclusion.reason
-        assert asked.answer is not None
-        assert not asked.answer.done()
+        awaited = here.engine.result_of(asked.op)
+        assert awaited is not None
+        assert not awaited.done()
 
 
 async def test_a_host_is_up_only_once_it_has_said_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +344,7 @@ async def test_removing_a_host_concludes_what_was_on_its_way_there() -> None:
         await here.up("vm2")
         asked = await here.engine.submit(intents.SpawnAgent("b1", "x", "vm2"), "ann")
         await here.order(intents.RemoveHost("vm2"))
-        assert (await concluded(asked)).reason == "vm2 was taken out of the room"
+        assert (await here.concluded(asked)).reason == "vm2 was taken out of the room"
         assert "vm2/b1" not in here.engine.fleet.agents
 
 

@@ -10,6 +10,7 @@ from controlroom.domain.gauges import Rung
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.rooms import Room, room
@@ -79,7 +80,7 @@ async def test_each_rung_is_done_once_told_and_audited(home: World) -> None:
         assert "budget day" in again.engine.fleet.alarms
         await again.order(SetBudget(replace(rule, limit=100 * DOLLAR)))
         await again.until(lambda: "budget day" not in again.engine.fleet.alarms)
-        assert await spawn(again, "a2") == Result("done")
+        assert await spawn(again, "a2") == Result(Outcome.DONE)
 
 
 async def test_new_work_goes_to_a_cheaper_model(home: World) -> None:
@@ -89,9 +90,9 @@ async def test_new_work_goes_to_a_cheaper_model(home: World) -> None:
         await here.order(SetBudget(replace(RULE, rungs=(Rung(50, "cheaper"),))))
         host.work("a1", 600 * CENT)
         await here.until(lambda: budget(here).reached == 1)
-        assert await spawn(here, "a2", "high") == Result("done")
-        assert await here.order(SpawnAgent("a3", "x", host="vm1", model="claude-haiku-5-5")) == Result("done")
-        assert await here.order(SpawnAgent("a4", "x", host="vm1")) == Result("done")
+        assert await spawn(here, "a2", "high") == Result(Outcome.DONE)
+        assert await here.order(SpawnAgent("a3", "x", host="vm1", model="claude-haiku-5-5")) == Result(Outcome.DONE)
+        assert await here.order(SpawnAgent("a4", "x", host="vm1")) == Result(Outcome.DONE)
         models = {name: spec.model for (name, _), (spec, _) in host.specs.items()}
         assert models == {"a2": "sonnet", "a3": "claude-haiku-5-5", "a4": "sonnet"}
         assert any(
@@ -104,8 +105,8 @@ async def test_who_was_paused_goes_on_by_itself_when_there_is_money_again(home: 
     async with budgeted(host, PROFILES) as here:
         await here.order(SetBudget(replace(RULE, limit=2 * DOLLAR)))
         for name, profile in (("a1", "low"), ("a2", "high"), ("a3", "low")):
-            assert await spawn(here, name, profile) == Result("done")
-        assert await here.order(KillAgent("vm1/a3", 1)) == Result("done")
+            assert await spawn(here, name, profile) == Result(Outcome.DONE)
+        assert await here.order(KillAgent("vm1/a3", 1)) == Result(Outcome.DONE)
         await exhaust(here, host)
         await here.until(lambda: {here.agent(f"vm1/{name}").state for name in ("a1", "a2")} == {"paused"})
         await here.engine.wait_idle()
@@ -129,7 +130,7 @@ async def test_whom_a_budget_has_paused_stands_in_the_audit_once(home: World) ->
     host = Payer()
     async with budgeted(host, "") as here:
         await here.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, "pause"),))))
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         await exhaust(here, host)
         await here.until(lambda: paused(here))
         assert paused(here)[0] == ("budget", "vm1/a1", 1, "budget: all of it spent")
@@ -145,7 +146,7 @@ async def test_without_the_budget_everybody_goes_on_and_what_was_forgotten_does_
     async with budgeted(host, "") as here:
         await here.order(SetBudget(replace(RULE, limit=DOLLAR // 2)))
         for name in ("a1", "a2"):
-            assert await spawn(here, name) == Result("done")
+            assert await spawn(here, name) == Result(Outcome.DONE)
         await exhaust(here, host)
         await here.until(lambda: all(agent.state == "paused" for agent in here.engine.fleet.agents.values()))
         assert (await here.order(ForgetAgent("vm1/a2", here.agent("vm1/a2").epoch))).outcome == "done"
@@ -159,7 +160,7 @@ async def test_a_rung_that_ends_agents_ends_the_lowest_priority_first(home: Worl
     async with budgeted(host, PROFILES) as here:
         await here.order(SetBudget(replace(RULE, rungs=(Rung(20, "interrupt"), Rung(40, "stop"), Rung(100, "pause")))))
         for name, profile in (("low", "low"), ("high", "high")):
-            assert await spawn(here, name, profile) == Result("done")
+            assert await spawn(here, name, profile) == Result(Outcome.DONE)
         await spend(here, host, "high", 6)
         await here.until(lambda: [m.name for m in host.heard if isinstance(m, wire.Tell)] == ["low"])
         await spend(here, host, "high", 6)
@@ -179,7 +180,7 @@ async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
         await here.until(lambda: said(here, "pause"))
         assert "in earnest it would pause agents (dry run)" in said(here, "pause")[0]
         assert host.grants == []
-        assert await spawn(here, "a2") == Result("done")
+        assert await spawn(here, "a2") == Result(Outcome.DONE)
         assert here.engine.fleet.alarms["budget day"].level == "warning"
 
 

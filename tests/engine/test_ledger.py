@@ -14,6 +14,7 @@ import pytest
 
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.use import DAY, MINUTE
+from controlroom.domain.orders import Order
 from controlroom.engine.ledger import ledger as module
 from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import (
@@ -21,7 +22,6 @@ from controlroom.engine.ledger.ledger import (
     KnownAgent,
     Ledger,
     LedgerProblem,
-    Order,
     agents_statements,
     audit_statement,
     conclusion_statement,
@@ -33,7 +33,7 @@ from controlroom.engine.ledger.usage_tables import Booking, Source, book, priced
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 
-ORDER = Order(1, "spawn", "vm1", "a1", 1, "write the docs", "ann", 1000)
+ORDER = Order(1, "spawn", "vm1", "a1", 1, 1000, "ann", "write the docs")
 AGENT = KnownAgent("vm1", "a1", 1, "headless", "docs", "", "", "write the docs", 1000)
 LINE = AuditLine(1000, "ann", "spawn", "vm1/a1", 1, "done", "")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from controlroom.engine.hosts.backoff import Backoff
 from controlroom.engine.hosts.channel import HostKeyUnknown, HostRefuses, LinkLost, LoginDenied
 from controlroom.engine.hosts.dialler import HostDialler
 from controlroom.engine.hosts.link import DENIED_FIRST, GREETING, PING, REFUSED, REFUSED_FIRST, SILENCE, Link
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import FINGERPRINT, GREET, START, WELCOME, Bench, Heard, Time
 from tests.lab.loopback import LoopbackHost
@@ -42,9 +44,13 @@ async def test_what_the_node_says_reaches_the_sink() -> None:
     page = wire.Fetched(4, 1, 0, "", 1, 0)
     async with Bench().running() as bench:
         await bench.say(
-            wire.AgentsSeen((agent,), True), wire.Reply(3, "strange", "\x1b[2Jx"), chunk, page, wire.Notice("no tmux")
+            wire.AgentsSeen((agent,), True),
+            wire.Reply(3, cast(Outcome, "strange"), "\x1b[2Jx"),
+            chunk,
+            page,
+            wire.Notice("no tmux"),
         )
-        assert bench.heard.replies == [wire.Reply(3, "unknown", "␛x")]
+        assert bench.heard.replies == [wire.Reply(3, Outcome.UNKNOWN, "␛x")]
         assert (bench.heard.chunks, bench.heard.pages) == ([chunk], [page])
         kinds = [type(event).__name__ for event in bench.heard.events]
         assert kinds == ["LinkChanged", "HostMet", "AgentsObserved", "HostNoticed"]

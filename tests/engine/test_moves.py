@@ -15,10 +15,11 @@ from controlroom.domain.model import State
 from controlroom.domain.results import Result
 from controlroom.engine.hosts.inquiries import Unanswered
 from controlroom.engine.moves import FRESH, _filled
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
-from tests.engine.rooms import Room, concluded, room
+from tests.engine.rooms import Room, room
 from tests.engine.scripted import ScriptedChannel, ScriptedHost, Unwilling, orders
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -82,7 +83,7 @@ async def test_the_same_task_goes_on_elsewhere_once_it_has_ended_here() -> None:
         old, new = here.agent("vm1/a1"), here.agent("vm2/a1")
         assert (old.pending and old.pending.verb, old.pending and old.pending.who) == ("move", "ann")
         assert (new.state, new.epoch) == (State.STARTING, 1)
-        assert await concluded(asked) == Result("done")
+        assert await here.concluded(asked) == Result(Outcome.DONE)
         (started,) = orders(vm2)
         assert isinstance(started, wire.Spawn)
         assert started.task == TASK
@@ -133,7 +134,7 @@ async def test_a_link_that_is_lost_before_anything_was_known_moves_nothing() -> 
     vm1, vm2 = Faulty("vm1", ReadSpec), ScriptedHost("vm2")
     async with room(vm1, vm2) as here:
         told = await moved(here)
-        assert told == Result("refused", "nothing was moved: the link to vm1 was lost")
+        assert told == Result(Outcome.REFUSED, "nothing was moved: the link to vm1 was lost")
         assert live((vm1, vm2)) == ["vm1"]
         assert "vm2/a1" not in here.engine.fleet.agents
         await here.up()
@@ -149,12 +150,13 @@ async def test_a_target_that_is_lost_meanwhile_is_waited_for() -> None:
         vm2.reachable = False
         await here.until(lambda: here.engine.fleet.hosts["vm2"].link.value == "lost")
         await here.engine.wait_idle()
-        assert asked.answer is not None
-        assert not asked.answer.done()
+        awaited = here.engine.result_of(asked.op)
+        assert awaited is not None
+        assert not awaited.done()
         assert live((vm1, vm2)) == []
         assert here.agent("vm1/a1").pending is not None
         vm2.reachable = True
-        assert (await concluded(asked)).outcome == "done"
+        assert (await here.concluded(asked)).outcome == "done"
         assert live((vm1, vm2)) == ["vm2"]
 
 
@@ -167,7 +169,7 @@ async def test_a_host_that_will_not_end_it_keeps_it() -> None:
         await here.order(SPAWN)
         vm1.act = Unwilling("vm1").act  # type: ignore[method-assign]
         told = await here.order(MOVE)
-        assert told == Result("refused", "vm1/a1 was not moved: the disk of vm1 is full")
+        assert told == Result(Outcome.REFUSED, "vm1/a1 was not moved: the disk of vm1 is full")
         assert live((vm1, vm2)) == ["vm1"]
         assert "vm2/a1" not in here.engine.fleet.agents
         assert steps(vm2) == []
@@ -194,7 +196,7 @@ async def test_a_target_that_is_taken_out_of_the_room_leaves_nothing_unsaid() ->
         asked = await here.engine.submit(MOVE, "ann")
         await here.until(lambda: steps(vm2))
         await here.order(intents.RemoveHost("vm2"))
-        told = await concluded(asked)
+        told = await here.concluded(asked)
         assert told.outcome == "unknown"
         assert "vm1/a1 has ended, and was not started on vm2: vm2 is no longer in the room" in told.reason
 

@@ -92,7 +92,8 @@ def serve(here: Room) -> tuple[RawReader, asyncio.Task[None]]:
 
     async def conversation() -> None:
         incoming, outgoing = await asyncio.open_connection(sock=theirs)
-        await Reader(here.engine, Operator(here.engine.submit, lambda: None, Turns()), incoming, outgoing).serve()
+        operator = Operator(here.engine.submit, here.engine.result_of, lambda: None, Turns())
+        await Reader(here.engine, operator, incoming, outgoing).serve()
         outgoing.close()
 
     return RawReader(ours), asyncio.create_task(conversation())
@@ -148,7 +149,7 @@ async def test_requests_beyond_the_bound_wait_and_none_is_lost() -> None:
         count = Operator.open_requests * 3
         await reader.say(*(Submit(number, spawn, deadline=0.05) for number in range(1, count + 1)))
         await reader.until_told(Answered, count)
-        answers = {told.id: told.outcome for told in reader.told if isinstance(told, Answered)}
+        answers = {told.id: told.result.outcome for told in reader.told if isinstance(told, Answered)}
         assert sorted(answers) == list(range(1, count + 1))
         assert sorted(answers.values()) == ["refused"] * (count - 1) + ["unknown"]
         reader.connection.close()
@@ -290,11 +291,11 @@ async def test_an_intent_says_what_became_of_it_and_what_it_was_about() -> None:
         client = await Client.connect(start=False, role="cli")
         spawn = intents.SpawnAgent("a1", "x", "vm1")
         outcome = await client.submit(spawn)
-        assert (outcome.ok, outcome.outcome, outcome.data["agent"], outcome.data["epoch"]) == (
+        assert (outcome.ok, outcome.outcome, outcome.agent, outcome.epoch) == (
             True,
             "done",
             "vm1/a1",
-            "1",
+            1,
         )
         again = await client.submit(spawn)
         assert (again.ok, again.outcome) == (False, "refused")

@@ -22,6 +22,7 @@ from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.engine import rooms
@@ -142,7 +143,7 @@ async def test_a_new_run_goes_on_with_the_bill(here: Room, host: Spender) -> Non
     host.agents["a1"] = replace(host.agents["a1"], state="done", ended=NOON)
     host.show()
     await here.until(lambda: here.agent("vm1/a1").state == "done")
-    assert await here.order(SpawnAgent("a1", "more", host="vm1")) == Result("done")
+    assert await here.order(SpawnAgent("a1", "more", host="vm1")) == Result(Outcome.DONE)
     await here.until(lambda: here.agent("vm1/a1").epoch == 2)
     assert here.agent("vm1/a1").spent == 40_000_000
 

@@ -24,8 +24,10 @@ from controlroom.engine.hosts.translate import (
     to_reply,
 )
 from controlroom.text.names import agent_name_problem
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire import questions as wire_questions
+from controlroom.wire.codec import decode
 from controlroom.wire.questions import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 
@@ -338,9 +340,11 @@ def test_only_our_own_or_nobodys_host_is_owned(owner: str, owned: bool) -> None:
     assert (facts.owned, facts.owner_epoch, facts.tmux, facts.cores) == (owned, 4, "3.3a", 2)
 
 
-def test_an_outcome_we_do_not_know_is_unknown() -> None:
-    assert to_reply(wire.Reply(1, "excellent", "\x1b[2Jx")) == wire.Reply(1, "unknown", "␛x")
-    assert to_reply(wire.Reply(1, "done")).outcome == "done"
+def test_an_outcome_that_no_host_can_know_is_unknown() -> None:
+    strange = decode(wire.Reply, {"id": 1, "outcome": "excellent", "reason": "\x1b[2Jx"})
+    assert to_reply(strange) == wire.Reply(1, Outcome.UNKNOWN, "␛x")
+    assert to_reply(wire.Reply(1, Outcome.ASKED)).outcome == "unknown"
+    assert to_reply(wire.Reply(1, Outcome.DONE)).outcome == "done"
 
 
 def test_effects_become_what_a_node_understands() -> None:

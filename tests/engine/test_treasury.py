@@ -19,6 +19,7 @@ from controlroom.engine.budgets import controller
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.ledger.ledger import connect
 from controlroom.protocol.home import find_home
+from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Reply
 from tests.engine.granted import CENT, Payer, running
@@ -92,7 +93,7 @@ async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
 async def test_a_run_begins_with_a_grant_that_was_written_before(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         grant = host.runners["a1", 1].grant
         assert grant is not None
         assert host.prices[0].mark == grant.prices
@@ -108,7 +109,7 @@ async def test_an_agent_goes_on_as_long_as_there_is_money_and_not_longer(home: W
     host = Payer()
     async with budgeted(host, DAY) as here:
         for name in ("a1", "a2", "a3"):
-            assert await spawn(here, name) == Result("done")
+            assert await spawn(here, name) == Result(Outcome.DONE)
         for _ in range(200):
             worked = [host.work(name) for name in host.agents]
             await here.until(lambda: budget(here).spent == host.spent)
@@ -137,11 +138,11 @@ async def test_agents_that_ran_before_are_granted_something_and_let_free_again(h
         host.work("a1", 100 * CENT)
         await here.until(lambda: here.agent("vm1/a1").spent == DOLLAR)  # the first grant is to count what is booked
         rule = BudgetRule("new", 20 * DOLLAR, rungs=(Rung(50, "notify"), Rung(100, "pause")))
-        assert await here.order(SetBudget(rule)) == Result("done")
+        assert await here.order(SetBudget(rule)) == Result(Outcome.DONE)
         await here.until(lambda: host.grants)
         assert DOLLAR < (host.grants[0].allowance.billed or 0) <= 11 * DOLLAR
         assert 'limit = "20"' in here.home.budgets.read_text()
-        assert await here.order(RemoveBudget("new")) == Result("done")
+        assert await here.order(RemoveBudget("new")) == Result(Outcome.DONE)
         await here.until(lambda: host.grants[-1].allowance.billed is None and host.grants[-1].lasts == 0)
         assert "limit" not in here.home.budgets.read_text()
         verbs = [line.verb for line in here.ledger.audit(10)]
@@ -170,7 +171,7 @@ async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_gran
     host = Payer()
     async with budgeted(host, DAY) as first:
         for number in range(8):
-            assert await spawn(first, f"a{number}") == Result("done")
+            assert await spawn(first, f"a{number}") == Result(Outcome.DONE)
         await first.engine.wait_idle()
         before = budget(first).granted
     host.reachable = False
@@ -187,7 +188,7 @@ async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_gran
 async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         await here.engine.wait_idle()
         host.deaf = True
         await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
@@ -202,7 +203,7 @@ async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
 async def test_an_answer_that_is_lost_is_made_up_for_by_looking(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.mute = True
         await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
         await here.until(lambda: budget(here).granted <= DOLLAR // 4)
@@ -211,8 +212,8 @@ async def test_an_answer_that_is_lost_is_made_up_for_by_looking(home: World) -> 
 async def test_what_may_come_on_top_counts_subagents_and_is_not_known_where_nobody_counts_them(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
-        assert await spawn(here, "a2") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
+        assert await spawn(here, "a2") == Result(Outcome.DONE)
         host.work("a1", 10 * CENT)
         host.below("a1", 0)
         await here.until(lambda: budget(here).spent)
@@ -227,20 +228,20 @@ async def test_what_may_come_on_top_counts_subagents_and_is_not_known_where_nobo
         host.reachable = True
         await here.until(lambda: budget(here).overshoot == 40 * CENT)
         host.below("a2", 0)
-        assert await here.order(KillAgent("vm1/a1", 1)) == Result("done")
+        assert await here.order(KillAgent("vm1/a1", 1)) == Result(Outcome.DONE)
         await here.until(lambda: budget(here).overshoot == 10 * CENT)
 
 
 async def test_a_run_that_ended_gives_back_what_it_did_not_spend(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.work("a1")
         await here.until(lambda: budget(here).spent == 10 * CENT)
-        assert await here.order(KillAgent("vm1/a1", 1)) == Result("done")
+        assert await here.order(KillAgent("vm1/a1", 1)) == Result(Outcome.DONE)
         await here.until(lambda: budget(here).granted == 0)
         await here.until(lambda: here.ledger.read("select * from grants") == [])
-        assert await here.order(ReassignAgent("vm1/a1", 1, "again")) == Result("done")
+        assert await here.order(ReassignAgent("vm1/a1", 1, "again")) == Result(Outcome.DONE)
         grant = host.runners["a1", 2].grant
         assert grant is not None
         assert (grant.allowance.billed or 0) > 0
@@ -253,7 +254,7 @@ async def test_a_spawn_that_was_refused_leaves_nothing_granted(home: World) -> N
 
         def act(self, message: object) -> object:  # type: ignore[override]
 
-            return Reply(getattr(message, "id", 0), "refused", "the disk of vm1 is full")
+            return Reply(getattr(message, "id", 0), Outcome.REFUSED, "the disk of vm1 is full")
 
     async with budgeted(Unwilling(), DAY) as here:
         assert (await spawn(here, "a1")).outcome == "refused"
@@ -264,7 +265,7 @@ async def test_a_spawn_that_was_refused_leaves_nothing_granted(home: World) -> N
 async def test_where_no_budget_is_there_is_no_grant(home: World) -> None:
     host = Payer()
     async with budgeted(host, '[budgets.tell]\nlimit = "1"\nladder = [{ at = 50, do = "notify" }]\n') as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         assert host.runners["a1", 1].grant is None
         host.work("a1", 200 * CENT)
         await here.until(lambda: budget(here, "tell").reached == 1)
@@ -276,7 +277,7 @@ async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(
     host = Payer()
     async with budgeted(host, DAY) as here:
         host.clock = lambda: here.now
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         for _ in range(10):
             assert host.work("a1")
             await here.until(lambda: budget(here).spent == host.spent)
@@ -297,7 +298,7 @@ async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(
 async def test_a_ledger_that_cannot_be_written_grants_nothing_and_says_so_until_it_can(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         await here.engine.wait_idle()
         other = connect(here.ledger.path)
         here.ledger._database.execute("pragma busy_timeout = 20")

@@ -12,6 +12,7 @@ from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.results import Result
 from controlroom.engine.hosts.limits_seen import LoginSeen
+from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply
 from tests.engine.granted import CENT, Payer, running
@@ -43,7 +44,7 @@ async def test_a_window_of_a_plan_is_granted_in_per_cent(home: World) -> None:
 async def test_a_host_that_lies_about_its_grants_is_not_believed(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         await here.engine.wait_idle()
         before = budget(here).granted
         host.agents["a1"] = replace(host.agents["a1"], grant=2**52)
@@ -51,7 +52,7 @@ async def test_a_host_that_lies_about_its_grants_is_not_believed(home: World) ->
         await here.until(lambda: here.agent("vm1/a1").grant == 2**52)
         await here.engine.wait_idle()
         assert budget(here).granted == before
-        assert await spawn(here, "a2") == Result("done")
+        assert await spawn(here, "a2") == Result(Outcome.DONE)
         grant = host.runners["a2", 1].grant
         assert grant is not None
         assert grant.number < 100
@@ -73,14 +74,14 @@ async def test_no_host_says_who_pays_for_its_next_agent_but_a_profile_does(home:
         assert 'If a plan pays for it, let its profile say so: credential = "plan"' in refused.reason
         again = await here.order(ReassignAgent("vm1/a1", 1, "more"))
         assert "holds new work" in again.reason
-        assert await spawn(here, "a3", "mine") == Result("done")
+        assert await spawn(here, "a3", "mine") == Result(Outcome.DONE)
 
 
 async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: World) -> None:
     class Stubborn(Payer):
         def granted(self, channel: ScriptedChannel, grant: Grant) -> None:
             self.grants.append(grant)
-            channel.say(Reply(grant.id, "refused", "its runner is too old for that"))
+            channel.say(Reply(grant.id, Outcome.REFUSED, "its runner is too old for that"))
 
     host = Stubborn()
     running(host, "a1")
@@ -105,7 +106,7 @@ async def test_a_clock_that_is_put_back_forgets_nothing_that_was_spent(home: Wor
     host = Payer()
     async with budgeted(host, DAY) as here:
         host.clock = lambda: here.now
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.work("a1", 40 * CENT)
         await here.until(lambda: budget(here).spent == 40 * CENT)
         here.now -= 30 * HOUR
@@ -120,7 +121,7 @@ async def test_no_date_that_a_host_gives_takes_use_out_of_the_day_that_pays_for_
     host = Payer()
     host.clock = lambda: NOON - 72 * HOUR
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         idle = 0
         while idle < 3 and here.now < NOON + 6 * HOUR:  # one that is paused again soon goes on later each time
             here.now += HOUR // 3
@@ -141,7 +142,7 @@ async def test_no_date_that_a_host_gives_takes_use_out_of_the_day_that_pays_for_
 async def test_a_host_that_has_long_been_connected_tells_nothing_old_of_a_run_of_yesterday(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         here.now += 30 * HOUR
         here.engine.budget_controller.schedule()
         await here.until(lambda: budget(here).began > NOON)
@@ -153,7 +154,7 @@ async def test_a_host_that_has_long_been_connected_tells_nothing_old_of_a_run_of
 async def test_agents_that_only_a_host_claims_take_nothing_from_those_that_were_ordered(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        assert await spawn(here, "a1") == Result("done")
+        assert await spawn(here, "a1") == Result(Outcome.DONE)
         granted = host.runners["a1", 1].grant
         for number in range(200):
             running(host, f"claimed{number}")
@@ -161,7 +162,7 @@ async def test_agents_that_only_a_host_claims_take_nothing_from_those_that_were_
         await here.until(lambda: len(host.grants) >= 200)
         await here.engine.wait_idle()
         assert host.runners["a1", 1].grant == granted
-        assert await spawn(here, "a2") == Result("done")
+        assert await spawn(here, "a2") == Result(Outcome.DONE)
         grant = host.runners["a2", 1].grant
         assert granted is not None
         assert grant is not None

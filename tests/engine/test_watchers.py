@@ -21,6 +21,7 @@ import pytest
 from controlroom import __version__
 from controlroom.client.client import Client, EngineUnavailable, NoAttachment, NoEngine
 from controlroom.domain import intents
+from controlroom.domain.results import Result
 from controlroom.engine.frontends.rights import LOOK_ONLY, MAY_ASK, Operator
 from controlroom.protocol.messages import (
     LOOK,
@@ -37,6 +38,7 @@ from controlroom.protocol.messages import (
     Welcome,
     pack,
 )
+from controlroom.text.outcome import Outcome
 from controlroom.wire.messages import QuestionSeen
 from tests.engine import scripted
 from tests.engine.raw_reader import RawReader, raw
@@ -174,7 +176,7 @@ async def test_no_intent_does_anything(tmp_path: Path) -> None:
             await session.until_told(Answered, len(made))
             told = await over(here, session)
             answers = [answer for answer in told if isinstance(answer, Answered)]
-            assert {(answer.outcome, answer.reason) for answer in answers} == {("refused", LOOK_ONLY)}
+            assert {(answer.result.outcome, answer.result.reason) for answer in answers} == {("refused", LOOK_ONLY)}
         before.same()
 
 
@@ -199,7 +201,7 @@ async def test_what_is_not_named_is_refused(tmp_path: Path) -> None:
             if isinstance(request, Question) and not isinstance(request, MAY_ASK):
                 session = await watcher(here, request)
                 told = await session.until_told(Answered)
-                assert told == Answered(request.id, "refused", LOOK_ONLY)
+                assert told == Answered(request.id, Result(Outcome.REFUSED, LOOK_ONLY))
                 session.connection.close()
 
 

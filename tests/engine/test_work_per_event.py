@@ -13,6 +13,7 @@ from controlroom.domain import events
 from controlroom.domain.model import State
 from controlroom.domain.tables import HostedTable, Table
 from controlroom.engine.budgets.run_table import RunTable
+from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
@@ -59,7 +60,7 @@ class Quiet(ScriptedHost):
     """It takes what it is told, and does not show all of its agents each time."""
 
     def order(self, channel: ScriptedChannel, message: wire.ToNode) -> None:
-        channel.say(wire.Reply(getattr(message, "id", 0), "done"))
+        channel.say(wire.Reply(getattr(message, "id", 0), Outcome.DONE))
 
 
 def happenings(turn: int, known: Any) -> list[events.Event]:

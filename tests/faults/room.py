@@ -9,9 +9,10 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from controlroom.client.client import Client, Outcome
+from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, LinkState, LogPlace
+from controlroom.domain.results import Result
 from controlroom.protocol.home import find_home
 from controlroom.protocol.lock import holder, is_held
 from tests.engine.tails import Tail
@@ -79,10 +80,10 @@ class Room:
         for name in names or self.hosts:
             await self.link(name, LinkState.UP, seconds=seconds)
 
-    async def spawn(self, host: str, name: str, command: Sequence[str] = ("sleep", "100000")) -> Outcome:
+    async def spawn(self, host: str, name: str, command: Sequence[str] = ("sleep", "100000")) -> Result:
         return await self.client.submit(intents.SpawnAgent(name, "", host, command=tuple(command)))
 
-    async def kill(self, id_: str) -> Outcome:
+    async def kill(self, id_: str) -> Result:
         return await self.client.submit(intents.KillAgent(id_, self.agent(id_).epoch))
 
     def truth(self, name: str) -> Truth:

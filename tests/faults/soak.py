@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from controlroom.client.client import Client, EngineUnavailable, Outcome
+from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain import intents
 from controlroom.domain.model import ENDED, Agent
+from controlroom.domain.results import Result
 from tests.faults.room import Room
 from tests.faults.truth import NODE, RUNNER, Life, sockets_left
 from tests.lab.host import Host
@@ -88,7 +89,7 @@ class Soak:
                     await asyncio.sleep(0.5)
             return self.room.client
 
-    async def order(self, intent: intents.Intent) -> Outcome | None:
+    async def order(self, intent: intents.Intent) -> Result | None:
         """Submit; None when nobody knows what became of it."""
         try:
             client = await self.client()
@@ -102,9 +103,9 @@ class Soak:
         command = self.dice.choice(COMMANDS)
         self._begun(f"{host}/{name}", await self.order(intents.SpawnAgent(name, "", host, command=command)))
 
-    def _begun(self, id_: str, outcome: Outcome | None) -> None:
+    def _begun(self, id_: str, outcome: Result | None) -> None:
         if outcome and outcome.outcome == "done":
-            self.said.begun[id_] = max(self.said.begun.get(id_, 0), int(outcome.data["epoch"]))
+            self.said.begun[id_] = max(self.said.begun.get(id_, 0), outcome.epoch)
 
     async def reassign(self, agent: Agent) -> None:
         self._begun(agent.id, await self.order(intents.ReassignAgent(agent.id, agent.epoch, "again")))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.runner.folder import TAG
+from controlroom.text.outcome import Outcome
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, bodies_of, state_folder
@@ -28,7 +29,7 @@ def test_a_task_of_any_text_reaches_a_command_whole(home: World) -> None:
     with NodeClient() as node:
         node.greet()
         program = "import sys,hashlib;d=sys.stdin.buffer.read();print(len(d),hashlib.sha256(d).hexdigest())"
-        assert node.spawn("eater", 1, sys.executable, "-c", program, task=task) == Reply(1, "done")
+        assert node.spawn("eater", 1, sys.executable, "-c", program, task=task) == Reply(1, Outcome.DONE)
         seen = node.wait_agent("eater", lambda seen: seen.state == "done")
         assert (seen.exit_code, seen.task) == (0, task[:200])
         data = task.encode()
@@ -94,7 +95,7 @@ def test_a_running_agent_is_not_spawned_over_unless_it_is_replaced(node: NodeCli
     assert node.spawn("one", 1, "sh", "-c", "setsid sleep 600 & sleep 600").outcome == "done"
     wait_for(lambda: len(of_tag("one", 1)) == 3)
     refused = node.spawn("one", 2, "sleep", "600")
-    assert refused == Reply(refused.id, "refused", "one is running here (epoch 1): kill or reassign it")
+    assert refused == Reply(refused.id, Outcome.REFUSED, "one is running here (epoch 1): kill or reassign it")
     assert node.spawn("one", 2, "sleep", "600", replaces=1).outcome == "done"
     assert not of_tag("one", 1)
     assert node.wait_agent("one", lambda seen: seen.pid and seen.state == "working").epoch == 2

@@ -22,6 +22,7 @@ from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.tmux.server import Tmux, TmuxError
 from controlroom.runner.folder import state_folder
+from controlroom.text.outcome import Outcome
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,
@@ -73,7 +74,7 @@ async def test_a_slow_link_gets_the_newest_state_and_every_reply(pipe: tuple[int
     await asyncio.sleep(0)  # the link is full from now on
     for number in range(1000):
         outbox.agent(agent(number))
-        outbox.send(Reply(number, "done"))
+        outbox.send(Reply(number, Outcome.DONE))
     found = await received(pipe[0], outbox)
     assert [reply.id for reply in found if isinstance(reply, Reply)] == list(range(1000))
     assert [seen.agents[0].since for seen in found if isinstance(seen, AgentsSeen)] == [999]
@@ -83,7 +84,7 @@ async def test_what_is_said_in_one_turn_leaves_together_and_in_order(pipe: tuple
     outbox = Outbox(pipe[1], lambda: None)
     outbox.lines([LastLine("one", 1, "first", 1)])
     outbox.agent(agent(1))
-    outbox.send(Reply(1, "done"))
+    outbox.send(Reply(1, Outcome.DONE))
     outbox.agent(agent(2))
     await outbox.room()
     lines = os.read(pipe[0], 65536).splitlines()
@@ -142,7 +143,7 @@ async def test_without_tmux_agents_are_refused_with_what_to_do(home: World) -> N
     place = Place(state, "", Tmux("", "controlroom", os.environ), boot_id())
     actor = orders.Actor(place, Ownership(state, "r", read_only=False), Spawner(place, no_environment), Turns())
     reply = await actor.act(Spawn(1, "one", 1, AgentSpec("command", ("true",)), ""))
-    assert reply == Reply(1, "refused", f"one does not start: {NO_TMUX}")
+    assert reply == Reply(1, Outcome.REFUSED, f"one does not start: {NO_TMUX}")
     assert os.listdir(os.path.join(state, "agents")) == []
     assert shortcomings(TmuxSeen())[0].startswith(NO_TMUX)
 
@@ -233,7 +234,7 @@ def test_tmux_that_is_installed_as_told_serves_at_once(tools: Path) -> None:
     with NodeClient((sys.executable, "-c", BARE)) as node:
         welcome = node.greet()
         assert (welcome.tmux, welcome.tmux_problem) == ("", "")
-        assert node.spawn("one", 1, "/bin/sleep", "300") == Reply(1, "refused", f"one does not start: {NO_TMUX}")
+        assert node.spawn("one", 1, "/bin/sleep", "300") == Reply(1, Outcome.REFUSED, f"one does not start: {NO_TMUX}")
         wait_for(lambda: [text for text in node.notices() if NO_TMUX in text])
         (tools / "tmux").symlink_to(TMUX)
         assert node.spawn("one", 2, "/bin/sleep", "300").outcome == "done"

@@ -29,6 +29,7 @@ from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.tmux.server import Tmux
+from controlroom.text.outcome import Outcome
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node
@@ -300,8 +301,8 @@ async def test_the_agent_of_a_runner_that_hangs_is_ended_by_the_node(
     monkeypatch.setattr(orders, "TELL_DEADLINE", 0.2)
     with hung_runner(home) as (runner, folder):
         silent = "its runner has not answered for 0.2 seconds"
-        assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, "unknown", silent)
-        assert await actor.act(Kill(1, "one", 1)) == Reply(1, "done")
+        assert await actor.act(Tell(2, "one", 1, "interrupt")) == Reply(2, Outcome.UNKNOWN, silent)
+        assert await actor.act(Kill(1, "one", 1)) == Reply(1, Outcome.DONE)
         assert runner.wait(5) == -signal.SIGKILL
     assert not of_tag("one", 1)
     status = json.loads((folder / "status.json").read_text())

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment, Outcome
+from controlroom.client.client import AgentScreen, Attachment, EngineUnavailable, LogPage, NoAttachment
 from controlroom.domain import events, intents
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.decide import Refused, decide
@@ -16,7 +16,9 @@ from controlroom.domain.display.loglines import LogHit, Matches, log_lines, scre
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.money.costs import CostRow
 from controlroom.domain.reduce import reduce
+from controlroom.domain.results import Result
 from controlroom.protocol.messages import Attached, Costs, HostChecked
+from controlroom.text.outcome import Outcome
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 
@@ -111,17 +113,17 @@ class SmallEngine:
         known = {"offsets": offsets, "before": start, "total": total}
         return LogPage(agent, records, *place, skipped=skipped, first=start == 0, **known)  # type: ignore[arg-type]
 
-    def decide(self, intent: intents.Intent) -> Outcome:
+    def decide(self, intent: intents.Intent) -> Result:
         self.asked.append(intent)
         self._ops += 1
         decision = decide(self.fleet, intent, self._ops, self.now())
         if isinstance(decision, Refused):
-            return Outcome(False, "refused", decision.reason)
+            return Result(Outcome.REFUSED, decision.reason)
         self.happen(*decision.events)
         for effect in decision.effects:
             self.effects.append(effect)
             self._world(effect)
-        return Outcome(True, "done")
+        return Result(Outcome.DONE)
 
     def check(self, host: str) -> HostChecked:
         known = self.fleet.hosts[host]
@@ -188,7 +190,7 @@ class SmallClient:
         self._seen = self.engine.fleet
         return self._seen
 
-    async def submit(self, intent: intents.Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+    async def submit(self, intent: intents.Intent, *, wait: bool = True, deadline: float = 60) -> Result:
         self._alive()
         return self.engine.decide(intent)
 

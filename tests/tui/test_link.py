@@ -10,6 +10,7 @@ import pytest
 from controlroom.domain import events
 from controlroom.domain.intents import KillAgent
 from controlroom.domain.model import LinkState, State
+from controlroom.domain.orders import Order
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.view_state import Engine
 from controlroom.tui.widgets.gauges import Gauges
@@ -195,10 +196,10 @@ async def test_a_limit_says_until_when() -> None:
 
 
 async def test_an_agent_that_is_being_started_says_so_before_its_host_has_answered() -> None:
-    from controlroom.domain.model import Pending
-
     fleet = scenes.farm()
-    begun = replace(scenes.agent("fresh", "vm1", State.STARTING, 0), pending=Pending(1, "spawn", scenes.NOW))
+    begun = replace(
+        scenes.agent("fresh", "vm1", State.STARTING, 0), pending=Order(1, "spawn", "vm1", "fresh", 1, scenes.NOW)
+    )
     async with room(replace(fleet, agents={begun.id: begun}), size=(120, 40)) as here:
         row = next(line for line in here.text().splitlines() if " fresh " in line)
         assert "spawn…" in row

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.client.client import EngineUnavailable, Outcome
+from controlroom.client.client import EngineUnavailable
 from controlroom.domain.intents import (
     AnswerQuestion,
     ForgetAgent,
@@ -22,6 +22,8 @@ from controlroom.domain.intents import (
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.domain.questions import QuestionKind
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview
@@ -255,7 +257,7 @@ class Slow(SmallEngine):
         client.submit = self.submit  # type: ignore[method-assign]
         return client
 
-    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Outcome:
+    async def submit(self, intent: Intent, *, wait: bool = True, deadline: float = 60) -> Result:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await self.go_on.wait()
@@ -295,8 +297,8 @@ async def test_of_what_was_under_way_when_the_engine_went_nothing_is_claimed() -
 def test_the_sum_names_few_and_counts_the_rest() -> None:
     agents = [scenes.agent(f"a{n}", "vm1", State.WORKING, 1) for n in range(7)]
     todo = Plan("kill", tuple(Target(agent, KillAgent(agent.id, 1)) for agent in agents), ())
-    outcomes = [Outcome(True, "done"), Outcome(False, "unknown", "the link dropped")]
-    outcomes += [Outcome(False, "refused", f"vm1/a{n} was started anew meanwhile") for n in range(2, 7)]
+    outcomes = [Result(Outcome.DONE), Result(Outcome.UNKNOWN, "the link dropped")]
+    outcomes += [Result(Outcome.REFUSED, f"vm1/a{n} was started anew meanwhile") for n in range(2, 7)]
     assert summed(todo, outcomes) == (
         "1 ended, 5 refused: vm1/a2 was started anew meanwhile; vm1/a3 was started anew meanwhile; "
         "vm1/a4 was started anew meanwhile; and 2 more, of 1 not known: vm1/a1; look before you try again"

@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 
 from controlroom.domain.display.loglines import KINDS
-from controlroom.domain.model import Fleet, LinkState, Pending, State
+from controlroom.domain.model import Fleet, LinkState, State
+from controlroom.domain.orders import Order
 from controlroom.tui.room import Level
 from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
 from controlroom.tui.theme.theme_store import ThemeStore
@@ -69,7 +70,7 @@ async def test_every_link_is_told_by_words_and_signs(size: tuple[int, int], glyp
 @SIZES
 async def test_what_is_on_its_way_chosen_and_marked_is_told_too(size: tuple[int, int]) -> None:
     farm = scenes.farm()
-    pending = replace(farm.agents["vm2/api-3"], pending=Pending(1, "kill", scenes.NOW))
+    pending = replace(farm.agents["vm2/api-3"], pending=Order(1, "kill", "vm2", "api-3", 1, scenes.NOW))
     async with room(farm, size=size, theme_store=COLOURLESS) as here:
         told = [here.text()]
         for keys in (["j"], ["space"], ["j"], ["slash", *"work"]):

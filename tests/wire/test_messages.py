@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(values(str), values(inner[1]), max_size=3)
     if inner:
         return st.one_of([values(one) for one in inner])
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return st.sampled_from(list(hint))
     return SCALARS[hint] if hint in SCALARS else built(hint)
 
 

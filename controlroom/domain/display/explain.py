@@ -15,6 +15,7 @@ from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import billing_conflict, holding
 from controlroom.domain.money.budget_words import amount
+from controlroom.domain.orders import STARTS
 from controlroom.domain.words import age, ago, since
 
 ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
@@ -114,7 +115,7 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
     if state is State.LOST:
         known = f"it was {agent.state}" + (f" ({agent.detail})" if agent.detail else "")
         return f"Control Room itself: {agent.host} cannot be asked. When last heard, {known}."
-    if agent.pending and agent.pending.verb in ("spawn", "reassign", "resume") and agent.state is State.STARTING:
+    if agent.pending and agent.pending.verb in STARTS and agent.state is State.STARTING:
         return "the order: it was given, and its host has not shown the agent yet."
     if decider is not None:
         return f"{source_words(decider.source)}: {decider.value or decider.state}"
@@ -183,7 +184,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "claimed", f"this room did not order it; {agent.host} says: {claimed}"
     if agent.pending:
         who = f" by {agent.pending.who}" if agent.pending.who else ""
-        yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.since)}, not answered yet"
+        yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.at)}, not answered yet"
     if agent.question:
         yield "asks", f"{agent.question.title}, {ago(now - agent.question.asked)}"
     if agent.forged:

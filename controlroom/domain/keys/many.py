@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from controlroom.domain import intents
 from controlroom.domain.claims import claimed_words
@@ -11,27 +10,13 @@ from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.availability import unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.questions import wants_words
+from controlroom.domain.results import Result
+from controlroom.text.outcome import Outcome
 
 AT_ONCE = 10
 """Orders under way at one time."""
 _NAMED = 3
 """Refusals that are named in the sum; the others are counted."""
-
-
-class Outcome(Protocol):
-    """What became of an intent, as the engine's client says it."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was done."""
-
-    @property
-    def outcome(self) -> str:
-        """`done`, `refused` or `unknown` (the link dropped: the host will be looked at)."""
-
-    @property
-    def reason(self) -> str:
-        """Why not, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +111,14 @@ def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> In
     return (intents.ForgetAgent if action == "forget" else intents.InterruptAgent)(agent.id, agent.epoch)
 
 
-def summed(todo: Plan, outcomes: Sequence[Outcome | None]) -> str:
+def summed(todo: Plan, outcomes: Sequence[Result | None]) -> str:
     """Sum up what became of many: how many were done, which were refused and why, of which nothing is known."""
     pairs = list(zip(todo.targets, outcomes, strict=True))
     done = sum(1 for _, outcome in pairs if outcome is not None and outcome.ok)
     refused = [
         _reason(target, outcome)
         for target, outcome in pairs
-        if outcome is not None and not outcome.ok and outcome.outcome == "refused"
+        if outcome is not None and outcome.outcome is Outcome.REFUSED
     ]
     unknown = [target.agent.id for target, outcome in pairs if outcome is None or _unknown(outcome)]
     parts = [f"{done} {_DONE[todo.action]}"] if done or not (refused or unknown) else []
@@ -142,11 +127,11 @@ def summed(todo: Plan, outcomes: Sequence[Outcome | None]) -> str:
     return ", ".join(parts)
 
 
-def _unknown(outcome: Outcome) -> bool:
-    return not outcome.ok and outcome.outcome != "refused"
+def _unknown(outcome: Result) -> bool:
+    return not outcome.ok and outcome.outcome is not Outcome.REFUSED
 
 
-def _reason(target: Target, outcome: Outcome) -> str:
+def _reason(target: Target, outcome: Result) -> str:
     """Give a refusal with the agent that it is about."""
     return outcome.reason if target.agent.id in outcome.reason else f"{target.agent.id}: {outcome.reason}"
 

@@ -23,6 +23,7 @@ from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.runways import Runway, runways
 from controlroom.domain.money.sharing import Ends, Sharing
+from controlroom.domain.results import Result
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.grant_book import GrantBook, last_given
 from controlroom.engine.budgets.grant_delivery import GrantDelivery
@@ -50,9 +51,9 @@ from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.spend_views import RunKey, Sums, read_sums
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import Asked
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
+from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 
@@ -90,7 +91,7 @@ class Room(Protocol):
     def new_id(self) -> int:
         """Give a number for a request."""
 
-    async def submit(self, intent: Intent, who: str) -> Asked:
+    async def submit(self, intent: Intent, who: str) -> Result:
         """Do what is wanted."""
 
 
@@ -195,9 +196,9 @@ class BudgetController:
         answered = self._mail.answered(host, reply, self._room.clock())
         if answered is None:
             return
-        if reply.outcome == "done":
+        if reply.outcome is Outcome.DONE:
             self._write(self._grants.goes_by(*answered, self._room.clock()))
-        elif reply.outcome == "refused":
+        elif reply.outcome is Outcome.REFUSED:
             log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
             self._write(self._grants.refused(*answered))
         self.schedule()

@@ -12,6 +12,7 @@ from controlroom.engine.ledger.grant_tables import GrantRow
 from controlroom.engine.ledger.spend_views import RunKey
 from controlroom.metering.price_sheet_file import to_value
 from controlroom.metering.prices import Sheet
+from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant, GrantOrder, Prices
 from controlroom.wire.messages import Reply
 
@@ -113,7 +114,7 @@ class GrantDelivery:
         self.changed.add(found[0])
         self._owed[found[0]] -= 1
         del self._unanswered[found[0]]
-        if reply.outcome == "done":
+        if reply.outcome is Outcome.DONE:
             self._failed.pop(found[0], None)
         else:
             self._told.pop(host, None)  # the prices may not have been kept

@@ -19,7 +19,7 @@ from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.grant_tables import paused, reached, unreached
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.notify.notifier import run_program
-from controlroom.engine.orders import Asked
+from controlroom.text.outcome import Outcome
 from controlroom.text.redact import redact
 
 log = logging.getLogger("controlroom.treasury")
@@ -47,7 +47,7 @@ class Room(Protocol):
     def happened(self, event: events.Event) -> None:
         """Take an event."""
 
-    async def submit(self, intent: intents.Intent, who: str) -> Asked:
+    async def submit(self, intent: intents.Intent, who: str) -> Result:
         """Do what is wanted."""
 
 
@@ -117,7 +117,7 @@ class Ladder:
         period = budget.began or budget.ends
         text = told(budget, rung)
         self._ledger_writer.keep(reached(rule.name, period, rung.percent, rung.action, self._room.clock()))
-        self._ledger_writer.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Result("done", text))
+        self._ledger_writer.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Result(Outcome.DONE, text))
         log.info("%s", text)
         if rule.command:
             self._background.begin(self._command(rule, budget, rung, text))

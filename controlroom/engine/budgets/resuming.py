@@ -12,8 +12,8 @@ from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.allotment import MONEY, Run
 from controlroom.domain.money.balances import Balance, Balances
 from controlroom.domain.money.holding import is_paused
+from controlroom.domain.results import Result
 from controlroom.engine.background_tasks import BackgroundTasks
-from controlroom.engine.orders import Asked
 
 TEXT = "Go on where you stopped: the budget allows it again."
 """What an agent is told."""
@@ -39,7 +39,7 @@ class Room(Protocol):
     def fleet(self) -> Fleet:
         """The fleet as it is."""
 
-    async def submit(self, intent: intents.Intent, who: str) -> Asked:
+    async def submit(self, intent: intents.Intent, who: str) -> Result:
         """Do what is wanted."""
 
 

@@ -19,8 +19,8 @@ from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, Dou
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.unattributed import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import Asked
 from controlroom.metering.usage import MOST_TOKENS
+from controlroom.text.outcome import Outcome
 
 MOST_OPEN = 5_000
 """Bookings of one host that are set aside at most: what it has beyond stays there until somebody has settled them."""
@@ -48,7 +48,7 @@ class Room(Protocol):
     def new_id(self) -> int:
         """Give a number for an order."""
 
-    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Asked:
+    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Result:
         """Refuse an intent, and audit that."""
 
 
@@ -129,7 +129,7 @@ class SetAsideDesk:
 
     # ----------------------------------------------------------------------- settling
 
-    async def settle(self, intent: SettleUsage, who: str) -> Asked:
+    async def settle(self, intent: SettleUsage, who: str) -> Result:
         """Strike out what was set aside, or count it as it was claimed."""
         meant = self._meant(intent)
         chosen = [one for one in meant if one.settled == OPEN and not (intent.accept and _is_too_much(one))]
@@ -145,7 +145,7 @@ class SetAsideDesk:
         self._audit(intent, chosen, who)
         for host in {one.host for one in chosen}:
             self.tell(host)
-        return Asked(op=self._room.new_id())
+        return Result(Outcome.DONE, op=self._room.new_id())
 
     def _meant(self, intent: SettleUsage) -> list[Doubted]:
         if not intent.of:
@@ -156,7 +156,7 @@ class SetAsideDesk:
     def _audit(self, intent: SettleUsage, chosen: Sequence[Doubted], who: str) -> None:
         claimed, counted = sum(one.claimed_micro for one in chosen), sum(one.counted_micro for one in chosen)
         what = f"{len(chosen)} of {intent.of}" if intent.of else f"number {intent.number}"
-        told = Result("done", f"{what}: {dollars(claimed)} claimed, {dollars(counted)} counted until now")
+        told = Result(Outcome.DONE, f"{what}: {dollars(claimed)} claimed, {dollars(counted)} counted until now")
         target = intent.of or f"{chosen[0].host}/{chosen[0].agent}"
         self._ledger_writer.audited(who, "ledger accept" if intent.accept else "ledger strike", target, 0, told)
 

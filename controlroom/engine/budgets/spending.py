@@ -19,6 +19,7 @@ from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.bounds import Ceilings
 from controlroom.domain.money.periods import period
+from controlroom.domain.results import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.budgets.doubts import Doubts
 from controlroom.engine.budgets.set_aside import SetAsideDesk
@@ -33,7 +34,6 @@ from controlroom.engine.ledger.run_table import number_of
 from controlroom.engine.ledger.usage_tables import TOTALS, TOTALS_OF, Source, book, forgotten, read_places, read_up_to
 from controlroom.engine.ledger.use_views import summed_anew
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import Asked
 from controlroom.metering.prices import Sheet, micro
 from controlroom.text.names import is_adopted_name
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
@@ -72,7 +72,7 @@ class Room(Protocol):
     def new_id(self) -> int:
         """Give a number for an order."""
 
-    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Asked:
+    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Result:
         """Refuse an intent, and audit that."""
 
     def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
@@ -172,7 +172,7 @@ class Spending:
         """Give everything that was ever set aside."""
         return self._set_aside.all
 
-    async def settle(self, intent: SettleUsage, who: str) -> Asked:
+    async def settle(self, intent: SettleUsage, who: str) -> Result:
         """Strike out what was set aside, or accept it."""
         asked = await self._set_aside.settle(intent, who)
         self._room.booked()

@@ -4,16 +4,17 @@ At the operators' socket there is an `Operator` behind a conversation, at the wa
 holds anything that acts: a conversation with a watcher has nothing that it could call.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from controlroom.domain.changes import Changes
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet
+from controlroom.domain.results import Result
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.frontends.watcher_view import WatcherView
 from controlroom.engine.hosts.inquiries import Rank
-from controlroom.engine.orders import Asked
 from controlroom.protocol.advice_messages import AskComparison
 from controlroom.protocol.messages import (
     ALL,
@@ -32,6 +33,7 @@ from controlroom.protocol.messages import (
     SearchLog,
     Wanted,
 )
+from controlroom.text.outcome import Outcome
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 
@@ -46,8 +48,10 @@ Not among them: a check-up, for which a host runs programs, and the care of the 
 class Operator:
     """May do everything."""
 
-    submit: Callable[[Intent, str], Awaitable[Asked]]
+    submit: Callable[[Intent, str], Awaitable[Result]]
     """Decides an intent; the text says who wants it."""
+    result_of: "Callable[[int], asyncio.Future[Result] | None]"
+    """What will become of an order by its number; None: it is concluded."""
     stop: Callable[[], None]
     """Ends the engine."""
     turns: Turns
@@ -104,7 +108,7 @@ class Watcher:
     def instead(self, question: Question) -> Answer | None:
         """Give what is told instead of an answer; None: it is answered."""
         if not isinstance(question, MAY_ASK):
-            return Answered(question.id, "refused", LOOK_ONLY)
+            return Answered(question.id, Result(Outcome.REFUSED, LOOK_ONLY))
         return self.watcher_view.instead(question)
 
     def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:

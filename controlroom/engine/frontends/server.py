@@ -33,7 +33,7 @@ class Server:
     def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
         self._engine = engine
         self._doors: tuple[Rights, Rights] = (
-            Operator(engine.submit, stop, Turns()),
+            Operator(engine.submit, engine.result_of, stop, Turns()),
             Watcher(WatcherView(withheld), SharedTurns()),
         )
         self._readers: dict[Reader, Rights] = {}

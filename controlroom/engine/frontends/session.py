@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controlroom import __version__
@@ -47,6 +48,7 @@ from controlroom.protocol.messages import (
     read_request,
 )
 from controlroom.protocol.page_queue import LIMIT, PageQueue
+from controlroom.text.outcome import Outcome
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")
@@ -232,26 +234,13 @@ class Reader:
         self._tell(self._rights.told(told, asked))
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
-        asked = await operator.submit(request.intent, self._who)
-        data = {"op": str(asked.op)} if asked.op else {}
-        if asked.agent:
-            data |= {"agent": asked.agent, "epoch": str(asked.epoch)}
-        conclusion = Result("refused", asked.refused) if asked.refused else Result("done")
-        if asked.answer is not None:
-            conclusion = await self._conclusion(asked.answer, request)
-        self._tell(Answered(request.id, conclusion.outcome, conclusion.reason, data))
-
-    async def _conclusion(self, answer: "asyncio.Future[Result]", request: Submit) -> Result:
-        if not request.wait and not answer.done():
-            return Result("asked")
-        seconds = min(max(0.0, request.deadline), LONGEST)
-        await asyncio.wait([answer], timeout=seconds)
-        if answer.done():
-            return answer.result()
-        return Result("unknown", f"no answer within {seconds:g} s: look again with controlroom status")
+        result = await operator.submit(request.intent, self._who)
+        if request.wait and (awaited := operator.result_of(result.op)) is not None:
+            result = await _waited(awaited, result, min(max(0.0, request.deadline), LONGEST))
+        self._tell(Answered(request.id, result))
 
     async def _refuse(self, number: int, reason: str) -> None:
-        self._tell(Answered(number, "refused", reason))
+        self._tell(Answered(number, Result(Outcome.REFUSED, reason)))
 
     def _follow(self, request: FollowLogs) -> None:
         wanted = {
@@ -362,3 +351,13 @@ class Reader:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _waited(awaited: "asyncio.Future[Result]", asked: Result, seconds: float) -> Result:
+    """What became of an order within so many seconds."""
+    await asyncio.wait([awaited], timeout=seconds)
+    if awaited.done():
+        return awaited.result()
+    return replace(
+        asked, outcome=Outcome.UNKNOWN, reason=f"no answer within {seconds:g} s: look again with controlroom status"
+    )

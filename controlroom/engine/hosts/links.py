@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controlroom.domain.events import LinkChanged
+from controlroom.domain.intents import LinkEffect, RetryLink, TrustKey
 from controlroom.domain.model import LinkState
 from controlroom.engine.hosts.link import HostLink, Sink
 from controlroom.wire.messages import ToNode
@@ -41,6 +42,18 @@ class Links:
     def link(self, host: str) -> HostLink:
         """Give the link to a host of the room."""
         return self._links[host][0]
+
+    def tell(self, effect: LinkEffect) -> str:
+        """Tell a link what a person said; the verb for the audit, which holds that a secret was told, never which."""
+        link = self.link(effect.host)
+        if isinstance(effect, RetryLink):
+            link.retry()
+            return "host retry"
+        if isinstance(effect, TrustKey):
+            link.trust(effect.question, effect.accept)
+            return "trust" if effect.accept else "distrust"
+        link.tell(effect.question, effect.secret)
+        return "distrust" if effect.secret is None else "secret"
 
     def send(self, host: str, message: ToNode) -> bool:
         """Send a host a message; False when it cannot be reached."""

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 
 from controlroom.domain import events, intents, model
 from controlroom.domain.display.checkup import HostCheck
+from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.engine.hosts import gaps
 from controlroom.text.causes import read_cause
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
+from controlroom.text.outcome import Outcome
 from controlroom.text.redact import redact
 from controlroom.text.sanitize import sanitize, sanitize_lines
 from controlroom.wire import messages as wire
@@ -49,8 +51,6 @@ _ASKS = "AskUserQuestion"
 """The tool of questions with choices, for runners that do not say what kind theirs are."""
 _ONLY_ALIVE = frozenset({"process", "tmux"})
 """Sources that know whether an agent lives, not what it does."""
-
-NodeEffect = intents.SpawnOn | intents.KillOn | intents.TellOn | intents.ForgetOn | intents.TakeOn
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def _epoch(said: int) -> int:
 
 
 def to_reply(reply: wire.Reply) -> wire.Reply:
-    """Make a host's answer fit to show; an outcome we do not know is `unknown`."""
-    outcome = reply.outcome if reply.outcome in ("done", "refused", "half") else "unknown"
+    """Make a host's answer fit to show. That something is on its way is for us to say, not for a host."""
+    outcome = Outcome.UNKNOWN if reply.outcome is Outcome.ASKED else reply.outcome
     return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
 
 

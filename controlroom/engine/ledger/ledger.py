@@ -20,6 +20,7 @@ from secrets import token_hex
 from typing import Any
 
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.orders import Order
 from controlroom.engine.ledger import (
     doubted_tables,
     ended_tables,
@@ -81,22 +82,6 @@ class LedgerProblem(Exception):
 
 class Unwritable(LedgerProblem):
     """Something can stand in no ledger: it is not the disk, and to try it again is of no use."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """Something that was asked of a host. `op` names it for ever; `at` is UTC milliseconds."""
-
-    op: int
-    verb: str
-    host: str
-    agent: str
-    """Name on its host; empty: the host itself."""
-    epoch: int
-    task: str
-    """The first characters of the task."""
-    who: str
-    at: int
 
 
 @dataclass(frozen=True)
@@ -333,7 +318,7 @@ def _locked(path: Path) -> int:
 
 def order_statement(order: Order) -> Statement:
     """Write an order."""
-    return _insert("orders (op, verb, host, agent, epoch, task, who, at)", _values(order))
+    return _insert("orders (op, verb, host, agent, epoch, at, who, task)", _values(order))
 
 
 def ordered_statements(order: Order, agent: KnownAgent | None) -> list[Statement]:
@@ -375,7 +360,7 @@ def _found(database: sqlite3.Connection, query: str, values: Sequence[int | str]
     return [tuple(int(value) if isinstance(value, float) else value for value in row) for row in rows]
 
 
-_OPEN_ORDERS = "select op, verb, host, agent, epoch, task, who, at from orders where outcome is null order by op"
+_OPEN_ORDERS = "select op, verb, host, agent, epoch, at, who, task from orders where outcome is null order by op"
 
 
 def _values(record: object) -> tuple[int | str, ...]:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
+from controlroom.domain.orders import Order
 from controlroom.domain.results import Result
 from controlroom.engine.ledger import ended_tables
 from controlroom.engine.ledger.ledger import (
     KnownAgent,
     Ledger,
-    Order,
     agents_statements,
     audit_statement,
     conclusion_statement,
@@ -26,6 +26,7 @@ from controlroom.engine.ledger.outbox import Keep, Outbox, Written
 from controlroom.engine.ledger.run_table import RunTable
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.names import is_adopted_name
+from controlroom.text.outcome import Outcome
 
 
 class LedgerWriter:
@@ -86,8 +87,7 @@ class LedgerWriter:
         """Write what became of an order, and audit it."""
         told = conclusion_statement(order.op, conclusion.outcome, conclusion.reason, self._clock())
         self._outbox.put([told], Keep.RECORD)
-        target = f"{order.host}/{order.agent}" if order.agent else order.host
-        self.audited(order.who, order.verb, target, order.epoch, conclusion)
+        self.audited(order.who, order.verb, order.subject, order.epoch, conclusion)
 
     def audited(self, who: str, verb: str, target: str, epoch: int, conclusion: Result) -> None:
         """Add a line to the audit."""
@@ -96,7 +96,7 @@ class LedgerWriter:
 
     def unordered(self, what: str, agent: Agent, words: str) -> None:
         """Audit what happened to an agent though nobody here ordered it."""
-        self.audited(f"{agent.host} (not ordered)", what, agent.id, agent.epoch, Result("unknown", words))
+        self.audited(f"{agent.host} (not ordered)", what, agent.id, agent.epoch, Result(Outcome.UNKNOWN, words))
 
     def changed(self, changes: Changes) -> None:
         """These agents may be others: they are looked at when their host is heard next."""

@@ -1,6 +1,7 @@
 """An order on its way to the engine, and what is said of what became of it."""
 
 from controlroom.domain.intents import Intent
+from controlroom.text.outcome import Outcome
 from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 
@@ -17,7 +18,7 @@ async def order(room: Room, source: Source, intent: Intent, done: str) -> None:
     room.see_now(source)
     if outcome.ok:
         room.say(done, Level.DONE)
-    elif outcome.outcome == "refused":
+    elif outcome.outcome is Outcome.REFUSED:
         room.say(outcome.reason, Level.DANGER)
     else:
         room.say(f"not known whether that was done: {outcome.reason or 'the link dropped'}; looking again", Level.NOTE)

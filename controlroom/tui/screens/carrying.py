@@ -3,7 +3,8 @@
 import asyncio
 
 from controlroom.domain.intents import Intent
-from controlroom.domain.keys.many import AT_ONCE, Outcome, Plan, summed
+from controlroom.domain.keys.many import AT_ONCE, Plan, summed
+from controlroom.domain.results import Result
 from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
@@ -28,7 +29,7 @@ async def _carry_out(room: Room, source: Source, screen: RoomScreen, todo: Plan)
     room.say(words, Level.DONE if len(done) == len(todo.targets) else Level.DANGER)
 
 
-async def _submit(source: Source, intent: Intent, gate: asyncio.Semaphore) -> Outcome | None:
+async def _submit(source: Source, intent: Intent, gate: asyncio.Semaphore) -> Result | None:
     """Ask for one of them; None: the engine went away before it answered."""
     from controlroom.client.client import EngineUnavailable
 
