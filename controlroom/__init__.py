@@ -12,6 +12,7 @@
     wire/      what engine, node and runner say: bytes <-> messages     imports text
     metering/  what agents use, and what that costs                     imports text
     text/      names, states, sanitizing, redaction, event text         imports nothing
+    manual/    pages in Markdown, and no code: client/manual.py reads them
 
 `__main__` alone knows every floor. node, runner, wire, metering and text travel to hosts: standard library (node: and
 libtmux, psutil) on Python 3.10. Floors have rooms, listed where each floor begins; those look down only, too, and no

@@ -40,6 +40,7 @@ PACKAGES = {
     "util-linux": "unshare",
     "e2fsprogs": "mkfs.ext4",
     "procps": "ps",
+    "less": "less",
     "mosh": "mosh-server",
     "libfaketime": "/usr/lib/*/faketime/libfaketime.so.1",
     "librsvg2-bin": "rsvg-convert",

@@ -1,4 +1,4 @@
-"""The parts of the README that come from the code, so that they cannot grow apart.
+"""The parts of the manual that come from the code, so that they cannot grow apart.
 
 python -m tests.documents        writes them anew between their marks
 """
@@ -8,27 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from controlroom.cli.exits import MEANINGS
+from controlroom.cli.exits import MEANINGS as EXITS
 from controlroom.cli.verbs import VERBS
-from controlroom.domain.display.views import GLYPHS, ORDER
+from controlroom.domain.display.views import GLYPHS, MEANINGS, ORDER
 from controlroom.domain.keys.keymap import DEFAULT, shown
-from controlroom.domain.model import State
 from controlroom.engine.config.reference import reference
 
-README = Path(__file__).parent.parent / "README.md"
-
-_STATES = {
-    State.WAITING: "a person is asked for something",
-    State.FAILED: "it ended and did not do what it should: exit code, signal or reason are shown",
-    State.LOST: "its host cannot be reached; what is shown is as old as it says",
-    State.UNKNOWN: "no source says what it does",
-    State.LIMITED: "stopped by a rate or plan limit, until the time shown",
-    State.IDLE: "it waits for a message",
-    State.STARTING: "ordered, not heard of yet",
-    State.WORKING: "it works",
-    State.PAUSED: "stopped, to be resumed",
-    State.DONE: "it has ended well, or was killed by its operator",
-}
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+MANUAL = ROOT / "controlroom" / "manual"
 
 
 def keys() -> str:
@@ -46,7 +34,7 @@ def keys() -> str:
 
 def states() -> str:
     """The table of states."""
-    rows = [f"| {GLYPHS[state]} | {state} | {_STATES[state]} |" for state in ORDER]
+    rows = [f"| {GLYPHS[state]} | {state} | {MEANINGS[state]} |" for state in ORDER]
     return "\n".join(["| | state | means |", "|---|---|---|", *rows])
 
 
@@ -62,7 +50,7 @@ def verbs() -> str:
 def exits() -> str:
     """The exit codes."""
     return "\n".join(
-        ["| exit code | means |", "|---|---|", *(f"| {int(code)} | {says} |" for code, says in MEANINGS.items())]
+        ["| exit code | means |", "|---|---|", *(f"| {int(code)} | {says} |" for code, says in EXITS.items())]
     )
 
 
@@ -71,25 +59,35 @@ def config() -> str:
     return f"```toml\n{reference().strip()}\n```"
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "keys": keys,
-    "states": states,
-    "verbs": verbs,
-    "exits": exits,
-    "config": config,
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "keys": ("keys", keys),
+    "states": ("states", states),
+    "verbs": ("verbs", verbs),
+    "exits": ("verbs", exits),
+    "config": ("config", config),
 }
+"""For each part the page that it stands on, and what makes it."""
 
 
-def filled(text: str) -> str:
-    """Give the README with every part as the code has it now."""
-    for name, part in PARTS.items():
+def filled(page: Path) -> str:
+    """A page of the manual with its parts as the code has them now. Raises `ValueError` for a part without a place."""
+    text = page.read_text()
+    for name, (topic, part) in PARTS.items():
+        if topic != page.stem:
+            continue
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not marked.search(text):
-            raise ValueError(f"the README has no place for {name}")
+            raise ValueError(f"{page.name} has no place for {name}")
         text = marked.sub(lambda match, part=part: f"{match[1]}{part()}\n{match[2]}", text)  # type: ignore[misc]
     return text
 
 
+def pages() -> list[Path]:
+    """The pages of the manual."""
+    return sorted(MANUAL.glob("*.md"))
+
+
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
-    print(f"{README.name}: {', '.join(PARTS)} written", file=sys.stderr)
+    for path in pages():
+        path.write_text(filled(path))
+    print(f"{', '.join(PARTS)} written", file=sys.stderr)

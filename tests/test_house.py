@@ -74,6 +74,8 @@ FLOORS = {
     "cli": Floor(("client", "protocol", "domain", "metering", "text"), not_loaded=HEAVY),
 }
 
+DATA = {"manual"}  # folders of the package that hold no code
+
 # One file alone may import this, because everything else is to be safe from it.
 ONLY_IN = {
     "asyncssh": "controlroom/engine/hosts/ssh.py",
@@ -235,8 +237,15 @@ def test_mypy_strict() -> None:
 
 
 def test_the_map_tells_of_every_folder() -> None:
-    assert the_map() == folders(), "the docstring of controlroom/__init__.py has one line per folder: name/  text"
-    assert the_map() == set(FLOORS), "each floor has a rule in this file"
+    there = folders() | DATA
+    assert the_map() == there, "the docstring of controlroom/__init__.py has one line per folder: name/  text"
+    assert the_map() - DATA == set(FLOORS), "each floor has a rule in this file"
+
+
+@pytest.mark.parametrize("folder", sorted(DATA))
+def test_a_folder_of_data_holds_no_code(folder: str) -> None:
+    assert not modules(ROOT / PACKAGE / folder)
+    assert any((ROOT / PACKAGE / folder).iterdir())
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -15,6 +15,13 @@ def nothing(parser: argparse.ArgumentParser) -> None:
     """Take no arguments."""
 
 
+def manual(parser: argparse.ArgumentParser) -> None:
+    """A page of the manual, or a text to find in all of them."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("topic", metavar="TOPIC", nargs="?")
+    which.add_argument("-s", "--search", metavar="WORD", nargs="+", help="find a text in all pages")
+
+
 def agent(parser: argparse.ArgumentParser) -> None:
     """Take an agent."""
     parser.add_argument("agent", metavar="AGENT", help="its name where that is unique, else HOST/NAME")

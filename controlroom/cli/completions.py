@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
+from controlroom.client.manual import TOPICS
 
 DEADLINE = 1.0
 """Seconds that an engine may take to say what there is: somebody is waiting with a finger on the key."""
@@ -101,6 +102,8 @@ def _values(action: argparse.Action | None, group: str, known: Known) -> Iterabl
         return ()
     if action.choices:
         return [str(choice) for choice in action.choices]
+    if action.metavar == "TOPIC":
+        return TOPICS
     kind = "HOST" if action.metavar == "NAME" and group == "hosts" else _NAMES.get(str(action.metavar), "")
     return known().get(kind, ()) if kind else ()
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 from controlroom import __version__
 from controlroom.cli.exits import MEANINGS, Exit, Stop
 from controlroom.cli.verbs import GROUPS, VERBS, Verb
+from controlroom.client.manual import TOPICS
 
 _COLUMNS = 100
 
@@ -32,6 +33,7 @@ def overview() -> str:
             "usage: controlroom [--theme NAME]     open the screen",
             "       controlroom VERB ...           the same from a shell: stdout is data, stderr is talk",
             "       controlroom VERB --help        what a verb takes, with examples",
+            "       controlroom help TOPIC         a page of the manual",
             "",
             "Control Room runs a fleet of AI coding agents in tmux, on this machine and on hosts over SSH.",
             *(line for group in GROUPS for line in _group(group)),
@@ -46,6 +48,9 @@ def overview() -> str:
             "--home USER@ADDRESS, with any verb or none, attaches to the engine of that machine, over ssh.",
             "CONTROLROOM_HOME=DIR keeps a room of its own in DIR: config, engine, and agents on every host.",
             "NO_COLOR=1 switches colours off.",
+            "",
+            "Topics of the manual:",
+            *(f"  {line}" for line in textwrap.wrap(" ".join(TOPICS), 76, break_on_hyphens=False)),
             "",
             "Exit codes:",
             *(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items()),

@@ -48,9 +48,19 @@ def _dispatch(words: list[str], entry_points: EntryPoints) -> int:
         return Exit.DONE
     if words[0] in ("--help", "-h", "help") and len(words) == 1:
         return _show_help()
-    if words[0] == "help":
+    if words[0] == "help" and _is_verb(words[1:]):
         words = [*words[1:], "--help"]
     return _run_verb(words, entry_points)
+
+
+def _is_verb(words: list[str]) -> bool:
+    """Whether help is wanted on a verb, and not on a topic of the manual."""
+    from controlroom.cli.verbs import below, find
+    from controlroom.client.manual import TOPICS
+
+    if words[0] in TOPICS and len(words) == 1:
+        return False
+    return find(words)[0] is not None or any(below(words[0]))
 
 
 def _theme(words: list[str]) -> tuple[str, list[str]]:

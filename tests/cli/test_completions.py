@@ -43,6 +43,8 @@ def offered(line: str) -> list[str]:
         ("controlroom host check ", ["local", "vm1", "vm2"]),
         ("controlroom costs --by ho", ["host", "hour"]),
         ("controlroom completions ", ["bash", "fish", "zsh"]),
+        ("controlroom help m", ["money"]),
+        ("controlroom help --", ["--help", "--search"]),
     ],
 )
 def test_what_may_stand_there(line: str, words: list[str]) -> None:

@@ -66,7 +66,7 @@ def test_what_has_no_key_is_found_in_the_palette() -> None:
     ("wanted", "told"),
     [
         ({"kil": "z"}, "keys.kil is no action: did you mean kill?"),
-        ({"zzz": "z"}, "keys.zzz is no action; their names stand in the README"),
+        ({"zzz": "z"}, "keys.zzz is no action; see controlroom help keys"),
         ({"kill": 3}, 'keys.kill: found 3, expected a key like "x", or several'),
         ({"kill": ["z", 3]}, "expected a key like"),
         ({"kill": "ctrl+k"}, "keys.kill: 'ctrl+k' cannot be typed on a phone: expected one letter or sign"),

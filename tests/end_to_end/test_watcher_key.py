@@ -46,9 +46,9 @@ from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
-README = Path(__file__).parents[2] / "README.md"
-KEY_LINE = re.search(r'^restrict,command="([^"]+)" ssh-ed25519 ', README.read_text(), re.MULTILINE)
-"""The line that the README tells people to write, tried here as it stands."""
+MANUAL = Path(__file__).parents[2] / "controlroom" / "manual" / "remote.md"
+KEY_LINE = re.search(r'^restrict,command="([^"]+)" ssh-ed25519 ', MANUAL.read_text(), re.MULTILINE)
+"""The line that the manual tells people to write, tried here as it stands."""
 
 OpenScreen = Callable[..., Terminal]
 
@@ -56,7 +56,7 @@ OpenScreen = Callable[..., Terminal]
 @pytest.fixture
 def box(ssh_hosts: MakeHosts) -> Iterator[LoopbackHost]:
     """A machine with an engine and an agent; `vm1` is its operator's key, `vm1-ro` the watcher's."""
-    assert KEY_LINE is not None, "the README names the line for a watcher's key"
+    assert KEY_LINE is not None, "the manual names the line for a watcher's key"
     (host,) = ssh_hosts(1, watch_command=KEY_LINE[1])
     install(host)
     room = Room()

@@ -13,7 +13,7 @@ from controlroom.engine.catalogs.machines import load_machines
 from controlroom.engine.catalogs.offers import load_offers
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home
-from tests.documents import README
+from tests.documents import MANUAL
 
 
 def offers(home: Home, own: str = "") -> Offers:
@@ -157,8 +157,9 @@ def test_what_work_could_be_given_to_and_what_is_usual(room_home: Home) -> None:
 
 
 @pytest.mark.parametrize("name", ["plans.toml", "machines.toml"])
-def test_what_the_readme_shows_can_be_used(room_home: Home, name: str) -> None:
-    (shown,) = re.findall(rf"^# {re.escape(name)}\n(.*?)(?=^#|^```)", README.read_text(), re.MULTILINE | re.DOTALL)
+def test_what_the_manual_shows_can_be_used(room_home: Home, name: str) -> None:
+    page = (MANUAL / "money.md").read_text()
+    (shown,) = re.findall(rf"^# {re.escape(name)}\n(.*?)(?=^#|^```)", page, re.MULTILINE | re.DOTALL)
     path = room_home.config_folder / name
     path.write_text(shown)
     path.chmod(0o600)

@@ -87,7 +87,7 @@ def test_a_signal_while_it_starts_leaves_the_terminal_as_it_was(stage: Stage) ->
 
 
 def test_a_thing_that_is_killed_outright_leaves_it_to_reset(stage: Stage) -> None:
-    """Nobody can give the terminal back after SIGKILL: this is what the README says to do then."""
+    """Nobody can give the terminal back after SIGKILL: this is what the manual says to do then."""
     terminal = stage("; reset; tput cnorm")
     terminal.wait_for_text("docs-1")
     os.kill(app_of(terminal), signal.SIGKILL)

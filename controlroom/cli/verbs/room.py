@@ -1,7 +1,8 @@
-"""Verbs for the room: its engine, its ledger, its first_run."""
+"""Verbs for the room: its first steps, its engine, its ledger; and the manual."""
 
 from controlroom.cli import arguments as take
 from controlroom.cli.verbs.verb import Verb
+from controlroom.client.manual import TOPICS
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -14,6 +15,17 @@ VERBS: tuple[Verb, ...] = (
         ("controlroom init", "controlroom init --host me@vm1.example.com --host vm2"),
         "init:init",
         take.init,
+    ),
+    Verb(
+        "help",
+        "room",
+        "[TOPIC | VERB | -s WORD...]",
+        "Show a page of the manual, or find a word in all pages.",
+        f"Pages: {', '.join(TOPICS)}. With the name of a verb it shows the verb's --help; limits is both, and shows "
+        "the page. On a terminal the page goes through $PAGER, else through less -R.",
+        ("controlroom help money", "controlroom help -s host key"),
+        "manual:page",
+        take.manual,
     ),
     Verb(
         "completions",

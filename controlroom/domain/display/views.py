@@ -53,6 +53,20 @@ ORDER = (
 )
 """What needs a person first, then what is wrong, then what stands still, then what runs, then what is over."""
 
+MEANINGS = {
+    State.WAITING: "a person is asked for something: open it and answer",
+    State.FAILED: "it ended without doing what it should; its line says how: exit code, signal or reason",
+    State.LOST: "its host cannot be reached: what is shown is as old as it says",
+    State.UNKNOWN: "no source says what it does",
+    State.LIMITED: "stopped by a rate or plan limit, until the time shown",
+    State.IDLE: "it waits for a message",
+    State.STARTING: "ordered, and not heard of yet",
+    State.WORKING: "it works",
+    State.PAUSED: "stopped by a budget, and goes on later; or its process was stopped by a signal",
+    State.DONE: "it has ended well, or was killed by its operator",
+}
+"""What each state means, for help and manual."""
+
 
 _RANKS = {state: rank for rank, state in enumerate(ORDER)}
 

@@ -1,4 +1,4 @@
-"""The one table of what can be done: keys, palette, footer, help, command-line verbs and the README come from here."""
+"""The one table of what can be done: keys, palette, footer, help, command-line verbs and the manual come from here."""
 
 from dataclasses import dataclass
 

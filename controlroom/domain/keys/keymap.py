@@ -88,7 +88,7 @@ def screens() -> list[str]:
 
 def _keys(name: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
     if name not in known:
-        there = nearest(name, known) or "; their names stand in the README"
+        there = nearest(name, known) or "; see controlroom help keys"
         raise KeyProblem(f"keys.{name[:40]} is no action{there}")
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list) or not all(isinstance(key, str) for key in given):

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from controlroom.domain.display.views import MEANINGS, ORDER
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.model import State
 from controlroom.tui.screens.base import Motion
 from controlroom.tui.screens.dialogs import Choices, ReadingSheet
 from controlroom.tui.theme import styled
@@ -14,18 +15,6 @@ from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.scrollable_text import ScrollableText
 
-_STATES = (
-    (State.WAITING, "asks for a person: open it and answer"),
-    (State.WORKING, "is at work"),
-    (State.LIMITED, "stopped by a rate or plan limit, with the time it ends"),
-    (State.FAILED, "ended badly; its line says how"),
-    (State.LOST, "its host cannot be reached: what is shown is old, with its age"),
-    (State.UNKNOWN, "no source says what it does"),
-    (State.IDLE, "waits for a message"),
-    (State.STARTING, "is being started"),
-    (State.PAUSED, "stopped by a budget, to be resumed; or its process is, by a signal"),
-    (State.DONE, "has ended well"),
-)
 _KEY = 14
 
 
@@ -46,25 +35,23 @@ class HelpText(ScrollableText):
         palette, drawn = self.palette, list[Line]()
         keys = self.room.keys
         for action in sorted(keys.on_screen(self._where, watching=self.room.view.read_only), key=keys.actions.index):
-            drawn += self._entry(" ".join(map(shown, action.keys)) or keys.shown(action.name), action.help, width)
+            key = " ".join(map(shown, action.keys)) or keys.shown(action.name)
+            drawn += self._entry(f"  {key}", action.help, width, palette.key)
         drawn += [(), styled.line(("  moving", palette.quiet))]
         for motion in self._motions:
             if motion.help and motion.keys:
-                drawn += self._entry(_keys(motion.keys), motion.help, width)
+                drawn += self._entry(f"  {_keys(motion.keys)}", motion.help, width, palette.key)
         drawn += [(), styled.line(("  states", palette.quiet))]
-        for state, words in _STATES:
-            style = palette.states[state]
-            start = styled.line((f"  {palette.glyphs.states[state]} {state.value:<{_KEY - 6}}", style))
-            drawn += [
-                (*start, *line) for line in [styled.line((f"  {styled.cut(words, width - _KEY - 2)}", palette.text))]
-            ]
+        for state in ORDER:
+            label = f"  {palette.glyphs.states[state]} {state.value}"
+            drawn += self._entry(label, MEANINGS[state], width, palette.states[state])
         return drawn
 
-    def _entry(self, key: str, words: str, width: int) -> list[Line]:
-        palette = self.palette
+    def _entry(self, label: str, words: str, width: int, style: Style) -> list[Line]:
+        """A label in its style, and words beside it on as many lines as they need."""
         parts = styled.wrap(words, max(8, width - _KEY - 2))
         return [
-            styled.line((styled.left(f"  {key if index == 0 else ''}", _KEY), palette.key), (part, palette.text))
+            styled.line((styled.left(label if index == 0 else "", _KEY), style), (part, self.palette.text))
             for index, part in enumerate(parts)
         ]
 
