@@ -24,13 +24,20 @@ _PAGER = "less"
 
 def page(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     """Show a page, or find a text in all of them."""
-    if args.search is not None:
-        return _search(" ".join(args.search))
+    try:
+        return _search(" ".join(args.search)) if args.search is not None else _page(args.topic)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Stop(Exit.REFUSED, f"the manual cannot be read, install Control Room again: {error}") from None
+
+
+def _page(topic: str) -> int:
     columns = output.width()
     try:
-        text = manual.read(args.topic).text
+        text = manual.read(topic).text
     except KeyError:
-        raise Stop(Exit.USAGE, _unknown(args.topic)) from None
+        raise Stop(Exit.USAGE, _unknown(topic)) from None
     if columns is None:
         output.data(text.rstrip("\n"))
     else:

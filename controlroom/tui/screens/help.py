@@ -1,14 +1,16 @@
-"""Help for the screen one was on, made from the table of actions and the screen's own motions."""
+"""Help for the screen one was on, made from the table of actions and the screen's own motions. Leads to the manual."""
 
 from collections.abc import Sequence
 
 from rich.style import Style
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.views import MEANINGS, ORDER
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.screens.base import Motion
+from controlroom.tui.room import Level
+from controlroom.tui.screens.base import Motion, plain_key
 from controlroom.tui.screens.dialogs import Choices, ReadingSheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -76,8 +78,36 @@ class HelpScreen(ReadingSheet):
         with Vertical(classes="page"):
             yield Rule(id="heading")
             yield HelpText(self._where, self._motions)
-            yield Choices([("q", "back"), ("j k", "down, up")])
+            yield Choices([("q", "back"), ("m", "manual"), ("j k", "down, up")])
 
     def on_mount(self) -> None:
         """Name the screen."""
         self.query_one(Rule).show(f"keys of this screen: {self._where}", strong=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Move, open the manual, or go back."""
+        if plain_key(event) != "m":
+            super().on_key(event)
+            return
+        event.stop()
+        self._open_manual()
+
+    def on_choices_taken(self, event: Choices.Taken) -> None:
+        """A tap is as good as a key."""
+        if event.key == "m":
+            self._open_manual()
+        else:
+            super().on_choices_taken(event)
+
+    def _open_manual(self) -> None:
+        from controlroom.client.manual import contents
+        from controlroom.tui.screens.manual import ManualScreen
+
+        try:
+            pages = contents()
+        except OSError as error:
+            self.dismiss()
+            self.room.call_later(self.room.say, f"the manual cannot be read, install again: {error}", Level.DANGER)
+            return
+        if not self.gone:
+            self.app.push_screen(ManualScreen(pages))
