@@ -1,13 +1,15 @@
-"""The parts of the manual that come from the code, so that they cannot grow apart.
+"""The parts of the manual and of .github that come from the code, so that they cannot grow apart.
 
 python -m tests.documents        writes them anew between their marks
 """
 
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import controlroom
 from controlroom.cli.exits import MEANINGS as EXITS
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.display.views import GLYPHS, MEANINGS, ORDER
@@ -59,25 +61,34 @@ def config() -> str:
     return f"```toml\n{reference().strip()}\n```"
 
 
-PARTS: dict[str, tuple[str, Callable[[], str]]] = {
-    "keys": ("keys", keys),
-    "states": ("states", states),
-    "verbs": ("verbs", verbs),
-    "exits": ("verbs", exits),
-    "config": ("config", config),
+def the_map() -> str:
+    """The floors of the package, out of its docstring."""
+    _, floors, *_ = (controlroom.__doc__ or "").split("\n\n")
+    return f"```text\n{textwrap.dedent(floors)}\n```"
+
+
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+
+PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
+    "keys": (MANUAL / "keys.md", keys),
+    "states": (MANUAL / "states.md", states),
+    "verbs": (MANUAL / "verbs.md", verbs),
+    "exits": (MANUAL / "verbs.md", exits),
+    "config": (MANUAL / "config.md", config),
+    "map": (CONTRIBUTING, the_map),
 }
-"""For each part the page that it stands on, and what makes it."""
+"""For each part the file that it stands in, and what makes it."""
 
 
-def filled(page: Path) -> str:
-    """A page of the manual with its parts as the code has them now. Raises `ValueError` for a part without a place."""
-    text = page.read_text()
-    for name, (topic, part) in PARTS.items():
-        if topic != page.stem:
+def filled(path: Path) -> str:
+    """A document with its parts as the code has them now. Raises `ValueError` for a part without a place."""
+    text = path.read_text()
+    for name, (place, part) in PARTS.items():
+        if place != path:
             continue
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not marked.search(text):
-            raise ValueError(f"{page.name} has no place for {name}")
+            raise ValueError(f"{path.name} has no place for {name}")
         text = marked.sub(lambda match, part=part: f"{match[1]}{part()}\n{match[2]}", text)  # type: ignore[misc]
     return text
 
@@ -88,6 +99,6 @@ def pages() -> list[Path]:
 
 
 if __name__ == "__main__":
-    for path in pages():
-        path.write_text(filled(path))
+    for document in {place for place, _ in PARTS.values()}:
+        document.write_text(filled(document))
     print(f"{', '.join(PARTS)} written", file=sys.stderr)
