@@ -16,7 +16,7 @@ LEAST = 24
 _GAP = "  "
 _LINK = re.compile(r"!?\[([^]]*)\]\([^)]*\)")
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
-_CODE_CELL = re.compile(r"(?:`[^`]+` ?)+")
+_CODE_CELL = re.compile(r"(?:`[^`]+`(?:, | )?)+…?")
 _RULE = re.compile(r"\|[-| :]+\|")
 
 
