@@ -88,7 +88,7 @@ class Questions:
         return await self._ask(request.id, request, HostChecked, CHECKING)
 
     async def costs(self, by: str, since: int, until: int) -> Costs:
-        """Ask what was spent from one moment up to another (UTC milliseconds), grouped by one of `domain.costs.BY`."""
+        """Ask what was spent from one moment up to another (UTC milliseconds), by one of `domain.money.costs.BY`."""
         request = AskCosts(self._new_id(), by, since, until)
         return await self._ask(request.id, request, Costs, 30.0)
 

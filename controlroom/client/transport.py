@@ -1,4 +1,4 @@
-"""Ways to the engine of a room: on this machine through its socket, elsewhere through ssh (`fleet.away`)."""
+"""Ways to the engine of a room: on this machine through its socket, elsewhere through ssh (`client.remote`)."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Run inside a login shell by `shell.py`: prints the environment between two marks, its items ending in NUL."""
+"""Run inside a login shell by `login_shell.py`: prints the environment between two marks, its items ending in NUL."""
 
 import os
 import sys

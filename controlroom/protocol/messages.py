@@ -159,7 +159,7 @@ class AskCosts:
 
     id: int
     by: str
-    """One of `domain.costs.BY`."""
+    """One of `domain.money.costs.BY`."""
     since: int
     until: int
 
@@ -169,7 +169,7 @@ class StopEngine:
     """End the engine; agents live on. Answered by the end of the connection."""
 
 
-# What a watcher may ask of these stands in `fleet.rights`: a new one is refused to watchers until it stands there, too.
+# What a watcher may ask of these stands in `engine.frontends.rights`; any other is refused to watchers.
 Question = (
     FetchLog | SearchLog | LookAtScreen | CheckHost | AskCosts | AskAudit | CheckLedger | BackUpLedger
     | AskComparison | AskEstimate | AskAttached | AskRunways | AskDoubted

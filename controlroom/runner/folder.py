@@ -2,16 +2,16 @@
 
     ~/.local/state/controlroom[/NAMESPACE]/        0700; $XDG_STATE_HOME is honoured
       owner.json                                   room id and epoch of the owner
-      prices-MARK.json                             a price sheet that grants go by (meter.sheet_file)
+      prices-MARK.json                             a price sheet that grants go by (metering.price_sheet_file)
       agents/NAME.EPOCH/                           0700, files 0600
         spec.json       format version, name, epoch and the AgentSpec
         task.md         the task, as it was given
         environ.json    the login shell's environment; the runner reads it once and removes it
         status.json     the truth about the agent (the fields of wire.messages.AgentSeen), replaced atomically
         log.000001 …    segments of records (wire.records)
-        grant.json      what it may spend (node.grant_file), when a budget binds it
-        usage.jsonl     what each API message used (meter.usage), in the order it was seen
-        sessions.jsonl  the sessions of Claude that this is metered from (node.money.metered_sessions)
+        grant.json      what it may spend (runner.money.grant_file), when a budget binds it
+        usage.jsonl     what each API message used (metering.usage), in the order it was seen
+        sessions.jsonl  the sessions of Claude that this is metered from (runner.money.metered_sessions)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
         limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically

@@ -186,7 +186,7 @@ def _tool_result(block: dict[str, Any]) -> list[Line]:
 
 
 def _change(outcome: dict[str, Any]) -> Line | None:
-    """Sum up what an edit changed: `routes.py  +41 −7`."""
+    """Sum up what an edit changed: `routes.ts  +41 −7`."""
     hunks = tables(outcome.get("structuredPatch"))
     rows = [row for hunk in hunks for row in hunk.get("lines") or () if isinstance(row, str)] if hunks else []
     if not rows:

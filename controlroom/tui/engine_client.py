@@ -201,7 +201,7 @@ class Source(Protocol):
         """See whether a host has all that agents need."""
 
     async def costs(self, by: str, since: int, until: int) -> Spent:
-        """Ask what was spent between two moments (UTC ms), by one of `domain.costs.BY`."""
+        """Ask what was spent between two moments (UTC ms), by one of `domain.money.costs.BY`."""
 
     async def attached(self) -> Attached:
         """Ask who is attached to the engine."""

@@ -18,7 +18,7 @@ class Alike:
 
     model: str
     billing: str
-    """As in `domain.costs`: api, plan, or nothing."""
+    """As in `domain.money.costs`: api, plan, or nothing."""
     messages: int
     usage: Usage
     pico: int

@@ -1,6 +1,7 @@
 """Log records -> lines to look at: inert, in spans of one style, each line with the kind of thing that was said.
 
-Only here and in `fleet.translate` does what an agent wrote become text; colours are those of `text.sanitize.Style`.
+Only here and in `engine.hosts.translate` does what an agent wrote become text; colours are those of
+`text.sanitize.Style`.
 """
 
 import re

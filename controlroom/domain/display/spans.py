@@ -59,7 +59,7 @@ class By(str, Enum):
 
     @property
     def asked(self) -> str:
-        """What the engine is asked for (`domain.costs.BY`)."""
+        """What the engine is asked for (`domain.money.costs.BY`)."""
         return "time" if self in (By.HOUR, By.DAY) else self.value
 
 

@@ -13,7 +13,7 @@ from controlroom.tui.theme.colours import READABLE, contrast, of_sixteen, parts
 from controlroom.tui.theme.theme import Depth, Palette
 
 SpanStyle = tuple[str, str, bool, bool, bool, bool]
-"""Colour, ground ("" or a number or `#rrggbb`), bold, italic, underlined, reverse: as `domain.loglines` gives it."""
+"""Colour, ground ("" or a number or `#rrggbb`), bold, italic, underlined, reverse, as in `domain.display.loglines`."""
 
 _STEPS = 12
 """Steps from a colour to white or black."""

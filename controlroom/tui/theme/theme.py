@@ -304,7 +304,7 @@ def _link_styles(plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[
 
 
 def _kind_styles(file: ThemeFile, plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[str, Style]:
-    """One style for each of `domain.loglines.KINDS`."""
+    """One style for each of `domain.display.loglines.KINDS`."""
     said = {name: Style(color=colour) for name, colour in file.log.items()}
     return {
         "out": plain["text"],
