@@ -10,7 +10,7 @@ VERBS: tuple[Verb, ...] = (
         "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...]",
         "Add a host, reached over SSH.",
         "~/.ssh/config is honoured. An unknown host key is shown and must be accepted, here or with host answer; "
-        "with --fingerprint a key that matches is accepted without a question.",
+        "with --fingerprint, a key that matches is accepted without a question.",
         ("controlroom host add me@vm1.example.com", "controlroom host add me@10.0.0.5:2222 --name vm2"),
         "hosts:add",
         take.host_add,
@@ -19,7 +19,7 @@ VERBS: tuple[Verb, ...] = (
         "host list",
         "hosts",
         "[--json]",
-        "Show the hosts and how we stand with each.",
+        "Show the hosts and the state of each link.",
         "",
         ("controlroom host list",),
         "hosts:show",
@@ -29,7 +29,7 @@ VERBS: tuple[Verb, ...] = (
         "host check",
         "hosts",
         "NAME [--json]",
-        "See whether a host has all that agents need, and what mends it.",
+        "Check that a host has all that agents need, and say what mends it.",
         "Programs, Claude's version and login, disk, memory, clock, limits, and whether agents outlive a logout. "
         "Exits with 0 only when nothing is bad. Of a host that is not connected it says what is known of the link.",
         ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.mend)'"),
@@ -40,7 +40,7 @@ VERBS: tuple[Verb, ...] = (
         "host answer",
         "hosts",
         "NAME (allow|deny|--secret)",
-        "Accept or turn down a host's key, or say the secret that it asks for.",
+        "Accept or reject a host's key, or enter the secret that it asks for.",
         "Compare the fingerprint first, as with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the host. A secret "
         "is typed unseen, or is the first line of stdin; it is kept in the engine's memory and nowhere else.",
         ("controlroom host answer vm1 allow", "controlroom host answer vm1 --secret"),

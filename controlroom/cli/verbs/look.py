@@ -9,7 +9,7 @@ VERBS: tuple[Verb, ...] = (
         "status",
         "look",
         "[--json]",
-        "Show hosts and agents, what needs a person first.",
+        "Show hosts and agents; what needs a person comes first.",
         "A fresh engine needs a moment: it waits up to three seconds for hosts that are still connecting.",
         ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
         "status:status",
@@ -20,10 +20,10 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
         "Show what was spent.",
-        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is no "
-        "bill: its list price wears a ≈, and is never added to what a key pays. AN HOUR is what an hour of an agent "
-        "cost, working or waiting, also of agents that are gone; – where their hours were not all seen, or where two "
-        "kinds of account paid. WHEN is 90m, 12h, 7d, today or a day.",
+        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is "
+        "not billed: its list price is marked ≈ and is never added to what keys pay. AN HOUR is what an hour of an "
+        "agent cost, working or waiting, agents that are gone included; – where their hours were not all seen, or "
+        "where two kinds of account paid. WHEN is 90m, 12h, 7d, today or a day.",
         ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
         "costs:costs",
         take.costs,
@@ -32,10 +32,10 @@ VERBS: tuple[Verb, ...] = (
         "limits",
         "look",
         "[--json]",
-        "Show what every limit leaves.",
-        "Windows of plans, for each login across all hosts, as Claude last said: one that nobody has named may not "
-        "exist, and is not shown as empty. What keys used of the API in the last minute, by model class, against the "
-        "ceilings of [api] in config.toml. ~ is worked out here, not read.",
+        "Show what is left of every limit.",
+        "Windows of plans, for each login across all hosts, as Claude last reported them: one that was never reported "
+        "may not exist, and is not shown as empty. What keys used of the API in the last minute, by class of model, "
+        "against the ceilings of [api] in config.toml. ~ marks what is worked out here, not read.",
         ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
         "limits:limits",
         take.status,
@@ -45,9 +45,9 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "[--days N] [--can-wait PERCENT] [--cache-hit PERCENT]\n"
         "       [--committed DOLLARS --tokens-per-minute N] [--json]",
-        "Compare what was really used with other ways to pay for it and to do it.",
+        "Compare what was used with other ways to pay for it or to do it.",
         "Pay per use, each plan, throughput that somebody offers by the hour, a batch, better caching, cheaper models: "
-        "what a month costs, where it breaks even, and everything that was taken for granted. What keys pay and what "
+        "what a month costs, where it breaks even, and all assumptions. What keys pay and what "
         "plans cover are compared apart. A plans.toml beside config.toml says what you know better.",
         ("controlroom plan", "controlroom plan --days 7 --committed 12.50 --tokens-per-minute 200000"),
         "plan:plan",
@@ -73,7 +73,7 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
         "Print an agent's log.",
-        "Lines are made safe for a terminal. --raw gives what the agent wrote, byte for byte, each line whole, without "
+        "Lines are made safe for a terminal. --raw prints what the agent wrote, byte for byte, each line whole, without "
         "what the runner and the operator said: for files and pipes. -f goes on until the agent's run has ended. "
         "--grep searches the whole log on its host and prints the last N lines that match.",
         (
@@ -98,7 +98,7 @@ VERBS: tuple[Verb, ...] = (
         "attach",
         "look",
         "AGENT [--read-only]",
-        "Hand this terminal to an agent's own, over a connection of its own.",
+        "Connect this terminal to an agent's, over a connection of its own.",
         "` then q leaves, and so does a tap on the line at the bottom; ` twice types one. Over SSH the system's ssh is "
         "used, with the keys of hosts that this room knows.",
         ("controlroom attach docs-1", "controlroom attach vm1/docs-1 --read-only"),
@@ -120,9 +120,9 @@ VERBS: tuple[Verb, ...] = (
         "watch",
         "look",
         "[--theme NAME]",
-        "Open the screen to look and nothing else.",
-        "It comes in at a socket of the engine where nothing can be changed, whatever is pressed or sent. It starts no "
-        "engine: where none runs it waits for one.",
+        "Open the screen to look, and nothing else.",
+        "It uses a socket of the engine through which nothing can be changed, whatever is pressed or sent. It starts "
+        "no engine: where none runs, it waits for one.",
         ("controlroom watch",),
         "engine:watch",
         take.watch,

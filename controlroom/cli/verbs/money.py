@@ -8,9 +8,9 @@ VERBS: tuple[Verb, ...] = (
         "budget show",
         "look",
         "[--json]",
-        "Show how budgets stand: what is gone, what is granted, when they run out.",
-        "GRANTED is what running agents may still spend, with or without the engine; it and what is gone stay below "
-        "the stop line. AT MOST + is what messages that are under way could add. What a plan covers wears a ≈. With "
+        "Show budgets: what is spent, what is granted, when they run out.",
+        "GRANTED is what running agents may still spend, with or without the engine; with what is spent it stays below "
+        "the stop line. AT MOST + is what messages under way could add. What a plan covers is marked ≈. With "
         "--json amounts are whole micro-dollars, tokens or per cent, as `unit` says, and times milliseconds of UTC.",
         ("controlroom budget show", "controlroom budget show --json | jq '.[] | select(.rungs_reached > 0)'"),
         "budget:show",
@@ -22,11 +22,11 @@ VERBS: tuple[Verb, ...] = (
         "NAME --limit L [--period hour|day|week|month] [--scope S]\n"
         "       [--unit billed|covered|tokens|window] [--window W]\n"
         "       [--ladder 50:notify,80:hold,95:pause] [--order priority|all] [--dry-run]",
-        "Limit what is spent; at once, and with nobody looking.",
+        "Limit what is spent, at once and with nobody looking.",
         "Each agent is granted a part that its host keeps to, also when this machine is off. The ladder says what is "
         "done at how many per cent: notify, hold (no new work), cheaper (new work goes to cheaper models), pause, "
-        "interrupt, stop. Agents that were paused go on when there is money again. Of a budget that is there "
-        "already, only what is said changes.",
+        "interrupt, stop. Agents that were paused go on when there is money again. Of a budget that "
+        "exists, only what is given changes.",
         (
             "controlroom budget set day --limit 8",
             "controlroom budget set docs --limit 5M --unit tokens --period hour --scope 'profile docs'",
@@ -39,7 +39,7 @@ VERBS: tuple[Verb, ...] = (
         "budget remove",
         "steer",
         "NAME",
-        "Have a budget no longer; what it paused goes on.",
+        "Remove a budget; what it paused goes on.",
         "",
         ("controlroom budget remove day",),
         "budget:remove",

@@ -9,7 +9,7 @@ VERBS: tuple[Verb, ...] = (
         "init",
         "room",
         "[--host USER@ADDRESS[:PORT]]...",
-        "Take the first steps: a config, this machine looked over, hosts added and checked.",
+        "Take the first steps: write a config, check this machine, add and check hosts.",
         "Offers the hosts of ~/.ssh/config. A config that is there stays as it is. With --host, or without a person at "
         "the terminal, it asks nothing but what a host itself asks.",
         ("controlroom init", "controlroom init --host me@vm1.example.com --host vm2"),
@@ -31,7 +31,7 @@ VERBS: tuple[Verb, ...] = (
         "completions",
         "room",
         "bash|zsh|fish",
-        "Print what makes a shell complete verbs, options, agents and hosts.",
+        "Print the script that makes a shell complete verbs, options, agents and hosts.",
         'In ~/.bashrc: eval "$(controlroom completions bash)". In ~/.zshrc, after compinit, the same with zsh.',
         ("controlroom completions bash", "controlroom completions fish | source"),
         "completions:completions",
@@ -71,10 +71,10 @@ VERBS: tuple[Verb, ...] = (
         "ledger doubted",
         "room",
         "[--json]",
-        "Show use that cannot be true as it is claimed, and what of it counts.",
-        "More tokens than a message can hold or the time allows, more than twice what a run was granted, or more than "
-        "a host may claim of what this room did not start (`money.unordered`): until somebody has looked, only so much "
-        "counts as may be true.",
+        "Show use that cannot be true as claimed, and how much of it counts.",
+        "More tokens than a message can hold or than the time allows, more than twice what a run was granted, or more "
+        "than a host may claim of what this room did not start (`money.unordered`): until somebody has looked, only as "
+        "much counts as may be true.",
         ("controlroom ledger doubted",),
         "ledger:doubted",
         take.status,
@@ -83,8 +83,8 @@ VERBS: tuple[Verb, ...] = (
         "ledger strike",
         "room",
         "NUMBER|HOST|AGENT...",
-        "Take use that cannot be true out of all sums and budgets.",
-        "What may be true and was said of the same message stays. Of a host or an agent: all that is open. Audited.",
+        "Remove use that cannot be true from all sums and budgets.",
+        "What may be true of the same message stays. Of a host or an agent: all that is open. Audited.",
         ("controlroom ledger strike 3", "controlroom ledger strike vm1"),
         "ledger:strike",
         take.ledger_numbers,
@@ -93,7 +93,7 @@ VERBS: tuple[Verb, ...] = (
         "ledger accept",
         "room",
         "NUMBER|HOST|AGENT...",
-        "Count use that was set aside as it was claimed.",
+        "Count use that was set aside, as it was claimed.",
         "Of a host or an agent: all that is open. Audited.",
         ("controlroom ledger accept 3", "controlroom ledger accept vm1/a1"),
         "ledger:accept",
@@ -129,7 +129,7 @@ VERBS: tuple[Verb, ...] = (
         "bridge",
         "room",
         "[--read-only] [--no-start]",
-        "Join stdin and stdout to the engine, for a front end on another machine.",
+        "Connect stdin and stdout to the engine, for a front end on another machine.",
         "--home USER@ADDRESS runs it there by itself. As the forced command of a key, bridge --read-only is all that "
         "a watcher gets: nothing that comes in can change anything, and no engine is started.",
         ("controlroom bridge", "controlroom bridge --read-only"),

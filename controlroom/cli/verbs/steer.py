@@ -10,9 +10,10 @@ VERBS: tuple[Verb, ...] = (
         "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"
         "       (--task TEXT | --task-file F) [-- COMMAND...]",
         "Start an agent.",
-        "The task may hold anything; it never passes a shell. --task-file - reads it from stdin. With a command after "
-        "-- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code steered by its "
-        "events, interactive Claude Code on a terminal of its own (attach), command any program. Prints its id.",
+        "The task may contain anything; it never passes through a shell. --task-file - reads it from stdin. With a "
+        "command after -- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code "
+        "driven by its events, interactive Claude Code on a terminal of its own (attach), command any program. Prints "
+        "its id.",
         (
             "controlroom spawn docs-1 --cwd ~/src/docs --task 'Bring the docs up to 2.4.'",
             "controlroom spawn api-3 --host vm1 --task-file task.md",
@@ -62,9 +63,9 @@ VERBS: tuple[Verb, ...] = (
         "steer",
         "AGENT ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)",
         "Answer what an agent asks: permission, a plan, or questions with choices.",
-        "always allows the like of it from now on, too; of a plan, all edits. TEXT goes to the agent with the answer. "
-        "Questions with choices are answered by numbers, labels or words, each of several by its --question. What does "
-        "not fit is refused, and nothing is sent.",
+        "always allows the same from now on, too; of a plan, all edits. TEXT goes to the agent with the answer. "
+        "Questions with choices are answered by numbers, labels or words; where there are several, --question says "
+        "which. What does not fit is refused, and nothing is sent.",
         (
             "controlroom answer docs-1 allow",
             "controlroom answer infra deny 'not before Monday'",

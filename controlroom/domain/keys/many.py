@@ -65,7 +65,7 @@ _TITLES = {
     "reassign": "Give {} a new task? Their runs now are ended first.",
     "allow": "Allow what {} ask, this once?",
     "always": "Allow what {} ask, and the like of it from now on?",
-    "deny": "Turn down what {} ask?",
+    "deny": "Deny what {} ask?",
     "message": "Say this to {}?",
 }
 _DONE = {

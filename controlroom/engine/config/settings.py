@@ -117,7 +117,7 @@ class ProfileTable(Table):
 
     kind: Literal["headless", "interactive", "command"] = Field(
         "headless",
-        description="headless: Claude Code, steered by its events; interactive: Claude Code on a terminal of its own, "
+        description="headless: Claude Code, driven by its events; interactive: Claude Code on a terminal of its own, "
         "to attach to; command: any program",
     )
     command: list[str] = Field(
@@ -187,7 +187,7 @@ class ConfigFile(Table):
 
     home: Annotated[str, AfterValidator(_home)] = Field(
         "",
-        description="where the room's engine is when it is not here: user@address, reached over SSH, as --home says it",
+        description="where the room's engine is when it is not here: user@address, reached over SSH, as for --home",
     )
     local: bool = Field(True, description="whether this machine is one of the hosts")
     adopt: bool = Field(
