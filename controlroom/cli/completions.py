@@ -98,12 +98,14 @@ def _positional(actions: Sequence[argparse.Action], rest: Sequence[str]) -> argp
 
 
 def _values(action: argparse.Action | None, group: str, known: Known) -> Iterable[str]:
+    from controlroom.cli.verbs import VERBS
+
     if action is None:
         return ()
     if action.choices:
         return [str(choice) for choice in action.choices]
     if action.metavar == "TOPIC":
-        return TOPICS
+        return [*TOPICS, *(verb.name.split()[0] for verb in VERBS)]
     kind = "HOST" if action.metavar == "NAME" and group == "hosts" else _NAMES.get(str(action.metavar), "")
     return known().get(kind, ()) if kind else ()
 

@@ -44,6 +44,7 @@ def offered(line: str) -> list[str]:
         ("controlroom costs --by ho", ["host", "hour"]),
         ("controlroom completions ", ["bash", "fish", "zsh"]),
         ("controlroom help m", ["money"]),
+        ("controlroom help host", ["host", "hosts"]),
         ("controlroom help --", ["--help", "--search"]),
     ],
 )
