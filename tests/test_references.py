@@ -144,3 +144,22 @@ def test_what_docstrings_and_comments_name_is_there() -> None:
 )
 def test_a_dead_name_is_seen(text: str, names: list[str]) -> None:
     assert list(dead(PACKAGE / "domain" / "reduce.py", text)) == names
+
+
+OF_TEXTUAL = {"Screen", "Input", "TextArea", "VerticalScroll"}
+
+
+def selectors(css: str) -> set[str]:
+    """The classes of widgets that a style sheet speaks of."""
+    heads = re.findall(r"([^{}]+)\{", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
+    return {name for head in heads for name in re.findall(r"(?<![\w.#$-])[A-Z]\w*", head)}
+
+
+def test_style_sheets_speak_of_widgets_that_there_are() -> None:
+    """A rule for a class that was renamed holds for nothing, and nobody is told."""
+    sheets = [(path.name, path.read_text()) for path in (PACKAGE / "tui").glob("*.tcss")]
+    for path in (PACKAGE / "tui").rglob("*.py"):
+        sheets += [(path.name, css) for css in re.findall(r'DEFAULT_CSS = (?:f?"+)([^"]+)"', path.read_text())]
+    wrong = [f"{name}: {word}" for name, css in sheets for word in selectors(css) - {*classes(), *OF_TEXTUAL}]
+    assert len(sheets) > 3
+    assert not wrong, "\n".join(wrong)

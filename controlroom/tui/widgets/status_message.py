@@ -17,7 +17,7 @@ _MOST = 4
 class StatusMessage(Lines):
     """One saying at a time; a new one takes its place."""
 
-    DEFAULT_CSS = "Says { display: none; dock: bottom; offset-y: -1; height: 1; }"
+    DEFAULT_CSS = "StatusMessage { display: none; dock: bottom; offset-y: -1; height: 1; }"
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
