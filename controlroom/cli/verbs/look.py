@@ -73,8 +73,8 @@ VERBS: tuple[Verb, ...] = (
         "look",
         "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
         "Print an agent's log.",
-        "Lines are made safe for a terminal. --raw prints what the agent wrote, byte for byte, each line whole, without "
-        "what the runner and the operator said: for files and pipes. -f goes on until the agent's run has ended. "
+        "Lines are made safe for a terminal. --raw prints what the agent wrote, byte for byte, each line whole, "
+        "without what the runner and the operator said: for files and pipes. -f goes on until the run has ended. "
         "--grep searches the whole log on its host and prints the last N lines that match.",
         (
             "controlroom logs docs-1 -n 50 -f",
