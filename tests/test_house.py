@@ -94,6 +94,11 @@ LIGHT = {
 
 TOP_LEVEL = {"pyproject.toml", PACKAGE, "themes", "tests", "screenshots", "README.md"}
 NOBODY = ("agent", "watcher", "ann", "linuxbrew")  # homes in the lab, in examples, and a well-known one
+RETIRED = (
+    *("purse", "purses", "veil", "veiled", "treasury", "errand", "errands", "bookkeeper", "wardrobe", "vigil"),
+    *("attendance", "sights", "tending", "roster", "doorbell"),
+)
+"""Words of our own that gave way to those of the field: fund, watcher view, budget controller and so on."""
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 600  # lines
 LONGER_WITH_A_REASON: dict[str, str] = {}
@@ -313,6 +318,12 @@ def test_functions_and_files_are_short() -> None:
         if lines > LONGEST_FILE and name not in LONGER_WITH_A_REASON:
             long.append(f"{name}: {lines} lines")
     assert not long, "\n".join(long)
+
+
+def test_retired_words_stay_retired() -> None:
+    retired = re.compile(rf"(?<![a-z])(?:{'|'.join(RETIRED)})(?![a-z])", re.IGNORECASE)
+    found = [f"{path}: {hit[0]}" for path in modules(ROOT / PACKAGE) for hit in retired.finditer(path.read_text())]
+    assert not found, "\n".join(found)
 
 
 def test_no_work_is_left_for_later() -> None:

@@ -48,10 +48,10 @@ NATURAL = Pace()
 
 def cast(agents: int, seed: int = 0) -> list[Part]:
     """Give so many parts, always the same ones for the same numbers."""
-    return [Part(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _roster(), strict=False)]
+    return [Part(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _parts(), strict=False)]
 
 
-def _roster() -> Iterator[tuple[str, str]]:
+def _parts() -> Iterator[tuple[str, str]]:
     for scene in _FIRST:
         yield SCENES[scene].names[0], scene
     for number in count(10):

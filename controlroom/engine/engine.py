@@ -126,7 +126,7 @@ class Engine:
             lambda: self.headroom.logins,
         )
         self._unordered = Unordered(self, self._ledger_writer.unordered, self.budget_controller.gave)
-        self._roster = RoomEditor(self, config, self._ledger_writer, self._links)
+        self._room_editor = RoomEditor(self, config, self._ledger_writer, self._links)
         self.moves = MoveCoordinator(self, self._ledger_writer, home.state_folder / "moves")
 
     # ----------------------------------------------------------------------- life
@@ -218,7 +218,7 @@ class Engine:
         """Change something at home."""
         if isinstance(intent, intents.SettleUsage):
             return await self.spending.settle(intent, who)
-        return await self._roster.change(intent, who)
+        return await self._room_editor.change(intent, who)
 
     def refuse(self, intent: intents.Intent, reason: str, who: str) -> Result:
         """Refuse an intent, and audit that."""

@@ -135,7 +135,7 @@ class Node:
         self._actor = Actor(place, ownership, Spawner(place, self._login_environment), turns)
         self._adopted = _adopted(place) if greeting.adopt else None
         self._starts = Starts(os.environ, os.path.expanduser("~")) if greeting.adopt else None
-        self._scheduled = asyncio.Event()
+        self._noticed = asyncio.Event()
         self._starting = asyncio.Lock()
         self._inquirer = Inquirer(place, self._login_shell, self._adopted)
         self._asking = asyncio.Semaphore(_INQUIRIES)
@@ -382,8 +382,8 @@ class Node:
             self._outbox.send(piece)
 
     def _start_seen(self, starts: Starts) -> None:
-        starts.scheduled()
-        self._scheduled.set()
+        starts.notice()
+        self._noticed.set()
 
     async def _watch_starts(self, starts: Starts) -> None:
         """See what Claudes of others begin, as soon as they do: many end before anybody looks around."""
@@ -391,8 +391,8 @@ class Node:
             async with self._starting:
                 await asyncio.to_thread(starts.look, self._clock())
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._scheduled.wait(), max(0.0, starts.wakes_at - self._clock()))
-            self._scheduled.clear()
+                await asyncio.wait_for(self._noticed.wait(), max(0.0, starts.wakes_at - self._clock()))
+            self._noticed.clear()
 
     async def _tidy(self) -> None:
         """Finish what a node before us was killed at."""

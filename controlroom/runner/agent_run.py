@@ -178,7 +178,7 @@ class AgentRun:
         if signal.SIGINT in numbers:
             self._key_pressed()
         if creations.SIGNAL in numbers:
-            self._money.scheduled()
+            self._money.notice()
 
     def _key_pressed(self) -> None:
         """Ctrl-C in the pane: stop the turn of a headless agent; hand it on to a command."""

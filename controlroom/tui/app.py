@@ -109,7 +109,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         """Called once when the loop runs."""
         self._over = False
         self._hurry = asyncio.Event()
-        self.doorbell: Bell | None = None
+        self.alert: Bell | None = None
         """What rings, if anything does."""
         self._key_at = -1.0
         """When somebody pressed a key or tapped last, by the loop's time."""
@@ -300,7 +300,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     # ------------------------------------------------------------------ what the screens see
 
     def _see(self, view: ViewState) -> None:
-        said = self.doorbell.hear(view.fleet, self.monotonic()) if self.doorbell and view.known else ""
+        said = self.alert.hear(view.fleet, self.monotonic()) if self.alert and view.known else ""
         if said and self._driver and not self.is_headless:
             self._driver.write(said)
         self.view = view = replace(view, counts=self.view.counts.after(view.fleet.agents))

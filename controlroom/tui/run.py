@@ -76,7 +76,7 @@ def run(
         read_only=watching,
         hold_keys=True,
     )
-    app.doorbell = Bell() if settings.bell else None
+    app.alert = Bell() if settings.bell else None
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
     with _own_title(settings.bell):
         code = show(app)

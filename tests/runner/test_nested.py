@@ -64,6 +64,6 @@ def test_more_claudes_than_can_be_known_are_noticed(
     sessions = Path(environ["CLAUDE_CONFIG_DIR"]) / "sessions"
     for count in range(1, 5):
         (sessions / f"{claude(started, environ)}.json").touch()
-        seen.scheduled()
+        seen.notice()
         seen.look(1000.0 + count)
         assert seen.too_many == (count > 3)

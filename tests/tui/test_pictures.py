@@ -59,7 +59,7 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await pilot.pause()
         await pilot.press(*keys)
         wanted = app._reader._wanted
-        await wait_for_async(lambda: all(app._reader._ledger_writer[agent].loaded for agent in wanted), what="the log")
+        await wait_for_async(lambda: all(app._reader._buffers[agent].loaded for agent in wanted), what="the log")
         await pilot.pause(0.1)
 
     return before

@@ -1,4 +1,4 @@
-"""What is shared out among agents that run: budgets' purses, runs, and what each was granted."""
+"""What is shared out among agents that run: budgets, runs, and what each was granted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

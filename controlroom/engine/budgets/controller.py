@@ -57,7 +57,7 @@ from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 
-log = logging.getLogger("controlroom.treasury")
+log = logging.getLogger("controlroom.budgets")
 
 TICK = 30.0
 """Seconds after which everything is looked at again though nothing has happened."""
@@ -73,7 +73,7 @@ AGAIN = 5.0
 
 
 class Room(Protocol):
-    """What the treasury needs of the engine."""
+    """What the budget controller needs of the engine."""
 
     store: FleetStore
     clock: Callable[[], int]
@@ -136,7 +136,7 @@ class BudgetController:
         self._matters = False
         """Something has changed that matters here since it was last looked at."""
         self._noticing: asyncio.TimerHandle | None = None
-        self._debouncer = Debouncer(self._look, "treasury", AGAIN)
+        self._debouncer = Debouncer(self._look, "budgets", AGAIN)
 
     def start(self) -> None:
         """Begin to look."""

@@ -22,7 +22,7 @@ from controlroom.engine.notify.notifier import run_program
 from controlroom.text.outcome import Outcome
 from controlroom.text.redact import redact
 
-log = logging.getLogger("controlroom.treasury")
+log = logging.getLogger("controlroom.budgets")
 
 COMMAND = 20.0
 """Seconds that the operator's command may take."""

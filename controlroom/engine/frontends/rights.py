@@ -94,7 +94,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Watcher:
-    """May look, at what the veil leaves."""
+    """May look, at what the watcher view leaves."""
 
     watcher_view: WatcherView
     turns: Turns

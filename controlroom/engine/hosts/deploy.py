@@ -161,7 +161,7 @@ class _Boarding:
             raise LinkLost(f"{self._host} did not {what} within {self._patience * factor:g} s") from None
 
     async def _said(self, what: str) -> dict[str, Any]:
-        """Give the next thing the landing says, and leave what follows it for the node."""
+        """Give the next thing the bootstrap says, and leave what follows it for the node."""
         return self._understood(await self._in_time(self._marked_line(), 1, what))
 
     def _understood(self, line: bytes) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class _Rest:
 
 
 @cache
-def _landing() -> str:
+def _bootstrap() -> str:
     source = (Path(controlroom.__file__).parent / "node" / "bootstrap.py").read_bytes()
     return base64.b64encode(zlib.compress(source, 9)).decode()
 
@@ -237,7 +237,7 @@ def _first_line(marker: str, offers: Sequence[Bundle]) -> bytes:
         for offer in offers
     ]
     program = (
-        f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{_landing()}")));land({marker!r},{described!r})'
+        f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{_bootstrap()}")));land({marker!r},{described!r})'
     )
     return program.encode() + b"\n"
 

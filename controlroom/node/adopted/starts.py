@@ -43,9 +43,9 @@ class Starts:
         """When to look again, on the clock of `look`."""
         return self._nested.wakes_at
 
-    def scheduled(self) -> None:
+    def notice(self) -> None:
         """Something was created where they create something."""
-        self._nested.scheduled()
+        self._nested.notice()
 
     def look(self, now: float) -> None:
         """See who has begun and ended. Reads files, so it may take its time."""

@@ -153,7 +153,7 @@ class Nested:
         self._known: set[int] = set(self._listed() if runner else ())
         self._ours: dict[str, None] = {}
         self._sweep_at = 0.0
-        self._watched, self._scheduled = False, True
+        self._watched, self._noticed = False, True
         self._crowded = False
         """There are more files than are read, as an agent may have put there."""
         self.too_many = False
@@ -165,9 +165,9 @@ class Nested:
         mine = self._session()
         return sum(1 for one in self.alive.values() if one.ends_at == _NEVER and one.session not in ("", mine))
 
-    def scheduled(self) -> None:
+    def notice(self) -> None:
         """Something was created in a folder that is watched."""
-        self._scheduled, self.wakes_at = True, 0.0
+        self._noticed, self.wakes_at = True, 0.0
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -176,8 +176,8 @@ class Nested:
     def look(self, now: float) -> list[NestedClaude]:
         """See who has begun and ended since the last look; give those that are over and read to their ends."""
         sweeps = self._sweep_at <= now
-        if self.alive or not self._watched or self._scheduled:
-            self._scheduled = False
+        if self.alive or not self._watched or self._noticed:
+            self._noticed = False
             listed = set(self._listed())
             for pid in listed - self._known:
                 self._meet(pid)
@@ -200,10 +200,10 @@ class Nested:
         """Say when to look again; the folders are watched from here on, so that nothing is missed in between."""
         if sweeps or not self._watched or self._folders() != self._creations.folders:
             self._watched = self._creations.watch(self._folders())
-            self._scheduled = bool(set(self._listed()) - self._known)
+            self._noticed = bool(set(self._listed()) - self._known)
         if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
             return now + SOON
-        if self.alive or not self._watched or self._scheduled or self._crowded:
+        if self.alive or not self._watched or self._noticed or self._crowded:
             return now + OFTEN
         return self._sweep_at
 

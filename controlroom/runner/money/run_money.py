@@ -153,10 +153,10 @@ class Money:
         times.append(self._nested.wakes_at if self._nested else NEVER)
         return min(times)
 
-    def scheduled(self) -> None:
+    def notice(self) -> None:
         """Something was created where Claudes that begin create something."""
         if self._nested:
-            self._nested.scheduled()
+            self._nested.notice()
 
     def due(self, *, ending: bool) -> str:
         """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already (`ending`)."""

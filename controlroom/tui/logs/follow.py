@@ -32,7 +32,7 @@ class Reader:
         self._changed = changed
         self._monotonic = monotonic
         self._source: Source | None = None
-        self._ledger_writer: OrderedDict[str, LogBuffer] = OrderedDict()
+        self._buffers: OrderedDict[str, LogBuffer] = OrderedDict()
         self._wanted: dict[str, int] = {}
         self._busy: set[tuple[int, str]] = set()
         self._tried: dict[str, float] = {}
@@ -53,25 +53,25 @@ class Reader:
             self._follow()
             return
         for agent in wanted:
-            book = self._ledger_writer[agent]
+            book = self._buffers[agent]
             stands = book.anchored and len(book) > 0
             if book.trouble and not stands and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
                 self._fetch(book, "newest")
 
     def book(self, agent: str, epoch: int) -> LogBuffer | None:
         """Give the book of a log on show."""
-        book = self._ledger_writer.get(agent)
+        book = self._buffers.get(agent)
         return book if book is not None and book.epoch == epoch else None
 
     def want(self, book: LogBuffer, which: str) -> None:
         """Fetch text that is not held: `older`, `newer` or `newest`. What did not work is tried again after a while."""
         early = self._monotonic() - self._tried.get(book.agent, 0.0) < _RETRY
-        if self._ledger_writer.get(book.agent) is book and not (book.stuck and early):
+        if self._buffers.get(book.agent) is book and not (book.stuck and early):
             self._fetch(book, which)
 
     def jump(self, book: LogBuffer, place: LogPlace) -> None:
         """Hold the part of the log around a place, instead of what is held."""
-        if self._source is not None and self._ledger_writer.get(book.agent) is book:
+        if self._source is not None and self._buffers.get(book.agent) is book:
             self._run(self._jump_now(self._source, book, place))
 
     async def _jump_now(self, source: Source, book: LogBuffer, place: LogPlace) -> None:
@@ -98,26 +98,26 @@ class Reader:
 
     def _begin_all(self) -> None:
         for agent, epoch in self._wanted.items():
-            book = self._ledger_writer.get(agent)
+            book = self._buffers.get(agent)
             if book is None or book.epoch != epoch:
-                book = self._ledger_writer[agent] = LogBuffer(agent, epoch)
-            self._ledger_writer.move_to_end(agent)
+                book = self._buffers[agent] = LogBuffer(agent, epoch)
+            self._buffers.move_to_end(agent)
             if not book.loaded or (book.trouble and not len(book)):
                 self._fetch(book, "newest")
-        while len(self._ledger_writer) > max(KEPT, len(self._wanted)):
-            self._ledger_writer.popitem(last=False)
+        while len(self._buffers) > max(KEPT, len(self._wanted)):
+            self._buffers.popitem(last=False)
 
     def _follow(self) -> None:
         if self._source is not None:
             self._run(self._follow_now(self._source))
 
     async def _follow_now(self, source: Source) -> None:
-        books = [self._ledger_writer[agent] for agent in self._wanted if agent in self._ledger_writer]
+        books = [self._buffers[agent] for agent in self._wanted if agent in self._buffers]
         await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
 
     def _take(self, page: Page) -> None:
         """Put a page of a followed log where it belongs; one that overlaps what is held is read again instead."""
-        book = self._ledger_writer.get(page.agent)
+        book = self._buffers.get(page.agent)
         if book is None or not book.loaded or book.end is None or page.start.epoch != book.epoch:
             return
         if place_order(page.end) <= place_order(book.end):

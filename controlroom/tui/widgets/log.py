@@ -81,7 +81,7 @@ class LogView(Wheeled):
         self._pan = self._widest = 0
         self._cache: OrderedDict[int, tuple[Entry, list[Line]]] = OrderedDict()
         self._made_for: tuple[object, ...] = ()
-        self._landing: LogPlace | None = None
+        self._target: LogPlace | None = None
         """Where the view goes as soon as that is held."""
         self._known_end = self._known_unseen = 0
         self.watched = True
@@ -118,7 +118,7 @@ class LogView(Wheeled):
         self.book, self._top, self.arrived = book, None, 0
         self._pan = self._widest = 0
         self._known_end, self._known_unseen = (book.after_last, book.unseen) if book else (0, 0)
-        self._landing = None
+        self._target = None
         self._shown = []
         self._cache.clear()
         self.redraw()
@@ -208,7 +208,7 @@ class LogView(Wheeled):
             return
         number = book.find(place) if place.segment else None
         if number is None:
-            self._landing = place
+            self._target = place
             self.tell(self.Jumped(book, place))
         else:
             self._stand(number, self.size.height // 3)
@@ -267,12 +267,12 @@ class LogView(Wheeled):
         return [self._rows(number)[row] for number, row in self._shown]
 
     def _land(self, book: LogBuffer) -> None:
-        if self._landing is None or book.jumped is None or book.jumped[0] != self._landing:
+        if self._target is None or book.jumped is None or book.jumped[0] != self._target:
             return
         position: Position = (book.jumped[1], 0)
-        for _ in range(self.size.height // 3 if self._landing.segment else 0):
+        for _ in range(self.size.height // 3 if self._target.segment else 0):
             position = self._step(position, -1) or position
-        self._landing, self._top, book.anchored = None, position, True
+        self._target, self._top, book.anchored = None, position, True
 
     def _nothing(self, book: LogBuffer) -> str:
         return book.trouble or ("nothing said yet" if book.complete else self._waiting_words)
