@@ -33,6 +33,7 @@ from tests.lab.waiting import NotInTime, wait_for
 from tests.lab.warden import Warden
 from tests.lab.world import World, leaks
 
+pytest_plugins = ("tests.lab.agents",)
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, int]]]()
 LEFT = pytest.StashKey[list[str]]()
 QUICK_SEED = 1  # the same tests every time, unless asked otherwise

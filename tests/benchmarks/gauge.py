@@ -25,7 +25,7 @@ from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
 from tests.benchmarks.table import print_table
 
-SPENDER = Path(__file__).parents[1] / "node" / "spender.py"
+SPENDER = Path(__file__).parents[1] / "runner" / "spender.py"
 DOLLAR = 1_000_000
 MESSAGES = 20
 

@@ -26,7 +26,7 @@ from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for_async
 
-SPENDER = Path(__file__).parents[1] / "node" / "spender.py"
+SPENDER = Path(__file__).parents[1] / "runner" / "spender.py"
 CENT = 10_000
 MESSAGE = 5 * CENT
 """What a message of the scripted Claudes costs, and a little that its prompt does."""

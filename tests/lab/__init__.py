@@ -18,6 +18,9 @@ boot           process 1 of a host in a namespace
 cable          what a bad network does to a frame
 switchboard    the process that carries the frames of all cables
 messages_api/  the stand-in for the Messages API
+agents         fixtures: an agent in its runner, a node, a user with Claude
+agent_under_test  one agent in its runner, as a test holds it
+node_client    the other end of a node's channel
 claude         the real Claude Code CLI and a HOME as its users have it
 
 `python -m tests.lab up 3` builds a lab by hand; `python -m tests.lab --help` lists what can go wrong in it.
