@@ -111,7 +111,7 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
         if kind == "headless"
         else agent("", kind="command", command=("bash", "-c", ENDLESS))
     )
-    run.until(lambda seen: seen.billing == "api")
+    run.until(lambda seen: seen.state == "working")
     put_grant(run.folder, Terms(1, tokens=60_000))
     assert run.ask(do="grant", number=1) == ""
     seen = run.finish(120)
