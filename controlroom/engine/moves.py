@@ -25,7 +25,7 @@ from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO
+from controlroom.engine.orders import CLOSED, SHOWN_TASK, SHOWN_WHO
 from controlroom.engine.store import FleetStore
 from controlroom.text.outcome import Outcome
 from controlroom.wire.codec import decode, encode
@@ -146,6 +146,8 @@ class MoveCoordinator:
         self._engine, self._ledger_writer = engine, books
         self._shelf = Shelf(folder)
         self._ways: dict[asyncio.Task[None], _Way] = {}
+        self._results: dict[int, asyncio.Future[Result]] = {}
+        """By number: what becomes, or lately became, of a move."""
         self._changed = asyncio.Event()
         engine.store.subscribe(self._wake)
 
@@ -174,8 +176,8 @@ class MoveCoordinator:
         self._take(move, was, recalled=True)
 
     def result_of(self, op: int) -> "asyncio.Future[Result] | None":
-        """What will become of a move that is under way; None: there is no such move."""
-        return next((way.answer for way in self._ways.values() if way.move.op == op), None)
+        """What becomes, or lately became, of a move; None: no such move is known."""
+        return self._results.get(op)
 
     def moving(self) -> "list[asyncio.Task[None]]":
         """Give the tasks of moves that no host keeps waiting."""
@@ -196,6 +198,9 @@ class MoveCoordinator:
         way = _Way(move, was, loop.create_future(), recalled)
         task = loop.create_task(self._see_through(way), name=f"move {move.old}")
         self._ways[task] = way
+        self._results[move.op] = way.answer
+        if len(self._results) > CLOSED:
+            del self._results[next(iter(self._results))]
         task.add_done_callback(self._ways.pop)
         return way
 

@@ -77,9 +77,11 @@ def test_the_bundle_holds_the_node_half_and_nothing_else() -> None:
     found = set(names(full))
     assert {SERVE, "controlroom/__init__.py", "libtmux/server.py", "psutil/__init__.py"} <= found
     assert {name.split("/")[1] for name in found if name.startswith("controlroom/") and name.count("/") > 1} == {
-        "meter",
-        "wire",
+        "metering",
         "node",
+        "runner",
+        "text",
+        "wire",
     }
     assert all(name.endswith((".py", ".so")) for name in found)
     assert not [name for name in found if "/tests/" in name or "/test/" in name or "pytest" in name]

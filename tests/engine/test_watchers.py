@@ -304,7 +304,7 @@ async def test_it_is_a_socket_of_its_own_for_us_alone() -> None:
 async def test_it_is_told_what_it_may_do_and_sees_what_there_is() -> None:
     async with room(asking_host()) as here:
         session = await watcher(here, Watch())
-        assert await session.until_told(Welcome) == Welcome(__version__, "room-1", LOOK)
+        assert await session.until_told(Welcome) == Welcome(__version__, "room-1", LOOK, here.engine.clock())
         await here.until(lambda: session.read() == 0 and session.fleet == here.engine.fleet)
         session.connection.close()
         client = await Client.connect(start=False, role="watch")

@@ -22,7 +22,7 @@ from controlroom.wire.lines import PeerError
 from tests.lab.processes import Process, read
 from tests.lab.world import World
 
-RUNNER = re.compile(r"node/run\.py \S*/agents/(\S+)\.(\d+)$")
+RUNNER = re.compile(r"runner/run\.py \S*/agents/(\S+)\.(\d+)$")
 NODE = re.compile(r"controlroom/node/serve\.py\b")
 
 Life = tuple[str, int]

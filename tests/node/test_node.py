@@ -180,7 +180,7 @@ def bundle(home: World) -> Path:
     """The node as it lies on a host: our folders, libtmux and psutil in one place."""
     root = home.directory / "bundle"
     source = Path(controlroom.__file__).parent
-    for folder in ("node", "wire", "meter"):
+    for folder in ("node", "runner", "wire", "metering", "text"):
         shutil.copytree(source / folder, root / "controlroom" / folder)
     shutil.copy(source / "__init__.py", root / "controlroom")
     for package in (libtmux, psutil):

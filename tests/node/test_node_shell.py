@@ -141,7 +141,7 @@ async def test_other_shells_are_asked_the_same_way(
 
 QUICK = (
     *(sys.executable, "-c"),
-    "from controlroom.runner import shell; shell.FRESH = 0.0; from controlroom.node.main import main; main()",
+    "from controlroom.node import login_shell, main; login_shell.FRESH = 0.0; main.main()",
 )
 """A node whose every spawn asks the shell anew."""
 
