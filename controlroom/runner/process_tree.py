@@ -117,6 +117,15 @@ def process(pid: int) -> Process | None:
     return _read(str(pid))
 
 
+def starts(pids: Iterable[int]) -> dict[int, str]:
+    """Give those of the pids that a process has now, each with its `Process.started` (Linux; elsewhere none)."""
+    try:
+        present = set(map(int, filter(str.isdecimal, os.listdir(PROC))))
+    except OSError:
+        return {}
+    return {pid: process.started for pid in present.intersection(pids) if (process := _read(str(pid)))}
+
+
 def environment(pid: int) -> dict[str, str]:
     """Give the environment that a process of this user began with; nothing where that cannot be seen."""
     pairs = (item.partition(b"=") for item in _content(pid, "environ").split(b"\0") if item)

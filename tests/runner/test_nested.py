@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.runner import process_tree
 from controlroom.runner.claude import nested
 from controlroom.runner.claude.nested import OFTEN, Nested, below
+from tests.lab.waiting import wait_for
 
 
 @pytest.fixture
@@ -33,6 +35,15 @@ def claude(started: ExitStack, environ: dict[str, str]) -> int:
     started.callback(process.wait)
     started.callback(process.kill)
     return process.pid
+
+
+def waits_to_be_one(started: ExitStack, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process that becomes one, by the name, when its input ends."""
+    argv = ["bash", "-c", "read; exec -a claude sleep 60"]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **environ})
+    started.callback(process.wait)
+    started.callback(process.kill)
+    return process
 
 
 def looking(environ: dict[str, str]) -> Nested:
@@ -67,3 +78,20 @@ def test_more_claudes_than_can_be_known_are_noticed(
         seen.notice()
         seen.look(1000.0 + count)
         assert seen.too_many == (count > 3)
+
+
+def test_one_whose_pid_a_file_of_a_killed_one_names_is_met(started: ExitStack, environ: dict[str, str]) -> None:
+    process = waits_to_be_one(started, environ)
+    named = Path(environ["CLAUDE_CONFIG_DIR"]) / "sessions" / f"{process.pid}.json"
+    named.touch()
+    seen = looking(environ)
+    started.callback(seen.close)
+    seen.notice()
+    seen.look(1001.0)
+    assert process.pid not in seen.alive
+    assert process.stdin
+    process.stdin.close()
+    wait_for(lambda: process_tree.arguments(process.pid)[:1] == ["claude"], 20, "it has become one")
+    seen.notice()
+    seen.look(1002.0)
+    assert process.pid in seen.alive

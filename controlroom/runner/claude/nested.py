@@ -150,7 +150,15 @@ class Nested:
         self._configs = {settings.config_folder(environ, cwd): None}
         self._sockets = {os.path.join(place, "cc-socks") for place in ("/tmp", environ.get("TMPDIR") or "/tmp")}  # noqa: S108
         self._creations = Creations()
-        self._known: set[int] = set(self._listed() if runner else ())
+        self._known: dict[int, str] = process_tree.starts(self._listed()) if runner else {}
+        """By pid, when they were started: Claudes that were met, and processes that are none of ours.
+
+        The files of one that was killed stay, and the system gives its pid to another.
+        """
+        self._named: dict[int, str] = {}
+        """By pid, when they were started: the processes that the folders named at the last look."""
+        for pid in process_tree.below(runner) if runner else ():
+            self._known.pop(pid, None)
         self._ours: dict[str, None] = {}
         self._sweep_at = 0.0
         self._watched, self._noticed = False, True
@@ -178,10 +186,10 @@ class Nested:
         sweeps = self._sweep_at <= now
         if self.alive or not self._watched or self._noticed:
             self._noticed = False
-            listed = set(self._listed())
-            for pid in listed - self._known:
+            self._named = living = process_tree.starts(self._listed())
+            self._known = {pid: start for pid, start in self._known.items() if living.get(pid) == start}
+            for pid in living.keys() - self._known.keys():
                 self._meet(pid)
-            self._known = listed
         if sweeps:
             self._sweep_at = now + (OFTEN if self._crowded else _SWEEP)
             for pid in process_tree.below(self._runner) if self._runner else ():
@@ -200,7 +208,7 @@ class Nested:
         """Say when to look again; the folders are watched from here on, so that nothing is missed in between."""
         if sweeps or not self._watched or self._folders() != self._creations.folders:
             self._watched = self._creations.watch(self._folders())
-            self._noticed = bool(set(self._listed()) - self._known)
+            self._noticed = not process_tree.starts(self._listed()).items() <= self._named.items()
         if any(not one.session and one.ends_at == _NEVER for one in self.alive.values()):
             return now + SOON
         if self.alive or not self._watched or self._noticed or self._crowded:
@@ -228,10 +236,12 @@ class Nested:
         environ = process_tree.environment(pid)
         above = [] if folder.TAG in environ else process_tree.above(process)
         if not self._ours_is(environ, above):
+            self._known[pid] = process.started
             return
         argv = process_tree.arguments(pid)
         if not is_claude(process_tree.link(pid, "exe"), argv):
-            return
+            return  # and met again: it may yet become one
+        self._known[pid] = process.started
         if len(self.alive) >= _MOST:
             self.too_many = True
             return
