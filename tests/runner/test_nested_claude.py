@@ -117,7 +117,8 @@ def test_what_claudes_below_it_spend_counts_for_its_ceiling_and_they_end_with_it
     seen = run.finish(120)
     assert (seen.state, seen.detail.startswith("budget: ")) == ("paused", True)
     used = [message.usage.prompt + message.usage.output for message in metered(run).values()]
-    assert 60_000 <= sum(used) <= 60_000 + 2 * max(used)
+    # on top: the one that crossed it, one that was finished within a look, one that was under way as they were ended
+    assert 60_000 <= sum(used) <= 60_000 + 3 * max(used)
     requests = len(api.requests(main=True))
     assert len(used) in (requests, requests - 1)  # the last one may have been cut off
     assert seen.run_tokens == sum(used)

@@ -89,6 +89,16 @@ def test_a_ceiling_that_is_reached_ends_it(room: Room, ceiling: dict[str, int], 
     assert room.after(budget, 5) == words
 
 
+def test_sessions_that_end_one_after_the_other_put_no_look_off(room: Room) -> None:
+    budget = room.begin()
+    room.grant(1, tokens=8)
+    budget.take(1, room.now, room.wall)
+    assert budget.due(room.now) == ""
+    add(room.claude.transcript, line(1, 5))
+    budget.finish(room.now)
+    assert budget.due(room.now) == "budget: 8 of 8 tokens used"
+
+
 def test_without_a_grant_nothing_is_read_and_nothing_ends(room: Room) -> None:
     budget = room.begin()
     add(room.claude.transcript, line(1, 10**6))

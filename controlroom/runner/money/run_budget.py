@@ -176,12 +176,18 @@ class RunBudget:
         self._count(now)
         return self.over(now)
 
+    def expect(self, now: float) -> None:
+        """Something was spent: `due` is to look now."""
+        if self.binds:
+            self.wakes_at = min(self.wakes_at, now)
+
     def finish(self, now: float) -> None:
-        """The agent has ended: count what is left to be counted."""
+        """The agent has ended, or one below it: count what is left to be counted. What follows, `due` says at once."""
         if self._terms is not None:
             self._count(now)
             while self._spend and self._spend.behind:
                 self._count(now)
+            self.expect(now)
 
     def _count(self, now: float) -> None:
         spend = self._spend

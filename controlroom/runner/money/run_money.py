@@ -181,12 +181,20 @@ class Money:
             if one.session != one.metered:
                 one.metered = one.session
                 self._meter_below(one)
-            if self._usage and one not in over:
-                self._usage.look(one.session)
-            elif self._usage and self._spend:
-                self._usage.finish(one.session)
-                self._budget.finish(now)
-                self._spend.leave(one.session)
+            if self._usage and self._spend:
+                self._read_below(self._usage, self._spend, one.session, now, over=one in over)
+
+    def _read_below(self, usage: UsageMeter, spend: RunSpend, session: str, now: float, *, over: bool) -> None:
+        """Read what has been added to the session of a Claude below; what it has spent is held to the grant at once."""
+        before = usage.taken
+        if over:
+            usage.finish(session)
+            self._budget.finish(now)
+            spend.leave(session)
+        else:
+            usage.look(session)
+        if usage.taken > before:
+            self._budget.expect(now)
 
     def _meter_below(self, one: NestedClaude) -> None:
         """Begin to count a Claude below the agent. The first one below a command makes its run one with money.

@@ -49,6 +49,8 @@ class UsageMeter:
         """`resumed`: the session that goes on; `clock` gives UTC ms."""
         self.wakes_at = NEVER
         """When to look next, on the clock of `expect`."""
+        self.taken = 0
+        """How many records were new until now."""
         self._place, self._clock, self._random = (config, cwd), clock, random
         self._places: dict[str, tuple[str, str]] = {}
         """Of sessions that lie elsewhere: the config folder, and the folder they began in."""
@@ -200,6 +202,7 @@ class UsageMeter:
         if not self._write(b"".join(map(to_line, lines))):
             return False
         self._owed.clear()
+        self.taken += len(fresh)
         self._told.update((message.key, message) for message in messages)
         while len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
