@@ -16,6 +16,7 @@ from tests.lab.world import World
 
 KEY = "sk-ant-api03-a-key-of-the-lab-that-is-forty-digits-long"
 TASK = '[[tool Bash {"command":"ls"}]] [[tool Bash {"command":"ls"}]] [[tool Bash {"command":"ls"}]] [[text done]]'
+ONE_THEN_WAITS = '[[tool Bash {"command":"ls"}]] [[hang 600]]'
 FORTY_CENTS = {"input_tokens": 100_000, "output_tokens": 0}
 """Of Claude Opus 5.5."""
 
@@ -71,9 +72,9 @@ def test_a_plan_that_is_used_up_is_bound_where_what_goes_beyond_it_is_billed(
     beyond = {"status": "rejected", "5h_utilization": 1.0, "overage_status": "allowed", "overage_disabled_reason": None}
     api.configure(usage=FORTY_CENTS, ratelimit="unified", unified=beyond)
     room.run("budget", "set", "day", "--limit", "0.10")
-    room.run("spawn", "docs-1", "--cwd", "project", "--model", "claude-opus-5-5", "--task", TASK)
+    room.run("spawn", "docs-1", "--cwd", "project", "--model", "claude-opus-5-5", "--task", ONE_THEN_WAITS)
     agent: dict[str, Any] = room.wait_for_state("docs-1", "paused", deadline=60)
     assert agent["billing"] is None
     assert agent["billing_doubt"] == "its plan is used up, and what goes beyond it is billed (overage)"
-    assert len(api.requests(main=True)) <= 2
+    assert len(api.requests(main=True)) <= 2  # one may be under way until home, told of it, has set a ceiling
     room.wait_until("it is billed", lambda _: json.loads(room.run("budget", "show", "--json"))[0]["spent"] >= 400_000)
