@@ -99,6 +99,32 @@ def test_sessions_that_end_one_after_the_other_put_no_look_off(room: Room) -> No
     assert budget.due(room.now) == "budget: 8 of 8 tokens used"
 
 
+PROMPT_OF_A_MESSAGE = {
+    "type": "assistant",
+    "request_id": "req_1",
+    "message": {"id": "msg_1", "model": "claude-opus-5-5", "usage": {"input_tokens": 100_000, "output_tokens": 0}},
+}
+
+
+def test_a_message_whose_prompt_alone_crosses_the_line_ends_it_as_it_is_heard(room: Room) -> None:
+    budget = room.begin()
+    room.grant(1, tokens=100_000)
+    budget.take(1, room.now, room.wall)
+    assert budget.due(room.now) == ""
+    budget.hear(PROMPT_OF_A_MESSAGE, room.now)
+    assert budget.due(room.now) == "budget: 100,000 of 100,000 tokens used"
+
+
+def test_who_pays_from_now_on_is_held_to_it_at_once(room: Room) -> None:
+    budget = room.begin(billing="plan")
+    room.grant(1, billed=8_000)
+    budget.take(1, room.now, room.wall)
+    add(room.claude.transcript, line(1, 5))
+    assert room.after(budget, 5) == ""
+    budget.paid_by("")
+    assert budget.due(room.now) == "budget: $0.05 of $0.0080 spent"
+
+
 def test_without_a_grant_nothing_is_read_and_nothing_ends(room: Room) -> None:
     budget = room.begin()
     add(room.claude.transcript, line(1, 10**6))

@@ -111,6 +111,7 @@ class RunBudget:
     def paid_by(self, billing: str) -> None:
         """Take who pays from now on, "" when it is not known."""
         self._billing = billing
+        self.expect(0.0)
 
     def take(self, number: int, now: float, clock: int) -> None:
         """Go by the grant that has been written. Raises `Refused`, and then goes by the one before."""
@@ -159,6 +160,8 @@ class RunBudget:
             self._talked = True
             if self._spend and self.binds:
                 self._spend.heard(event, now)
+                if self.over(now):
+                    self.expect(now)
         self._talk_until = now + LATE
         if self.binds:
             self.wakes_at = min(self.wakes_at, now + SOON)
