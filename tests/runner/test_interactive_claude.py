@@ -170,17 +170,19 @@ def test_at_its_plans_limit_it_is_limited_until_then(node: NodeClient, home: Wor
     assert (0 < seen.limited_until - seen.since <= 7_200_000, seen.ended) == (True, 0)
 
 
-def test_a_plan_on_a_terminal_is_approved_without_more_rights_or_turned_down(
-    node: NodeClient, home: World, api: Api
-) -> None:
+def planning(node: NodeClient, api: Api) -> None:
+    """Claude on a terminal, in plan mode, with a plan written down."""
     spec = AgentSpec(kind="interactive", cwd="project", permission_mode="plan")
     assert node.ask(lambda number: Spawn(number, "talk", 1, spec, "[[text hello]]")).outcome == "done"
     wait(node, "idle")
     (path,) = set(re.findall(r"/[^\s\"\\]*plans/[^\s\"\\]*\.md", json.dumps(api.requests(main=True)[-1]["body"])))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text("# The plan\n1. first\n")
-    shows = "[[tool ExitPlanMode {}]]"
-    assert tell(node, "message", shows).outcome == "done"
+
+
+def test_a_plan_on_a_terminal_is_turned_down_with_words(node: NodeClient, home: World, api: Api) -> None:
+    planning(node, api)
+    assert tell(node, "message", "[[tool ExitPlanMode {}]]").outcome == "done"
     seen = wait(node, "waiting", lambda seen: seen.question)
     assert seen.question
     assert (seen.question.kind, seen.question.text.startswith("# The plan")) == ("plan", True)
@@ -191,10 +193,12 @@ def test_a_plan_on_a_terminal_is_approved_without_more_rights_or_turned_down(
     wait(node, "idle")
     assert "make it " in told_last(api)
 
-    first = seen.question.id
+
+def test_a_plan_on_a_terminal_is_approved_without_more_rights(node: NodeClient, home: World, api: Api) -> None:
+    planning(node, api)
     edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
-    assert tell(node, "message", shows + edit).outcome == "done"
-    seen = wait(node, "waiting", lambda now: now.question and now.question.id != first)
+    assert tell(node, "message", "[[tool ExitPlanMode {}]]" + edit).outcome == "done"
+    seen = wait(node, "waiting", lambda seen: seen.question)
     assert seen.question
     wait_for(lambda: "manually approve edits" in screen(), LATE)
     second = seen.question.id
