@@ -44,9 +44,9 @@ class Room(Protocol):
 class ClaimChecker:
     """Keeps what was ordered. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, books: LedgerWriter) -> None:
+    def __init__(self, room: Room, ledger: Ledger, ledger_writer: LedgerWriter) -> None:
         """Recall what was ordered. Raises `LedgerProblem`."""
-        self._room, self._ledger_writer = room, books
+        self._room, self._ledger_writer = room, ledger_writer
         self._runs: dict[Name, dict[int, OrderedRun]] = {}
         """By agent, then epoch, in the order in which they were ordered."""
         self._audited: dict[Name, set[str]] = {}

@@ -142,8 +142,8 @@ class _Way:
 class MoveCoordinator:
     """All moves under way, a task each."""
 
-    def __init__(self, engine: Mover, books: LedgerWriter, folder: Path) -> None:
-        self._engine, self._ledger_writer = engine, books
+    def __init__(self, engine: Mover, ledger_writer: LedgerWriter, folder: Path) -> None:
+        self._engine, self._ledger_writer = engine, ledger_writer
         self._shelf = Shelf(folder)
         self._ways: dict[asyncio.Task[None], _Way] = {}
         self._results: dict[int, asyncio.Future[Result]] = {}

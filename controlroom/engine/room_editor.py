@@ -51,8 +51,8 @@ class Room(Protocol):
 class RoomEditor:
     """Changes hosts and budgets, one at a time."""
 
-    def __init__(self, room: Room, config: Config, books: LedgerWriter, links: Links) -> None:
-        self._room, self._config, self._ledger_writer, self._links = room, config, books, links
+    def __init__(self, room: Room, config: Config, ledger_writer: LedgerWriter, links: Links) -> None:
+        self._room, self._config, self._ledger_writer, self._links = room, config, ledger_writer, links
         self._turn = asyncio.Lock()
 
     async def change(self, intent: Change, who: str) -> Result:

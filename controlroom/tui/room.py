@@ -1,4 +1,4 @@
-"""The app as its parts see it: what screens, widgets and deeds may ask of it. `app` is the one that answers."""
+"""The app as its parts see it: what screens, widgets and actions may ask of it. `app` is the one that answers."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum

@@ -1,7 +1,8 @@
 """How soon what a host has written down stands in a gauge: `python -m tests.benchmarks.gauge [AGENTS]`.
 
 A real engine and node on this machine, scripted Claudes with a message a second each. The time is from a line in an
-agent's usage file to the budget's gauge in a front end; and what the treasury itself needs to look at 200 agents.
+agent's usage file to the budget's gauge in a front end; and what the budget controller needs to
+look at 200 agents.
 """
 
 from __future__ import annotations

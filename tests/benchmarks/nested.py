@@ -19,7 +19,7 @@ from tests.lab import claude
 from tests.lab.agent_under_test import Agent
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
-from tests.node.test_foreign_starts import Home
+from tests.node.test_adopted_starts import Home
 from tests.runner.test_nested_claude import BASH, in_bash
 from tests.runner.test_runner_usage import metered
 

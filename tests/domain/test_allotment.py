@@ -210,7 +210,7 @@ steps = st.lists(
 
 def play(world: World, step: Step) -> None:
     kind, index, amount = step
-    DEEDS[kind](world, index, amount)
+    ACTS[kind](world, index, amount)
 
 
 def _flow(world: World, index: int, amount: int) -> None:
@@ -227,7 +227,7 @@ def _stop(world: World, index: int, amount: int) -> None:
     world.stopped ^= {list(world.hosts)[index % len(world.hosts)]}
 
 
-DEEDS: dict[str, Callable[[World, int, int], None]] = {
+ACTS: dict[str, Callable[[World, int, int], None]] = {
     "share": lambda world, index, amount: world.share(),
     "dies": lambda world, index, amount: world.share("before writing" if amount % 2 else "before sending"),
     "arrive": lambda world, index, amount: world.arrive(index, again=amount % 4 == 0),

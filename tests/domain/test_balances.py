@@ -49,7 +49,7 @@ runs = st.builds(
     ordered=st.sampled_from([True, False]),
     accounts=st.sampled_from([frozenset[str](), frozenset({"ann"})]),
 )
-deeds = st.lists(
+acts = st.lists(
     st.one_of(
         st.tuples(st.just("put"), runs),
         st.tuples(st.just("drop"), st.integers(0, 20)),
@@ -134,17 +134,17 @@ class Room:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(runs, max_size=12), deeds, st.sets(st.integers(0, len(RULES) - 1), min_size=1, max_size=4))
+@given(st.lists(runs, max_size=12), acts, st.sets(st.integers(0, len(RULES) - 1), min_size=1, max_size=4))
 def test_whatever_happens_it_is_shared_out_as_if_all_were_looked_at(
     first: list[Run], played: list[tuple[str, object]], rules: set[int]
 ) -> None:
     room = Room([RULES[index] for index in sorted(rules)])
     for run in first:
         room.put(run)
-    for deed, what in [("share", "granted"), *played]:
-        getattr(room, deed)(what)
+    for act, what in [("share", "granted"), *played]:
+        getattr(room, act)(what)
         room.check()
-        if deed != "share":
+        if act != "share":
             room.share("granted")
 
 

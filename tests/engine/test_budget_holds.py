@@ -40,7 +40,7 @@ def spent_since(hosts: list[Payer], began: int) -> int:
 
 
 async def looked(here: Room) -> None:
-    """Let the treasury look at what has happened."""
+    """Let the budget controller look at what has happened."""
     desk = here.engine.budget_controller
     desk.schedule()
     await here.until(lambda: not desk._debouncer.busy)

@@ -14,7 +14,7 @@ from controlroom.text.outcome import Outcome
 from controlroom.wire.messages import Spawn
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room
-from tests.engine.test_treasury import DAY, DOLLAR, budget, budgeted, spawn
+from tests.engine.test_budget_controller import DAY, DOLLAR, budget, budgeted, spawn
 from tests.lab.world import World
 
 MINUTE = 60_000

@@ -24,7 +24,7 @@ from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlac
 from tests.engine.granted import Payer, running
 from tests.engine.rooms import Room
 from tests.engine.scripted import NOON, ScriptedChannel
-from tests.engine.test_treasury import DAY, DOLLAR, HOUR, budget, budgeted, spawn
+from tests.engine.test_budget_controller import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.lab.world import World
 
 BIG = DAY.replace('"10"', '"2000"')

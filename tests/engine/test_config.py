@@ -215,7 +215,7 @@ def test_a_host_in_both_files_is_one_too_many(place: Home) -> None:
     assert "hosts.vm1: it stands in config.toml too" in str(problem(place, '[hosts.vm1]\naddress = "x"'))
 
 
-def test_a_broken_roster_is_not_overwritten(place: Home) -> None:
+def test_a_broken_list_of_hosts_is_not_overwritten(place: Home) -> None:
     place.hosts.write_text("[hosts.vm1]\nadress = 'x'\n")
     place.hosts.chmod(0o600)
     with pytest.raises(ConfigProblem, match="did you mean address"):

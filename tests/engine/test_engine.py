@@ -329,7 +329,7 @@ async def test_a_host_that_cannot_be_added_or_removed_says_why(intent: intents.I
         assert set(here.engine.fleet.hosts) == {"vm1"}
 
 
-async def test_a_roster_that_cannot_be_written_changes_nothing(home: World) -> None:
+async def test_a_list_of_hosts_that_cannot_be_written_changes_nothing(home: World) -> None:
     async with room(ScriptedHost()) as here:
         here.home.hosts.with_name(".hosts.toml.new").mkdir()
         conclusion = await here.order(intents.AddHost("vm2", "ann@vm2"))

@@ -16,7 +16,7 @@ from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_foreign_starts import Home, asked
+from tests.node.test_adopted_starts import Home, asked
 from tests.runner.test_nested_claude import in_bash
 
 READS = '[[tool Read {"file_path":"notes.txt"}]] [[hang 600]]'

@@ -102,12 +102,18 @@ class BudgetController:
         self,
         room: Room,
         ledger: Ledger,
-        books: LedgerWriter,
+        ledger_writer: LedgerWriter,
         funds: Funds,
         logins: Callable[[], Mapping[str, str]],
     ) -> None:
         """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
-        self._room, self._ledger, self._ledger_writer, self.funds, self._logins = room, ledger, books, funds, logins
+        self._room, self._ledger, self._ledger_writer, self.funds, self._logins = (
+            room,
+            ledger,
+            ledger_writer,
+            funds,
+            logins,
+        )
         queries = (GRANTS, NUMBER, RUNGS, MOST, LAST)
         rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
         number = max((int(row[0] or 0) for row in numbers), default=0)
@@ -115,7 +121,9 @@ class BudgetController:
         given = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
         self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, given)
         self._mail = GrantDelivery(room)
-        self._ladder = Ladder(room, books, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), funds.moment)
+        self._ladder = Ladder(
+            room, ledger_writer, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), funds.moment
+        )
         self._resuming = Resuming(room)
         self._pauses = Pauses(self._grants.last)
         self._spent = Spent(self._started)

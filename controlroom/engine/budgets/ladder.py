@@ -54,9 +54,11 @@ class Room(Protocol):
 class Ladder:
     """Does what rungs say. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, books: LedgerWriter, done: Iterable[Done], moment: Callable[[int], str]) -> None:
+    def __init__(
+        self, room: Room, ledger_writer: LedgerWriter, done: Iterable[Done], moment: Callable[[int], str]
+    ) -> None:
         """`done`: what was done before; `moment`: writes a time for people."""
-        self._room, self._ledger_writer, self._moment = room, books, moment
+        self._room, self._ledger_writer, self._moment = room, ledger_writer, moment
         self._done = set(done)
         self._paused: dict[str, int] = {}
         """Agents of which it is written that they were paused, and in which run."""

@@ -55,8 +55,8 @@ class Room(Protocol):
 class SetAsideDesk:
     """Keeps it."""
 
-    def __init__(self, room: Room, ledger: Ledger, books: LedgerWriter) -> None:
-        self._room, self._ledger_writer = room, books
+    def __init__(self, room: Room, ledger: Ledger, ledger_writer: LedgerWriter) -> None:
+        self._room, self._ledger_writer = room, ledger_writer
         self._known: dict[Key, Doubted] = {}
         self._open: dict[str, dict[Key, Doubted]] = {}
         """By host."""

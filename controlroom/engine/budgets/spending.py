@@ -92,7 +92,7 @@ class Spending:
         self,
         room: Room,
         ledger: Ledger,
-        books: LedgerWriter,
+        ledger_writer: LedgerWriter,
         load: Callable[[], Sheet],
         zone: tzinfo,
         unordered: int,
@@ -102,8 +102,8 @@ class Spending:
         `unordered`: dollars that one host may claim in an hour for what was not ordered here.
         """
         self._zone = zone
-        self._room, self._ledger, self._ledger_writer, self._load = room, ledger, books, load
-        self._set_aside = SetAsideDesk(room, ledger, books)
+        self._room, self._ledger, self._ledger_writer, self._load = room, ledger, ledger_writer, load
+        self._set_aside = SetAsideDesk(room, ledger, ledger_writer)
         self._doubts = Doubts(room, ledger, self._set_aside, unordered)
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None

@@ -83,15 +83,15 @@ class LedgerWriter:
         self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
         return self._outbox.put(statements, Keep.ONCE)
 
-    def concluded(self, order: Order, conclusion: Result) -> None:
+    def concluded(self, order: Order, result: Result) -> None:
         """Write what became of an order, and audit it."""
-        told = conclusion_statement(order.op, conclusion.outcome, conclusion.reason, self._clock())
+        told = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
         self._outbox.put([told], Keep.RECORD)
-        self.audited(order.who, order.verb, order.subject, order.epoch, conclusion)
+        self.audited(order.who, order.verb, order.subject, order.epoch, result)
 
-    def audited(self, who: str, verb: str, target: str, epoch: int, conclusion: Result) -> None:
+    def audited(self, who: str, verb: str, target: str, epoch: int, result: Result) -> None:
         """Add a line to the audit."""
-        line = AuditLine(self._clock(), who, verb, target, epoch, conclusion.outcome, conclusion.reason)
+        line = AuditLine(self._clock(), who, verb, target, epoch, result.outcome, result.reason)
         self._outbox.put([audit_statement(line)], Keep.RECORD)
 
     def unordered(self, what: str, agent: Agent, words: str) -> None:

@@ -37,8 +37,8 @@ def do(room: Room, name: str) -> None:
     else:
         if BY_NAME[name].needs:
             screen.keep_choice()
-        deed = partial(_to_all, action=name) if BY_NAME[name].many and screen.marked() else _ACTS[name]
-        deed(room, screen)
+        act = partial(_to_all, action=name) if BY_NAME[name].many and screen.marked() else _ACTS[name]
+        act(room, screen)
 
 
 def _to_all(room: Room, screen: RoomScreen, action: str) -> None:

@@ -47,8 +47,8 @@ def _timeline(room: Room, screen: RoomScreen) -> None:
     room.push_screen(TimelineScreen(screen.marked()))
 
 
-def _in_timeline(deed: Callable[[TimelineScreen], None]) -> Callable[[Room, RoomScreen], None]:
-    return lambda _room, screen: deed(screen) if isinstance(screen, TimelineScreen) else None
+def _in_timeline(act: Callable[[TimelineScreen], None]) -> Callable[[Room, RoomScreen], None]:
+    return lambda _room, screen: act(screen) if isinstance(screen, TimelineScreen) else None
 
 
 def _hosts(room: Room, screen: RoomScreen) -> None:

@@ -20,7 +20,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_foreign import session, tmux, wait_ended, wait_others
+from tests.node.test_adopted import session, tmux, wait_ended, wait_others
 from tests.runner.test_nested_claude import in_bash
 
 RUN = "claude -p --output-format json"

@@ -1,4 +1,4 @@
-"""The treasury: what is gone of each budget is shown as soon as it is booked; what agents may spend stays below it."""
+"""Budgets: what is gone of each is shown as soon as it is booked; what agents may spend stays below it."""
 
 from __future__ import annotations
 

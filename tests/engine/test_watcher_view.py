@@ -77,7 +77,7 @@ def test_every_field_of_an_agent_is_decided() -> None:
     """A new one is shown or withheld; whoever adds it says which."""
     known = {field.name for field in fields(Agent)}
     undecided = known - OPEN - OF_TASKS - OF_LOGS
-    assert not undecided, f"say of these in the veil whether watchers see them: {undecided}"
+    assert not undecided, f"say of these in the watcher view whether watchers see them: {undecided}"
 
 
 def telling() -> Agent:

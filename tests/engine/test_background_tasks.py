@@ -25,27 +25,27 @@ async def test_each_is_under_way_until_it_has_ended_and_a_failure_is_only_logged
 
     async def follow() -> None:
         await gate.wait()
-        errands.begin(wait(3))
+        background.begin(wait(3))
 
-    errands = BackgroundTasks("carrying")
-    await errands.wait_idle()
-    tasks = [errands.begin(work) for work in (wait(1), fail(), wait(2), follow())]
+    background = BackgroundTasks("carrying")
+    await background.wait_idle()
+    tasks = [background.begin(work) for work in (wait(1), fail(), wait(2), follow())]
     await asyncio.sleep(0)
-    assert (len(errands), done) == (4, [])
+    assert (len(background), done) == (4, [])
     gate.set()
     with caplog.at_level(logging.ERROR):
-        await errands.wait_idle()
-    assert (len(errands), done) == (0, [1, 2, 3]), "one that another began is waited for"
+        await background.wait_idle()
+    assert (len(background), done) == (0, [1, 2, 3]), "one that another began is waited for"
     assert [task.get_name() for task in tasks] == ["carrying"] * 4
     assert [record.getMessage() for record in caplog.records] == ["carrying failed"]
     assert "ValueError: broken" in caplog.text
 
 
 async def test_the_end_ends_all(caplog: pytest.LogCaptureFixture) -> None:
-    errands = BackgroundTasks("waiting")
-    tasks = [errands.begin(asyncio.sleep(600)) for _ in range(3)]
+    background = BackgroundTasks("waiting")
+    tasks = [background.begin(asyncio.sleep(600)) for _ in range(3)]
     await asyncio.sleep(0)
-    errands.close()
-    await errands.wait_idle()
+    background.close()
+    await background.wait_idle()
     assert all(task.cancelled() for task in tasks)
     assert not caplog.records

@@ -20,7 +20,7 @@ from controlroom.engine.ledger.spend_views import read_sums
 from tests.domain import from_scratch
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room, room
-from tests.engine.test_treasury import DOLLAR
+from tests.engine.test_budget_controller import DOLLAR
 from tests.lab.world import World
 
 STOP = (Rung(80, "hold"), Rung(100, "pause"))
@@ -35,7 +35,7 @@ RULES = [
 
 
 def held_to(here: Room) -> None:
-    """Compare all that the treasury holds with what it is made from, read anew."""
+    """Compare all that the budget controller holds with what it is made from, read anew."""
     budget_controller, fleet, now = here.engine.budget_controller, here.engine.fleet, here.now
     budget_controller._refresh()
     keys = {(agent.host, agent.name, agent.epoch) for agent in fleet.agents.values()} | set(
@@ -125,13 +125,13 @@ async def test_after_whatever_happens(home: World, seed: int) -> None:
         play = Play(here, hosts, chance)
         for rule in RULES[:2]:
             await here.order(SetBudget(rule))
-        deeds: list[Callable[[], Awaitable[None]]] = [play.spawn, play.spawn, play.work, play.work, play.work]
-        deeds += [play.kill, play.subagents, play.cut, play.time, play.rule]
+        acts: list[Callable[[], Awaitable[None]]] = [play.spawn, play.spawn, play.work, play.work, play.work]
+        acts += [play.kill, play.subagents, play.cut, play.time, play.rule]
         for _ in range(30):
-            await chance.choice(deeds)()
+            await chance.choice(acts)()
             here.engine.budget_controller.schedule()
             await here.engine.wait_idle()
-            await here.until(partial(_is_still, here), "the treasury rests")
+            await here.until(partial(_is_still, here), "the budget controller rests")
             held_to(here)
 
 

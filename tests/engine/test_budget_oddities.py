@@ -1,4 +1,4 @@
-"""The treasury and what is odd: windows of plans, hosts that lie, agents on a plan, runners that take no grant."""
+"""Odd things for budgets: windows of plans, hosts that lie, agents on a plan, runners that take no grant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.scripted import NOON, ScriptedChannel
-from tests.engine.test_treasury import DAY, DOLLAR, HOUR, budget, budgeted, spawn
+from tests.engine.test_budget_controller import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.lab.world import World
 
 

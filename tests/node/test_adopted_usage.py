@@ -17,7 +17,7 @@ from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.test_foreign import SESSION, say, session, tmux
+from tests.node.test_adopted import SESSION, say, session, tmux
 from tests.node.test_usage_feed import Books
 from tests.runner.test_usage_meter import BEGAN, line, stamped, total
 

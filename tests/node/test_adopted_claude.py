@@ -10,7 +10,7 @@ from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.test_foreign import node, session, wait_ended, wait_others
+from tests.node.test_adopted import node, session, wait_ended, wait_others
 
 __all__ = ["node"]
 
