@@ -62,7 +62,7 @@ class Message(NamedTuple):
     estimated: bool = False
     """It was cut off: what it used is not known for certain."""
     run: str = ""
-    """The run of Claude that asked for it (`metering.reports`); empty: one that nothing is known of."""
+    """The run of Claude that asked for it (`metering.usage_file`); empty: one that nothing is known of."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
     ~/.local/state/controlroom[/NAMESPACE]/        0700; $XDG_STATE_HOME is honoured
       owner.json                                   room id and epoch of the owner
-      prices-MARK.json                             a price sheet that grants go by (metering.price_sheet_file)
+      prices-MARK.json                             a price sheet that grants go by (metering.prices)
       agents/NAME.EPOCH/                           0700, files 0600
         spec.json       format version, name, epoch and the AgentSpec
         task.md         the task, as it was given
@@ -14,14 +14,14 @@
         sessions.jsonl  the sessions of Claude that this is metered from (runner.money.metered_sessions)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
-        limits.json     what its plan leaves, as it was told last (wire.limits), replaced atomically
+        limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
         control.sock    the runner's socket, while it lives
 
 The control socket speaks JSON lines, one request and one reply a connection:
 
     {"do": "message", "text": …}                                   a user message for the agent
     {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
-     "answers": [{"choices": [1, 3], "words": …}, …]}              digest: wire.digest; one answer for each of its items
+     "answers": [{"choices": [1, 3], "words": …}, …]}              one answer for each of its items
     {"do": "interrupt"}                                            stop the turn; the agent waits for a message
     {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
     {"do": "usage"}                                                ask Claude how far its plan is used

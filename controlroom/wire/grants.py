@@ -24,7 +24,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Prices:
-    """The price sheet (`metering.price_sheet_file`) that grants go by from now on. Said before the first of them."""
+    """The price sheet (`metering.prices`) that grants go by from now on. Said before the first of them."""
 
     mark: str
     """Names it: the first 12 hexadecimal digits of the SHA-256 of its canonical JSON."""

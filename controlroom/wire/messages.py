@@ -5,20 +5,93 @@ process) or of the machine (CPU of a host). Text is as the host gave it: hostile
 """
 
 import typing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from controlroom.text.outcome import Outcome
 from controlroom.wire.codec import decode, encode
-from controlroom.wire.figures import HostSeen as HostSeen
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
-from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import PeerError, from_line, to_line
-from controlroom.wire.questions import ItemAnswer
-from controlroom.wire.questions import QuestionSeen as QuestionSeen
+from controlroom.wire.signing import digest_of
 from controlroom.wire.spec import AgentSpec
-from controlroom.wire.usage import UsageOrder, UsageSeen
+from controlroom.wire.usage import LimitsSeen, UsageOrder, UsageSeen
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    """Figures of the machine, once a second when they changed noticeably. None: no reading."""
+
+    at: int
+    cpu_percent: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    swap_used: int | None = None
+    swap_total: int | None = None
+    load_1m: float | None = None
+    disk_free: int | None = None
+    disk_total: int | None = None
+    iowait_percent: float | None = None
+    """Share of the machine's CPU time that had nothing to do but wait for a disk."""
+    network_in: int | None = None
+    network_out: int | None = None
+    """Bytes a second over the last few seconds; the loopback does not count."""
+    load_5m: float | None = None
+    load_15m: float | None = None
+
+
+@dataclass(frozen=True)
+class OptionSeen:
+    """One choice."""
+
+    label: str
+    description: str = ""
+    preview: str = ""
+    """What it would look like: several lines, to be shown as they stand."""
+
+
+@dataclass(frozen=True)
+class ItemSeen:
+    """One of the questions that are asked together."""
+
+    question: str
+    header: str = ""
+    options: tuple[OptionSeen, ...] = ()
+    several: bool = False
+    """Whether several choices may be taken."""
+    own_words: bool = False
+    """Whether words of one's own are an answer, too."""
+
+
+@dataclass(frozen=True)
+class ItemAnswer:
+    """The answer to one of them: choices by number, from 1, or words, or both."""
+
+    choices: tuple[int, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionSeen:
+    """What an agent asks, and waits for a person to answer."""
+
+    id: str
+    tool: str
+    text: str
+    """All of it as plain lines: the command, the file, the questions with their choices."""
+    at: int
+    kind: str = ""
+    """`permission`, `plan` or `choices`; "": an older runner, which does not say."""
+    items: tuple[ItemSeen, ...] = ()
+    """What is to be chosen, for the kind `choices`."""
+    cut: bool = False
+    """It asks more than this: nothing but a no is an answer."""
+
+    @property
+    def digest(self) -> str:
+        """What an answer to it must carry."""
+        return digest_of(self.id, self.kind, self.tool, self.text, [astuple(item) for item in self.items])
+
 
 # --------------------------------------------------------------------------- home -> node
 
@@ -90,7 +163,7 @@ class Tell:
     verdict: str = ""
     """`allow`, `always` or `deny`."""
     digest: str = ""
-    """What was shown of the question (`wire.digest`); refused when it shows something else."""
+    """What was shown of the question (`wire.signing`); refused when it shows something else."""
     answers: tuple[ItemAnswer, ...] = ()
     """One for each of its items, in their order."""
     nonce: str = ""

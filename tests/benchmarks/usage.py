@@ -23,8 +23,8 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import TOTALS, Booking, Source, book
 from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Report
 from controlroom.protocol.advice_messages import AskComparison, AskEstimate
 from controlroom.protocol.home import Home
 from controlroom.runner.money.usage_meter import UsageMeter

@@ -16,9 +16,8 @@ from controlroom.domain.results import Result
 from controlroom.engine.budgets import set_aside
 from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR as PICO
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
-from controlroom.metering.usage_file import Record, to_line
+from controlroom.metering.usage_file import Record, Report, to_line
 from controlroom.text.outcome import Outcome
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.engine.granted import Payer, running

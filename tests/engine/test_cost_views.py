@@ -10,8 +10,8 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.unattributed import UNATTRIBUTED
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, Booking, Source, book
 from controlroom.metering.prices import Cost
-from controlroom.metering.reports import MOST_REPORTED, Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import MOST_REPORTED, Report
 
 AT = 1_795_348_800_000
 FOREVER = (0, 2 * AT)

@@ -11,9 +11,8 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.results import Result
 from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
-from controlroom.metering.usage_file import to_line
+from controlroom.metering.usage_file import Report, to_line
 from controlroom.text.outcome import Outcome
 from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.engine.rooms import Room, room

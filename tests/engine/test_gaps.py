@@ -13,7 +13,7 @@ from controlroom.domain.model import Question
 from controlroom.engine.hosts.gaps import HIGH, WIDE, closed, said
 from controlroom.engine.hosts.translate import HostContext, to_events
 from controlroom.wire import messages as wire
-from controlroom.wire.questions import ItemSeen, OptionSeen
+from controlroom.wire.messages import ItemSeen, OptionSeen
 from tests.engine.scripted import NOON, seen
 
 BLANKS = [" ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u2800"]

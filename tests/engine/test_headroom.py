@@ -16,9 +16,8 @@ from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.limits import limit_tracker
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
-from controlroom.wire.limits import LimitsSeen, WindowSeen
 from controlroom.wire.messages import Tell
-from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen
+from controlroom.wire.usage import LimitsSeen, SendUsage, UsageOrder, UsagePlace, UsageSeen, WindowSeen
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
 from tests.lab.world import World

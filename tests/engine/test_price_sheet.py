@@ -12,8 +12,7 @@ from controlroom.engine.catalogs import price_sheet
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.toml_tables import read
-from controlroom.metering.price_sheet_file import from_value, to_value
-from controlroom.metering.prices import DOLLAR, Sheet
+from controlroom.metering.prices import DOLLAR, Sheet, sheet_from_json, sheet_to_json
 from controlroom.metering.usage import Message, Usage
 from controlroom.protocol.home import Home
 
@@ -98,8 +97,8 @@ def test_a_price_of_an_earlier_day_is_known_where_the_list_knows_it() -> None:
 
 def test_a_sheet_survives_its_journey() -> None:
     sheet = list_prices()
-    there = from_value(json.loads(json.dumps(to_value(sheet))))
-    assert to_value(there) == to_value(sheet)
+    there = sheet_from_json(json.loads(json.dumps(sheet_to_json(sheet))))
+    assert sheet_to_json(there) == sheet_to_json(sheet)
     assert there.source == f"genai-prices {version('genai-prices')}"
 
 
@@ -122,19 +121,19 @@ def test_a_sheet_survives_its_journey() -> None:
 )
 def test_a_damaged_sheet_is_none(damage: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"price|format|name"):
-        from_value(to_value(list_prices()) | damage)
+        sheet_from_json(sheet_to_json(list_prices()) | damage)
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}, "x"])
 def test_what_is_no_sheet_is_none(value: object) -> None:
     with pytest.raises(ValueError, match="no price sheet"):
-        from_value(value)
+        sheet_from_json(value)
 
 
 def test_the_list_is_asked_once(room_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = price_sheet.load(room_home)
     monkeypatch.setattr(price_sheet, "LISTER", "no.such.module")
-    assert to_value(price_sheet.load(room_home)) == to_value(sheet)
+    assert sheet_to_json(price_sheet.load(room_home)) == sheet_to_json(sheet)
     (room_home.state_folder / f"list-prices-{version('genai-prices')}.json").write_text("{")
     with pytest.raises(ConfigProblem, match=r"the list prices cannot be read: .*no\.such"):
         price_sheet.load(room_home)

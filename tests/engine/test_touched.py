@@ -9,8 +9,8 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.spend_views import Sums, read_sums
 from controlroom.engine.ledger.usage_tables import Booking, Source, book
 from controlroom.metering.prices import Cost
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Report
 
 HOUR = 3_600_000
 NOW = 1_795_348_800_000 + 5 * HOUR

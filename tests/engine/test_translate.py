@@ -26,9 +26,9 @@ from controlroom.engine.hosts.translate import (
 from controlroom.text.names import agent_name_problem
 from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
-from controlroom.wire import questions as wire_questions
+from controlroom.wire import messages as wire_questions
 from controlroom.wire.codec import decode
-from controlroom.wire.questions import ItemSeen, OptionSeen
+from controlroom.wire.messages import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 
 NOW = 1_795_307_427_677

@@ -15,8 +15,8 @@ from controlroom.engine.ledger.unattributed import NOISE, PERIOD
 from controlroom.engine.ledger.usage_tables import Booking, Source, book
 from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Report
 
 AT = 1_795_348_800_000
 MICRO = 10**6

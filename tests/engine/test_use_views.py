@@ -15,8 +15,8 @@ from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, book
 from controlroom.engine.ledger.use_views import ENOUGH, requests, use
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Report
 from tests.domain.offers import NOON, OFFERS, SHEET
 
 WORK = Source("vm1", "api-1", "work", "/project", "api")

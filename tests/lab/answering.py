@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controlroom.runner.claude.questions import Question
-from controlroom.wire.messages import QuestionSeen, Tell
-from controlroom.wire.questions import ItemAnswer
+from controlroom.wire.messages import ItemAnswer, QuestionSeen, Tell
 
 
 def chosen(*numbers: int, words: str = "") -> ItemAnswer:

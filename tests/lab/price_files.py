@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from controlroom.metering.price_sheet_file import to_value
-from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet
+from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet, sheet_to_json
 from controlroom.node.lifecycle.grants import mark_of
 from controlroom.runner.folder import GRANT, prices_file
 from controlroom.runner.money.grant_file import Terms, to_bytes
@@ -18,7 +17,7 @@ SIMPLE = Sheet([Price("claude-opus-5-5", Rates(0, CENT // 10, 0, 0, 0))], factor
 
 def text_of(sheet: Sheet) -> str:
     """The sheet as it travels."""
-    return json.dumps(to_value(sheet), sort_keys=True, separators=(",", ":"))
+    return json.dumps(sheet_to_json(sheet), sort_keys=True, separators=(",", ":"))
 
 
 MARK = mark_of(text_of(SIMPLE))

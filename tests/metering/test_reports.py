@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.metering.reports import MOST_REPORTED, pico_of, result_costs, transcript_total
+from controlroom.metering.usage_file import MOST_REPORTED, pico_of, result_costs, transcript_total
 
 MICRO = 10**6
 

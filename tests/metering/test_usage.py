@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.metering.reports import MOST_REPORTED, Report
 from controlroom.metering.usage import Damaged, Message, Usage, message_of
-from controlroom.metering.usage_file import Record, from_line, to_line
+from controlroom.metering.usage_file import MOST_REPORTED, Record, Report, from_line, to_line
 
 
 def line(usage: Any = None, **more: Any) -> bytes:

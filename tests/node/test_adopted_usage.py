@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, from_line
+from controlroom.metering.usage_file import Record, Report, from_line
 from controlroom.node.adopted.claudes import Running
 from controlroom.node.adopted.usage import AdoptedUsage
 from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
-from controlroom.metering.price_sheet_file import to_value
+from controlroom.metering.prices import sheet_to_json
 from controlroom.node.lifecycle.grants import mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
@@ -20,7 +20,7 @@ from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
 
-SHEET = json.dumps(to_value(list_prices()), sort_keys=True, separators=(",", ":"))
+SHEET = json.dumps(sheet_to_json(list_prices()), sort_keys=True, separators=(",", ":"))
 PRICES = Prices(mark_of(SHEET), SHEET)
 LATE = 60  # seconds that a loaded machine may take for anything
 

@@ -9,9 +9,9 @@ import pytest
 
 from controlroom.node.agent_folders import Entry
 from controlroom.node.observation.limits_feed import read_limits
-from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
+from controlroom.wire.usage import LimitsSeen
 from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient

@@ -14,7 +14,7 @@ from controlroom.runner.spec import Spec
 from controlroom.text.causes import Cause
 from controlroom.text.event_text import ASKED_LIMIT
 from controlroom.text.states import State
-from controlroom.wire.questions import ItemAnswer
+from controlroom.wire.messages import ItemAnswer
 from tests.lab.answering import chosen, request
 from tests.runner.recorded import NAMES, events
 from tests.text.test_speech import mangled

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, from_line
+from controlroom.metering.usage_file import Record, Report, from_line
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec
 from tests.lab.messages_api.server import Api

@@ -10,9 +10,8 @@ import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import micro
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, from_line
+from controlroom.metering.usage_file import Record, Report, from_line
 from controlroom.wire.spec import Credential
 from tests.lab.agent_under_test import Agent, MakeAgent
 from tests.lab.claude import TOKEN, log_in

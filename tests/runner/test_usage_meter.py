@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, from_line
+from controlroom.metering.usage_file import Record, Report, from_line
 from controlroom.runner.claude.transcript import find_transcript
 from controlroom.runner.money.usage_meter import LATE, NEVER, SOON, UsageMeter
 

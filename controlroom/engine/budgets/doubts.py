@@ -25,8 +25,8 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.unattributed import Statement, number_of
 from controlroom.engine.ledger.usage_tables import Booking, Source
 from controlroom.metering.prices import Sheet
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage_file import Report
 
 _MOST = 2**62
 """Pico-dollars of a claim that are written down at most."""

@@ -10,8 +10,7 @@ from controlroom.domain.money.allotment import Run, Share
 from controlroom.engine.budgets.grant_book import GrantBook
 from controlroom.engine.ledger.grant_tables import GrantRow
 from controlroom.engine.ledger.spend_views import RunKey
-from controlroom.metering.price_sheet_file import to_value
-from controlroom.metering.prices import Sheet
+from controlroom.metering.prices import Sheet, sheet_to_json
 from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant, GrantOrder, Prices
 from controlroom.wire.messages import Reply
@@ -72,7 +71,7 @@ class GrantDelivery:
 
     def price(self, sheet: Sheet) -> None:
         """Have grants go by this sheet from now on."""
-        text = json.dumps(to_value(sheet), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(sheet_to_json(sheet), sort_keys=True, separators=(",", ":"))
         self._prices = Prices(hashlib.sha256(text.encode()).hexdigest()[:12], text)
 
     def announce(self, host: str) -> None:

@@ -14,8 +14,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
-from controlroom.metering.price_sheet_file import to_value
-from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet
+from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet, sheet_to_json
 
 PACKAGE = "genai-prices"
 
@@ -73,4 +72,4 @@ def _midnight(day: date) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(to_value(list_prices())) + "\n")
+    sys.stdout.write(json.dumps(sheet_to_json(list_prices())) + "\n")

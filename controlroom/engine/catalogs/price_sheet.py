@@ -21,8 +21,7 @@ from controlroom.engine.atomic_file import replace_file
 from controlroom.engine.config.settings import Table
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.toml_tables import read
-from controlroom.metering.price_sheet_file import from_value
-from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet
+from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet, sheet_from_json
 from controlroom.protocol.home import Home
 
 PACKAGE = "genai-prices"
@@ -93,11 +92,11 @@ def _listed(home: Home) -> Sheet:
     """Give the list prices, as they were kept or freshly asked."""
     kept = home.state_folder / f"list-prices-{version(PACKAGE)}.json"
     try:
-        return from_value(json.loads(kept.read_bytes()))
+        return sheet_from_json(json.loads(kept.read_bytes()))
     except (OSError, ValueError):
         said = _asked()
     try:
-        sheet = from_value(json.loads(said))
+        sheet = sheet_from_json(json.loads(said))
     except ValueError as error:
         raise ConfigProblem(f"the list prices of {PACKAGE} cannot be read: {error}") from None
     _keep(kept, said)

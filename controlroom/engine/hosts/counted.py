@@ -3,8 +3,7 @@
 from controlroom.engine.hosts.limits_seen import LoginSeen, read_limits
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.usage_seen import Used, read_usage
-from controlroom.wire.limits import LimitsSeen
-from controlroom.wire.usage import UsageSeen
+from controlroom.wire.usage import LimitsSeen, UsageSeen
 
 Counted = Used | LoginSeen
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controlroom.domain.limits.headroom import OVERAGE, Reading, believable
 from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.text.names import agent_name_problem
-from controlroom.wire.limits import LimitsSeen, WindowSeen
+from controlroom.wire.usage import LimitsSeen, WindowSeen
 
 MOST_PERCENT = 1000.0
 _ACCOUNT, _WORD = 100, 40

@@ -35,9 +35,8 @@ from controlroom.engine.hosts.translate import HostContext, short, to_events, to
 from controlroom.text.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
-from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
-from controlroom.wire.usage import UsageSeen
+from controlroom.wire.usage import LimitsSeen, UsageSeen
 
 log = logging.getLogger("controlroom.link")
 

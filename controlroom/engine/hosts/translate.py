@@ -21,7 +21,7 @@ from controlroom.text.redact import redact
 from controlroom.text.sanitize import sanitize, sanitize_lines
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
-from controlroom.wire.questions import ItemAnswer, ItemSeen
+from controlroom.wire.messages import ItemAnswer, ItemSeen
 from controlroom.wire.spec import AgentSpec
 
 LAST_LINE = 300

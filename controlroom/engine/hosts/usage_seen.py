@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from controlroom.domain.model import Agent
 from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.engine.ledger.unattributed import RESERVED
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import Damaged, Message
-from controlroom.metering.usage_file import from_line
+from controlroom.metering.usage_file import Report, from_line
 from controlroom.text.names import agent_name_problem, is_adopted_name
 from controlroom.wire.usage import UsagePlace, UsageSeen
 

@@ -7,7 +7,7 @@ from controlroom.domain.money.bounds import DAY, HOUR, Amount, Bound
 from controlroom.engine.ledger.ledger import Ledger, Query
 from controlroom.engine.ledger.unattributed import number_of
 from controlroom.engine.ledger.usage_tables import QUARTER
-from controlroom.metering.reports import Report
+from controlroom.metering.usage_file import Report
 
 Key = tuple[str, str]
 """What names a message (`metering.usage.Message.key`)."""

@@ -11,7 +11,7 @@ others' messages as its own hides nothing with them. Estimates count as well, fo
 
 from collections.abc import Sequence
 
-from controlroom.metering.reports import Report
+from controlroom.metering.usage_file import Report
 
 UNATTRIBUTED = "unattributed"
 """The model of such rows."""

@@ -19,8 +19,8 @@ from controlroom.engine.ledger.doubted_tables import DOUBTED
 from controlroom.engine.ledger.unattributed import HIDDEN
 from controlroom.engine.ledger.unattributed import Statement as Statement
 from controlroom.metering.prices import Cost
-from controlroom.metering.reports import Report
 from controlroom.metering.usage import MOST_TOKENS, Message
+from controlroom.metering.usage_file import Report
 
 QUARTER = 900_000
 """Milliseconds of one row of the finest sums."""

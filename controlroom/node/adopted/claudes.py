@@ -81,7 +81,7 @@ class Running(NamedTuple):
     """The agent's."""
     session: str
     run: str
-    """Names this process and session for ever (`metering.reports`)."""
+    """Names this process and session for ever (`metering.usage_file`)."""
     began: int
     """UTC ms."""
     transcript: str

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from controlroom.metering.price_sheet_file import from_value
+from controlroom.metering.prices import sheet_from_json
 from controlroom.node.agent_folders import entries, is_live, read_status
 from controlroom.runner.files import make_private, write_atomic
 from controlroom.runner.folder import GRANT, prices_file
@@ -52,7 +52,7 @@ class PriceSheets:
         if mark_of(prices.sheet) != prices.mark:
             return f"the price sheet {ascii(prices.mark)[:40]} did not arrive as it was sent"
         try:
-            from_value(json.loads(prices.sheet))
+            sheet_from_json(json.loads(prices.sheet))
             make_private(self._state)
             write_atomic(self._path(prices.mark), prices.sheet.encode())
         except (OSError, ValueError, RecursionError) as error:

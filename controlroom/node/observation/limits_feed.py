@@ -8,9 +8,9 @@ from controlroom.node.agent_folders import Entry, signature
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import LIMITS
 from controlroom.wire.codec import decode
-from controlroom.wire.limits import LimitsSeen
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.records import FORMAT
+from controlroom.wire.usage import LimitsSeen
 
 _LIMIT = 64 * 1024
 _MOST_WINDOWS, _TEXT = 32, 200

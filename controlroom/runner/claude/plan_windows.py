@@ -38,7 +38,7 @@ _STATUSES = ("allowed", "allowed_warning", "rejected")
 _TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
 
 Window = dict[str, Any]
-"""The fields of `wire.limits.WindowSeen` but its name."""
+"""The fields of `wire.usage.WindowSeen` but its name."""
 
 
 class PlanWindows:

@@ -15,7 +15,7 @@ from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
 from controlroom.text.redact import redact
-from controlroom.wire.digest import digest_of
+from controlroom.wire.signing import digest_of
 
 PERMISSION, PLAN, CHOICES = "permission", "plan", "choices"
 ASKS, SHOWS_PLAN = "AskUserQuestion", "ExitPlanMode"
@@ -26,7 +26,7 @@ _SHORT, _LONG, _PREVIEW = 300, 2_000, 3_000
 
 
 class Option(NamedTuple):
-    """One choice, as `wire.questions.OptionSeen`."""
+    """One choice, as `wire.messages.OptionSeen`."""
 
     label: str
     description: str
@@ -34,7 +34,7 @@ class Option(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One of the questions asked together, as `wire.questions.ItemSeen`."""
+    """One of the questions asked together, as `wire.messages.ItemSeen`."""
 
     question: str
     header: str
@@ -63,7 +63,7 @@ class Question(NamedTuple):
         return digest_of(self.id, self.kind, self.tool, self.text, self.items)
 
     def shown(self) -> dict[str, Any]:
-        """Give what a person is shown, as the fields of `wire.questions.QuestionSeen`."""
+        """Give what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
         items = [{**item._asdict(), "options": [option._asdict() for option in item.options]} for item in self.items]
         shown = {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
         return {**shown, "cut": self.cut}

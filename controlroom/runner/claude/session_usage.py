@@ -11,9 +11,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from controlroom.metering.reports import Report, transcript_total
 from controlroom.metering.usage import Damaged, Message, message_of
-from controlroom.metering.usage_file import Record, to_line
+from controlroom.metering.usage_file import Record, Report, to_line, transcript_total
 from controlroom.runner.claude.session_files import Tail, files_of
 
 A_PART = 48 * 1024

@@ -8,7 +8,7 @@ Read by the runner, which must stay small.
 import json
 from typing import Any
 
-from controlroom.metering.reports import pico_of
+from controlroom.metering.usage_file import pico_of
 from controlroom.text.json_fields import table, text
 
 _PREFIX = "usage-"

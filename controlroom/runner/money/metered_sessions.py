@@ -26,7 +26,7 @@ class Metered(NamedTuple):
     config: str
     cwd: str
     run: str
-    """Names the run where all that stands in the session is its own (`metering.reports`); else empty."""
+    """Names the run where all that stands in the session is its own (`metering.usage_file`); else empty."""
 
 
 def note(metered: Metered) -> None:

@@ -22,8 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.metering.price_sheet_file import from_value
-from controlroom.metering.prices import Sheet
+from controlroom.metering.prices import Sheet, sheet_from_json
 from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import GRANT, prices_file
@@ -271,7 +270,7 @@ def _read_sheet(mark: str) -> Sheet:
         data = read_regular(os.path.join(_STATE_FOLDER, prices_file(mark)), _SHEET_LIMIT)
         if sha256(data).hexdigest()[: len(mark)] != mark:
             raise ValueError("other prices than those of this mark")
-        return from_value(json.loads(data))
+        return sheet_from_json(json.loads(data))
     except (OSError, ValueError, RecursionError):
         raise BadGrant(f"what it spends cannot be metered: the prices {ascii(mark)[:40]} cannot be read") from None
 

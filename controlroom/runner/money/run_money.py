@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controlroom.metering.reports import pico_of
+from controlroom.metering.usage_file import pico_of
 from controlroom.runner.claude import payer, settings, usage_question
 from controlroom.runner.claude.login_watch import LoginWatch
 from controlroom.runner.claude.nested import LATE, Nested, NestedClaude, below, is_fresh

@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.metering.reports import Report, result_costs
 from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, to_line
+from controlroom.metering.usage_file import Record, Report, result_costs, to_line
 from controlroom.runner.claude.in_flight import in_flight
 from controlroom.runner.claude.session_files import session_files
 from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
