@@ -88,7 +88,7 @@ def hurried(home: World) -> str:
 
 
 def test_ten_agents_alone_stay_within_their_ceilings_but_for_a_message_each(spender: Make) -> None:
-    agents = [spender(f"a{number}", pace=2) for number in range(10)]
+    agents = [spender(f"a{number}", quick=1 + number % 2) for number in range(10)]
     for number, agent in enumerate(agents):
         agent.given(1, billed=(1 + number % 2) * DOLLAR)
         agent.start()
@@ -102,7 +102,7 @@ def test_ten_agents_alone_stay_within_their_ceilings_but_for_a_message_each(spen
 
 
 def test_overshoot_is_a_message_for_the_agent_and_each_of_its_subagents(spender: Make) -> None:
-    agent = spender(pace=2, subagents=3)
+    agent = spender(quick=2, subagents=3)
     agent.given(1, billed=5 * DOLLAR)
     assert agent.start().finish(60).state == "paused"
     assert 5 <= agent.begun() <= 5 + 4 + 3  # four at a time: the fifth to eighth are paid together
