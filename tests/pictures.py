@@ -24,8 +24,8 @@ from textual.pilot import Pilot
 from controlroom.client.client import Client
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.app import ControlRoomApp, utc_now
-from controlroom.tui.theme import theme
-from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme import theme_store
+from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
@@ -40,7 +40,7 @@ class ViewState:
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
-    theme: str = theme.DEFAULT
+    theme: str = theme_store.DEFAULT
     png: bool = False
     role: str = "tui"
     colours: Depth = Depth.MANY
@@ -65,7 +65,7 @@ PICTURES = (
     ViewState("phone-limits", (45, 20), ("c", "l")),
     ViewState("phone-tall", (60, 30)),
     ViewState("themes", (120, 36), ("colon", *"theme", "enter", "j")),
-    *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme.names()),
+    *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme_store.names()),
     ViewState("no-colour", (120, 36), colours=Depth.NONE),
 )
 
@@ -123,7 +123,7 @@ async def drawn(view: ViewState, moment: int) -> str:
 
     app = ControlRoomApp(
         connect,
-        theme_file=theme.find(view.theme),
+        theme_file=theme_store.find(view.theme),
         theme_store=ThemeStore(None, view.colours),
         now=lambda: moment,
         zone=timezone.utc,

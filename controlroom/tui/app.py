@@ -26,12 +26,12 @@ from controlroom.tui.room import Level
 from controlroom.tui.screens.base import BREAKPOINTS, RoomScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.terminal.bell import Bell
-from controlroom.tui.terminal.leaving import stop
+from controlroom.tui.terminal.restore import stop
 from controlroom.tui.terminal.throttle import LINE_PACE, NARROW, ThrottledLines
 from controlroom.tui.theme import theme
-from controlroom.tui.theme.last_look import LastLook
+from controlroom.tui.theme.memory import LastLook
 from controlroom.tui.theme.theme import Glyphs
-from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.theme.theme_store import ThemeFile, ThemeStore
 from controlroom.tui.view_state import Engine, ViewState
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
         self,
         connect: Connect,
         *,
-        theme_file: theme.ThemeFile | None = None,
+        theme_file: ThemeFile | None = None,
         theme_store: ThemeStore | None = None,
         keys: Keymap = DEFAULT,
         glyphs: Glyphs = theme.RICH_GLYPHS,

@@ -3,12 +3,12 @@
 from textual.filter import NoColor
 
 from controlroom.tui.room import Room
-from controlroom.tui.terminal.driver import OnceDriver
+from controlroom.tui.terminal.restore import OnceDriver
 from controlroom.tui.theme import theme
-from controlroom.tui.theme.layouts import Layouts
-from controlroom.tui.theme.theme import Depth, Glyphs
-from controlroom.tui.theme.theme_file import ThemeFile
-from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.theme.colours import Depth
+from controlroom.tui.theme.memory import Layouts
+from controlroom.tui.theme.theme import Glyphs
+from controlroom.tui.theme.theme_store import DEFAULT, ThemeFile, ThemeStore, find
 from controlroom.tui.widgets.lines import Lines
 
 
@@ -27,7 +27,7 @@ class DressedApp(Room):
         if colourless and not self.no_color:
             self._filters.append(NoColor())
         self._glyphs = glyphs
-        self.wear(file or theme.find(theme.DEFAULT))
+        self.wear(file or find(DEFAULT))
 
     def wear(self, file: ThemeFile) -> None:
         """Draw everything in these colours from now on."""

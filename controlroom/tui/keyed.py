@@ -8,8 +8,7 @@ from textual.screen import Screen
 
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.terminal.key_timing import KeyTiming
-from controlroom.tui.terminal.paste_detector import PasteDetector
+from controlroom.tui.terminal.keyboard import KeyTiming, PasteDetector
 
 
 class KeyedApp(Room):

@@ -12,11 +12,10 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.tui.engine_client import Source
 from controlroom.tui.logs.log_buffer import LogBuffer
 from controlroom.tui.logs.log_search import LogSearch
-from controlroom.tui.terminal.key_timing import KeyTiming
-from controlroom.tui.theme.layouts import Layouts
+from controlroom.tui.terminal.keyboard import KeyTiming
+from controlroom.tui.theme.memory import Layouts
 from controlroom.tui.theme.theme import Palette
-from controlroom.tui.theme.theme_file import ThemeFile
-from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.theme.theme_store import ThemeFile, ThemeStore
 from controlroom.tui.view_state import ViewState
 
 if TYPE_CHECKING:  # the first frame does not wait for it

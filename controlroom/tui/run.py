@@ -15,10 +15,10 @@ from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.tui.app import FRAME, ControlRoomApp
 from controlroom.tui.engine_client import Connect, Source
 from controlroom.tui.terminal.bell import GIVE_BACK, KEEP_TITLE, Bell
-from controlroom.tui.terminal.leaving import Kept, Leaving
+from controlroom.tui.terminal.restore import Kept, Leaving
 from controlroom.tui.theme import theme
-from controlroom.tui.theme.theme import Depth, ThemeError
-from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.theme.colours import Depth
+from controlroom.tui.theme.theme_store import ThemeError, ThemeStore
 
 if TYPE_CHECKING:
     from controlroom.client.client import Way

@@ -15,7 +15,7 @@ from controlroom.domain.model import Fleet
 from controlroom.tui.app import ControlRoomApp
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.theme import theme
-from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.theme.theme_store import ThemeStore, find
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -114,7 +114,7 @@ class Room:
 
     def said(self) -> str:
         """Give what was said above the footer last."""
-        from controlroom.tui.widgets.status_message import StatusMessage
+        from controlroom.tui.widgets.footer import StatusMessage
 
         return next((says.text for says in self.app.screen.query(StatusMessage)), "")
 
@@ -125,7 +125,7 @@ async def room(
     logs: Logs | None = None,
     size: tuple[int, int] = (120, 40),
     engine: SmallEngine | None = None,
-    theme_name: str = theme.DEFAULT,
+    theme_name: str = "dusk",
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
     read_only: bool = False,
     theme_store: ThemeStore | None = None,
@@ -137,7 +137,7 @@ async def room(
     engine = engine or SmallEngine(fleet, logs, clock)
     app = ControlRoomApp(
         engine.connect,
-        theme_file=theme.find(theme_name),
+        theme_file=find(theme_name),
         theme_store=theme_store,
         keys=keys,
         glyphs=glyphs,

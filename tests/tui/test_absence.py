@@ -10,8 +10,7 @@ import pytest
 
 from controlroom.domain.display.absence import AWAY, Look, happened, look
 from controlroom.domain.model import State
-from controlroom.tui.theme.last_look import LastLook
-from controlroom.tui.theme.memory import Memory
+from controlroom.tui.theme.memory import LastLook, Memory
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 from tests.tui import scenes
 from tests.tui.room import room

@@ -17,14 +17,13 @@ from rich.style import Style
 from textual.filter import ANSIToTruecolor
 
 from controlroom.domain.model import LinkState
-from controlroom.tui.theme import theme
-from controlroom.tui.theme.colours import READABLE, SEEN, SIXTEEN, contrast
-from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme import theme_store
+from controlroom.tui.theme.colours import READABLE, SEEN, SIXTEEN, Depth, contrast
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
-NAMES = theme.names()
+NAMES = theme_store.names()
 LINES = set("─│╴╶┌┐└┘├┤┬┴┼▏▕▌·")
 BARS = {chr(code) for code in range(0x2580, 0x25A0)}
 FAINT = 1.3
@@ -166,7 +165,7 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
         await here.settle()
         for depth, looks in seen.items():
             here.app.theme_store.depth = depth
-            here.app.wear(theme.find(name))
+            here.app.wear(theme_store.find(name))
             await here.settle()
             for cell in cells(here, place):
                 looks.setdefault((kind(cell.text[0]), cell.style), cell)

@@ -9,10 +9,9 @@ import pytest
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import QuestionKind
-from controlroom.tui.screens.dialogs import ConfirmSheet
+from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
-from controlroom.tui.screens.report import ReportSheet
 from tests.tui import scenes
 from tests.tui.room import Room, room
 

@@ -12,13 +12,12 @@ from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.screens.dialogs import ConfirmSheet
+from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.help import HelpScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
-from controlroom.tui.screens.report import ReportSheet
 from tests.tui import scenes
 from tests.tui.room import room
 

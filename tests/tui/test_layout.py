@@ -18,7 +18,7 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme.memory import Memory
 from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
-from controlroom.tui.widgets.meters import Meters
+from controlroom.tui.widgets.limits import Meters
 from tests.tui import scenes
 from tests.tui.room import room
 

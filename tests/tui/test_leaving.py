@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from controlroom.tui.terminal.leaving import SIGNALS
+from controlroom.tui.terminal.restore import SIGNALS
 from tests.lab.terminal import Terminal
 from tests.lab.waiting import wait_for
 from tests.tui.terminals import ROOT, STAGE, Stage, app_of, assert_restored, modes, settled

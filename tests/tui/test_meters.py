@@ -9,12 +9,11 @@ import pytest
 from controlroom.domain.display.bars import gauges
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
-from controlroom.tui.screens.overview import Overview
-from controlroom.tui.screens.report import ReportSheet
-from controlroom.tui.screens.sharing import Shares, Wishes, share
+from controlroom.tui.screens.dialogs import ReportSheet
+from controlroom.tui.screens.overview import Overview, Shares, Wishes, share
 from controlroom.tui.theme import theme
+from controlroom.tui.widgets.limits import Meters, columns
 from controlroom.tui.widgets.lines import Lines
-from controlroom.tui.widgets.meters import Meters, columns
 from tests.tui import scenes
 from tests.tui.room import Room, room
 from tests.tui.scenes import MINUTE, NOW, bucket, budget, keyed, window

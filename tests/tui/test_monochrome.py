@@ -12,7 +12,8 @@ from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.orders import Order
 from controlroom.tui.room import Level
-from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Depth, Glyphs
+from controlroom.tui.theme.colours import Depth
+from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Glyphs
 from controlroom.tui.theme.theme_store import ThemeStore
 from controlroom.tui.widgets.log import _GUTTER, _PLAIN_GUTTER
 from tests.lab.waiting import wait_for

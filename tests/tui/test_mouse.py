@@ -13,18 +13,17 @@ from controlroom.domain.model import Fleet, Question, State
 from controlroom.domain.questions import ItemAnswer, QuestionKind
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
-from controlroom.tui.screens.dialogs import ConfirmSheet
+from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
 from controlroom.tui.screens.panes import PanesSheet
-from controlroom.tui.screens.report import ReportSheet
 from controlroom.tui.screens.timeline import TimelineScreen
-from controlroom.tui.widgets.absence import AbsenceLine
 from controlroom.tui.widgets.fields import Choice, OneLine
-from controlroom.tui.widgets.host_facts import HostFacts
+from controlroom.tui.widgets.hosts import HostFacts
 from controlroom.tui.widgets.limits import LimitsInFull
+from controlroom.tui.widgets.notices import AbsenceLine
 from controlroom.tui.widgets.question import QuestionPanel
 from tests.tui import scenes
 from tests.tui.room import Room, room

@@ -14,8 +14,8 @@ from textual.strip import Strip
 
 from controlroom.domain import events
 from controlroom.tui.widgets.agents import AgentTable
-from controlroom.tui.widgets.painting import Painting, Pieces
-from controlroom.tui.widgets.pane import AgentPane
+from controlroom.tui.widgets.lines import Painting, Pieces
+from controlroom.tui.widgets.panes import AgentPane
 from tests.tui import scenes
 from tests.tui.room import room
 from tests.tui.scenes import NOW

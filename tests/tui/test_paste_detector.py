@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from controlroom.tui.terminal.paste_detector import is_paste
+from controlroom.tui.terminal.keyboard import is_paste
 
 
 def keys(text: str) -> list[events.Key]:

@@ -10,8 +10,8 @@ import pytest
 from textual.pilot import Pilot
 
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.theme import theme
-from controlroom.tui.theme.theme import Depth
+from controlroom.tui.theme import theme, theme_store
+from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
 from tests.tui import scenes
@@ -35,14 +35,17 @@ KEYS = {"overview": (), "question": ("enter",), "hosts": ("h",), "costs": ("c",)
 
 
 def farm(
-    name: str = theme.DEFAULT, glyphs: theme.Glyphs = theme.RICH_GLYPHS, depth: Depth = Depth.MANY, money: bool = False
+    name: str = theme_store.DEFAULT,
+    glyphs: theme.Glyphs = theme.RICH_GLYPHS,
+    depth: Depth = Depth.MANY,
+    money: bool = False,
 ) -> ControlRoomApp:
     fleet, clock = scenes.watched() if money else scenes.farm(), Clock()
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
     engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
     return ControlRoomApp(
         engine.connect,
-        theme_file=theme.find(name),
+        theme_file=theme_store.find(name),
         theme_store=ThemeStore(None, depth),
         glyphs=glyphs,
         now=clock,

@@ -9,7 +9,7 @@ from pathlib import Path
 from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.themes import ThemeSheet
-from controlroom.tui.theme import theme
+from controlroom.tui.theme import theme_store
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -38,7 +38,7 @@ def shown(here: Room) -> set[str]:
 
 
 def of_theme(name: str) -> set[str]:
-    file = theme.find(name)
+    file = theme_store.find(name)
     return {*file.colours.values(), *file.alarms.values(), *file.log.values()}
 
 

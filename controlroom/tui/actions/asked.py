@@ -41,7 +41,7 @@ def attached(room: Room, screen: RoomScreen) -> None:
 
 
 def _ask(room: Room, heading: str, meanwhile: str, ask: Callable[[Source], Awaitable[Told]]) -> None:
-    from controlroom.tui.screens.report import ReportSheet
+    from controlroom.tui.screens.dialogs import ReportSheet
 
     if room.source is None:
         room.say("not now: the engine is not here", Level.DANGER)

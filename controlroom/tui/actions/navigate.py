@@ -8,7 +8,7 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.timeline import TimelineScreen
-from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.fields import FilterLine
 
 Act = Callable[[Room, RoomScreen], None]
 """What an action does, on the screen that is on top."""
@@ -113,7 +113,7 @@ def _help(room: Room, screen: RoomScreen) -> None:
 
 def _explain(room: Room, screen: RoomScreen) -> None:
     from controlroom.domain.display.explain import explain, lines
-    from controlroom.tui.screens.report import ReportSheet
+    from controlroom.tui.screens.dialogs import ReportSheet
 
     if agent := agent_of(room, screen):
         now = room.view.now
@@ -135,7 +135,7 @@ def _costs_screen(turn: str) -> Callable[[Room, RoomScreen], None]:
 
 def _alarms(room: Room, screen: RoomScreen) -> None:
     from controlroom.domain.display.alarms import lines
-    from controlroom.tui.screens.report import ReportSheet
+    from controlroom.tui.screens.dialogs import ReportSheet
 
     told = lines(room.fleet, room.view.now, room.view.clock)
     if not told:

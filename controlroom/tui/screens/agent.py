@@ -10,13 +10,12 @@ from controlroom.domain.model import LogPlace
 from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.fields import FilterLine
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.keys import Item, Keys
 from controlroom.tui.widgets.log import LogView
-from controlroom.tui.widgets.pane import AgentPane
+from controlroom.tui.widgets.panes import AgentPane
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.status_message import StatusMessage
 
 
 class AgentScreen(RoomScreen):

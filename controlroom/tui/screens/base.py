@@ -11,11 +11,10 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
 from controlroom.tui.room import Level, Room
 from controlroom.tui.view_state import ViewState
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.keys import Item, Keys
-from controlroom.tui.widgets.painting import Painting
+from controlroom.tui.widgets.lines import Painting
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.status_message import StatusMessage
 
 BREAKPOINTS = [(0, "-phone"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]
 

@@ -20,15 +20,13 @@ from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import Engine, ViewState
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.headings import Rule, Tab, Tabs
 from controlroom.tui.widgets.limits import LimitsInFull
 from controlroom.tui.widgets.lines import set_lines
 from controlroom.tui.widgets.rows import Rows
-from controlroom.tui.widgets.rule import Rule
 from controlroom.tui.widgets.spend import SpendSummary, SpendTable
-from controlroom.tui.widgets.status_message import StatusMessage
-from controlroom.tui.widgets.tabs import Tab, Tabs
 
 _SPANS = {str(number): span for number, span in enumerate(Span, 1)}
 _IN = {Span.TODAY: "today", Span.WEEK: "this week", Span.MONTH: "this month", Span.THIRTY: "in 30 days"}

@@ -20,11 +20,11 @@ from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
 from controlroom.tui.screens.base import RoomScreen
-from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.dialogs import Choices, Sheet, TrustSheet
+from controlroom.tui.screens.many import carry_out
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
+from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.question import QuestionPanel
-from controlroom.tui.widgets.rule import Rule
 
 
 class Form(Sheet):

@@ -14,8 +14,8 @@ from controlroom.tui.screens.base import Motion, plain_key
 from controlroom.tui.screens.dialogs import Choices, ReadingSheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.scrollable_text import ScrollableText
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import ScrollableText
 
 _KEY = 14
 

@@ -11,14 +11,12 @@ from controlroom.domain.display.views import host_rows
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled
 from controlroom.tui.view_state import ViewState
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.host_facts import HostFacts
-from controlroom.tui.widgets.host_figures import HostFigures
-from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.hosts import HostFacts, HostFigures
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.status_message import StatusMessage
 
 
 class HostsScreen(RoomScreen):

@@ -14,9 +14,9 @@ from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, ReadingSheet, Sheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import ScrollableText
 from controlroom.tui.widgets.rows import Rows
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.scrollable_text import ScrollableText
 
 _WIDEST = 100
 """Columns of a page on a wide screen: longer lines are hard to read."""

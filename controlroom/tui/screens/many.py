@@ -1,5 +1,6 @@
-"""The list before something is done to many: whom it is about, and the number of them to type."""
+"""One action on all marked agents: the list to confirm, ten at a time, and one sentence about the outcome."""
 
+import asyncio
 from collections.abc import Sequence
 
 from rich.style import Style
@@ -8,16 +9,50 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.views import agent_row
+from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
-from controlroom.domain.keys.many import Plan
+from controlroom.domain.keys.many import AT_ONCE, Plan, summed
 from controlroom.domain.model import Agent
+from controlroom.domain.results import Result
+from controlroom.tui.engine_client import Source
+from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen, plain_key
-from controlroom.tui.screens.carrying import carry_out
 from controlroom.tui.screens.dialogs import Choices, Sheet, Words
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.scrollable_text import ScrollableText
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import ScrollableText
+
+
+def carry_out(room: Room, screen: RoomScreen, todo: Plan) -> None:
+    """Ask the engine for all of it; what was done loses its mark, what was refused keeps it."""
+    if room.source is None:
+        room.say(f"not done: the engine is not here ({room.view.reason or 'still starting'})", Level.DANGER)
+        return
+    room.work(_carry_out(room, room.source, screen, todo))
+
+
+async def _carry_out(room: Room, source: Source, screen: RoomScreen, todo: Plan) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+    outcomes = await asyncio.gather(*(_submit(source, target.intent, gate) for target in todo.targets))
+    done = [target.agent.id for target, outcome in zip(todo.targets, outcomes, strict=True) if outcome and outcome.ok]
+    room.see_now(source)
+    if screen.made:
+        screen.unmark(done)
+    words = summed(todo, outcomes)
+    room.say(words, Level.DONE if len(done) == len(todo.targets) else Level.DANGER)
+
+
+async def _submit(source: Source, intent: Intent, gate: asyncio.Semaphore) -> Result | None:
+    """Ask for one of them; None: the engine went away before it answered."""
+    from controlroom.client.client import EngineUnavailable
+
+    async with gate:
+        try:
+            return await source.submit(intent)
+        except EngineUnavailable:
+            return None
+
 
 _ANSWERS = ("allow", "always", "deny")
 

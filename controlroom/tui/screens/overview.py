@@ -1,7 +1,7 @@
-"""The first screen: counts, hosts, agents, and live panes where there is room; elsewhere they are a key away."""
+"""The overview: hosts, agents and live panes at a glance, arranged as the person likes it."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from textual import on
@@ -10,32 +10,183 @@ from textual.containers import Vertical
 from textual.events import Resize
 
 from controlroom.domain.changed_rows import lively
-from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, arrange, renewed
-from controlroom.domain.display.panes import Pick
+from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
+from controlroom.domain.display.layout import Layout
+from controlroom.domain.display.panes import Panes, Pick, pin
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.availability import unavailable
-from controlroom.tui.screens.arranging import ArrangingScreen
-from controlroom.tui.screens.base import Motion
-from controlroom.tui.screens.sharing import Wishes, folded, share
+from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import ThrottledHosts
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.absence import AbsenceLine
-from controlroom.tui.widgets.agents import AgentTable
-from controlroom.tui.widgets.alarms import AlarmLine
-from controlroom.tui.widgets.empty import no_agents
-from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.agents import AgentTable, no_agents
+from controlroom.tui.widgets.fields import FilterLine
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
+from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.hosts import HostSummary, HostTable
-from controlroom.tui.widgets.keys import Item, Keys
+from controlroom.tui.widgets.limits import Meters
 from controlroom.tui.widgets.lines import set_lines
-from controlroom.tui.widgets.meters import Meters
-from controlroom.tui.widgets.pane import AgentPane
-from controlroom.tui.widgets.panes import PaneGrid
+from controlroom.tui.widgets.notices import AbsenceLine, AlarmLine
+from controlroom.tui.widgets.panes import AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.status_message import StatusMessage
+
+_PARTS = {"sort": "sort", "by": "group", "panes": "panes", "agents": "group"}
+"""First words on the rule above the agents -> what a tap on them does."""
+
+
+class ArrangingScreen(RoomScreen):
+    """A screen whose parts can be put another way."""
+
+    def arrange_anew(self) -> None:
+        """Somebody wants it another way."""
+        raise NotImplementedError
+
+    @property
+    def layout_now(self) -> Layout:
+        """How it is arranged."""
+        return self.room.layouts.now
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """How the agents are to be arranged, and which of them are to be on show."""
+        return Arrangement(self.layout_now.sort, self.layout_now.group, self.query_one(FilterLine).text)
+
+    @property
+    def unusual(self) -> bool:
+        """Whether agents stand in another order than that of need, or in groups."""
+        return (self.layout_now.sort, self.layout_now.group) != (Sort.NEED, Group.NONE)
+
+    @property
+    def grid(self) -> PaneGrid:
+        """The live panes."""
+        return self.query_one(PaneGrid)
+
+    def _change(self, **changes: object) -> None:
+        self.room.layouts.change(**changes)
+        self.arrange_anew()
+
+    def turn_sort(self) -> None:
+        """Order the rows by the next thing."""
+        self._change(sort=following(self.layout_now.sort))
+
+    def turn_group(self) -> None:
+        """Group the rows by the next thing."""
+        self._change(group=following(self.layout_now.group))
+
+    def fold_hosts(self) -> None:
+        """Fold the hosts into one line, or open them again."""
+        self._change(fold_hosts=not self.layout_now.fold_hosts)
+
+    def fold_limits(self) -> None:
+        """Fold budgets and limits into one line, or open them again."""
+        self._change(fold_limits=not self.layout_now.fold_limits)
+
+    def want_panes(self, panes: Panes) -> None:
+        """Show these panes from now on."""
+        self.grid.wish = panes
+        self._change(panes=panes)
+
+    def pin(self) -> None:
+        """Pin the pane of the chosen agent, or of the marked ones; or unpin it."""
+        agents = self.marked() or [agent for agent in [self.agent_here()] if agent]
+        self.want_panes(pin(self.grid.wish, agents))
+
+    def said(self) -> list[str]:
+        """Say how the agents are arranged, part by part."""
+        layout, grid = self.layout_now, self.grid
+        words = [f"sort: {layout.sort}"]
+        words += [f"by {layout.group}"] * (layout.group is not Group.NONE)
+        return words + [f"panes: {grid.wish.words()}"] * grid.many
+
+    # ------------------------------------------------------------------ taps
+
+    def filter_by(self, words: str) -> None:
+        """Show only what contains this; again: all of it."""
+        line = self.query_one(FilterLine)
+        line.write("" if line.text == words else words)
+
+    @on(Rule.Tapped, "#hosts-rule")
+    def _tapped_hosts(self, event: Rule.Tapped) -> None:
+        event.stop()
+        self.room.do("fold_hosts")
+
+    @on(Rule.Tapped, "#agents-rule")
+    def _tapped_agents(self, event: Rule.Tapped) -> None:
+        """Each part of the rule is tapped for what it says."""
+        event.stop()
+        first = event.part.replace(":", " ").partition(" ")[0]
+        if first in _PARTS:
+            self.room.do(_PARTS[first])
+        elif event.part.endswith("marked"):
+            self.unmark(self.marked())
+        elif "“" in event.part:
+            self.filter_by(self.query_one(FilterLine).text)
+
+    @on(Rule.Tapped, "#panes-rule")
+    def _tapped_panes(self, event: Rule.Tapped) -> None:
+        event.stop()
+        self.room.do("panes")
+
+
+_ROWS = 5
+"""Lines that agents keep whatever else wants to be seen."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What there is to show."""
+
+    meters: int
+    """Lines that gauges of budgets and limits want."""
+    alarms: int
+    hosts: int
+    agents: int
+    """Rows of the table, headings too."""
+    many_panes: bool
+    arranged: bool
+    """Whether agents stand in an unusual order, or some are marked."""
+    fold_hosts: bool = False
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Lines of each part; what has none is not shown."""
+
+    meters: int
+    alarm: bool
+    hosts: int
+    host_line: bool
+    """All hosts in one line."""
+    agents_rule: bool
+    left: int
+    """Lines of hosts and agents together where panes stand under them; 0: all there are."""
+
+
+def folded(wish: Wishes, layout: Layout) -> Wishes:
+    """Give what is still wanted where something is folded."""
+    meters = min(wish.meters, 1) if layout.fold_limits else wish.meters
+    return replace(wish, meters=meters, fold_hosts=layout.fold_hosts)
+
+
+def share(width: int, height: int, wish: Wishes) -> Shares:
+    """Share a screen of this size out."""
+    alarm = bool(wish.alarms) and height >= 12
+    spare = height - 2 - _ROWS - alarm
+    meters = max(0, min(wish.meters, spare))
+    body = height - meters - alarm
+    most = 0 if width < 60 or body < 16 else max(1, min(8, (body - 8) // 4))
+    hosts = 0 if wish.fold_hosts else min(wish.hosts, most)
+    host_line = bool(wish.hosts) and not hosts and body >= 8 and (width >= 60 or not wish.fold_hosts)
+    agents_rule = (width >= 60 or wish.arranged) and body >= 10
+    left = 0
+    if 100 <= width < 160:
+        used = 4 + (hosts + 1 if hosts else 0)
+        room = (body - used) * (2 if wish.many_panes else 3) // 6
+        left = used - 3 + min(max(4, wish.agents + 2), max(6, room))
+    return Shares(meters, alarm, hosts, host_line, agents_rule, left)
+
 
 _REST = 5.0
 """Seconds that the order of rows rests where it follows such figures."""

@@ -15,7 +15,7 @@ from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import Sheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.filter import TypeLine
+from controlroom.tui.widgets.fields import TypeLine
 from controlroom.tui.widgets.rows import Rows
 
 

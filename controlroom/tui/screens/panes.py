@@ -11,7 +11,7 @@ from controlroom.domain.display.views import ORDER
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.screens.overview import Overview
-from controlroom.tui.widgets.rule import Rule
+from controlroom.tui.widgets.headings import Rule
 
 
 class PanesSheet(Sheet):

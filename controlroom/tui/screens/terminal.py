@@ -14,10 +14,10 @@ from controlroom.tui.engine_client import Shown
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.theme import styled
-from controlroom.tui.theme.run_colours import run_style
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.scrollable_text import Wheeled
+from controlroom.tui.theme.theme import run_style
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import Wheeled
 
 _PAUSE = 1.0
 """Seconds between two looks; on a phone twice as many."""

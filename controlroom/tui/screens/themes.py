@@ -13,10 +13,10 @@ from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.theme.theme_file import ThemeError, ThemeFile, hard_to_read
+from controlroom.tui.theme.theme_store import ThemeError, ThemeFile, hard_to_read
+from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
-from controlroom.tui.widgets.rule import Rule
 
 _MOST = 9
 _AROUND = 8

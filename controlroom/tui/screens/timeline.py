@@ -17,11 +17,10 @@ from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import NARROW
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.filter import FilterLine
+from controlroom.tui.widgets.fields import FilterLine
+from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
-from controlroom.tui.widgets.keys import Item, Keys
-from controlroom.tui.widgets.rule import Rule
-from controlroom.tui.widgets.status_message import StatusMessage
+from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.timeline import TimelineView
 
 _PACE = 0.2

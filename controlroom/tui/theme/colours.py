@@ -5,6 +5,7 @@ A terminal's sixteen colours are its own; these are the values that Rich 15 reck
 
 from collections.abc import Iterable
 from colorsys import rgb_to_hls
+from enum import IntEnum
 
 READABLE = 4.5
 """Contrast of text with its ground at least: WCAG 2.2, success criterion 1.4.3, level AA."""
@@ -19,6 +20,15 @@ SIXTEEN = (
 
 _GREY = 0.18
 """Saturation below which a colour is taken for a grey."""
+
+
+class Depth(IntEnum):
+    """How many colours are drawn with."""
+
+    NONE = 0
+    SIXTEEN = 16
+    MANY = 256
+    """256, or all there are: themes are such that both are read as well."""
 
 
 def parts(colour: str) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Fields of a form: one line, a choice, a longer text. Enter goes on, Backspace in an empty one goes back."""
+"""Text entry: the filter line of a screen, and the fields of a form."""
 
 from collections.abc import Sequence
 
@@ -320,3 +320,135 @@ class Prose(Field):
         """Put this in, and stand at its end."""
         self._area.text = text
         self._area.move_cursor(self._area.document.end)
+
+
+LONGEST = 200
+
+
+def typed(text: str) -> str:
+    """Keep what can be shown of something typed or pasted, as one line."""
+    return "".join(character for character in " ".join(text.split("\n")) if character.isprintable())
+
+
+class TypeLine(Lines):
+    """A prompt and what was typed after it. The end is where typing happens."""
+
+    can_focus = True
+
+    class Changed(Message):
+        """What is typed is another text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Entered(Message):
+        """Enter was pressed."""
+
+    class Left(Message):
+        """Backspace on an empty line, or Esc."""
+
+    prompt = "/"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.text = ""
+        self.hint = ""
+
+    def ground(self) -> Style:
+        """It is a panel, like the footer that it covers."""
+        return self.palette.panel
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The prompt, the end of the text, a cursor; a hint while there is no text."""
+        palette = self.palette
+        text = self.text
+        while styled.width(text) > max(1, width - len(self.prompt) - 4):
+            text = text[1:]
+        cursor = styled.line((" ", Style(reverse=True) if self.has_focus else None))
+        hint = styled.line((f" {self.hint}" if not self.text else "", palette.quiet))
+        return (
+            styled.clip(
+                (*styled.line((f" {self.prompt} ", palette.key), (text, palette.strong)), *cursor, *hint), width
+            ),
+        )
+
+    def write(self, text: str) -> None:
+        """Put this in place of what was typed."""
+        self.text = typed(text)[:LONGEST]
+        self.redraw()
+        self.tell(self.Changed(self.text))
+
+    def on_click(self, event: events.Click) -> None:
+        """A tap is for typing."""
+        event.stop()
+        self.screen.set_focus(self)
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.redraw()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take pasted text as one line."""
+        event.stop()
+        self.write(self.text + event.text)
+
+    def on_key(self, event: events.Key) -> None:
+        """Type."""
+        if self.screen.focused is not self:
+            event.stop()
+            self.room.post_message(events.Key(event.key, event.character))  # typed ahead of leaving this line
+            return
+        if event.key == "enter":
+            self.tell(self.Entered())
+        elif event.key == "escape" or (event.key == "backspace" and not self.text):
+            self.tell(self.Left())
+        elif event.key == "backspace":
+            self.write(self.text[:-1])
+        elif event.key in ("ctrl+u", "ctrl+w"):
+            self.write("" if event.key == "ctrl+u" else " ".join(self.text.split(" ")[:-1]))
+        elif event.is_printable and event.character:
+            self.write(self.text + event.character)
+        else:
+            return
+        event.stop()
+
+
+class FilterLine(TypeLine):
+    """The filter of a screen: open while it is typed, then it works unseen until it is cleared."""
+
+    DEFAULT_CSS = "FilterLine { display: none; dock: bottom; height: 1; }"
+
+    class Kept(Message):
+        """What was typed is to stay."""
+
+    def __init__(self, hint: str = "Enter keeps it, Backspace leaves", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.hint = hint
+
+    def open(self) -> None:
+        """Show the line and type into it."""
+        self.display = True
+        self.screen.set_focus(self)  # at once: what is typed next is for this line
+        self.redraw()
+
+    def close(self) -> None:
+        """Hide the line; its text goes on working."""
+        self.display = False
+        self.screen.set_focus(None)
+
+    def on_type_line_entered(self, event: TypeLine.Entered) -> None:
+        """Keep the filter."""
+        event.stop()
+        self.close()
+        self.tell(self.Kept())
+
+    def on_type_line_left(self, event: TypeLine.Left) -> None:
+        """Give the filter up."""
+        event.stop()
+        self.write("")
+        self.close()

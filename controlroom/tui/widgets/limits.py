@@ -1,16 +1,213 @@
-"""Budgets and limits in full: each with its gauge and all there is to say about it."""
+"""Budgets and plan limits: bars under the gauge line, and the full list on the costs screen."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from rich.style import Style
 from textual import events
 
-from controlroom.domain.display.bars import Gauge, gauges
+from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
 from controlroom.domain.display.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+from controlroom.tui.terminal.throttle import ThrottledGauges
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.meters import draw, words_for
-from controlroom.tui.widgets.scrollable_text import ScrollableText
+from controlroom.tui.widgets.lines import Lines, ScrollableText
+
+_LONGEST, _SHORTEST = 26, 6
+"""Cells of a bar: at most, and below which words are left out to make room for it."""
+
+_GRID = 72
+"""Columns from which gauges stand in columns; below the first one has a line of its own."""
+
+Run = tuple[str, Style | None]
+
+
+def level_style(palette: Palette, level: str, calm: Style) -> Style:
+    """Give the style of an alarm level."""
+    return {"notice": palette.note, "warning": palette.warn, "danger": palette.danger}.get(level, calm)
+
+
+def bar(palette: Palette, gauge: Gauge, width: int) -> list[Run]:
+    """Draw a gauge's bar."""
+    filled = palette.bar if gauge.level in ("", "notice") else level_style(palette, gauge.level, palette.bar)
+    styles = {"used": filled, "granted": filled, "rest": palette.rule, "mark": palette.strong}
+    return [(signs, styles[kind]) for kind, signs in cells(gauge.share, gauge.granted, gauge.mark, width)]
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Which words stand beside the bars of one column, and how wide they are."""
+
+    amounts: str
+    """`both` (in two columns of figures), `short`, or nothing."""
+    when: bool
+    note: bool
+    label_cells: int
+    used_cells: int
+    limit_cells: int
+    percent_cells: int
+    when_cells: int
+    note_cells: int
+
+    @property
+    def cells(self) -> int:
+        """All but the bar, with the spaces between."""
+        amounts = {"both": self.used_cells + 3 + self.limit_cells, "short": self.used_cells}.get(self.amounts, 0)
+        parts = (self.label_cells, amounts, self.percent_cells, self.when_cells, self.note_cells)
+        return sum(part + 1 for part in parts if part) + 1 + (self.when_cells > 0) + (self.note_cells > 0)
+
+
+def _measured(column: Sequence[Gauge], amounts: str, when: bool, note: bool) -> _Words:
+    def widest(words: str) -> int:
+        return max(styled.width(getattr(gauge, words)) for gauge in column)
+
+    limited = widest("limit") > 0
+    used = widest("used") if amounts == "both" else widest("short") if amounts == "short" else 0
+    return _Words(
+        "short" if amounts == "both" and not limited and used else amounts if used else "",
+        when,
+        note,
+        widest("label"),
+        used,
+        widest("limit") if amounts == "both" else 0,
+        max((styled.width(gauge.percent) for gauge in column if gauge.share is not None), default=4),
+        widest("when") if when else 0,
+        widest("note") if note else 0,
+    )
+
+
+_VARIANTS = (("both", True, True), ("both", True, False), ("short", True, False), ("short", False, False))
+
+
+def words_for(column: Sequence[Gauge], width: int, brief: bool = False) -> _Words:
+    """Choose the words for a column: as many as leave room for the bars. `brief`: amounts are short in any case."""
+    chosen = _measured(column, "", False, False)
+    for variant in reversed(_VARIANTS[2:] if brief else _VARIANTS):
+        words = _measured(column, *variant)
+        if width - words.cells >= _SHORTEST:
+            chosen = words
+    return chosen
+
+
+def draw(palette: Palette, gauge: Gauge, words: _Words, width: int) -> Line:
+    """Draw one gauge in so many cells. Where they are too few the name is cut, never the figure."""
+    alarmed = level_style(palette, gauge.level, palette.text)
+    label = max(_SHORTEST, words.label_cells - max(0, words.cells - width))
+    runs: list[Run] = [(f" {styled.left(gauge.label, min(label, words.label_cells))} ", palette.quiet)]
+    if words.amounts == "both":
+        limit = f" / {styled.right(gauge.limit, words.limit_cells)} " if gauge.limit else " " * (words.limit_cells + 4)
+        runs += [(styled.right(gauge.used, words.used_cells), palette.text), (limit, palette.quiet)]
+    elif words.amounts:
+        runs.append((f"{styled.right(gauge.short, words.used_cells)} ", palette.text))
+    length = max(0, min(_LONGEST, width - words.cells))
+    if gauge.share is None:
+        runs += [(f"{'·' * length} ", palette.rule), (gauge.percent, palette.quiet)]
+        rest = gauge.when if words.when else ""
+        return styled.clip(styled.line(*runs, (f"  {rest}" if rest else "", palette.quiet)), width)
+    runs += bar(palette, gauge, length)
+    runs.append((f" {styled.right(gauge.percent, words.percent_cells)}", alarmed))
+    when = palette.note if gauge.when.startswith("ends") else palette.quiet
+    runs.append((f"  {styled.left(gauge.when, words.when_cells)}" if words.when_cells else "", when))
+    noted = level_style(palette, gauge.level, palette.note)
+    runs.append((f"  {gauge.note}" if words.note_cells and gauge.note else "", noted))
+    return styled.clip(styled.line(*runs), width)
+
+
+# --------------------------------------------------------------------------- sharing the lines out
+
+
+def columns(found: Sequence[Gauge], width: int, height: int) -> list[list[Gauge]]:
+    """Share gauges out to columns, for a screen of this size: each kind in a column of its own, the tightest first.
+
+    What a column leaves is for the tightest of what had no place. On a phone each gauge is given as a column of
+    its own, the one that has the first line first.
+    """
+    lines = 0 if height < 10 else 1 if height < 16 else 2 if height < 36 else 3
+    across = 2 if width < 150 else 3
+    if not lines or not found:
+        return []
+    if width < _GRID:
+        return [[gauge] for gauge in _for_phone(found, 1 if lines == 1 else 3)]
+    kinds = ("budget", "window", "bucket")
+    groups = [group for kind in kinds if (group := [gauge for gauge in found if gauge.group == kind])]
+    if len(groups) > across:
+        groups = [groups[0], [gauge for group in groups[1:] for gauge in group]]
+    shared = [fitting(group, lines) for group in groups] + [[] for _ in range(across - len(groups))]
+    placed = [gauge for column in shared for gauge in column]
+    left = fitting([gauge for gauge in found if gauge not in placed], lines * across - len(placed))
+    for column in shared:
+        room = lines - len(column)
+        column += left[:room]
+        left = left[room:]
+    return [column for column in shared if column]
+
+
+def _for_phone(found: Sequence[Gauge], most: int) -> list[Gauge]:
+    """Choose for a phone: the tightest budget first, it has the first line."""
+    budgets = fitting([gauge for gauge in found if gauge.group == "budget"], 1) or fitting(found, 1)
+    others = [gauge for gauge in found if gauge not in budgets]
+    return [*budgets, *fitting(others, most - 1)]
+
+
+class Meters(Lines):
+    """Budgets and limits. Without any it has no line."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._gauges: Sequence[Gauge] = ()
+        self._calm = ThrottledGauges()
+
+    def on_click(self, event: events.Click) -> None:
+        """Show who spent it, and all there is to say about budgets and limits."""
+        event.stop()
+        self.room.do("costs")
+
+    def show(self, view: ViewState, now: float) -> None:
+        """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
+        found = [gauge for gauge in gauges(view.fleet, view.now, view.clock) if gauge.bounded]
+        self._gauges = self._calm.shown(found, self.app.size.width, now)
+        self.redraw()
+
+    def lines_wanted(self, width: int, height: int) -> int:
+        """Give the lines that it takes on a screen of this size."""
+        shared = columns(self._gauges, width, height)
+        return len(_phone_rows(shared)) if width < _GRID else max(map(len, shared), default=0)
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """A few lines of gauges."""
+        shared = columns(self._gauges, width, self.app.size.height)
+        if not shared:
+            return ()
+        if width < _GRID:
+            return [self._row(row, width) for row in _phone_rows(shared)]
+        cells_each = width // max(2 if width < 150 else 3, len(shared))
+        drawn = [
+            [draw(self.palette, gauge, words, cells_each - 1) for gauge in column]
+            for column, words in ((column, words_for(column, cells_each - 1)) for column in shared)
+        ]
+        return [
+            _beside([column[row] if row < len(column) else () for column in drawn], cells_each)
+            for row in range(max(map(len, drawn)))
+        ]
+
+    def _row(self, row: Sequence[Gauge], width: int) -> Line:
+        each = width // len(row)
+        words = [words_for([gauge], each - 1, brief=True) for gauge in row]
+        drawn = [draw(self.palette, gauge, said, each - 1) for gauge, said in zip(row, words, strict=True)]
+        return _beside(drawn, each)
+
+
+def _phone_rows(shared: Sequence[Sequence[Gauge]]) -> list[list[Gauge]]:
+    """The first alone, the others two a line; two have a line each."""
+    found = [gauge for column in shared for gauge in column]
+    return [found[:1], found[1:]] if len(found) > 1 else [found] if found else []
+
+
+def _beside(drawn: Sequence[Line], each: int) -> Line:
+    return tuple(part for line in drawn for part in styled.spread(line, (), each))
+
 
 _INDENT = 7
 

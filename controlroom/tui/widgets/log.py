@@ -13,10 +13,9 @@ from controlroom.domain.model import LogPlace
 from controlroom.tui.logs.log_buffer import Entry, LogBuffer
 from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.theme import styled
-from controlroom.tui.theme.run_colours import run_style
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.theme.theme import Glyphs
-from controlroom.tui.widgets.scrollable_text import Wheeled
+from controlroom.tui.theme.theme import Glyphs, run_style
+from controlroom.tui.widgets.lines import Wheeled
 
 _CACHED = 2000
 """Entries whose drawn lines are kept."""

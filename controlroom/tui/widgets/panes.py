@@ -1,17 +1,302 @@
-"""Live panes side by side: as many rows and columns as there is room for, each agent in the seat it has."""
+"""Live panes: one agent with its question and its log, and a grid of them."""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
 
+from rich.style import Style
+from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.message import Message
 
+from controlroom.domain.claims import doubt_words
 from controlroom.domain.display.panes import Panes, Pick, seats
-from controlroom.domain.model import Agent
+from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
+from controlroom.domain.model import Agent, State
+from controlroom.domain.words import age, ago, percent, size
 from controlroom.tui.logs.log_buffer import LogBuffer
+from controlroom.tui.room import Room
+from controlroom.tui.theme import styled
+from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
-from controlroom.tui.widgets.pane import AgentPane, Tag
+from controlroom.tui.widgets.headings import Rule
+from controlroom.tui.widgets.lines import Lines
+from controlroom.tui.widgets.log import LogView
+from controlroom.tui.widgets.question import QuestionPanel
+
+_LOW = 12
+"""Lines of a screen below which a question has all of it: a phone's keyboard is up."""
+
+_BACK = 4
+"""Cells of the sign that leads back."""
+
+
+def state_words(view: ViewState, agent: Agent) -> str:
+    """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
+    row = agent_row(view.fleet, agent, view.now)
+    if row.pending:
+        return "moving" if row.pending == "moving" else f"{row.pending} on its way"
+    if row.state is State.LOST:
+        return f"lost, was {agent.state}; heard {row.age if row.age != 'now' else 'just'} ago".replace(
+            "just ago", "just now"
+        )
+    ended = f": {agent.detail}" if agent.has_ended and agent.detail else ""
+    end = limit_end(agent, view.now) if row.state is State.LIMITED else None
+    until = f" to {view.clock(end)}" if end else ""
+    return f"{row.state}{until} {row.age}{ended}"
+
+
+class Head(Lines):
+    """What is known of an agent, in a few lines."""
+
+    DEFAULT_CSS = "Head { height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._view = ViewState()
+        self._agent: Agent | None = None
+
+    def show(self, view: ViewState, agent: Agent | None) -> None:
+        """Show this agent from now on."""
+        self._view, self._agent = view, agent
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """The sign at the left leads back; the rest says more of the state."""
+        event.stop()
+        self.room.do("back" if event.y == 0 and event.x < _BACK else "explain")
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """As many lines as there is height for, the most telling first."""
+        return self._lines(width)[:height]
+
+    def lines_wanted(self, most: int) -> int:
+        """Give how many lines there are to show, at most so many and at least one."""
+        return max(1, min(most, len(self._lines(80))))
+
+    def _lines(self, width: int) -> list[Line]:
+        if self._agent is None:
+            return []
+        lines = [self._named(self._agent, width), self._stated(self._agent), self._doubted(self._agent)]
+        lines.append(self._tasked(self._agent))
+        lines += [self._evidence(self._agent), self._places(self._agent)]
+        return [line for line in lines if line]
+
+    def _named(self, agent: Agent, width: int) -> Line:
+        palette = self.palette
+        parts = [agent.host, short_model(agent.model), f"run {agent.epoch}" if agent.epoch > 1 else ""]
+        start = styled.line(
+            (f" {palette.glyphs.back} ", palette.key),
+            (agent.name, palette.strong),
+            ("".join(f" · {part}" for part in parts if part), palette.quiet),
+        )
+        memory = palette.glyphs.drawn(memory_words(agent))
+        figures = "  ".join(text for text in (memory, percent(agent.cpu_percent)) if text not in ("–", "-"))
+        return styled.spread(start, styled.line((f"{figures} ", palette.text)) if width >= 60 else (), width)
+
+    def _stated(self, agent: Agent) -> Line:
+        palette, view = self.palette, self._view
+        state = view.fleet.state_of(agent)
+        words = state_words(view, agent)
+        detail = "" if agent.has_ended or agent.question else agent.detail
+        return styled.line(
+            (f" {palette.glyphs.states[state]} {words}", palette.states[state]),
+            (f"  {detail}" if detail and detail not in words else "", palette.text),
+        )
+
+    def _doubted(self, agent: Agent) -> Line:
+        words = doubt_words(agent)
+        return styled.line((f" ? {words}", self.palette.warn)) if words else ()
+
+    def _tasked(self, agent: Agent) -> Line:
+        shown = " ".join(agent.task.split())
+        return styled.line(("   task  ", self.palette.quiet), (shown, self.palette.text)) if shown else ()
+
+    def _evidence(self, agent: Agent) -> Line:
+        palette, runs = self.palette, list[tuple[str, Style | None]]()
+        for piece in agent.evidence[:4]:
+            at = self._view.clock(piece.at) if piece.at else ""
+            runs.append(
+                (f"{' · ' if runs else ''}{piece.source}: {piece.value or piece.state} {at}".rstrip(), palette.quiet)
+            )
+            if not piece.agrees:
+                runs.append((f" (says {piece.state})", palette.note))
+        return styled.line(("   seen  ", palette.quiet), *runs) if runs else ()
+
+    def _places(self, agent: Agent) -> Line:
+        parts = [agent.cwd, f"profile {agent.profile}" if agent.profile else "", f"{agent.kind} {agent.place}".rstrip()]
+        parts += [f"pid {agent.pid}"] * bool(agent.pid)
+        parts += [f"started {ago(self._view.since(agent.started))}"] * bool(agent.started)
+        return styled.line(
+            ("   in    ", self.palette.quiet), (" · ".join(part for part in parts if part), self.palette.quiet)
+        )
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What a pane among others says of itself. `number`: its key; 0: it stands alone."""
+
+    number: int = 0
+    chosen: bool = False
+    pinned: bool = False
+
+
+class AgentPane(Vertical):
+    """Head, question, log of one agent. `full`: as a screen of its own, with a longer head."""
+
+    DEFAULT_CSS = """
+    AgentPane { height: 1fr; }
+    AgentPane LogView { height: 1fr; }
+    """
+
+    class Tapped(Message):
+        """The pane of an agent was tapped."""
+
+        def __init__(self, agent: str) -> None:
+            super().__init__()
+            self.agent = agent
+
+    def __init__(self, *, full: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self.agent: Agent | None = None
+        self._full = full
+        self._view = ViewState()
+        self._book: LogBuffer | None = None
+        self._shown: tuple[object, ...] = ()
+        """What the pane was last made from: it is as it was for as long as that is."""
+        self.tag = Tag()
+
+    def compose(self) -> ComposeResult:
+        """Head, question, a rule above the log (on a screen of its own), log."""
+        if self._full:
+            yield Head(id="head")
+        else:
+            yield Rule(id="pane-rule")
+        where = "agent" if self._full else "overview"
+        yield QuestionPanel(("allow", "always", "deny", "message"), where=where, id="question")
+        if self._full:
+            yield Rule(id="pane-rule")
+        view = LogView(id="log")
+        view.taps = view.watched = self._full
+        yield view
+
+    @property
+    def log_view(self) -> LogView:
+        """The log."""
+        return self.query_one(LogView)
+
+    @property
+    def question(self) -> QuestionPanel:
+        """The question."""
+        return self.query_one(QuestionPanel)
+
+    def show(self, view: ViewState, agent: Agent | None, book: LogBuffer | None) -> None:
+        """Show this agent from now on."""
+        state = view.fleet.state_of(agent) if agent else None
+        palette = cast(Room, self.app).palette
+        shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette)
+        self._view, self.agent, self._book = view, agent, book
+        if self.made and shown != self._shown:
+            self._shown = shown
+            self.log_view.show(book)
+            self.fit()
+
+    made = False
+    """Whether its parts are there; what it is to show before is shown when they are."""
+
+    def on_mount(self) -> None:
+        """All parts have been mounted."""
+        self.made = True
+        self.show(self._view, self.agent, self._book)
+
+    def fit(self) -> None:
+        """Give head, question and log their shares of the height there is now."""
+        height = self.size.height
+        if not height:
+            return
+        agent, room = self.agent, cast(Room, self.app)
+        self.log_view.paint_pause = room.paint_pause
+        low = self._full and height < _LOW and agent is not None and agent.question is not None
+        if self._full:
+            head = self.query_one(Head)
+            head.show(self._view, agent)
+            lines = head.lines_wanted(5 if height >= 28 else 3 if height >= 14 else 2 if height >= 8 and not low else 1)
+            if head.styles.height is None or head.styles.height.value != lines:
+                head.styles.height = lines
+        spare = 1 if low else 8 if height >= 16 else 4
+        most = max(3, height - spare if self._full else height * 2 // 3)
+        question = agent.question if agent else None
+        self.question.show(question, agent.id if agent else "", self._view.now, most)
+        self.query_one(Rule).display = not (low and self.question.long)
+        self.title()
+
+    def on_resize(self) -> None:
+        """The height is another one: share it out anew."""
+        if self.made:
+            self.fit()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the agent."""
+        if self.agent is not None and not self._full:
+            event.stop()
+            self.post_message(self.Tapped(self.agent.id))
+
+    @on(LogView.Moved)
+    def _moved(self, event: LogView.Moved) -> None:
+        event.stop()
+        if self._full:
+            self.title()
+
+    def title(self) -> None:
+        """Say on the rule whose log this is, and where in it one stands."""
+        rule, agent, palette = self.query_one(Rule), self.agent, cast(Room, self.app).palette
+        if agent is None:
+            rule.show("")
+            return
+        if self._full:
+            rule.show("log", self._where(), palette.note if not self.log_view.following else None)
+            return
+        state = self._view.fleet.state_of(agent)
+        title, tag = f"{agent.name} · {agent.host}", self.tag
+        words = state_words(self._view, agent)
+        if tag.number:
+            title = f"{tag.number} {title}{' · pinned' if tag.pinned else ''}"
+            until = limit_end(agent, self._view.now) if state is State.LIMITED else None
+            words = f"to {self._view.clock(until)}" if until else words.partition(": ")[0]
+        sign = palette.glyphs.states[state]
+        rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
+
+    @on(Rule.Tapped)
+    def _to_end(self, event: Rule.Tapped) -> None:
+        """The rule says how many lines came: a tap on it leads to them."""
+        if self._full:
+            event.stop()
+            self.log_view.to_end()
+
+    def _where(self) -> str:
+        view = self.log_view
+        book = view.book
+        found = f"{view.log_search.words(self._view.clock)} · " if view.log_search else ""
+        if book is None or not book.loaded:
+            return found.removesuffix(" · ")
+        if view.following:
+            skipped = f"skipped {size(book.skipped)} to keep up, it is in the log · " if book.skipped else ""
+            return found.removesuffix(" · ") if found else f"{skipped}following"
+        newer = f"{view.arrived} new below" if view.arrived else ""
+        parts = [book.stuck, *self._place_words(view, book), newer, "l: end"]
+        return found + " · ".join(part for part in parts if part)
+
+    def _place_words(self, view: LogView, book: LogBuffer) -> list[str]:
+        """Say how old the line at the top is, and how much of its run lies before it."""
+        if view.top is None:
+            return []
+        at, share = book.entry(view.top)[0].at, book.share(view.top)
+        old = age(self._view.since(at)) if at else ""
+        words = ["just now" if old == "now" else f"{old} ago"] if old else []
+        return words if share is None else [*words, f"{100 * share:.0f} %"]
+
 
 LEAST = (38, 6)
 """Columns and lines that a pane needs."""

@@ -9,7 +9,7 @@ from textual.message import Message
 
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.widgets.scrollable_text import Wheeled
+from controlroom.tui.widgets.lines import Wheeled
 
 Row = TypeVar("Row")
 

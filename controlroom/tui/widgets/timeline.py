@@ -11,10 +11,10 @@ from textual.message import Message
 
 from controlroom.domain.display.timeline import SEARCHED, Moment, TimelineWish
 from controlroom.tui.theme import styled
-from controlroom.tui.theme.run_colours import run_style
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import run_style
+from controlroom.tui.widgets.lines import Wheeled
 from controlroom.tui.widgets.log import gutter_of
-from controlroom.tui.widgets.scrollable_text import Wheeled
 
 if TYPE_CHECKING:
     from controlroom.tui.logs.timeline import Timeline

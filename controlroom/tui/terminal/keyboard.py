@@ -1,13 +1,38 @@
-"""Tells a paste from keys, where a terminal sends no paste markers (many on phones, and mosh before 1.4).
-
-Keys are held until none has come for a moment. More of them at once than a thumb can press are text that was pasted:
-into a field it goes as a paste, newlines and all, and where keys are commands it does nothing. A key held down, and
-keys that a slow link brings together, stay keys: there are few of them, or few that differ.
-"""
+"""Keys as they come from a terminal: which are held down or came too early to be meant, and which are a paste."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from textual import events
+
+HELD = 0.3
+"""Seconds within which the same key again is taken for one that is held down."""
+
+STARTLE = 0.4
+"""Seconds that something must have been on show, unless a key brought it there, before a key may answer it."""
+
+
+class KeyTiming:
+    """Remembers the last keys. `monotonic` gives seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._key = ""
+        self._key_at = self._key_before = -1000.0
+
+    def held(self, key: str) -> bool:
+        """Take note of a key; says whether it is the same as before, held down: such a key decides nothing."""
+        now = self._monotonic()
+        held = key == self._key and now - self._key_at < HELD
+        self._key, self._key_at, self._key_before = key, now, self._key_at
+        return held
+
+    def startled(self, shown_at: float | None) -> bool:
+        """Say whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
+        if shown_at is None:
+            return True
+        by_hand = self._key_before >= shown_at - STARTLE
+        return not by_hand and self._monotonic() - shown_at < STARTLE
+
 
 HOLD = 0.01
 """Seconds without another key after which those held are given on."""
@@ -22,7 +47,14 @@ _SIGNS = {"enter": "\n", "ctrl+j": "\n", "tab": "\t"}
 
 
 class PasteDetector:
-    """Holds keys. `pressed` gets them one by one, `pasted` the text of a burst; `wait` calls back after seconds."""
+    """Tells a paste from keys where a terminal sends no paste markers (many phones, and mosh before 1.4).
+
+    Keys are held until none has come for a moment. More at once than a thumb can press is text that was pasted: it goes
+    into a field as a paste, newlines and all, and does nothing where keys are commands. A key held down, and keys that
+    a slow link delivers together, stay keys: there are few of them, or few that differ.
+
+    `pressed` gets the keys one by one, `pasted` the text of a paste; `wait` calls back after so many seconds.
+    """
 
     def __init__(
         self,

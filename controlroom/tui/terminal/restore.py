@@ -1,7 +1,7 @@
-"""The terminal as it was when the screen is over, whatever ended it: a key, a signal, a mistake of our own.
+"""Gives the terminal back as it was, whatever ended the screen or stopped it: a key, a signal, an error of our own.
 
-Textual gives the terminal back where it ends in order. What is here does it where that takes too long or never began.
-Nobody can do it after SIGKILL: `reset` does, typed blindly.
+Textual restores the terminal when it ends in order. This module does so when that takes too long or never began.
+After SIGKILL nobody can: type `reset`.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
 from typing import Any, Protocol
+
+from textual.drivers.linux_driver import LinuxDriver
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 """What ends the screen in order. Ctrl-C and Ctrl-\\ are keys there; these come from elsewhere."""
@@ -127,3 +129,37 @@ def _parent(process: int) -> int:
         return os.getppid()
     asked = subprocess.run(["ps", "-o", "ppid=", "-p", str(process)], capture_output=True, text=True, timeout=2)
     return int(asked.stdout)
+
+
+class OnceDriver(LinuxDriver):
+    """A terminal driver that resumes once for each time that it was suspended.
+
+    Textual 8.2 takes the terminal back when `suspend` ends and when SIGCONT comes, and Python may run a signal's
+    handler a moment late: both would happen, and two threads would read the keys, one of which outlives the screen.
+    """
+
+    _given_back = False
+    """Whether the terminal is somebody else's now."""
+
+    def suspend_application_mode(self) -> None:
+        """Give the terminal back."""
+        if not self._given_back:
+            self._wipe()
+            self._given_back = True
+            super().suspend_application_mode()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back for good."""
+        if not self._given_back:
+            self._wipe()
+        super().stop_application_mode()
+
+    def _wipe(self) -> None:
+        """Leave an empty screen: mosh has only the one, and tmux 3.3a shows rows of a taller one among the shell's."""
+        self.write("\x1b[0m\x1b[H\x1b[2J")
+
+    def resume_application_mode(self) -> None:
+        """Take the terminal again, if it was given back."""
+        if self._given_back:
+            self._given_back = False
+            super().resume_application_mode()
