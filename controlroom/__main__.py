@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from controlroom.client.transport import Way
     from controlroom.domain.calculators.estimate import Wish
-    from controlroom.protocol.advice_messages import Estimated
+    from controlroom.protocol.messages import Estimated
 
 
 def main(argv: Sequence[str] | None = None) -> int:

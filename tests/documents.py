@@ -14,7 +14,7 @@ from controlroom.cli.exits import MEANINGS as EXITS
 from controlroom.cli.verbs import VERBS
 from controlroom.domain.display.views import GLYPHS, MEANINGS, ORDER
 from controlroom.domain.keys.keymap import DEFAULT, shown
-from controlroom.engine.config.reference import reference
+from controlroom.engine.config.first_run import reference
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from controlroom.domain.calculators.estimate import Wish
-    from controlroom.protocol.advice_messages import Estimated
+    from controlroom.protocol.messages import Estimated
 
 
 class AtBoot(Protocol):

@@ -14,8 +14,7 @@ import threading
 from collections.abc import Mapping
 
 from controlroom import __version__
-from controlroom.client.launch import PATIENCE
-from controlroom.client.transport import EngineUnavailable, Here
+from controlroom.client.transport import PATIENCE, EngineUnavailable, Here
 from controlroom.protocol.home import find_home
 from controlroom.protocol.messages import Bridged, pack
 

@@ -4,36 +4,75 @@ A client holds the newest fleet it was told. When the engine ends the client is 
 """
 
 import asyncio
+import base64
+import binascii
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from controlroom import __version__
 from controlroom.client.attach import Attachment, NoAttachment, attachment
-from controlroom.client.launch import PATIENCE
-from controlroom.client.log_pages import AgentScreen, LogPage, log_page
 from controlroom.client.remote import Away, parsed
-from controlroom.client.requests import Questions, T
-from controlroom.client.transport import EngineUnavailable, Here, NoEngine, NotAllowed, Stream, Way, terminal, user
+from controlroom.client.transport import (
+    PATIENCE,
+    EngineUnavailable,
+    Here,
+    NoEngine,
+    NotAllowed,
+    Stream,
+    Way,
+    terminal,
+    user,
+)
+from controlroom.domain.calculators.estimate import Wish
+from controlroom.domain.calculators.ways import Terms
+from controlroom.domain.display.loglines import LogHit, Matches, hit_line, screen_lines
 from controlroom.domain.intents import Intent
-from controlroom.domain.model import Fleet, LogPlace
+from controlroom.domain.model import Fleet, LogPlace, LogRecord
 from controlroom.domain.patch import apply
 from controlroom.domain.results import Result
-from controlroom.protocol.advice_messages import Estimated
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
-from controlroom.protocol.lines import Lines
+from controlroom.protocol.lines import Lines, PageQueue
 from controlroom.protocol.messages import (
+    CHECKING,
     LOOK,
     MAX_NEWS,
     STOPPED,
     Answer,
     Answered,
+    AskAttached,
+    AskAudit,
+    AskComparison,
+    AskCosts,
+    AskDoubted,
+    AskEstimate,
+    AskRunways,
+    Attached,
+    Audit,
+    BackUpLedger,
+    CheckHost,
+    CheckLedger,
+    Compared,
+    Costs,
+    Estimated,
+    FetchLog,
     FleetNews,
     FollowLogs,
     Hello,
+    Hits,
+    HostChecked,
+    LedgerTended,
+    LookAtScreen,
     Page,
     Request,
+    Runways,
+    Screen,
+    SearchLog,
+    SetAside,
     StopEngine,
     Submit,
     Told,
@@ -44,8 +83,187 @@ from controlroom.protocol.messages import (
     pack,
     read_told,
 )
-from controlroom.protocol.page_queue import PageQueue
+from controlroom.text.sanitize import Span, sanitize
+from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError
+from controlroom.wire.records import unpack
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Records of one log, in order, from `start` up to `end`."""
+
+    agent: str
+    records: tuple[LogRecord, ...]
+    start: LogPlace
+    end: LogPlace
+    skipped: int = 0
+    """Bytes before `start` that were left out."""
+    first: bool = False
+    """Nothing older exists in this epoch."""
+    reason: str = ""
+    """Why there is nothing, when the log cannot be read."""
+    offsets: tuple[int, ...] = ()
+    """Where in the segment of `start` each record begins."""
+    before: int = 0
+    """Bytes of this run's log before the records, where that is known."""
+    total: int = 0
+    """Bytes of all of it; 0: not known."""
+    unanswered: bool = False
+    """Its host could not be asked, or did not answer: what it has is not known."""
+    withheld: bool = False
+    """It is not shown to us."""
+
+
+@dataclass(frozen=True)
+class AgentScreen:
+    """What an agent's terminal shows, line by line, inert; its size in characters."""
+
+    lines: tuple[tuple[Span, ...], ...] = ()
+    columns: int = 0
+    rows: int = 0
+    reason: str = ""
+    """Why there is nothing."""
+
+
+def log_page(page: Page) -> LogPage:
+    """Read a page's records."""
+    try:
+        data = base64.b64decode(page.data)
+    except binascii.Error:
+        return LogPage(page.agent, (), page.start, page.end, page.skipped, page.first, "its host sent a damaged page")
+    lines = data.split(b"\n")[:-1]
+    records = tuple(LogRecord(*unpack(line)) for line in lines)
+    offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
+    known = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
+    return LogPage(page.agent, records, page.start, page.end, *known)
+
+
+def agent_screen(screen: Screen) -> AgentScreen:
+    """Read a screen's lines."""
+    try:
+        data = base64.b64decode(screen.data)
+    except binascii.Error:
+        return AgentScreen(reason="its host sent a damaged screen")
+    return AgentScreen(screen_lines(data) if data else (), screen.columns, screen.rows, screen.reason)
+
+
+def matches(found: Hits) -> Matches:
+    """Make what was found safe to show."""
+    return Matches(
+        tuple(_hit(found.place.epoch, hit) for hit in found.hits),
+        found.place,
+        found.done,
+        max(0, found.searched),
+        max(0, found.at),
+        found.reason,
+        found.unanswered,
+    )
+
+
+def _hit(epoch: int, hit: Hit) -> LogHit:
+    place = LogPlace(epoch, hit.segment, hit.offset)
+    lines = tuple(hit_line(hit.at, line.kind, line.text) for line in hit.lines)
+    return LogHit(place, hit.at, lines, tuple(text for mark in hit.marks[:8] if (text := sanitize(mark, 200))))
+
+
+T = TypeVar("T", bound=Answer)
+
+
+class Questions:
+    """The questions. All raise `EngineUnavailable` when the engine is gone, `NotAllowed` where it refuses to answer."""
+
+    async def _ask(self, number: int, request: Request, kind: type[T], deadline: float) -> T:
+        """Send a request and wait for its answer."""
+        raise NotImplementedError
+
+    def _new_id(self) -> int:
+        """Give a number for a request."""
+        raise NotImplementedError
+
+    async def fetch(
+        self, agent: str, epoch: int, before: LogPlace | None = None, count: int = 200, after: LogPlace | None = None
+    ) -> LogPage:
+        """Read older records: the last `count` before a place (None: the end), or those after `after`."""
+        request = FetchLog(self._new_id(), agent, epoch, count, before, after)
+        return log_page(await self._ask(request.id, request, Page, 30.0))
+
+    async def search(
+        self,
+        agent: str,
+        epoch: int,
+        text: str,
+        *,
+        regex: bool = False,
+        exact: bool = False,
+        before: LogPlace | None = None,
+        after: LogPlace | None = None,
+        count: int = 100,
+        lines: bool = False,
+    ) -> Matches:
+        """Search a piece of one run's log on its host: back from a place (None: the end), or on from `after`.
+
+        Unless it is `exact`, capital and small letters are alike. With `lines`, hits bring the lines that fit.
+        """
+        terms = (text, regex, exact, before, after, count, lines)
+        request = SearchLog(self._new_id(), agent, epoch, *terms)
+        return matches(await self._ask(request.id, request, Hits, 30.0))
+
+    async def screen(self, agent: str) -> AgentScreen:
+        """Look at an agent's terminal as it is now."""
+        request = LookAtScreen(self._new_id(), agent)
+        return agent_screen(await self._ask(request.id, request, Screen, 30.0))
+
+    async def check(self, host: str) -> HostChecked:
+        """See whether a host has all that agents need. It may take half a minute."""
+        request = CheckHost(self._new_id(), host)
+        return await self._ask(request.id, request, HostChecked, CHECKING)
+
+    async def costs(self, by: str, since: int, until: int) -> Costs:
+        """Ask what was spent from one moment up to another (UTC milliseconds), by one of `domain.money.costs.BY`."""
+        request = AskCosts(self._new_id(), by, since, until)
+        return await self._ask(request.id, request, Costs, 30.0)
+
+    async def compare(self, days: int, terms: Terms) -> Compared:
+        """Ask what the use of the last days would cost in other ways."""
+        request = AskComparison(self._new_id(), days, terms)
+        return await self._ask(request.id, request, Compared, 60.0)
+
+    async def estimate(self, wish: Wish) -> Estimated:
+        """Ask what such a fleet would need."""
+        request = AskEstimate(self._new_id(), wish)
+        return await self._ask(request.id, request, Estimated, 60.0)
+
+    async def attached(self) -> Attached:
+        """Ask who is attached to the engine."""
+        request = AskAttached(self._new_id())
+        return await self._ask(request.id, request, Attached, 30.0)
+
+    async def runways(self) -> Runways:
+        """Ask how far agents can go alone."""
+        request = AskRunways(self._new_id())
+        return await self._ask(request.id, request, Runways, 10.0)
+
+    async def audit(self, count: int = 100, text: str = "") -> Audit:
+        """Read the newest lines of the audit, those that contain `text`."""
+        request = AskAudit(self._new_id(), count, text)
+        return await self._ask(request.id, request, Audit, 30.0)
+
+    async def doubted(self) -> SetAside:
+        """Ask which bookings were set aside as impossible."""
+        request = AskDoubted(self._new_id())
+        return await self._ask(request.id, request, SetAside, 30.0)
+
+    async def check_ledger(self) -> LedgerTended:
+        """Have the whole ledger read. It may take a minute."""
+        request = CheckLedger(self._new_id())
+        return await self._ask(request.id, request, LedgerTended, 300.0)
+
+    async def back_up_ledger(self, path: str) -> LedgerTended:
+        """Have the ledger copied into a new file on the engine's machine; a whole path."""
+        request = BackUpLedger(self._new_id(), path)
+        return await self._ask(request.id, request, LedgerTended, 300.0)
+
 
 __all__ = [
     "AgentScreen", "Attachment", "Client", "EngineUnavailable", "Estimated", "LogPage", "NoAttachment", "NoEngine",

@@ -28,16 +28,14 @@ from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.clock import ClockWatch
 from controlroom.engine.config.config import Config
-from controlroom.engine.connections import Connections
 from controlroom.engine.hosts.channel import HostRefuses
-from controlroom.engine.hosts.counted import Counted
 from controlroom.engine.hosts.inquiries import Answer, Inquiries
-from controlroom.engine.hosts.limits_seen import LoginSeen
 from controlroom.engine.hosts.link import HostLink
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.signer import Signer
 from controlroom.engine.hosts.translate import to_node
+from controlroom.engine.hosts.translate_usage import Counted, LoginSeen
 from controlroom.engine.hosts.unordered import Unordered
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.writer import LedgerWriter
@@ -45,6 +43,7 @@ from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.engine.limits.limit_tracker import LimitTracker
 from controlroom.engine.moves import MoveCoordinator
 from controlroom.engine.orders import SHOWN_TASK, OpenOrder, OrderBook, open_half, ordered_by, to_known
+from controlroom.engine.people import Connections
 from controlroom.engine.room_editor import CHANGES, Change, RoomEditor
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet

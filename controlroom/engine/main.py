@@ -28,15 +28,24 @@ from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
-from controlroom.engine.hosts.dialler import HostDialler
 from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.links import HostDialler
 from controlroom.engine.hosts.tcp import Ways
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.log_file import log_to
 from controlroom.engine.notify.notifier import Notifier, minute_of_day
-from controlroom.protocol.home import Home, HomeProblem, find_home
-from controlroom.protocol.lock import Taken, hold, show_start
-from controlroom.protocol.start import READY, REPORT, STARTING, TAKEN
+from controlroom.protocol.home import (
+    READY,
+    REPORT,
+    STARTING,
+    TAKEN,
+    Home,
+    HomeProblem,
+    Taken,
+    find_home,
+    hold,
+    show_start,
+)
 from controlroom.wire.messages import Greet
 
 log = logging.getLogger("controlroom.engine")

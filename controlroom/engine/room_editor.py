@@ -11,9 +11,9 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget_words import described
 from controlroom.domain.results import Result
 from controlroom.engine.budgets.controller import BudgetController
-from controlroom.engine.config import budget_file, hosts_file
 from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
+from controlroom.engine.config.written_files import change_hosts, drop_budget, keep_budget
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.protocol.home import Home
@@ -91,11 +91,11 @@ class RoomEditor:
         home = self._room.home
         match intent:
             case intents.SetBudget():
-                budget_file.keep(home, intent.rule)
+                keep_budget(home, intent.rule)
             case intents.RemoveBudget():
-                budget_file.drop(home, intent.name)
+                drop_budget(home, intent.name)
             case _:
-                hosts_file.change(home, intent)
+                change_hosts(home, intent)
 
     def _carry_out(self, effect: intents.Effect) -> None:
         if isinstance(effect, intents.ConnectTo):

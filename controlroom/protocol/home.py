@@ -8,6 +8,8 @@ Folders are 0700 and files 0600. What somebody else could have written is refuse
 every front end reads this module.
 """
 
+import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -263,3 +265,62 @@ def check_private(path: Path, *, folder: bool = False, links: bool = True) -> No
         raise HomeProblem(f"{path} belongs to another user (uid {found.st_uid}): run: sudo chown {os.getuid()} {path}")
     if stat.S_IMODE(found.st_mode) & 0o022:
         raise HomeProblem(f"{path} can be written by other users: run: chmod go-w {path}")
+
+
+class Taken(Exception):
+    """Another engine holds the lock; the text says which process."""
+
+
+def hold(path: Path, socket: Path) -> int:
+    """Take the lock and write down who has it; give the descriptor, which must stay open. Raises `Taken`, `OSError`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n{socket}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise Taken(f"an engine of this room runs already (process {holder(path) or 'unknown'})") from None
+        raise
+    return descriptor
+
+
+def show_start(path: Path) -> int:
+    """Show that an engine is being started, for as long as any process has this descriptor open. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Say whether an engine holds a lock now: the one of its life, or the one of a start."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def holder(path: Path) -> int:
+    """Give the process id that was written by the last holder; 0 when there is none."""
+    try:
+        first = path.read_text("utf-8", "replace").partition("\n")[0]
+    except OSError:
+        return 0
+    return int(first) if first.isdecimal() else 0
+
+
+REPORT = "CONTROLROOM_REPORT_FD"
+"""Names the descriptor in the environment of an engine that was started by a front end."""
+
+STARTING = "CONTROLROOM_STARTING_FD"
+"""Names the descriptor that shows that the engine is being started, for as long as it is open."""
+
+READY, TAKEN = "ready", "taken"

@@ -8,27 +8,148 @@ Requests carry an id of the front end's own; their answers carry it back. Import
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from controlroom.domain.attached import FrontEnd
+from controlroom.domain.audit import AuditLine
+from controlroom.domain.calculators.estimate import Estimate, Wish
+from controlroom.domain.calculators.ways import Comparison, Terms
 from controlroom.domain.display.checkup import Check
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.costs import CostRow
+from controlroom.domain.money.doubted import DoubtedUse
+from controlroom.domain.money.runways import Runway
 from controlroom.domain.patch import Patch
 from controlroom.domain.results import Result
-from controlroom.protocol.advice_messages import AskComparison, AskEstimate, Compared, Estimated
-from controlroom.protocol.room_messages import AskAttached as AskAttached
-from controlroom.protocol.room_messages import AskAudit as AskAudit
-from controlroom.protocol.room_messages import AskDoubted as AskDoubted
-from controlroom.protocol.room_messages import AskRunways as AskRunways
-from controlroom.protocol.room_messages import Attached as Attached
-from controlroom.protocol.room_messages import Audit as Audit
-from controlroom.protocol.room_messages import BackUpLedger as BackUpLedger
-from controlroom.protocol.room_messages import CheckLedger as CheckLedger
-from controlroom.protocol.room_messages import LedgerTended as LedgerTended
-from controlroom.protocol.room_messages import Runways as Runways
-from controlroom.protocol.room_messages import SetAside as SetAside
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line
+
+
+@dataclass(frozen=True)
+class AskComparison:
+    """What would the use of the last days cost in other ways? Answered by `Compared`."""
+
+    id: int
+    days: int
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class AskEstimate:
+    """What would such a fleet need? Answered by `Estimated`."""
+
+    id: int
+    wish: Wish
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The answer to `AskComparison`; none, for this reason."""
+
+    id: int
+    comparison: Comparison | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The answer to `AskEstimate`; none, for this reason."""
+
+    id: int
+    estimate: Estimate | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class AskAudit:
+    """Who did what: the newest `count` lines of the audit that contain `text`? Answered by `Audit`."""
+
+    id: int
+    count: int = 100
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class AskAttached:
+    """Who is attached to the engine now? Answered by `Attached`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class AskRunways:
+    """How far can agents go alone? Answered by `Runways`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class CheckLedger:
+    """Is the ledger whole, and do its sums add up? Answered by `LedgerTended`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class BackUpLedger:
+    """Copy the ledger into a new file on this machine. Answered by `LedgerTended`."""
+
+    id: int
+    path: str
+
+
+@dataclass(frozen=True)
+class AskDoubted:
+    """Which bookings were set aside as impossible? Answered by `SetAside`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """The answer to `AskDoubted`, oldest first."""
+
+    id: int
+    bookings: tuple[DoubtedUse, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Attached:
+    """The answer to `AskAttached`."""
+
+    id: int
+    front_ends: tuple[FrontEnd, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Runways:
+    """The answer to `AskRunways`: of every agent that a grant binds."""
+
+    id: int
+    ways: tuple[Runway, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The answer to `AskAudit`, oldest line first; none, for this reason."""
+
+    id: int
+    lines: tuple[AuditLine, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerTended:
+    """The answer to `CheckLedger` (what is wrong) and `BackUpLedger` (the path of the copy)."""
+
+    id: int
+    lines: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it could not be done."""
+
 
 MAX_REQUEST = 8 * 1024 * 1024
 """Bytes of one request at most: a task of a mebibyte, every character escaped, fits."""

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from controlroom import __version__
 from controlroom.domain.address import parse_address
-from controlroom.engine.hosts.bundle import bundles
 from controlroom.engine.hosts.channel import Dialler
+from controlroom.engine.hosts.deploy import bundles
 from controlroom.engine.hosts.local import LocalDialler
 from controlroom.engine.hosts.ssh import SshDialler
 from controlroom.wire.lines import LineSplitter
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
         ]
     once = [
         ("once: import asyncssh and ours", alone("import controlroom.engine.hosts.ssh"), ""),
-        ("once: build the bundle", alone("from controlroom.engine.hosts.bundle import bundles; bundles()"), ""),
+        ("once: build the bundle", alone("from controlroom.engine.hosts.deploy import bundles; bundles()"), ""),
     ]
     print_table(
         f"connect to Welcome, median (worst) of {rounds}; bundle {len(bundle.data) // 1024} kB, {bundle.files} files",

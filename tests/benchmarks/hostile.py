@@ -29,8 +29,7 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.main import now
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
-from controlroom.protocol.home import find_home
-from controlroom.protocol.lock import hold
+from controlroom.protocol.home import find_home, hold
 from controlroom.wire import messages as wire
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.usage import UsagePlace, UsageSeen

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from controlroom.engine.ledger.ledger import connect
-from controlroom.protocol.home import Home, find_home
-from controlroom.protocol.lock import hold
+from controlroom.protocol.home import Home, find_home, hold
 from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import Room

@@ -25,8 +25,8 @@ from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report
-from controlroom.protocol.advice_messages import AskComparison, AskEstimate
 from controlroom.protocol.home import Home
+from controlroom.protocol.messages import AskComparison, AskEstimate
 from controlroom.runner.money.usage_meter import UsageMeter
 from tests.benchmarks.table import print_table
 

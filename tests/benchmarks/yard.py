@@ -21,8 +21,7 @@ from pathlib import Path
 from controlroom.client.client import Client
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Fleet, LinkState
-from controlroom.protocol.home import find_home
-from controlroom.protocol.lock import holder
+from controlroom.protocol.home import find_home, holder
 from tests.lab.loopback import LoopbackHost, LoopbackLab
 from tests.lab.processes import sweep
 from tests.lab.world import World

@@ -16,7 +16,7 @@ from controlroom.cli.help import overview, parser_of
 from controlroom.cli.run import main
 from controlroom.cli.verbs import GROUPS, VERBS, find
 from controlroom.domain.calculators.estimate import Wish
-from controlroom.protocol.advice_messages import Estimated
+from controlroom.protocol.messages import Estimated
 
 HEAVY = {"textual", "asyncssh", "pydantic", "asyncio", "sqlite3", "psutil", "libtmux", "rich", "json", "socket"}
 

@@ -17,8 +17,7 @@ import pytest
 from controlroom.client.client import Client, EngineUnavailable, NoEngine
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.protocol.home import Home, find_home
-from controlroom.protocol.lock import Taken, hold, holder, is_held
+from controlroom.protocol.home import Home, Taken, find_home, hold, holder, is_held
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from controlroom.engine.hosts.bundle import Bundle, pack
 from controlroom.engine.hosts.channel import Channel, LinkLost
+from controlroom.engine.hosts.deploy import Bundle, pack
 
 SERVE = "controlroom/node/serve.py"
 ECHO = b"import os\nos.write(1, b'here\\n')\nwhile data := os.read(0, 65536):\n    os.write(1, data)\n"

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.engine.hosts.channel import Channel
-from controlroom.engine.hosts.counted import Counted
 from controlroom.engine.hosts.inquiries import Answer
 from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.translate_usage import Counted
 from controlroom.wire import messages as wire
 
 START = 1_795_307_000_000

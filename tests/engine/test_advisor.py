@@ -14,9 +14,8 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import Booking, Source, book
 from controlroom.metering.prices import DOLLAR, Cost
 from controlroom.metering.usage import Message, Usage
-from controlroom.protocol.advice_messages import AskComparison, Compared
 from controlroom.protocol.home import find_home
-from controlroom.protocol.messages import pack, read_told
+from controlroom.protocol.messages import AskComparison, Compared, pack, read_told
 from tests.domain.offers import NOON
 from tests.lab.world import World
 

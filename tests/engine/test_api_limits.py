@@ -13,11 +13,18 @@ import pytest
 
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Ruling
-from controlroom.engine.config.limit_settings import SecretCommand, SecretFile
+from controlroom.engine.config.settings import SecretCommand, SecretFile
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.limits import api_limits, limit_tracker
-from controlroom.engine.limits.api_limits import month
-from controlroom.engine.limits.api_query import Unasked, ceilings, probed, read_ceilings, read_headers, read_secret
+from controlroom.engine.limits.api_limits import (
+    Unasked,
+    ceilings,
+    month,
+    probed,
+    read_ceilings,
+    read_headers,
+    read_secret,
+)
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.wire.usage import SendUsage, UsageOrder, UsagePlace, UsageSeen

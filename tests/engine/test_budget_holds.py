@@ -14,7 +14,7 @@ import pytest
 from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import Intent, KillAgent, ReassignAgent, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.engine import debounce
+from controlroom.engine import background_tasks
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
 from controlroom.protocol.home import find_home
@@ -89,7 +89,7 @@ async def step(here: Room, hosts: list[Payer], dice: random.Random) -> None:
 
 @pytest.mark.parametrize("story", range(6))
 async def test_a_stop_line_is_a_stop_line(home: World, seed: int, story: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debounce, "SOON", 0.003)
+    monkeypatch.setattr(background_tasks, "SOON", 0.003)
     dice = random.Random(f"{seed}:{story}")
     hosts = [Payer("vm1"), Payer("vm2")]
     place = find_home(os.environ)

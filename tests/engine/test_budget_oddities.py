@@ -11,7 +11,7 @@ from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.results import Result
-from controlroom.engine.hosts.limits_seen import LoginSeen
+from controlroom.engine.hosts.translate_usage import LoginSeen
 from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply

@@ -15,8 +15,7 @@ from controlroom.domain.notification_queue import GATHER, NotificationQueue, Wis
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed
-from controlroom.engine.clock import JUMP, ClockWatch, steady
-from controlroom.engine.hosts.host_clock import HostClock
+from controlroom.engine.clock import JUMP, ClockWatch, HostClock, steady
 from controlroom.engine.hosts.link import PING
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import START, WELCOME, Bench

@@ -17,7 +17,7 @@ import pytest
 
 from controlroom.domain import intents
 from controlroom.domain.model import Fleet, State
-from controlroom.engine import debounce
+from controlroom.engine import background_tasks
 from controlroom.engine.budgets import controller
 from controlroom.engine.ledger.ledger import Connect, connect
 from controlroom.engine.limits import limit_tracker
@@ -107,7 +107,7 @@ def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:
 
 def killed_at_every_step(place: Path, patch: pytest.MonkeyPatch, after: bool, play: Play) -> Iterator[tuple[int, Path]]:
     """Play a scenario till it comes to its end, a step further each time; give the step and what it leaves."""
-    for module in (debounce, controller, limit_tracker):
+    for module in (background_tasks, controller, limit_tracker):
         patch.setattr(module, "SOON", 0.005)  # seconds for which an idle engine gathers what happens: none is needed
     step, died = 0, True
     while died:

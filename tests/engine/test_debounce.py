@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.engine.debounce import SHARE, SLOWEST, SOON, Debouncer
+from controlroom.engine.background_tasks import SHARE, SLOWEST, SOON, Debouncer
 
 AGAIN, LATER = 5.0, 30.0
 MOMENT = 1e-6

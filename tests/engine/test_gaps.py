@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain.events import AgentsObserved
 from controlroom.domain.model import Question
-from controlroom.engine.hosts.gaps import HIGH, WIDE, closed, said
-from controlroom.engine.hosts.translate import HostContext, to_events
+from controlroom.engine.hosts.translate import HIGH, WIDE, HostContext, close_gaps, name_gaps, to_events
 from controlroom.wire import messages as wire
 from controlroom.wire.messages import ItemSeen, OptionSeen
 from tests.engine.scripted import NOON, seen
@@ -60,13 +59,13 @@ def test_no_choice_hides_what_it_means() -> None:
 
 def test_what_is_indented_stays_as_it_is() -> None:
     code = "def f():\n" + " " * (WIDE - 1) + "return 1\n" + "\n" * (HIGH - 1) + "f()"
-    assert said(code) == code
+    assert name_gaps(code) == code
 
 
 @given(st.text(alphabet=[*BLANKS, "\n", "a"], max_size=300))
 def test_whatever_is_left_has_no_gap(text: str) -> None:
-    left = said(text)
+    left = name_gaps(text)
     assert not any(blank * WIDE in left for blank in BLANKS)
     assert "\n" * (HIGH + 1) not in left
     assert left.count("a") >= text.count("a")
-    assert "  " not in closed(text)
+    assert "  " not in close_gaps(text)

@@ -11,8 +11,8 @@ from controlroom.domain.display.limit_rows import record
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.intents import AddHost, RemoveHost
 from controlroom.domain.limits.headroom import DAY, HOUR
-from controlroom.engine.hosts.limits_seen import read_limits
 from controlroom.engine.hosts.translate import HostContext
+from controlroom.engine.hosts.translate_usage import read_limits
 from controlroom.engine.limits import limit_tracker
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.domain.model import LinkState
-from controlroom.engine.hosts.backoff import Backoff
 from controlroom.engine.hosts.channel import HostKeyUnknown, HostRefuses, LinkLost, LoginDenied
-from controlroom.engine.hosts.dialler import HostDialler
-from controlroom.engine.hosts.link import DENIED_FIRST, GREETING, PING, REFUSED, REFUSED_FIRST, SILENCE, Link
+from controlroom.engine.hosts.link import DENIED_FIRST, GREETING, PING, REFUSED, REFUSED_FIRST, SILENCE, Backoff, Link
+from controlroom.engine.hosts.links import HostDialler
 from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import FINGERPRINT, GREET, START, WELCOME, Bench, Heard, Time

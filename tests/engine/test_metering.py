@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.engine.hosts.translate import HostContext
-from controlroom.engine.hosts.usage_seen import read_usage
+from controlroom.engine.hosts.translate_usage import read_usage
 from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import Booking, Source, book

@@ -9,8 +9,7 @@ import pytest
 from controlroom.domain.calculators.plans import Offers
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.tiers import Ceilings
-from controlroom.engine.catalogs.machines import load_machines
-from controlroom.engine.catalogs.offers import load_offers
+from controlroom.engine.catalogs.offers import load_machines, load_offers
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home
 from tests.documents import MANUAL

@@ -12,8 +12,7 @@ import pytest
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.model import LinkState, State
-from controlroom.protocol.home import find_home
-from controlroom.protocol.lock import holder, is_held
+from controlroom.protocol.home import find_home, holder, is_held
 from tests.engine.tails import Tail
 from tests.lab.host import Host
 from tests.lab.waiting import wait_for_async

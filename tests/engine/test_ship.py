@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from controlroom.engine.hosts import bundle as bundle_module
-from controlroom.engine.hosts.bundle import Bundle, bundles, pack
+from controlroom.engine.hosts import deploy as bundle_module
 from controlroom.engine.hosts.channel import Channel, HostRefuses, LinkLost
-from controlroom.engine.hosts.deploy import board, command, new_marker
+from controlroom.engine.hosts.deploy import Bundle, board, bundles, command, new_marker, pack
 from controlroom.engine.hosts.local import open_pipes
 from tests.engine.far_end import ECHO, SERVE, Noting, cache_of, read_until, tiny
 from tests.lab.namespaces import NamespaceLab

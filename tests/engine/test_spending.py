@@ -16,7 +16,7 @@ from controlroom.domain.model import Money
 from controlroom.domain.results import Result
 from controlroom.engine.budgets.spending import hour_and_day
 from controlroom.engine.hosts.translate import HostContext
-from controlroom.engine.hosts.usage_seen import read_usage
+from controlroom.engine.hosts.translate_usage import read_usage
 from controlroom.engine.ledger.cost_views import costs
 from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
 from controlroom.metering.prices import Sheet

@@ -14,7 +14,7 @@ from controlroom import __version__
 from controlroom.domain.address import parse_address
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.engine.hosts.deploy import Ended
-from controlroom.engine.hosts.dialler import HostDialler
+from controlroom.engine.hosts.links import HostDialler
 from controlroom.engine.hosts.ssh import SshDialler
 from controlroom.engine.hosts.ssh_plan import Deadlines
 from controlroom.engine.hosts.tcp import LOGINS, Ways

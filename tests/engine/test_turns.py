@@ -14,8 +14,17 @@ from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.model import LogPlace
 from controlroom.engine.frontends import turns
 from controlroom.engine.frontends.turns import AT_ONCE, SHARE, SharedTurns
-from controlroom.protocol.advice_messages import AskComparison
-from controlroom.protocol.messages import AskAudit, AskCosts, AskRunways, Costs, FollowLogs, LookAtScreen, Wanted, Watch
+from controlroom.protocol.messages import (
+    AskAudit,
+    AskComparison,
+    AskCosts,
+    AskRunways,
+    Costs,
+    FollowLogs,
+    LookAtScreen,
+    Wanted,
+    Watch,
+)
 from controlroom.wire import messages as wire
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost, seen

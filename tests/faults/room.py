@@ -13,8 +13,7 @@ from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, LinkState, LogPlace
 from controlroom.domain.results import Result
-from controlroom.protocol.home import find_home
-from controlroom.protocol.lock import holder, is_held
+from controlroom.protocol.home import find_home, holder, is_held
 from tests.engine.tails import Tail
 from tests.faults.truth import Truth, look_at, problems
 from tests.lab import host as lab

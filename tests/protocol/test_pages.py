@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.model import LogPlace
+from controlroom.protocol.lines import PageQueue
 from controlroom.protocol.messages import Page, base64_size
-from controlroom.protocol.page_queue import PageQueue
 
 
 def page(agent: str, number: int, size: int) -> Page:

@@ -16,8 +16,7 @@ from controlroom.domain.limits.buckets import Ruling
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.limits.tiers import Ceilings, Tier
 from controlroom.domain.model import Agent, Fleet
-from controlroom.engine.catalogs.machines import load_machines
-from controlroom.engine.catalogs.offers import load_offers
+from controlroom.engine.catalogs.offers import load_machines, load_offers
 from controlroom.engine.catalogs.price_sheet import load
 from controlroom.engine.config import config
 from controlroom.engine.config.config import Config
@@ -27,8 +26,8 @@ from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.use_views import requests, use
 from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.metering.prices import micro
-from controlroom.protocol.advice_messages import AskComparison, AskEstimate, Compared, Estimated
 from controlroom.protocol.home import Home, HomeProblem, find_home
+from controlroom.protocol.messages import AskComparison, AskEstimate, Compared, Estimated
 
 _WEEK = window_name("seven_day")
 

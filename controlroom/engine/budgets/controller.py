@@ -24,6 +24,7 @@ from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.runways import Runway, runways
 from controlroom.domain.money.sharing import Ends, Sharing
 from controlroom.domain.results import Result
+from controlroom.engine.background_tasks import SOON, Debouncer
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.grant_book import GrantBook, last_given
 from controlroom.engine.budgets.grant_delivery import GrantDelivery
@@ -34,7 +35,6 @@ from controlroom.engine.budgets.run_table import RunTable
 from controlroom.engine.budgets.seen_fleet import SeenFleet
 from controlroom.engine.budgets.spent import Spent
 from controlroom.engine.budgets.unbound import Unbound
-from controlroom.engine.debounce import SOON, Debouncer
 from controlroom.engine.ledger.grant_tables import (
     GRANTS,
     LAST,

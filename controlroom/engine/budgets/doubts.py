@@ -17,7 +17,7 @@ from controlroom.domain.money.plausible import SLACK, Pace, most_reported
 from controlroom.engine.budgets import set_aside
 from controlroom.engine.budgets.set_aside import SetAsideDesk
 from controlroom.engine.budgets.told import CAUGHT_UP, Told
-from controlroom.engine.hosts.usage_seen import Used
+from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger import doubted_tables, told_table
 from controlroom.engine.ledger.claimed_views import Booked, Key, read_booked
 from controlroom.engine.ledger.doubted_tables import OPEN, Doubted

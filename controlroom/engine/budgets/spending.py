@@ -26,7 +26,7 @@ from controlroom.engine.budgets.set_aside import SetAsideDesk
 from controlroom.engine.budgets.told import WRITTEN
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.hosts.usage_seen import Used
+from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger.cost_views import money
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem

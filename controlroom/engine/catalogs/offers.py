@@ -6,22 +6,22 @@ A plan, tier or class that the user's file names takes the place of ours; inside
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import tomllib
 from pydantic import Field, field_validator
 
+from controlroom.domain.calculators.machines import Machine, Market
 from controlroom.domain.calculators.plans import Offers, Plan
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
 from controlroom.domain.words import nearest
-from controlroom.engine.config.settings import Table
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.config.toml_tables import read
+from controlroom.engine.config.toml_tables import Table, read
 from controlroom.metering.usage import MOST_TOKENS
 from controlroom.protocol.home import Home
 
-SHIPPED = Path(__file__).parent / "data" / "plans.toml"
+_SHIPPED_PLANS = Path(__file__).parent / "data" / "plans.toml"
 
 F = TypeVar("F", bound=Table)
 
@@ -101,7 +101,7 @@ class PlansFile(Table):
 
 def load_offers(home: Home) -> Offers:
     """Give what is for sale. Raises `ConfigProblem` for a wrong plans.toml."""
-    ours, own = shipped(SHIPPED, PlansFile), read(home.plans, PlansFile)
+    ours, own = shipped(_SHIPPED_PLANS, PlansFile), read(home.plans, PlansFile)
     tiers = {**ours.tiers, **own.tiers}
     theirs = {key: _over(ours.classes.get(key), table) for key, table in own.classes.items()}
     for key, table in theirs.items():
@@ -171,3 +171,62 @@ def _class(key: str, table: ClassTable) -> ModelClass:
 
 def _micro(dollars: float | None) -> int | None:
     return None if dollars is None else round(dollars * 1_000_000)
+
+
+_SHIPPED_MACHINES = Path(__file__).parent / "data" / "machines.toml"
+
+_GIBIBYTE = 1024**3
+_MEBIBYTE = 1024**2
+
+
+class SizeTable(Table):
+    """One size."""
+
+    name: str = Field(min_length=1, max_length=40, description="what the provider calls it")
+    vcpus: int = Field(ge=1, le=4096, description="virtual processors")
+    memory_gib: float = Field(gt=0, le=65_536, allow_inf_nan=False, description="GiB of memory")
+    month: float = Field(ge=0, le=10_000_000, allow_inf_nan=False, description="what a month costs")
+
+
+class ProviderTable(Table):
+    """Somebody who sells machines."""
+
+    name: str = Field(min_length=1, max_length=40, description="what it is called")
+    currency: Literal["USD", "EUR", "GBP", "CHF"] = Field("USD", description="of the prices")
+    as_of: date | None = Field(None, description="the day of which they are")
+    note: str = Field("", max_length=200, description="what else is to be known of them")
+    sizes: list[SizeTable] = Field([], max_length=1000, description="what it sells")
+
+
+class MachinesFile(Table):
+    """All of machines.toml."""
+
+    reserve_mib: int | None = Field(None, ge=0, le=1024 * 1024, description="MiB that a machine keeps for itself")
+    providers: dict[str, ProviderTable] = Field(default_factory=dict)
+
+
+def load_machines(home: Home) -> Market:
+    """Give the machines. Raises `ConfigProblem` for a wrong machines.toml."""
+    ours, own = shipped(_SHIPPED_MACHINES, MachinesFile), read(home.machines, MachinesFile)
+    providers = {**ours.providers, **own.providers}
+    reserve = ours.reserve_mib if own.reserve_mib is None else own.reserve_mib
+    return Market(
+        tuple(_machine(table, size) for table in providers.values() for size in table.sizes),
+        (reserve or 0) * _MEBIBYTE,
+        tuple(_note(table) for table in providers.values() if table.sizes),
+    )
+
+
+def _machine(table: ProviderTable, size: SizeTable) -> Machine:
+    memory, month = round(size.memory_gib * _GIBIBYTE), round(size.month * 1_000_000)
+    return Machine(table.name, size.name, size.vcpus, memory, month, table.currency, _day(table))
+
+
+def _note(table: ProviderTable) -> str:
+    return f"{table.name}: prices of {_day(table) or 'a day that is not said'}" + (
+        f"; {table.note}" if table.note else ""
+    )
+
+
+def _day(table: ProviderTable) -> str:
+    return str(table.as_of) if table.as_of else ""

@@ -18,9 +18,8 @@ from typing import Any
 from pydantic import Field
 
 from controlroom.engine.atomic_file import replace_file
-from controlroom.engine.config.settings import Table
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.config.toml_tables import read
+from controlroom.engine.config.toml_tables import Table, read
 from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet, sheet_from_json
 from controlroom.protocol.home import Home
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from controlroom.domain import model
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.engine.config import notify_settings
-from controlroom.engine.config.budget_file import rules
+from controlroom.engine.config import settings
 from controlroom.engine.config.settings import ConfigFile, FileCredential, ProfileTable, RosterFile
 from controlroom.engine.config.toml_file import ConfigProblem as ConfigProblem
 from controlroom.engine.config.toml_tables import read
+from controlroom.engine.config.written_files import rules
 from controlroom.protocol.home import Home
 from controlroom.text import time_zones
 from controlroom.text.names import LOCAL
@@ -51,7 +51,7 @@ class Config:
         self.limits = model.Limits(memory, cheaper, time_zones.named(*zone))
         self.withheld = Withheld(not file.watch.tasks, not file.watch.logs, not file.watch.accounts)
         """What watchers do not get to see."""
-        self.outlets = notify_settings.outlets(file.notify)
+        self.outlets = settings.outlets(file.notify)
         """Who is told what happens while nobody looks."""
         self.budgets = budgets or {}
         """By name."""

@@ -1,17 +1,339 @@
 """The tables of config.toml and hosts.toml. Each setting is described once, here: errors and the reference use it."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from controlroom.domain.address import parse_address
+from controlroom.domain.gauges import Rung
+from controlroom.domain.limits.tiers import Ceilings
+from controlroom.domain.money.budget import LADDER, BudgetRule, problem, scope_problem, sorted_rungs
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
-from controlroom.engine.config.limit_settings import ApiTable, PlanTable
-from controlroom.engine.config.money_settings import Budgets, BudgetTable, MoneyTable
-from controlroom.engine.config.notify_settings import NotifyTable
-from controlroom.engine.config.tables import Table as Table
+from controlroom.domain.money.budget_words import ladder, read_limit, written_limit
+from controlroom.domain.notification_queue import Wish
+from controlroom.engine.config.toml_tables import Table
+from controlroom.engine.notify.notifier import Way
 from controlroom.text.names import LOCAL, host_name_problem
+from controlroom.text.time_zones import zone_of
+
+BUCKETS = ("requests", "input", "output")
+_SHARE = re.compile(r"[1-9][0-9]{0,11}|([1-9][0-9]?|100)%")
+_URL = re.compile(r"(https?://[^\s/?#@]+(/[^\s?#]*)?)?")
+_MOST = 10**12
+
+
+def _buffer(value: object) -> Mapping[str, str]:
+    """Read one buffer for all, or a table of them, as texts like `45` and `90%`."""
+    table = value if isinstance(value, dict) else {"": value}
+    said = {name: "" if isinstance(one, bool) else str(one).replace(" ", "") for name, one in table.items()}
+    for name, one in said.items():
+        if not isinstance(name, str) or not _SHARE.fullmatch(one):
+            raise ValueError('expected a number like 45, a share like "90%", or a table with one for each limit')
+    return said
+
+
+def _bucket_buffer(value: object) -> Mapping[str, str]:
+    said = _buffer(value)
+    if other := said.keys() - {"", *BUCKETS}:
+        raise ValueError(f"{ascii(min(other))[:40]} is not a limit: there are {', '.join(BUCKETS)}")
+    return said
+
+
+def _window_buffer(value: object) -> Mapping[str, str]:
+    said = _buffer(value)
+    if any(not one.endswith("%") for one in said.values()):
+        raise ValueError('windows are per cent: expected a share like "90%"')
+    return said
+
+
+def _url(value: str) -> str:
+    if not _URL.fullmatch(value):
+        raise ValueError("expected an address like https://api.anthropic.com")
+    return value
+
+
+class SecretFile(Table):
+    """A file on this machine that holds a key."""
+
+    file: str = Field(min_length=1, description="a file on this machine that only you can read")
+
+
+class SecretCommand(Table):
+    """A command on this machine that prints a key."""
+
+    command: list[str] = Field(min_length=1, description="a command on this machine, word by word")
+
+
+Secret = SecretFile | SecretCommand
+
+
+class CeilingsTable(Table):
+    """What a model class may use in a minute."""
+
+    requests: int = Field(ge=1, le=_MOST, description="requests a minute")
+    input: int = Field(ge=1, le=_MOST, description="tokens a minute that are not read from the cache")
+    output: int = Field(ge=1, le=_MOST, description="tokens a minute that are produced")
+
+    def ceilings(self) -> Ceilings:
+        """Give them in the domain's terms."""
+        return Ceilings(self.requests, self.input, self.output)
+
+
+class ApiTable(Table):
+    """What the API lets through in a minute, for agents that use a key."""
+
+    tier: str = Field(
+        default="", description="the organisation's tier, start, build, scale or one of plans.toml; empty: unknown"
+    )
+    ceilings: dict[str, CeilingsTable] = Field(
+        default={},
+        description="ceilings a minute of your own, by model class: "
+        "{ opus-5-5 = { requests = 50, input = 30000, output = 8000 } }",
+    )
+    buffer: Annotated[Mapping[str, str], BeforeValidator(_bucket_buffer)] = Field(
+        default={},
+        description='where you want them to end: "90%", or { requests = 45, input = "90%" }; an alarm is raised there',
+    )
+    admin_key: Secret | None = Field(
+        default=None,
+        description='reads ceilings from the Rate Limits API once a day: { file = "…" } or { command = ["…"] } on this '
+        "machine that gives an admin key",
+    )
+    probe: bool = Field(
+        default=False,
+        description="whether to send a message of one token every five minutes for each model at work, to read what is "
+        "left from its headers; it needs a key, and costs less than a cent an hour",
+    )
+    key: Secret | None = Field(default=None, description='the key of the probe: { file = "…" } or { command = ["…"] }')
+    credit_usd: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="US dollars of API credit that come with a plan each month; 0: what plans.toml says of [plan] name",
+    )
+    url: Annotated[str, AfterValidator(_url)] = Field(
+        default="", description="where the API is, for admin_key and probe; empty: https://api.anthropic.com"
+    )
+
+
+class PlanTable(Table):
+    """The plan that logins have."""
+
+    name: str = Field(default="", description="pro, max, ultra, … or one of plans.toml: for its monthly API credit")
+    buffer: Annotated[Mapping[str, str], BeforeValidator(_window_buffer)] = Field(
+        default={},
+        description='where you want its windows to end: "90%", or { five_hour = "90%", seven_day = "85%" }; an alarm '
+        "is raised there",
+    )
+
+
+PERIOD = "period"
+"""Agents may run on alone to the end of the shortest period that binds them."""
+
+
+def _zone(value: str) -> str:
+    if value and zone_of(value) is None:
+        raise ValueError(f'{ascii(value)[:60]} is no time zone: say one like "Europe/Berlin"')
+    return value
+
+
+def _alone(value: object) -> object:
+    hours = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 24 * 366
+    if value != PERIOD and not hours:
+        raise ValueError('expected "period" or hours like 6')
+    return value
+
+
+def _limit(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError('expected dollars like "8" or "2.50"')
+    return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _scope(value: str) -> str:
+    if wrong := scope_problem(value):
+        raise ValueError(wrong)
+    return value
+
+
+class MoneyTable(Table):
+    """What holds for all budgets."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "", description='where days begin, like "Europe/Berlin"; empty: this machine\'s time zone'
+    )
+    alone: Annotated[str | float, BeforeValidator(_alone)] = Field(
+        PERIOD,
+        description='how long agents may run on without the engine: "period" (to the end of the shortest budget period '
+        "that binds them), or hours",
+    )
+    unordered: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        description="dollars an hour that one host may claim for agents that this room did not start (ten times that "
+        "in a day; five times that for each agent that it started and no budget binds); what is beyond is set aside",
+    )
+    cheaper: list[str] = Field(
+        ["opus", "sonnet", "haiku"], description="models from dear to cheap, for budgets that go cheaper"
+    )
+
+
+class RungTable(Table):
+    """What is done when so much of a budget is gone."""
+
+    at: int = Field(ge=1, le=100, description="per cent")
+    do: Literal["notify", "hold", "cheaper", "pause", "interrupt", "stop"] = Field(description="what is done")
+
+
+class BudgetTable(Table):
+    """A limit on what is spent, and what is done on the way to it."""
+
+    limit: Annotated[str, BeforeValidator(_limit)] = Field(
+        description='dollars like "8" or "2.50"; tokens like "5M"; per cent of a plan\'s window like "85"'
+    )
+    period: Literal["hour", "day", "week", "month"] = Field("day", description="hour, day, week or month")
+    scope: Annotated[str, AfterValidator(_scope)] = Field(
+        "fleet", description='whose: "fleet", "host NAME", "profile NAME" or "agent HOST/NAME"'
+    )
+    unit: Literal["billed", "covered", "tokens", "window"] = Field(
+        "billed",
+        description="billed (what keys pay), covered (list price of what plans cover), tokens, or window "
+        "(per cent of a plan's window)",
+    )
+    window: str = Field("", description='which window of a plan, like "five_hour" or "seven_day"')
+    ladder: list[RungTable] = Field(
+        [RungTable(at=rung.percent, do=rung.action) for rung in LADDER],  # type: ignore[arg-type]
+        description="what is done when so many per cent are gone: notify, hold (no new work), cheaper (new work goes "
+        "to cheaper models), pause, interrupt, stop",
+    )
+    order: Literal["priority", "all"] = Field(
+        "priority", description="priority: agents of profiles with a lower priority are ended first; all: all at once"
+    )
+    command: list[str] = Field(
+        [], description="what to run on this machine when a rung is reached, word by word; facts on stdin as JSON"
+    )
+    dry_run: bool = Field(False, description="only say what would be done")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> "BudgetTable":
+        if wrong := problem(rule_of("budget", self)):
+            raise ValueError(wrong)
+        return self
+
+
+Budgets = dict[str, BudgetTable]
+
+
+class BudgetsFile(Table):
+    """All of budgets.toml."""
+
+    budgets: Budgets = Field({}, description="limits on what is spent")
+
+
+def rule_of(name: str, table: BudgetTable) -> BudgetRule:
+    """Give a budget in the engine's terms. Raises `ValueError` for a limit that cannot be."""
+    return BudgetRule(
+        name,
+        read_limit(table.limit, table.unit),
+        table.period,
+        table.scope,
+        table.unit,
+        table.window,
+        sorted_rungs(Rung(rung.at, rung.do) for rung in table.ladder),
+        table.order,
+        tuple(table.command),
+        table.dry_run,
+    )
+
+
+def table_of(rule: BudgetRule) -> dict[str, Any]:
+    """Give a budget as it is written into budgets.toml: what is as by default is left out."""
+    whole = {
+        "limit": written_limit(rule.limit, rule.unit),
+        "period": rule.period,
+        "scope": rule.scope,
+        "unit": rule.unit,
+        "window": rule.window,
+        "order": rule.order,
+        "command": list(rule.command),
+        "dry_run": rule.dry_run,
+    }
+    default = {name: BudgetTable.model_fields[name].default for name in whole}
+    changed = {name: value for name, value in whole.items() if value != default[name]}
+    if ladder(rule.rungs) != ladder(LADDER):
+        changed["ladder"] = [{"at": rung.percent, "do": rung.action} for rung in rule.rungs]
+    return changed
+
+
+Kind = Literal["question", "failed", "done", "limited", "paused", "host", "budget", "alarm"]
+
+_QUIET = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def _span(value: str) -> str:
+    if value and not _QUIET.fullmatch(value):
+        raise ValueError('expected hours of the day like "22:00-07:00"')
+    return value
+
+
+class FileUrl(Table):
+    """An address that stands in a file."""
+
+    file: str = Field(min_length=1)
+
+
+class NotifyTable(Table):
+    """One way to reach somebody who is not looking."""
+
+    desktop: bool = Field(False, description="as a desktop notification of this machine (notify-send)")
+    command: list[str] = Field(
+        [], description="a program here, word by word; it gets title, body and news as JSON on its stdin"
+    )
+    url: str | FileUrl = Field(
+        "",
+        description="an address: https://… gets JSON by POST, any other is for the package apprise "
+        '(ntfys://…, tgram://…, mailto://…); { file = "…" }: it is that file\'s first line',
+    )
+    about: list[Kind] = Field(
+        ["question", "failed", "paused", "host", "budget", "alarm"],
+        description="of what: question, failed, done, limited, paused, host, budget, alarm",
+    )
+    pause: float = Field(30.0, ge=0, le=86_400, description="seconds between two messages at least; what comes waits")
+    quiet: Annotated[str, AfterValidator(_span)] = Field(
+        "", description='hours of the day here in which nothing is sent, like "22:00-07:00"; it is sent after them'
+    )
+    despite_quiet: list[Kind] = Field(["budget"], description="what is sent in quiet hours too")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "NotifyTable":
+        if sum(map(bool, (self.desktop, self.command, self.url))) > 1:
+            raise ValueError("say one of desktop = true, command or url")
+        return self
+
+
+def outlets(tables: dict[str, NotifyTable]) -> dict[str, tuple[Way, Wish]]:
+    """Give each outlet in the engine's terms; one that names no way is off."""
+    on = {name: table for name, table in tables.items() if table.desktop or table.command or table.url}
+    return {name: (_way(table), _wish(table)) for name, table in on.items()}
+
+
+def _way(table: NotifyTable) -> Way:
+    if isinstance(table.url, FileUrl):
+        return Way(url_file=table.url.file)
+    return Way(table.desktop, tuple(table.command), table.url)
+
+
+def _wish(table: NotifyTable) -> Wish:
+    quiet = None
+    if found := _QUIET.fullmatch(table.quiet):
+        begin_hour, begin, end_hour, end = map(int, found.groups())
+        quiet = (begin_hour * 60 + begin, end_hour * 60 + end)
+    return Wish(frozenset(table.about), round(table.pause * 1000), quiet, frozenset(table.despite_quiet))
+
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")

@@ -4,13 +4,19 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from controlroom.domain.words import nearest
-from controlroom.engine.config.settings import Table
 from controlroom.engine.config.toml_file import ConfigProblem, parsed
 from controlroom.text.redact import redact
+
+
+class Table(BaseModel):
+    """A TOML table: no key but those it names, no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
 
 F = TypeVar("F", bound=Table)
 

@@ -8,10 +8,8 @@ from controlroom.domain.money.doubted import DoubtedUse
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending
-from controlroom.engine.connections import Connections
 from controlroom.engine.frontends.turns import Turns
-from controlroom.engine.hosts.checkup import check_up
-from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered
+from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.cost_views import costs
@@ -20,14 +18,16 @@ from controlroom.engine.ledger.hour_views import hours
 from controlroom.engine.ledger.integrity import back_up, check
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.run_table import known_alive
-from controlroom.protocol.advice_messages import AskComparison, AskEstimate
+from controlroom.engine.people import Connections
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
     Answer,
     AskAttached,
     AskAudit,
+    AskComparison,
     AskCosts,
     AskDoubted,
+    AskEstimate,
     AskRunways,
     Attached,
     Audit,

@@ -15,7 +15,6 @@ from controlroom.domain.results import Result
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.frontends.watcher_view import WatcherView
 from controlroom.engine.hosts.inquiries import Rank
-from controlroom.protocol.advice_messages import AskComparison
 from controlroom.protocol.messages import (
     ALL,
     LOOK,
@@ -24,6 +23,7 @@ from controlroom.protocol.messages import (
     Answered,
     AskAttached,
     AskAudit,
+    AskComparison,
     AskCosts,
     AskRunways,
     FetchLog,

@@ -21,11 +21,11 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.patch import diff, is_empty, snapshot
 from controlroom.domain.results import Result
 from controlroom.engine.frontends.answers import Engine, answer
-from controlroom.engine.frontends.people import other_version, terminal, who
 from controlroom.engine.frontends.rights import LOOK_ONLY, Operator, Rights
 from controlroom.engine.hosts.inquiries import Rank
+from controlroom.engine.people import other_version, terminal, who
 from controlroom.engine.store import FleetStore
-from controlroom.protocol.lines import Lines
+from controlroom.protocol.lines import LIMIT, Lines, PageQueue
 from controlroom.protocol.messages import (
     STOPPED,
     Answered,
@@ -47,7 +47,6 @@ from controlroom.protocol.messages import (
     page_for,
     read_request,
 )
-from controlroom.protocol.page_queue import LIMIT, PageQueue
 from controlroom.text.outcome import Outcome
 from controlroom.wire.lines import PeerError
 

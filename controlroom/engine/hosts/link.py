@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from controlroom.domain.events import Event, HostClockSeen, LinkChanged
 from controlroom.domain.model import LinkState, Question
 from controlroom.domain.questions import QuestionKind
-from controlroom.engine.hosts.backoff import Backoff
+from controlroom.engine.clock import HostClock
 from controlroom.engine.hosts.channel import (
     AsksTooMuch,
     Channel,
@@ -26,17 +26,46 @@ from controlroom.engine.hosts.channel import (
     LoginDenied,
     SecretWanted,
 )
-from controlroom.engine.hosts.counted import Counted, read_counted
-from controlroom.engine.hosts.host_clock import HostClock
-from controlroom.engine.hosts.host_key_question import host_key_question, question_id
+from controlroom.engine.hosts.host_keys import host_key_question, question_id
 from controlroom.engine.hosts.inquiries import Answer
 from controlroom.engine.hosts.time_share import PATIENCE, SHARE, Share
 from controlroom.engine.hosts.translate import HostContext, short, to_events, to_met, to_reply
+from controlroom.engine.hosts.translate_usage import Counted, read_counted
 from controlroom.text.names import shown_name_problem
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
+
+FIRST, KEEN, MOST = 0.5, 1.0, 30.0
+"""Seconds: the first wait, those of the first minute (a network that was away is back soon), the longest, at most."""
+
+_KEEN_TRIES = 60
+
+
+class Backoff:
+    """Waits of a fifth to the whole of a time that grows from `FIRST` to `KEEN`, and after a minute to `MOST`."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._tries = 0
+
+    def next(self) -> float:
+        """Give the seconds to wait now; the next wait will be longer."""
+        most = min(KEEN, FIRST * 2.0 ** min(self._tries, 1))
+        if self._tries > _KEEN_TRIES:
+            most = min(MOST, KEEN * 2.0 ** min(self._tries - _KEEN_TRIES, 16))
+        self._tries += 1
+        return self._rng.uniform(0.2, 1.0) * most
+
+    def longest(self) -> float:
+        """Give a wait from the longest ones, for who has misbehaved."""
+        return self._rng.uniform(0.2, 1.0) * MOST
+
+    def reset(self) -> None:
+        """Begin anew: it worked."""
+        self._tries = 0
+
 
 log = logging.getLogger("controlroom.link")
 

@@ -19,9 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from controlroom.engine import core_files
-from controlroom.engine.hosts.bundle import bundles
 from controlroom.engine.hosts.channel import Channel, LinkLost
-from controlroom.engine.hosts.deploy import LOADER, Ended, Offers, board, new_marker
+from controlroom.engine.hosts.deploy import LOADER, Ended, Offers, board, bundles, new_marker
 from controlroom.text.names import LOCAL
 
 _TAIL = 4096

@@ -20,12 +20,10 @@ from asyncssh.mac import get_mac_algs
 from asyncssh.public_key import get_certificate_algs, get_public_key_algs
 
 from controlroom.domain.address import Address, parse_address
-from controlroom.engine.hosts.bundle import bundles
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, LoginDenied
-from controlroom.engine.hosts.deploy import Ended, Offers, board, command, new_marker, shown
+from controlroom.engine.hosts.deploy import Ended, Offers, board, bundles, command, new_marker, shown
 from controlroom.engine.hosts.host_keys import HostKeys, Key, changed, remember
-from controlroom.engine.hosts.identities import usable_of, usual_files
-from controlroom.engine.hosts.secrets import Login, Secrets
+from controlroom.engine.hosts.secrets import Login, Secrets, usable_of, usual_files
 from controlroom.engine.hosts.ssh_config import HostConfig, resolve
 from controlroom.engine.hosts.ssh_plan import (
     Deadlines,

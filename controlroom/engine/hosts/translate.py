@@ -13,7 +13,6 @@ from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
-from controlroom.engine.hosts import gaps
 from controlroom.text.causes import read_cause
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.outcome import Outcome
@@ -23,6 +22,28 @@ from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.messages import ItemAnswer, ItemSeen
 from controlroom.wire.spec import AgentSpec
+
+_BLANK = r"[^\S\n]|\u2800"
+"""Blanks of all kinds; the Braille pattern without a dot looks like one and is none to Unicode."""
+
+WIDE, HIGH = 40, 5
+"""Blanks in a row, and line ends in a row, beyond which they are said instead: a phone has 45 columns."""
+
+_RUN = re.compile(f"(?:{_BLANK})+")
+_WIDE = re.compile(f"(?:{_BLANK}){{{WIDE},}}")
+_HIGH = re.compile(f"\n(?:(?:{_BLANK})*\n){{{HIGH},}}")
+
+
+def close_gaps(text: str) -> str:
+    """Give one line without gaps: blanks in a row become one."""
+    return _RUN.sub(" ", text)
+
+
+def name_gaps(text: str) -> str:
+    """Give a text in which wide and high gaps are said."""
+    high = _HIGH.sub(lambda gap: f"\n‹{gap[0].count(chr(10)) - 1} empty lines›\n", text)
+    return _WIDE.sub(lambda gap: f" ‹{len(gap[0])} blanks› ", high)
+
 
 LAST_LINE = 300
 TASK = 200
@@ -328,8 +349,8 @@ def _askable(question: wire.QuestionSeen) -> bool:
 
 
 def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
-    text = gaps.said(long(gaps.said(seen.text), QUESTION))
-    first, *others = [gaps.closed(line) for line in text.split("\n")]
+    text = name_gaps(long(name_gaps(seen.text), QUESTION))
+    first, *others = [close_gaps(line) for line in text.split("\n")]
     kind = _KINDS.get(seen.kind) or (QuestionKind.CHOICES if seen.tool == _ASKS else QuestionKind.PERMISSION)
     what = {QuestionKind.CHOICES: "", QuestionKind.PLAN: "plan: "}.get(kind, f"{short(seen.tool, _WORD)}: ")
     title = f"{what}{first}" if first else seen.tool
@@ -369,10 +390,10 @@ def _parts(seen: ItemSeen) -> Iterable[tuple[str, int]]:
 
 def _item(seen: ItemSeen) -> Item:
     def line(text: str, limit: int) -> str:
-        return short(gaps.closed(text), limit)
+        return short(close_gaps(text), limit)
 
     options = tuple(
-        Option(line(one.label, _LABEL), line(one.description, _SENTENCES), gaps.said(long(one.preview, _PREVIEW)))
+        Option(line(one.label, _LABEL), line(one.description, _SENTENCES), name_gaps(long(one.preview, _PREVIEW)))
         for one in seen.options
     )
     return Item(line(seen.question, _SENTENCES), line(seen.header, _LABEL), options, seen.several, seen.own_words)

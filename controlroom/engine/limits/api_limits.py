@@ -4,29 +4,167 @@ All keys of the room are taken to be of one organisation, whose tier the config 
 """
 
 import asyncio
+import json
 import logging
+import os
+import stat
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from controlroom.domain.gauges import Alarm, Headroom
-from controlroom.domain.limits.buckets import LOOKED_BACK, HeadersRead, Lately, gauges
+from controlroom.domain.limits.buckets import KINDS, LOOKED_BACK, HeadersRead, Lately, Ruling, gauges
 from controlroom.domain.limits.headroom import credit_gauge
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BILLED
 from controlroom.engine.background_tasks import BackgroundTasks
-from controlroom.engine.config.limit_settings import ApiTable
-from controlroom.engine.hosts.usage_seen import Used
+from controlroom.engine.config.settings import ApiTable, Secret, SecretFile
+from controlroom.engine.hosts.translate import short
+from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.unattributed import HIDDEN
 from controlroom.engine.ledger.usage_tables import BATCH, FAST, QUARTER
-from controlroom.engine.limits import api_query
-from controlroom.engine.limits.api_query import Unasked
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
+from controlroom.text.json_fields import table, text
+from controlroom.text.redact import redact
+
+ASKER = "controlroom.engine.limits.api_process"
+
+DEADLINE = 90.0
+"""Seconds that asking may take."""
+
+_SECRET_SECONDS = 30.0
+_SECRET_LIMIT = 16 * 1024
+_MOST = 10**12
+_HEADER = {"requests": "requests", "input": "input-tokens", "output": "output-tokens"}
+
+
+class Unasked(Exception):
+    """There is no answer; the words say why."""
+
+
+async def ceilings(secret: Secret, url: str) -> dict[str, dict[str, int]]:
+    """Read the organisation's ceilings: model -> kind -> a minute. Raises `Unasked`."""
+    return read_ceilings(await _ask(secret, {"url": url}))
+
+
+def read_ceilings(said: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Read what was said of ceilings; what cannot be is left out. Raises `Unasked` when nothing is left."""
+    found: dict[str, dict[str, int]] = {}
+    for model, limits in table(said.get("ceilings")).items():
+        known = {kind: value for kind, value in table(limits).items() if kind in KINDS and _count(value)}
+        if known:
+            found[short(model, 100)] = known
+    if not found:
+        raise Unasked("it names no ceilings")
+    return found
+
+
+async def probed(secret: Secret, url: str, models: Iterable[str], ruling: Ruling, now: int) -> list[HeadersRead]:
+    """Send each model a message of one token, and read what its headers say is left. Raises `Unasked`."""
+    said = await _ask(secret, {"url": url, "probe": sorted(models)})
+    read = [
+        one
+        for model, headers in table(said.get("headers")).items()
+        for one in read_headers(table(headers), ruling.class_of(short(model, 100)), now)
+    ]
+    if not read:
+        raise Unasked("its answers say nothing of limits: it may be the key of a plan, or an account without them")
+    return read
+
+
+def read_headers(headers: Mapping[str, Any], of: str, now: int) -> list[HeadersRead]:
+    """Read the headers of one answer (names in small letters); what is missing or cannot be is not known."""
+    read: list[HeadersRead] = []
+    for kind, name in _HEADER.items():
+        limit, remaining = (
+            _number(headers.get(f"anthropic-ratelimit-{name}-{part}")) for part in ("limit", "remaining")
+        )
+        if limit and remaining is not None:
+            read.append(HeadersRead(of, kind, limit, min(limit, remaining), now))
+    return read
+
+
+def _number(value: object) -> int | None:
+    said = text(value, 20).strip()
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= len(str(_MOST)) else None
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST
+
+
+async def _ask(secret: Secret, wanted: dict[str, Any]) -> dict[str, Any]:
+    key = await asyncio.to_thread(read_secret, secret)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", ASKER),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            out, err = await process.communicate(json.dumps({**wanted, "key": key}).encode())
+    except TimeoutError:
+        raise Unasked(f"there was no answer in {DEADLINE:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _understood(out, err, process.returncode or 0)
+
+
+def _understood(out: bytes, err: bytes, code: int) -> dict[str, Any]:
+    try:
+        said = table(json.loads(out))
+    except (ValueError, RecursionError):
+        last = err.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise Unasked(short(f"asking failed: {''.join(last) or code}", 200)) from None
+    if problem := text(said.get("problem"), 300):
+        raise Unasked(short(problem, 300))
+    return said
+
+
+def read_secret(secret: Secret) -> str:
+    """Read a key. Raises `Unasked` with what is wrong; nothing of the key is in the words."""
+    said = _from_file(secret.file) if isinstance(secret, SecretFile) else _from_command(secret.command)
+    key = said.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise Unasked("the key's file or command gives no key: expected one line that holds nothing else")
+    return key
+
+
+def _from_file(name: str) -> str:
+    path = Path(name).expanduser()
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise Unasked(f"others can read the key in {path}: chmod 600 {path}")
+            return file.read(_SECRET_LIMIT).decode("utf-8", "replace")
+    except OSError as error:
+        raise Unasked(f"the key in {path} cannot be read: {error.strerror}") from None
+
+
+def _from_command(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECRET_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise Unasked(redact(f"the key's command {command[0]} gives nothing: {error}")[:300]) from None
+    if done.returncode:
+        raise Unasked(f"the key's command {command[0]} failed: exit {done.returncode}")
+    return done.stdout[:_SECRET_LIMIT].decode("utf-8", "replace")
+
 
 log = logging.getLogger("controlroom.limits")
 
@@ -148,14 +286,14 @@ class ApiLimits:
 
     async def _ask_ceilings(self) -> None:
         assert self._api.admin_key is not None
-        told = await api_query.ceilings(self._api.admin_key, self._api.url)
+        told = await ceilings(self._api.admin_key, self._api.url)
         self._rules = replace(self._rules, ruling=replace(self._rules.ruling, told=told))
 
     async def _probe(self) -> None:
         models = self._models()
         if models and self._api.key is not None:
             now = self._room.clock()
-            read = await api_query.probed(self._api.key, self._api.url, models, self._rules.ruling, now)
+            read = await probed(self._api.key, self._api.url, models, self._rules.ruling, now)
             self._read.update({(one.of, one.kind): one for one in read})
 
 

@@ -8,7 +8,7 @@ from controlroom.domain.limits.buckets import Ruling
 from controlroom.domain.words import nearest
 from controlroom.engine.catalogs.offers import load_offers
 from controlroom.engine.config.config import Config
-from controlroom.engine.config.limit_settings import ApiTable, PlanTable
+from controlroom.engine.config.settings import ApiTable, PlanTable
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home
 

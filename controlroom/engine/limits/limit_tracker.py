@@ -21,10 +21,9 @@ from controlroom.domain.limits.limit_alarms import alarms, billed
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.money.costs import COVERED
 from controlroom.domain.tables import HostedTable
-from controlroom.engine.config.limit_settings import ApiTable
-from controlroom.engine.debounce import Debouncer
-from controlroom.engine.hosts.limits_seen import LoginSeen
-from controlroom.engine.hosts.usage_seen import Used
+from controlroom.engine.background_tasks import Debouncer
+from controlroom.engine.config.settings import ApiTable
+from controlroom.engine.hosts.translate_usage import LoginSeen, Used
 from controlroom.engine.ledger.cost_views import plan_spend
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.limits.api_limits import ApiLimits

@@ -1,15 +1,17 @@
 """What a host says an agent has used, in our terms: names and places that can be, times of ours, what is damaged."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from controlroom.domain.limits.headroom import OVERAGE, Reading, believable
 from controlroom.domain.model import Agent
 from controlroom.engine.hosts.translate import HostContext, short
 from controlroom.engine.ledger.unattributed import RESERVED
 from controlroom.metering.usage import Damaged, Message
 from controlroom.metering.usage_file import Report, from_line
 from controlroom.text.names import agent_name_problem, is_adopted_name
-from controlroom.wire.usage import UsagePlace, UsageSeen
+from controlroom.wire.usage import LimitsSeen, UsagePlace, UsageSeen, WindowSeen
 
 _MARK = re.compile(r"[0-9a-f]{0,12}")
 _SESSION = re.compile("[A-Za-z0-9-]{8,64}")
@@ -72,3 +74,47 @@ def read_usage(seen: UsageSeen, setting: HostContext) -> Used | None:
     return Used(
         place, seen.end, tuple(messages), tuple(reports), damaged, "" if ours else seen.session, billing, lost=seen.lost
     )
+
+
+MOST_PERCENT = 1000.0
+_ACCOUNT, _WORD = 100, 40
+_MOST_WINDOWS = 32
+
+
+@dataclass(frozen=True)
+class LoginSeen:
+    """Whose login an agent's run uses, and what was read of its windows."""
+
+    agent: str
+    """By id."""
+    account: str
+    plan: str
+    readings: tuple[Reading, ...]
+
+
+def read_limits(seen: LimitsSeen, setting: HostContext) -> LoginSeen | None:
+    """Read what a host has sent; None for what cannot be an agent's."""
+    if agent_name_problem(seen.name) is not None or not 0 < seen.epoch < 2**31:
+        return None
+    account = short(seen.account, _ACCOUNT) or f"login on {setting.host}"
+    readings = tuple(_readings(account, seen.windows[:_MOST_WINDOWS], setting))
+    return LoginSeen(f"{setting.host}/{seen.name}", account, short(seen.plan, _WORD), readings)
+
+
+def _readings(account: str, windows: tuple[WindowSeen, ...], setting: HostContext) -> Iterator[Reading]:
+    for window in windows:
+        name, rejected = short(window.name, _WORD), window.status == "rejected"
+        percent = window.percent if window.percent is not None and 0 <= window.percent <= MOST_PERCENT else None
+        at = setting.time(window.at)
+        if name and at and (percent is not None or rejected or name == OVERAGE):
+            source, in_use = short(window.source, _WORD), window.status == "in_use"
+            reading = Reading(account, name, at, percent, max(0, window.resets), rejected, source, in_use)
+            yield believable(reading, setting.now)
+
+
+Counted = Used | LoginSeen
+
+
+def read_counted(seen: UsageSeen | LimitsSeen, setting: HostContext) -> Counted | None:
+    """Read what a host has sent; None for what cannot be an agent's."""
+    return read_limits(seen, setting) if isinstance(seen, LimitsSeen) else read_usage(seen, setting)
