@@ -11,8 +11,7 @@ from controlroom.cli.many import several, to_all
 from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
 from controlroom.client.client import Client
 from controlroom.domain import intents
-from controlroom.domain.keys.actions import BY_NAME
-from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.words import age

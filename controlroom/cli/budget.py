@@ -17,8 +17,7 @@ from controlroom.domain import intents
 from controlroom.domain.gauges import PERIODS, Budget
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.budget import BudgetRule, problem
-from controlroom.domain.money.budget_words import amount, described, ladder, read_limit, window
+from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
 from controlroom.domain.words import percent
 
 _COUNTED = 3.0

@@ -4,8 +4,7 @@ import argparse
 
 from controlroom.cli.arguments import status
 from controlroom.domain.gauges import PERIODS, UNITS
-from controlroom.domain.money.budget import ORDERS, scope_problem
-from controlroom.domain.money.budget_words import read_ladder
+from controlroom.domain.money.budget import ORDERS, read_ladder, scope_problem
 
 
 def show(parser: argparse.ArgumentParser) -> None:

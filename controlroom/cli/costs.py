@@ -11,10 +11,10 @@ from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import money_zone, with_room
 from controlroom.client.client import Client
+from controlroom.domain.money.budget import begins
 from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
-from controlroom.domain.money.periods import begins
-from controlroom.domain.money.zones import day_name, hour_name
 from controlroom.domain.words import count, dollars, percent
+from controlroom.text.time_zones import day_name, hour_name
 
 _TIMES = {"day": day_name, "hour": hour_name}
 _PAYS = {BILLED: "billed", COVERED: "plan", "": "unknown"}

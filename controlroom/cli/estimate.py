@@ -10,7 +10,7 @@ from controlroom.cli.exits import Exit
 from controlroom.cli.room import wait_settled
 from controlroom.client.client import Client, EngineUnavailable, Estimated
 from controlroom.domain.calculators.estimate import Estimate, TierFit, Wish, as_table
-from controlroom.domain.calculators.machines import cheapest
+from controlroom.domain.calculators.offers import cheapest
 from controlroom.domain.words import count, dollars, percent
 
 SETTLING = 3.0

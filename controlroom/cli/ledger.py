@@ -13,7 +13,7 @@ from controlroom.client.client import Client
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.display.views import iso
 from controlroom.domain.intents import SettleUsage
-from controlroom.domain.money.doubted import DoubtedUse
+from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.domain.words import count, dollars
 
 

@@ -12,7 +12,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.domain.words import age
 
 _PATTERN = frozenset("*?[")

@@ -8,7 +8,7 @@ from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
 from controlroom.cli.room import with_room
 from controlroom.client.client import Client
-from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
+from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, as_table
 from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, days, dollars, percent
 

@@ -13,9 +13,9 @@ from controlroom.cli.find import agent_of
 from controlroom.client.client import Client, EngineUnavailable, NotAllowed
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
-from controlroom.domain.money.zones import zone_here
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.text.outcome import Outcome
+from controlroom.text.time_zones import zone_here
 
 PATIENCE = 20.0
 """Seconds to wait for a host that is still being connected."""

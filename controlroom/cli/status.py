@@ -12,7 +12,7 @@ from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import views
 from controlroom.domain.display.alarms import worst_first
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
-from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money.budget import amount
 from controlroom.domain.questions import command
 from controlroom.domain.words import percent, size
 

@@ -12,7 +12,7 @@ async def runways() -> list[str]:
     Raises `Stop` where one may only look: nobody stops the engine there.
     """
     from controlroom.client.client import Client, EngineUnavailable
-    from controlroom.domain.money.runways import told
+    from controlroom.domain.money.forecast import told
 
     try:
         client = await Client.connect(start=False, role="cli", told=output.talk)

@@ -28,13 +28,13 @@ from controlroom.client.transport import (
     terminal,
     user,
 )
+from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.estimate import Wish
-from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.display.loglines import LogHit, Matches, hit_line, screen_lines
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet, LogPlace, LogRecord
+from controlroom.domain.orders import Result
 from controlroom.domain.patch import apply
-from controlroom.domain.results import Result
 from controlroom.protocol.home import Home, HomeProblem, engine_place, find_home
 from controlroom.protocol.lines import Lines, PageQueue
 from controlroom.protocol.messages import (

@@ -7,6 +7,6 @@
     money/        budgets and what was spent: pure arithmetic on whole numbers
 
 Here: model and gauges (frozen values) · events and reduce: the only way a fleet changes · intents, preconditions and
-decide: what somebody wants, and yes or no with a reason · patch: what a reader lacks · news and notification_queue: who
-is told · words: figures that line up. Rooms look down only.
+decide: what somebody wants, and yes or no with a reason · orders · claims · alarms · news · patch: what a reader
+lacks · words: figures that line up. Rooms look down only.
 """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, moved
-from controlroom.domain.ordered import Claim, Work
+from controlroom.domain.orders import Claim, Work
 from controlroom.text.redact import redact
 from controlroom.text.sanitize import sanitize
 

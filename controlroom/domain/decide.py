@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from controlroom.domain import capacity, intents
+from controlroom.domain import intents
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState
-from controlroom.domain.money import budget, holding
-from controlroom.domain.ordered import Work
-from controlroom.domain.orders import Order
+from controlroom.domain.money import budget, ladder
+from controlroom.domain.orders import Order, Work
 from controlroom.domain.preconditions import (
     No,
     check_session,
@@ -29,6 +28,7 @@ from controlroom.domain.preconditions import (
     known_agent,
     linked,
     movable_work,
+    no_room_for,
     not_pending,
     ordered_work,
     profile_named,
@@ -84,9 +84,9 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     kind = intent.kind or (profile.kind if profile else "command" if intent.command else "headless")
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
-    if reason := capacity.refusal(fleet, host, kind):
+    if reason := no_room_for(fleet, host, kind):
         raise No(reason)
-    payer = holding.payer(fleet, intent.profile)
+    payer = ladder.payer(fleet, intent.profile)
     work = _Work(fleet, kind, host.name, intent.name, intent.profile, payer)
     work.check()
     model, note = work.model(intent.model or (profile.model if profile else ""))
@@ -117,12 +117,12 @@ class _Work(NamedTuple):
 
     def check(self) -> None:
         """See that no budget holds it. Raises `No`."""
-        if self.kind != "command" and (reason := holding.refusal(self.fleet, *self[2:])):
+        if self.kind != "command" and (reason := ladder.refusal(self.fleet, *self[2:])):
             raise No(reason)
 
     def model(self, meant: str) -> tuple[str, str]:
         """Give the model that it goes to, and why, when that is another one than was meant."""
-        return (meant, "") if self.kind == "command" else holding.cheaper(self.fleet, meant, *self[2:])
+        return (meant, "") if self.kind == "command" else ladder.cheaper(self.fleet, meant, *self[2:])
 
 
 def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decision:
@@ -130,7 +130,7 @@ def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decisio
     reachable(fleet, agent.host, now)
     if agent.has_ended:
         later = "; it goes on by itself when there is money again: forget it to prevent that"
-        waits = later if holding.is_paused(agent) else ""
+        waits = later if ladder.is_paused(agent) else ""
         raise No(f"{agent.id} has ended already ({ended_words(agent, now)}){waits}")
     if agent.pending and agent.pending.verb in ("kill", "move"):
         doing = "ended" if agent.pending.verb == "kill" else "moved"
@@ -150,7 +150,7 @@ def _reassign(fleet: Fleet, intent: intents.ReassignAgent, op: int, now: int) ->
     check_task(ordered.kind, intent.task)
     if intent.keep_session and not agent.session:
         raise No(f"{agent.id} has no Claude session to go on with: reassign it without --continue")
-    payer = holding.payer(fleet, ordered.profile)
+    payer = ladder.payer(fleet, ordered.profile)
     _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer).check()
     session = agent.session if intent.keep_session else ""
     return _again(fleet, agent, ordered, intent.task, session, partial(order_of, verb="reassign", op=op, at=now))
@@ -162,7 +162,7 @@ def _again(
     """Begin the agent's next run where it is."""
     check_session(fleet, agent, session)
     profile = profile_named(fleet, ordered.profile)
-    payer = holding.payer(fleet, ordered.profile)
+    payer = ladder.payer(fleet, ordered.profile)
     work = _Work(fleet, ordered.kind, agent.host, agent.name, ordered.profile, payer)
     model, note = work.model(profile.model if profile else ordered.model)
     effect = intents.SpawnOn(
@@ -186,11 +186,11 @@ def _resume(fleet: Fleet, intent: intents.ResumeAgent, op: int, now: int) -> Dec
     agent = current(fleet, intent.agent, intent.epoch, now)
     host = reachable(fleet, agent.host, now)
     not_pending(agent, now)
-    if not holding.is_paused(agent):
+    if not ladder.is_paused(agent):
         raise No(f"{agent.id} was not paused by a budget ({state_words(fleet, agent, now)}): reassign it")
     if not agent.session:
         raise No(f"{agent.id} was paused before it had a Claude session: reassign it with its task")
-    if reason := capacity.refusal(fleet, host, agent.kind):
+    if reason := no_room_for(fleet, host, agent.kind):
         raise No(reason)
     ordered = ordered_work(agent, trust=False)
     check_task(ordered.kind, intent.task)
@@ -212,11 +212,11 @@ def _move(fleet: Fleet, agent: Agent, intent: intents.ReassignAgent, op: int, no
     work = movable_work(agent, intent.task, trust=intent.trust)
     profile = profile_named(fleet, work.profile)
     check_size("the task", intent.task)
-    if reason := capacity.refusal(fleet, target, work.kind):
+    if reason := no_room_for(fleet, target, work.kind):
         raise No(f"{reason}; {agent.id} goes on where it is")
     if target.facts and target.facts.lacks_tmux:
         raise No(f"{target.name} has no tmux: install it there (apt-get install tmux); {agent.id} goes on where it is")
-    _Work(fleet, work.kind, target.name, agent.name, work.profile, holding.payer(fleet, work.profile)).check()
+    _Work(fleet, work.kind, target.name, agent.name, work.profile, ladder.payer(fleet, work.profile)).check()
     start = intents.SpawnOn(
         target.name,
         agent.name,

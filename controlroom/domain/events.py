@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.model import Agent, HostFacts, HostSample, Limits, LinkState, Money, Profile, Question
-from controlroom.domain.orders import Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Order, Result
 
 
 @dataclass(frozen=True)

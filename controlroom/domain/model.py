@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controlroom.domain.gauges import Alarm, Budget, Headroom
-from controlroom.domain.ordered import Claim, Work
-from controlroom.domain.orders import Order
+from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
 from controlroom.text.causes import Cause

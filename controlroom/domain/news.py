@@ -1,11 +1,14 @@
 """What has happened that somebody who is not looking wants to hear: made from two fleets, and true when it is told."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
+from controlroom.domain.money.costs import BILLED
+from controlroom.domain.words import dollars
 
 KINDS = ("question", "failed", "done", "limited", "paused", "host", "budget", "alarm")
 """What can be told: an agent or a host asks; an agent failed, is done, met a limit, was paused; a host was lost (or is
@@ -129,3 +132,122 @@ def _counted(news: Iterable[News]) -> Iterator[str]:
     for kind in KINDS:
         if number := kinds.count(kind):
             yield f"{number} {_WORDS[kind][number > 1]}"
+
+
+GATHER = 2_000
+"""Milliseconds in which what happens together becomes one message."""
+
+MOST = 500
+"""News that wait for an outlet at most; the oldest go."""
+
+_DAY = 24 * 60
+
+NEVER = 2**62
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one outlet is for."""
+
+    about: frozenset[str]
+    """Kinds of news."""
+    pause: int = 30_000
+    """Milliseconds between two messages at least."""
+    quiet: tuple[int, int] | None = None
+    """Minutes of the day between which nothing goes out; it waits, and goes out as one message when they end."""
+    despite: frozenset[str] = frozenset()
+    """Kinds that go out all the same."""
+
+
+class NotificationQueue:
+    """Gathers news and says when, and which, are to be told. Times are UTC milliseconds."""
+
+    def __init__(self, wish: Wish, minute: Callable[[int], int]) -> None:
+        """`minute` gives the minute of the operator's day at a time."""
+        self._wish, self._minute = wish, minute
+        self._waiting: list[News] = []
+        self._told = -(2**62)
+
+    def offer(self, news: Iterable[News]) -> None:
+        """Take what it is for; what is newer about the same replaces what waits."""
+        for item in news:
+            if item.kind in self._wish.about:
+                same = (item.kind, item.about)
+                self._waiting = [known for known in self._waiting if (known.kind, known.about) != same]
+                self._waiting.append(item)
+        del self._waiting[:-MOST]
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set: what waits has waited as long as it had."""
+        self._waiting = [replace(item, at=item.at + by) for item in self._waiting]
+        self._told += by
+
+    def due_at(self, now: int) -> int:
+        """Say when the next message is due; `NEVER`: nothing waits."""
+        times = [self._time_of(item, now) for item in self._waiting]
+        return max(min(times), self._told + self._wish.pause) if times else NEVER
+
+    def take(self, now: int, still: Callable[[News], bool]) -> list[News]:
+        """Give what is to be told now, oldest first; what is no longer so is dropped."""
+        if self.due_at(now) > now:
+            return []
+        ripe = [item for item in self._waiting if item.at <= now and self._time_of(item, now) - GATHER <= now]
+        self._waiting = [item for item in self._waiting if item not in ripe]
+        said = [item for item in ripe if still(item)]
+        if said:
+            self._told = now
+        return said
+
+    def _time_of(self, item: News, now: int) -> int:
+        ripe = item.at + GATHER
+        if item.kind in self._wish.despite:
+            return ripe
+        return max(ripe, self._quiet_until(max(ripe, now)))
+
+    def _quiet_until(self, at: int) -> int:
+        """Say when the quiet hours that `at` lies in end; 0: it lies in none."""
+        if self._wish.quiet is None:
+            return 0
+        begin, end = self._wish.quiet
+        minute = self._minute(at)
+        inside = begin <= minute < end if begin <= end else minute >= begin or minute < end
+        return at + ((end - minute) % _DAY) * 60_000 - at % 60_000 if inside else 0
+
+
+AWAY = 5 * 60_000
+"""Milliseconds without a key after which somebody who comes back wants to know what has happened_since."""
+
+_TOLD = {State.DONE: "done", State.FAILED: "failed", State.PAUSED: "paused"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A moment at which somebody looked: UTC milliseconds, and the micro-dollars that all agents had cost by then."""
+
+    at: int
+    billed: int = 0
+    covered: int = 0
+
+
+def look(fleet: Fleet, now: int) -> Look:
+    """Take note of this moment."""
+    spent = [(agent.billing == BILLED, agent.spent or 0) for agent in fleet.agents.values()]
+    return Look(
+        now, sum(micro for billed, micro in spent if billed), sum(micro for billed, micro in spent if not billed)
+    )
+
+
+def happened_since(fleet: Fleet, before: Look, now: int) -> str:
+    """Say what has happened_since since: `3 done, 1 failed, +$21.40`; nothing when nothing has."""
+    ended = Counter(
+        agent.state
+        for agent in fleet.agents.values()
+        if agent.state in _TOLD and max(agent.ended, agent.since) > before.at and not agent.adopted
+    )
+    parts = [f"{ended[state]} {word}" for state, word in _TOLD.items() if ended[state]]
+    here = look(fleet, now)
+    if here.billed > before.billed:
+        parts.append(f"+{dollars(here.billed - before.billed)}")
+    if here.covered > before.covered:
+        parts.append(f"+≈{dollars(here.covered - before.covered)}")
+    return ", ".join(parts)

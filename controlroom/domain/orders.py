@@ -1,6 +1,8 @@
 """An order: what is asked of a host, from the decision to what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from controlroom.text.outcome import Outcome
 
 STARTS = frozenset({"spawn", "reassign", "resume"})
 """Verbs that begin a new run of an agent."""
@@ -32,3 +34,46 @@ class Order:
     def subject(self) -> str:
         """Id of its agent, or the name of its host."""
         return f"{self.host}/{self.agent}" if self.agent else self.host
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was ordered of a run, as far as later orders go by it. Empty texts: nothing was said about it."""
+
+    kind: str
+    profile: str = ""
+    """It brings the permission mode, the environment, the credential and the limits: from the config, from no host."""
+    model: str = ""
+    cwd: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that a host says of a run and that cannot be, by what this room ordered."""
+
+    field: str
+    ordered: str
+    said: str
+    """Empty where it may hold what is told to agents."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an intent or of the order that came of it, and why."""
+
+    outcome: Outcome
+    reason: str = ""
+    op: int = field(default=0, compare=False)
+    """Number of the order; 0: there was none."""
+    agent: str = field(default="", compare=False)
+    """Id of the agent that it is about, where there is one, and the epoch that it wanted of it."""
+    epoch: int = field(default=0, compare=False)
+    half: bool = False
+    """Of an order to end a run and begin another: the first half was done, and the second for certain was not."""
+    looked: bool = field(default=False, compare=False)
+    """Its host did not say so: it was seen there, after the link was lost."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is done, or on its way as was wished."""
+        return self.outcome in (Outcome.DONE, Outcome.ASKED)

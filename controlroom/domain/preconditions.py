@@ -5,8 +5,8 @@ from typing import Any
 from controlroom.domain.claims import claimed_words, claimed_work, shown_value
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
-from controlroom.domain.ordered import Work
-from controlroom.domain.words import ago, nearest, since
+from controlroom.domain.orders import Work
+from controlroom.domain.words import ago, nearest, since, size
 from controlroom.text.sanitize import sanitize
 
 KINDS = ("headless", "interactive", "command")
@@ -190,3 +190,21 @@ def state_words(fleet: Fleet, agent: Agent, now: int) -> str:
 def ended_words(agent: Agent, now: int) -> str:
     """Say that an agent has ended, and when. Its own words stay out: what this becomes a part of is audited."""
     return f"{agent.state}, {ago(now - agent.since)}"
+
+
+def no_room_for(fleet: Fleet, host: Host, kind: str) -> str | None:
+    """Say why no agent of `kind` fits on `host`, or None. A host without a memory reading is not refused for it.
+
+    Whether tmux is there, the host looks up itself when it is to start something.
+    """
+    need = fleet.limits.memory_per_agent
+    if kind == "command" or not need or host.sample is None:
+        return None
+    total, used = host.sample.memory_total, host.sample.memory_used
+    if total is None or used is None:
+        return None
+    starting = sum(1 for agent in fleet.agents_on(host.name) if agent.state is State.STARTING and agent.pending)
+    free = total - used - starting * need
+    if free >= need:
+        return None
+    return f"{host.name} has {size(max(0, free))} left, an agent needs {size(need)} (limits.memory_per_agent_mb)"

@@ -3,16 +3,73 @@
 An event about a host or agent that is not (or no longer) known changes nothing: late news is not an error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from controlroom.domain import adopted, clock_set, disks, events
+from controlroom.domain import clock_set, events
+from controlroom.domain.alarms import forget_payer, watch_disk, watch_logins, watch_payers
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
-from controlroom.domain.money import billing_conflict, logins
 from controlroom.domain.orders import STARTS
 from controlroom.text.outcome import Outcome
+
+ADOPTED_SHOWN = 86_400_000
+"""Milliseconds that one which has ended is shown, unless it is forgotten before."""
+
+MOST_ADOPTED = 100
+"""Of one host that have ended, the newest."""
+
+END_UNSEEN = "it has ended, and nobody saw how: its exit code is not known"
+
+
+def adopted_after(here: Mapping[str, Agent], seen: Iterable[Agent], at: int, *, complete: bool) -> dict[str, Agent]:
+    """Give a host's agents of others when `seen` has been told of them; `complete`: those are all that live.
+
+    `here`: those that were known before, by id; `at`: our clock.
+    """
+    newest = {agent.id: agent for agent in seen if complete or agent.has_ended or agent.id in here}
+    kept = {key: agent for key, agent in here.items() if key not in newest}
+    if complete:
+        sessions = {agent.session for agent in newest.values() if agent.session}
+        kept = {key: over for key, agent in kept.items() if (over := _over(agent, sessions, at)) is not None}
+    shown = {key: agent for key, agent in (kept | newest).items() if not is_long_ended(agent, at)}
+    ended = sorted((agent for agent in shown.values() if agent.has_ended), key=lambda agent: -agent.ended)
+    beyond = {agent.id for agent in ended[MOST_ADOPTED:]}
+    return {key: agent for key, agent in shown.items() if key not in beyond}
+
+
+def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
+    """Give one that is not among those that live as it is kept, None when it is not.
+
+    A tmux session without a Claude leaves nothing that could be known of it; a Claude's session that another goes on
+    with, under whatever name, is that one's.
+    """
+    if agent.session in sessions:
+        return None
+    if agent.has_ended or not agent.session:
+        return agent if agent.has_ended else None
+    return replace(
+        agent,
+        state=State.UNKNOWN,
+        since=at,
+        ended=at,
+        detail=END_UNSEEN,
+        pid=None,
+        pane="",
+        limited_until=None,
+        rss=None,
+        rss_bound=False,
+        cpu_percent=None,
+        processes=None,
+        evidence=(),
+    )
+
+
+def is_long_ended(agent: Agent, at: int) -> bool:
+    """Tell whether one has ended so long ago that it is shown no more. `at`: our clock."""
+    return agent.has_ended and at - agent.ended > ADOPTED_SHOWN
+
 
 HISTORY = 60
 """Values of each figure kept per host for its history bars: one for each `SLOT`."""
@@ -52,7 +109,7 @@ def _host_added(draft: Draft, event: events.HostAdded) -> None:
 
 def _host_removed(draft: Draft, event: events.HostRemoved) -> None:
     draft.hosts.drop(event.host)
-    disks.watched(draft, event.host, None, 0)
+    watch_disk(draft, event.host, None, 0)
     _forget_agents(draft, event.host)
 
 
@@ -60,12 +117,12 @@ def _forget_agents(draft: Draft, host: str) -> None:
     agents = [*draft.agents_on(host), *draft.agents_on(host, adopted=True)]
     for agent in agents:
         _drop(draft, agent)
-    logins.watched(draft, host, [(agent, None) for agent in agents])
+    watch_logins(draft, host, [(agent, None) for agent in agents])
 
 
 def _drop(draft: Draft, agent: Agent) -> None:
     draft.agents.drop(agent.id)
-    billing_conflict.forget(draft, agent)
+    forget_payer(draft, agent)
 
 
 def _link_changed(draft: Draft, event: events.LinkChanged) -> None:
@@ -116,7 +173,7 @@ def _host_sampled(draft: Draft, event: events.HostSampled) -> None:
         network_history=_longer(host.network_history, network, slots),
     )
     draft.hosts.put(host.name, sampled)
-    disks.watched(draft, host.name, sample, sample.at)
+    watch_disk(draft, host.name, sample, sample.at)
 
 
 def _slots(host: Host, at: int) -> int:
@@ -172,8 +229,8 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
     for agent in _missing(draft, event, {agent.id for agent in theirs}):
         pairs.append((agent, None))
         _drop(draft, agent)
-    billing_conflict.watched(draft, [seen.id for seen in theirs])
-    logins.watched(draft, event.host, pairs)
+    watch_payers(draft, [seen.id for seen in theirs])
+    watch_logins(draft, event.host, pairs)
 
 
 def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> list[Agent]:
@@ -196,20 +253,20 @@ def _adopted_observed(draft: Draft, event: events.AdoptedObserved) -> None:
             known = draft.agents.get(agent.id)
             if known is not None and known.adopted:
                 draft.agents.put(agent.id, _observed(known, agent))
-    billing_conflict.watched(draft, [agent.id for agent in theirs])
+    watch_payers(draft, [agent.id for agent in theirs])
 
 
 def _adopted_after(draft: Draft, event: events.AdoptedObserved, theirs: list[Agent]) -> None:
     """Take who lives and who has ended."""
     here = {agent.id: agent for agent in draft.agents_on(event.host, adopted=True)}
     seen = [_observed(_same(here, agent), agent) for agent in theirs]
-    now = adopted.after(here, seen, event.at, complete=event.complete)
+    now = adopted_after(here, seen, event.at, complete=event.complete)
     for key, agent in here.items():
         if key not in now:
             _drop(draft, agent)
     for key, agent in now.items():
         draft.agents.put(key, agent)
-    billing_conflict.watched(draft, here.keys() & now.keys())
+    watch_payers(draft, here.keys() & now.keys())
 
 
 def _same(here: Mapping[str, Agent], seen: Agent) -> Agent | None:

@@ -12,9 +12,7 @@ from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, d
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.ordered import Claim
-from controlroom.domain.orders import Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Claim, Order, Result
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.order_tables import ENDED, ROWS, dropped, pruned, written
 from controlroom.engine.ledger.unattributed import Statement

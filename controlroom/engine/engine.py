@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain import adopted, events, intents
+from controlroom.domain import events, intents
 from controlroom.domain.audit import target_of, verb_of
 from controlroom.domain.clock_set import later
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import order_of
 from controlroom.domain.model import Fleet, LinkState
-from controlroom.domain.money.bounds import Ceilings
-from controlroom.domain.orders import ROWS, STARTS
-from controlroom.domain.results import Result
+from controlroom.domain.money.plausible import Ceilings
+from controlroom.domain.orders import ROWS, STARTS, Result
+from controlroom.domain.reduce import is_long_ended
 from controlroom.domain.tables import hosted
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.funds import Funds
@@ -356,7 +356,7 @@ class Engine:
         agents = hosted(self.fleet.agents)
         here = [agent for host in self.fleet.hosts for agent in agents.adopted_on(host).values()]
         for agent in here:
-            if adopted.is_old(agent, at):
+            if is_long_ended(agent, at):
                 self.happened(events.AdoptedForgotten(agent.id))
 
     def _follow_clock(self) -> None:

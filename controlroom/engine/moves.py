@@ -18,8 +18,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
-from controlroom.domain.orders import Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered

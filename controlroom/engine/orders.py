@@ -12,8 +12,7 @@ from controlroom.domain.events import AgentsObserved, Alarmed, Event, Ordered
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.orders import STARTS, Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import STARTS, Order, Result
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.ledger import KnownAgent
 from controlroom.text.outcome import Outcome

@@ -8,8 +8,8 @@ from controlroom.domain import events, intents
 from controlroom.domain.audit import verb_of
 from controlroom.domain.decide import Refused, decide
 from controlroom.domain.model import Fleet
-from controlroom.domain.money.budget_words import described
-from controlroom.domain.results import Result
+from controlroom.domain.money.budget import described
+from controlroom.domain.orders import Result
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem

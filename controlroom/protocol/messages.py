@@ -10,16 +10,16 @@ from typing import get_args
 
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.audit import AuditLine
+from controlroom.domain.calculators.comparison import Comparison, Terms
 from controlroom.domain.calculators.estimate import Estimate, Wish
-from controlroom.domain.calculators.ways import Comparison, Terms
 from controlroom.domain.display.checkup import Check
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import LogPlace
 from controlroom.domain.money.costs import CostRow
-from controlroom.domain.money.doubted import DoubtedUse
-from controlroom.domain.money.runways import Runway
+from controlroom.domain.money.forecast import Runway
+from controlroom.domain.money.plausible import DoubtedUse
+from controlroom.domain.orders import Result
 from controlroom.domain.patch import Patch
-from controlroom.domain.results import Result
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import Hit
 from controlroom.wire.lines import PeerError, from_line, to_line

@@ -14,9 +14,9 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import WorkerFailed
 
-from controlroom.domain.display.absence import happened
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Fleet
+from controlroom.domain.news import happened_since
 from controlroom.tui.dressed import DressedApp
 from controlroom.tui.engine_client import Connect, Source
 from controlroom.tui.keyed import KeyedApp
@@ -346,7 +346,7 @@ class ControlRoomApp(KeyedApp, ReadingApp, DressedApp):
     def absence(self, view: ViewState) -> tuple[str, str]:
         """Say since when nobody had looked, and what has happened since; nothing when somebody was here."""
         before = self._last_look.before(view.now) if view.known else None
-        return (view.clock(before.at), happened(view.fleet, before, view.now)) if before else ("", "")
+        return (view.clock(before.at), happened_since(view.fleet, before, view.now)) if before else ("", "")
 
     # ------------------------------------------------------------------ what keys do
 

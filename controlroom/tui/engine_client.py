@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # nothing of this is needed to run, and the first frame does 
     from controlroom.domain.intents import Intent
     from controlroom.domain.model import Fleet, LogPlace, LogRecord
     from controlroom.domain.money.costs import CostRow
-    from controlroom.domain.results import Result
+    from controlroom.domain.orders import Result
 
 
 class Page(Protocol):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.domain.keys.keymap import DEFAULT, Keymap, KeyProblem, remapped
-from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.tui.app import FRAME, ControlRoomApp
 from controlroom.tui.engine_client import Connect, Source
 from controlroom.tui.terminal.bell import GIVE_BACK, KEEP_TITLE, Bell

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import Enum
 
-from controlroom.domain.display.counts import Counts
+from controlroom.domain.display.views import Counts
 from controlroom.domain.model import Fleet
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.estimate import Wish
-from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BY, HOURLY
 from controlroom.engine.budgets.advisor import compared, estimated

@@ -11,11 +11,10 @@ from controlroom.cli import estimate as estimate_verb
 from controlroom.cli import output, plan
 from controlroom.cli.advice_arguments import estimate as estimate_arguments
 from controlroom.cli.advice_arguments import plan as plan_arguments
-from controlroom.domain.calculators.comparison import compare
+from controlroom.domain.calculators.comparison import Terms, compare
 from controlroom.domain.calculators.estimate import Known, Memory, Wish, estimate
-from controlroom.domain.calculators.machines import Machine, Market
+from controlroom.domain.calculators.offers import Machine, Market
 from controlroom.domain.calculators.use import Alike, Requests, Use
-from controlroom.domain.calculators.ways import Terms
 from controlroom.metering.usage import Usage
 from tests.domain.offers import MICRO, NOON, OFFERS, SHEET
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controlroom.domain.calculators.plans import Offers, Plan
-from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.calculators.offers import Offers, Plan
+from controlroom.domain.limits.buckets import Ceilings, ModelClass, Tier, Tiers
 from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet
 
 MTOK = 10**6

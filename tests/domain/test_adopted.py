@@ -4,12 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.adopted import MOST, SHOWN, UNSEEN
 from controlroom.domain.decide import Decision, Refused, decide
 from controlroom.domain.display import explain, views
-from controlroom.domain.keys import actions, availability
+from controlroom.domain.keys import actions
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.domain.reduce import reduce
+from controlroom.domain.reduce import ADOPTED_SHOWN, END_UNSEEN, MOST_ADOPTED, reduce
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
 
 
@@ -31,13 +30,13 @@ def test_one_that_has_ended_is_shown_for_a_day_with_what_it_has_cost() -> None:
     world = reduce(world, events.SpendingSeen("vm1", {"vm1/~work": 5}))
     world = told(told(world, ended(), complete=False))
     assert (world.agents["vm1/~work"].state, world.agents["vm1/~work"].spent) == (State.DONE, 5)
-    assert "vm1/~work" in told(world, at=NOON + SHOWN).agents
-    assert "vm1/~work" not in told(world, at=NOON + SHOWN + 1).agents
+    assert "vm1/~work" in told(world, at=NOON + ADOPTED_SHOWN).agents
+    assert "vm1/~work" not in told(world, at=NOON + ADOPTED_SHOWN + 1).agents
 
 
 def test_what_ended_while_nobody_looked_is_said_to_be_unknown() -> None:
     over = told(told(fleet(hosts=(host(),)), theirs(rss=5)), at=NOON + MINUTE).agents["vm1/~work"]
-    assert (over.state, over.ended, over.detail) == (State.UNKNOWN, NOON + MINUTE, UNSEEN)
+    assert (over.state, over.ended, over.detail) == (State.UNKNOWN, NOON + MINUTE, END_UNSEEN)
     assert (over.pid, over.rss) == (None, None)
     assert over.has_ended
 
@@ -64,9 +63,9 @@ def test_a_part_of_them_leaves_the_others_as_they_are_and_brings_in_nobody() -> 
 
 
 def test_no_host_fills_the_room_with_what_has_ended() -> None:
-    many = [ended(f"~a{number}", NOON + number, session=f"s{number}") for number in range(MOST + 50)]
+    many = [ended(f"~a{number}", NOON + number, session=f"s{number}") for number in range(MOST_ADOPTED + 50)]
     world = told(fleet(hosts=(host(),)), *many, complete=False)
-    assert set(world.agents) == {f"vm1/~a{number}" for number in range(50, MOST + 50)}
+    assert set(world.agents) == {f"vm1/~a{number}" for number in range(50, MOST_ADOPTED + 50)}
 
 
 def test_only_what_has_ended_can_be_forgotten_and_its_host_is_not_asked() -> None:
@@ -75,8 +74,8 @@ def test_only_what_has_ended_can_be_forgotten_and_its_host_is_not_asked() -> Non
     assert isinstance(decide(world, forget, 1, NOON), Refused)
     world = told(world, ended(), complete=False)
     action = actions.BY_NAME["forget"]
-    assert availability.unavailable(action, world, "vm1/~work") is None
-    assert availability.unavailable(actions.BY_NAME["kill"], world, "vm1/~work")
+    assert actions.unavailable(action, world, "vm1/~work") is None
+    assert actions.unavailable(actions.BY_NAME["kill"], world, "vm1/~work")
     decision = decide(world, forget, 1, NOON)
     assert isinstance(decision, Decision)
     assert not decision.effects

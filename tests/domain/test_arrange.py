@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.changed_rows import lively
 from controlroom.domain.display import arrange as display
 from controlroom.domain.display.arrange import Arrangement, Group, GroupRow, Sort, arrange, following, renewed
 from controlroom.domain.display.views import AgentRow, agent_row
 from controlroom.domain.model import Agent, Fleet, LinkState, Money, State, moved
+from controlroom.domain.patch import lively
 from controlroom.domain.reduce import reduce
 from tests.domain.worlds import MINUTE, NOON, agent, agents, fleet, happenings, host, question
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain.gauges import Rung
 from controlroom.domain.money.allotment import Fund, Given, Run, Share
-from controlroom.domain.money.balances import Balances, Key
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.money.sharing import Sharing
+from controlroom.domain.money.sharing import Balances, Key, Sharing
 from tests.domain import from_scratch
 
 STOP = (Rung(100, "pause"),)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from controlroom.domain.money.bounds import (
+from controlroom.domain.money.plausible import (
     A_DAY,
     DAY,
     HOUR,

@@ -13,17 +13,19 @@ from controlroom.domain.limits.buckets import (
     KINDS,
     LOOKED_BACK,
     MOST_MESSAGES,
+    Ceilings,
     HeadersRead,
     Lately,
+    ModelClass,
     Ruling,
+    Tier,
+    Tiers,
     buffer_of,
     gauges,
     level,
     weight,
 )
-from controlroom.domain.limits.headroom import MINUTE
-from controlroom.domain.limits.limit_alarms import alarms
-from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.limits.headroom import MINUTE, alarms
 from controlroom.metering.usage import Message, Usage
 
 NOW = 1_795_348_800_000

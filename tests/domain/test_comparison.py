@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.calculators.comparison import cached, compare
+from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, as_table, cached, compare
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
-from controlroom.domain.calculators.ways import Comparison, Part, Terms, Way, as_table
 from controlroom.metering.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.display.counts import Counts
-from controlroom.domain.display.views import headline, host_rows
+from controlroom.domain.display.views import Counts, headline, host_rows
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, Question, State
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.tables import HostedTable, Table

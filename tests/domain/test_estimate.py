@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.calculators.estimate import Case, Estimate, Known, Memory, TierFit, Wish, as_table, estimate
-from controlroom.domain.calculators.machines import Machine, Market, cheapest, housings
+from controlroom.domain.calculators.offers import Machine, Market, cheapest, housings
 from controlroom.domain.calculators.use import Requests
-from controlroom.domain.limits.tiers import Ceilings, Tier
+from controlroom.domain.limits.buckets import Ceilings, Tier
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
 GIB = 1024**3

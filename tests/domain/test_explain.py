@@ -10,7 +10,7 @@ from hypothesis import given
 
 from controlroom.cli.verbs import find
 from controlroom.domain.display import explain as why
-from controlroom.domain.display.endings import exit_words
+from controlroom.domain.display.explain import exit_words
 from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT

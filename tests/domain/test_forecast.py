@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlroom.domain.money.allotment import Fund, Run
-from controlroom.domain.money.balances import Balance
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.forecast import began, burn_moments, runs_out
+from controlroom.domain.money.sharing import Balance
 
 CALM = Run("vm1", "a1", 1, dearest=300_000, dearest_of_any=500_000, subagents=0)
 BUSY = Run("vm1", "a2", 1, dearest=200_000, dearest_of_any=500_000, subagents=2)

@@ -10,16 +10,19 @@ from hypothesis import strategies as st
 
 from controlroom.domain.display import limit_rows as limits
 from controlroom.domain.gauges import Headroom
-from controlroom.domain.limits.disputes import MOST, Verdict, heard, verdicts
 from controlroom.domain.limits.headroom import (
     DAY,
     HOUR,
+    MOST,
     Reading,
+    Verdict,
     believable,
+    heard,
     lasting,
     model_of,
     per_mille,
     unread,
+    verdicts,
     window_gauge,
     window_name,
 )

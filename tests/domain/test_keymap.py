@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.keys.actions import ACTIONS
-from controlroom.domain.keys.keymap import DEFAULT, WORDS, KeyProblem, remapped, screens
-from controlroom.domain.keys.motions import MOTIONS
+from controlroom.domain.keys.keymap import DEFAULT, MOTIONS, WORDS, KeyProblem, remapped, screens
 
 NAMES = [*(action.name for action in ACTIONS), *dict.fromkeys(motion.name for motion in MOTIONS)]
 

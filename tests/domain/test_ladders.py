@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlroom.domain.display.ladders import budget_facts, forecast, ladder, limit_facts
-from controlroom.domain.money.rungs import told
+from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
+from controlroom.domain.money.ladder import told
 from tests.domain.test_bars import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 

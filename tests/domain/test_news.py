@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from controlroom.domain import changes
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet, LinkState, State
-from controlroom.domain.news import KINDS, LOST_FOR, News, happened, still, told
-from controlroom.domain.notification_queue import GATHER, NEVER, NotificationQueue, Wish
+from controlroom.domain.news import GATHER, KINDS, LOST_FOR, NEVER, News, NotificationQueue, Wish, happened, still, told
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host, order, question
 
 ALL = frozenset(KINDS)

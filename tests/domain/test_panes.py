@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.display.panes import MOST, WHILE, Panes, Pick, pin, seats
+from controlroom.domain.display.layout import MOST, WHILE, Panes, Pick, pin, seats
 from controlroom.domain.model import Agent, Fleet, State
 from tests.domain.worlds import NOON, agent, agents, fleet, host
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.gauges import PERIODS
-from controlroom.domain.money.periods import HOUR, period
+from controlroom.domain.money.budget import HOUR, period
 
 ZONES = [
     "UTC",

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from controlroom.domain import events
 from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
+from controlroom.domain.orders import Result
 from controlroom.domain.reduce import HISTORY, SLOT, reduce
-from controlroom.domain.results import Result
 from controlroom.text.outcome import Outcome
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, order, question
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controlroom.domain.money.allotment import Given, Run
 from controlroom.domain.money.budget import Spend
-from controlroom.domain.money.runways import HOUR, Runway, runways, told
+from controlroom.domain.money.forecast import HOUR, Runway, runways, told
 
 NOW = 100 * HOUR
 

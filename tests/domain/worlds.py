@@ -19,10 +19,8 @@ from controlroom.domain.model import (
     Question,
     State,
 )
-from controlroom.domain.ordered import Work
-from controlroom.domain.orders import Order
+from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.results import Result
 from controlroom.text.outcome import Outcome
 
 NOON = 1_795_348_800_000

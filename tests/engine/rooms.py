@@ -12,7 +12,7 @@ from controlroom import __version__
 from controlroom.domain.claims import OrderedRun, digest, shown
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, LinkState
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.config import config
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server

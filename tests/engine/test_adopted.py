@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from controlroom.domain import events, intents, model
-from controlroom.domain.adopted import SHOWN
 from controlroom.domain.model import State
+from controlroom.domain.reduce import ADOPTED_SHOWN
 from controlroom.engine.engine import SWEEP
 from tests.engine import scripted
 from tests.engine.rooms import room
@@ -78,7 +78,7 @@ async def test_one_that_has_ended_leaves_after_a_day_though_there_is_no_news_of_
     host = ScriptedHost()
     async with room(host) as here:
         here.engine.happened(events.AdoptedObserved("vm1", (ENDED,), NOON, complete=False))
-        here.now += SHOWN - 10_000
+        here.now += ADOPTED_SHOWN - 10_000
         await here.order(SPAWN)
         assert here.agent("vm1/~work") == ENDED
         here.now += 2 * SWEEP

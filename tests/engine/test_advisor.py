@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.calculators.use import DAY, Week
-from controlroom.domain.calculators.ways import Terms
 from controlroom.domain.gauges import Headroom
 from controlroom.domain.model import Agent, Fleet, Limits, State
 from controlroom.engine.budgets.advisor import compared, measured_memory, weeks_of

@@ -17,8 +17,7 @@ from controlroom.domain import intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.domain.orders import Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Order, Result
 from controlroom.engine.ledger import outbox
 from controlroom.engine.ledger.ledger import (
     Ledger,

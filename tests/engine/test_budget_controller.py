@@ -14,7 +14,7 @@ from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.budgets import controller
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.ledger.ledger import connect

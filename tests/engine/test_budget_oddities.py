@@ -10,7 +10,7 @@ from controlroom.domain.intents import ReassignAgent, SetBudget
 from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.hosts.translate_usage import LoginSeen
 from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.intents import SetBudget
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.budgets.pauses import UNSPENT
 from controlroom.text.outcome import Outcome
 from controlroom.wire.messages import Spawn

@@ -12,7 +12,7 @@ import pytest
 
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import LinkState
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.budgets import set_aside
 from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR as PICO

@@ -17,8 +17,7 @@ from controlroom.domain.claims import RULES
 from controlroom.domain.display.explain import explain, record
 from controlroom.domain.display.views import status
 from controlroom.domain.model import Agent, State
-from controlroom.domain.ordered import Work
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home

@@ -10,8 +10,7 @@ from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.model import Agent, Fleet, Host, Question, State
-from controlroom.domain.news import News, happened
-from controlroom.domain.notification_queue import GATHER, NotificationQueue, Wish
+from controlroom.domain.news import GATHER, News, NotificationQueue, Wish, happened
 from controlroom.domain.patch import apply, diff, snapshot
 from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed

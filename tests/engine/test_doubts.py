@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.intents import SetBudget, SettleUsage
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Message, Usage

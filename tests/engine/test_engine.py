@@ -13,7 +13,7 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.model import LinkState, State
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import connect
 from controlroom.text.outcome import Outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timezone
 
 from controlroom.domain.model import Agent, Fleet, State
-from controlroom.domain.money.balances import Balances
 from controlroom.domain.money.budget import BudgetRule, Spend
 from controlroom.domain.money.forecast import burn_moments
+from controlroom.domain.money.sharing import Balances
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.spent import Spent
 from controlroom.engine.ledger.spend_views import Sums

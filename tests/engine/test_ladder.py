@@ -9,7 +9,7 @@ from pathlib import Path
 from controlroom.domain.gauges import Rung
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.text.outcome import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.granted import CENT, Payer, running

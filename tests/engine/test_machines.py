@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.domain.calculators.machines import Machine, Market
+from controlroom.domain.calculators.offers import Machine, Market
 from controlroom.engine.catalogs.offers import load_machines
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home

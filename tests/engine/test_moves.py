@@ -12,7 +12,7 @@ import pytest
 from controlroom.domain import intents
 from controlroom.domain.claims import OrderedRun, digest, digest_of, shown
 from controlroom.domain.model import State
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.hosts.inquiries import Unanswered
 from controlroom.engine.moves import FRESH, _filled
 from controlroom.text.outcome import Outcome

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.domain.news import KINDS
-from controlroom.domain.notification_queue import GATHER, Wish
+from controlroom.domain.news import GATHER, KINDS, Wish
 from controlroom.engine.config import config
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.notify.notifier import Notifier, Way

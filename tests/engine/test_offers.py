@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.calculators.use import Requests
-from controlroom.domain.limits.tiers import Ceilings
+from controlroom.domain.limits.buckets import Ceilings
 from controlroom.engine.catalogs.offers import load_machines, load_offers
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.protocol.home import Home

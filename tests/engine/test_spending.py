@@ -13,7 +13,7 @@ import pytest
 
 from controlroom.domain.intents import SpawnAgent
 from controlroom.domain.model import Money
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.budgets.spending import hour_and_day
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_usage import read_usage

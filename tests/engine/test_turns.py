@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controlroom.client.client import Client
-from controlroom.domain.calculators.ways import Terms
+from controlroom.domain.calculators.comparison import Terms
 from controlroom.domain.model import LogPlace
 from controlroom.engine.frontends import turns
 from controlroom.engine.frontends.turns import AT_ONCE, SHARE, SharedTurns

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.calculators.comparison import compare
+from controlroom.domain.calculators.comparison import Terms, compare
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use
-from controlroom.domain.calculators.ways import Terms
 from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, book

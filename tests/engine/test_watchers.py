@@ -21,7 +21,7 @@ import pytest
 from controlroom import __version__
 from controlroom.client.client import Client, EngineUnavailable, NoAttachment, NoEngine
 from controlroom.domain import intents
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.frontends.rights import LOOK_ONLY, MAY_ASK, Operator
 from controlroom.protocol.messages import (
     LOOK,

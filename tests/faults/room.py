@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, LinkState, LogPlace
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.protocol.home import find_home, holder, is_held
 from tests.engine.tails import Tail
 from tests.faults.truth import Truth, look_at, problems

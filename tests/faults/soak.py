@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain import intents
 from controlroom.domain.model import ENDED, Agent
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from tests.faults.room import Room
 from tests.faults.truth import NODE, RUNNER, Life, sockets_left
 from tests.lab.host import Host

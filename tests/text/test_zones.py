@@ -9,7 +9,7 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
-from controlroom.domain.money.periods import period
+from controlroom.domain.money.budget import period
 from controlroom.text.time_zones import day_name, hour_name, named, zone_here, zone_of
 
 NOON = 1_795_348_800_000

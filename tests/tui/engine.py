@@ -15,8 +15,8 @@ from controlroom.domain.display.checkup import HostCheck, checks, link_check
 from controlroom.domain.display.loglines import LogHit, Matches, log_lines, screen_lines
 from controlroom.domain.model import Agent, Fleet, LinkState, LogPlace, LogRecord, State
 from controlroom.domain.money.costs import CostRow
+from controlroom.domain.orders import Result
 from controlroom.domain.reduce import reduce
-from controlroom.domain.results import Result
 from controlroom.protocol.messages import Attached, Costs, HostChecked
 from controlroom.text.outcome import Outcome
 

@@ -24,7 +24,7 @@ from controlroom.domain.model import (
     State,
 )
 from controlroom.domain.money.costs import CostRow, grouped
-from controlroom.domain.ordered import Work
+from controlroom.domain.orders import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
 from tests.tui.engine import Logs
 

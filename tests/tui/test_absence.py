@@ -1,4 +1,4 @@
-"""Who comes back is told in one line what has happened; who was here all the time is not."""
+"""Who comes back is told in one line what has happened_since; who was here all the time is not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.domain.display.absence import AWAY, Look, happened, look
 from controlroom.domain.model import State
+from controlroom.domain.news import AWAY, Look, happened_since, look
 from controlroom.tui.theme.memory import LastLook, Memory
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 from tests.tui import scenes
@@ -24,8 +24,8 @@ AFTER = fleet(
 
 
 def test_what_has_happened_since() -> None:
-    assert happened(AFTER, look(BEFORE, NOON), NOON + AWAY) == "1 done, 1 failed, +$21.40, +≈$2.00"
-    assert happened(BEFORE, look(BEFORE, NOON), NOON + AWAY) == ""
+    assert happened_since(AFTER, look(BEFORE, NOON), NOON + AWAY) == "1 done, 1 failed, +$21.40, +≈$2.00"
+    assert happened_since(BEFORE, look(BEFORE, NOON), NOON + AWAY) == ""
 
 
 def test_the_look_before_this_one_counts_until_the_next_absence() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from textual.geometry import Region
 
-from controlroom.domain.display.panes import Pick
+from controlroom.domain.display.layout import Pick
 from controlroom.domain.intents import AnswerQuestion, KillAgent
 from controlroom.domain.model import Fleet, LogRecord, State
 from controlroom.tui.screens.agent import AgentScreen

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.domain.intents import InterruptAgent
 from controlroom.domain.keys.keymap import remapped
-from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import Fleet
 from controlroom.engine.config.screen_config import screen_settings
 from controlroom.protocol.home import find_home

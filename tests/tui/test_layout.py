@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.display.arrange import Group, Sort
-from controlroom.domain.display.layout import Layout, read, written
-from controlroom.domain.display.panes import MOST, Panes, Pick
-from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.domain.display.layout import MOST, Layout, Panes, Pick, ScreenSettings, read, written
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme.memory import Memory

@@ -21,8 +21,8 @@ from controlroom.domain.intents import (
 )
 from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
+from controlroom.domain.orders import Result
 from controlroom.domain.questions import QuestionKind
-from controlroom.domain.results import Result
 from controlroom.text.outcome import Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet

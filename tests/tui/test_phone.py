@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.display.absence import AWAY
 from controlroom.domain.intents import AnswerQuestion, SendMessage, SpawnAgent
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
+from controlroom.domain.news import AWAY
 from controlroom.tui.actions import actions
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen

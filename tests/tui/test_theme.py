@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.domain.display.loglines import KINDS
-from controlroom.domain.keys.screen import ScreenSettings
 from controlroom.domain.model import LinkState, State
 from controlroom.tui.theme import theme, theme_store
 from controlroom.tui.theme.colours import Depth

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.themes import ThemeSheet
 from controlroom.tui.theme import theme_store

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from controlroom.domain.calculators.machines import Housing, Market, housings
-from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.offers import Housing, Market, Offers, housings
 from controlroom.domain.calculators.use import Requests
-from controlroom.domain.limits.tiers import Ceilings, Tier
+from controlroom.domain.limits.buckets import Ceilings, Tier
 from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import percent, size
 from controlroom.metering.prices import Price, Sheet, micro

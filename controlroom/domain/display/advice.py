@@ -6,12 +6,12 @@ Keys and verbs are those of the table of actions, so that what is said here is w
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from controlroom.domain import disks
+from controlroom.domain.alarms import disk_is_full
 from controlroom.domain.display.views import limit_is_over
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import Keymap
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.domain.money.holding import is_paused
+from controlroom.domain.money.ladder import is_paused
 from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
 
@@ -55,7 +55,7 @@ def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
         words = f"Another control room owns {host.name}: this one may only look, until you take it."
         return (_step("host_take", words, host.name),)
     own = tuple(_BY_STATE[state](agent, now))
-    if not disks.is_full(host.sample) or agent.has_ended:
+    if not disk_is_full(host.sample) or agent.has_ended:
         return own
     words = f"The disk of {host.name} is full, and lines of its log are lost: make room there."
     return (

@@ -7,16 +7,57 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
-from controlroom.domain.display.endings import exit_words
 from controlroom.domain.display.views import iso
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
-from controlroom.domain.money import billing_conflict, holding
-from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money import ladder
+from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
 from controlroom.domain.words import age, ago, since
+
+_SIGNALS = {
+    1: ("SIGHUP", "its terminal or tmux session was closed"),
+    2: ("SIGINT", "somebody interrupted it"),
+    3: ("SIGQUIT", "somebody made it quit"),
+    4: ("SIGILL", "it ran an instruction that this processor does not have"),
+    6: ("SIGABRT", "it gave up by itself"),
+    8: ("SIGFPE", "it computed something impossible"),
+    9: ("SIGKILL", "it was killed without being asked, by a person or by the kernel for want of memory"),
+    11: ("SIGSEGV", "it crashed"),
+    13: ("SIGPIPE", "who read its output was gone"),
+    14: ("SIGALRM", "its own timer ran out"),
+    15: ("SIGTERM", "somebody asked it to end"),
+    24: ("SIGXCPU", "it used up its share of CPU time (ulimit -t)"),
+    25: ("SIGXFSZ", "it wrote a file that was too large (ulimit -f)"),
+}
+
+_CODES = {
+    126: "its program is there but cannot be run: see its mode and its first line",
+    127: "its program was not found: see PATH in the login shell of the host, or give the whole path",
+}
+
+
+def exit_words(kind: str, code: int | None, signal: int | None) -> str:
+    """Say how an agent's process ended and what that means; empty when it is not known."""
+    if signal is not None:
+        name, meaning = _SIGNALS.get(signal, (f"signal {signal}", ""))
+        return f"ended by {name}" + (f": {meaning}" if meaning else "")
+    if code is None:
+        return ""
+    if code == 0:
+        return "exit 0: it ended by itself, and says that all went well"
+    if code in _CODES:
+        return f"exit {code}: {_CODES[code]}"
+    if code > 128 and code - 128 in _SIGNALS:
+        name, meaning = _SIGNALS[code - 128]
+        return f"exit {code}: something in it was ended by {name}; {meaning}"
+    if kind == "command":
+        return f"exit {code}: it says that something went wrong; what that is stands at the end of its log"
+    return f"exit {code}: Claude gave up; why stands at the end of its log"
+
 
 ABOUT_WORK = ("stream", "session file", "transcript", "runner", "screen")
 """Sources that know what an agent does, the best first; the others know only whether it lives."""
@@ -206,7 +247,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
 
 
 def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
-    for budget in holding.binding(fleet, agent) if holding.is_paused(agent) else ():
+    for budget in ladder.binding(fleet, agent) if ladder.is_paused(agent) else ():
         left = amount(max(0, budget.stop - (budget.spent or 0)), budget.unit)
         line = amount(budget.stop, budget.unit)
         yield "budget", f"{budget.name} ({budget.scope}) has {left} left before its stop line at {line}"
@@ -215,9 +256,9 @@ def _doubts(fleet: Fleet, agent: Agent) -> Iterator[tuple[str, str]]:
 
 
 def _payer(agent: Agent) -> Iterator[tuple[str, str]]:
-    if billed := billing_conflict.words(agent):
+    if billed := payer_words(agent):
         yield "key", f"it {billed}"
-    if doubt := billing_conflict.doubt(agent):
+    if doubt := payer_doubt(agent):
         yield "pays", f"not known: {doubt}"
     elif agent.session and not agent.billing:
         yield "pays", "not known: nothing on its host says for certain who does, so both kinds of budgets bind it"

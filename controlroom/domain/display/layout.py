@@ -1,12 +1,128 @@
 """How somebody has arranged the screen, and how that is written down and read again: what is damaged counts as none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from controlroom.domain.display.arrange import Group, Sort
-from controlroom.domain.display.panes import MOST, Panes, Pick
+from controlroom.domain.model import Agent, Fleet
+
+MOST = 16
+"""Panes at most."""
+WHILE = 60_000
+"""Milliseconds that others must have been active after an agent went quiet before one of them takes its seat."""
+
+
+class Pick(str, Enum):
+    """Who is shown live."""
+
+    CHOSEN = "chosen"
+    """The agent under the cursor, alone."""
+    ACTIVE = "active"
+    """Whoever is active."""
+    HOST = "host"
+    """The agents of one host."""
+    STATE = "state"
+    """The agents in one state."""
+    HAND = "hand"
+    """Those that were pinned, and nobody else."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Panes:
+    """Who somebody wants to see live."""
+
+    pick: Pick = Pick.CHOSEN
+    count: int = 4
+    """How many panes; pinned agents have theirs in any case."""
+    of: str = ""
+    """The name of the host, or the state."""
+    pinned: tuple[str, ...] = ()
+    """Agents that keep their panes whoever else comes and goes."""
+
+    def words(self) -> str:
+        """Say it in a word or two."""
+        named = {Pick.CHOSEN: "the chosen one", Pick.HAND: "by hand", Pick.ACTIVE: "active"}
+        return named.get(self.pick, self.of)
+
+
+def seats(
+    fleet: Fleet, shown: Sequence[str], panes: Panes, chosen: str | None, before: Sequence[str]
+) -> tuple[str, ...]:
+    """Give the agents to show live, each in its seat. `shown`: the agents of the table, in its order.
+
+    An agent of `before` stays where it was for as long as it belongs; whoever replaces it takes its seat.
+    """
+    if panes.pick is Pick.CHOSEN:
+        return (chosen,) if chosen is not None and chosen in shown else ()
+    here = set(shown)
+    pinned = [agent for agent in panes.pinned if agent in here][:MOST]
+    free = max(0, min(panes.count, MOST) - len(pinned)) if panes.pick is not Pick.HAND else 0
+    seated = [agent for agent in before if agent in here and agent not in pinned]
+    candidates = [agent for agent in shown if agent not in pinned and _belongs(fleet, agent, panes)]
+    if panes.pick is Pick.ACTIVE:
+        taken = _active(fleet, [agent for agent in seated if agent in set(candidates)], candidates, free)
+    else:
+        belonging = set(candidates)
+        stay = [agent for agent in seated if agent in belonging]
+        taken = [*stay, *(agent for agent in candidates if agent not in stay)][:free]
+    return _seated(before, [*pinned, *taken])
+
+
+def _belongs(fleet: Fleet, agent: str, panes: Panes) -> bool:
+    known = fleet.agents[agent]
+    if panes.pick is Pick.HOST:
+        return known.host == panes.of
+    return panes.pick is not Pick.STATE or fleet.state_of(known).value == panes.of
+
+
+def _active(fleet: Fleet, seated: Sequence[str], candidates: Sequence[str], free: int) -> list[str]:
+    """Choose by activity; one that is seated goes only when another was active for a while after its last sign."""
+    rank = {agent: _activity(fleet.agents[agent]) for agent in candidates}
+    taken = sorted(seated, key=lambda agent: rank[agent], reverse=True)[:free]
+    waiting = sorted((agent for agent in candidates if agent not in taken), key=lambda agent: rank[agent], reverse=True)
+    while waiting and len(taken) < free:
+        taken.append(waiting.pop(0))
+    while waiting and taken:
+        quietest = min(taken, key=lambda agent: rank[agent])
+        (lives, last), (alive, newest) = rank[quietest], rank[waiting[0]]
+        if not ((alive and not lives) or (alive == lives and newest - last >= WHILE)):
+            break
+        taken[taken.index(quietest)] = waiting.pop(0)
+    return taken
+
+
+def _activity(agent: Agent) -> tuple[bool, int]:
+    """Say whether it runs, and when it last said or did something."""
+    return not agent.has_ended, max(agent.last_line_at, agent.since)
+
+
+def _seated(before: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:
+    """Seat these: who had a seat keeps it, who is new takes one that became free, else the next one."""
+    new = [agent for agent in taken if agent not in before]
+    placed: list[str] = []
+    for agent in before:
+        if agent in taken:
+            placed.append(agent)
+        elif new:
+            placed.append(new.pop(0))
+    return (*placed, *new)
+
+
+def pin(panes: Panes, agents: Sequence[str]) -> Panes:
+    """Pin these agents, or unpin them where all of them are pinned. The first pin makes it a choice by hand."""
+    if all(agent in panes.pinned for agent in agents):
+        kept = tuple(agent for agent in panes.pinned if agent not in agents)
+        left = Pick.CHOSEN if panes.pick is Pick.HAND and not kept else panes.pick
+        return Panes(left, panes.count, panes.of, kept)
+    pinned = (*panes.pinned, *(agent for agent in agents if agent not in panes.pinned))[:MOST]
+    return Panes(Pick.HAND if panes.pick is Pick.CHOSEN else panes.pick, panes.count, panes.of, pinned)
+
 
 _Choice = TypeVar("_Choice", bound=Enum)
 _LONGEST = 200
@@ -77,3 +193,23 @@ def _flag(value: object, otherwise: bool) -> bool:
 
 def _name(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST and (value == "" or value.isprintable())
+
+
+@dataclass(frozen=True)
+class ScreenSettings:
+    """The settings of a front end on this machine, as the user wrote them: themes and keys are checked later."""
+
+    themes: Path
+    """The folder of the user's own themes; it need not be there."""
+    memory: Path
+    """The file in which the screen remembers what was chosen on it."""
+    theme: str = ""
+    """The theme that the config names; empty: none."""
+    keys: Mapping[str, object] | None = None
+    """The table [keys] of the config: action -> key, or keys."""
+    bell: bool = True
+    """Whether the terminal rings when something is asked, and its title says how much."""
+    source: str = "config.toml"
+    """The path of the config, for sentences about it."""
+    problem: str = ""
+    """Why the config could not be read, in a sentence."""

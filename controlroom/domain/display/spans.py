@@ -12,8 +12,8 @@ from operator import attrgetter
 
 from controlroom.domain.display.views import short_model
 from controlroom.domain.money.costs import BILLED, HOUR, CostRow, per_hour
-from controlroom.domain.money.zones import day_name, hour_name
 from controlroom.domain.words import dollars
+from controlroom.text.time_zones import day_name, hour_name
 
 _QUARTER = 900_000
 """Sums over time are of quarters of an hour."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from controlroom.domain import intents
 from controlroom.domain.claims import claimed_words
 from controlroom.domain.intents import Intent
-from controlroom.domain.keys.actions import BY_NAME
-from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.orders import Result
 from controlroom.domain.questions import wants_words
-from controlroom.domain.results import Result
 from controlroom.text.outcome import Outcome
 
 AT_ONCE = 10

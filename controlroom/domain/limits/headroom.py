@@ -4,10 +4,12 @@ A plan's windows are readings of somebody else's count (`disputes`: which of the
 anew: what is used of it then, nobody knows. Times are UTC milliseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-from controlroom.domain.gauges import Headroom
+from controlroom.domain.gauges import Alarm, Headroom
+from controlroom.domain.words import count, dollars
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -78,11 +80,11 @@ def length(window: str) -> int | None:
 def window_name(window: str) -> str:
     """Name a window as people do: `5 h`, `week`, `week Opus`."""
     if window.startswith("seven_day_"):
-        return f"week {_words(window.removeprefix('seven_day_'))}"
+        return f"week {_model_words(window.removeprefix('seven_day_'))}"
     return _NAMES.get(window) or window.replace("_", " ")
 
 
-def _words(name: str) -> str:
+def _model_words(name: str) -> str:
     return name.title() if "_" not in name else name.replace("_", " ")
 
 
@@ -139,3 +141,184 @@ def per_mille(parts: Mapping[str, int]) -> dict[str, int]:
     whole = sum(parts.values())
     shares = {name: round(1000 * part / whole) for name, part in parts.items()} if whole else {}
     return {name: share for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])) if share}
+
+
+SLACK = 15 * MINUTE
+"""By how much what is said of one window's end may differ: some say it to the hour's quarter."""
+
+ROUNDING = 2
+"""Per cent by which readings of one moment may differ: sources round in their own ways."""
+
+MOST = 256
+"""Windows that one host may speak of at most."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one host says of one window."""
+
+    peak: Reading
+    """The most that it has said to be used: it cannot have become less."""
+    newest: Reading
+    since: int
+    """When it first said so: one that repeats what it knows contradicts nobody."""
+
+
+Sayings = Mapping[tuple[str, str], Said]
+"""What one host says, by login and window."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What counts of one window."""
+
+    reading: Reading
+    hosts: tuple[str, ...] = ()
+    """Those that contradict each other, by name."""
+
+
+def heard(sayings: Sayings, new: Iterable[Reading]) -> Sayings:
+    """Give what a host says, with new readings of it."""
+    kept = dict(sayings)
+    for reading in new:
+        kept[reading.key] = _after(kept.get(reading.key), reading)
+    if len(kept) > MOST:
+        newest = sorted(kept.items(), key=lambda pair: (pair[1].newest.at, pair[0]))[-MOST:]
+        return dict(newest)
+    return kept
+
+
+def _after(known: Said | None, new: Reading) -> Said:
+    if known is None or (new.at >= known.peak.ends and not _is_same(known.peak, new)):
+        return Said(new, new, new.at)
+    if _rank(new) < _rank(known.newest):
+        return known if new.ends <= known.newest.at else replace(known, peak=_stricter(known.peak, new))
+    repeats = new.used == known.newest.used and _is_same(known.newest, new)
+    peak = new if new.used is None or known.peak.used is None else _stricter(known.peak, new)
+    return Said(peak, new, known.since if repeats else new.at)
+
+
+def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Verdict]:
+    """Say what counts of every window that lasts."""
+    keys = dict.fromkeys(key for sayings in by_host.values() for key in sayings)
+    found = {}
+    for key in keys:
+        said = {host: sayings[key] for host, sayings in by_host.items() if key in sayings}
+        lasts = {host: one for host, one in said.items() if one.peak.ends > now}
+        if lasts:
+            found[key] = _verdict(lasts)
+    return found
+
+
+def _verdict(said: Mapping[str, Said]) -> Verdict:
+    against: dict[str, int] = dict.fromkeys(said, 0)
+    for (one, first), (other, second) in combinations(said.items(), 2):
+        if _contradict(first, second):
+            against[one] += 1
+            against[other] += 1
+    plausible = [one for host, one in said.items() if 2 * against[host] <= len(said)]
+    strictest = max((one.peak for one in plausible or said.values()), key=_strictness)
+    return Verdict(strictest, tuple(sorted(host for host, count in against.items() if count)))
+
+
+def _contradict(one: Said, other: Said) -> bool:
+    """Say whether two hosts cannot both be right."""
+    if one.peak.used is None or other.peak.used is None:
+        return False
+    if not _is_same(one.peak, other.peak):
+        return True
+    before, after = (one, other) if one.since <= other.since else (other, one)
+    return (after.newest.used or 0) + ROUNDING < (before.peak.used or 0)
+
+
+def _is_same(one: Reading, other: Reading) -> bool:
+    """Say whether two readings may be of one run of a window."""
+    return not one.resets or not other.resets or abs(one.resets - other.resets) <= SLACK
+
+
+def _stricter(one: Reading, other: Reading) -> Reading:
+    return max(one, other, key=_strictness)
+
+
+def _strictness(reading: Reading) -> tuple[object, ...]:
+    used = -1 if reading.used is None else reading.used
+    return used, reading.in_use, reading.at, reading.resets, reading.source
+
+
+def _rank(reading: Reading) -> tuple[object, ...]:
+    """The newest word of a host; of two of one moment always the same one, the worse."""
+    return reading.at, *_strictness(reading)
+
+
+Clock = Callable[[int], str]
+
+_CALM = 0.8
+"""An alarm about a bucket, which is refilled all the time, ends below this share of where it began."""
+
+
+def about(one: Headroom) -> str:
+    """Name what an alarm is about."""
+    return f"limit {one.key}"
+
+
+def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, clock: Clock) -> dict[str, Alarm]:
+    """Give the alarms there are about limits, by what they are about; `known`: those that stand."""
+    found: dict[str, Alarm] = {}
+    for one in headroom:
+        name = about(one)
+        before = known.get(name)
+        text, level = _limit_words(one, before, clock)
+        if text:
+            same = before is not None and (before.text, before.level) == (text, level)
+            found[name] = before if same and before else Alarm(text, level, before.since if before else now)
+        if one.disputed:
+            name = f"disputed {one.key}"
+            alarm = Alarm(_disputed(one), "warning", known[name].since if name in known else now)
+            found[name] = alarm
+    return found
+
+
+def _disputed(one: Headroom) -> str:
+    """Say that hosts contradict each other about a window."""
+    return (
+        f"{one.account}: {one.name} cannot be as {' and '.join(one.disputed)} say, one of them is wrong: the strictest "
+        "plausible reading counts. What a host says counts no more once it is out: controlroom host remove HOST"
+    )
+
+
+def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) -> dict[str, Alarm]:
+    """Give the alarms about plans that are used up and billed beyond."""
+    accounts = sorted({reading.account for reading in readings if reading.window == OVERAGE and reading.in_use})
+    text = "what its plan does not cover is billed now (overage): agents with this login cost dollars"
+    names = {account: f"overage {account}" for account in accounts}
+    return {name: known.get(name) or Alarm(f"{account}: {text}", "danger", now) for account, name in names.items()}
+
+
+def _limit_words(one: Headroom, before: Alarm | None, clock: Clock) -> tuple[str, str]:
+    if one.used is None or one.limit is None:
+        return "", ""
+    over = before is not None and one.kind == "bucket"
+    if one.used >= one.limit * (_CALM if over and before and before.level == "danger" else 1):
+        return _out(one, clock), "danger"
+    if one.buffer is not None and one.used >= one.buffer * (_CALM if over else 1):
+        return _near(one), "warning"
+    return "", ""
+
+
+def _out(one: Headroom, clock: Clock) -> str:
+    until = f" until {clock(one.resets)}" if one.resets else ""
+    if one.kind == "window":
+        return f"{one.account}: {one.name} is used up{until}: agents with this login wait, or are billed as overage"
+    if one.kind == "credit":
+        return f"{one.account}: this month's credit is used up by our count: what keys use now is billed"
+    return f"{one.account}: {one.name} are at their ceiling: the API refuses what is beyond; spawn fewer, or go slower"
+
+
+def _near(one: Headroom) -> str:
+    amount = f"{one.buffer} %" if one.kind == "window" else _amount(one)
+    kept = f"has passed the {amount} that you want to keep to"
+    return f"{one.account}: {one.name} {kept if one.kind != 'bucket' else kept.replace('has', 'have')}"
+
+
+def _amount(one: Headroom) -> str:
+    return dollars(one.buffer or 0) if one.kind == "credit" else f"{count(one.buffer or 0)} a minute"

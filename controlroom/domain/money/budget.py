@@ -7,11 +7,14 @@ knows the payer of counts in both, to be safe.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
 from controlroom.domain.gauges import PERIODS, UNITS, Rung
+from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.money.costs import BILLED, COVERED
+from controlroom.domain.words import count, dollars
 
 ACTIONS = ("notify", "hold", "cheaper", "pause", "interrupt", "stop")
 STOPPING = frozenset({"pause", "interrupt", "stop"})
@@ -164,3 +167,121 @@ def _order_problem(rule: BudgetRule) -> str | None:
 def sorted_rungs(rungs: Iterable[Rung]) -> tuple[Rung, ...]:
     """Put rungs in the order in which they are reached."""
     return tuple(sorted(set(rungs), key=lambda rung: (rung.percent, ACTIONS.index(rung.action))))
+
+
+_DOLLARS = re.compile(r"\$?([0-9]{1,9})(?:\.([0-9]{1,6}))?")
+_TOKENS = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?([kMGT]?)")
+_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def read_limit(text: str, unit: str) -> int:
+    """Read a limit: dollars like `8` or `2.50`, tokens like `5M`, per cent like `85`.
+
+    Gives micro-dollars, tokens or per cent. Raises `ValueError` with what was expected.
+    """
+    if unit in ("billed", "covered"):
+        if found := _DOLLARS.fullmatch(text.strip()):
+            return int(found[1]) * 1_000_000 + int((found[2] or "").ljust(6, "0"))
+        raise ValueError(f'expected dollars like "2.50", not {ascii(text)[:40]}{_other_unit(text.strip())}')
+    if unit == "tokens":
+        if found := _TOKENS.fullmatch(text.strip()):
+            factor = _FACTORS[found[3]]
+            return int(found[1]) * factor + int((found[2] or "0").ljust(6, "0")) * factor // 1_000_000
+        raise ValueError(f'expected tokens like "500000" or "5M", not {ascii(text)[:40]}')
+    share = text.strip().removesuffix("%").strip()
+    if share.isascii() and share.isdecimal() and len(share) <= 3:
+        return int(share)
+    raise ValueError(f'expected per cent like "85", not {ascii(text)[:40]}')
+
+
+def _other_unit(text: str) -> str:
+    """Say which unit an amount that is no dollars may have been meant in."""
+    if text.endswith("%"):
+        return "; per cent are of a plan's window: unit window, and which window"
+    return "; tokens are another unit: unit tokens" if _TOKENS.fullmatch(text) else ""
+
+
+def read_ladder(text: str) -> tuple[Rung, ...]:
+    """Read a ladder like `50:notify,80:hold,95:pause`. Raises `ValueError` with what was expected."""
+    rungs = []
+    for part in text.split(","):
+        percent, _, action = part.strip().partition(":")
+        if not (percent.isascii() and percent.isdecimal() and len(percent) <= 3):
+            raise ValueError(f"expected a ladder like 50:notify,80:hold,95:pause, not {ascii(text)[:60]}")
+        rungs.append(Rung(int(percent), action))
+    if wrong := ladder_problem(rungs):
+        raise ValueError(wrong)
+    return sorted_rungs(rungs)
+
+
+def ladder(rungs: Iterable[Rung]) -> str:
+    """Write a ladder as it is read."""
+    return ",".join(f"{rung.percent}:{rung.action}" for rung in rungs)
+
+
+def described(rule: BudgetRule) -> str:
+    """Say what a budget is, in a line."""
+    per = f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
+    dry = "; a dry run: it only says what it would do" if rule.dry_run else ""
+    return f"{amount(rule.limit, rule.unit)} {per} for {rule.scope}, {ladder(rule.rungs)}{dry}"
+
+
+def window(name: str) -> str:
+    """Name a plan's window in a sentence: `the 5 h window`."""
+    return f"the {window_name(name)} window"
+
+
+def amount(value: int | None, unit: str) -> str:
+    """Write an amount of a unit: $8.00, ≈$8.00 for what a plan covers, 5M tokens, 85 %; a dash for no reading."""
+    if value is None:
+        return "–"
+    if unit == "tokens":
+        return f"{count(value)} tokens"
+    if unit == "window":
+        return f"{value} %"
+    return f"≈{dollars(value)}" if unit == "covered" else dollars(value)
+
+
+def written_limit(value: int, unit: str) -> str:
+    """Write a limit as it is read, exactly."""
+    if unit in ("billed", "covered"):
+        return f"{value // 1_000_000}.{value % 1_000_000:06d}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+HOUR = 3_600_000
+"""Milliseconds. An hour is always as long; it begins where the minutes of the zone's clock are 0."""
+
+
+def period(kind: str, now: int, zone: tzinfo) -> tuple[int, int]:
+    """Say when the `hour`, `day`, `week` or `month` that holds `now` began, and when the next one begins."""
+    if kind == "hour":
+        began = now - (now + _offset(now, zone)) % HOUR
+        return began, began + HOUR
+    first, after = _dates(kind, _here(now, zone).date())
+    return begins(first, zone), begins(after, zone)
+
+
+def begins(day: date, zone: tzinfo | None) -> int:
+    """Say when a day begins; one that the zone leaves out begins, and ends, with the one after it."""
+    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+
+
+def _dates(kind: str, day: date) -> tuple[date, date]:
+    """Give the first day of a period, and that of the one after it."""
+    if kind == "week":
+        first = day - timedelta(days=day.weekday())
+        return first, first + timedelta(days=7)
+    if kind == "month":
+        first = day.replace(day=1)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    return day, day + timedelta(days=1)
+
+
+def _offset(now: int, zone: tzinfo) -> int:
+    offset = _here(now, zone).utcoffset()
+    return round(offset.total_seconds() * 1000) if offset else 0
+
+
+def _here(now: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(now // 1000, zone)

@@ -1,9 +1,11 @@
 """When a budget will be gone, and what may come on top of it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from controlroom.domain.money.allotment import Run
-from controlroom.domain.money.budget import BudgetRule
+from controlroom.domain.money.allotment import FOREVER, MONEY, Run
+from controlroom.domain.money.budget import BudgetRule, Spend, amount
+from controlroom.domain.words import age
 
 QUARTER, HOUR = 900_000, 3_600_000
 
@@ -49,3 +51,63 @@ def dearest_under_way(run: Run) -> int | None:
     if run.dearest is None or run.dearest_of_any is None or run.subagents is None:
         return None
     return run.dearest + run.subagents * run.dearest_of_any
+
+
+@dataclass(frozen=True)
+class Runway:
+    """What one running agent may still spend alone. Amounts: micro-dollars or tokens; times: UTC milliseconds."""
+
+    agent: str
+    unit: str
+    """Of what there is least: `billed`, `covered` or `tokens`."""
+    left: int
+    per_hour: int | None
+    """What it has used in an hour of late; None: nothing, so nobody knows."""
+    until: int
+    """When its grant ends by itself; 0: never."""
+
+    def lasts(self, now: int) -> int | None:
+        """Say for how many milliseconds; None: nobody knows."""
+        ends = [self.until - now] if self.until else []
+        spans = [self.left * HOUR // self.per_hour] if self.per_hour else []
+        return min([*ends, *spans], default=None)
+
+
+def runways(runs: Iterable[Run], lately: Sequence[Spend], since: int, now: int) -> list[Runway]:
+    """Give the runways of all runs that a grant binds; `lately`: what was spent since that moment."""
+    bound = [run for run in runs if run.newest is not None and not run.ended]
+    ways = [min(found, key=_shortest(now)) for run in bound if (found := _ways(run, lately, since, now))]
+    return sorted(ways, key=lambda way: way.agent)
+
+
+def _ways(run: Run, lately: Iterable[Spend], since: int, now: int) -> list[Runway]:
+    """Give a run's runway in each unit that binds it."""
+    given = run.newest
+    used = [spend for spend in lately if (spend.host, spend.agent) == (run.host, run.name)]
+    found = []
+    for unit in MONEY:
+        top = given.ceiling(unit) if given and _pays(run, unit) else None
+        if given and top is not None:
+            burnt = sum(spend.tokens if unit == "tokens" else spend.micro for spend in used)
+            per_hour = burnt * HOUR // max(1, now - since) or None
+            found.append(Runway(run.id, unit, max(0, top - run.gone(unit)), per_hour, given.ends))
+    return found
+
+
+def _shortest(now: int) -> Callable[[Runway], int]:
+    def key(way: Runway) -> int:
+        lasts = way.lasts(now)
+        return FOREVER if lasts is None else lasts
+
+    return key
+
+
+def _pays(run: Run, unit: str) -> bool:
+    return {"billed": "plan", "covered": "api"}.get(unit) != (run.billing or "nobody knows")
+
+
+def told(way: Runway, now: int) -> str:
+    """Say it in a line."""
+    lasts = way.lasts(now)
+    how_long = "nobody knows how long that lasts" if lasts is None else f"about {age(max(lasts, 60_000))}"
+    return f"{way.agent}: {amount(way.left, way.unit)}, {how_long}"

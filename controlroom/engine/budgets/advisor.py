@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from controlroom.domain.calculators.comparison import compare
 from controlroom.domain.calculators.estimate import Estimate, Known, Memory, Wish, estimate
-from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.calculators.use import DAY, Requests, Week
-from controlroom.domain.limits.buckets import Ruling
+from controlroom.domain.limits.buckets import Ceilings, Ruling, Tier
 from controlroom.domain.limits.headroom import window_name
-from controlroom.domain.limits.tiers import Ceilings, Tier
 from controlroom.domain.model import Agent, Fleet
 from controlroom.engine.catalogs.offers import load_machines, load_offers
 from controlroom.engine.catalogs.price_sheet import load

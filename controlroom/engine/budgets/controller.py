@@ -17,13 +17,11 @@ from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run, Share
-from controlroom.domain.money.balances import Balances
-from controlroom.domain.money.bounds import Ceilings
 from controlroom.domain.money.budget import BudgetRule, begins_anew
-from controlroom.domain.money.forecast import burn_moments
-from controlroom.domain.money.runways import Runway, runways
-from controlroom.domain.money.sharing import Ends, Sharing
-from controlroom.domain.results import Result
+from controlroom.domain.money.forecast import Runway, burn_moments, runways
+from controlroom.domain.money.plausible import Ceilings
+from controlroom.domain.money.sharing import Balances, Ends, Sharing
+from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import SOON, Debouncer
 from controlroom.engine.budgets.funds import Funds
 from controlroom.engine.budgets.grant_book import GrantBook, last_given

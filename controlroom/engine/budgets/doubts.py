@@ -11,9 +11,8 @@ from typing import NamedTuple, Protocol
 
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.model import Agent
-from controlroom.domain.money import bounds as bounding
-from controlroom.domain.money.bounds import Amount, Bound, Ceilings, Taken, cut_down
-from controlroom.domain.money.plausible import SLACK, Pace, most_reported
+from controlroom.domain.money import plausible as bounding
+from controlroom.domain.money.plausible import SLACK, Amount, Bound, Ceilings, Pace, Taken, cut_down, most_reported
 from controlroom.engine.budgets import set_aside
 from controlroom.engine.budgets.set_aside import SetAsideDesk
 from controlroom.engine.budgets.told import CAUGHT_UP, Told

@@ -9,12 +9,10 @@ from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
 from controlroom.domain.money.allotment import MONEY, Fund, Run, least_worth
-from controlroom.domain.money.balances import Balance, Balances
-from controlroom.domain.money.budget import BudgetRule, covers
-from controlroom.domain.money.budget_words import amount
+from controlroom.domain.money.budget import BudgetRule, amount, covers, period
 from controlroom.domain.money.forecast import burn_moments, runs_out
-from controlroom.domain.money.periods import period
-from controlroom.domain.money.rungs import cut, pauses
+from controlroom.domain.money.ladder import cut, pauses
+from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.engine.budgets.spent import Spent
 
 HOUR = 3_600_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run
-from controlroom.domain.money.bounds import Ceilings
+from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.budgets.spent import Spent
 from controlroom.engine.ledger import grant_tables
 from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded

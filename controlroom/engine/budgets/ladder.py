@@ -12,9 +12,8 @@ from controlroom.domain.gauges import Budget, Rung
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
-from controlroom.domain.money.holding import is_paused
-from controlroom.domain.money.rungs import alarm, stopped_by, told
-from controlroom.domain.results import Result
+from controlroom.domain.money.ladder import alarm, is_paused, stopped_by, told
+from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.grant_tables import paused, reached, unreached
 from controlroom.engine.ledger.writer import LedgerWriter

@@ -10,9 +10,9 @@ from typing import Protocol
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Fleet, LinkState
 from controlroom.domain.money.allotment import MONEY, Run
-from controlroom.domain.money.balances import Balance, Balances
-from controlroom.domain.money.holding import is_paused
-from controlroom.domain.results import Result
+from controlroom.domain.money.ladder import is_paused
+from controlroom.domain.money.sharing import Balance, Balances
+from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 
 TEXT = "Go on where you stopped: the budget allows it again."

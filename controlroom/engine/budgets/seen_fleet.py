@@ -2,7 +2,7 @@
 
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.money.holding import is_paused
+from controlroom.domain.money.ladder import is_paused
 from controlroom.engine.budgets.grant_book import was_seen
 
 

@@ -12,7 +12,7 @@ from controlroom.domain import events
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Fleet
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.domain.words import dollars
 from controlroom.engine.ledger import doubted_tables
 from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, Doubted

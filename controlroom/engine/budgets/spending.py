@@ -17,9 +17,9 @@ from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent, Fleet, LinkState
-from controlroom.domain.money.bounds import Ceilings
-from controlroom.domain.money.periods import period
-from controlroom.domain.results import Result
+from controlroom.domain.money.budget import period
+from controlroom.domain.money.plausible import Ceilings
+from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.budgets.doubts import Doubts
 from controlroom.engine.budgets.set_aside import SetAsideDesk

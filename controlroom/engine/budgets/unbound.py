@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import Run
-from controlroom.domain.money.rungs import UNBOUND, unbound
+from controlroom.domain.money.ladder import UNBOUND, unbound
 from controlroom.engine.ledger.spend_views import RunKey
 
 

@@ -11,10 +11,9 @@ from typing import Literal, TypeVar
 import tomllib
 from pydantic import Field, field_validator
 
-from controlroom.domain.calculators.machines import Machine, Market
-from controlroom.domain.calculators.plans import Offers, Plan
+from controlroom.domain.calculators.offers import Machine, Market, Offers, Plan
 from controlroom.domain.calculators.use import Requests
-from controlroom.domain.limits.tiers import Ceilings, ModelClass, Tier, Tiers
+from controlroom.domain.limits.buckets import Ceilings, ModelClass, Tier, Tiers
 from controlroom.domain.words import nearest
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.toml_tables import Table, read

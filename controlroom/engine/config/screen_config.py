@@ -1,6 +1,6 @@
 """What a front end needs of the config before there is an engine. Loads fast: all else in it is the engine's."""
 
-from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.engine.config.toml_file import ConfigProblem, parsed
 from controlroom.protocol.home import Home
 

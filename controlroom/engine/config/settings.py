@@ -8,11 +8,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from controlroom.domain.address import parse_address
 from controlroom.domain.gauges import Rung
-from controlroom.domain.limits.tiers import Ceilings
-from controlroom.domain.money.budget import LADDER, BudgetRule, problem, scope_problem, sorted_rungs
+from controlroom.domain.limits.buckets import Ceilings
+from controlroom.domain.money.budget import (
+    LADDER,
+    BudgetRule,
+    ladder,
+    problem,
+    read_limit,
+    scope_problem,
+    sorted_rungs,
+    written_limit,
+)
 from controlroom.domain.money.budget import NAME as BUDGET_NAME
-from controlroom.domain.money.budget_words import ladder, read_limit, written_limit
-from controlroom.domain.notification_queue import Wish
+from controlroom.domain.news import Wish
 from controlroom.engine.config.toml_tables import Table
 from controlroom.engine.notify.notifier import Way
 from controlroom.text.names import LOCAL, host_name_problem

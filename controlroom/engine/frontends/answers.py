@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controlroom.domain.model import Fleet, LogPlace
-from controlroom.domain.money.doubted import DoubtedUse
+from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
 from controlroom.engine.budgets.spending import Spending

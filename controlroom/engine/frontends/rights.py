@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controlroom.domain.changes import Changes
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Fleet
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.frontends.watcher_view import WatcherView
 from controlroom.engine.hosts.inquiries import Rank

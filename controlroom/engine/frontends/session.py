@@ -18,8 +18,8 @@ from controlroom import __version__
 from controlroom.domain.attached import FrontEnd
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Fleet
+from controlroom.domain.orders import Result
 from controlroom.domain.patch import diff, is_empty, snapshot
-from controlroom.domain.results import Result
 from controlroom.engine.frontends.answers import Engine, answer
 from controlroom.engine.frontends.rights import LOOK_ONLY, Operator, Rights
 from controlroom.engine.hosts.inquiries import Rank

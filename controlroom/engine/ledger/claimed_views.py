@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from controlroom.domain.money.bounds import DAY, HOUR, Amount, Bound
+from controlroom.domain.money.plausible import DAY, HOUR, Amount, Bound
 from controlroom.engine.ledger.ledger import Ledger, Query
 from controlroom.engine.ledger.unattributed import number_of
 from controlroom.engine.ledger.usage_tables import QUARTER

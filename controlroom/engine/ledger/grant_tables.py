@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from controlroom.domain.money.bounds import Ceilings
+from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.ledger.usage_tables import Statement
 
 TABLES: Sequence[str] = (

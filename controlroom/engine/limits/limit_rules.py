@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlroom.domain.calculators.plans import Offers
+from controlroom.domain.calculators.offers import Offers
 from controlroom.domain.limits.buckets import Ruling
 from controlroom.domain.words import nearest
 from controlroom.engine.catalogs.offers import load_offers

@@ -15,9 +15,22 @@ from controlroom.domain import events
 from controlroom.domain.clock_set import alarm_moved, later
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.limits.buckets import buffer_of
-from controlroom.domain.limits.disputes import Said, Sayings, Verdict, heard, verdicts
-from controlroom.domain.limits.headroom import HOUR, Reading, lasting, model_of, per_mille, unread, window_gauge
-from controlroom.domain.limits.limit_alarms import alarms, billed
+from controlroom.domain.limits.headroom import (
+    HOUR,
+    Reading,
+    Said,
+    Sayings,
+    Verdict,
+    alarms,
+    billed,
+    heard,
+    lasting,
+    model_of,
+    per_mille,
+    unread,
+    verdicts,
+    window_gauge,
+)
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.money.costs import COVERED
 from controlroom.domain.tables import HostedTable

@@ -20,8 +20,7 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.events import Alarmed, Event
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
-from controlroom.domain.news import News, happened, still, told
-from controlroom.domain.notification_queue import NEVER, NotificationQueue, Wish
+from controlroom.domain.news import NEVER, News, NotificationQueue, Wish, happened, still, told
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.store import FleetStore
 from controlroom.text.redact import redact

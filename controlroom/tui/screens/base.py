@@ -7,8 +7,7 @@ from typing import ClassVar, cast
 from textual import events, on
 from textual.screen import Screen
 
-from controlroom.domain.keys.actions import Action
-from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.keys.actions import Action, unavailable
 from controlroom.tui.room import Level, Room
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage

@@ -14,7 +14,7 @@ from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
-from controlroom.domain.money.zones import zone_of
+from controlroom.text.time_zones import zone_of
 from controlroom.tui.engine_client import Source
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled

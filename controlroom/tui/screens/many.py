@@ -13,7 +13,7 @@ from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.many import AT_ONCE, Plan, summed
 from controlroom.domain.model import Agent
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Result
 from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen, plain_key

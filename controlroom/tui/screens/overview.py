@@ -9,13 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
 
-from controlroom.domain.changed_rows import lively
 from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, Group, Sort, arrange, following, renewed
-from controlroom.domain.display.layout import Layout
-from controlroom.domain.display.panes import Panes, Pick, pin
+from controlroom.domain.display.layout import Layout, Panes, Pick, pin
 from controlroom.domain.display.views import host_rows, limit_end
-from controlroom.domain.keys.actions import Action
-from controlroom.domain.keys.availability import unavailable
+from controlroom.domain.keys.actions import Action, unavailable
+from controlroom.domain.patch import lively
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import ThrottledHosts
 from controlroom.tui.view_state import ViewState

@@ -6,7 +6,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.domain.display.panes import MOST, Panes, Pick
+from controlroom.domain.display.layout import MOST, Panes, Pick
 from controlroom.domain.display.views import ORDER
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet

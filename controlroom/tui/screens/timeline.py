@@ -9,8 +9,8 @@ from pathlib import Path
 from textual import on
 from textual.app import ComposeResult
 
-from controlroom.domain.changed_rows import lively
 from controlroom.domain.display.timeline import exported, wish_of
+from controlroom.domain.patch import lively
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
 from controlroom.tui.room import Level
 from controlroom.tui.screens.agent import AgentScreen

@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from controlroom.domain.display.absence import AWAY, Look, look
 from controlroom.domain.display.layout import Layout, read, written
 from controlroom.domain.model import Fleet
+from controlroom.domain.news import AWAY, Look, look
 
 _MOST = 64 * 1024
 """Bytes of it at most."""

@@ -13,7 +13,7 @@ from typing import Any
 import tomllib
 
 import controlroom
-from controlroom.domain.keys.screen import ScreenSettings
+from controlroom.domain.display.layout import ScreenSettings
 from controlroom.domain.words import nearest
 from controlroom.tui.theme.colours import READABLE, Depth, contrast
 from controlroom.tui.theme.memory import Memory

@@ -7,7 +7,7 @@ from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
-from controlroom.domain.display.ladders import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+from controlroom.domain.display.limit_rows import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
 from controlroom.tui.terminal.throttle import ThrottledGauges
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line

@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from textual.message import Message
 
 from controlroom.domain.claims import doubt_words
-from controlroom.domain.display.panes import Panes, Pick, seats
+from controlroom.domain.display.layout import Panes, Pick, seats
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size

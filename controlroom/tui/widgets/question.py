@@ -7,11 +7,10 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from controlroom.domain.answering import Draft, Row
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.domain.questions import CUT, Question, QuestionKind, same
+from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line

@@ -1,0 +1,130 @@
+"""A disk that is full, where its agents' logs are: said while it lasts."""
+
+from collections.abc import Iterable
+
+from controlroom.domain.changes import Draft
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.model import Agent, Host, HostSample, State
+from controlroom.text.causes import Cause
+from controlroom.text.disks import DISK_FULL
+
+_DISK = "disk of "
+
+
+def disk_is_full(sample: HostSample | None) -> bool:
+    """Say whether so little is left that lines of logs are lost; a disk of which nothing is known is not."""
+    return sample is not None and sample.disk_free is not None and sample.disk_free < DISK_FULL
+
+
+def disk_words(host: Host) -> str:
+    """Say it in a few disk_words; "" when it is not so."""
+    return "its disk is full: lines of its agents' logs are lost" if disk_is_full(host.sample) else ""
+
+
+def watch_disk(draft: Draft, host: str, sample: HostSample | None, at: int) -> None:
+    """Raise or end the alarm of a host that has just said how much is left. `sample`: None when it is gone."""
+    about = f"{_DISK}{host}"
+    known = draft.alarms.get(about)
+    if not disk_is_full(sample):
+        if known is not None:
+            draft.alarms.drop(about)
+    elif known is None:
+        text = f"the disk of {host} is full: lines of its agents' logs are lost until there is room: make some there"
+        draft.alarms.put(about, Alarm(text, "danger", at))
+
+
+SEVERAL = 2
+"""Agents that must have died of it: one alone says so in its own row."""
+
+_DIED = {Cause.NO_LOGIN: "not logged in", Cause.LOGIN_REFUSED: "the login was refused"}
+"""What a login does to an agent."""
+
+_AGAIN = "log in again with `claude` on the host, or check the profile's credential"
+
+_LOGIN = "login of "
+_THROUGH = (State.WORKING, State.DONE, State.IDLE)
+
+
+def watch_logins(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Agent | None]]) -> None:
+    """Raise or end the alarm of a host, some of whose agents are others than before: as each was, and as it is."""
+    about = f"{_LOGIN}{host}"
+    turned = [pair for pair in seen if _part_in_login(pair[0]) != _part_in_login(pair[1])]
+    stands = draft.alarms.get(about) is not None
+    if not turned or not (stands or any(agent is not None and _died(agent) for pair in turned for agent in pair)):
+        return
+    alarm = _login_alarm(host, draft.agents_on(host))
+    if alarm is None:
+        draft.alarms.drop(about)
+    else:
+        draft.alarms.put(about, alarm)
+
+
+def _part_in_login(agent: Agent | None) -> tuple[object, ...]:
+    """Give what an agent has to do with it: it died of the login, or got through."""
+    if agent is None:
+        return ()
+    if _died(agent):
+        return agent.since, agent.cause
+    return (agent.started,) if agent.state in _THROUGH else ()
+
+
+def _login_alarm(host: str, agents: list[Agent]) -> Alarm | None:
+    """Give the alarm that stands: no agent begun after the last death has got through."""
+    dead = sorted(filter(_died, agents), key=lambda agent: agent.since)
+    if len(dead) < SEVERAL:
+        return None
+    last = dead[-1]
+    if any(agent.started > last.since and agent.state in _THROUGH for agent in agents):
+        return None
+    words = f"{len(dead)} agents of {host} have died of its login: {_DIED[last.cause]}: {_AGAIN}; then reassign them"
+    return Alarm(words, "danger", dead[0].since)
+
+
+def _died(agent: Agent) -> bool:
+    return agent.state is State.FAILED and agent.cause in _DIED
+
+
+_KEY = "key "
+"""How what such alarms are about begins; the agent follows."""
+
+
+def payer_words(agent: Agent) -> str:
+    """Say which key an agent uses, what that means, and what to do; "" when it is none that strayed."""
+    if not agent.stray_key:
+        return ""
+    mend = "unset it there" if agent.adopted else 'unset it there, or let its profile say credential = "plan"'
+    if " in " in agent.stray_key:
+        mend = "take it out of there"
+    return f"uses {agent.stray_key} and not the plan of {agent.host}, so that its messages are billed: {mend}"
+
+
+def payer_doubt(agent: Agent) -> str:
+    """Say that two sources disagree about who pays for an agent, and what to do; "" when they do not."""
+    if not agent.billing_doubt:
+        return ""
+    check = f"see claude auth status on {agent.host}"
+    return f"{agent.billing_doubt}: until that is settled both kinds of budgets bind it; {check}"
+
+
+def watch_payers(draft: Draft, seen: Iterable[str]) -> None:
+    """Raise and end the alarms of agents, named by id, that have just been seen."""
+    for key in seen:
+        agent = draft.agents.get(key)
+        if agent is not None and _strays(agent):
+            draft.alarms.put(f"{_KEY}{key}", _payer_alarm(agent))
+        else:
+            draft.alarms.drop(f"{_KEY}{key}")
+
+
+def forget_payer(draft: Draft, agent: Agent) -> None:
+    """End the alarm of an agent that is no longer there."""
+    draft.alarms.drop(f"{_KEY}{agent.id}")
+
+
+def _strays(agent: Agent) -> bool:
+    return bool(agent.stray_key or agent.billing_doubt) and not agent.has_ended
+
+
+def _payer_alarm(agent: Agent) -> Alarm:
+    text = f"{agent.id} {payer_words(agent)}" if agent.stray_key else f"{agent.id}: {payer_doubt(agent)}"
+    return Alarm(text, since=agent.started or agent.since, agent=agent.id)
