@@ -7,19 +7,83 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from controlroom.node import last_usage
+from controlroom.metering.usage import Damaged, Message
+from controlroom.metering.usage_file import from_line, to_line
 from controlroom.node.agent_folders import Entry, is_live, read_order, read_status, write_status
 from controlroom.node.runner_client import runner_pid
-from controlroom.node.tmux.server import Tmux, TmuxError
+from controlroom.node.tmux_server import Tmux, TmuxError
 from controlroom.runner import process_tree
-from controlroom.runner.folder import CONTROL, place, tag
+from controlroom.runner.claude.in_flight import in_flight
+from controlroom.runner.claude.session_files import Tail, session_files
+from controlroom.runner.files import open_regular
+from controlroom.runner.folder import CONTROL, USAGE, place, tag
+from controlroom.runner.money.metered_sessions import noted
 from controlroom.text.causes import Cause
 from controlroom.text.states import State
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
+
+_MOST = 64 * 1024 * 1024
+"""Bytes of usage and of transcripts that are read at most."""
+
+
+def record_last_usage(folder: str) -> None:
+    """Write down what is missing in an agent's folder. What cannot be read or written is left out."""
+    path = os.path.join(folder, USAGE)
+    known = {message.key: message.usage for message in _written(path)}
+    told = {message.key: message for message in _messages(folder)}
+    missing = [message for message in told.values() if known.get(message.key) != message.usage]
+    if missing:
+        _append(path, b"".join(map(to_line, missing)))
+
+
+def _messages(folder: str) -> Iterator[Message]:
+    """Give what the transcripts of a run tell, and what was under way."""
+    left = _MOST
+    for session, config, cwd, run in dict.fromkeys(noted(folder)):
+        for path in session_files(config, cwd, session):
+            tail = Tail(path)
+            while left > 0 and (data := tail.next()):
+                left -= len(data)
+                yield from (message._replace(run=run) for message in tail.messages(data))
+                tail.taken(data)
+            if last := in_flight(path):
+                yield last
+
+
+def _written(path: str) -> Iterator[Message]:
+    try:
+        descriptor, size = open_regular(path)
+    except OSError:
+        return
+    with open(descriptor, "rb") as file:
+        for line in file.read(min(size, _MOST)).split(b"\n"):
+            try:
+                record = from_line(line)
+            except Damaged:
+                continue
+            if isinstance(record, Message):
+                yield record
+
+
+def _append(path: str, lines: bytes) -> None:
+    """Append whole lines; one that a runner left half-written is ended first."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError:
+        return
+    try:
+        size = os.fstat(descriptor).st_size
+        whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+        os.write(descriptor, lines if whole else b"\n" + lines)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 async def find_runner(entry: Entry, tmux: Tmux) -> int:
@@ -63,7 +127,7 @@ async def record_death(entry: Entry, state: State, detail: str, at: int) -> Agen
 
     Reads transcripts.
     """
-    await asyncio.to_thread(last_usage.finish, entry.folder)
+    await asyncio.to_thread(record_last_usage, entry.folder)
     return record_end(entry, state, detail, at)
 
 

@@ -2,25 +2,257 @@
 
 import asyncio
 import base64
+import contextlib
+import glob
+import json
 import os
+import pwd
+import resource
 import secrets
-from collections.abc import Awaitable, Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from controlroom.node import host
 from controlroom.node.adopted.agents import AdoptedAgents
 from controlroom.node.agent_folders import entry_of, read_order
 from controlroom.node.login_shell import LoginEnvironment, alias_of
 from controlroom.node.logs.searcher import search
-from controlroom.node.observation.checkup import checked
+from controlroom.node.observation.figures import Figures
 from controlroom.node.place import Place
-from controlroom.node.tmux.server import Screen, TmuxError
+from controlroom.node.tmux_server import Screen, TmuxError
 from controlroom.runner.agent_process import find_program
+from controlroom.runner.claude import login, payer
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import TASK
 from controlroom.text.names import is_adopted_name, shown_name_problem
 from controlroom.wire.codec import decode
-from controlroom.wire.inquiries import Check, Finding, Inquiry, ReadSpec, ScreenShown, Search, ShowScreen, SpecRead
+from controlroom.wire.inquiries import (
+    Check,
+    Checked,
+    Finding,
+    Inquiry,
+    ReadSpec,
+    ScreenShown,
+    Search,
+    ShowScreen,
+    SpecRead,
+)
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.spec import AgentSpec
+
+DEADLINE = 6.0
+"""Seconds that one program may take."""
+
+_KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
+_SSHD_CONFIG = "/etc/ssh/sshd_config"
+_TEXT, _DEPTH = 300, 4
+_FIRST = "firstParty"
+_BILLED_BY = {"claude.ai": login.PLAN, "api_key": login.API, "api_key_helper": login.API, "third_party": login.API}
+"""Who pays by the `authMethod` that Claude names; `oauth_token` is every bearer token, and tells nothing."""
+
+
+def checked(number: int, place: Place, shell: LoginEnvironment, alias: str = "") -> Checked:
+    """Look everything up, as the answer to inquiry `number`. Takes up to a few deadlines: for a thread of its own.
+
+    `alias`: what `claude` is short for in the login shell.
+    """
+    tmux = host.ask_tmux(place.tmux.program)
+    environ = {"HOME": os.path.expanduser("~"), "PATH": os.defpath, **shell.variables}
+    return Checked(
+        number,
+        python=".".join(str(part) for part in sys.version_info[:3]),
+        tmux=tmux.version,
+        tmux_problem=tmux.problem,
+        git=_version_of("git", environ).removeprefix("git version "),
+        environment_problem=shell.problem,
+        **_claude(environ),
+        billing=login.find(environ, environ["HOME"]).billing,
+        claude_alias=alias[:_TEXT],
+        stray_key=payer.stray(environ, environ["HOME"])[:_TEXT],
+        **_disk_and_memory(place.state),
+        **_sshd(),
+        **_kernel(),
+        **_logout(),
+        **_state(place.state),
+        clock=host.now(),
+    )
+
+
+# --------------------------------------------------------------------------- programs
+
+
+def _said(argv: list[str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Run a program to its end; give what it printed, and what went wrong."""
+    try:
+        done = subprocess.run(
+            argv,
+            env=dict(environ),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "", f"it said nothing within {DEADLINE:g} s"
+    except (OSError, ValueError) as error:
+        return "", f"it cannot be run: {error}"[:_TEXT]
+    text = done.stdout.decode("utf-8", "replace").strip()
+    words = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+    return text, f"exit {done.returncode}: {words}"[:_TEXT] if done.returncode else ""
+
+
+def _version_of(name: str, environ: Mapping[str, str]) -> str:
+    program = find_program(name, environ["PATH"], environ["HOME"], "/")
+    return _said([program, "--version"], environ)[0].split("\n")[0][:_TEXT] if program else ""
+
+
+def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
+    program = find_program("claude", environ["PATH"], environ["HOME"], environ["HOME"])
+    if program is None:
+        return {"claude_problem": "it is not on the PATH of the login shell", **_login_by_key(environ)}
+    quiet = {**environ, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+    text, problem = _said([program, "--version"], quiet)
+    found = {"claude": text.split(" ")[0][:_TEXT], "claude_at": program, "claude_problem": problem}
+    folder = environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"]
+    if problem or not os.path.exists(os.path.join(folder, ".claude.json")):  # asked there, it would begin one
+        return {**found, **_login_by_key(environ)}
+    return {**found, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
+
+
+def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Say whether the environment brings a key along; without one nothing is known."""
+    named = next((name for name in _KEYS if environ.get(name)), "")
+    return {"logged_in": True, "login": named} if named else {"login_problem": "Claude has never been used here"}
+
+
+def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read what `claude auth status` says; it calls every bearer token one of a plan (2.1.330, observed)."""
+    try:
+        value = json.loads(text)
+        logged_in, method, plan = value["loggedIn"], value.get("authMethod"), value.get("subscriptionType")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {"login_problem": problem or "claude auth status says nothing that we understand"}
+    if method == "oauth_token" and environ.get("ANTHROPIC_AUTH_TOKEN"):
+        method = "ANTHROPIC_AUTH_TOKEN"
+    words = [word for word in (method, plan) if isinstance(word, str)]
+    told = _BILLED_BY.get(method, "") if value.get("apiProvider", _FIRST) == _FIRST else login.API
+    return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT], "billing_told": told}
+
+
+# --------------------------------------------------------------------------- the machine
+
+
+def _disk_and_memory(folder: str) -> dict[str, Any]:
+    seen = Figures(folder).read()
+    found: dict[str, Any] = {"disk_free": seen.disk_free, "disk_total": seen.disk_total}
+    if seen.memory_total is not None and seen.memory_used is not None:
+        found |= {"memory_total": seen.memory_total, "memory_free": seen.memory_total - seen.memory_used}
+    if seen.swap_total is not None and seen.swap_used is not None:
+        found |= {"swap_total": seen.swap_total, "swap_free": seen.swap_total - seen.swap_used}
+    while folder != "/" and not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    with contextlib.suppress(OSError):
+        system = os.statvfs(folder)
+        found |= {"inodes_free": system.f_favail, "inodes_total": system.f_files}
+    return found
+
+
+def _kernel() -> dict[str, Any]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    found: dict[str, Any] = {"max_processes": 0 if soft == resource.RLIM_INFINITY else soft}
+    text = _read("/proc/sys/fs/inotify/max_user_watches")
+    if text.isdecimal():
+        found["inotify_watches"] = int(text)
+    try:
+        owned = (os.stat(f"/proc/{name}").st_uid for name in os.listdir("/proc") if name.isdecimal())
+        found["processes"] = sum(uid == os.geteuid() for uid in owned)
+    except OSError:  # no /proc, or a process ended under our eyes
+        return found
+    return found
+
+
+def _logout() -> dict[str, Any]:
+    """Find out whether what we leave running lives on after a logout."""
+    if not os.path.isdir("/run/systemd/system"):
+        return {}
+    folder, user = "/var/lib/systemd/linger", pwd.getpwuid(os.geteuid()).pw_name
+    found: dict[str, Any] = {"systemd": True, "linger": os.path.exists(os.path.join(folder, user))}
+    if program := shutil.which("loginctl"):
+        text, _ = _said([program, "show-session", "--property=KillUserProcesses", "--value"], os.environ)
+        found["ends_at_logout"] = {"yes": True, "no": False}.get(text)
+    return found
+
+
+def _state(folder: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"state_folder": folder}
+    above = folder
+    while above != "/" and not os.path.exists(above):
+        above = os.path.dirname(above)
+    try:
+        if above == folder:
+            found["state_mode"] = os.stat(folder).st_mode & 0o777
+        if os.statvfs(above).f_flag & os.ST_RDONLY:
+            found["state_problem"] = "it lies on a file system that is mounted read-only"
+        elif not os.access(above, os.W_OK | os.X_OK):
+            found["state_problem"] = f"{above} is not writable for this user"
+    except OSError as error:
+        found["state_problem"] = error.strerror or str(error)
+    return found
+
+
+# --------------------------------------------------------------------------- sshd
+
+
+def _sshd() -> dict[str, Any]:
+    """Read sshd's limits: from itself where that is allowed (root), else from its config, which may be readable."""
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program and os.geteuid() == 0:
+        text, problem = _said([program, "-T"], os.environ)
+        if not problem:
+            return _limits(text)
+    text = _config(_SSHD_CONFIG)
+    return _limits(f"{text}\nMaxSessions 10\nMaxStartups 10:30:100") if text else {}
+
+
+def _config(path: str, depth: int = 0) -> str:
+    """Read a config of sshd with what it includes; empty when a part of it cannot be read."""
+    text = _read(path, 256 * 1024)
+    lines = text.splitlines()
+    for index, line in enumerate(lines):
+        words = line.split()
+        if words and words[0].lower() == "include" and depth < _DEPTH:
+            patterns = [os.path.join(os.path.dirname(_SSHD_CONFIG), word) for word in words[1:]]
+            parts = [_config(name, depth + 1) for pattern in patterns for name in sorted(glob.glob(pattern))]
+            if not all(parts):
+                return ""
+            lines[index] = "\n".join(parts)
+    return "\n".join(lines)
+
+
+def _limits(text: str) -> dict[str, Any]:
+    """Read what sshd_config(5) says of both; the first value counts."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, value = line.strip().partition(" ")
+        if name.lower() == "match":
+            break
+        found.setdefault(name.lower(), value.strip())
+    sessions = found.get("maxsessions", "")
+    limits: dict[str, Any] = {"max_startups": found.get("maxstartups", "")[:20]}
+    return {**limits, "max_sessions": int(sessions)} if sessions.isdecimal() else limits
+
+
+def _read(path: str, limit: int = 200) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(limit).strip()
+    except OSError:
+        return ""
+
 
 SCREEN_LIMIT = 256 * 1024
 """Bytes of one screen at most, colours included."""

@@ -82,7 +82,7 @@ def _serve(source: int, sink: int, greeting: Greet, lines: LineSplitter, early: 
 
     from controlroom.node.place import Place  # asyncio takes its time to load: home is greeted first
     from controlroom.node.serving import Channel, serve
-    from controlroom.node.tmux.server import Tmux
+    from controlroom.node.tmux_server import Tmux
 
     place = Place(state, namespace, Tmux(tmux, tmux_socket(namespace), os.environ, find_tmux), boot_id())
     return serve(Channel(source, sink, lines, early), greeting, place)

@@ -8,12 +8,12 @@ from typing import Any
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ending import end_by_force, find_runner, living_runner, record_death, what_is_left
+from controlroom.node.grants import PriceSheets, write_grant
 from controlroom.node.host import now
-from controlroom.node.lifecycle.grants import PriceSheets, write_grant
-from controlroom.node.lifecycle.spawn import Refusal, Spawner, inherited
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.runner_client import NoAnswer, NoRunner, ask, runner_lives
+from controlroom.node.spawn import Refusal, Spawner, inherited
 from controlroom.runner.files import why
 from controlroom.runner.folder import GRANT, agent_folder
 from controlroom.runner.outcome import Refused

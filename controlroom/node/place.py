@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from controlroom.node.tmux.server import Tmux
+from controlroom.node.tmux_server import Tmux
 
 
 class Place(NamedTuple):

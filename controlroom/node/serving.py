@@ -14,28 +14,25 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from controlroom.node import host
-from controlroom.node.adopted.agents import AdoptedAgents
+from controlroom.node.adopted.agents import AdoptedAgents, Told
+from controlroom.node.adopted.claudes import Starts
 from controlroom.node.adopted.logs import AdoptedLogs
-from controlroom.node.adopted.starts import Starts
 from controlroom.node.adopted.tmux import UserTmux
-from controlroom.node.adopted.told import Told
 from controlroom.node.adopted.usage import AdoptedUsage
-from controlroom.node.adopted.watch import FileWatch
+from controlroom.node.file_watch import FileWatch
 from controlroom.node.inquiries import Inquirer
-from controlroom.node.lifecycle.spawn import Spawner
-from controlroom.node.lifecycle.supervisor import Supervisor
 from controlroom.node.login_shell import LoginEnvironment, LoginShell, login_environment
-from controlroom.node.logs.follow import Follower
-from controlroom.node.logs.last_lines import LastLines
+from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation import processes
-from controlroom.node.observation.figures import Figures, differs
-from controlroom.node.observation.loads import Loads
+from controlroom.node.observation.figures import Figures, Loads, differs
 from controlroom.node.observation.observer import Observer
 from controlroom.node.observation.usage_feed import UsageFeed
 from controlroom.node.orders import Act, Actor, sweep_aside
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
+from controlroom.node.spawn import Spawner
+from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import creations
 from controlroom.text.names import is_adopted_name
 from controlroom.text.outcome import Outcome

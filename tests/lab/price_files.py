@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from controlroom.metering.prices import DOLLAR, Factors, Price, Rates, Sheet, sheet_to_json
-from controlroom.node.lifecycle.grants import mark_of
+from controlroom.node.grants import mark_of
 from controlroom.runner.folder import GRANT, prices_file
 from controlroom.runner.money.grant_file import Terms, to_bytes
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.lifecycle.grants import KEPT, mark_of
+from controlroom.node.grants import KEPT, mark_of
 from controlroom.runner.folder import CONTROL, GRANT, prices_file
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import Spawn

@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import replace
 
-from controlroom.node.adopted.told import Told
+from controlroom.node.adopted.agents import Told
 from controlroom.node.outbox import Outbox
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, read_from_node

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.adopted.watch import FileWatch
+from controlroom.node.file_watch import FileWatch
 from tests.lab.waiting import wait_for_async
 
 

@@ -44,9 +44,9 @@ WORST = ("fifo", "fifo that is read", "link to a file", "folder")
 
 ELSEWHERE = {
     "files.py", "runner_client.py", "payer.py",  # they are what holds this, or open without waiting themselves
-    "checkup.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
+    "inquiries.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
     "bootstrap.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
-    "memory.py", "spawn.py", "usage_restored.py", "metered_sessions.py", "last_usage.py",  # without waiting
+    "spawn.py", "usage_feed.py", "metered_sessions.py", "ending.py",  # without waiting
     "owner.py", "creations.py", "kept_json.py",  # folders; the user's own, in the same way
 }  # fmt: skip
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.logs import follow
-from controlroom.node.logs.follow import CHUNK, Follower
-from controlroom.node.logs.last_lines import PAUSE, LastLines, newest_words
+from controlroom.node.logs.follow import CHUNK, PAUSE, Follower, LastLines, newest_words
 from controlroom.node.logs.segments import Place
 from controlroom.runner.folder import agent_folder
 from controlroom.wire import records

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
-from controlroom.node import last_usage
+from controlroom.node.ending import record_last_usage
 from controlroom.runner.folder import SESSIONS, USAGE
 from tests.runner.test_run_spend import add
 from tests.runner.test_usage_meter import SESSION, Claude, claude, line, told
@@ -18,7 +18,7 @@ __all__ = ["claude"]
 
 def finish(claude: Claude) -> list[tuple[str, str]]:
     """Do what is done after a runner was killed; the messages that stand in the usage file then, with their runs."""
-    last_usage.finish(".")
+    record_last_usage(".")
     return [(message.id, message.run) for message in told()]
 
 
@@ -31,7 +31,7 @@ def test_only_what_the_runner_did_not_write_is_written(claude: Claude) -> None:
     add(claude.subagent("agent-a.jsonl"), line(4))
     with open(USAGE, "ab") as file:
         file.write(b'{"format":2,"id":"half')
-    last_usage.finish(".")
+    record_last_usage(".")
     lines = Path(USAGE).read_bytes().split(b"\n")
     assert lines[2] == b'{"format":2,"id":"half'
     records = [from_line(said) for said in [*lines[:2], *lines[3:-1]]]
@@ -39,7 +39,7 @@ def test_only_what_the_runner_did_not_write_is_written(claude: Claude) -> None:
     assert found == [("msg_1", 10), ("msg_2", 1), ("msg_2", 30), ("msg_3", 10), ("msg_4", 10)]
     assert len({record.run for record in records}) == 1
     before = Path(USAGE).read_bytes()
-    last_usage.finish(".")
+    record_last_usage(".")
     assert Path(USAGE).read_bytes() == before
 
 

@@ -8,8 +8,7 @@ import sys
 import time
 
 from controlroom.node.observation import processes
-from controlroom.node.observation.loads import Loads, Member
-from controlroom.node.observation.memory import Shares
+from controlroom.node.observation.figures import Loads, Member, Shares
 from controlroom.node.observation.processes import TICKS, Look, Process
 from controlroom.wire.messages import AgentLoad
 from controlroom.wire.messages import Loads as LoadsSeen

@@ -11,7 +11,7 @@ import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import sheet_to_json
-from controlroom.node.lifecycle.grants import mark_of
+from controlroom.node.grants import mark_of
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.messages import AgentSeen, Reply, Spawn
 from controlroom.wire.spec import AgentSpec, Credential

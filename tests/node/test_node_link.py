@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node import orders
+from controlroom.node import orders, spawn
 from controlroom.node.host import NO_TMUX, boot_id, shortcomings
-from controlroom.node.lifecycle import spawn
-from controlroom.node.lifecycle.spawn import Spawner
 from controlroom.node.outbox import BOUND, Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.tmux.server import Tmux, TmuxError
+from controlroom.node.spawn import Spawner
+from controlroom.node.tmux_server import Tmux, TmuxError
 from controlroom.runner.folder import state_folder
 from controlroom.text.outcome import Outcome
 from controlroom.wire.lines import LineSplitter

@@ -19,16 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node import orders
+from controlroom.node.file_watch import BEAT, QUIET, pause
 from controlroom.node.host import boot_id
-from controlroom.node.lifecycle.spawn import Spawner
-from controlroom.node.logs.follow import Follower
-from controlroom.node.logs.last_lines import LastLines
-from controlroom.node.observation.observer import BEAT, QUIET, Observer, pause
+from controlroom.node.logs.follow import Follower, LastLines
+from controlroom.node.observation.observer import Observer
 from controlroom.node.observation.usage_feed import UsageFeed
 from controlroom.node.outbox import Outbox
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
-from controlroom.node.tmux.server import Tmux
+from controlroom.node.spawn import Spawner
+from controlroom.node.tmux_server import Tmux
 from controlroom.text.outcome import Outcome
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.node.agent_folders import Entry
-from controlroom.node.observation.limits_feed import read_limits
+from controlroom.node.observation.usage_feed import read_limits
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.spec import AgentSpec, Credential
 from controlroom.wire.usage import LimitsSeen

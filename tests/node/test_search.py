@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from controlroom.node.logs import search as searching
 from controlroom.node.logs import searcher
-from controlroom.node.logs.query import LONGEST, Query, QueryProblem
-from controlroom.node.logs.search import Searching
+from controlroom.node.logs.search import LONGEST, Query, QueryProblem, Searching
 from controlroom.runner.folder import agent_folder
 from controlroom.text.render import shown_lines
 from controlroom.text.sanitize import sanitize

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.node.lifecycle.spawn import begins
+from controlroom.node.spawn import begins
 from controlroom.runner.folder import ENVIRON, STATUS
 from controlroom.wire.messages import Spawn
 from controlroom.wire.spec import AgentSpec

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node.agent_folders import Entry
-from controlroom.node.observation.limits_feed import LimitsFeed, read_limits
+from controlroom.node.observation.usage_feed import LimitsFeed, read_limits
 from controlroom.runner.claude.plan_windows import PlanWindows, account_of, from_event, from_usage
 from controlroom.wire.usage import LimitsSeen
 from tests.runner.recorded import events

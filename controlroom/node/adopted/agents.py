@@ -7,7 +7,7 @@ one is listed as well. What carries an agent's tag, or descends from what does, 
 import hashlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,23 +17,23 @@ from controlroom.node.adopted.claudes import (
     Session,
     SessionFile,
     Transcript,
+    adopted_name,
     end_of,
-    find_transcript,
     is_claude,
     likely_transcript,
+    session_transcript,
 )
-from controlroom.node.adopted.names import adopted_name
 from controlroom.node.adopted.tmux import SOCKET, UserPane, UserTmux
 from controlroom.node.observation import processes
-from controlroom.node.observation.evidence import Said
-from controlroom.node.observation.loads import Member
+from controlroom.node.observation.agent_records import Said
+from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, TICKS, Look, Process, marks_of, read_stat, stop_words
 from controlroom.runner.claude import login, payer
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
 from controlroom.text.redact import redact
 from controlroom.text.states import State
-from controlroom.wire.messages import AgentSeen, EvidenceSeen, LastLine
+from controlroom.wire.messages import AdoptedSeen, AgentSeen, EvidenceSeen, LastLine
 
 MOST = 200
 """Agents of others that are told of at most, the oldest first."""
@@ -391,7 +391,7 @@ class AdoptedAgents:
             path = likely_transcript(agent.file.projects, agent.session)
             if not path and at >= agent.searched + _SELDOM:
                 agent.searched = at
-                path = find_transcript(agent.file.projects, agent.session)
+                path = session_transcript(agent.file.projects, agent.session)
             if path:
                 agent.transcript, agent.transcripts = Transcript(path), agent.transcripts + 1
         if agent.transcript:
@@ -489,3 +489,30 @@ def _age(process: Process) -> int:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+class Told:
+    """Remembers what was told last of each that lives."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, AgentSeen] | None = None
+
+    def all(self, living: Iterable[AgentSeen], ended: Iterable[AgentSeen]) -> list[AdoptedSeen]:
+        """Give what is to be told when these are all that live, and these have `ended` since the last call."""
+        now = {agent.name: agent for agent in living}
+        over = tuple(ended)
+        before, self._told = self._told, now
+        news = [AdoptedSeen(over, complete=False)] if over else []
+        if before is None or before.keys() != now.keys():
+            return [*news, AdoptedSeen(tuple(now.values()))]
+        changed = tuple(agent for name, agent in now.items() if before[name] != agent)
+        return [*news, AdoptedSeen(changed, complete=False)] if changed else news
+
+    def again(self, seen: Iterable[AgentSeen]) -> list[AdoptedSeen]:
+        """Give what is to be told of some of them that were looked at again."""
+        told = self._told
+        if told is None:
+            return []
+        changed = tuple(agent for agent in seen if agent.name in told and told[agent.name] != agent)
+        told.update((agent.name, agent) for agent in changed)
+        return [AdoptedSeen(changed, complete=False)] if changed else []

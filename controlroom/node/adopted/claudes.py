@@ -6,20 +6,29 @@ followed through a link, and read again only when it has changed. After SIGKILL 
 for the process that it names, pid and start.
 """
 
+import hashlib
 import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any, NamedTuple
 
 from controlroom.node.agent_folders import signature
-from controlroom.node.observation.evidence import SESSION_STATES, sessions_folder
+from controlroom.node.observation import processes
+from controlroom.node.observation.agent_records import SESSION_STATES, sessions_folder
+from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, Process, program
+from controlroom.runner import process_tree
+from controlroom.runner.claude.nested import Nested, NestedClaude
 from controlroom.runner.claude.program import is_claude as runs_claude
 from controlroom.runner.claude.result import limit_ends, refusal
+from controlroom.runner.claude.transcript import find_transcript
 from controlroom.runner.files import open_regular, read_regular
+from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.text.redact import redact
@@ -158,7 +167,7 @@ def _session(value: dict[str, Any]) -> Session | None:
     )
 
 
-def find_transcript(projects: str, session: Session) -> str:
+def session_transcript(projects: str, session: Session) -> str:
     """Give the path of a session's transcript, "" while there is none.
 
     It lies in the folder of the project it began in, which is named after the folder's real path.
@@ -315,3 +324,118 @@ def said_at(event: dict[str, Any]) -> int:
         return int(datetime.fromisoformat(text(event.get("timestamp"), 40).replace("Z", "+00:00")).timestamp() * 1000)
     except (ValueError, OverflowError):
         return 0
+
+
+_DIGITS = 6
+
+
+def adopted_name(called: str, taken: Container[str]) -> str:
+    """Name an agent that others started after what they call it, unlike all that are `taken`: `~work`, `~work-2`.
+
+    What has letters that our names cannot hold is told apart by digits that follow from all of it: `~session-d3a40f`.
+    """
+    letters = unicodedata.normalize("NFKD", called[:200].lower())
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^a-z0-9_-]+", "-", letters).strip("-")[:32]
+    if any(not letter.isascii() and unicodedata.category(letter)[0] in "LNS" for letter in letters):
+        digits = hashlib.sha256(unicodedata.normalize("NFC", called).encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+        plain = f"{plain[: 31 - _DIGITS] or 'session'}-{digits}"
+    plain = plain or "unnamed"
+    names = (f"~{plain}-{number}" if number > 1 else f"~{plain}" for number in count(1))
+    return next(name for name in names if name not in taken)
+
+
+_MOST = 500
+
+
+def run_of(session: str, pid: int, start: int) -> str:
+    """Name the run of a Claude of others for ever: its process, and the session it is in."""
+    return hashlib.sha256(f"{session} {('claude', pid, start)}".encode()).hexdigest()[:15]
+
+
+class Starts:
+    """Those that have begun since this was made. Its methods may be called from one thread at a time."""
+
+    def __init__(self, environ: Mapping[str, str], home: str) -> None:
+        """`environ`: the user's, `home`: the user's; a Claude that has another one is somebody else's affair."""
+        self._home = os.path.realpath(home)
+        self._nested = Nested({"HOME": home, **environ}, home, self._is_of_others)
+        self._over: list[NestedClaude] = []
+        """Those that are read to their ends, and are yet to be told of."""
+        self._names: dict[str, str] = {}
+        """By session, the agents that those still known here were listed as."""
+
+    @property
+    def wakes_at(self) -> float:
+        """When to look again, on the clock of `look`."""
+        return self._nested.wakes_at
+
+    def notice(self) -> None:
+        """Something was created where they create something."""
+        self._nested.notice()
+
+    def look(self, now: float) -> None:
+        """See who has begun and ended. Reads files, so it may take its time."""
+        self._over = [*self._over, *(one for one in self._nested.look(now) if one.session)][-_MOST:]
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._nested.close()
+
+    def running(self, listed: Sequence[Running], members: Iterable[Member]) -> list[Running]:
+        """Give those that are `listed` as agents already, and all others that are at work or have been; these once.
+
+        `members`: the processes of each agent that is listed.
+        """
+        owners = {pid: member.name for member in members for pid in member.roots}
+        known = {one.session: one for one in [*self._over, *self._nested.alive.values()] if one.session}
+        self._over = []
+        listed_as = {one.session: one.name for one in listed}
+        self._names = {session: name for session, name in {**self._names, **listed_as}.items() if session in known}
+        found = [_known_better(one, known.pop(one.session, None)) for one in listed]
+        sessions = {one.name: one.session for one in listed}
+        rest = (_running(one, owners, sessions, self._names.get(one.session, "")) for one in known.values())
+        found += [running for running in rest if running]
+        return found
+
+    def _is_of_others(self, environ: Mapping[str, str], above: Sequence[int]) -> bool:
+        """Tell whether neither a Claude nor what it descends from carries the tag of an agent."""
+        tagged = TAG in environ or any(TAG in process_tree.environment(pid) for pid in above)
+        return not tagged and os.path.realpath(environ.get("HOME", self._home)) == self._home
+
+
+def _known_better(listed: Running, begun: NestedClaude | None) -> Running:
+    """Add to what is known of an agent what was seen at its beginning."""
+    if begun is None:
+        return listed
+    return listed._replace(fresh=begun.fresh, billing=begun.billing())
+
+
+def _running(
+    one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str, str], listed_as: str
+) -> Running | None:
+    """Say what one that is no agent of its own is a part of; None while it has no transcript.
+
+    One that was `listed_as` an agent before it ended stays it: what runs beside it then has no part in it.
+    """
+    transcript = find_transcript(one.config, one.cwd, one.session)
+    if not transcript:
+        return None
+    pid, start = one.process.pid, int(one.process.started)
+    owner = listed_as or next((owners[each] for each in (pid, *one.above) if each in owners), "")
+    name = owner or adopted_name(os.path.basename(one.cwd) or "claude", ())
+    return Running(
+        name,
+        one.session,
+        run_of(one.session, pid, start),
+        _now() - 1000 * (processes.now() - start) // processes.TICKS,
+        transcript,
+        busy=True,
+        fresh=one.fresh,
+        billing=one.billing(),
+        part_of="" if listed_as else sessions.get(owner, ""),
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from controlroom.node.tmux.server import Tmux, TmuxError
+from controlroom.node.tmux_server import Tmux, TmuxError
 
 SOCKET = "default"
 

@@ -12,8 +12,7 @@ import time
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))
 sys.dont_write_bytecode = True
 
-from controlroom.node.logs.query import Query, QueryProblem  # noqa: E402 - the path comes first
-from controlroom.node.logs.search import Searching  # noqa: E402
+from controlroom.node.logs.search import Query, QueryProblem, Searching  # noqa: E402 - the path comes first
 from controlroom.wire.inquiries import Found, Search  # noqa: E402
 from controlroom.wire.messages import pack, read_to_node  # noqa: E402
 

@@ -7,8 +7,7 @@ import time
 from dataclasses import replace
 
 from controlroom.node.logs import segments
-from controlroom.node.logs.query import Query, QueryProblem
-from controlroom.node.logs.search import Searching
+from controlroom.node.logs.search import Query, QueryProblem, Searching
 from controlroom.runner.folder import agent_folder
 from controlroom.text.names import agent_name_problem
 from controlroom.wire.inquiries import Found, Search

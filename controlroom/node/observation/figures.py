@@ -7,11 +7,13 @@ notice: below that lies the noise of an idle machine, and an idle machine has no
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from controlroom.node.observation.processes import TICKS, Look, Process, marks_of
+from controlroom.runner.folder import place, tag
 from controlroom.text.disks import DISK_FULL
-from controlroom.wire.messages import HostSeen
+from controlroom.wire.messages import AgentLoad, HostSeen
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -168,3 +170,196 @@ def _disk_space(folder: str) -> tuple[int, int]:
         folder = os.path.dirname(folder)
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+AGAIN = 30.0
+"""Seconds after which a process is asked again."""
+
+SOON, GROWN = 10.0, 0.2
+"""Seconds after which it is asked again when its resident memory has changed by such a share, or others have come or
+gone in its tree: what they shared is then another's."""
+
+BUDGET, FIRST = 0.02, 0.1
+"""Seconds of CPU that may go into asking at one look: again, and for the first time."""
+
+MANY = 8
+"""Processes of a tree that are taken to share something, whatever they are called."""
+
+_LIMIT = 4096
+
+Key = tuple[int, int]
+
+
+class Memory(NamedTuple):
+    """Bytes that a tree takes. `bound`: at most; pages that are shared may be counted more than once."""
+
+    size: int
+    bound: bool
+
+
+class _Reading(NamedTuple):
+    pss: int | None
+    """None: it cannot be read."""
+    rss: int
+    at: float
+    tree: int
+    """Tells by which processes the tree was made up."""
+
+
+class Shares:
+    """Proportional shares of processes, from one look at them to the next."""
+
+    def __init__(self, budget: float = BUDGET, first: float = FIRST) -> None:
+        self._budget, self._first = budget, first
+        self._known: dict[Key, _Reading] = {}
+
+    def refresh(self, trees: Iterable[Sequence[Process]], at: float) -> None:
+        """Ask what is due, the longest unasked first. `at`: seconds on a clock that never jumps."""
+        wanted = {
+            _key(process): (process, made_up)
+            for tree in trees
+            if _forks(tree)
+            for made_up in [hash(frozenset(map(_key, tree)))]
+            for process in tree
+        }
+        self._known = {key: reading for key, reading in self._known.items() if key in wanted}
+        due = [key for key, (process, made_up) in wanted.items() if self._is_due(key, process, made_up, at)]
+        began = time.thread_time()
+        for key in sorted(due, key=lambda key: self._known[key].at if key in self._known else float("-inf")):
+            process, made_up = wanted[key]
+            budget = self._budget if key in self._known else self._first
+            self._known[key] = _Reading(_pss(key[0]), process.rss, at, made_up)
+            if time.thread_time() - began > budget:
+                break
+
+    def of(self, tree: Sequence[Process]) -> Memory:
+        """Give what the living processes of a tree take."""
+        if not _forks(tree):
+            return Memory(sum(process.rss for process in tree), bound=False)
+        parts = [self._part(process) for process in tree]
+        return Memory(sum(part.size for part in parts), any(part.bound for part in parts))
+
+    def _part(self, process: Process) -> Memory:
+        reading = self._known.get(_key(process))
+        if reading is None or reading.pss is None:
+            return Memory(process.rss, bound=True)
+        since = max(0, process.rss - reading.rss)  # what it has taken since is its own, as far as is known
+        return Memory(min(process.rss, reading.pss + since), bound=False)
+
+    def _is_due(self, key: Key, process: Process, made_up: int, at: float) -> bool:
+        reading = self._known.get(key)
+        if reading is None:
+            return True
+        changed = reading.tree != made_up or abs(process.rss - reading.rss) > GROWN * reading.rss
+        return at - reading.at >= (SOON if changed and reading.pss is not None else AGAIN)
+
+
+def _forks(tree: Sequence[Process]) -> bool:
+    """Tell whether processes of a tree may share more than libraries: a fork is called as what it comes from."""
+    names = [process.name for process in tree if process.name]
+    return len(tree) >= MANY or len(set(names)) < len(names)
+
+
+def _key(process: Process) -> Key:
+    return process.pid, process.start
+
+
+def _pss(pid: int) -> int | None:
+    """Read the proportional share of a process; None when it is no more, is another user's, or nothing tells."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb", buffering=0) as file:
+            lines = file.read(_LIMIT).splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+Marks = tuple[str, str]
+"""What an agent's processes carry in their environment: its tag, and the place of its folder."""
+
+
+class Member(NamedTuple):
+    """An agent whose tree is counted, and the pids known to belong to it (0: none)."""
+
+    name: str
+    epoch: int
+    folder: str
+    roots: tuple[int, ...]
+
+
+class Loads:
+    """Counts trees from one look at the processes to the next."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._at = 0.0
+        self._shares = Shares()
+        self._most = 100.0 * (os.cpu_count() or 1)
+        self._trees: dict[tuple[str, int], dict[Key, int]] = {}
+        self._told: dict[tuple[str, int], AgentLoad] = {}
+        self._looked_at: set[Key] = set()
+        self._marked: dict[Key, Marks] = {}
+        self._by_marks: dict[Marks, list[int]] = {}
+
+    def changed(self, members: list[Member], look: Look, at: float) -> list[AgentLoad]:
+        """Give the loads that changed noticeably. `at`: seconds on a clock that never jumps."""
+        self._find_marked(look)
+        seconds, self._at = at - self._at, at
+        trees, changed = {}, []
+        found = [(member, self._tree(member, look)) for member in members]
+        self._shares.refresh((_living(tree) for _, tree in found), at)
+        for member, tree in found:
+            key = member.name, member.epoch
+            load = self._load(member, tree, seconds)
+            trees[key] = {(process.pid, process.start): process.used for process in tree}
+            if _differs(self._told.get(key), load):
+                self._told[key] = load
+                changed.append(load)
+        self._trees = trees
+        self._told = {key: load for key, load in self._told.items() if key in trees}
+        return changed
+
+    def _tree(self, member: Member, look: Look) -> list[Process]:
+        key, marks = (member.name, member.epoch), self._marks(member)
+        known = [pid for pid, start in self._trees.get(key, ()) if _started(look, pid) == start]
+        tagged = self._by_marks.get(marks, ())
+        return [look.table[pid] for pid in look.below([*member.roots, *known, *tagged])]
+
+    def _load(self, member: Member, tree: list[Process], seconds: float) -> AgentLoad:
+        before = self._trees.get((member.name, member.epoch))
+        used = sum(process.used for process in tree)
+        share = 0.0
+        if before is not None and seconds > 0:
+            share = 100 * max(0, used - sum(before.values())) / TICKS / seconds
+        living = _living(tree)
+        memory, cpu = self._shares.of(living), round(min(share, self._most), 1)
+        return AgentLoad(member.name, member.epoch, memory.size, cpu, len(living), memory.bound)
+
+    def _find_marked(self, look: Look) -> None:
+        """Read the marks of every process that was not there before: each one's environment is read once."""
+        there = {(process.pid, process.start) for process in look.table.values()}
+        new = there - self._looked_at
+        self._looked_at = there
+        self._marked = {key: marks for key, marks in self._marked.items() if key in there}
+        self._marked |= {key: marks for key in new if (marks := marks_of(key[0]))[0]}
+        self._by_marks = {}
+        for (pid, _), marks in self._marked.items():
+            self._by_marks.setdefault(marks, []).append(pid)
+
+    def _marks(self, member: Member) -> Marks:
+        return tag(self._namespace, member.name, member.epoch), place(member.folder)
+
+
+def _living(tree: list[Process]) -> list[Process]:
+    return [process for process in tree if not process.zombie]
+
+
+def _started(look: Look, pid: int) -> int:
+    return look.table[pid].start if pid in look.table else -1
+
+
+def _differs(told: AgentLoad | None, load: AgentLoad) -> bool:
+    """Tell whether a load differs by what a person could notice: 1 % of memory, half a per cent of CPU."""
+    if told is None or (told.processes, told.rss_bound) != (load.processes, load.rss_bound):
+        return True
+    return abs(load.rss - told.rss) >= 0.01 * told.rss > 0 or abs(load.cpu_percent - told.cpu_percent) >= 0.5

@@ -12,31 +12,17 @@ from collections.abc import Callable
 
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry
-from controlroom.node.logs.follow import Follower
-from controlroom.node.logs.inotify import Inotify
-from controlroom.node.logs.last_lines import LastLines
+from controlroom.node.file_watch import PASS, Inotify, pause
+from controlroom.node.logs.follow import Follower, LastLines
 from controlroom.node.observation.agent_records import AgentRecord
-from controlroom.node.observation.limits_feed import LimitsFeed
-from controlroom.node.observation.usage_feed import UsageFeed
+from controlroom.node.observation.usage_feed import LimitsFeed, UsageFeed
 from controlroom.node.outbox import Outbox
 from controlroom.runner.folder import STATUS, USAGE
 from controlroom.wire.messages import AgentSeen
 from controlroom.wire.records import segment_number
 
-QUIET = 0.03
-"""Seconds between two looks at what inotify has to say, at least."""
-
-BEAT = 0.07
-"""What comes meanwhile waits for the next whole beat of the host's clock, in seconds, and goes home together.
-
-Hosts whose clocks agree speak at the same moments, so that who listens to all of them wakes up once for all.
-"""
-
 TURNS = 4
 """Passes in which each log is looked at once, where inotify tells of them anyway."""
-
-PASS = 0.1
-"""Seconds between two passes over the living agents where there is no inotify."""
 
 
 class Observer:
@@ -192,8 +178,3 @@ class Observer:
     def _grown(self, name: str) -> None:
         self._lines.touch(name)
         self._follower.touch(name)
-
-
-def pause(now: float) -> float:
-    """Give the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
-    return QUIET + -(now + QUIET) % BEAT

@@ -6,12 +6,66 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from controlroom.node.agent_folders import Entry, entries, entry_of, read_status, signature
-from controlroom.node.observation.usage_restored import restore
-from controlroom.runner.files import open_regular
-from controlroom.runner.folder import USAGE
-from controlroom.wire.lines import PeerError
-from controlroom.wire.usage import USAGE_OPEN, USAGE_PIECE, SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import to_line
+from controlroom.node.agent_folders import Entry, entries, entry_of, read_order, read_status, signature
+from controlroom.runner.claude import settings
+from controlroom.runner.claude.session_files import Tail, session_files
+from controlroom.runner.files import open_regular, read_regular
+from controlroom.runner.folder import LIMITS, USAGE
+from controlroom.text.json_fields import table
+from controlroom.wire.codec import decode
+from controlroom.wire.lines import PeerError, from_line
+from controlroom.wire.records import FORMAT
+from controlroom.wire.usage import (
+    USAGE_OPEN,
+    USAGE_PIECE,
+    LimitsSeen,
+    SendUsage,
+    UsageBooked,
+    UsageOrder,
+    UsagePlace,
+    UsageSeen,
+)
+
+MOST = 20_000
+"""Messages that are written back at most."""
+
+
+def restore(entry: Entry) -> int:
+    """Write what the transcripts tell back into an agent's usage file; give how many messages these were.
+
+    Home knows each message again, so that none counts twice. Raises `OSError`.
+    """
+    found: dict[tuple[str, str], Message] = {}
+    for path in _transcripts(entry):
+        tail = Tail(path)
+        while len(found) < MOST and (data := tail.next()):
+            found |= {message.key: message for _, message in tail.placed(data) if message}
+            tail.taken(data)
+    lines = b"".join(map(to_line, found.values()))
+    if lines:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(os.path.join(entry.folder, USAGE), flags)
+        try:
+            os.write(descriptor, lines)
+        finally:
+            os.close(descriptor)
+    return len(found)
+
+
+def _transcripts(entry: Entry) -> list[str]:
+    try:
+        seen = read_status(entry)
+    except PeerError:
+        return []
+    if seen is None or not seen.session:
+        return []
+    ordered = table(table(read_order(entry).get("spec")).get("env"))
+    environ = {name: value for name, value in ordered.items() if isinstance(value, str)}
+    config = settings.config_folder(environ, seen.cwd)
+    return session_files(config, seen.cwd, seen.session)
+
 
 _HEAD = 256
 """Bytes that tell one file from another: the first line names the first message."""
@@ -136,3 +190,41 @@ def _lines(place: UsagePlace, data: bytes) -> UsageSeen | None:
         return None
     whole = data[:end]
     return UsageSeen(place, place.offset + (end or len(data)), whole.decode("utf-8", "replace"))
+
+
+_LIMIT = 64 * 1024
+_MOST_WINDOWS, _TEXT = 32, 200
+
+
+class LimitsFeed:
+    """What home has been told."""
+
+    def __init__(self, send: Callable[[LimitsSeen], None]) -> None:
+        self._send = send
+        self._stands: dict[str, tuple[int, ...]] = {}
+
+    def touch(self, entry: Entry) -> None:
+        """An agent's file may have been replaced."""
+        stands = signature(os.path.join(entry.folder, LIMITS))
+        if not stands or stands == self._stands.get(entry.folder):
+            return
+        self._stands[entry.folder] = stands
+        if seen := read_limits(entry):
+            self._send(seen)
+
+    def forget(self, entry: Entry) -> None:
+        """An agent's folder is no longer looked at."""
+        self._stands.pop(entry.folder, None)
+
+
+def read_limits(entry: Entry) -> LimitsSeen | None:
+    """Read an agent's limits.json; None when there is none that can be read."""
+    try:
+        value = from_line(read_regular(os.path.join(entry.folder, LIMITS), _LIMIT))
+        seen = decode(LimitsSeen, {**value, "name": entry.name, "epoch": entry.epoch})
+    except (OSError, PeerError):
+        return None
+    if value.get("format") != FORMAT:
+        return None
+    windows = tuple(replace(window, name=window.name[:_TEXT]) for window in seen.windows[:_MOST_WINDOWS])
+    return replace(seen, account=seen.account[:_TEXT], plan=seen.plan[:_TEXT], windows=windows)

@@ -1,14 +1,100 @@
-"""Being told when files of the Claudes of others change: through inotify, else by a look at each ten times a second."""
+"""Being told that something changed in a folder: inotify where there is one, else nothing, and one looks oneself."""
 
 import asyncio
 import contextlib
+import ctypes
+import errno
 import os
+import struct
+import sys
 import time
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from controlroom.node.agent_folders import signature
-from controlroom.node.logs.inotify import Inotify
-from controlroom.node.observation.observer import PASS, pause
+
+QUIET = 0.03
+"""Seconds between two looks at what inotify has to say, at least."""
+
+BEAT = 0.07
+"""What comes meanwhile waits for the next whole beat of the host's clock, in seconds, and goes home together.
+
+Hosts whose clocks agree speak at the same moments, so that who listens to all of them wakes up once for all.
+"""
+
+PASS = 0.1
+"""Seconds between two passes over the living agents where there is no inotify."""
+
+_EVENT = struct.Struct("iIII")
+_MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
+_OVERFLOW, _IGNORED, _ONLYDIR, _DONT_FOLLOW = 0x4000, 0x8000, 0x01000000, 0x02000000
+_MASK = _MODIFY | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _ONLYDIR | _DONT_FOLLOW
+_CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def pause(now: float) -> float:
+    """Give the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
+    return QUIET + -(now + QUIET) % BEAT
+
+
+class Change(NamedTuple):
+    """Something happened to the file `name` in the watched `folder`. Both are empty when anything may have."""
+
+    folder: str
+    name: str
+
+
+class Inotify:
+    """Folders watched through the kernel. Raises `OSError` where there is no inotify."""
+
+    def __init__(self) -> None:
+        if not sys.platform.startswith("linux"):
+            raise OSError(errno.ENOSYS, "inotify is a part of Linux")
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = self._checked(self._libc.inotify_init1(_CLOEXEC_NONBLOCK))
+        self._folders: dict[int, str] = {}
+
+    def add(self, folder: str) -> None:
+        """Watch a folder; watching it twice is watching it once. Raises `OSError`."""
+        watch = self._checked(self._libc.inotify_add_watch(self.descriptor, os.fsencode(folder), _MASK))
+        self._folders[watch] = folder
+
+    def remove(self, folder: str) -> None:
+        """Watch a folder no longer. One that is gone is no longer watched anyway."""
+        for watch in [watch for watch, watched in self._folders.items() if watched == folder]:
+            del self._folders[watch]
+            self._libc.inotify_rm_watch(self.descriptor, watch)
+
+    def read(self) -> set[Change]:
+        """Give what changed since the last call. Never waits."""
+        changes: set[Change] = set()
+        try:
+            data = os.read(self.descriptor, 64 * 1024)
+        except BlockingIOError:
+            return changes
+        position = 0
+        while position < len(data):
+            watch, mask, _, length = _EVENT.unpack_from(data, position)
+            position += _EVENT.size + length
+            name = os.fsdecode(data[position - length : position].rstrip(b"\0"))
+            if mask & _OVERFLOW:
+                changes.add(Change("", ""))
+            elif mask & _IGNORED:
+                self._folders.pop(watch, None)
+            elif watch in self._folders:
+                changes.add(Change(self._folders[watch], name))
+        return changes
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.descriptor)
+
+    def _checked(self, result: int) -> int:
+        if result < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return result
+
 
 MOST = 500
 """Files that are watched; what is beyond is seen with the look once a second."""

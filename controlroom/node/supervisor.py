@@ -10,16 +10,15 @@ from typing import Any
 from controlroom.node.agent_folders import Entry
 from controlroom.node.ending import end_by_force, find_runner, record_death, record_end
 from controlroom.node.host import now
-from controlroom.node.lifecycle.spawn import START_DEADLINE, begins, sweep_environment
-from controlroom.node.observation.agent_records import AgentRecord
-from controlroom.node.observation.evidence import Panes, Said, SessionFiles, by_process, by_tmux
-from controlroom.node.observation.loads import Member
+from controlroom.node.observation.agent_records import AgentRecord, Panes, Said, SessionFiles, by_process, by_tmux
+from controlroom.node.observation.figures import Member
 from controlroom.node.observation.observer import Observer
 from controlroom.node.observation.processes import Look, stop_words
 from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.runner_client import runner_lives, runner_pid
-from controlroom.node.tmux.server import TmuxError
+from controlroom.node.spawn import START_DEADLINE, begins, sweep_environment
+from controlroom.node.tmux_server import TmuxError
 from controlroom.runner.folder import agent_folder
 from controlroom.text.states import State
 

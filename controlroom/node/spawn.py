@@ -13,10 +13,10 @@ from dataclasses import replace
 import controlroom
 from controlroom.node.agent_folders import Entry, read_order, signature
 from controlroom.node.ending import end_by_force, find_runner
+from controlroom.node.grants import write_grant
 from controlroom.node.host import now
-from controlroom.node.lifecycle.grants import write_grant
 from controlroom.node.place import Place
-from controlroom.node.tmux.server import TmuxError
+from controlroom.node.tmux_server import TmuxError
 from controlroom.runner.files import make_private, why, write_atomic
 from controlroom.runner.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
 from controlroom.runner.spec import KINDS

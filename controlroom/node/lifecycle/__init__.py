@@ -1,1 +1,0 @@
-"""What is done for agents here: started, granted money, looked after."""
