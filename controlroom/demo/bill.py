@@ -15,7 +15,7 @@ from typing import Any
 from controlroom.metering.prices import DOLLAR, Price, Rates, Sheet
 from controlroom.metering.usage import Message, usage_of
 from controlroom.runner.claude import settings
-from controlroom.runner.claude.transcript import slug
+from controlroom.runner.claude.transcripts import slug
 
 _CENT = DOLLAR // 100_000_000
 """Pico-dollars a token of a cent per million tokens."""

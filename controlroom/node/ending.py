@@ -1,6 +1,8 @@
-"""The end of an agent whose runner does not see to it: it hangs, or it was killed.
+"""The end of an agent whose runner does not see to it: the runner hangs, or it was killed.
 
-TERM to the tree, wait, KILL, a sweep by environment tag, a look, and only then a word about it.
+TERM to the tree, wait, KILL, a sweep by environment tag, a look, and only then a word about it. What the run has used
+and its runner could not write is written behind what it wrote: what the transcripts hold by then, and an estimate of
+the request that was under way, as the runner makes it at the end of a Claude that was killed.
 """
 
 import asyncio
@@ -16,11 +18,10 @@ from controlroom.node.agent_folders import Entry, is_live, read_order, read_stat
 from controlroom.node.runner_client import runner_pid
 from controlroom.node.tmux_server import Tmux, TmuxError
 from controlroom.runner import process_tree
-from controlroom.runner.claude.in_flight import in_flight
-from controlroom.runner.claude.session_files import Tail, session_files
+from controlroom.runner.claude.transcripts import Tail, in_flight, session_files
 from controlroom.runner.files import open_regular
 from controlroom.runner.folder import CONTROL, USAGE, place, tag
-from controlroom.runner.money.metered_sessions import noted
+from controlroom.runner.money.usage_meter import noted_sessions
 from controlroom.text.causes import Cause
 from controlroom.text.states import State
 from controlroom.wire.lines import PeerError
@@ -43,7 +44,7 @@ def record_last_usage(folder: str) -> None:
 def _messages(folder: str) -> Iterator[Message]:
     """Give what the transcripts of a run tell, and what was under way."""
     left = _MOST
-    for session, config, cwd, run in dict.fromkeys(noted(folder)):
+    for session, config, cwd, run in dict.fromkeys(noted_sessions(folder)):
         for path in session_files(config, cwd, session):
             tail = Tail(path)
             while left > 0 and (data := tail.next()):

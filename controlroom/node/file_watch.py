@@ -1,4 +1,4 @@
-"""Being told that something changed in a folder: inotify where there is one, else nothing, and one looks oneself."""
+"""Watching files and folders for changes: inotify where there is one, else a look at each file ten times a second."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,10 @@
-"""What home asks that changes nothing here: any room may, and each inquiry is answered, with a reason if need be."""
+"""Answers to what home asks that changes nothing here: any room may, and a reason stands in for what cannot be given.
+
+A check-up looks up what this host has of all that agents need; it is judged at home. Started for it: `tmux -V`, `git
+--version`, `claude --version` and, where Claude has been used before, `claude auth status --json`, which starts no
+session and prints no secret (Claude Code 2.1.330, observed); `loginctl` and `sshd -T` where they can be asked. Each has
+a deadline.
+"""
 
 import asyncio
 import base64
@@ -24,7 +30,7 @@ from controlroom.node.observation.figures import Figures
 from controlroom.node.place import Place
 from controlroom.node.tmux_server import Screen, TmuxError
 from controlroom.runner.agent_process import find_program
-from controlroom.runner.claude import login, payer
+from controlroom.runner.claude import login
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import TASK
 from controlroom.text.names import is_adopted_name, shown_name_problem
@@ -71,7 +77,7 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str = "")
         **_claude(environ),
         billing=login.find(environ, environ["HOME"]).billing,
         claude_alias=alias[:_TEXT],
-        stray_key=payer.stray(environ, environ["HOME"])[:_TEXT],
+        stray_key=login.stray_login(environ, environ["HOME"])[:_TEXT],
         **_disk_and_memory(place.state),
         **_sshd(),
         **_kernel(),

@@ -33,7 +33,7 @@ from controlroom.node.owner import Owner, Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.supervisor import Supervisor
-from controlroom.runner.claude import creations
+from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
 from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Prices
@@ -163,7 +163,7 @@ class Node:
         if self._adopted and self._watch:
             works.append(self._watch_adopted(self._adopted, self._watch))
         if self._starts:
-            loop.add_signal_handler(creations.SIGNAL, self._start_seen, self._starts)
+            loop.add_signal_handler(nested.SIGNAL, self._start_seen, self._starts)
             works.append(self._watch_starts(self._starts))
         for work in works:
             self._begin(work, self._tasks)

@@ -2,7 +2,12 @@
 
 tmux runs `#(…)` found in names and folders, matches targets by prefix, and keeps the first command line and
 environment for ever. So: names follow the name rule, targets are exact (`=name:`), no folder is ever given, and the
-server is started first, with an empty environment and nothing on its command line but its options.
+server is started first, with an empty environment and nothing on its command line but its options (`OPTIONS`), in
+which nothing comes from outside.
+
+A person who attaches gets few keys, so that no slip of a finger ends, renames or adds anything, and a way out that a
+phone's keyboard has: ` then q (or a tap on the status line) leaves, ` twice types one, ` then [ scrolls back; C-b is a
+prefix, too. Who only looks taps in vain (tmux 3.3a).
 """
 
 import asyncio

@@ -1,10 +1,11 @@
-"""The process around one agent, inside its tmux session. Small: it is loaded once an agent.
+"""The process around one agent, inside its tmux session. Small, for there is one an agent: no dataclasses, asyncio,
+subprocess or pathlib, and hashlib only when something must be hashed.
 
     money/   the money of one run: metered for home, and held to its grant
     claude/  what Claude Code writes and says, and what is written back to it
 
 Here: run (the entry) and main · agent_run (headless and commands), interactive_run (Claude on the pane) ·
-agent_process, agent_input, recorder, log_writer, pane: pipes, log, screen · control_socket, keys, typed, status_line:
-how an agent is spoken to · environment, spec, status_file, folder, files, outcome, process_tree, signals, signed,
-ed25519, core_files: what it goes by. Rooms look down only.
+agent_process, recorder, log_writer, pane: pipes, log, screen · control_socket, typed: how an agent is spoken to ·
+environment, spec, status_file, folder, files, outcome, process_tree, signed, ed25519, core_files: what it goes by.
+Rooms look down only.
 """

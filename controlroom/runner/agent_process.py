@@ -1,4 +1,4 @@
-"""Starting a process with pipes, so that it cannot outlive us unseen. Read by the runner, which must stay small.
+"""The agent's process: started with pipes so that it cannot outlive us unseen, given its input, and signals on a pipe.
 
 fork and exec by hand: between them the child asks the kernel to be killed when its runner dies (PR_SET_PDEATHSIG), and
 `posix_spawn` cannot. One thread only, so a fork is safe.
@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import select
+import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -267,3 +268,56 @@ class Inlet:
             os.close(self.end)
             self.open = False
         return not lost
+
+
+class AgentInput:
+    """Waits, in the runner's loop, for the agent to take what it is given."""
+
+    def __init__(self, selector: selectors.BaseSelector, end: int, lost: Callable[[], None]) -> None:
+        """`end`: our end of its stdin; `lost` is called when it has closed the other before it took everything."""
+        self._selector, self._lost = selector, lost
+        self._inlet = Inlet(end)
+        self._waits = False
+
+    def write(self, data: bytes) -> None:
+        """Give it bytes; nothing happens after `close`."""
+        self._inlet.write(data)
+        self._pour()
+
+    def close(self) -> None:
+        """Close its input once it has taken everything."""
+        self._inlet.close()
+        self._pour()
+
+    def _pour(self, _mask: int = 0) -> None:
+        """Give over what it takes now, and wait for it to take the rest."""
+        inlet = self._inlet
+        if self._waits:
+            self._selector.unregister(inlet.end)
+        if not inlet.flush():
+            self._lost()
+        self._waits = inlet.wants
+        if self._waits:
+            self._selector.register(inlet.end, selectors.EVENT_WRITE, self._pour)
+
+
+def speakable(task: str) -> str:
+    """Give a task as Claude can be told it: bytes that are no text become signs for that."""
+    return task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGIO)
+_IGNORED = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+def signal_pipe() -> int:
+    """Turn the signals we handle into bytes on a pipe, and ignore the keys that would stop us."""
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in _HANDLED:
+        signal.signal(number, lambda _number, _frame: None)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    return reading

@@ -1,7 +1,4 @@
-"""One run of one agent, from its start to the end of its whole tree: one thread, one selector.
-
-Read by the runner, which must stay small.
-"""
+"""One run of one agent, from its start to the end of its whole tree: one thread, one selector."""
 
 import contextlib
 import os
@@ -12,10 +9,11 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from controlroom.runner import agent_process, environment, folder, outcome, process_tree
-from controlroom.runner.agent_input import AgentInput, speakable
+from controlroom.runner.agent_process import AgentInput, signal_pipe, speakable
 from controlroom.runner.claude import channel as claude
-from controlroom.runner.claude import creations, payer
+from controlroom.runner.claude import nested
 from controlroom.runner.claude.interactive import Interactive
+from controlroom.runner.claude.login import stray_login
 from controlroom.runner.claude.questions import answer_words
 from controlroom.runner.control_socket import Caller, ControlSocket
 from controlroom.runner.log_writer import RunLog
@@ -23,7 +21,6 @@ from controlroom.runner.money.run_money import Money
 from controlroom.runner.outcome import Exit, Refused, Unpaid, Unsigned
 from controlroom.runner.pane import Pane
 from controlroom.runner.recorder import DONE_WITH, Recorder
-from controlroom.runner.signals import signal_pipe
 from controlroom.runner.signed import Orders
 from controlroom.runner.spec import Order
 from controlroom.runner.status_file import StatusFile
@@ -88,7 +85,7 @@ class AgentRun:
         if spec.max_hours:
             self._time_up_at = time.monotonic() + spec.max_hours * 3600
         self._give(task)
-        stray = payer.stray(environ, cwd, login, spec) if self._talk else ""
+        stray = stray_login(environ, cwd, login, spec) if self._talk else ""
         self._save(pid=self._pid, cwd=cwd, stray_key=stray[:200])
 
     def _launch(self, program: str, environ: dict[str, str], cwd: str) -> int:
@@ -177,7 +174,7 @@ class AgentRun:
             self._reap()
         if signal.SIGINT in numbers:
             self._key_pressed()
-        if creations.SIGNAL in numbers:
+        if nested.SIGNAL in numbers:
             self._money.notice()
 
     def _key_pressed(self) -> None:

@@ -1,7 +1,4 @@
-"""The runner's control socket: one JSON request and one reply a connection.
-
-Read by the runner, which must stay small.
-"""
+"""The runner's control socket: one JSON request and one reply a connection."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""No core file of ours: it would hold the keys and passphrases that go through us. Read by the runner: it stays small.
+"""No core file of ours: it would hold the keys and passphrases that go through us.
 
 What is run for others has the limit that we were given ourselves: an agent may leave cores as its user wishes. Where
 the kernel hands cores to a program (core_pattern with a pipe, core(5)), no limit holds.

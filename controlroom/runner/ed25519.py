@@ -1,7 +1,6 @@
 """Checking Ed25519 signatures (RFC 8032, section 5.1.7) with the standard library alone, for hosts have nothing else.
 
 Only what is public goes in, so nothing here needs to take the same time always. One check takes some milliseconds.
-Read by the runner, which must stay small.
 """
 
 _P = 2**255 - 19

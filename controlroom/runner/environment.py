@@ -1,7 +1,4 @@
-"""The environment an agent runs in: the login shell's, then the profile's, then its credential, and our tag.
-
-Read by the runner, which must stay small.
-"""
+"""The environment an agent runs in: the login shell's, then the profile's, then its credential, and our tag."""
 
 import contextlib
 import json

@@ -1,6 +1,6 @@
 """Files in a folder where an agent may put anything: read without being trapped, written whole or not at all.
 
-Also read by the runner, which must stay small. Nothing here waits for a FIFO, follows a link or opens a device.
+Nothing here waits for a FIFO, follows a link or opens a device.
 """
 
 import contextlib

@@ -11,7 +11,7 @@
         log.000001 …    segments of records (wire.records)
         grant.json      what it may spend (runner.money.grant_file), when a budget binds it
         usage.jsonl     what each API message used (metering.usage), in the order it was seen
-        sessions.jsonl  the sessions of Claude that this is metered from (runner.money.metered_sessions)
+        sessions.jsonl  the sessions of Claude that this is metered from (runner.money.usage_meter)
         status_line.json   what an interactive Claude last told its status line (status_line)
         settings.json   what an interactive Claude is given as --settings
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
@@ -29,7 +29,6 @@ The control socket speaks JSON lines, one request and one reply a connection:
     -> {"ok": true} | {"ok": false, "reason": …}
 
 Runner and node bind and connect by relative path from within the folder: a socket path ends at 107 bytes.
-This module is read by the runner, which must stay small: no dataclasses, no asyncio, no pathlib.
 """
 
 import os

@@ -1,7 +1,4 @@
-"""One run of Claude on the pane's own terminal: it has the keys and the screen, we read its files and type for others.
-
-Read by the runner, which must stay small.
-"""
+"""A run of Claude on the pane's own terminal: it has the keys and the screen, we read its files and type for others."""
 
 import contextlib
 import os
@@ -10,22 +7,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from controlroom.runner import agent_process, status_line
-from controlroom.runner.agent_input import speakable
+from controlroom.runner import agent_process
+from controlroom.runner.agent_process import speakable
 from controlroom.runner.agent_run import AgentRun
 from controlroom.runner.claude import channel as claude
-from controlroom.runner.claude import settings
-from controlroom.runner.claude.dialog import YES, approves_plan, offers
-from controlroom.runner.claude.form import read as read_page
+from controlroom.runner.claude import settings, status_line
 from controlroom.runner.claude.interactive import Interactive
-from controlroom.runner.claude.questions import CHOICES, PLAN, Question, answer_words, read_answers
+from controlroom.runner.claude.questions import (
+    CHOICES,
+    PLAN,
+    YES,
+    Question,
+    answer_words,
+    approves_plan,
+    offers,
+    read_answers,
+)
+from controlroom.runner.claude.questions import read as read_page
 from controlroom.runner.claude.result import refusal
-from controlroom.runner.claude.transcript import SessionFile, Transcript
-from controlroom.runner.filled import Filled
-from controlroom.runner.keys import Keys
+from controlroom.runner.claude.status_line import StatusLine
+from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
-from controlroom.runner.status_line import StatusLine
-from controlroom.runner.typed import READY, Pressed, Typed, as_text, permission_key, plan_key
+from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, permission_key, plan_key
 from controlroom.text.json_fields import tables
 from controlroom.text.states import State
 

@@ -1,7 +1,4 @@
-"""Writing an agent's log: lines out of a byte stream, numbered segments, and what happens when a disk is full.
-
-Read by the runner, which must stay small.
-"""
+"""Writing an agent's log: lines out of a byte stream, numbered segments, and what happens when a disk is full."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""How a process ended, in words, and how a request is refused. Read by the runner, which must stay small."""
+"""How a process ended, in words, and how a request is refused."""
 
 import os
 import signal

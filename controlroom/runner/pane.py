@@ -1,7 +1,4 @@
-"""A plain rendering of the log on the tmux pane, without ever waiting for it.
-
-Read by the runner, which must stay small.
-"""
+"""A plain rendering of the log on the tmux pane, without ever waiting for it."""
 
 import contextlib
 import os

@@ -3,7 +3,6 @@
 An agent's processes are the descendants of its runner and whatever carries its tag and place in the environment.
 Linux: `/proc`; elsewhere `ps`, which does not tell environments. On Linux the runner is a subreaper, so a child that is
 double-forked or has a session of its own stays a descendant; the tag finds what a killed runner left behind.
-Read by the runner, which must stay small: no subprocess, no psutil.
 """
 
 import contextlib

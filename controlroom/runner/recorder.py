@@ -1,7 +1,4 @@
-"""What the agent writes: read from its pipes, cut into lines, logged, shown on the pane, and heard when it is an event.
-
-Read by the runner, which must stay small.
-"""
+"""What the agent writes: read from its pipes, cut into lines, logged, shown on the pane, and taken as events."""
 
 import os
 import re
@@ -11,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from controlroom.runner.claude.usage_question import is_answer
+from controlroom.runner.claude.channel import is_answer
 from controlroom.runner.log_writer import EVENT_LINE, LineCutter, Piece, RunLog, kept_event, packed
 from controlroom.runner.pane import Pane
 from controlroom.text.event_text import Line, record_lines, speak

@@ -1,5 +1,4 @@
-"""Whether something is signed by the room of an agent, and was not ordered before. Read by the runner, which must stay
-small."""
+"""Whether something is signed by the room of an agent, and was not ordered before."""
 
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What an agent's folder says is to be run: spec.json, checked field by field.
 
-Read by the runner, which must stay small.
-
 `Spec` and `Credential` hold the fields of their namesakes in `wire.spec`, which the runner cannot afford to import.
 """
 

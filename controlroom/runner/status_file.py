@@ -1,4 +1,4 @@
-"""status.json: the truth about one agent, replaced as a whole. Read by the runner, which must stay small.
+"""status.json: the truth about one agent, replaced as a whole.
 
 A reserve file of one block stands beside it: on a full disk it gives way, so that the last words can still be written.
 """

@@ -1,18 +1,101 @@
-"""A text on its way into an interactive Claude: typed only when it listens, and done only when it shows as submitted.
+"""Typing into an interactive Claude through the tmux server around us: messages, and answers on its pages of questions.
 
-Read by the runner, which must stay small.
+A text is typed only when Claude listens, and done only when it shows as submitted. It is always pasted: it goes to tmux
+on stdin and to the program between the marks of a bracketed paste, so nothing in it is a key. Answers go key by key,
+each by what the screen shows.
 """
 
 import contextlib
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from controlroom.runner.claude.dialog import approves_plan
+from controlroom.runner.agent_process import printed
 from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
+from controlroom.runner.claude.questions import Answer, Page, Question, Step, approves_plan, read, step
 from controlroom.runner.claude.result import refusal
-from controlroom.runner.keys import Keys, plain
-from controlroom.runner.outcome import Refused
-from controlroom.text.json_fields import text
+from controlroom.runner.outcome import Refused, Unfit
+from controlroom.text.json_fields import tables, text
+
+_DEADLINE = 5.0
+"""Seconds a tmux command may take."""
+_SCREEN = 256 * 1024
+_MOST_ROWS = 400
+# A paste ends at ESC [ 201 ~, and other controls are keys: none of them may come out of a text.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Keys:
+    """One pane. `program` is the path of tmux, `environ` what tmux gave to its first process."""
+
+    def __init__(self, program: str, environ: Mapping[str, str]) -> None:
+        """Raise `Unfit` when there is no pane around us."""
+        socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
+        if not program or not socket or not re.fullmatch("%[0-9]+", pane):
+            raise Unfit("kind interactive needs a tmux pane of its own, and there is none around it")
+        self._tmux = [program, "-N", "-S", socket]
+        self._pane = pane
+
+    def submit(self, text: str) -> None:
+        """Paste a text and press Enter. Raises `Refused` when tmux does not do it."""
+        self._paste(text, ";", *self._key("Enter"))
+
+    def clear(self, rows: int) -> None:
+        """Remove what stands where text is typed, at most so many rows of it. Raises `Refused`."""
+        presses = min(2 * rows, _MOST_ROWS)
+        self._run(*self._awake(), ";", "send-keys", "-N", str(presses), "-t", self._pane, "C-u")
+
+    def paste(self, text: str) -> None:
+        """Paste a text. Raises `Refused` when tmux does not do it."""
+        self._paste(text)
+
+    def _paste(self, text: str, *then: str) -> None:
+        buffer = f"typed-{os.getpid()}"
+        paste = ("paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", self._pane)
+        self._run(
+            *("load-buffer", "-b", buffer, "-", ";", *self._awake(), ";", *paste, *then),
+            given=plain(text).encode("utf-8", "replace"),
+        )
+
+    def press(self, key: str) -> None:
+        """Press one key by its tmux name. Raises `Refused` when tmux does not do it."""
+        self._run(*self._awake(), ";", *self._key(key))
+
+    def screen(self) -> list[str]:
+        """Give the lines on the pane, without colours. Raises `Refused`."""
+        said = self._run("capture-pane", "-p", "-t", self._pane)
+        return [line.rstrip() for line in said.decode("utf-8", "replace").split("\n")]
+
+    def _awake(self) -> tuple[str, ...]:
+        """Leave the mode in which somebody scrolls back: keys would go there."""
+        return "copy-mode", "-q", "-t", self._pane
+
+    def _key(self, name: str) -> tuple[str, ...]:
+        return "send-keys", "-t", self._pane, name
+
+    def _run(self, *command: str, given: bytes = b"") -> bytes:
+        try:
+            said = printed([*self._tmux, *command], {}, "/", seconds=_DEADLINE, limit=_SCREEN, given=given)
+        except Unfit as error:
+            raise Refused(f"its terminal cannot be reached: {error}") from None
+        if said.status:
+            reason = said.err.decode("utf-8", "replace").strip()[:200]
+            raise Refused(f"its terminal cannot be reached: {reason or 'tmux failed'}")
+        if said.status is None:
+            raise Refused(f"its terminal cannot be reached: tmux has not answered for {_DEADLINE:g} seconds")
+        return said.out
+
+
+def plain(text: str) -> str:
+    """Give a text as it may be pasted: line ends as newlines, other controls but tabs as visible signs."""
+    return _CONTROLS.sub(_visible, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _visible(match: "re.Match[str]") -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
+
 
 PATIENCE = 4.0
 """Seconds after which Enter is pressed once more, and again as many after which it is not taken."""
@@ -181,3 +264,102 @@ def as_text(words: str, *, commands: bool = False) -> str:
     if words.startswith("!"):
         return f"\n{words}"
     return f" {words}" if words.startswith("/") and not commands else words
+
+
+_ALL_PAGES = 25.0
+"""Seconds that all pages together may take."""
+_LOST = 1.5
+"""Seconds after which a key that has changed nothing was lost."""
+_PRESSES = 3
+"""How often a key is pressed that changes nothing."""
+MOST_WORDS = 500
+"""Characters of words that fit on their row: Claude shows what is longer as pasted text, which cannot be read back."""
+
+NOT_SHOWN = (
+    "its screen does not show the whole of what was asked, or something else: make its terminal larger, or attach and "
+    "answer it there"
+)
+_OTHERWISE = "its screen shows another answer than was to be given, and nothing was sent: attach and answer it there"
+_NOTHING_CAME = "keys were pressed, but nothing came of them, and nothing was sent: attach and look"
+
+
+class Filled:
+    """The answers to one question. `done` hears "" when they were taken, else why not. Times are seconds."""
+
+    def __init__(
+        self,
+        asks: Question,
+        answers: Sequence[Answer],
+        keys: Keys,
+        now: float,
+        *,
+        taken: Callable[[], bool],
+        certain: Callable[[], bool],
+        done: Callable[[str], None],
+    ) -> None:
+        """Look at the screen. `certain`: it is this question that is open there. Raises `Refused`."""
+        if any(len(answer.words) > MOST_WORDS for answer in answers):
+            raise Refused(
+                f"from here an answer in words has at most {MOST_WORDS} characters: attach to give a longer one"
+            )
+        self._asks = tables(asks.given.get("questions"))
+        self._answers = [Answer(answer.choices, " ".join(answer.words.split())) for answer in answers]
+        if not certain() or read(keys.screen(), self._asks) is None:
+            raise Refused(NOT_SHOWN)
+        self._keys, self._taken, self._certain, self._done = keys, taken, certain, done
+        self._until, self._again = now + _ALL_PAGES, 0.0
+        self._before: tuple[Page, Step] | None = None
+        self._presses = 0
+        self._begun = self._anew = False
+        self.over = False
+
+    def due(self, now: float) -> None:
+        """See what became of the last key, and press the next."""
+        if self._taken():
+            self.drop("")
+        elif now >= self._until:
+            self.drop(_NOTHING_CAME)
+        else:
+            with contextlib.suppress(Refused):  # the terminal cannot be reached just now
+                self._go_on(now)
+
+    def drop(self, reason: str) -> None:
+        """It is over."""
+        if not self.over:
+            self.over = True
+            self._done(reason)
+
+    def _go_on(self, now: float) -> None:
+        page = read(self._keys.screen(), self._asks) if self._certain() else None
+        if page is None:  # it is being drawn, or Claude goes on: `taken` or time will say
+            return
+        wanted = self._next(page)
+        if wanted is None:
+            self.drop(_OTHERWISE)
+        elif self._before != (page, wanted):
+            self._before, self._presses = (page, wanted), 0
+            self._press(wanted, now)
+        elif now >= self._again:
+            self._press(wanted, now)
+
+    def _next(self, page: Page) -> Step | None:
+        """From the first page on; once more, when somebody else has answered some of it otherwise."""
+        if not self._begun and page.number:
+            return Step("Left")
+        self._begun = True
+        wanted = step(page, self._asks, self._answers)
+        if wanted is None and page.number == len(self._asks) and not self._anew:
+            self._begun, self._anew = False, True
+            return Step("Left")
+        return wanted
+
+    def _press(self, wanted: Step, now: float) -> None:
+        self._presses += 1
+        if self._presses > _PRESSES:
+            self.drop(_NOTHING_CAME)
+            return
+        self._again = now + _LOST
+        if wanted.words:
+            self._keys.paste(wanted.words)
+        else:
+            self._keys.press(wanted.key)

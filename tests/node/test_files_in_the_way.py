@@ -43,11 +43,11 @@ OWN = [
 WORST = ("fifo", "fifo that is read", "link to a file", "folder")
 
 ELSEWHERE = {
-    "files.py", "runner_client.py", "payer.py",  # they are what holds this, or open without waiting themselves
+    "files.py", "runner_client.py", "login.py",  # they are what holds this, or open without waiting themselves
     "inquiries.py", "processes.py", "figures.py", "host.py", "outcome.py", "process_tree.py",  # /proc, /sys, /etc
     "bootstrap.py", "main.py", "agent_process.py", "print_environment.py",  # a new folder, pipes, /dev/null
-    "spawn.py", "usage_feed.py", "metered_sessions.py", "ending.py",  # without waiting
-    "owner.py", "creations.py", "kept_json.py",  # folders; the user's own, in the same way
+    "spawn.py", "usage_feed.py", "usage_meter.py", "ending.py",  # without waiting
+    "owner.py", "nested.py", "settings.py",  # folders; the user's own, in the same way
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.runner.claude.creations import SIGNAL, Creations
+from controlroom.runner.claude.nested import SIGNAL, Creations
 from tests.lab.waiting import wait_for
 
 

@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.claude.dialog import Dialog, approves_plan, choices, offers, permission
-from controlroom.runner.claude.form import Page, Step, read, step
-from controlroom.runner.claude.questions import ASKS, Answer
+from controlroom.runner.claude.questions import (
+    ASKS,
+    Answer,
+    Dialog,
+    Page,
+    Step,
+    approves_plan,
+    choices,
+    offers,
+    permission,
+    read,
+    step,
+)
 from controlroom.text.event_text import asked
 
 OPTIONS = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]

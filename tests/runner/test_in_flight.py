@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controlroom.metering.usage import Message, Usage
-from controlroom.runner.claude.in_flight import in_flight
+from controlroom.runner.claude.transcripts import in_flight
 
 MODEL = "claude-opus-5-5"
 

@@ -10,12 +10,11 @@ import pytest
 
 from controlroom.runner import process_tree
 from controlroom.runner.claude import settings
-from controlroom.runner.claude.dialog import Dialog, permission
 from controlroom.runner.claude.interactive import BEGINS, DIALOG_AFTER, GOES_ON, UNTOLD, Interactive, prompt, squeezed
-from controlroom.runner.claude.transcript import SessionFile, Transcript
-from controlroom.runner.keys import Keys, plain
+from controlroom.runner.claude.questions import Dialog, permission
+from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Exit, Refused, Unfit
-from controlroom.runner.typed import PATIENCE, Typed, as_text
+from controlroom.runner.typed import PATIENCE, Keys, Typed, as_text, plain
 from controlroom.text.event_text import speak
 from controlroom.text.states import State
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.claude.usage_question import answer, is_answer
+from controlroom.runner.claude.channel import answer, is_answer
 from controlroom.runner.money.run_money import Money
 from controlroom.runner.spec import Order, Spec
 from tests.lab.waiting import wait_for

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.claude import login, payer
+from controlroom.runner.claude import login
 from controlroom.runner.spec import Credential, Spec
 
 KEY = "sk-ant-api03-a-key-that-must-never-be-shown"
@@ -37,7 +37,7 @@ def billing(environ: dict[str, str], **how: Any) -> str:
 
 def stray(environ: dict[str, str], **spec: Any) -> str:
     """What strays of an agent whose login shell has all that it has."""
-    return payer.stray(environ, environ["HOME"] + "/project", environ, Spec(kind="headless", **spec))
+    return login.stray_login(environ, environ["HOME"] + "/project", environ, Spec(kind="headless", **spec))
 
 
 def test_without_a_key_the_plan_pays_that_is_logged_in_to_and_else_nobody_knows(environ: dict[str, str]) -> None:
@@ -50,10 +50,10 @@ def test_without_a_key_the_plan_pays_that_is_logged_in_to_and_else_nobody_knows(
 
 def test_a_plan_that_was_ordered_is_believed_where_nothing_denies_it(environ: dict[str, str]) -> None:
     ordered = Spec(credential=Credential(plan=True))
-    assert payer.of_spec(environ, environ["HOME"], ordered).billing == "plan"
+    assert login.of_spec(environ, environ["HOME"], ordered).billing == "plan"
     write(environ, ".claude.json", {"primaryApiKey": KEY})
-    assert payer.of_spec(environ, environ["HOME"], ordered).billing == "api"
-    assert payer.stray(environ, environ["HOME"], environ, ordered) == "primaryApiKey in ~/.claude.json"
+    assert login.of_spec(environ, environ["HOME"], ordered).billing == "api"
+    assert login.stray_login(environ, environ["HOME"], environ, ordered) == "primaryApiKey in ~/.claude.json"
 
 
 @pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
@@ -85,7 +85,7 @@ def test_what_an_env_file_brings_is_meant(environ: dict[str, str]) -> None:
     log_in(environ)
     cwd = environ["HOME"]
     spec = Spec(kind="headless", env_file="~/env")
-    assert payer.stray({**environ, "ANTHROPIC_API_KEY": KEY}, cwd, environ, spec) == ""
+    assert login.stray_login({**environ, "ANTHROPIC_API_KEY": KEY}, cwd, environ, spec) == ""
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,14 @@ def test_an_enterprise_seat_may_be_billed_or_not(environ: dict[str, str]) -> Non
     ],
 )
 def test_what_claude_says_of_itself_is_held_against_it(event: dict[str, Any], told: str) -> None:
-    assert payer.told_by(event) == told
+    assert login.told_by(event) == told
 
 
 def test_two_answers_that_disagree_are_a_sentence() -> None:
-    assert "a plan pays by what is set up on its host" in payer.doubt("plan", "api")
-    assert payer.doubt("plan", "overage") == "its plan is used up, and what goes beyond it is billed (overage)"
-    assert [payer.doubt(*pair) for pair in (("", "overage"), ("api", "overage"))] == ["", ""]
-    assert [payer.doubt(*pair) for pair in (("plan", "plan"), ("", "api"), ("api", ""))] == ["", "", ""]
+    assert "a plan pays by what is set up on its host" in login.doubt("plan", "api")
+    assert login.doubt("plan", "overage") == "its plan is used up, and what goes beyond it is billed (overage)"
+    assert [login.doubt(*pair) for pair in (("", "overage"), ("api", "overage"))] == ["", ""]
+    assert [login.doubt(*pair) for pair in (("plan", "plan"), ("", "api"), ("api", ""))] == ["", "", ""]
 
 
 def test_a_process_without_a_home_has_the_users(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:

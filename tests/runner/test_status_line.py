@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.runner.status_line import StatusLine, arguments
+from controlroom.runner.claude.status_line import StatusLine, arguments
 
 TOLD = {"session_id": "s1", "rate_limits": {"five_hour": {"used_percentage": 37, "resets_at": 1795314827}}}
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from controlroom.runner.claude.subagents import at_work
+from controlroom.runner.claude.transcripts import at_work
 
 
 def said(kind: str, *content: dict[str, object], stop: str | None = None, **more: object) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Report, from_line
-from controlroom.runner.claude.transcript import find_transcript
+from controlroom.runner.claude.transcripts import find_transcript
 from controlroom.runner.money.usage_meter import LATE, NEVER, SOON, UsageMeter
 
 SESSION = "11111111-2222-4333-8444-555555555555"

@@ -28,7 +28,7 @@ from controlroom.node.observation import processes
 from controlroom.node.observation.agent_records import Said
 from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, TICKS, Look, Process, marks_of, read_stat, stop_words
-from controlroom.runner.claude import login, payer
+from controlroom.runner.claude import login
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
 from controlroom.text.redact import redact
@@ -377,7 +377,7 @@ class AdoptedAgents:
             argv = program.argv if program else ()
             interactive = {"-p", "--print"}.isdisjoint(argv)
             agent.billing = login.find(environ, agent.cwd, argv, interactive=interactive).billing
-            agent.stray_key = payer.stray(environ, agent.cwd, arguments=argv)[:200]
+            agent.stray_key = login.stray_login(environ, agent.cwd, arguments=argv)[:200]
         agent.hear("session file", Said(session.state.value, session.words) if session else None)
         stopped = stop_words(agent.process) if agent.process else ""
         agent.hear("process", Said(State.PAUSED.value if stopped else "", stopped or f"process {agent.pid} lives"))

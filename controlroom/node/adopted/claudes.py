@@ -1,9 +1,13 @@
-"""Claudes that others started: which processes they are, and what Claude writes about them.
+"""Claudes that others started: which processes they are, what they are called, and what Claude writes about them.
 
 `CONFIG/sessions/PID.json` tells what a Claude does now, `CONFIG/projects/SLUG/SESSION.jsonl` what was said; CONFIG is
 $CLAUDE_CONFIG_DIR or ~/.claude (Claude Code 2.1.332, observed). All of it may be anybody's writing: bounded, never
 followed through a link, and read again only when it has changed. After SIGKILL a session file stays: it counts only
 for the process that it names, pid and start.
+
+Each Claude that begins is met, however soon it ends, so that what it spends is read (`Starts`). One that an agent of
+others has started is a part of that agent, and so is one in a tmux session; any other is an agent of its own, named
+after its folder, though it may never be seen at work.
 """
 
 import hashlib
@@ -24,9 +28,9 @@ from controlroom.node.observation.figures import Member
 from controlroom.node.observation.processes import LINUX, Process, program
 from controlroom.runner import process_tree
 from controlroom.runner.claude.nested import Nested, NestedClaude
-from controlroom.runner.claude.program import is_claude as runs_claude
+from controlroom.runner.claude.nested import is_claude as runs_claude
 from controlroom.runner.claude.result import limit_ends, refusal
-from controlroom.runner.claude.transcript import find_transcript
+from controlroom.runner.claude.transcripts import find_transcript
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words

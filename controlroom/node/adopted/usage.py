@@ -13,9 +13,8 @@ from controlroom.metering.usage_file import to_line
 from controlroom.node.adopted.claudes import Running
 from controlroom.node.agent_folders import signature
 from controlroom.node.observation.usage_feed import mark_of
-from controlroom.runner.claude.in_flight import in_flight
-from controlroom.runner.claude.session_files import files_of
 from controlroom.runner.claude.session_usage import TURNED, SessionUsage
+from controlroom.runner.claude.transcripts import files_of, in_flight
 from controlroom.runner.files import open_regular
 from controlroom.wire.usage import USAGE_OPEN, SendUsage, UsageOrder, UsagePlace, UsageSeen
 

@@ -1,8 +1,8 @@
-"""Logs that home wants to see live, and older text on request.
+"""Logs as they grow: the records that home follows, and the newest line of every agent. Also older text on request.
 
-Whole records, in order, each byte once. What is under way to home is bounded by a window that home opens again with
-`Credit`. A log may use only as much of the window as is still free, so one flood fills half of it at most and a quiet
-log always finds room. What stays behind for long on a slow link is skipped, and its size is told.
+A followed log goes home in whole records, in order, each byte once. What is under way is bounded by a window that home
+opens again with `Credit`. A log may use only as much of the window as is still free, so one flood fills half of it at
+most and a quiet log always finds room. What stays behind for long on a slow link is skipped, and its size is told.
 """
 
 import asyncio

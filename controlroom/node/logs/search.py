@@ -2,6 +2,7 @@
 
 A search is done in pieces of bounded work, and each says where the next one goes on. Segments may grow, be cut or be
 deleted meanwhile. An entry is a record with those that it is continued by; it is found as one, within its segment.
+A `Query` is bytes that stand wherever it is met, and the test on what a person would read.
 """
 
 import importlib

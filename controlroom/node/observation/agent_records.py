@@ -1,4 +1,7 @@
-"""What a node holds about each agent: its status file as last read, and what other sources say beside it."""
+"""What a node holds about each agent: its status file as last read, and what other sources say of its state beside it.
+
+Those are its process, tmux and Claude's session file. A source that disagrees is listed, never hidden.
+"""
 
 import os
 import time

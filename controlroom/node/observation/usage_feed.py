@@ -1,4 +1,9 @@
-"""Sends home what the agents here have used: each epoch's usage file, piece by piece, as home books it."""
+"""Sends home what agents have used, each epoch's usage file piece by piece as home books it, and what plans leave.
+
+A usage file only grows. Where it does not (emptied, cut short, replaced), lines that home has not booked may be lost;
+the messages among them stand in the transcripts, and are written back. What stands in no transcript (titles,
+classifiers) is gone. An agent's limits.json goes home whenever it says something else.
+"""
 
 import contextlib
 import hashlib
@@ -10,7 +15,7 @@ from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import to_line
 from controlroom.node.agent_folders import Entry, entries, entry_of, read_order, read_status, signature
 from controlroom.runner.claude import settings
-from controlroom.runner.claude.session_files import Tail, session_files
+from controlroom.runner.claude.transcripts import Tail, session_files
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.folder import LIMITS, USAGE
 from controlroom.text.json_fields import table

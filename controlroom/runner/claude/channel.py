@@ -7,22 +7,49 @@ Shapes and order of events: Claude Code 2.1.330 run with `--input-format stream-
     several may become one turn: their number says nothing, so its input is closed when no turn begins for a while;
   - a background task that ends begins a turn of its own;
   - questions are asked one at a time, an interrupt withdraws them, and the turn ends with an `aborted_…` reason;
-Read by the runner, which must stay small.
+  - the control request `get_usage` is answered at once, in a turn and before the first message;
+    `session.total_cost_usd` is the session's total, which a resumed one goes on from. With a key Claude asks nobody.
 """
 
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from controlroom.metering.usage_file import pico_of
 from controlroom.runner.claude import result
 from controlroom.runner.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
-from controlroom.runner.claude.usage_question import is_answer
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
 from controlroom.text.causes import Cause
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
 from controlroom.text.states import State
+
+_PREFIX = "usage-"
+
+
+def line(number: int) -> bytes:
+    """Give the question of this number."""
+    request = {"type": "control_request", "request_id": f"{_PREFIX}{number}", "request": {"subtype": "get_usage"}}
+    return json.dumps(request).encode() + b"\n"
+
+
+def is_answer(event: dict[str, Any]) -> bool:
+    """Say whether an event answers such a question, whatever it says."""
+    if event.get("type") != "control_response":
+        return False
+    return text(table(event.get("response")).get("request_id"), 100).startswith(_PREFIX)
+
+
+def answer(event: dict[str, Any]) -> tuple[int, int] | None:
+    """Give the question's number and the session's total in pico-dollars; None: this event does not tell it."""
+    if not is_answer(event):
+        return None
+    response = table(event.get("response"))
+    number = text(response.get("request_id"), 100).removeprefix(_PREFIX)
+    pico = pico_of(table(table(response.get("response")).get("session")).get("total_cost_usd"))
+    return (int(number), pico) if number.isdecimal() and pico is not None else None
+
 
 SETTLE = 3_000
 """Milliseconds without a new turn after which the work is taken to be over, when there may be more to come."""

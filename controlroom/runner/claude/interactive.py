@@ -10,7 +10,6 @@ Claude Code 2.1.330, observed:
   - a prompt that a hook refused stands as `system` line with the reason, and goes back to where it was typed;
   - Escape leaves `[Request interrupted by user]` and the state `idle`; so does turning down what is asked;
   - at a weekly limit a dialog opens that asks whether to wait; SIGINT ends it in the middle of a turn, with exit 0.
-Read by the runner, which must stay small.
 """
 
 import re
@@ -20,8 +19,7 @@ from typing import Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import Seen
-from controlroom.runner.claude.dialog import READERS, Dialog
-from controlroom.runner.claude.questions import Question, ask, has_previews
+from controlroom.runner.claude.questions import READERS, Dialog, Question, ask, has_previews
 from controlroom.runner.claude.result import limit_ends, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked

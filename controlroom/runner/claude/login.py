@@ -1,4 +1,4 @@
-"""How a Claude logs in, by what is there: the same sources as its own, in its own order.
+"""How a Claude logs in and who pays for it, by what is there: the same sources as its own, in its own order.
 
 Claude Code 2.1.332, observed (the headers of its requests), what goes first first: another cloud; a bearer token; a key
 or the `apiKeyHelper`; CLAUDE_CODE_OAUTH_TOKEN; a profile that is named; workload identity; a plan's login; the key that
@@ -6,7 +6,11 @@ a Console login keeps; the active profile. `primaryApiKey` and the profiles are 
 terminal a key of the environment counts when it was approved. Anthropic's own remote machines and its desktop app put a
 plan before every key; what another program signs in (`_BY_HOST`, a gateway that the managed settings ask for) is told
 by nothing here. `--bare` knows no login but keys, and the helper of `--settings`. Only whether secrets are there is
-looked at, never what they are. Read by the runner, which must stay small.
+looked at, never what they are.
+
+A key that comes into the settings of a scope while a Claude runs is sent with its next request, though the run began
+with a plan (2.1.332, observed): `LoginWatch` looks at the files' times until one has changed. What an agent's Claude
+says of itself while it runs is held against all this (`told_by`).
 """
 
 import os
@@ -14,10 +18,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from controlroom.runner.claude import kept_json, settings
-from controlroom.runner.claude.kept_json import Unreadable
-from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings
+from controlroom.runner.claude import settings
+from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings, Unreadable, read_entry, read_object
 from controlroom.runner.files import read_given
+from controlroom.runner.spec import Spec
 from controlroom.text.json_fields import table, text
 
 API, PLAN, UNKNOWN = "api", "plan", ""
@@ -208,14 +212,14 @@ class _Here:
 
     def _kept(self, name: str) -> Any:
         try:
-            return kept_json.entry(self._own_file(), name)
+            return read_entry(self._own_file(), name)
         except Unreadable:
             self.unreadable = True
             return None
 
     def _read(self, path: str) -> dict[str, Any]:
         try:
-            return kept_json.read(path)
+            return read_object(path)
         except Unreadable:
             self.unreadable = True
             return {}
@@ -229,3 +233,116 @@ class _Here:
             return "--settings"
         home = self._environ["HOME"]
         return f"~{path.removeprefix(home)}" if home and path.startswith(f"{home}/") else path
+
+
+OVERAGE = "overage"
+"""A plan that is used up: what goes beyond it is billed."""
+
+_BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
+"""Values of `apiKeySource` beside which no plan is used (2.1.332, observed); a Console's key may stand beside one."""
+
+
+def of_spec(environ: Mapping[str, str], cwd: str, spec: Spec) -> Login:
+    """Say how an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
+    interactive = spec.kind == "interactive"
+    found = find(environ, cwd, spec.command[1:], interactive=interactive)
+    return Login(PLAN, "its profile") if spec.credential.plan and not found.source else found
+
+
+def stray_login(
+    environ: Mapping[str, str],
+    cwd: str,
+    environ_of_login: Mapping[str, object] | None = None,
+    spec: Spec | None = None,
+    arguments: Sequence[str] = (),
+) -> str:
+    """Name what moves an agent off a plan though nothing asks for it, "" when nothing does.
+
+    `environ_of_login` is the login shell's environment, `spec` what was ordered: what the profile itself brings is
+    meant.
+    """
+    found = of_spec(environ, cwd, spec) if spec else find(environ, cwd, arguments)
+    if found.billing != API or (spec and _is_asked_for(found, environ, environ_of_login or {}, spec)):
+        return ""
+    wanted = spec is not None and spec.credential.plan
+    if not wanted and (found.cloud or not has_plan(environ)):
+        return ""
+    return f"{found.source} of the login shell" if spec and found.source in KEYS else found.source
+
+
+def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[str, object], spec: Spec) -> bool:
+    if spec.credential.file or spec.credential.command:
+        return True
+    name = found.source
+    return name in KEYS and (name in spec.env or environ.get(name) != of_login.get(name))
+
+
+def told_by(event: Mapping[str, Any]) -> str:
+    """Say who pays by an event of a Claude's stream: `api`, `plan`, `overage`, or "" for one that says nothing of it.
+
+    Windows of a plan are told to a plan's login only, and whether what is beyond them is billed now (overage); other
+    providers stand in the result (2.1.332, observed).
+    """
+    kind = event.get("type")
+    if kind == "rate_limit_event":
+        return OVERAGE if table(event.get("rate_limit_info")).get("isUsingOverage") is True else PLAN
+    if kind == "system" and event.get("subtype") == "init":
+        return API if event.get("apiKeySource") in _BY_KEY else UNKNOWN
+    if kind != "result":
+        return UNKNOWN
+    providers = {text(table(used).get("provider")) or _FIRST for used in table(event.get("modelUsage")).values()}
+    return API if providers - {_FIRST} else UNKNOWN
+
+
+_FIRST = "firstParty"
+
+
+def doubt(billing: str, told: str) -> str:
+    """Say how two answers to who pays disagree, "" when they do not."""
+    if told == OVERAGE and billing == PLAN:
+        return "its plan is used up, and what goes beyond it is billed (overage)"
+    if not told or not billing or told in (billing, OVERAGE):
+        return ""
+    words = {API: "an account that is billed", PLAN: "a plan"}
+    return f"{words[billing]} pays by what is set up on its host, {words[told]} by what its Claude says"
+
+
+_PAUSE = 1.0
+"""Seconds between two looks at least."""
+
+
+class LoginWatch:
+    """How one Claude logs in, from its start on."""
+
+    def __init__(self, environ: Mapping[str, str], cwd: str, spec: Spec) -> None:
+        self._environ, self._cwd, self._spec = environ, cwd, spec
+        self._due = 0.0
+        self.billing = of_spec(environ, cwd, spec).billing
+        """Who pays, as it was found last (`login.Login`)."""
+        self._seen = self._signatures()
+
+    def change(self, now: float) -> str:
+        """Say in words how it has changed since the last call, "" when it has not. `now`: seconds, never jumping."""
+        if now < self._due:
+            return ""
+        self._due = now + _PAUSE
+        seen = self._signatures()
+        if seen == self._seen:
+            return ""
+        self._seen = seen
+        found = of_spec(self._environ, self._cwd, self._spec)
+        if found.billing in (UNKNOWN, self.billing):  # a file that is being written says nothing for a moment
+            return ""
+        self.billing = found.billing
+        return f"who pays was changed while it runs: {found.source}"
+
+    def _signatures(self) -> list[tuple[int, ...]]:
+        return [_signature(path) for path in settings.files(self._environ, self._cwd, self._spec.command[1:])]
+
+
+def _signature(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size

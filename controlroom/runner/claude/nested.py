@@ -5,23 +5,92 @@ a Claude binds TMPDIR/cc-socks/PID.sock and creates CONFIG/sessions/PID.json, wh
 peace it removes both. So these folders are watched, and where one cannot be, looked at. Below an agent, a process is
 the agent's when it carries the agent's tag in its environment, or descends from its runner; every `_SWEEP` seconds all
 processes there are looked at as well, for one whose folders are both others; and all the time while one of the folders
-holds so many files that not all are read. Read by the runner, which must stay small.
+holds so many files that not all are read.
+
+Folders are watched with F_NOTIFY (Linux, fcntl(2)), a signal that says only that something was created, so whoever gets
+it looks: hundreds of runners can afford that. A user has 128 inotify instances by default, and Claude takes some.
 """
 
+import fcntl
 import os
 import re
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from controlroom.runner import folder, process_tree
 from controlroom.runner.claude import login, settings
-from controlroom.runner.claude.creations import Creations
-from controlroom.runner.claude.program import is_claude
-from controlroom.runner.claude.transcript import slug
+from controlroom.runner.claude.transcripts import slug
 from controlroom.runner.files import read_regular
 from controlroom.runner.process_tree import Process
 from controlroom.text.json_fields import text
 from controlroom.wire.lines import PeerError, from_line
+
+SIGNAL = signal.SIGIO
+"""What is sent to this process. Whoever asks to be told must handle it: unhandled, it ends a process."""
+
+_WHAT = ("DN_CREATE", "DN_RENAME", "DN_MULTISHOT")
+
+
+class Creations:
+    """Folders in which something will be created. One that is not there yet is waited for in the one above."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, tuple[int, tuple[int, int]]] = {}
+        self.folders: list[str] = []
+        """Those that are watched and there; another that is waited for leaves this empty."""
+
+    def watch(self, folders: Iterable[str]) -> bool:
+        """Watch these folders from now on, and no others. False: one must be looked at by oneself, again and again."""
+        folders = list(folders)
+        wanted = {_nearest(path) for path in folders}
+        for path in self._watched.keys() - wanted:
+            os.close(self._watched.pop(path)[0])
+        watched = [self._watches(path) for path in sorted(wanted)]
+        self.folders = folders if wanted == set(folders) else []
+        return all(watched)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self.watch(())
+
+    def _watches(self, folder: str) -> bool:
+        """Watch one folder, another one of the same name in its place."""
+        if not hasattr(fcntl, "F_NOTIFY") or not callable(signal.getsignal(SIGNAL)):
+            return False
+        known = self._watched.get(folder)
+        try:
+            there = os.stat(folder)
+            if known and known[1] == (there.st_dev, there.st_ino):
+                return True
+            if known:
+                os.close(self._watched.pop(folder)[0])
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._watched[folder] = descriptor, (there.st_dev, there.st_ino)
+            fcntl.fcntl(descriptor, fcntl.F_NOTIFY, sum(getattr(fcntl, name) for name in _WHAT))
+        except OSError:
+            return False
+        return True
+
+
+def _nearest(folder: str) -> str:
+    """Give a folder, or the nearest one above it that is there."""
+    while not os.path.isdir(folder) and (above := os.path.dirname(folder)) != folder:
+        folder = above
+    return folder
+
+
+_PROGRAMS, _RUNTIMES = frozenset({"claude", "claude.exe"}), frozenset({"node", "nodejs", "bun"})
+_SCRIPTS = ("/claude-code/cli.js", "/claude-code/cli.mjs", "/bin/claude")
+
+
+def is_claude(path: str, argv: Sequence[str]) -> bool:
+    """Tell whether a process that runs the program at `path` with these words is Claude Code."""
+    runs, called = os.path.basename(path.removesuffix(" (deleted)")), os.path.basename(argv[0]) if argv else ""
+    if runs in _PROGRAMS or called in _PROGRAMS:
+        return True
+    return runs in _RUNTIMES and any(word.endswith(_SCRIPTS) for word in argv[1:4])
+
 
 SOON, OFTEN, LATE = 0.05, 0.25, 2.0
 """Seconds between looks for the session file of one that has begun, between looks while one is at work or a folder is

@@ -2,8 +2,7 @@
 
 Claude Code 2.1.330, observed: `rate_limit_event` follows an answer that moved a window, and only with a plan's login;
 it gives each window's share as a fraction, the answer to `get_usage` as per cent, and so does the status line. A window
-that is not named may not exist, or is not known now: it is never taken for an empty one. Read by the runner, which
-must stay small.
+that is not named may not exist, or is not known now: it is never taken for an empty one.
 """
 
 import contextlib
@@ -14,7 +13,7 @@ from typing import Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner import folder
-from controlroom.runner.claude import kept_json
+from controlroom.runner.claude.settings import read_entry
 from controlroom.runner.files import write_atomic
 from controlroom.text.json_fields import table, tables, text, whole
 from controlroom.text.redact import redact
@@ -163,7 +162,7 @@ def account_of(environ: Mapping[str, str]) -> str:
         return f"token {hashlib.sha256(token.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
     place = environ.get("CLAUDE_CONFIG_DIR") or environ.get("HOME") or os.path.expanduser("~")
     try:
-        return _named_login(table(kept_json.entry(os.path.join(place, ".claude.json"), "oauthAccount")))
+        return _named_login(table(read_entry(os.path.join(place, ".claude.json"), "oauthAccount")))
     except OSError:
         return ""
 

@@ -1,14 +1,36 @@
-"""What Claude asks a person, taken apart where it is known what it is; and the answers in the form that it takes.
+"""What Claude asks a person, over its control channel or on its screen, and the answers in the form that it takes.
 
 Claude Code 2.1.332, observed over the control channel:
   - `AskUserQuestion` asks one to four questions, each with choices of which one or (`multiSelect`) several are taken,
     or words. It is answered by allowing it with `answers` put into its input: by the words of each question its
     answer, several labels with `, ` between them;
   - `ExitPlanMode` has its plan in its input. It proposes no rules; allowed with `setMode`, it goes on in that mode.
-Read by the runner, which must stay small.
+
+On a screen (2.1.330), for when the transcript does not say what is asked:
+  - now and then, on a busy machine, a tool call stands in the transcript only when its prompt has been answered;
+  - a permission prompt has a rule `───` above it, its title, what the model says of the call, and between two `╌╌╌`
+    what is called; then the choices, of which `1. Yes` is the first;
+  - a question with choices begins with `☐ Header` and has numbers before its choices; `←` is before several;
+  - a plan is approved by a list of its own: what its first choice grants beside depends on the settings (`Yes, and use
+    auto mode`; `Yes, auto-accept edits` where that is switched off), `Yes, manually approve edits` grants nothing more;
+    Escape goes on planning;
+  - what a model writes into either is indented or marked with `│`: no row of its text begins where rules and marks do.
+
+The pages of questions with choices on a screen (2.1.332):
+  - above a page stands `☐ Header` of the one question, or `←  ☐ Region  ☒ Parts  ✔ Submit  →` of several questions, or
+    of one that takes several choices; below it a rule `───`;
+  - a digit takes a choice and goes on to the next page; of several choices it marks `[✔]` or unmarks one, and Tab goes
+    on; on the row after the choices words are typed, Enter takes them (of several choices: Tab, then Enter);
+  - choices with previews stand to the left of a box, without their descriptions; a digit moves there, Enter takes;
+  - Left goes back a page, but not from a row of words. After the last page all answers are shown for review, with
+    `1. Submit answers`; one question alone with one choice has no review;
+  - a key that comes just after a page may be lost.
+What is read must be the whole page as it was asked, word for word: a page that is not on the screen as a whole, or that
+a model has drawn, is none.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from controlroom.runner.outcome import Refused
@@ -184,3 +206,232 @@ def answer_words(request: dict[str, Any]) -> str:
         rows.append(" ".join(part for part in (numbers, text(one.get("words"), 500)) if part))
     said = " · ".join(rows) or text(request.get("text"), 100_000)
     return f"{text(request.get('verdict'), 40)}: {said}" if said else text(request.get("verdict"), 40)
+
+
+_TOP = re.compile("(?:← +| )[☐☒] .*")
+_RULE = re.compile("─{20,}")
+_SPACES = re.compile(r"[\s│]+")
+_REVIEW = re.compile(r"Reviewyouranswers(.*?)(?:Readytosubmityouranswers\?)?❯?1\.Submitanswers❯?2\.Cancel")
+_EMPTY = ("", "Typesomething", "Typesomething.")
+_BOX = "┌"
+
+
+class Page(NamedTuple):
+    """What is on the screen."""
+
+    number: int
+    """The question that is asked, from 0; as many as there are questions: all answers are shown for review."""
+    taken: tuple[int, ...] = ()
+    """The choices that are marked, by number."""
+    at: int = 0
+    """The choice with the cursor; one more than there are choices: the row of words; 0: none of them."""
+    words: str = ""
+    """What stands on the row of words, or all answers on review; without white space."""
+    marked: bool = False
+    """Whether the row of words is marked as taken."""
+
+
+class Step(NamedTuple):
+    """What to do next: press a key, or paste words."""
+
+    key: str = ""
+    words: str = ""
+
+
+def read(screen: list[str], asks: Sequence[dict[str, Any]]) -> "Page | None":
+    """Read the page on a screen of these questions (of the tool's input); None when it is not certain which it is."""
+    top = max((number for number, row in enumerate(screen) if _TOP.fullmatch(row)), default=-1)
+    if top < 0:
+        return None
+    rest = screen[top + 1 :]
+    review = _REVIEW.fullmatch(_squeezed("".join(rest)))
+    if review:
+        return Page(len(asks), words=review[1])
+    end = next((number for number, row in enumerate(rest) if _RULE.fullmatch(row)), len(rest))
+    below = "".join(rest[end + 1 : end + 2]).strip()
+    fits = [number for number, one in enumerate(asks) if below == _below(one)]
+    pages = [page for number in fits if (page := _page(rest[:end], number, asks[number]))]
+    return pages[0] if len(pages) == 1 else None
+
+
+def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> "Step | None":
+    """Say what to do on a page so that these answers are given; None: nothing that can be done from here."""
+    if page.number == len(asks):
+        return Step("1") if page.words == _review(asks, answers) else None
+    one, answer = asks[page.number], answers[page.number]
+    most = len(tables(one.get("options")))
+    if one.get("multiSelect") is True:
+        return _mark(page, most, answer)
+    if answer.words.strip():
+        return (
+            Step("Enter") if _stand(page, answer) and page.at == most + 1 else _write(page, most, answer, f"{most + 1}")
+        )
+    there = has_previews(one) and page.at == answer.choices[0]
+    return Step("Enter" if there else str(answer.choices[0]))
+
+
+def _mark(page: Page, most: int, answer: Answer) -> "Step | None":
+    """Mark what is to be taken of several choices, then write, then go on."""
+    differ = sorted(set(page.taken) ^ set(answer.choices))
+    if differ:
+        return Step(str(differ[0])) if 0 < page.at <= most else Step("Up")
+    if not answer.words.strip() and (page.marked or page.words not in _EMPTY):
+        return None
+    if answer.words.strip() and not _stand(page, answer):
+        return _write(page, most, answer, "Down" if page.at else "Up")
+    return Step("Tab") if page.at else Step("Enter")
+
+
+def _stand(page: Page, answer: Answer) -> bool:
+    return page.words == _squeezed(answer.words)
+
+
+def _write(page: Page, most: int, answer: Answer, there: str) -> Step:
+    """Bring words onto their row, which the key `there` leads to."""
+    if page.at != most + 1:
+        return Step(there)
+    return Step(words=answer.words) if page.words in _EMPTY else Step("C-u")
+
+
+def _page(rows: list[str], number: int, one: dict[str, Any]) -> "Page | None":
+    options = tables(one.get("options"))
+    edge = next((row.index(_BOX) for row in rows if _BOX in row), 0) if has_previews(one) else 0
+    first = next((at for at, row in enumerate(rows) if _BOX in row), 0)
+    shown = rows[:first] + [row[:edge] for row in rows[first:]] if edge else rows
+    found = re.fullmatch(_pattern(one, options), _squeezed("".join(shown)))
+    if found is None:
+        return None
+    part = found.groupdict()
+    numbers = range(1, len(options) + 1)
+    at = next((one for one in (*numbers, len(options) + 1) if part.get(f"at{one}")), 0)
+    taken = tuple(one for one in numbers if "✔" in part[f"box{one}"])
+    return Page(number, taken, at, part.get("words") or "", "✔" in (part.get("boxed") or ""))
+
+
+def _pattern(one: dict[str, Any], options: Sequence[dict[str, Any]]) -> str:
+    """Give what the page of a question looks like without its white space."""
+    previews, last = has_previews(one), len(options) + 1
+    parts = [re.escape(_squeezed(text(one.get("question"))))]
+    for number, option in enumerate(options, 1):
+        label, words = (re.escape(_squeezed(text(option.get(key)))) for key in ("label", "description"))
+        parts.append(rf"(?P<at{number}>❯?){number}\.(?P<box{number}>(?:\[✔?\])?){label}✔?{'' if previews else words}")
+    if not previews:
+        parts.append(rf"(?P<at{last}>❯?){last}\.(?P<boxed>(?:\[✔?\])?)(?P<words>.*?)")
+        parts.append("❯?(?:Submit|Next)" if one.get("multiSelect") is True else "")
+    return "".join(parts)
+
+
+def _below(one: dict[str, Any]) -> str:
+    """Give what stands below the rule: it tells how many choices there are."""
+    number = f"{len(tables(one.get('options'))) + 2}. "
+    return f"{'' if has_previews(one) else number}Chat about this"
+
+
+def _review(asks: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> str:
+    """Give what the review shows of these answers."""
+    rows = []
+    for one, answer in zip(asks, answers, strict=True):
+        labels = [text(option.get("label")) for option in tables(one.get("options"))]
+        said = [labels[number - 1] for number in sorted(answer.choices)]
+        rows.append(f"●{text(one.get('question'))}→{','.join([*said, *[answer.words] * bool(answer.words.strip())])}")
+    return _squeezed("".join(rows))
+
+
+def _squeezed(words: str) -> str:
+    return _SPACES.sub("", words)
+
+
+YES = "1. Yes"
+
+_ONLY_THE_PLAN = re.compile(r" *(?:❯ )? *([1-9])\. Yes, manually approve edits *")
+_PLAN_AND_EDITS = re.compile(r" *(?:❯ )? *([1-9])\. Yes, auto-accept edits *")
+_FIRST_OF_PLAN = re.compile(r" *❯? *1\. Yes\b.*")
+_TOOLS = {"Bash command": "Bash"}
+_NOISE = ("Tip: ", "Do you want to ")
+_CUT_OFF = re.compile(r" ↑ \d+ more lines?")
+_OWN_WORDS = "Type something"
+_LEFT_BY_ESCAPE = ("Esc to cancel", "(esc)")
+_HEADER = re.compile(r" ☐ (\S.*)")
+_CHOICE = re.compile(r"[❯ ] ([1-9])\. (.+)")
+_RULE_LEAST = 20
+
+
+class Dialog(NamedTuple):
+    """A dialog that is open. `given`: the tool's input, as far as the screen shows it."""
+
+    tool: str
+    text: str
+    given: dict[str, Any]
+
+
+def offers(screen: list[str], first: str) -> bool:
+    """Say whether the last thing on a screen is a list that begins with this choice and is left with Escape."""
+    rows = [row.strip() for row in screen if row.strip()][-20:]
+    left = any(words in row for row in rows for words in _LEFT_BY_ESCAPE)
+    return left and any(row.lstrip("❯ ").startswith(first) for row in rows)
+
+
+def approves_plan(screen: list[str], *, edits: bool = False) -> str:
+    """Give the key that approves the plan on a screen and grants nothing more; "" where that is not certain.
+
+    `edits`: that grants edits of files, too, and nothing else. A plan that has such a row in its own text is not
+    answered: there are two of them then.
+    """
+    rows = _PLAN_AND_EDITS if edits else _ONLY_THE_PLAN
+    found = [match[1] for row in screen if (match := rows.fullmatch(row))]
+    return found[0] if len(found) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
+
+
+def permission(screen: list[str]) -> "Dialog | None":
+    """Read a permission prompt; None when there is none, or it is not on the screen from its first row on."""
+    top = max((number for number, row in enumerate(screen) if _is_rule(row, "─")), default=-1)
+    end = max((number for number, row in enumerate(screen) if row.lstrip("❯ ").startswith(YES)), default=-1)
+    marks = [number for number in range(top + 1, end) if _is_rule(screen[number], "╌")]
+    cut_off = any(_CUT_OFF.fullmatch(row) for row in screen[end:])
+    if top < 0 or cut_off or len(marks) < 2 or not offers(screen, YES):
+        return None
+    title, *said = _words(screen[top + 1 : marks[0]]) or [""]
+    called = _words(screen[marks[0] + 1 : marks[-1]])
+    warned = _words(screen[marks[-1] + 1 : end])
+    words = [*called, *(row for row in said + warned if not row.startswith(_NOISE))]
+    return Dialog(_TOOLS.get(title, title), "\n".join(words)[: ASKED_LIMIT + 1], {}) if title and called else None
+
+
+def choices(screen: list[str]) -> "Dialog | None":
+    """Read one question with numbered choices of which one is taken; None when there is none on the screen."""
+    top = max((number for number, row in enumerate(screen) if _HEADER.match(row)), default=-1)
+    header = _HEADER.match(screen[top]) if top >= 0 else None
+    options: list[dict[str, Any]] = []
+    question: list[str] = []
+    for row in screen[top + 1 :]:
+        choice = _CHOICE.match(row)
+        if choice and choice[2].startswith(_OWN_WORDS):
+            break
+        if choice and int(choice[1]) == len(options) + 1:
+            options.append({"label": choice[2].strip(), "description": ""})
+        elif options:
+            options[-1]["description"] = f"{options[-1]['description']} {row.strip()}".strip()
+        else:
+            question += _words([row])
+    else:
+        return None
+    several = any(row.startswith("←") for row in question)
+    if header is None or several or not options or not question or not offers(screen, f"1. {options[0]['label']}"):
+        return None
+    asks = {"header": header[1].strip(), "question": " ".join(question), "multiSelect": False, "options": options}
+    given = {"questions": [asks]}
+    return Dialog(ASKS, asked(ASKS, given), given)
+
+
+READERS = {"permission prompt": permission, "input needed": choices}
+"""Who reads the dialog, by what the session file says that Claude waits for."""
+
+
+def _is_rule(row: str, mark: str) -> bool:
+    return len(row) >= _RULE_LEAST and set(row) == {mark}
+
+
+def _words(rows: list[str]) -> list[str]:
+    """Give what stands in rows, without the mark before a model's own text."""
+    said = [row.strip() for row in rows]
+    return [row[1:].strip() if row.startswith("│") else row for row in said if row.strip("│ ")]

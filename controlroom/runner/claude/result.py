@@ -9,7 +9,6 @@ Claude Code 2.1.332, observed:
     at the end of a turn (`stop_hook_prevented`) it stops nothing that was to be done;
   - at a plan's limit the message of the error, not the result, says when that ends (`api_error_params`); how long the
     API wants one to wait after any other 429 is said nowhere once Claude has given up.
-Read by the runner, which must stay small.
 """
 
 from typing import Any

@@ -2,8 +2,7 @@
 
 A resumed session's files go on where they ended; a fork's begin with copies of its parent's messages, which keep their
 times and bear the fork's session id, and nothing else marks them (Claude Code 2.1.332, observed): what stood there
-before is another's, and in a session that may be a fork, what is older than the run. Read by the runner, which must
-stay small.
+before is another's, and in a session that may be a fork, what is older than the run.
 """
 
 import contextlib
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from controlroom.metering.usage import Damaged, Message, message_of
 from controlroom.metering.usage_file import Record, Report, to_line, transcript_total
-from controlroom.runner.claude.session_files import Tail, files_of
+from controlroom.runner.claude.transcripts import Tail, files_of
 
 A_PART = 48 * 1024
 """Bytes of records that make a part, one record more or less."""

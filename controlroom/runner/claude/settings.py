@@ -6,19 +6,76 @@ the managed ones, whose drop-ins follow one another by name. `env` is merged nam
 environment; an empty value takes a variable away, and white space around one does not count. What chooses a login or a
 folder of Claude's own (`_NOT_BY_PROJECT`) is not taken from a project. A CLAUDE_CONFIG_DIR that the user's file,
 `--settings` or the managed ones give moves the user's file itself: variables of the first one stay, its helper does
-not. Whether the folder is trusted makes no difference without a terminal. Read by the runner, which must stay small.
+not. Whether the folder is trusted makes no difference without a terminal.
+
+These files may be large, links to elsewhere, or no files at all. Whether one is not there or cannot be read are two
+things: what stands in the second is not known.
 """
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from controlroom.runner.claude import kept_json
-from controlroom.runner.claude.kept_json import Unreadable
 from controlroom.runner.files import read_given
 from controlroom.text.json_fields import table
+
+_LIMIT, _LARGE, _ENTRY = 1024 * 1024, 64 * 1024 * 1024, 65_536
+
+
+class Unreadable(OSError):
+    """A file is there, and what it says cannot be known."""
+
+
+def read_object(path: str) -> dict[str, Any]:
+    """Read an object of up to 1 MiB; empty when there is none, or it is no JSON. Raises `Unreadable`."""
+    try:
+        value = json.loads(_bytes(path, _LIMIT))
+    except (ValueError, RecursionError):
+        return {}
+    return table(value)
+
+
+def read_entry(path: str, name: str) -> Any:
+    """Read one entry of a file that may be large (it holds what was asked in every project); None when it has none.
+
+    Raises `Unreadable`.
+    """
+    data = _bytes(path, _LARGE)
+    mark = json.dumps(name).encode()
+    place = data.find(mark)
+    while place > 0 and data[place - 1 : place] == b"\\":  # it stands in some text
+        place = data.find(mark, place + 1)
+    if place < 0:
+        return None
+    value = data[place + len(mark) :][:_ENTRY].decode("utf-8", "replace").lstrip(" \t\r\n:")
+    del data
+    try:
+        return json.JSONDecoder().raw_decode(value)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _bytes(path: str, limit: int) -> bytes:
+    """Give what a file holds, nothing when there is none. A link is followed: the user's files may be links."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return b""
+    except OSError as error:
+        raise Unreadable(str(error)) from None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            raise Unreadable(f"{path} is no file of up to {limit} bytes")
+        return os.read(descriptor, limit)
+    except OSError as error:
+        raise Unreadable(str(error)) from None
+    finally:
+        os.close(descriptor)
+
 
 MANAGED = "/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code"
 
@@ -100,7 +157,7 @@ def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Set
     helper, forced, unreadable = Given("", ""), Given("", ""), False
     for scope, path in files:
         try:
-            values = table(json.loads(path)) if path.startswith("{") else kept_json.read(path)
+            values = table(json.loads(path)) if path.startswith("{") else read_object(path)
         except (ValueError, RecursionError):
             continue
         except Unreadable:

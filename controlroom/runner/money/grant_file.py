@@ -1,7 +1,6 @@
 """grant.json: what one run may spend, as its runner goes by it. Written by the node, in one step.
 
-Read by the runner, which must stay small. `Terms` hold what `wire.grants.Grant` says, which the runner cannot afford to
-import.
+`Terms` hold what `wire.grants.Grant` says, which the runner cannot afford to import.
 """
 
 import json

@@ -12,8 +12,7 @@ mode) is known when Claude tells its total: asked every few seconds, to its stat
 An agent runs as the same user as its runner. Terms are signed at home and prices named by their digest, so nothing that
 it writes into either raises a ceiling, and a transcript that it hides, moves or cuts short is noticed; an agent that
 attacks the runner itself is out of reach.
-A plain command is not metered, and nothing here binds it, until a Claude begins below it. Read by the runner, which
-must stay small.
+A plain command is not metered, and nothing here binds it, until a Claude begins below it.
 """
 
 import json

@@ -1,7 +1,6 @@
 """The money of one run: metered for home, told by Claude itself, held to its grant; and the windows of its plan.
 
-What Claudes spend that its processes start is the run's, too; a plain command has no other money. Read by the runner,
-which must stay small.
+What Claudes spend that its processes start is the run's, too; a plain command has no other money.
 """
 
 import os
@@ -10,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controlroom.metering.usage_file import pico_of
-from controlroom.runner.claude import payer, settings, usage_question
-from controlroom.runner.claude.login_watch import LoginWatch
+from controlroom.runner.claude import channel, login, settings
+from controlroom.runner.claude.login import LoginWatch
 from controlroom.runner.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.runner.claude.plan_windows import PlanWindows
 from controlroom.runner.money.grant_file import Terms
@@ -94,9 +93,9 @@ class Money:
     def hear(self, event: dict[str, Any]) -> None:
         """Take an event of the agent, or a line of its transcript."""
         now = time.monotonic()
-        if self._usage and (answer := usage_question.answer(event)):
+        if self._usage and (answer := channel.answer(event)):
             self._answered(self._usage, *answer)
-        self._told_who_pays(payer.told_by(event))
+        self._told_who_pays(login.told_by(event))
         if self._login and (changed := self._login.change(now)):
             self._doubt(changed)
         if self._windows:
@@ -116,7 +115,7 @@ class Money:
             return b""
         self._asked += 0 if first else 1
         self._asks_at = now + ASKS
-        return usage_question.line(self._asked)
+        return channel.line(self._asked)
 
     def plan_question(self) -> bytes:
         """Give the question how far the windows of its plan are used. Raises `Refused` when a key pays."""
@@ -244,7 +243,7 @@ class Money:
 
     def _told_who_pays(self, told: str) -> None:
         """Take what Claude says. Where it is not what is set up here, nobody knows: both kinds of budgets bind it."""
-        if self._metered and (doubt := payer.doubt(self.billing, told)):
+        if self._metered and (doubt := login.doubt(self.billing, told)):
             self._doubt(doubt)
 
     def _doubt(self, why: str) -> None:

@@ -2,7 +2,7 @@
 
 What stood in a resumed session's files before the run is not its own. A message that comes again counts once, at the
 dearest numbers that were ever given for it; a line that speaks of usage and cannot be read counts as much as the
-dearest message so far. Read by the runner, which must stay small.
+dearest message so far.
 """
 
 import contextlib
@@ -13,8 +13,7 @@ from typing import Any
 
 from controlroom.metering.prices import Sheet, micro
 from controlroom.metering.usage import Damaged, Message, message_in
-from controlroom.runner.claude.session_files import Tail, session_files
-from controlroom.runner.claude.subagents import at_work
+from controlroom.runner.claude.transcripts import Tail, at_work, session_files
 
 A_LOOK = 16 * 1024 * 1024
 """Bytes that are read at once, a piece more or less; the rest is read when the runner has looked after its agent."""

@@ -1,23 +1,66 @@
 """What an agent's API messages use and what its Claude reports, into usage.jsonl as it happens.
 
-Read by the runner, which must stay small.
+sessions.jsonl lists the sessions that a run is metered from, for whoever comes after a runner that was killed.
 """
 
+import json
 import os
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Report, result_costs, to_line
-from controlroom.runner.claude.in_flight import in_flight
-from controlroom.runner.claude.session_files import session_files
 from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
-from controlroom.runner.claude.transcript import find_transcript
-from controlroom.runner.files import append_to
-from controlroom.runner.folder import USAGE
-from controlroom.runner.money import metered_sessions
-from controlroom.runner.money.metered_sessions import Metered
+from controlroom.runner.claude.transcripts import find_transcript, in_flight, session_files
+from controlroom.runner.files import append_to, read_piece
+from controlroom.runner.folder import SESSIONS, USAGE
 from controlroom.text.json_fields import text
+from controlroom.wire.lines import PeerError, from_line
+
+_MOST_BYTES = 1024 * 1024
+_SESSION = re.compile("[0-9a-fA-F-]{8,64}")
+_RUN = re.compile("[0-9a-f]{15}")
+
+
+class Metered(NamedTuple):
+    """A session that a run is metered from."""
+
+    session: str
+    config: str
+    cwd: str
+    run: str
+    """Names the run where all that stands in the session is its own (`metering.usage_file`); else empty."""
+
+
+def note_session(metered: Metered) -> None:
+    """Write one down in the current folder. What the disk does not take is not written."""
+    line = json.dumps(metered._asdict(), separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(SESSIONS, flags, 0o600)
+    except OSError:
+        return
+    try:
+        if os.fstat(descriptor).st_size < _MOST_BYTES:
+            os.write(descriptor, line)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def noted_sessions(folder: str) -> Iterator[Metered]:
+    """Give those of an agent's folder; what is damaged is passed over."""
+    for line in read_piece(os.path.join(folder, SESSIONS), 0, _MOST_BYTES).split(b"\n"):
+        try:
+            value = from_line(line)
+        except PeerError:
+            continue
+        found = Metered(*(text(value.get(name), 4096) for name in Metered._fields))
+        if _SESSION.fullmatch(found.session) and found.config and (not found.run or _RUN.fullmatch(found.run)):
+            yield found
+
 
 SOON = 0.25
 """Seconds from something said to a look, and from look to look while more may come."""
@@ -190,7 +233,7 @@ class UsageMeter:
         if session:
             known = self._sessions[session]
             place = self._places.get(session, self._place)
-            metered_sessions.note(Metered(session, *place, known.run if known.fresh else ""))
+            note_session(Metered(session, *place, known.run if known.fresh else ""))
 
     def _take(self, records: list[Record]) -> bool:
         """Tell and write what is new among records; False when the disk does not take it."""

@@ -4,7 +4,6 @@ how far a plan's windows are used.
 Claude Code runs the command of the setting `statusLine` after each update, with JSON on its stdin, and shows what it
 prints (Claude Code 2.1.330, observed). Ours keeps that JSON in the agent's folder, and prints what the user's own
 command prints. A setting of the project's is left alone, and then we do without: its command is not ours to start.
-Read by the runner, which must stay small.
 """
 
 import json

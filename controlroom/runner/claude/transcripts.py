@@ -1,0 +1,384 @@
+"""What Claude writes about itself while it runs: its session file, its transcript, and those of its subagents.
+
+`CONFIG/sessions/PID.json`, `CONFIG/projects/SLUG/SESSION.jsonl` and `CONFIG/projects/SLUG/SESSION/subagents/**`, CONFIG
+being `settings.config_folder` (Claude Code 2.1.330, observed: a line stands there within 0.3 seconds of its message).
+All of it lies where the agent may write anything, so everything is bounded; files are read by offset and never twice.
+
+Subagents (2.1.330, observed): each one, also those that others started and those in the background, has a file of its
+own. It begins with its prompt within half a second of the subagent, and all its lines are marked `isSidechain`. While
+the subagent works, the last `user` or `assistant` line is a prompt, a tool's result, or an answer that calls tools or
+was cut off; when it is done, an answer with another `stop_reason` (an API error, too) or `[Request interrupted by
+user`. One that is given more to do goes on in the same file. A `.meta.json` beside it says `finished`, but not of one
+that was interrupted.
+
+A request under way when Claude was killed (2.1.330, observed): Claude writes an `api-request` line when it asks, and
+the answer as it comes to an end; after an interrupt, what had come of it (`metering.usage`). After SIGTERM and SIGKILL
+there is no answer, and no total that counts it, so it is estimated. Its prompt is taken to be that of the request
+before and its answer, out of the cache, and what was said since at four bytes a token, written to the cache for five
+minutes; for the first request, all that stands before it. What it had answered by then is not known and counts nothing.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, moment
+from controlroom.runner import process_tree
+from controlroom.runner.files import open_regular, read_regular
+from controlroom.runner.log_writer import EVENT_LINE, LineCutter
+from controlroom.text.json_fields import table, tables, text
+from controlroom.wire.lines import PeerError, from_line
+
+_SESSION_LIMIT = 256 * 1024
+_BEFORE = 1024 * 1024
+_TOLD = frozenset({"assistant", "user", "system", "queue-operation", "cost-state"})
+"""Lines that say something; the others repeat requests, files and settings, and are far the most bytes."""
+
+Said = tuple[dict[str, Any], bytes]
+"""A line of a transcript: what it says, and its bytes."""
+
+
+class SessionFile:
+    """The session file of a process, or of what it has started."""
+
+    def __init__(self, config: str, pid: int) -> None:
+        self._folder, self._root = os.path.join(config, "sessions"), pid
+        self._path = ""
+        self._seen: tuple[int, int, int] = (0, 0, 0)
+        self._value: dict[str, Any] | None = None
+
+    def read(self) -> dict[str, Any] | None:
+        """Give what it says now; None while there is none."""
+        try:
+            found = os.stat(self._path or self._first())
+        except OSError:
+            self._path, self._value, self._seen = "", None, (0, 0, 0)
+            return None
+        seen = found.st_ino, found.st_mtime_ns, found.st_size
+        if seen != self._seen:
+            self._seen, self._value = seen, self._fresh()
+        return self._value
+
+    def search(self) -> None:
+        """Look among the processes below for one that has such a file: the program may be a script that runs Claude."""
+        if not self._path:
+            below = process_tree.descendants(self._root, process_tree.snapshot())
+            self._path = next((path for pid in sorted(below) if os.path.isfile(path := self._of(pid))), "")
+
+    def _first(self) -> str:
+        return self._of(self._root)
+
+    def _of(self, pid: int) -> str:
+        return os.path.join(self._folder, f"{pid}.json")
+
+    def _fresh(self) -> dict[str, Any] | None:
+        """Read it; one that is being written is read again next time."""
+        try:
+            value = from_line(read_regular(self._path or self._first(), _SESSION_LIMIT))
+        except (OSError, PeerError):
+            self._seen = (0, 0, 0)
+            return self._value
+        pid = value.get("pid")
+        started = process_tree.started(pid) if isinstance(pid, int) else ""
+        return value if not started or text(value.get("procStart"), 40) in ("", started) else None
+
+
+class Place(NamedTuple):
+    """Where a transcript is read next, and since when (UTC, ISO) its lines count; "": all do."""
+
+    path: str
+    offset: int
+    since: str
+
+
+class Transcript:
+    """The lines that are added to the transcript of one session, and of the next when Claude begins another."""
+
+    def __init__(self, config: str, cwd: str) -> None:
+        self._config, self._cwd = config, cwd
+        self._session = ""
+        self._since = ""
+        self._place: Place | None = None
+        self._cutter = LineCutter(EVENT_LINE)
+
+    def follow(self, session: str, since: str = "") -> None:
+        """Read this session from now on; with `since` a part of it is there already, and older lines do not count."""
+        if session != self._session:
+            self._session, self._since, self._place = session, since, None
+            self._cutter = LineCutter(EVENT_LINE)
+
+    def read(self) -> list[Said]:
+        """Give what has been added. What cannot be read says nothing."""
+        place = self._place = self._place or self._found()
+        if place is None:
+            return []
+        try:
+            data = _read_from(place.path, place.offset)
+        except OSError:
+            return []
+        if data is None:  # it has been cut short: what is new is all of it
+            self._place, self._cutter = place._replace(offset=0), LineCutter(EVENT_LINE)
+            return []
+        self._place = place._replace(offset=place.offset + len(data))
+        lines = [piece.body for piece in self._cutter.feed(data) if piece.whole]
+        return [said for line in lines if (said := _told(line, place.since))]
+
+    def _found(self) -> Place | None:
+        path = find_transcript(self._config, self._cwd, self._session)
+        if not path:
+            return None
+        size = os.path.getsize(path)
+        return Place(path, max(0, size - _BEFORE) if self._since else 0, self._since)
+
+
+def find_transcript(config: str, cwd: str, session: str) -> str:
+    """Give the path of a session's transcript, "" while there is none.
+
+    It lies under the slug of the folder where the session began, which for a resumed one may be any.
+    """
+    if not re.fullmatch("[0-9a-fA-F-]{8,64}", session):
+        return ""
+    projects, name = os.path.join(config, "projects"), f"{session}.jsonl"
+    path = os.path.join(projects, slug(os.path.realpath(cwd)), name)
+    return path if os.path.isfile(path) else next(filter(os.path.isfile, _in_any(projects, name)), "")
+
+
+def _in_any(projects: str, name: str) -> list[str]:
+    try:
+        return [os.path.join(projects, folder, name) for folder in os.listdir(projects)]
+    except OSError:
+        return []
+
+
+def slug(cwd: str) -> str:
+    """Name the folder that Claude keeps a project's transcripts in; a very long one it names in a way of its own."""
+    return re.sub("[^A-Za-z0-9]", "-", cwd)
+
+
+def _read_from(path: str, offset: int) -> bytes | None:
+    """Read what stands from `offset` on, a few megabytes at most; None: the file is shorter than that."""
+    descriptor, size = open_regular(path)
+    try:
+        return None if size < offset else os.pread(descriptor, min(size - offset, _AT_ONCE), offset)
+    finally:
+        os.close(descriptor)
+
+
+def _told(line: bytes, since: str) -> Said | None:
+    if not line.startswith(b"{"):
+        return None
+    try:
+        event = from_line(line)
+    except PeerError:
+        return None
+    if event.get("type") not in _TOLD or text(event.get("timestamp"), 40) < since:
+        return None
+    return event, line
+
+
+_AT_ONCE = 4 * 1024 * 1024
+_MOST_FILES, _DEEPEST = 1000, 4
+
+
+def session_files(config: str, cwd: str, session: str) -> list[str]:
+    """Give the paths of a session's transcript and of those of its subagents; none while there is no transcript."""
+    transcript = find_transcript(config, cwd, session)
+    return files_of(transcript) if transcript else []
+
+
+def files_of(transcript: str) -> list[str]:
+    """Give the path of a transcript and of those of its subagents."""
+    return [transcript, *_subagents(transcript.removesuffix(".jsonl"))]
+
+
+class Tail:
+    """One transcript, read piece by piece. A piece counts when it is `taken`; until then it is given again."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.offset = 0
+        """Where the next piece begins."""
+        self.readable = True
+        """Whether the file could be read when it was last tried."""
+        self._skipping = False
+
+    def rewind(self) -> None:
+        """Begin anew."""
+        self.offset, self._skipping = 0, False
+
+    def next(self) -> bytes:
+        """Give what has been added, up to its last newline, a few megabytes at most; nothing when there is none."""
+        self.readable = False
+        try:
+            descriptor, size = open_regular(self._path)
+        except OSError:
+            return b""
+        try:
+            if size < self.offset:  # cut short: what it holds now is new
+                self.rewind()
+            data = self._whole(self._read(descriptor, size))
+            self.readable = True
+            return data
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
+    def messages(self, data: bytes) -> Iterator[Message]:
+        """Give the messages in a piece; damaged lines are passed over."""
+        return (message for _, message in self.placed(data) if message is not None)
+
+    def placed(self, data: bytes) -> Iterator[tuple[int, Message | None]]:
+        """Give the messages in a piece with the offset of their lines; None for a damaged line that speaks of one."""
+        for start, line in self.lines(data):
+            try:
+                if (message := message_of(line)) is not None:
+                    yield start, message
+            except Damaged:
+                yield start, None
+
+    def lines(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give the lines in a piece, each with its offset."""
+        start = self.offset
+        for number, line in enumerate(data.split(b"\n")):
+            if number or not self._skipping:
+                yield start, line
+            start += len(line) + 1
+
+    def taken(self, data: bytes) -> None:
+        """A piece is done with."""
+        self._skipping = not data.endswith(b"\n")
+        self.offset += len(data)
+
+    def _read(self, descriptor: int, size: int) -> bytes:
+        """Read on; a hole in the file is passed over at once, however large it is, with the line that it is in."""
+        if self.offset < size and hasattr(os, "SEEK_DATA"):
+            start = os.lseek(descriptor, self.offset, os.SEEK_DATA)
+            self._skipping |= start > self.offset
+            self.offset = start
+        return os.pread(descriptor, _AT_ONCE, self.offset)
+
+    def _whole(self, data: bytes) -> bytes:
+        """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""
+        end = data.rfind(b"\n") + 1
+        return data[:end] if end or len(data) < _AT_ONCE else data
+
+
+def _subagents(folder: str, depth: int = 0) -> list[str]:
+    """Find the transcripts below a session's `subagents` folder."""
+    found: list[str] = []
+    where = os.path.join(folder, "subagents") if depth == 0 else folder
+    try:
+        entries = list(os.scandir(where))[:_MOST_FILES]
+    except OSError:
+        return found
+    for entry in entries:
+        if entry.name.endswith(".jsonl"):
+            found.append(entry.path)
+        elif depth < _DEEPEST and entry.is_dir(follow_symlinks=False):
+            found += _subagents(entry.path, depth + 1)
+    return found[:_MOST_FILES]
+
+
+_MARKS = b'"user"', b'"assistant"'
+_GOES_ON = ("", "tool_use", "pause_turn")
+"""Reasons to stop after which there is more to come. Where Claude Code asks again, a line of the user says so."""
+
+_INTERRUPTED = "[Request interrupted by user"
+
+
+def at_work(lines: bytes) -> bool | None:
+    """Say whether a subagent was at work after the last of these whole lines of one file; None: they do not tell.
+
+    A line that cannot be read is taken for one of work that goes on.
+    """
+    for line in reversed(lines.split(b"\n")):
+        if any(mark in line for mark in _MARKS):
+            try:
+                entry = table(json.loads(line))
+            except (ValueError, RecursionError):
+                return True
+            if entry.get("type") in ("user", "assistant"):
+                return bool(entry.get("isSidechain")) and _goes_on(entry["type"], table(entry.get("message")))
+    return None
+
+
+def _goes_on(kind: str, message: dict[str, object]) -> bool:
+    if kind == "assistant":
+        return text(message.get("stop_reason")) in _GOES_ON
+    said = [text(block.get("text"), 100) for block in tables(message.get("content"))]
+    return not any(words.startswith(_INTERRUPTED) for words in said)
+
+
+_TOKEN = 4
+"""Bytes to a token."""
+
+_ASKED = b'{"type":"api-request",'
+_SETTLED = (b'"type":"assistant"', b'"type":"user"', b'"subtype":"api_error"')
+"""What follows a request that was answered, interrupted or refused."""
+_BARE = (b'{"type":"api-request-shape"', b'{"type":"api-request-blob"')
+_FRAMES = ((b'"type":"user"', b'"uuid":'), (b'"type":"attachment"', b'"type":"attachment"'))
+"""Lines that are a part of the prompt, and what follows that part in them."""
+_COPY = b'"attachment":{"type":"prompt_snapshot"'
+"""What stands in the others already."""
+
+
+def in_flight(path: str) -> Message | None:
+    """Give the estimate of the request that a transcript ends with; None when that was settled."""
+    lines = _last_lines(path)
+    asked = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(_ASKED)), None)
+    if asked is None or any(sign in line for line in lines[asked + 1 :] for sign in _SETTLED):
+        return None
+    try:
+        request = json.loads(lines[asked])
+    except (ValueError, RecursionError):
+        return None
+    name, model = text(request.get("id"), 200), text(table(request.get("params")).get("model"), 200)
+    if not name or not model:
+        return None
+    return Message(name, "", moment(request.get("timestamp")), model, _prompt(lines[:asked]), estimated=True)
+
+
+def _prompt(lines: list[bytes]) -> Usage:
+    """Estimate the prompt of a request from what stands before it."""
+    said = cached = 0
+    for line in reversed(lines):
+        said += _said(line)
+        if before := _answer(line):
+            cached = before.usage.prompt + before.usage.output
+            break
+    return Usage(cache_write_5m=min(said // _TOKEN, MOST_TOKENS), cache_read=min(cached, MOST_TOKENS))
+
+
+def _said(line: bytes) -> int:
+    """Give the bytes of a line that are a part of the prompt."""
+    if line.startswith(_BARE):
+        return len(line)
+    if _COPY in line[:400]:
+        return 0
+    return next((line.find(end) for sign, end in _FRAMES if sign in line), 0)
+
+
+def _answer(line: bytes) -> Message | None:
+    try:
+        return message_of(line)
+    except Damaged:
+        return None
+
+
+def _last_lines(path: str) -> list[bytes]:
+    """Read the last whole lines of a file; none of one that cannot be read."""
+    try:
+        descriptor, size = open_regular(path)
+    except OSError:
+        return []
+    try:
+        data = os.pread(descriptor, _AT_ONCE, max(0, size - _AT_ONCE))
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+    lines = data.split(b"\n")[:-1]
+    return lines[1:] if size > _AT_ONCE else lines
