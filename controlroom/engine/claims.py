@@ -14,8 +14,14 @@ from controlroom.domain.intents import SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Claim, Order, Result
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.order_tables import ENDED, ROWS, dropped, pruned, written
-from controlroom.engine.ledger.unattributed import Statement
+from controlroom.engine.ledger.run_tables import (
+    ENDED_BY_ORDER,
+    ORDERED_RUNS,
+    drop_ordered,
+    prune_ordered,
+    write_ordered,
+)
+from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.text.outcome import Outcome
 
@@ -51,7 +57,7 @@ class ClaimChecker:
         """Fields of each agent about which a claim was audited since it was last ordered."""
         self._differ: dict[str, dict[str, tuple[Claim, ...]]] = {}
         """By host: its agents of which it says something else than was ordered."""
-        rows, ended = ledger.read_all([(ROWS, ()), (ENDED, ())])
+        rows, ended = ledger.read_all([(ORDERED_RUNS, ()), (ENDED_BY_ORDER, ())])
         for row in rows:
             self._take(OrderedRun(*row))
         for key in ended:
@@ -59,7 +65,7 @@ class ClaimChecker:
 
     def start(self) -> None:
         """Forget what is long over."""
-        self._ledger_writer.keep([pruned()])
+        self._ledger_writer.keep([prune_ordered()])
 
     # ----------------------------------------------------------------------- what is ordered
 
@@ -86,7 +92,7 @@ class ClaimChecker:
             self._room.clock(),
         )
         self._take(run)
-        return written(run)
+        return write_ordered(run)
 
     def concluded(self, order: Order, outcome: Outcome) -> None:
         """Take what became of an order."""
@@ -108,7 +114,7 @@ class ClaimChecker:
         if not runs:
             self._runs.pop((host, name), None)
             self._audited.pop((host, name), None)
-        self._ledger_writer.keep([dropped(host, name, epoch)])
+        self._ledger_writer.keep([drop_ordered(host, name, epoch)])
 
     def of(self, host: str, name: str, epoch: int) -> OrderedRun | None:
         """Give what was ordered of a run; None: this room did not order it."""

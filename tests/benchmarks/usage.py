@@ -17,8 +17,7 @@ from controlroom.domain.calculators.estimate import Wish
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BY, HOURLY
 from controlroom.engine.budgets.advisor import compared, estimated
-from controlroom.engine.ledger.cost_views import costs, plan_spend
-from controlroom.engine.ledger.hour_views import hours
+from controlroom.engine.ledger.cost_views import costs, hours, plan_spend
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import TOTALS, Booking, Source, book
 from controlroom.engine.limits.api_limits import messages_since

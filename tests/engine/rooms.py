@@ -18,7 +18,7 @@ from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import Connect, Ledger, connect
-from controlroom.engine.ledger.order_tables import written
+from controlroom.engine.ledger.run_tables import write_ordered
 from controlroom.metering.prices import Price, Rates, Sheet
 from controlroom.protocol.home import Home, find_home
 from controlroom.wire.messages import Greet
@@ -67,7 +67,7 @@ class Room:
         with ExitStack() as unless_made:
             unless_made.callback(self.ledger.close)
             for host in self.hosts.values():
-                self.ledger.booked([written(run) for run in ordered_on(host)]).result(60)
+                self.ledger.booked([write_ordered(run) for run in ordered_on(host)]).result(60)
             self.engine = Engine(
                 home, settings, self.ledger, self.open_link, lambda: self.now, lambda: PRICES, self.steady
             )

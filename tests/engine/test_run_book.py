@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from controlroom.client.client import Client
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.engine.ledger.hour_views import RunKey, hours
+from controlroom.engine.ledger.cost_views import hours
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.run_table import WRITTEN, Run, RunTable, epoch_of, known_alive, number_of
-from controlroom.engine.ledger.usage_tables import DAY, Booking, Source, book
+from controlroom.engine.ledger.run_tables import WRITTEN, Run, RunTable, epoch_of, known_alive, number_of
+from controlroom.engine.ledger.usage_tables import DAY, Booking, RunKey, Source, book
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.names import ADOPTED

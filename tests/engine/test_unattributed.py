@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.unattributed import NOISE, PERIOD
-from controlroom.engine.ledger.usage_tables import Booking, Source, book
+from controlroom.engine.ledger.usage_tables import NOISE, PERIOD, Booking, Source, book
 from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage

@@ -46,8 +46,8 @@ from controlroom.engine.ledger.grant_tables import (
     granted,
 )
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.spend_views import RunKey, Sums, read_sums
-from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.engine.ledger.spend_views import Sums, read_sums
+from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet

@@ -17,12 +17,11 @@ from controlroom.engine.budgets import set_aside
 from controlroom.engine.budgets.set_aside import SetAsideDesk
 from controlroom.engine.budgets.told import CAUGHT_UP, Told
 from controlroom.engine.hosts.translate_usage import Used
-from controlroom.engine.ledger import doubted_tables, told_table
-from controlroom.engine.ledger.claimed_views import Booked, Key, read_booked
-from controlroom.engine.ledger.doubted_tables import OPEN, Doubted
+from controlroom.engine.ledger import doubted_tables
+from controlroom.engine.ledger.doubted_tables import OPEN, TOLD_ROWS, Doubted
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.unattributed import Statement, number_of
-from controlroom.engine.ledger.usage_tables import Booking, Source
+from controlroom.engine.ledger.spend_views import Booked, MessageKey, read_booked
+from controlroom.engine.ledger.usage_tables import Booking, Source, Statement, number_of
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report
@@ -83,11 +82,11 @@ class Doubts:
         self._room, self._ledger, self._desk, self._dollars = room, ledger, desk, dollars
         self._paces: dict[tuple[str, str, int], Pace] = {}
         self._taken = Taken()
-        self._judged: dict[Key, Amount] = {}
+        self._judged: dict[MessageKey, Amount] = {}
         """By message: what of it counts, though it may not be written yet."""
         self._reported: dict[int, int] = {}
         """By number of a run: what counts of it beyond its messages."""
-        self.told = Told({str(host): int(at) for host, at in ledger.read(told_table.ROWS)})
+        self.told = Told({str(host): int(at) for host, at in ledger.read(TOLD_ROWS)})
 
     # ----------------------------------------------------------------------- before
 
@@ -160,7 +159,7 @@ class Doubts:
         return judged
 
     def _judge_message(
-        self, piece: Piece, message: Message, booked: Mapping[Key, Amount], sheet: Sheet, judged: Judged
+        self, piece: Piece, message: Message, booked: Mapping[MessageKey, Amount], sheet: Sheet, judged: Judged
     ) -> None:
         """Book a message as far as it can be true."""
         cost, known = sheet.cost(message), self._desk.find(message.id, message.request, 0)
@@ -179,7 +178,7 @@ class Doubts:
             claim = _Claim(message.id, message.request, 0, json.dumps(list(message.usage)))
             self._set_aside(piece, claim, cost.pico, counted.pico, judged)
 
-    def _counted(self, key: Key, booked: Mapping[Key, Amount]) -> Amount:
+    def _counted(self, key: MessageKey, booked: Mapping[MessageKey, Amount]) -> Amount:
         """Give what of a message counts already."""
         return Amount(*map(max, booked.get(key, Amount()), self._judged.get(key, Amount())))
 

@@ -11,8 +11,7 @@ from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.budgets.spent import Spent
 from controlroom.engine.ledger import grant_tables
 from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
-from controlroom.engine.ledger.spend_views import RunKey
-from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.text.names import ADOPTED
 
 STARTING = ("spawn", "reassign", "resume")

@@ -9,7 +9,7 @@ from typing import Protocol
 from controlroom.domain.money.allotment import Run, Share
 from controlroom.engine.budgets.grant_book import GrantBook
 from controlroom.engine.ledger.grant_tables import GrantRow
-from controlroom.engine.ledger.spend_views import RunKey
+from controlroom.engine.ledger.usage_tables import RunKey
 from controlroom.metering.prices import Sheet, sheet_to_json
 from controlroom.text.outcome import Outcome
 from controlroom.wire.grants import Allowance, Grant, GrantOrder, Prices

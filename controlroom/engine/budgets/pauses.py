@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Given, Run
-from controlroom.domain.money.ladder import is_late, ran_dry
-from controlroom.engine.ledger.spend_views import RunKey
+from controlroom.domain.money.pauses import is_late, ran_dry
+from controlroom.engine.ledger.usage_tables import RunKey
 
 UNSPENT = "unspent"
 """What the alarm is about."""

@@ -15,8 +15,7 @@ from controlroom.engine.budgets.funds import Funds, is_settled
 from controlroom.engine.budgets.grant_book import GrantBook
 from controlroom.engine.budgets.grant_delivery import GrantDelivery
 from controlroom.engine.budgets.spent import Spent
-from controlroom.engine.ledger.spend_views import RunKey
-from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.engine.ledger.usage_tables import RunKey, Statement
 
 
 class RunTable:

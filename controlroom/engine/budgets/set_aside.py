@@ -17,7 +17,7 @@ from controlroom.domain.words import dollars
 from controlroom.engine.ledger import doubted_tables
 from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, Doubted
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.unattributed import Statement
+from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.metering.usage import MOST_TOKENS
 from controlroom.text.outcome import Outcome
@@ -63,7 +63,7 @@ class SetAsideDesk:
         self._told: dict[str, set[str]] = {}
         """By host: what its alarms are about."""
         self._last = 0
-        for row in ledger.read(doubted_tables.ALL):
+        for row in ledger.read(doubted_tables.ALL_DOUBTED):
             self._take(Doubted(*row))
 
     def start(self) -> None:

@@ -30,7 +30,7 @@ from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger.cost_views import money
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.run_table import number_of
+from controlroom.engine.ledger.run_tables import number_of
 from controlroom.engine.ledger.usage_tables import TOTALS, TOTALS_OF, Source, book, forgotten, read_places, read_up_to
 from controlroom.engine.ledger.use_views import summed_anew
 from controlroom.engine.ledger.writer import LedgerWriter

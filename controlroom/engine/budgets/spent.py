@@ -8,10 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from controlroom.domain.money.budget import BudgetRule, Spend, counts
 from controlroom.domain.money.forecast import began
-from controlroom.engine.ledger.spend_views import RunKey, Sums
-
-AgentKey = tuple[str, str]
-"""Host and name of an agent."""
+from controlroom.engine.ledger.spend_views import Sums
+from controlroom.engine.ledger.usage_tables import AgentKey, RunKey
 
 Started = Callable[[str, str], int]
 """Says when an agent was started for the first time; 0: long ago, or nobody knows."""

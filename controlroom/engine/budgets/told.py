@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from controlroom.domain.clock_set import later
 from controlroom.domain.money.plausible import MINUTE, SLACK
-from controlroom.engine.ledger import told_table
-from controlroom.engine.ledger.unattributed import Statement
+from controlroom.engine.ledger.doubted_tables import write_told
+from controlroom.engine.ledger.usage_tables import Statement
 
 CAUGHT_UP = 2 * MINUTE
 """How long a host may take, connected, to send what it has kept; the time of several links counts together."""
@@ -80,7 +80,7 @@ class Told:
             till = self.till(name, now)
             if till > host.written + least:
                 host.written = till
-                made.append(told_table.written(name, till))
+                made.append(write_told(name, till))
         return made
 
     def clock_set(self, by: int) -> None:

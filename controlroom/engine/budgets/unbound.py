@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.allotment import Run
-from controlroom.domain.money.ladder import UNBOUND, unbound
-from controlroom.engine.ledger.spend_views import RunKey
+from controlroom.domain.money.rungs import UNBOUND, unbound
+from controlroom.engine.ledger.usage_tables import RunKey
 
 
 class Unbound:

@@ -12,12 +12,11 @@ from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
-from controlroom.engine.ledger.cost_views import costs
+from controlroom.engine.ledger.cost_views import costs, hours
 from controlroom.engine.ledger.doubted_tables import Doubted
-from controlroom.engine.ledger.hour_views import hours
 from controlroom.engine.ledger.integrity import back_up, check
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.run_table import known_alive
+from controlroom.engine.ledger.run_tables import known_alive
 from controlroom.engine.people import Connections
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (

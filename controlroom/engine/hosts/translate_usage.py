@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from controlroom.domain.limits.headroom import OVERAGE, Reading, believable
 from controlroom.domain.model import Agent
 from controlroom.engine.hosts.translate import HostContext, short
-from controlroom.engine.ledger.unattributed import RESERVED
+from controlroom.engine.ledger.usage_tables import RESERVED
 from controlroom.metering.usage import Damaged, Message
 from controlroom.metering.usage_file import Report, from_line
 from controlroom.text.names import agent_name_problem, is_adopted_name

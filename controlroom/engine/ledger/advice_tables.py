@@ -82,7 +82,7 @@ TRUE = {
 KEPT = {"minutes": "select * from minutes", "sizes": "select * from sizes where prompts > 0 or outputs > 0"}
 """By table: the query for what it holds."""
 
-TABLES: Sequence[str] = (
+ADVICE_TABLES: Sequence[str] = (
     "create table steps (least integer primary key)",
     f"insert into steps values {', '.join(f'({least})' for least in steps())}",
     """create table minutes (minute integer not null, billing text not null, tokens integer not null,

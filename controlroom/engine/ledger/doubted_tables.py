@@ -9,17 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlroom.engine.ledger import unattributed
-from controlroom.engine.ledger.unattributed import Statement
+from controlroom.engine.ledger.usage_tables import DOUBTED, SETTLED, Statement
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
 
-DOUBTED = 64
-"""The flag of such messages, beside those of `usage_tables`."""
-
 OPEN, STRUCK, ACCEPTED = "", "struck", "accepted"
 
-TABLES: Sequence[str] = (
+DOUBTED_TABLES: Sequence[str] = (
     """create table doubted (id integer primary key, at integer not null, host text not null, agent text not null,
     epoch integer not null, message text not null, request text not null, run integer not null, claimed text not null,
     claimed_pico integer not null, counted_pico integer not null, settled text not null default '',
@@ -30,7 +26,7 @@ struck out, so that nobody gets rid of a bill by an impossible one."""
 
 Row = tuple[Any, ...]
 _COLUMNS = "id, at, host, agent, epoch, message, request, run, claimed, claimed_pico, counted_pico, settled"
-ALL = f"select {_COLUMNS} from doubted order by id"
+ALL_DOUBTED = f"select {_COLUMNS} from doubted order by id"
 
 # ruff: noqa: S608 - only our own words go into these
 _KINDS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches")
@@ -101,11 +97,22 @@ def honest(one: Doubted, usage: Usage, pico: int) -> Statement:
 def struck(one: Doubted) -> list[Statement]:
     """Take a booking out of all sums."""
     out: Statement = (_STRUCK, (one.id,)) if one.message else ("update runs set reported = 0 where run = ?", (one.run,))
-    return [out, *unattributed.SETTLED, (_SETTLED.format("honest_pico"), (STRUCK, one.id))]
+    return [out, *SETTLED, (_SETTLED.format("honest_pico"), (STRUCK, one.id))]
 
 
 def accepted(one: Doubted) -> list[Statement]:
     """Count a booking as it was claimed."""
     reported: Statement = ("update runs set reported = ? where run = ?", (one.claimed_pico, one.run))
     counted: Statement = (_ACCEPTED, (one.id,)) if one.message else reported
-    return [counted, *unattributed.SETTLED, (_SETTLED.format("claimed_pico"), (ACCEPTED, one.id))]
+    return [counted, *SETTLED, (_SETTLED.format("claimed_pico"), (ACCEPTED, one.id))]
+
+
+TOLD_TABLES: Sequence[str] = ("create table told (host text primary key, till integer not null) without rowid",)
+"""A part of format 10 of the ledger."""
+
+TOLD_ROWS = "select host, till from told"
+
+
+def write_told(host: str, till: int) -> Statement:
+    """Write until when a host has told everything."""
+    return "insert or replace into told values (?, ?)", (host, till)

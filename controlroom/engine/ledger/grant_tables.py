@@ -11,7 +11,7 @@ from typing import NamedTuple
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.engine.ledger.usage_tables import Statement
 
-TABLES: Sequence[str] = (
+GRANT_TABLES: Sequence[str] = (
     """create table grants (number integer primary key, host text not null, agent text not null,
     epoch integer not null, profile text not null, billed integer, covered integer, tokens integer,
     windows text not null, at integer not null, lasts integer not null)""",

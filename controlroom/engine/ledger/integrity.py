@@ -8,8 +8,7 @@ from pathlib import Path
 
 from controlroom.engine.ledger import advice_tables
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, connect
-from controlroom.engine.ledger.unattributed import DUE, HIDDEN, RESERVED
-from controlroom.engine.ledger.usage_tables import SUM_TABLES, true_sums
+from controlroom.engine.ledger.usage_tables import DUE, HIDDEN, RESERVED, SUM_TABLES, true_sums
 
 # ruff: noqa: S608 - only our own words go into these
 _RUNS_ASTRAY = f"""select count(*) from runs

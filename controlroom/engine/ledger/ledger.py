@@ -21,19 +21,28 @@ from typing import Any
 
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.orders import Order
-from controlroom.engine.ledger import (
-    doubted_tables,
-    ended_tables,
-    grant_tables,
-    order_tables,
-    run_table,
-    told_table,
-    touched,
-    usage_tables,
+from controlroom.engine.ledger.doubted_tables import DOUBTED_TABLES, TOLD_TABLES
+from controlroom.engine.ledger.grant_tables import CEILINGS, GRANT_TABLES
+from controlroom.engine.ledger.run_tables import (
+    ENDED_ROWS,
+    ENDED_TABLES,
+    LAST_RUNS,
+    ORDERED_TABLES,
+    RUN_TABLES,
+    Run,
+    read_ended,
 )
-from controlroom.engine.ledger.run_table import Run
-from controlroom.engine.ledger.touched import Touched
-from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.engine.ledger.usage_tables import (
+    FORGET_TOUCHED,
+    REPORTS,
+    RUNS,
+    SUMS,
+    TOUCH_TRIGGERS,
+    TOUCHED,
+    USAGE_TABLES,
+    Statement,
+    Touched,
+)
 from controlroom.text.redact import redact
 
 FORMAT = 10
@@ -63,15 +72,15 @@ _TABLES = (
 """Format 1."""
 
 _STEPS: tuple[Sequence[str], ...] = (
-    usage_tables.TABLES,
-    (*usage_tables.RUNS, *grant_tables.TABLES),
-    usage_tables.REPORTS,
-    usage_tables.SUMS,
-    run_table.TABLES,
-    order_tables.TABLES,
-    doubted_tables.TABLES,
-    ended_tables.TABLES,
-    (*grant_tables.CEILINGS, *told_table.TABLES),
+    USAGE_TABLES,
+    (*RUNS, *GRANT_TABLES),
+    REPORTS,
+    SUMS,
+    RUN_TABLES,
+    ORDERED_TABLES,
+    DOUBTED_TABLES,
+    ENDED_TABLES,
+    (*CEILINGS, *TOLD_TABLES),
 )
 """What brings format n to n + 1, from 1 on."""
 
@@ -137,13 +146,13 @@ class Ledger:
             raise LedgerProblem(_sentence(path, error)) from None
         try:
             self.room, self.seed = self._open(room, seed)
-            for statement in touched.TABLES:
+            for statement in TOUCH_TRIGGERS:
                 self._database.execute(statement)
             self.last_op = self._number("select max(op) from orders")
             self.open_orders = [Order(*row) for row in self._database.execute(_OPEN_ORDERS)]
-            self.runs = [Run(*row) for row in self._database.execute(run_table.LAST)]
+            self.runs = [Run(*row) for row in self._database.execute(LAST_RUNS)]
             self.agents = [KnownAgent(*row) for row in self._database.execute("select * from agents")]
-            self.ended = ended_tables.read(self._database.execute(ended_tables.SHOWN))
+            self.ended = read_ended(self._database.execute(ENDED_ROWS))
         except (*_BROKEN, LedgerProblem) as error:
             self._database.close()
             os.close(self._lock)
@@ -284,9 +293,9 @@ class Ledger:
         try:
             for sql, values in statements:
                 self._database.execute(sql, values)
-            others = self._database.execute(touched.TOUCHED).fetchall()
+            others = self._database.execute(TOUCHED).fetchall()
             if others:
-                self._database.execute(touched.FORGET)
+                self._database.execute(FORGET_TOUCHED)
             self._database.execute("commit")
         except BaseException:
             if self._database.in_transaction:

@@ -11,16 +11,97 @@ Sums are kept apart by all that prices go by. How long a prompt is counts there 
 (`long_prompts`): when these change, the sums are made anew (`priced_beyond`).
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from controlroom.engine.ledger import advice_tables, unattributed
-from controlroom.engine.ledger.doubted_tables import DOUBTED
-from controlroom.engine.ledger.unattributed import HIDDEN
-from controlroom.engine.ledger.unattributed import Statement as Statement
+from controlroom.engine.ledger.advice_tables import ADVICE_TABLES
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import MOST_TOKENS, Message
 from controlroom.metering.usage_file import Report
+
+AgentKey = tuple[str, str]
+"""Host and name of an agent."""
+
+RunKey = tuple[str, str, int]
+"""Host, name and epoch of a run."""
+
+UNATTRIBUTED = "unattributed"
+"""The model of such rows."""
+
+RESERVED = f"{UNATTRIBUTED} "
+"""How their message ids begin; no message may be called so."""
+
+DOUBTED = 64
+"""The flag of a message that cannot be true, beside those of `usage_tables`."""
+
+HIDDEN = 32
+"""The flag of such rows."""
+
+DISPUTED = -1
+"""The run of a message that two runs claim; 0: none is known."""
+
+NOISE = 10_000
+"""Pico-dollars that Claude's floating sums may be off by: a hundredth of a micro-dollar."""
+
+PERIOD = 900_000
+"""Milliseconds in which what is added to a run stands in one row."""
+
+Statement = tuple[str, tuple[int | str | None, ...]]
+
+DUE = f"case when reported - metered > {NOISE} then reported - metered else 0 end"
+"""What is to be booked of a run."""
+
+# ruff: noqa: S608 - only our own words go into these
+_CLAIMED = """insert into runs (run, source, at, metered) select new.run, new.source, new.at, new.pico where new.run > 0
+    on conflict (run) do update set metered = metered + excluded.metered"""
+_RELEASED = "update runs set metered = metered - old.pico where run = old.run"
+
+UNATTRIBUTED_TABLES: Sequence[str] = (
+    """create table runs (run integer primary key, source integer not null, at integer not null,
+    reported integer not null default 0, metered integer not null default 0, booked integer not null default 0)""",
+    f"create index runs_owing on runs (run) where booked <> {DUE}",
+    f"insert or ignore into models (name) values ('{UNATTRIBUTED}')",
+    f"create trigger usage_claimed after insert on usage when new.run > 0 begin {_CLAIMED}; end",
+    f"""create trigger usage_moved after update on usage when new.run > 0 or old.run > 0
+    begin {_RELEASED}; {_CLAIMED}; end""",
+)
+
+_OWING = f"from runs indexed by runs_owing {{}} where booked <> {DUE}"
+
+_GROW = f"""insert into usage select '{RESERVED}' || run, printf('%012d', at / {PERIOD}), at, source,
+    (select id from models where name = '{UNATTRIBUTED}'), 0, {HIDDEN}, 0, 0, 0, 0, 0, 0, {DUE} - booked, 0
+    {_OWING.format("")} and booked < {DUE} on conflict (message, request) do update set pico = pico + excluded.pico"""
+
+_NEWER = "sum(pico) over (partition by message order by request desc rows between unbounded preceding and 1 preceding)"
+_SHRINK = f"""insert into usage select message, request, at, source, model, unpriced, flags, input, output,
+    cache_write_5m, cache_write_1h, cache_read, web_searches, max(0, pico - max(0, excess - newer)), run
+    from (select usage.*, booked - ({DUE}) as excess, coalesce({_NEWER}, 0) as newer
+    {_OWING.format(f"join usage on message = '{RESERVED}' || runs.run")} and booked > {DUE})
+    where true on conflict (message, request) do update set pico = excluded.pico"""
+
+SETTLED: Sequence[Statement] = (
+    (_GROW, ()),
+    (_SHRINK, ()),
+    (f"update runs set booked = {DUE} where run in (select run {_OWING.format('')})", ()),
+)
+"""Book the differences as they are now: the newest part of one that shrinks goes first."""
+
+_REPORTED = """insert into runs (run, source, at, reported) select ?, id, ?, ? from sources
+    where host = ? and agent = ? and profile = ? and folder = ? and billing = ? and epoch = ?
+    on conflict (run) do update set source = excluded.source, at = excluded.at, reported = excluded.reported
+    where excluded.reported > runs.reported"""
+
+
+def reported(source: tuple[str | int, ...], report: Report) -> Statement:
+    """Give the statement that takes a report of a run; `source` is written already."""
+    return _REPORTED, (number_of(report.run), report.at, report.pico, *source)
+
+
+def number_of(run: str) -> int:
+    """Give the ledger's number of a run."""
+    return int(run, 16) + 1 if run else 0
+
 
 QUARTER = 900_000
 """Milliseconds of one row of the finest sums."""
@@ -116,7 +197,7 @@ _TRIGGERS = (
     f"create trigger usage_changed after update on usage begin {_TAKEN}; {_ADDED}; end",
 )
 
-TABLES: Sequence[str] = (
+USAGE_TABLES: Sequence[str] = (
     """create table sources (id integer primary key, host text not null, agent text not null, profile text not null,
     folder text not null, billing text not null, unique (host, agent, profile, folder, billing))""",
     "create table models (id integer primary key, name text not null unique)",
@@ -151,7 +232,7 @@ REPORTS: Sequence[str] = (
     "drop trigger if exists usage_added",
     "drop trigger if exists usage_changed",
     "alter table usage add column run integer not null default 0",
-    *unattributed.TABLES,
+    *UNATTRIBUTED_TABLES,
 )
 """Format 4: which run each message belongs to, and what runs report; its sums are made anew in format 5."""
 
@@ -187,7 +268,7 @@ SUMS: Sequence[str] = (
     _BY_DAY,
     _BY_TIME,
     *_TRIGGERS,
-    *advice_tables.TABLES,
+    *ADVICE_TABLES,
 )
 """Format 5: sums by all that prices go by, the limits of long prompts among them, and those that advice needs.
 
@@ -218,7 +299,7 @@ _BETTER = "(usage.flags & {0} > excluded.flags & {0} or (usage.flags & {0} = exc
     ESTIMATED, "excluded.pico > usage.pico"
 )
 _RUN = f"""case when excluded.run in (0, usage.run) then usage.run when usage.run = 0 then excluded.run
-    else {unattributed.DISPUTED} end"""
+    else {DISPUTED} end"""
 _CHANGES = _each(f"{{0}} = iif({_BETTER}, excluded.{{0}}, usage.{{0}})", _NUMBERS)
 _REQUEST = "coalesce((select min(request) from usage where message = ?1 and message <> ''), ?2)"
 """The request that a message stands under already, if it does."""
@@ -242,8 +323,8 @@ def book(source: Source, bookings: Sequence[Booking], reports: Sequence[Report] 
     statements += [("insert or ignore into models (name) values (?)", (model,)) for model in models]
     statements += [(_DEAREST, values) for values in _dearest(bookings)]
     statements += [(_BOOK, _values(source, booking)) for booking in bookings]
-    statements += [unattributed.reported(tuple(source), report) for report in reports]
-    return [*statements, *unattributed.SETTLED]
+    statements += [reported(tuple(source), report) for report in reports]
+    return [*statements, *SETTLED]
 
 
 def _dearest(bookings: Sequence[Booking]) -> list[tuple[int, str, int]]:
@@ -285,5 +366,43 @@ def _values(source: Source, booking: Booking) -> tuple[int | str, ...]:
     message, cost, at, doubted = booking
     flags = FAST * message.fast | US * message.us | BATCH * message.batch | UNPRICED * (not cost.priced)
     flags |= ESTIMATED * message.estimated | DOUBTED * doubted
-    counts = (*message.usage, cost.pico, unattributed.number_of(message.run))
+    counts = (*message.usage, cost.pico, number_of(message.run))
     return (message.id, message.request, at, int(not cost.priced), flags, *counts, *source, message.model)
+
+
+_NOTE = "insert into touched select {0}.source where {0}.source not in (select source from touched)"
+
+TOUCH_TRIGGERS: Sequence[str] = (
+    "pragma temp_store = memory",
+    "create temp table touched (source integer primary key)",
+    f"create temp trigger touched_added after insert on usage begin {_NOTE.format('new')}; end",
+    f"""create temp trigger touched_changed after update on usage
+    begin {_NOTE.format("old")}; {_NOTE.format("new")}; end""",
+    f"create temp trigger touched_taken after delete on usage begin {_NOTE.format('old')}; end",
+)
+"""What notes it; gone with the connection."""
+
+TOUCHED = "select distinct host, agent from touched join sources on source = id"
+FORGET_TOUCHED = "delete from touched"
+
+
+class Touched:
+    """Agents whose sums are others, for one who reads them. For any thread."""
+
+    def __init__(self) -> None:
+        self._agents: set[AgentKey] = set()
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._agents)
+
+    def add(self, agents: Iterable[AgentKey]) -> None:
+        """The sums of these are others."""
+        with self._lock:
+            self._agents.update(agents)
+
+    def take(self) -> set[AgentKey]:
+        """Give them, each once."""
+        with self._lock:
+            taken, self._agents = self._agents, set()
+        return taken

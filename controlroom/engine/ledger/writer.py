@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.domain.orders import Order, Result
-from controlroom.engine.ledger import ended_tables
+from controlroom.domain.orders import Order
+from controlroom.domain.results import Result
 from controlroom.engine.ledger.ledger import (
     KnownAgent,
     Ledger,
@@ -22,7 +22,7 @@ from controlroom.engine.ledger.ledger import (
     ordered_statements,
 )
 from controlroom.engine.ledger.outbox import Keep, Outbox, Written
-from controlroom.engine.ledger.run_table import RunTable
+from controlroom.engine.ledger.run_tables import RunTable, drop_ended, keep_ended
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.names import is_adopted_name
 from controlroom.text.outcome import Outcome
@@ -69,7 +69,7 @@ class LedgerWriter:
         """Ended agents of others are shown no more: these, or all of a host."""
         known = self._ended.get(host, {})
         gone = [name for name in (list(known) if names is None else names) if known.pop(name, None) is not None]
-        self.keep(ended_tables.dropped(host, gone))
+        self.keep(drop_ended(host, gone))
 
     def ordered(self, order: Order, agent: KnownAgent | None, more: Sequence[Statement] = ()) -> Written:
         """Write an order, and the agent that should exist from now on, with `more` that is to be true with it.
@@ -126,7 +126,7 @@ class LedgerWriter:
         self.forgotten(host, live | (known.keys() - here.keys() if complete else gone))
         fresh = [agent for agent in here.values() if agent.has_ended and known.get(agent.name) != agent.ended]
         known.update({agent.name: agent.ended for agent in fresh})
-        self.keep(ended_tables.kept(fresh))
+        self.keep(keep_ended(fresh))
 
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
         """Give the agents of one kind that have changed, and the names of those that are gone; once."""

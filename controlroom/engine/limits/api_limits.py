@@ -27,8 +27,7 @@ from controlroom.engine.config.settings import ApiTable, Secret, SecretFile
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.unattributed import HIDDEN
-from controlroom.engine.ledger.usage_tables import BATCH, FAST, QUARTER
+from controlroom.engine.ledger.usage_tables import BATCH, FAST, HIDDEN, QUARTER
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage

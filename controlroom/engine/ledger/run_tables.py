@@ -8,12 +8,16 @@ An agent that others started is told from the next one of its name by its sessio
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from controlroom.domain.model import Agent, Fleet
-from controlroom.engine.ledger.unattributed import Statement
-from controlroom.text.names import is_adopted_name
+from controlroom.domain.claims import OrderedRun
+from controlroom.domain.model import Agent, Evidence, Fleet, State
+from controlroom.engine.ledger.usage_tables import Statement
+from controlroom.text.names import ADOPTED, is_adopted_name
+from controlroom.text.redact import redact
 
 WRITTEN = 300_000
 """Milliseconds after which it is written down again that a host's agents are alive: what kill -9 may lose of it."""
@@ -21,7 +25,7 @@ WRITTEN = 300_000
 CLOCKS = 60_000
 """Milliseconds by which what a host says of the same moment may differ from one link to the next."""
 
-TABLES: Sequence[str] = (
+RUN_TABLES: Sequence[str] = (
     """create table agent_runs (host text not null, agent text not null, epoch integer not null,
     began integer not null, profile text not null, ended integer not null, seen integer not null,
     primary key (host, agent, epoch, began)) without rowid""",
@@ -29,7 +33,7 @@ TABLES: Sequence[str] = (
 )
 """Format 6 of the ledger. `ended`: 0 while it goes on; `seen`: when it was known to be alive."""
 
-LAST = "select host, agent, epoch, max(began), ended, seen from agent_runs group by host, agent"
+LAST_RUNS = "select host, agent, epoch, max(began), ended, seen from agent_runs group by host, agent"
 """The last run of each agent, as `Run`s begin."""
 
 _BEGAN = "insert or ignore into agent_runs values (?, ?, ?, ?, ?, ?, ?)"
@@ -165,3 +169,93 @@ class RunTable:
         ended = max(run.began, at)
         self._of(run.host, run.agent)[run.agent] = replace(run, ended=ended, seen=ended)
         return _ENDED, (ended, ended, run.host, run.agent, run.epoch, run.began)
+
+
+ENDED_TABLES: Sequence[str] = (
+    """create table ended_adopted (host text not null, name text not null, shown text not null,
+    primary key (host, name)) without rowid""",
+)
+
+ENDED_ROWS = "select host, name, shown from ended_adopted"
+
+_TEXTS = ("detail", "model", "cwd", "task", "session", "billing", "billing_doubt", "stray_key", "last_line", "place")
+_TIMES = ("since", "started", "ended", "last_line_at")
+
+
+def keep_ended(agents: Iterable[Agent]) -> list[Statement]:
+    """Write ended agents as they are shown."""
+    return [
+        ("insert or replace into ended_adopted values (?, ?, ?)", (agent.host, agent.name, _ended_as_json(agent)))
+        for agent in agents
+    ]
+
+
+def drop_ended(host: str, names: Iterable[str]) -> list[Statement]:
+    """Agents are shown no more."""
+    return [("delete from ended_adopted where host = ? and name = ?", (host, name)) for name in names]
+
+
+def read_ended(rows: Iterable[Sequence[Any]]) -> list[Agent]:
+    """Read agents; a row that makes no sense is left out."""
+    return [agent for host, name, shown in rows if (agent := _ended_from_json(str(host), str(name), shown)) is not None]
+
+
+def _ended_as_json(agent: Agent) -> str:
+    fields = {name: getattr(agent, name) for name in (*_TEXTS, *_TIMES, "limited_until", "spent")}
+    evidence = [asdict(one) for one in agent.evidence]
+    return redact(json.dumps({**fields, "state": agent.state.value, "evidence": evidence}))
+
+
+def _ended_from_json(host: str, name: str, shown: object) -> Agent | None:
+    try:
+        found = json.loads(str(shown))
+        texts = {field: str(found[field]) for field in _TEXTS}
+        times = {field: int(found[field]) for field in _TIMES}
+        more = {field: None if found[field] is None else int(found[field]) for field in ("limited_until", "spent")}
+        evidence = tuple(Evidence(**one) for one in found["evidence"])
+        state = State(found["state"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return Agent(host, name, 0, ADOPTED, state, evidence=evidence, **texts, **times, **more)  # type: ignore[arg-type]
+
+
+_KEPT_RUNS = 5000
+"""Orders after which a run that no host shows is forgotten."""
+
+ORDERED_TABLES: Sequence[str] = (
+    """create table ordered_runs (host text not null, agent text not null, epoch integer not null,
+    kind text not null, profile text not null, model text not null, cwd text not null, payer text not null,
+    task text not null, task_digest text not null, command_digest text not null, op integer not null,
+    primary key (host, agent, epoch)) without rowid""",
+    """insert or replace into ordered_runs select agents.host, agents.name, agents.epoch, agents.kind, agents.profile,
+    agents.model, agents.cwd, '', agents.task, '', '', orders.op from agents join orders on orders.host = agents.host
+    and orders.agent = agents.name and orders.epoch = agents.epoch
+    where orders.verb in ('spawn', 'reassign', 'resume') and ifnull(orders.outcome, '') <> 'refused'""",
+)
+"""A format of the ledger; older ones kept no more of an order than its agent."""
+
+ORDERED_RUNS = "select ordered_runs.*, ifnull(orders.at, 0) from ordered_runs left join orders using (op) order by op"
+
+ENDED_BY_ORDER = "select distinct host, agent, epoch from orders where verb = 'kill' and outcome = 'done'"
+"""Runs that orders have ended."""
+
+_WRITE_ORDERED = "insert or replace into ordered_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DROP_ORDERED = "delete from ordered_runs where host = ? and agent = ? and epoch <= ?"
+_PRUNE_ORDERED = """delete from ordered_runs where op < (select max(op) from ordered_runs) - ? and not exists
+    (select 1 from agents where agents.host = ordered_runs.host and agents.name = ordered_runs.agent)"""
+
+
+def write_ordered(run: OrderedRun) -> Statement:
+    """Write what was ordered of a run."""
+    kept = [value for name, value in vars(run).items() if name not in ("at", "ended")]
+    return _WRITE_ORDERED, tuple(redact(value) if isinstance(value, str) else value for value in kept)
+
+
+def drop_ordered(host: str, agent: str, epoch: int) -> Statement:
+    """Forget an agent's runs up to one."""
+    return _DROP_ORDERED, (host, agent, epoch)
+
+
+def prune_ordered() -> Statement:
+    """Forget runs that were ordered long ago and that no host shows."""
+    return _PRUNE_ORDERED, (_KEPT_RUNS,)
