@@ -8,8 +8,7 @@ from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.budget import BudgetRule, Spend
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.sharing import Balances
-from controlroom.engine.budgets.funds import Funds
-from controlroom.engine.budgets.spent import Spent
+from controlroom.engine.budgets.funds import Funds, Spent
 from controlroom.engine.ledger.spend_views import Sums
 
 MINUTE, HOUR = 60_000, 3_600_000

@@ -23,16 +23,11 @@ from controlroom.domain.money.plausible import Ceilings
 from controlroom.domain.money.sharing import Balances, Ends, Sharing
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import SOON, Debouncer
-from controlroom.engine.budgets.funds import Funds
-from controlroom.engine.budgets.grant_book import GrantBook, last_given
-from controlroom.engine.budgets.grant_delivery import GrantDelivery
+from controlroom.engine.budgets.funds import Funds, Spent
+from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, last_given
 from controlroom.engine.budgets.ladder import Ladder
-from controlroom.engine.budgets.pauses import UNSPENT, Pauses
-from controlroom.engine.budgets.resuming import Resuming
-from controlroom.engine.budgets.run_table import RunTable
-from controlroom.engine.budgets.seen_fleet import SeenFleet
-from controlroom.engine.budgets.spent import Spent
-from controlroom.engine.budgets.unbound import Unbound
+from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming
+from controlroom.engine.budgets.run_table import RunTable, SeenFleet, Unbound
 from controlroom.engine.ledger.grant_tables import (
     GRANTS,
     LAST,

@@ -1,11 +1,17 @@
 """Agents that their hosts say budgets have paused: only what this room granted, and ran dry, is taken for that."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
+from controlroom.domain import intents
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Agent, Fleet
-from controlroom.domain.money.allotment import Given, Run
-from controlroom.domain.money.pauses import is_late, ran_dry
+from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.domain.money.allotment import MONEY, Given, Run
+from controlroom.domain.money.ladder import is_late, is_paused, ran_dry
+from controlroom.domain.money.sharing import Balance, Balances
+from controlroom.domain.orders import Result
+from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
 
 UNSPENT = "unspent"
@@ -57,3 +63,106 @@ class Pauses:
 
 def _key(agent: Agent) -> RunKey:
     return agent.host, agent.name, agent.epoch
+
+
+TEXT = "Go on where you stopped: the budget allows it again."
+"""What an agent is told."""
+
+AT_ONCE = 3
+"""Agents that are being resumed at the same time."""
+
+SOON = 60_000
+"""Milliseconds until one that was paused again may go on again; then twice that, and so on."""
+
+LONGEST = 3_600_000
+
+WELL = 600_000
+"""Milliseconds that an agent must have run for its pause to be a new matter."""
+
+
+class Room(Protocol):
+    """What resuming needs of the engine."""
+
+    clock: Callable[[], int]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as it is."""
+
+    async def submit(self, intent: intents.Intent, who: str) -> Result:
+        """Do what is wanted."""
+
+
+@dataclass
+class _Tries:
+    at: int = 0
+    count: int = 0
+    began: int = 0
+    """When the youngest period had begun."""
+
+
+class Resuming:
+    """Resumes agents. All methods are called on the event loop."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._tries: dict[str, _Tries] = {}
+        self._background = BackgroundTasks("resuming")
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done."""
+        return len(self._background) > 0
+
+    def close(self) -> None:
+        """Do nothing more."""
+        self._background.close()
+
+    def forget(self) -> None:
+        """The budgets are others: whoever was paused may try at once."""
+        self._tries.clear()
+
+    def look(
+        self, paused: Collection[Agent], under_way: int, balances: Balances, run_of: Callable[[Agent], Run]
+    ) -> None:
+        """Resume who can go on of those that were paused; `under_way`: how many are being resumed."""
+        room = AT_ONCE - len(self._background) - under_way
+        if not paused or room <= 0:
+            return
+        can = [agent for agent in paused if self._can(agent)]
+        runs = {agent.id: run_of(agent) for agent in can}
+        for agent in sorted(can, key=lambda agent: (-runs[agent.id].priority, agent.ended, agent.id)):
+            bound = [balance for balance in balances.holding(runs[agent.id]) if balance.binds]
+            if room <= 0:
+                return
+            if self._is_time(agent, bound) and all(_allows(balance, agent.id) for balance in bound):
+                room -= 1
+                self._background.begin(self._resume(agent))
+
+    def _can(self, agent: Agent) -> bool:
+        host = self._room.fleet.hosts.get(agent.host)
+        up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
+        ours = agent.ordered is not None
+        return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
+
+    def _is_time(self, agent: Agent, bound: Iterable[Balance]) -> bool:
+        now = self._room.clock()
+        tries = self._tries.setdefault(agent.id, _Tries())
+        began = max((balance.fund.began for balance in bound), default=0)
+        if began > tries.began or agent.ended - tries.at > WELL:
+            tries.count, tries.began = 0, began
+        if tries.count and 0 <= now - tries.at < min(LONGEST, SOON * 2 ** (tries.count - 1)):
+            return False
+        tries.at, tries.count = now, tries.count + 1
+        return True
+
+    async def _resume(self, agent: Agent) -> None:
+        await self._room.submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
+
+
+def _allows(balance: Balance, agent: str) -> bool:
+    """Say whether a budget has enough again: not a rest that is gone with the next message."""
+    fund = balance.fund
+    if fund.rule.unit not in MONEY:
+        return fund.spent < fund.rule.stop
+    return agent not in fund.cut and balance.free >= fund.rule.enough

@@ -8,13 +8,14 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from controlroom.domain.model import Fleet
+from controlroom.domain.changes import Changes
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run
+from controlroom.domain.money.ladder import UNBOUND, is_paused, unbound
 from controlroom.domain.tables import differing
-from controlroom.engine.budgets.funds import Funds, is_settled
-from controlroom.engine.budgets.grant_book import GrantBook
-from controlroom.engine.budgets.grant_delivery import GrantDelivery
-from controlroom.engine.budgets.spent import Spent
+from controlroom.engine.budgets.funds import Funds, Spent, is_settled
+from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, was_seen
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
 
 
@@ -136,3 +137,91 @@ class RunTable:
         elif self._waits.get(key) != at:
             self._waits[key] = at
             heapq.heappush(self._due, (at, key))
+
+
+class SeenFleet:
+    """A fleet as it was seen last."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, object] = {}
+        self.paused: dict[str, Agent] = {}
+        """Agents that were paused for want of money, by id."""
+        self.resuming: set[str] = set()
+        """Agents that are being resumed."""
+        self._news: dict[str, Agent | None] = {}
+
+    def differing(self, fleet: Fleet, changes: Changes) -> tuple[set[str], set[str]]:
+        """Name the agents and hosts that are others by now, among what has changed, and take them as seen."""
+        agents = {key for key in changes.agents if self._is_other(key, _of_agent(fleet.agents.get(key)))}
+        for key in agents:
+            self._sort(key, fleet.agents.get(key))
+        return agents, {name for name in changes.hosts if self._is_other(name, _of_host(fleet, name))}
+
+    def take_paused(self) -> dict[str, Agent | None]:
+        """Give the agents that have changed since this was asked last (None: one that is gone)."""
+        news, self._news = self._news, {}
+        return news
+
+    def _is_other(self, key: str, record: object) -> bool:
+        if record == self._records.get(key):
+            return False
+        self._records[key] = record
+        if record is None:
+            del self._records[key]
+        return True
+
+    def _sort(self, key: str, agent: Agent | None) -> None:
+        if agent is not None and is_paused(agent):
+            self.paused[key] = agent
+            self._news[key] = agent
+        elif self.paused.pop(key, None) is not None:
+            self._news[key] = agent
+        if agent is not None and agent.pending is not None and agent.pending.verb == "resume":
+            self.resuming.add(key)
+        else:
+            self.resuming.discard(key)
+
+
+def _of_host(fleet: Fleet, name: str) -> object:
+    host = fleet.hosts.get(name)
+    return host and (host.link, host.facts is None or host.facts.owned)
+
+
+def _of_agent(agent: Agent | None) -> object:
+    """Give all that a run is made from, and what says whether it goes on."""
+    if agent is None:
+        return None
+    state = (agent.epoch, agent.state, agent.billing, agent.grant, agent.pending and agent.pending.verb)
+    last = (
+        (agent.run_spent, agent.run_tokens, agent.ended, agent.since, agent.detail, agent.cause)
+        if agent.has_ended
+        else ()
+    )
+    is_claude = bool(agent.billing or agent.grant or agent.spent)
+    who = (agent.kind, agent.profile, agent.model, agent.subagents, agent.ordered is None, agent.session)
+    return (*state, agent.lives, *last, is_claude, *who, was_seen(agent), agent.started)
+
+
+class Unbound:
+    """Runs that go by no grant, by what is wrong with them (`UNBOUND`)."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, dict[RunKey, str]] = {about: {} for about in UNBOUND}
+
+    def note(self, key: RunKey, run: Run | None, fleet: Fleet, *, bound: bool, fails: bool) -> None:
+        """Take a run as it is (None: it is no more). `bound`: a budget is to bind it; `fails`: it takes no grant."""
+        agent = fleet.agents.get(f"{key[0]}/{key[1]}")
+        away = run is not None and not run.grants and agent is not None and not fleet.reachable(agent)
+        self._set("ungranted", key, bound and away)
+        self._set("untaken", key, bound and fails and run is not None and not run.ended)
+
+    def _set(self, about: str, key: RunKey, is_so: bool) -> None:
+        if is_so:
+            self._runs[about][key] = f"{key[0]}/{key[1]}"
+        else:
+            self._runs[about].pop(key, None)
+
+    def alarms(self, fleet: Fleet, now: int) -> Iterator[tuple[str, Alarm | None]]:
+        """Give what is to be said, by what it is about; None: nothing."""
+        for about, runs in self._runs.items():
+            yield about, unbound(about, sorted(runs.values()), fleet, now)

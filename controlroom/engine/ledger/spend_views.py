@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from controlroom.domain.money.bounds import HOUR, Amount, Bound
 from controlroom.domain.money.budget import Spend
+from controlroom.domain.money.plausible import HOUR, Amount, Bound
 from controlroom.engine.ledger.cost_views import spans as spans_of
 from controlroom.engine.ledger.ledger import Ledger, Query
 from controlroom.engine.ledger.usage_tables import DAY, ESTIMATED, HIDDEN, QUARTER, RunKey, number_of

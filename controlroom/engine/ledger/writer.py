@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.domain.orders import Order
-from controlroom.domain.results import Result
+from controlroom.domain.orders import Order, Result
 from controlroom.engine.ledger.ledger import (
     KnownAgent,
     Ledger,
