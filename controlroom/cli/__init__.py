@@ -1,6 +1,6 @@
 """The verbs. stdout is data, stderr is talk, exit codes have one home.
 
 run (argv -> exit code) · verbs (the table: name, words, what runs it) · arguments · exits · output (the only place that
-prints) · find (names -> agents, hosts) · room (an engine to talk to) · manual (pages, paged) · then one module a
-group of verbs. Imports stay light: `--help` loads no asyncio, and a verb loads only what it needs.
+prints) · find (names -> agents, hosts) · room (an engine to talk to) · help (verbs and pages) · then one module a group
+of verbs. Imports stay light: `--help` loads no asyncio, and a verb loads only what it needs.
 """

@@ -1,20 +1,149 @@
 """The verbs that steer agents."""
 
 import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from controlroom.cli import output
-from controlroom.cli.answers import to_intent
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.find import check_profile, host_of, read_text, task_text, typed
-from controlroom.cli.many import several, to_all
-from controlroom.cli.room import confirmed, find_agent, order, wait_settled, with_room
-from controlroom.client.client import Client
+from controlroom.cli.room import (
+    ORDER_PATIENCE,
+    code_of,
+    confirmed,
+    find_agent,
+    order,
+    person_types,
+    wait_settled,
+    with_room,
+)
+from controlroom.client.client import Attachment, Client, NoAttachment
 from controlroom.domain import intents
+from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME, unavailable
+from controlroom.domain.keys.many import AT_ONCE, Plan, plan, summed
 from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import default_host
+from controlroom.domain.questions import ItemAnswer, Question, command, read_answer
 from controlroom.domain.words import age
+
+
+def to_intent(args: argparse.Namespace, agent: Agent, asked: Question) -> intents.AnswerQuestion:
+    """Give what is wanted. Raises `Stop` for words that say nothing, or too much."""
+    if args.parts and (args.verdict not in (None, "allow") or args.text):
+        raise Stop(Exit.USAGE, "--choose and --words are an answer of their own: leave out the verdict and its text")
+    if not args.parts and args.verdict is None:
+        raise Stop(Exit.USAGE, f"what is the answer? {command(agent.id, asked)}")
+    answers = _answers(args.parts, asked) if args.parts else ()
+    return intents.AnswerQuestion(agent.id, asked.id, args.verdict or "allow", args.text, asked.digest, answers)
+
+
+def _answers(parts: tuple[tuple[str, str], ...], asked: Question) -> tuple[ItemAnswer, ...]:
+    """Put the parts together, one answer an item; an item that was left out has an empty one."""
+    answers: dict[int, ItemAnswer] = {}
+    number = 1 if len(asked.items) == 1 else 0
+    for option, value in parts:
+        if option == "question":
+            number = _number(value, len(asked.items))
+        elif not number:
+            raise Stop(Exit.USAGE, f"--{option} of which question? say --question N before it: 1 to {len(asked.items)}")
+        else:
+            answers[number] = _joined(
+                answers.get(number, ItemAnswer()), asked, number, option, typed(value, "the answer")
+            )
+    return tuple(answers.get(number, ItemAnswer()) for number in range(1, len(asked.items) + 1))
+
+
+def _number(value: str, most: int) -> int:
+    number = int(value) if value.isascii() and value.isdecimal() and len(value) < 4 else 0
+    if not 0 < number <= most:
+        raise Stop(Exit.REFUSED, f"there is no question {value}: it asks {most}")
+    return number
+
+
+def _joined(known: ItemAnswer, asked: Question, number: int, option: str, value: str) -> ItemAnswer:
+    if option == "words":
+        if known.words:
+            raise Stop(Exit.USAGE, f"question {number} has two answers in words")
+        return ItemAnswer(known.choices, value)
+    chosen = read_answer(asked.items[number - 1], value)
+    if not chosen.choices:
+        raise Stop(
+            Exit.REFUSED, f"question {number} has no choice {value}: say it with --words if it is your own answer"
+        )
+    return ItemAnswer((*known.choices, *(one for one in chosen.choices if one not in known.choices)), known.words)
+
+
+_PATTERN = frozenset("*?[")
+
+
+def several(texts: Sequence[str]) -> bool:
+    """Say whether these words may mean more than one agent."""
+    return len(texts) > 1 or any(_PATTERN & set(text) for text in texts)
+
+
+async def find_agents(client: Client, texts: Sequence[str]) -> tuple[list[Agent], set[str]]:
+    """Give the agents that names and patterns mean, and the ids of those that were named. Raises `Stop`."""
+    found: dict[str, Agent] = {}
+    named: set[str] = set()
+    for text in texts:
+        if _PATTERN & set(text):
+            await wait_settled(client)
+            found |= {agent.id: agent for agent in matching(client.fleet, text)}
+        else:
+            agent = await find_agent(client, text)
+            found[agent.id] = agent
+            named.add(agent.id)
+    return sorted(found.values(), key=lambda agent: agent.id), named
+
+
+def matching(fleet: Fleet, pattern: str) -> list[Agent]:
+    """Give the agents that a pattern fits: their ids when it has a slash, else their names. Raises `Stop` at none.
+
+    What others started is never meant.
+    """
+    ours = (agent for agent in fleet.agents.values() if not agent.adopted)
+    fitting = [agent for agent in ours if fnmatchcase(agent.id if "/" in pattern else agent.name, pattern)]
+    if not fitting:
+        raise Stop(Exit.NOT_FOUND, f"no agent fits {ascii(pattern)[:90]}; see controlroom status")
+    return fitting
+
+
+async def to_all(client: Client, texts: Sequence[str], action: str, *, text: str = "", yes: bool = True) -> int:
+    """Do an action to several agents. Of a pattern's agents, those that it cannot be done to are left out."""
+    agents, named = await find_agents(client, texts)
+    todo = plan(client.fleet, [agent.id for agent in agents], action).saying(text)
+    for agent, reason in todo.left_out:
+        if agent.id in named:
+            raise Stop(Exit.REFUSED, f"{reason}: nothing was done to any of them")
+        output.talk(f"left out: {agent.id}: {reason}")
+    if not todo.targets:
+        raise Stop(Exit.REFUSED, "there is nobody left to do it to")
+    if BY_NAME[action].danger and not yes:
+        _confirm(client.fleet, todo, client.now())
+    gate = asyncio.Semaphore(AT_ONCE)
+    outcomes = await asyncio.gather(*(_submit(client, target.intent, gate) for target in todo.targets))
+    output.talk(summed(todo, outcomes))
+    codes = {code_of(outcome) for outcome in outcomes}
+    return next((code for code in (Exit.UNKNOWN, Exit.REFUSED) if code in codes), Exit.DONE)
+
+
+def _confirm(fleet: Fleet, todo: Plan, now: int) -> None:
+    """Show the list, and let the person type how many they are. Raises `Stop` when they do not."""
+    for target in todo.targets:
+        agent = target.agent
+        output.talk(f"  {agent.id}  {fleet.state_of(agent)}, {age(now - agent.since)}")
+    person_types(todo.title, str(len(todo.targets)))
+
+
+async def _submit(client: Client, intent: Intent, gate: asyncio.Semaphore) -> Result:
+    async with gate:
+        return await client.submit(intent, wait=True, deadline=ORDER_PATIENCE)
+
 
 MOVE_PATIENCE = 240.0
 """Seconds to wait for a move: ending a stubborn tree takes the longest."""
@@ -151,3 +280,26 @@ def _check(fleet: Fleet, agent: Agent, action: str) -> None:
     """See that an action makes sense before a person is asked. Raises `Stop`; the engine decides again."""
     if reason := unavailable(BY_NAME[action], fleet, agent.id):
         raise Stop(Exit.REFUSED, reason)
+
+
+def attach(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """Attach; the engine is left alone while the terminal is away."""
+    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
+        raise Stop(Exit.USAGE, "attach needs a terminal; for scripts there is: controlroom logs AGENT -f")
+    found: list[Attachment] = []
+    args.found = found
+    with_room(_prepare, args)
+    if why := found[0].why_read_only:
+        output.talk(f"read-only: {why}")
+    if problem := found[0].run():
+        raise Stop(Exit.UNKNOWN, problem)
+    return Exit.DONE
+
+
+async def _prepare(client: Client, args: argparse.Namespace) -> int:
+    agent = await find_agent(client, args.agent)
+    try:
+        args.found.append(await client.attachment(agent.id, read_only=args.read_only))
+    except NoAttachment as problem:
+        raise Stop(Exit.REFUSED, str(problem)) from None
+    return Exit.DONE

@@ -9,9 +9,8 @@ from typing import Any
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.explain import clock
 from controlroom.cli.room import money_zone, order, wait_for, with_room
-from controlroom.cli.status import wait_briefly
+from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.gauges import PERIODS, Budget

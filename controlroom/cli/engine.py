@@ -1,13 +1,61 @@
 """The verbs for the room itself: its engine, and the demo."""
 
 import argparse
+import asyncio
 import os
+import time
 
 from controlroom.cli import output
-from controlroom.cli.entry_points import EntryPoints
+from controlroom.cli.entry_points import AtBoot, EntryPoints
 from controlroom.cli.exits import Exit, Stop
 from controlroom.cli.homes import AT
-from controlroom.cli.stopping import runways, stopped
+from controlroom.cli.room import with_room
+from controlroom.client.client import Client
+from controlroom.domain.attached import HEAD, cells, record
+from controlroom.domain.display.views import iso
+
+
+async def runways() -> list[str]:
+    """Say how far agents can go without the engine; nothing where it does not run, or does not say.
+
+    Raises `Stop` where one may only look: nobody stops the engine there.
+    """
+    from controlroom.client.client import Client, EngineUnavailable
+    from controlroom.domain.money.forecast import told
+
+    try:
+        client = await Client.connect(start=False, role="cli", told=output.talk)
+    except EngineUnavailable:
+        return []
+    try:
+        if client.read_only:
+            raise Stop(Exit.REFUSED, "a watcher may look, and change nothing")
+        ways = (await client.runways()).ways
+    except EngineUnavailable:
+        return []
+    finally:
+        await client.close()
+    return [told(way, time.time_ns() // 1_000_000) for way in ways]
+
+
+async def stopped() -> bool:
+    """Stop the engine, one that is just starting too; False when none runs. Raises `Stop`."""
+    from controlroom.client.client import Client, EngineUnavailable, NoEngine
+
+    try:
+        client = await Client.connect(start=False, role="stop", ask=output.person_is_there(), told=output.talk)
+    except NoEngine:
+        return False
+    except EngineUnavailable as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
+    try:
+        await client.stop_engine()
+    except EngineUnavailable as problem:
+        raise Stop(Exit.UNKNOWN, str(problem)) from None
+    finally:
+        await client.close()
+    return True
+
 
 _MOST = 60
 """Agents of a demo at most: each is a few processes."""
@@ -18,9 +66,9 @@ def engine(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     if args.foreground:
         return Exit.NO_ENGINE if entry_points.engine() else Exit.DONE
     if args.install or args.uninstall:
-        from controlroom.cli import at_boot
+        from controlroom.cli import engine
 
-        return at_boot.install(entry_points) if args.install else at_boot.uninstall(entry_points)
+        return engine.install(entry_points) if args.install else engine.uninstall(entry_points)
     from controlroom.cli.room import with_room
 
     return with_room(_running, args)
@@ -64,3 +112,87 @@ def demo(args: argparse.Namespace, entry_points: EntryPoints) -> int:
     if args.agents > _MOST:
         raise Stop(Exit.USAGE, f"{args.agents} agents are too many for a demo: {_MOST} are the most")
     return entry_points.demo(args.agents, args.hold)
+
+
+PATIENCE = 20.0
+"""Seconds that a service manager may take until the engine listens."""
+
+
+def install(entry_points: EntryPoints) -> int:
+    """Have this machine start the engine, and hand over to it now where that can be done."""
+    boot = entry_points.at_boot()
+    _told(boot.install())
+    asyncio.run(_hand_over(boot))
+    if os.environ.get("SSH_AUTH_SOCK"):
+        output.talk(
+            "keys that only your ssh-agent holds are gone after a reboot: give hosts a key file without a passphrase"
+        )
+    output.data(boot.how())
+    return Exit.DONE
+
+
+def uninstall(entry_points: EntryPoints) -> int:
+    """Have this machine start the engine no more."""
+    _told(entry_points.at_boot().uninstall())
+    output.talk("an engine that runs now goes on until: controlroom stop")
+    return Exit.DONE
+
+
+def _told(result: tuple[bool, list[str]]) -> None:
+    well, says = result
+    for sentence in says:
+        output.talk(sentence)
+    if not well:
+        raise Stop(Exit.REFUSED)
+
+
+async def _hand_over(boot: AtBoot) -> None:
+    """See that the engine runs; under systemd as its unit, for one begun at a login may end with that login."""
+    from controlroom.client.client import Client, EngineUnavailable
+
+    if boot.how() == "systemd":
+        if await stopped():
+            output.talk("the engine that ran has stopped, to be started by systemd; agents live on")
+        _told(boot.start())
+        await _listening()
+        output.talk("the engine runs, as a unit of systemd")
+        return
+    try:
+        client = await Client.connect(role="cli")
+    except EngineUnavailable as problem:
+        raise Stop(Exit.NO_ENGINE, str(problem)) from None
+    await client.close()
+    output.talk("the engine runs, begun from here; from the next boot on cron begins it")
+
+
+async def _listening() -> None:
+    from controlroom.client.client import Client, EngineUnavailable, NoEngine
+
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            return await (await Client.connect(start=False, role="cli")).close()
+        except NoEngine as none:
+            if asyncio.get_running_loop().time() > end:
+                words = "systemd does not bring the engine up: journalctl --user -e shows why"
+                raise Stop(Exit.NO_ENGINE, words) from none
+            await asyncio.sleep(0.1)
+        except EngineUnavailable as problem:
+            raise Stop(Exit.NO_ENGINE, str(problem)) from None
+
+
+def attached(args: argparse.Namespace, entry_points: EntryPoints) -> int:
+    """List the front ends that are connected."""
+    return with_room(_attached, args)
+
+
+async def _attached(client: Client, args: argparse.Namespace) -> int:
+    told = await client.attached()
+    if told.reason:
+        raise Stop(Exit.REFUSED, told.reason)
+    if args.json:
+        output.json_data([record(one, iso) for one in told.front_ends])
+    else:
+        now = client.now()
+        output.table([HEAD, *(cells(one, now) for one in told.front_ends)])
+    return Exit.DONE

@@ -6,10 +6,9 @@ from dataclasses import replace
 from controlroom.cli import output
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.explain import report
 from controlroom.cli.find import host_of
 from controlroom.cli.room import PATIENCE, code_of, order, settled, wait_for, with_room
-from controlroom.cli.status import host_table, wait_briefly
+from controlroom.cli.status import host_table, report, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
 from controlroom.domain.address import short_name

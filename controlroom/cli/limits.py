@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from controlroom.cli import output
-from controlroom.cli.columns import lined_up
 from controlroom.cli.entry_points import EntryPoints
 from controlroom.cli.exits import Exit
-from controlroom.cli.explain import clock
+from controlroom.cli.output import lined_up
 from controlroom.cli.room import wait_for, with_room
-from controlroom.cli.status import wait_briefly
+from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain.display.limit_rows import LimitRow, in_order, record, row
 from controlroom.domain.gauges import Headroom

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from controlroom.domain.display.loglines import LogLine
+
 
 _SIGNS = {"tool": "> ", "result": "  ", "error": "! ", "ask": "? ", "note": "- ", "input": "< ", "think": "~ "}
 """What stands before a line of an agent's speech; what it says and what programs print stand as they are."""
@@ -51,14 +54,14 @@ def own(text: str) -> None:
 
 def data(text: str) -> None:
     """Write lines of data to stdout."""
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     _write(sys.stdout, shown(text) + "\n")
 
 
 def talk(text: str) -> None:
     """Tell the person something, on stderr."""
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     _write(sys.stderr, shown(text) + "\n")
 
@@ -88,16 +91,12 @@ def log_lines(lines: "Iterable[LogLine]") -> None:
 
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
     """Write rows in columns that line up; columns in `right` stand right. A terminal's width cuts the last column."""
-    from controlroom.cli.columns import lined_up
-
     for line in lined_up(rows, right, width()):
         data(line)
 
 
 def paragraph(text: str) -> None:
     """Write text to stdout, broken between words where a terminal ends."""
-    from controlroom.cli.columns import wrapped
-
     for line in wrapped(text, width()):
         data(line)
 
@@ -109,16 +108,12 @@ def note(text: str) -> None:
 
 def hanging(first: str, text: str) -> None:
     """Tell the person something that begins with `first`, on stderr; what goes on stands under where it began."""
-    from controlroom.cli.columns import wrapped
-
     for line in wrapped(text, width(), first=first, then=" " * len(first)):
         talk(line)
 
 
 def noted_table(head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], right: frozenset[int]) -> None:
     """Write rows with a note each: in a last column where a terminal has room for it, else below its row."""
-    from controlroom.cli.columns import cells, lined_up, wrapped
-
     room = width()
     whole = lined_up([(*head, ""), *((*row, note) for row, note in rows)], right, None)
     if room is None or max(map(cells, whole)) <= room:
@@ -134,7 +129,7 @@ def noted_table(head: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], 
 
 def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")) -> bool:
     """Ask the person on the terminal; only the wanted answers (without anything said, y or yes) are a yes."""
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     _write(sys.stderr, f"{shown(question)} {hint} ")
     answer = _interruptible(sys.stdin.readline)
@@ -145,7 +140,7 @@ def ask(question: str, hint: str = "[y/N]", wanted: Sequence[str] = ("y", "yes")
 
 def line(question: str) -> str:
     """Have the person on the terminal write a line; "" when they only press Enter, or have gone."""
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     _write(sys.stderr, f"{shown(question)} ")
     said = _interruptible(sys.stdin.readline)
@@ -158,7 +153,7 @@ def secret(question: str) -> str:
     """Have something typed unseen on the terminal; without one, read the first line of stdin. "": nothing was said."""
     from getpass import getpass
 
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     if not is_terminal(sys.stdin):
         return sys.stdin.readline().rstrip("\r\n")
@@ -219,3 +214,56 @@ def _colour(value: str) -> str:
     if value.startswith("#"):
         return "2;" + ";".join(str(int(value[at : at + 2], 16)) for at in (1, 3, 5))
     return f"5;{value}"
+
+
+_GAP = "  "
+
+
+def cells(text: str) -> int:
+    """Count the terminal cells that inert text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_cell(character) for character in text)
+
+
+def cut(text: str, room: int) -> str:
+    """Cut text to `room` cells, marked with an ellipsis when something is lost."""
+    if cells(text) <= room:
+        return text
+    kept, used = "", 1
+    for character in text:
+        used += _cell(character)
+        if used > room:
+            break
+        kept += character
+    return kept + "…" if room > 0 else ""
+
+
+def wrapped(text: str, room: int | None, first: str = "", then: str = "") -> list[str]:
+    """Break text between words into lines of `room` characters, None for no bound; `first` and `then` begin them."""
+    if room is None:
+        return [first + text]
+    return textwrap.wrap(text, max(20, room), initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
+
+
+def lined_up(rows: Sequence[Sequence[str]], right: frozenset[int], room: int | None) -> list[str]:
+    """Give the lines of a table. `right`: columns that stand right; `room`: cells of a line, None for no bound."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths, right, room) for row in rows]
+
+
+def _line(row: Sequence[str], widths: Sequence[int], right: frozenset[int], room: int | None) -> str:
+    parts = [_padded(text, widths[at], at in right) for at, text in enumerate(row)]
+    line = _GAP.join(parts).rstrip()
+    return line if room is None else cut(line, room)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - cells(text))
+    return space + text if right else text + space
+
+
+def _cell(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controlroom import __version__
 from controlroom.cli.entry_points import EntryPoints
-from controlroom.text.safe_text import shown
+from controlroom.text.sanitize import shown
 
 
 def write_report(error: Exception, entry_points: EntryPoints) -> str:

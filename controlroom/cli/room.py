@@ -14,7 +14,7 @@ from controlroom.client.client import Client, EngineUnavailable, NotAllowed
 from controlroom.domain.intents import Intent
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.domain.orders import Result
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.text.time_zones import zone_here
 
 PATIENCE = 20.0

@@ -21,8 +21,7 @@ from controlroom.domain.model import Agent, Fleet, Host
 from controlroom.protocol.home import Home
 from controlroom.protocol.ssh_command import ALIVE, own_config, target
 from controlroom.text.names import LOCAL, agent_name_problem, tmux_socket
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 
 _CONFIG_SECONDS = 15.0
 _SSH_FAILED = 255

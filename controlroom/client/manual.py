@@ -61,7 +61,7 @@ def folder() -> str:
 
 def read(topic: str) -> Page:
     """Read a page. Raises `KeyError` for what is no topic, and `OSError` where the installation is damaged."""
-    from controlroom.text.safe_text import shown
+    from controlroom.text.sanitize import shown
 
     if topic not in TOPICS:
         raise KeyError(topic)

@@ -21,8 +21,7 @@ from controlroom.client.bridge import MARK
 from controlroom.client.transport import EngineUnavailable, NoEngine, Stream
 from controlroom.domain.address import Address, parse_address
 from controlroom.protocol.ssh_command import ALIVE, own_config, target
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 
 PATIENCE = 40.0
 """Seconds for ssh to connect and for the bridge to speak, where nobody can be asked anything."""

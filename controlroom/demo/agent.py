@@ -22,10 +22,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import IO
 
-from controlroom.demo.beats import Exit, Print
-from controlroom.demo.bill import write_down
-from controlroom.demo.player import SCENES, Ended, Orders, Player, read_orders
-from controlroom.demo.speech import Event
+from controlroom.demo.player import Ended, Orders, Player, read_orders
+from controlroom.demo.scenes import SCENES, Exit, Print
+from controlroom.demo.speech import Event, write_down
 
 
 def print_scene(orders: Orders, out: IO[str], error: IO[str]) -> int:

@@ -5,10 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from controlroom.demo import money
-from controlroom.demo.player import SCENES
+from controlroom.demo.scenes import SCENES
+
+KEYED = ("docs", "api", "infra")
+"""Scenes whose agents pay with a key."""
+
+BUDGETS = {"hour": {"limit": "3", "period": "hour"}, "day": {"limit": "20"}}
+"""Budgets of the room as `budget set` would keep them: dollars that are billed, with the usual ladder."""
+
+API = {
+    "ceilings": {
+        "sonnet-5-5": {"requests": 50, "input": 30_000, "output": 8_000},
+        "opus-5-5": {"requests": 50, "input": 30_000, "output": 8_000},
+    },
+    "buffer": {"requests": 45},
+}
+"""What the key's account is let through in a minute, and where the demo's operator wants it to end."""
+
+_KEY = "key"
+
+
+def leave_key(work: Path) -> None:
+    """Leave a key that opens nothing in the folder `work`."""
+    key = work / _KEY
+    key.touch(0o600)
+    key.write_text("a-key-of-the-demo\n", "utf-8")
+
+
+def credential(scene: str, work: str) -> str | dict[str, str]:
+    """Say what an agent pays with, as a profile's `credential`."""
+    return {"file": f"{work}/{_KEY}"} if scene in KEYED else "plan"
+
 
 _FIRST = (
     "docs", "api", "web", "tests", "seed", "fix", "perf", "lint",
@@ -67,7 +97,7 @@ def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str,
     return {
         "adopt": False,
         "limits": {"memory_per_agent_mb": 0},
-        "api": money.API,
+        "api": API,
         "profiles": {part.name: _profile(part, work, root, pace) for part in parts},
     }
 
@@ -79,7 +109,7 @@ def _profile(part: Part, work: str, root: str, pace: Pace) -> dict[str, Any]:
         "command": _command(part, pace),
         "cwd": f"{work}/{part.scene}",
         "env": {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "CLAUDE_CONFIG_DIR": f"{work}/.{scene.login}"},
-        "credential": money.credential(part.scene, work),
+        "credential": credential(part.scene, work),
     }
     return {**profile, "model": scene.model} if scene.model else profile
 

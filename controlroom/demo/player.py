@@ -16,11 +16,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from controlroom.demo import consoles, scenes
-from controlroom.demo.beats import Ask, Beat, Crash, Fail, Forbidden, HitLimit, NearLimit, Say, Scene, Use
+from controlroom.demo.scenes import SCENES, Ask, Beat, Crash, Fail, Forbidden, HitLimit, NearLimit, Say, Use
 from controlroom.demo.speech import Event, Speech
-
-SCENES: dict[str, Scene] = {**scenes.SCENES, **consoles.SCENES}
 
 _HOUR = 3600
 FIVE_HOURS = 0.37

@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from controlroom.demo.cast import Pace, Part, config
-from controlroom.demo.money import BUDGETS, leave_key
-from controlroom.demo.player import SCENES
+from controlroom.demo.cast import BUDGETS, Pace, Part, config, leave_key
+from controlroom.demo.scenes import SCENES
 
 TOKEN = "CONTROLROOM_DEMO"  # noqa: S105 - a mark, not a secret
 """Stands in the environment of every process of a demo, with the demo's folder: what the sweeper looks for."""

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from controlroom.domain.changes import Draft
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import Agent, Host, HostSample, State
-from controlroom.text.causes import Cause
-from controlroom.text.disks import DISK_FULL
+from controlroom.text.states import DISK_FULL, Cause
 
 _DISK = "disk of "
 

@@ -16,8 +16,7 @@ from enum import Enum
 
 from controlroom.domain.model import Agent, Evidence, State, moved
 from controlroom.domain.orders import Claim, Work
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 
 TASK = 200
 """Characters of a task that are shown."""

@@ -13,9 +13,8 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
-from controlroom.text.causes import Cause
 from controlroom.text.names import ADOPTED, LOCAL
-from controlroom.text.states import ENDED, LIVE, State, has_ended, lives
+from controlroom.text.states import ENDED, LIVE, Cause, State, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
 

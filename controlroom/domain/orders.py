@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 STARTS = frozenset({"spawn", "reassign", "resume"})
 """Verbs that begin a new run of an agent."""

@@ -12,7 +12,7 @@ from controlroom.domain.alarms import forget_payer, watch_disk, watch_logins, wa
 from controlroom.domain.changes import Changes, Draft
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State, moved
 from controlroom.domain.orders import STARTS
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 ADOPTED_SHOWN = 86_400_000
 """Milliseconds that one which has ended is shown, unless it is forgotten before."""

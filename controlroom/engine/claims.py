@@ -23,7 +23,7 @@ from controlroom.engine.ledger.run_tables import (
 )
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 EPOCHS = 4
 """Runs of one agent whose orders are kept at hand: one that was refused leaves the one before it in force."""

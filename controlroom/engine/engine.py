@@ -48,8 +48,8 @@ from controlroom.engine.room_editor import CHANGES, Change, RoomEditor
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.protocol.home import Home
-from controlroom.text.outcome import Outcome
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
+from controlroom.text.states import Outcome
 from controlroom.wire.messages import LogChunk, Reply, Spawn, ToNode
 
 log = logging.getLogger("controlroom.engine")

@@ -5,7 +5,7 @@ import logging.handlers
 import time
 from pathlib import Path
 
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 LOG_BYTES = 1024 * 1024
 """Bytes of the engine's log, and of the one before it."""

@@ -26,7 +26,7 @@ from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.orders import CLOSED, SHOWN_TASK, SHOWN_WHO
 from controlroom.engine.store import FleetStore
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import PeerError, from_line, to_line

@@ -15,8 +15,8 @@ from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import STARTS, Order, Result
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.ledger import KnownAgent
-from controlroom.text.outcome import Outcome
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
+from controlroom.text.states import Outcome
 from controlroom.wire.messages import Reply, Spawn, ToNode
 
 PATIENCE = 180.0

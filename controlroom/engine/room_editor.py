@@ -17,7 +17,7 @@ from controlroom.engine.config.written_files import change_hosts, drop_budget, k
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.protocol.home import Home
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.RemoveBudget
 

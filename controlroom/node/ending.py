@@ -22,8 +22,7 @@ from controlroom.runner.claude.transcripts import Tail, in_flight, session_files
 from controlroom.runner.files import open_regular
 from controlroom.runner.folder import CONTROL, USAGE, place, tag
 from controlroom.runner.money.usage_meter import noted_sessions
-from controlroom.text.causes import Cause
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
 

@@ -18,8 +18,7 @@ from controlroom.runner.files import why
 from controlroom.runner.folder import GRANT, agent_folder
 from controlroom.runner.outcome import Refused
 from controlroom.text.names import agent_name_problem
-from controlroom.text.outcome import Outcome
-from controlroom.text.states import State
+from controlroom.text.states import Outcome, State
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell

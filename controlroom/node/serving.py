@@ -35,7 +35,7 @@ from controlroom.node.spawn import Spawner
 from controlroom.node.supervisor import Supervisor
 from controlroom.runner.claude import nested
 from controlroom.text.names import is_adopted_name
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.grants import Prices
 from controlroom.wire.inquiries import Inquiry
 from controlroom.wire.lines import LineSplitter, PeerError

@@ -24,9 +24,8 @@ from controlroom.runner.recorder import DONE_WITH, Recorder
 from controlroom.runner.signed import Orders
 from controlroom.runner.spec import Order
 from controlroom.runner.status_file import StatusFile
-from controlroom.text.causes import Cause
 from controlroom.text.json_fields import whole
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire import records
 
 PATIENCE = 5.0

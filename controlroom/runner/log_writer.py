@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from controlroom.runner.files import create
-from controlroom.text.redact import redact_bytes
+from controlroom.text.sanitize import redact_bytes
 from controlroom.wire import records
 
 EVENT_LINE = 8 * 1024 * 1024

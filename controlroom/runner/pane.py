@@ -5,8 +5,7 @@ import os
 import termios
 
 from controlroom.text.event_text import Line
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import PLAIN, Span, Style, spans
+from controlroom.text.sanitize import PLAIN, Span, Style, redact, spans
 
 _WAITING_MOST = 64 * 1024
 _AT_ONCE = 100

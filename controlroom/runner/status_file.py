@@ -11,7 +11,7 @@ from typing import Any
 from controlroom.runner import folder
 from controlroom.runner.files import create, read_regular, write_atomic
 from controlroom.runner.spec import Order
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.text.states import State
 from controlroom.wire.records import FORMAT
 

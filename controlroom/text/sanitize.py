@@ -185,3 +185,23 @@ def _extended(rest: list[int]) -> tuple[str, int]:
     if rest[:1] == [2] and len(rest) > 3:
         return "#{:02x}{:02x}{:02x}".format(*(value % 256 for value in rest[1:4])), 4
     return "", len(rest)
+
+
+_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]{4,}")
+_KEY_BYTES = re.compile(rb"sk-ant-[A-Za-z0-9_-]{4,}")
+HIDDEN = "sk-ant-…"
+
+
+def redact(text: str) -> str:
+    """Replace what looks like an Anthropic key or token (`sk-ant-…`) in `text`."""
+    return _KEY.sub(HIDDEN, text) if "sk-ant-" in text else text
+
+
+def redact_bytes(data: bytes) -> bytes:
+    """Replace what looks like an Anthropic key or token in `data`, leaving every other byte as it is."""
+    return _KEY_BYTES.sub(HIDDEN.encode(), data) if b"sk-ant-" in data else data
+
+
+def shown(text: str) -> str:
+    """Make text inert, line by line, and take out what looks like an Anthropic key."""
+    return "\n".join(sanitize_lines(redact(text)))

@@ -1,4 +1,4 @@
-"""The words for what an agent is doing. One set, from the runner on a host to the row on a screen."""
+"""Closed sets that both ends share, from the runner on a host to the row on a screen: states, outcomes, causes."""
 
 from enum import Enum
 
@@ -44,3 +44,64 @@ def has_ended(state: str, ended: int, pid: int | None) -> bool:
 def lives(state: str, ended: int, pid: int | None) -> bool:
     """Tell whether an agent's process may be running on its host."""
     return not has_ended(state, ended, pid) and (state in LIVE or state == State.PAUSED)
+
+
+class Outcome(str, Enum):
+    """`refused` promises that nothing has changed, `unknown` means: look again. Any other word counts as unknown."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    HALF = "half"
+    """Of an order to end a run and begin another: the old one was ended, and the new one does not begin."""
+    ASKED = "asked"
+    """It is on its way, and nobody waited for more."""
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Outcome":
+        return cls.UNKNOWN
+
+
+class Cause(str, Enum):
+    """What a runner says beside its words, which are for people alone."""
+
+    UNSAID = ""
+    """Nobody has said: runners did not before they knew this."""
+    NONE = "none"
+    """None of these."""
+    BUDGET = "budget"
+    """What it was granted is used up, has ended, or cannot be metered."""
+    NO_LOGIN = "no-login"
+    """Claude is not logged in."""
+    LOGIN_REFUSED = "login-refused"
+    """The login was refused."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_OLDER = (
+    (State.PAUSED, "budget", Cause.BUDGET),
+    (State.FAILED, "not logged in", Cause.NO_LOGIN),
+    (State.FAILED, "the login was refused", Cause.LOGIN_REFUSED),
+)
+"""How the words begin of runners that say no cause: they run on through an upgrade."""
+
+
+def read_cause(said: str, state: str, detail: str) -> Cause:
+    """Take what a status says of its cause; one that this version does not know is none."""
+    try:
+        cause = Cause(said)
+    except ValueError:
+        return Cause.NONE
+    if cause is not Cause.UNSAID:
+        return cause
+    words = detail.removeprefix("paused: ")
+    return next((of for when, begins, of in _OLDER if state == when and words.startswith(begins)), Cause.UNSAID)
+
+
+DISK_FULL = 16 * 1024 * 1024
+"""Bytes free below which lines may be lost: file systems and quotas stop a little before nothing is left."""

@@ -8,7 +8,7 @@ import typing
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -316,7 +316,7 @@ class AgentSeen:
     since: int
     detail: str = ""
     """In a few words: why this state (`exit 1`, `asks: git push`, `probably out of memory`, `done, 3 denied`)."""
-    cause: str = ""  # why, where something follows from it (`text.causes`); older runners say none
+    cause: str = ""  # why, where something follows from it (`text.states`); older runners say none
     profile: str = ""
     model: str = ""
     cwd: str = ""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from controlroom.engine.ledger.ledger import connect
 from controlroom.protocol.home import Home, find_home, hold
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import Room
 from tests.engine.scripted import ScriptedChannel, ScriptedHost

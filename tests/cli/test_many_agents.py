@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from controlroom.cli.agents import matching, several
 from controlroom.cli.exits import Exit, Stop
-from controlroom.cli.many import matching, several
 from tests.domain.worlds import agent, fleet, host
 from tests.end_to_end.room import Room
 from tests.lab.terminal import Terminal

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.cli import output
-from controlroom.cli.columns import cells, cut, lined_up
+from controlroom.cli.output import cells, cut, lined_up
 from controlroom.domain.display.loglines import log_lines
 from controlroom.domain.model import LogRecord
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from controlroom.cli import estimate as estimate_verb
-from controlroom.cli import output, plan
-from controlroom.cli.advice_arguments import estimate as estimate_arguments
-from controlroom.cli.advice_arguments import plan as plan_arguments
+from controlroom.cli import output
+from controlroom.cli.advice import show_estimate, show_plan
+from controlroom.cli.arguments import estimate as estimate_arguments
+from controlroom.cli.arguments import plan as plan_arguments
 from controlroom.domain.calculators.comparison import Terms, compare
 from controlroom.domain.calculators.estimate import Known, Memory, Wish, estimate
 from controlroom.domain.calculators.offers import Machine, Market
@@ -44,8 +44,8 @@ def test_no_line_is_longer_than_the_terminal(
     room: int, columns: Callable[[int | None], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns(room)
-    plan.show(COMPARISON)
-    estimate_verb.show(WISH, ESTIMATE)
+    show_plan(COMPARISON)
+    show_estimate(WISH, ESTIMATE)
     out, talk = capsys.readouterr()
     assert max(map(len, [*out.splitlines(), *talk.splitlines()])) <= room
     assert "…" not in out, "nothing is cut"
@@ -55,7 +55,7 @@ def test_what_keys_paid_wears_no_sign_and_what_plans_covered_does(
     columns: Callable[[int | None], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns(None)
-    plan.show(COMPARISON)
+    show_plan(COMPARISON)
     out, talk = capsys.readouterr()
     keys, plans = out.split("what plans covered (≈ list price):")
     lines = {line.split("  ")[0]: line.split() for line in keys.splitlines()}
@@ -76,7 +76,7 @@ def test_an_estimate_names_the_tier_that_holds(
     columns: Callable[[int | None], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns(None)
-    estimate_verb.show(WISH, ESTIMATE)
+    show_estimate(WISH, ESTIMATE)
     out, talk = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].startswith("claude-sonnet-5-5: 10 agents, 8 hours a day, 60 requests an hour each: 10 requests a")

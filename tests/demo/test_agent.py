@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from controlroom.demo.bill import write_down
-from controlroom.demo.player import SCENES
-from controlroom.demo.speech import Speech
+from controlroom.demo.scenes import SCENES
+from controlroom.demo.speech import Speech, write_down
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import message_of

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from controlroom.domain.display.alarms import lines, worst_first
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
+from controlroom.domain.display.views import lines, worst_first
 from controlroom.domain.gauges import Alarm, Rung
 from controlroom.domain.model import Fleet
 from tests.tui import scenes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, as_table, cached, compare
+from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, cached, compare, comparison_table
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
 from controlroom.metering.usage import Usage
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
@@ -133,7 +133,7 @@ def test_what_keys_pay_and_what_plans_cover_never_meet() -> None:
         ("plan", 10 * DOLLAR),
         ("", 2 * DOLLAR),
     ]
-    assert as_table(found)["parts"][1]["month_usd"] == "10.000000"
+    assert comparison_table(found)["parts"][1]["month_usd"] == "10.000000"
 
 
 def test_committed_throughput_by_mean_and_peak() -> None:

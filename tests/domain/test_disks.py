@@ -9,7 +9,7 @@ from controlroom.domain.display import views
 from controlroom.domain.display.explain import explain
 from controlroom.domain.model import Fleet, HostSample, State
 from controlroom.domain.reduce import reduce
-from controlroom.text.disks import DISK_FULL
+from controlroom.text.states import DISK_FULL
 from tests.domain.worlds import NOON, agent, fleet
 
 

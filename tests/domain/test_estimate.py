@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.domain.calculators.estimate import Case, Estimate, Known, Memory, TierFit, Wish, as_table, estimate
+from controlroom.domain.calculators.estimate import (
+    Case,
+    Estimate,
+    Known,
+    Memory,
+    TierFit,
+    Wish,
+    estimate,
+    estimate_table,
+)
 from controlroom.domain.calculators.offers import Machine, Market, cheapest, housings
 from controlroom.domain.calculators.use import Requests
 from controlroom.domain.limits.buckets import Ceilings, Tier
@@ -131,7 +140,7 @@ def test_machines_by_memory_alone() -> None:
 
 def test_for_scripts_it_is_all_there() -> None:
     wish = Wish(10, 8, 60)
-    table = as_table(wish, asked(wish))
+    table = estimate_table(wish, asked(wish))
     assert table["cases"][1]["month_usd"] == "3168.000000"
     assert table["tiers"][0]["used"]["requests"] == 0.01
     assert table["machines"][0] == {

@@ -15,7 +15,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State
-from controlroom.text.causes import Cause
+from controlroom.text.states import Cause
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 

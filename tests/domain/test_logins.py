@@ -7,7 +7,7 @@ from dataclasses import replace
 from controlroom.domain import events
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.reduce import reduce
-from controlroom.text.causes import Cause
+from controlroom.text.states import Cause
 from tests.domain.worlds import MINUTE, NOON, agent, fleet
 
 REFUSED = "the login was refused: log in again with `claude` on the host, or check the profile's credential"

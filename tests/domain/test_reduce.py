@@ -10,7 +10,7 @@ from controlroom.domain import events
 from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.domain.reduce import HISTORY, SLOT, reduce
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, happenings, host, order, question
 
 

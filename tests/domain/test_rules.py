@@ -12,7 +12,7 @@ from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import no_room_for
 from controlroom.domain.reduce import reduce
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names, order
 

@@ -21,7 +21,7 @@ from controlroom.domain.model import (
 )
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 NOON = 1_795_348_800_000
 MINUTE = 60_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Allowance, Grant, Prices
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen

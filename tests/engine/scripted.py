@@ -13,7 +13,7 @@ from typing import cast
 
 from controlroom import __version__
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, LinkLost
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import LineSplitter

@@ -28,7 +28,7 @@ from controlroom.engine.ledger.ledger import (
 )
 from controlroom.engine.ledger.outbox import Keep, Outbox
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.waiting import wait_for_async

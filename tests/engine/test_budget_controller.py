@@ -19,7 +19,7 @@ from controlroom.engine.budgets import controller
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.ledger.ledger import connect
 from controlroom.protocol.home import find_home
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Reply
 from tests.engine.granted import CENT, Payer, running

@@ -12,7 +12,7 @@ from controlroom.domain.money.allotment import CLAIMED
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.translate_usage import LoginSeen
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply
 from tests.engine.granted import CENT, Payer, running

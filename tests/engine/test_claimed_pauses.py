@@ -10,7 +10,7 @@ from controlroom.domain.intents import SetBudget
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets.pauses import UNSPENT
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.messages import Spawn
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room

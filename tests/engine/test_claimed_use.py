@@ -18,7 +18,7 @@ from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR as PICO
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Record, Report, to_line
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.engine.granted import Payer, running
 from tests.engine.rooms import Room

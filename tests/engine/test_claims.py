@@ -21,7 +21,7 @@ from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import ReadSpec, SpecRead

@@ -13,7 +13,7 @@ from controlroom.engine.ledger.integrity import check
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report, to_line
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.usage import UsagePlace, UsageSeen
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON

@@ -16,7 +16,7 @@ from controlroom.domain.model import LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import connect
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine import scripted
 from tests.engine.rooms import Room, room

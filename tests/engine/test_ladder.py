@@ -10,7 +10,7 @@ from controlroom.domain.gauges import Rung
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.rooms import Room, room

@@ -14,7 +14,7 @@ from controlroom.domain.model import LinkState
 from controlroom.engine.hosts.channel import HostKeyUnknown, HostRefuses, LinkLost, LoginDenied
 from controlroom.engine.hosts.link import DENIED_FIRST, GREETING, PING, REFUSED, REFUSED_FIRST, SILENCE, Backoff, Link
 from controlroom.engine.hosts.links import HostDialler
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import FINGERPRINT, GREET, START, WELCOME, Bench, Heard, Time
 from tests.lab.loopback import LoopbackHost

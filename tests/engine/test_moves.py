@@ -15,7 +15,7 @@ from controlroom.domain.model import State
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.inquiries import Unanswered
 from controlroom.engine.moves import FRESH, _filled
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec

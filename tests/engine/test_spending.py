@@ -22,7 +22,7 @@ from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
 from tests.engine import rooms

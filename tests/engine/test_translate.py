@@ -24,7 +24,7 @@ from controlroom.engine.hosts.translate import (
     to_reply,
 )
 from controlroom.text.names import agent_name_problem
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire import messages as wire_questions
 from controlroom.wire.codec import decode

@@ -38,7 +38,7 @@ from controlroom.protocol.messages import (
     Welcome,
     pack,
 )
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.messages import QuestionSeen
 from tests.engine import scripted
 from tests.engine.raw_reader import RawReader, raw

@@ -13,7 +13,7 @@ from controlroom.domain import events
 from controlroom.domain.model import State
 from controlroom.domain.tables import HostedTable, Table
 from controlroom.engine.budgets.run_table import RunTable
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.runner.folder import TAG
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, bodies_of, state_folder

@@ -21,7 +21,7 @@ from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.tmux_server import Tmux, TmuxError
 from controlroom.runner.folder import state_folder
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import (
     AgentSeen,

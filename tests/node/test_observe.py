@@ -29,7 +29,7 @@ from controlroom.node.owner import Ownership
 from controlroom.node.place import Place, Turns
 from controlroom.node.spawn import Spawner
 from controlroom.node.tmux_server import Tmux
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire import records
 from controlroom.wire.lines import LineSplitter
 from controlroom.wire.messages import AgentSeen, AgentsSeen, Kill, Reply, Spawn, Tell, read_from_node

@@ -16,7 +16,7 @@ from controlroom.node.logs import search as searching
 from controlroom.node.logs import searcher
 from controlroom.node.logs.search import LONGEST, Query, QueryProblem, Searching
 from controlroom.runner.folder import agent_folder
-from controlroom.text.render import shown_lines
+from controlroom.text.event_text import shown_lines
 from controlroom.text.sanitize import sanitize
 from controlroom.wire import records
 from controlroom.wire.inquiries import Found, Hit, Search

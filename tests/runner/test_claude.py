@@ -11,9 +11,8 @@ from controlroom.runner.claude.channel import Conversation, command_line, new_se
 from controlroom.runner.claude.questions import ASKS, Question, ask
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
-from controlroom.text.causes import Cause
 from controlroom.text.event_text import ASKED_LIMIT
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire.messages import ItemAnswer
 from tests.lab.answering import chosen, request
 from tests.runner.recorded import NAMES, events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlroom.text.causes import Cause, read_cause
+from controlroom.text.states import Cause, read_cause
 
 
 @pytest.mark.parametrize(

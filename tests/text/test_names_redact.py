@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.text.names import agent_name_problem, host_name_problem
-from controlroom.text.redact import HIDDEN, redact, redact_bytes
+from controlroom.text.sanitize import HIDDEN, redact, redact_bytes
 
 KEY = "sk-ant-api03-AbC_dEf-123456"
 

@@ -18,7 +18,7 @@ from controlroom.domain.money.costs import CostRow
 from controlroom.domain.orders import Result
 from controlroom.domain.reduce import reduce
 from controlroom.protocol.messages import Attached, Costs, HostChecked
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 Logs = dict[tuple[str, int], list[LogRecord]]
 

@@ -23,7 +23,7 @@ from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import QuestionKind
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview

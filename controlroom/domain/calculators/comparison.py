@@ -85,7 +85,7 @@ class Comparison:
     """Everything that was taken for granted, a sentence each."""
 
 
-def as_table(found: Comparison) -> dict[str, Any]:
+def comparison_table(found: Comparison) -> dict[str, Any]:
     """Give it for scripts: dollars as decimal texts."""
     return {
         "asked_days": found.asked_days,

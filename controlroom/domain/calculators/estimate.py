@@ -216,7 +216,7 @@ def _sizes(wish: Wish, usual: Requests, model: str) -> Iterator[str]:
             yield "low, mid and high: a quarter, half and three quarters of them are no larger"
 
 
-def as_table(wish: Wish, found: Estimate) -> dict[str, Any]:
+def estimate_table(wish: Wish, found: Estimate) -> dict[str, Any]:
     """Give it for scripts: dollars as decimal texts, shares of ceilings (1 is all of it), sizes in bytes."""
     return {
         "agents": wish.agents,

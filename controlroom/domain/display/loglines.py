@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.text.redact import redact
-from controlroom.text.render import COLOURED, LONGEST, shown_lines
-from controlroom.text.sanitize import PLAIN, Span, sanitize, spans
+from controlroom.text.event_text import COLOURED, LONGEST, shown_lines
+from controlroom.text.sanitize import PLAIN, Span, redact, sanitize, spans
 
 KINDS = ("out", "err", "say", "tool", "result", "error", "ask", "note", "think", "done", "input")
 """What a line can be: program output and error output, then what an agent says and does, what the operator sent."""

@@ -1,18 +1,22 @@
 """What the fleet looks like: rows and headlines for the screen, `status` for scripts. One function per thing shown."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
-from controlroom.domain.gauges import urgency
+from controlroom.domain.gauges import Alarm, urgency
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, Money, Question, State
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.tables import differing
 from controlroom.domain.words import age, dollars, size
+
+if TYPE_CHECKING:
+    from controlroom.domain.display.explain import Line
+
 
 How = tuple[State, bool, bool, bool]
 """The state of an agent, whether others started it, whether it has ended, and whether it asks for something."""
@@ -479,3 +483,24 @@ def _question_status(question: Question | None) -> dict[str, Any] | None:
 def iso(at: int) -> str | None:
     """Write UTC milliseconds as ISO 8601, to the second; 0 is not known."""
     return datetime.fromtimestamp(at // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+_TONES = {"danger": "bad", "warning": "warn"}
+
+
+def worst_first(fleet: Fleet) -> list[Alarm]:
+    """Give all alarms, the worst first, of equal ones the newest."""
+    return sorted(fleet.alarms.values(), key=urgency)
+
+
+def lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> "list[Line]":
+    """Give what to read about all alarms: how bad, since when, what."""
+    from controlroom.domain.display.explain import Line  # the first frame does without
+
+    told: list[Line] = []
+    for alarm in worst_first(fleet):
+        since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""
+        about = " · ".join(filter(None, (alarm.agent, since)))
+        told.append(Line(alarm.level, alarm.text, _TONES.get(alarm.level, "")))
+        told += [Line("", about, "")] * bool(about)
+    return told

@@ -10,7 +10,7 @@ from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import wants_words
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 AT_ONCE = 10
 """Orders under way at one time."""

@@ -7,7 +7,7 @@ from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Given, Run
 from controlroom.domain.money.budget import CRUMB, STOPPING, BudgetRule, amount, counts, covers, window
-from controlroom.text.causes import Cause
+from controlroom.text.states import Cause
 
 _DONE = {
     "notify": "",

@@ -46,7 +46,7 @@ from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 

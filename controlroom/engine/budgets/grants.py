@@ -16,7 +16,7 @@ from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.metering.prices import Sheet, sheet_to_json
 from controlroom.text.names import ADOPTED
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.grants import Allowance, Grant, GrantOrder, Prices
 from controlroom.wire.messages import Reply
 

@@ -18,8 +18,8 @@ from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.grant_tables import paused, reached, unreached
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.notify.notifier import run_program
-from controlroom.text.outcome import Outcome
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
+from controlroom.text.states import Outcome
 
 log = logging.getLogger("controlroom.budgets")
 

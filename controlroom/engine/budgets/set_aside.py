@@ -20,7 +20,7 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.metering.usage import MOST_TOKENS
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 MOST_OPEN = 5_000
 """Bookings of one host that are set aside at most: what it has beyond stays there until somebody has settled them."""

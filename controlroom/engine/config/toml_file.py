@@ -8,7 +8,7 @@ import tomllib
 
 from controlroom.engine.atomic_file import replace_file
 from controlroom.protocol.home import HomeProblem, check_private
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 MAX_FILE = 4 * 1024 * 1024
 """Bytes of a config file at most."""

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from controlroom.domain.words import nearest
 from controlroom.engine.config.toml_file import ConfigProblem, parsed
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 
 class Table(BaseModel):

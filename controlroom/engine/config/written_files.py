@@ -8,7 +8,7 @@ from controlroom.engine.config.settings import Budgets, BudgetsFile, HostTable, 
 from controlroom.engine.config.toml_file import ConfigProblem, write
 from controlroom.engine.config.toml_tables import read, sentence
 from controlroom.protocol.home import Home
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 _HOSTS_HEAD = """\
 # Written by `controlroom host add` and `controlroom host remove`: what you write here by hand may be lost.

@@ -33,7 +33,7 @@ from controlroom.protocol.messages import (
     SearchLog,
     Wanted,
 )
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 LOOK_ONLY = "a watcher may look, and change nothing"
 

@@ -47,7 +47,7 @@ from controlroom.protocol.messages import (
     page_for,
     read_request,
 )
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.wire.lines import PeerError
 
 log = logging.getLogger("controlroom.server")

@@ -35,8 +35,7 @@ from typing import Any, TypeVar
 
 import controlroom
 from controlroom.engine.hosts.channel import Channel, HostRefuses, LinkLost
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import sanitize
+from controlroom.text.sanitize import redact, sanitize
 
 _OURS = ("text", "metering", "wire", "runner", "node")
 _LEFT_OUT = frozenset({"__pycache__", "tests", "test", "docs"})

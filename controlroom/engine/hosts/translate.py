@@ -13,11 +13,9 @@ from controlroom.domain.display.checkup import HostCheck
 from controlroom.domain.intents import NodeEffect
 from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
-from controlroom.text.causes import read_cause
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
-from controlroom.text.outcome import Outcome
-from controlroom.text.redact import redact
-from controlroom.text.sanitize import sanitize, sanitize_lines
+from controlroom.text.sanitize import redact, sanitize, sanitize_lines
+from controlroom.text.states import Outcome, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.messages import ItemAnswer, ItemSeen

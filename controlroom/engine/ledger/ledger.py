@@ -43,7 +43,7 @@ from controlroom.engine.ledger.usage_tables import (
     Statement,
     Touched,
 )
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 FORMAT = 10
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""

@@ -17,7 +17,7 @@ from controlroom.domain.claims import OrderedRun
 from controlroom.domain.model import Agent, Evidence, Fleet, State
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.names import ADOPTED, is_adopted_name
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 WRITTEN = 300_000
 """Milliseconds after which it is written down again that a host's agents are alive: what kill -9 may lose of it."""

@@ -24,7 +24,7 @@ from controlroom.engine.ledger.outbox import Keep, Outbox, Written
 from controlroom.engine.ledger.run_tables import RunTable, drop_ended, keep_ended
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.text.names import is_adopted_name
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 
 
 class LedgerWriter:

@@ -32,7 +32,7 @@ from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.json_fields import table, text
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 ASKER = "controlroom.engine.limits.api_process"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 SECONDS = 30.0
 MOST_MODELS = 20

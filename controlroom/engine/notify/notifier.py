@@ -23,7 +23,7 @@ from controlroom.domain.model import Fleet
 from controlroom.domain.news import NEVER, News, NotificationQueue, Wish, happened, still, told
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.store import FleetStore
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 
 log = logging.getLogger("controlroom.notify")
 

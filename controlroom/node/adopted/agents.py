@@ -31,7 +31,7 @@ from controlroom.node.observation.processes import LINUX, TICKS, Look, Process, 
 from controlroom.runner.claude import login
 from controlroom.runner.claude.interactive import DIALOG, GOES_ON
 from controlroom.text.names import ADOPTED
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.text.states import State
 from controlroom.wire.messages import AdoptedSeen, AgentSeen, EvidenceSeen, LastLine
 

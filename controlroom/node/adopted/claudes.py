@@ -35,7 +35,7 @@ from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.folder import TAG
 from controlroom.text.event_text import telling_words
 from controlroom.text.json_fields import table, tables, text, whole
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.text.states import State
 from controlroom.wire.lines import PeerError, from_line
 

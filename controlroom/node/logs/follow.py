@@ -16,7 +16,7 @@ from controlroom.node.logs.segments import MAX_RECORD, Piece, Place, tail
 from controlroom.runner.folder import agent_folder
 from controlroom.text.event_text import telling_words
 from controlroom.text.names import agent_name_problem
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LastLine, LogChunk
 from controlroom.wire.records import Record, unpack
 

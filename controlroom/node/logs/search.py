@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from controlroom.node.logs import segments
 from controlroom.node.logs.segments import Place
-from controlroom.text.render import shown_lines
+from controlroom.text.event_text import shown_lines
 from controlroom.text.sanitize import sanitize
 from controlroom.wire.inquiries import Found, FoundLine, Hit, Search
 from controlroom.wire.records import unpack_all

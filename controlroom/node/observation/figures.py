@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from controlroom.node.observation.processes import TICKS, Look, Process, marks_of
 from controlroom.runner.folder import place, tag
-from controlroom.text.disks import DISK_FULL
+from controlroom.text.states import DISK_FULL
 from controlroom.wire.messages import AgentLoad, HostSeen
 
 _KIB, _MIB = 1024, 1024 * 1024

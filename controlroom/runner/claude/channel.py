@@ -20,10 +20,9 @@ from controlroom.runner.claude import result
 from controlroom.runner.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
-from controlroom.text.causes import Cause
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 
 _PREFIX = "usage-"
 

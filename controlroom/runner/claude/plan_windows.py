@@ -16,7 +16,7 @@ from controlroom.runner import folder
 from controlroom.runner.claude.settings import read_entry
 from controlroom.runner.files import write_atomic
 from controlroom.text.json_fields import table, tables, text, whole
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.wire.records import FORMAT
 
 MOST_PERCENT = 1000.0

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
-from controlroom.text.redact import redact
+from controlroom.text.sanitize import redact
 from controlroom.wire.signing import digest_of
 
 PERMISSION, PLAN, CHOICES = "permission", "plan", "choices"

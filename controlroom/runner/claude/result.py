@@ -13,9 +13,8 @@ Claude Code 2.1.332, observed:
 
 from typing import Any
 
-from controlroom.text.causes import Cause
 from controlroom.text.json_fields import number, table, tables, text, whole
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 
 NOT_LOGGED_IN = "not logged in: run `claude` on the host once, or give the profile a credential"
 REFUSED_LOGIN = "the login was refused: log in again with `claude` on the host, or check the profile's credential"

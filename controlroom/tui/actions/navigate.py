@@ -134,7 +134,7 @@ def _costs_screen(turn: str) -> Callable[[Room, RoomScreen], None]:
 
 
 def _alarms(room: Room, screen: RoomScreen) -> None:
-    from controlroom.domain.display.alarms import lines
+    from controlroom.domain.display.views import lines
     from controlroom.tui.screens.dialogs import ReportSheet
 
     told = lines(room.fleet, room.view.now, room.view.clock)

@@ -1,7 +1,7 @@
 """An order on its way to the engine, and what is said of what became of it."""
 
 from controlroom.domain.intents import Intent
-from controlroom.text.outcome import Outcome
+from controlroom.text.states import Outcome
 from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from textual import events
 
-from controlroom.domain.display.alarms import worst_first
+from controlroom.domain.display.views import worst_first
 from controlroom.domain.words import age
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line

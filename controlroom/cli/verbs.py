@@ -1,0 +1,530 @@
+"""The table of verbs: what each is called, what it does in a sentence, an example, its arguments, and what runs it."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import NamedTuple
+
+from controlroom.cli import arguments as take
+from controlroom.cli.entry_points import EntryPoints
+from controlroom.client.manual import TOPICS
+
+Arguments = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace, EntryPoints], int]
+
+
+class Verb(NamedTuple):
+    """One verb of the command line."""
+
+    name: str
+    """One or two words: `spawn`, `host add`."""
+    group: str
+    usage: str
+    """Its arguments, as people write them."""
+    says: str
+    """What it does, in a sentence."""
+    more: str
+    """What else one should know; may be empty."""
+    examples: tuple[str, ...]
+    runs: str
+    """`module:function` below `controlroom.cli`; imported when it is run."""
+    arguments: Arguments
+
+    def load(self) -> Run:
+        """Import what runs it."""
+        module, _, function = self.runs.partition(":")
+        run: Run = getattr(import_module(f"controlroom.cli.{module}"), function)
+        return run
+
+
+_LOOK: tuple[Verb, ...] = (
+    Verb(
+        "status",
+        "look",
+        "[--json]",
+        "Show hosts and agents; what needs a person comes first.",
+        "A fresh engine needs a moment: it waits up to three seconds for hosts that are still connecting.",
+        ("controlroom status", "controlroom status --json | jq '.agents[] | select(.state == \"waiting\")'"),
+        "status:status",
+        take.status,
+    ),
+    Verb(
+        "costs",
+        "look",
+        "[--by agent|profile|host|model|folder|day|hour] [--since WHEN]\n       [--json | --csv]",
+        "Show what was spent.",
+        "Every API message of every Claude agent is counted once, at the price of its moment. What a plan covers is "
+        "not billed: its list price is marked ≈ and is never added to what keys pay. AN HOUR is what an hour of an "
+        "agent cost, working or waiting, agents that are gone included; – where their hours were not all seen, or "
+        "where two kinds of account paid. WHEN is 90m, 12h, 7d, today or a day.",
+        ("controlroom costs --by model --since today", "controlroom costs --by day --since 7d --csv | column -s , -t"),
+        "costs:costs",
+        take.costs,
+    ),
+    Verb(
+        "limits",
+        "look",
+        "[--json]",
+        "Show what is left of every limit.",
+        "Windows of plans, for each login across all hosts, as Claude last reported them: one that was never reported "
+        "may not exist, and is not shown as empty. What keys used of the API in the last minute, by class of model, "
+        "against the ceilings of [api] in config.toml. ~ marks what is worked out here, not read.",
+        ("controlroom limits", "controlroom limits --json | jq '.[] | select(.left != null and .left < 10)'"),
+        "limits:limits",
+        take.status,
+    ),
+    Verb(
+        "plan",
+        "look",
+        "[--days N] [--can-wait PERCENT] [--cache-hit PERCENT]\n"
+        "       [--committed DOLLARS --tokens-per-minute N] [--json]",
+        "Compare what was used with other ways to pay for it or to do it.",
+        "Pay per use, each plan, throughput that somebody offers by the hour, a batch, better caching, cheaper models: "
+        "what a month costs, where it breaks even, and all assumptions. What keys pay and what "
+        "plans cover are compared apart. A plans.toml beside config.toml says what you know better.",
+        ("controlroom plan", "controlroom plan --days 7 --committed 12.50 --tokens-per-minute 200000"),
+        "advice:plan",
+        take.plan,
+    ),
+    Verb(
+        "estimate",
+        "look",
+        "--agents N --hours H --requests-per-hour R [--model M] [--days D]\n"
+        "       [--input-tokens N] [--output-tokens N] [--cache-hit PERCENT] [--offline] [--json]",
+        "Estimate what a fleet would need: dollars, a tier of the API, machines.",
+        "Low, mid and high come from what was measured here for that model; where nothing was, from assumed figures, "
+        "and it says so. Prices of machines are as old as they say; machines.toml beside config.toml says yours.",
+        (
+            "controlroom estimate --agents 10 --hours 8 --requests-per-hour 60",
+            "controlroom estimate --agents 40 --hours 24 --requests-per-hour 120 --model claude-haiku-5-5 --offline",
+        ),
+        "advice:estimate",
+        take.estimate,
+    ),
+    Verb(
+        "logs",
+        "look",
+        "AGENT [-n N] [-f] [--raw] [--epoch E]\n       [--grep TEXT [-i] [--regex]]",
+        "Print an agent's log.",
+        "Lines are made safe for a terminal. --raw prints what the agent wrote, byte for byte, each line whole, "
+        "without what the runner and the operator said: for files and pipes. -f goes on until the run has ended. "
+        "--grep searches the whole log on its host and prints the last N lines that match.",
+        (
+            "controlroom logs docs-1 -n 50 -f",
+            "controlroom logs docs-1 --raw | jq -r .type",
+            "controlroom logs docs-1 --grep 'tests? failed' --regex",
+        ),
+        "logs:logs",
+        take.logs,
+    ),
+    Verb(
+        "explain",
+        "look",
+        "AGENT [--json]",
+        "Say why an agent's state is what it is, and what to do next.",
+        "What decided the state, what every source says and how long ago, what disagrees, how its host stands.",
+        ("controlroom explain docs-1", "controlroom explain vm1/docs-1 --json | jq '.steps[].command'"),
+        "status:explain",
+        take.explain,
+    ),
+    Verb(
+        "attach",
+        "look",
+        "AGENT [--read-only]",
+        "Connect this terminal to an agent's, over a connection of its own.",
+        "` then q leaves, and so does a tap on the line at the bottom; ` twice types one. Over SSH the system's ssh is "
+        "used, with the keys of hosts that this room knows.",
+        ("controlroom attach docs-1", "controlroom attach vm1/docs-1 --read-only"),
+        "agents:attach",
+        take.attach,
+    ),
+    Verb(
+        "attached",
+        "look",
+        "[--json]",
+        "Show who is attached to the engine: from where, with what rights, since when.",
+        "Names and terminals are what front ends say of themselves; what they may do, and the address of those that "
+        "come over SSH, the engine knows.",
+        ("controlroom attached", "controlroom attached --json | jq '.[] | select(.rights == \"all\")'"),
+        "engine:attached",
+        take.status,
+    ),
+    Verb(
+        "watch",
+        "look",
+        "[--theme NAME]",
+        "Open the screen to look, and nothing else.",
+        "It uses a socket of the engine through which nothing can be changed, whatever is pressed or sent. It starts "
+        "no engine: where none runs, it waits for one.",
+        ("controlroom watch",),
+        "engine:watch",
+        take.watch,
+    ),
+)
+
+_MONEY: tuple[Verb, ...] = (
+    Verb(
+        "budget show",
+        "look",
+        "[--json]",
+        "Show budgets: what is spent, what is granted, when they run out.",
+        "GRANTED is what running agents may still spend, with or without the engine; with what is spent it stays below "
+        "the stop line. AT MOST + is what messages under way could add. What a plan covers is marked ≈. With "
+        "--json amounts are whole micro-dollars, tokens or per cent, as `unit` says, and times milliseconds of UTC.",
+        ("controlroom budget show", "controlroom budget show --json | jq '.[] | select(.rungs_reached > 0)'"),
+        "budget:show",
+        take.status,
+    ),
+    Verb(
+        "budget set",
+        "steer",
+        "NAME --limit L [--period hour|day|week|month] [--scope S]\n"
+        "       [--unit billed|covered|tokens|window] [--window W]\n"
+        "       [--ladder 50:notify,80:hold,95:pause] [--order priority|all] [--dry-run]",
+        "Limit what is spent, at once and with nobody looking.",
+        "Each agent is granted a part that its host keeps to, also when this machine is off. The ladder says what is "
+        "done at how many per cent: notify, hold (no new work), cheaper (new work goes to cheaper models), pause, "
+        "interrupt, stop. Agents that were paused go on when there is money again. Of a budget that "
+        "exists, only what is given changes.",
+        (
+            "controlroom budget set day --limit 8",
+            "controlroom budget set docs --limit 5M --unit tokens --period hour --scope 'profile docs'",
+            "controlroom budget set week --limit 85 --unit window --window seven_day --ladder 90:hold,100:pause",
+        ),
+        "budget:set_one",
+        take.budget_set,
+    ),
+    Verb(
+        "budget remove",
+        "steer",
+        "NAME",
+        "Remove a budget; what it paused goes on.",
+        "",
+        ("controlroom budget remove day",),
+        "budget:remove",
+        take.budget_remove,
+    ),
+)
+
+_STEER: tuple[Verb, ...] = (
+    Verb(
+        "spawn",
+        "steer",
+        "NAME [--host H] [--profile P] [--kind K] [--model M] [--cwd DIR]\n"
+        "       (--task TEXT | --task-file F) [-- COMMAND...]",
+        "Start an agent.",
+        "The task may contain anything; it never passes through a shell. --task-file - reads it from stdin. With a "
+        "command after -- the agent is that command, and the task (if any) its stdin. Kind headless is Claude Code "
+        "driven by its events, interactive Claude Code on a terminal of its own (attach), command any program. Prints "
+        "its id.",
+        (
+            "controlroom spawn docs-1 --cwd ~/src/docs --task 'Bring the docs up to 2.4.'",
+            "controlroom spawn api-3 --host vm1 --task-file task.md",
+            "controlroom spawn build --cwd ~/src/app -- make test",
+        ),
+        "agents:spawn",
+        take.spawn,
+    ),
+    Verb(
+        "kill",
+        "steer",
+        "AGENT... [--yes]",
+        "End agents and everything they started.",
+        "AGENT may be a pattern in quotes. Asks first on a terminal, several after a list; elsewhere it needs --yes. "
+        "Exit code 1 with several: some of them were refused.",
+        ("controlroom kill vm1/docs-1 --yes", "controlroom kill 'vm1/*' api-3"),
+        "agents:kill",
+        take.kill,
+    ),
+    Verb(
+        "reassign",
+        "steer",
+        "AGENT (--task TEXT | --task-file F | --host H) [--continue] [--trust-host]",
+        "Give an agent a new task, or another host; the old run is ended first.",
+        "It stays in its folder and begins a new Claude session, or goes on in the old one with --continue. "
+        "Earlier logs stay: controlroom logs AGENT --epoch E. With --host it moves: proved gone here, it starts there "
+        "with the same task (or --task), profile, model, folder name and command; files and session stay behind.",
+        (
+            "controlroom reassign docs-1 --continue --task 'Now the same for the FAQ.'",
+            "controlroom reassign docs-1 --host vm2",
+        ),
+        "agents:reassign",
+        take.reassign,
+    ),
+    Verb(
+        "send",
+        "steer",
+        "AGENT TEXT",
+        "Say something to an agent.",
+        "AGENT may be a pattern in quotes, or several names with commas between. TEXT - reads it from stdin.",
+        ("controlroom send docs-1 'Leave the changelog alone.'", "controlroom send 'vm1/*' 'Come to an end, please.'"),
+        "agents:send",
+        take.send,
+    ),
+    Verb(
+        "answer",
+        "steer",
+        "AGENT ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)",
+        "Answer what an agent asks: permission, a plan, or questions with choices.",
+        "always allows the same from now on, too; of a plan, all edits. TEXT goes to the agent with the answer. "
+        "Questions with choices are answered by numbers, labels or words; where there are several, --question says "
+        "which. What does not fit is refused, and nothing is sent.",
+        (
+            "controlroom answer docs-1 allow",
+            "controlroom answer infra deny 'not before Monday'",
+            "controlroom answer web-2 --question 1 --choose 1,3 --question 2 --words 'as it was'",
+        ),
+        "agents:answer",
+        take.answer,
+    ),
+    Verb(
+        "interrupt",
+        "steer",
+        "AGENT...",
+        "Stop the turn of agents; they then wait for a message.",
+        "AGENT may be a pattern in quotes.",
+        ("controlroom interrupt docs-1", "controlroom interrupt 'vm1/*'"),
+        "agents:interrupt",
+        take.agents,
+    ),
+    Verb(
+        "forget",
+        "steer",
+        "AGENT... [--yes]",
+        "Remove ended agents and their logs from their hosts.",
+        "AGENT may be a pattern in quotes. Asks first on a terminal, several after a list; elsewhere it needs --yes.",
+        ("controlroom forget docs-1 --yes", "controlroom forget 'old-*'"),
+        "agents:forget",
+        take.kill,
+    ),
+)
+
+_HOSTS: tuple[Verb, ...] = (
+    Verb(
+        "host add",
+        "hosts",
+        "USER@ADDRESS[:PORT] [--name N] [--fingerprint SHA256:...]",
+        "Add a host, reached over SSH.",
+        "~/.ssh/config is honoured. An unknown host key is shown and must be accepted, here or with host answer; "
+        "with --fingerprint, a key that matches is accepted without a question.",
+        ("controlroom host add me@vm1.example.com", "controlroom host add me@10.0.0.5:2222 --name vm2"),
+        "hosts:add",
+        take.host_add,
+    ),
+    Verb(
+        "host list",
+        "hosts",
+        "[--json]",
+        "Show the hosts and the state of each link.",
+        "",
+        ("controlroom host list",),
+        "hosts:show",
+        take.status,
+    ),
+    Verb(
+        "host check",
+        "hosts",
+        "NAME [--json]",
+        "Check that a host has all that agents need, and say what mends it.",
+        "Programs, Claude's version and login, disk, memory, clock, limits, and whether agents outlive a logout. "
+        "Exits with 0 only when nothing is bad. Of a host that is not connected it says what is known of the link.",
+        ("controlroom host check vm1", "controlroom host check vm1 --json | jq '.checks[] | select(.mend)'"),
+        "hosts:check",
+        take.host_check,
+    ),
+    Verb(
+        "host answer",
+        "hosts",
+        "NAME (allow|deny|--secret)",
+        "Accept or reject a host's key, or enter the secret that it asks for.",
+        "Compare the fingerprint first, as with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the host. A secret "
+        "is typed unseen, or is the first line of stdin; it is kept in the engine's memory and nowhere else.",
+        ("controlroom host answer vm1 allow", "controlroom host answer vm1 --secret"),
+        "hosts:answer",
+        take.host_answer,
+    ),
+    Verb(
+        "host retry",
+        "hosts",
+        "NAME",
+        "Try to reach a host now.",
+        "A host that cannot be reached, or refuses us, is tried again by itself, too: within seconds at first, later "
+        "within five minutes. Exits as host add does.",
+        ("controlroom host retry vm1",),
+        "hosts:retry",
+        take.host,
+    ),
+    Verb(
+        "host remove",
+        "hosts",
+        "NAME",
+        "Take a host out of the room; its agents live on.",
+        "",
+        ("controlroom host remove vm1",),
+        "hosts:remove",
+        take.host,
+    ),
+    Verb(
+        "host take",
+        "hosts",
+        "NAME",
+        "Become the owner of a host that another room owns.",
+        "The other room can then only look.",
+        ("controlroom host take vm1",),
+        "hosts:take",
+        take.host,
+    ),
+)
+
+_ROOM: tuple[Verb, ...] = (
+    Verb(
+        "init",
+        "room",
+        "[--host USER@ADDRESS[:PORT]]...",
+        "Take the first steps: write a config, check this machine, add and check hosts.",
+        "Offers the hosts of ~/.ssh/config. A config that is there stays as it is. With --host, or without a person at "
+        "the terminal, it asks nothing but what a host itself asks.",
+        ("controlroom init", "controlroom init --host me@vm1.example.com --host vm2"),
+        "init:init",
+        take.init,
+    ),
+    Verb(
+        "help",
+        "room",
+        "[TOPIC | VERB | -s WORD...]",
+        "Show a page of the manual, or find a word in all pages.",
+        f"Pages: {', '.join(TOPICS)}. With the name of a verb it shows the verb's --help; limits is both, and shows "
+        "the page. On a terminal the page goes through $PAGER, else through less -R.",
+        ("controlroom help money", "controlroom help -s host key"),
+        "help:page",
+        take.manual,
+    ),
+    Verb(
+        "completions",
+        "room",
+        "bash|zsh|fish",
+        "Print the script that makes a shell complete verbs, options, agents and hosts.",
+        'In ~/.bashrc: eval "$(controlroom completions bash)". In ~/.zshrc, after compinit, the same with zsh.',
+        ("controlroom completions bash", "controlroom completions fish | source"),
+        "completions:completions",
+        take.completions,
+    ),
+    Verb(
+        "audit",
+        "room",
+        "[-n N] [--grep TEXT] [--json]",
+        "Show who did what, when, and what came of it.",
+        "Every order is in it, refused ones too; no task text, no secret.",
+        ("controlroom audit", "controlroom audit --grep kill -n 20"),
+        "ledger:audit",
+        take.audit,
+    ),
+    Verb(
+        "ledger check",
+        "room",
+        "",
+        "Read the whole ledger: is it undamaged, and do its sums add up?",
+        "",
+        ("controlroom ledger check",),
+        "ledger:check",
+        take.nothing,
+    ),
+    Verb(
+        "ledger backup",
+        "room",
+        "FILE",
+        "Copy the ledger into a new file while it is in use.",
+        "To go back to a copy: controlroom stop, then put it in the place of ledger.db.",
+        ("controlroom ledger backup ~/controlroom-ledger.db",),
+        "ledger:backup",
+        take.ledger_backup,
+    ),
+    Verb(
+        "ledger doubted",
+        "room",
+        "[--json]",
+        "Show use that cannot be true as claimed, and how much of it counts.",
+        "More tokens than a message can hold or than the time allows, more than twice what a run was granted, or more "
+        "than a host may claim of what this room did not start (`money.unordered`): until somebody has looked, only as "
+        "much counts as may be true.",
+        ("controlroom ledger doubted",),
+        "ledger:doubted",
+        take.status,
+    ),
+    Verb(
+        "ledger strike",
+        "room",
+        "NUMBER|HOST|AGENT...",
+        "Remove use that cannot be true from all sums and budgets.",
+        "What may be true of the same message stays. Of a host or an agent: all that is open. Audited.",
+        ("controlroom ledger strike 3", "controlroom ledger strike vm1"),
+        "ledger:strike",
+        take.ledger_numbers,
+    ),
+    Verb(
+        "ledger accept",
+        "room",
+        "NUMBER|HOST|AGENT...",
+        "Count use that was set aside, as it was claimed.",
+        "Of a host or an agent: all that is open. Audited.",
+        ("controlroom ledger accept 3", "controlroom ledger accept vm1/a1"),
+        "ledger:accept",
+        take.ledger_numbers,
+    ),
+    Verb(
+        "engine",
+        "room",
+        "[--foreground | --install | --uninstall]",
+        "Start the engine, which every other verb does by itself.",
+        "--install has this machine start it, so that it survives logout and reboot: as a systemd user unit with "
+        "linger, else by a line of your crontab. --uninstall takes that away. --foreground runs it in this process, "
+        "for a service manager.",
+        ("controlroom engine --install", "controlroom engine --foreground"),
+        "engine:engine",
+        take.engine,
+    ),
+    Verb(
+        "stop", "room", "", "Stop the engine; agents live on.", "", ("controlroom stop",), "engine:stop", take.nothing
+    ),
+    Verb(
+        "demo",
+        "room",
+        "[--agents N] [--hold]",
+        "Play a throw-away control room on this machine; needs only tmux.",
+        "Everything is gone when it ends. --hold plays it without the screen, prints how to reach it, and ends with "
+        "Ctrl-C.",
+        ("controlroom demo", "controlroom demo --agents 20"),
+        "engine:demo",
+        take.demo,
+    ),
+    Verb(
+        "bridge",
+        "room",
+        "[--read-only] [--no-start]",
+        "Connect stdin and stdout to the engine, for a front end on another machine.",
+        "--home USER@ADDRESS runs it there by itself. As the forced command of a key, bridge --read-only is all that "
+        "a watcher gets: nothing that comes in can change anything, and no engine is started.",
+        ("controlroom bridge", "controlroom bridge --read-only"),
+        "engine:bridge",
+        take.bridge,
+    ),
+)
+
+VERBS: tuple[Verb, ...] = (*_LOOK, *_MONEY, *_STEER, *_HOSTS, *_ROOM)
+
+GROUPS = {"look": "Look", "steer": "Steer", "hosts": "Hosts", "room": "The room"}
+
+
+def find(words: list[str]) -> tuple[Verb | None, list[str]]:
+    """Find the verb that a command line begins with, and give what follows it."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        for verb in VERBS:
+            if verb.name == name and len(words) >= length:
+                return verb, words[length:]
+    return None, words
+
+
+def below(word: str) -> Iterator[Verb]:
+    """Give the verbs of two words that begin with `word`."""
+    return (verb for verb in VERBS if verb.name.startswith(word + " "))
