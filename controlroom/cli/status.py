@@ -14,7 +14,6 @@ from controlroom.client.client import Client
 from controlroom.domain.claims import doubt_words
 from controlroom.domain.display import explain as why
 from controlroom.domain.display import views
-from controlroom.domain.display.views import worst_first
 from controlroom.domain.model import Agent, Fleet, Host, HostSample, State
 from controlroom.domain.money.budget import amount
 from controlroom.domain.questions import command
@@ -41,7 +40,7 @@ async def _explain(client: Client, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def report(told: Iterable[why.Line]) -> None:
+def report(told: Iterable[views.Line]) -> None:
     """Print lines with their labels before them, wrapped to the terminal."""
     room = max(20, (output.width() or 10_000) - _LABEL)
     for line in told:
@@ -74,7 +73,7 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
     if client.fleet.agents:
         output.data("")
         agent_table(client.fleet, now)
-    for alarm in worst_first(client.fleet):
+    for alarm in views.worst_first(client.fleet):
         output.talk(f"{alarm.level}: {alarm.text}")
     _teach(client.fleet)
     return Exit.DONE

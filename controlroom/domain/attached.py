@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlroom.domain.display.explain import Line
+from controlroom.domain.display.views import Line
 from controlroom.domain.words import age
 
 _MAY = {"all": "may do everything", "look": "may only look"}

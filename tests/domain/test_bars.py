@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
-from controlroom.domain.display.views import lines, worst_first
+from controlroom.domain.display.views import alarm_lines, worst_first
 from controlroom.domain.gauges import Alarm, Rung
 from controlroom.domain.model import Fleet
 from tests.tui import scenes
@@ -201,6 +201,6 @@ def test_alarms_are_read_worst_first() -> None:
     }
     fleet = Fleet(alarms=found)
     assert [alarm.text for alarm in worst_first(fleet)] == ["worst", "new", "old", "note"]
-    told = lines(fleet, NOW + MINUTE, clock)
+    told = alarm_lines(fleet, NOW + MINUTE, clock)
     assert [line.words for line in told][:4] == ["worst", "new", "vm1/docs-1 · since 14:32, 1m", "old"]
     assert [line.tone for line in told if line.label] == ["bad", "warn", "warn", ""]

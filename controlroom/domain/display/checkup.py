@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from controlroom.domain.display.explain import Line
+from controlroom.domain.display.views import Line
 from controlroom.domain.model import Fleet, Host, LinkState
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import ago, percent, since, size

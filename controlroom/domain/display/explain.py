@@ -10,7 +10,7 @@ from typing import Any
 from controlroom.domain.alarms import payer_doubt, payer_words
 from controlroom.domain.claims import claim_words, claimed_words
 from controlroom.domain.display.advice import Step, steps
-from controlroom.domain.display.views import iso
+from controlroom.domain.display.views import Line, iso
 from controlroom.domain.keys.keymap import DEFAULT, Keymap
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LinkState, State
 from controlroom.domain.money import ladder
@@ -110,15 +110,6 @@ class Explanation:
     notes: tuple[tuple[str, str], ...]
     """More that is known, a sentence each: `claimed order asks until ended below denied key pays line budget use`."""
     steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line for people. `label` stands before it, empty where it goes on; `tone`: plain, warn or do."""
-
-    label: str
-    words: str
-    tone: str = "plain"
 
 
 def explain(fleet: Fleet, agent: Agent, now: int) -> Explanation:

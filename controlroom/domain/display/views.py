@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controlroom.domain.alarms import disk_words
 from controlroom.domain.claims import doubt_words
@@ -13,10 +13,6 @@ from controlroom.domain.model import Agent, Fleet, Host, HostSample, LinkState, 
 from controlroom.domain.money.costs import BILLED
 from controlroom.domain.tables import differing
 from controlroom.domain.words import age, dollars, size
-
-if TYPE_CHECKING:
-    from controlroom.domain.display.explain import Line
-
 
 How = tuple[State, bool, bool, bool]
 """The state of an agent, whether others started it, whether it has ended, and whether it asks for something."""
@@ -485,6 +481,15 @@ def iso(at: int) -> str | None:
     return datetime.fromtimestamp(at // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line for people. `label` stands before it, empty where it goes on; `tone`: plain, warn or do."""
+
+    label: str
+    words: str
+    tone: str = "plain"
+
+
 _TONES = {"danger": "bad", "warning": "warn"}
 
 
@@ -493,10 +498,8 @@ def worst_first(fleet: Fleet) -> list[Alarm]:
     return sorted(fleet.alarms.values(), key=urgency)
 
 
-def lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> "list[Line]":
+def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
     """Give what to read about all alarms: how bad, since when, what."""
-    from controlroom.domain.display.explain import Line  # the first frame does without
-
     told: list[Line] = []
     for alarm in worst_first(fleet):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from controlroom.domain.display.explain import Line
+from controlroom.domain.display.views import Line
 from controlroom.tui.engine_client import Source
 from controlroom.tui.room import Level, Room
 from controlroom.tui.screens.base import RoomScreen

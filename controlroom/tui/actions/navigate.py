@@ -134,10 +134,10 @@ def _costs_screen(turn: str) -> Callable[[Room, RoomScreen], None]:
 
 
 def _alarms(room: Room, screen: RoomScreen) -> None:
-    from controlroom.domain.display.views import lines
+    from controlroom.domain.display.views import alarm_lines
     from controlroom.tui.screens.dialogs import ReportSheet
 
-    told = lines(room.fleet, room.view.now, room.view.clock)
+    told = alarm_lines(room.fleet, room.view.now, room.view.clock)
     if not told:
         room.say("there is no alarm", Level.DONE)
         return

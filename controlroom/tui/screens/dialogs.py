@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from controlroom.domain.display.explain import Line as Told
+from controlroom.domain.display.views import Line as Told
 from controlroom.domain.intents import Intent
 from controlroom.tui.room import Room
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
