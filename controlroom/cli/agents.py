@@ -247,7 +247,10 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     if agent.question is None:
         raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
     intent = to_intent(args, agent, agent.question)
-    return await order(client, intent, f"{intent.verdict}: {agent.question.title}")
+    also = "; ".join(agent.question.always) if intent.verdict == "always" else ""
+    return await order(
+        client, intent, f"{intent.verdict}: {agent.question.title}" + f"\n  from now on: {also}" * bool(also)
+    )
 
 
 def interrupt(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -266,7 +266,8 @@ _STEER: tuple[Verb, ...] = (
         "steer",
         "AGENT ((allow|always|deny) [TEXT] |\n       [--question N] (--choose N[,N...] | --words TEXT) ...)",
         "Answer what an agent asks: permission, a plan, or questions with choices.",
-        "always allows the same from now on, too; of a plan, all edits. TEXT goes to the agent with the answer. "
+        "always also allows, until its session ends, what explain AGENT and the screen name beside the question; where "
+        "nothing is named it is refused. TEXT goes to the agent with the answer. "
         "Questions with choices are answered by numbers, labels or words; where there are several, --question says "
         "which. What does not fit is refused, and nothing is sent.",
         (

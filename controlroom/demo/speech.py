@@ -117,8 +117,11 @@ class Speech:
         """Ask whether a tool may be used; give the request's id with the event."""
         number = self._uuid()
         request: Event = {"subtype": "can_use_tool", "tool_name": name, "input": dict(given), "tool_use_id": call}
+        rule = {"toolName": name}
+        if command := str(given.get("command", "")):
+            rule["ruleContent"] = " ".join(command.split()[:2]) + " *"
         request["permission_suggestions"] = [
-            {"type": "addRules", "rules": [{"toolName": name}], "behavior": "allow", "destination": "session"}
+            {"type": "addRules", "rules": [rule], "behavior": "allow", "destination": "session"}
         ]
         return number, {"type": "control_request", "request_id": number, "request": request}
 

@@ -38,7 +38,7 @@ from controlroom.domain.preconditions import (
     starting,
     state_words,
 )
-from controlroom.domain.questions import CUT, ItemAnswer, Question, QuestionKind, Unfit, fitting
+from controlroom.domain.questions import CUT, NOTHING_LASTING, ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import agent_name_problem, host_name_problem
 
@@ -274,6 +274,8 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
         raise No(f"{agent.id} asks something else by now: look again")
     if asked.cut and intent.verdict != "deny":
         raise No(f"{agent.id}: {CUT}")
+    if intent.verdict == "always" and not asked.always:
+        raise No(f"{agent.id}: {NOTHING_LASTING}")
     reachable(fleet, agent.host, now)
     check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
     answers, text = _what_is_said(agent.id, asked, intent)

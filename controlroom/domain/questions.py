@@ -59,6 +59,14 @@ class Question:
     """Names all that is shown of what an agent asks: another one under the same id is another question."""
     cut: bool = False
     """It asks more than can be shown here: nothing but a no is an answer from here."""
+    always: tuple[str, ...] = ()
+    """What the answer `always` allows beside this, until its session ends, in words; nothing: it is no answer to it."""
+
+    @property
+    def lines(self) -> list[str]:
+        """All that is to be read before it is answered."""
+        lines = self.text.split("\n") if self.text.strip() else [self.title]
+        return [*lines, ALWAYS, *(f"- {each}" for each in self.always)] if self.always else lines
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ class ItemAnswer:
     words: str = ""
 
 
+ALWAYS = "always, for this session, also allows:"
+NOTHING_LASTING = "its question names nothing that `always` could allow: allow it once"
 CUT = (
     "it asks more than can be shown here: deny it and tell it to ask for less at once, or, if it is interactive, "
     "attach and answer it there"
@@ -188,7 +198,7 @@ def command(subject: str, question: Question) -> str:
     if question.kind is QuestionKind.HOST_KEY:
         return f"controlroom host answer {subject} allow (or deny)"
     if question.kind is not QuestionKind.CHOICES:
-        return f"controlroom answer {subject} allow (or always, or deny)"
+        return f"controlroom answer {subject} allow (or {'always, or ' * bool(question.always)}deny)"
     if len(question.items) < 2:
         return f"controlroom answer {subject} " + ("--choose N" if question.items else "allow WORDS")
     each = (f"--question {number} --choose N" for number in range(1, len(question.items) + 1))

@@ -28,7 +28,7 @@ from controlroom.runner.claude.result import refusal
 from controlroom.runner.claude.status_line import StatusLine
 from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
-from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, permission_key, plan_key
+from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, plan_key
 from controlroom.text.json_fields import tables
 from controlroom.text.states import State
 
@@ -206,10 +206,9 @@ class InteractiveRun(AgentRun):
         told = self._told_then(words, reply) if words.strip() else reply
         if asks.kind == CHOICES and verdict != "deny":
             self._fill(asks, request, reply)
-        elif asks.kind == CHOICES:
-            self._press("Escape", lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
         else:
-            key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else permission_key(verdict)
+            no_or_once = "Escape" if verdict == "deny" else "1"
+            key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else no_or_once
             self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
         self._recorder.sent(answer_words(request))
 

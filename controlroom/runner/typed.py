@@ -228,7 +228,6 @@ class Pressed:
         self._done(reason)
 
 
-_ALWAYS = "what its dialog would allow for longer is kept in files there: allow it once, or attach to choose that"
 _NO_PLAN = "its screen does not show the plan that was asked about: attach to answer it"
 _NO_EDITS = (
     "its dialog offers no yes to the plan that lets it edit files and nothing more: approve it (allow; it asks before "
@@ -246,13 +245,6 @@ def plan_key(verdict: object, screen: list[str]) -> str:
     if not key:
         raise Refused(_NO_EDITS)
     return key
-
-
-def permission_key(verdict: object) -> str:
-    """Give the key that answers a permission prompt. Raises `Refused` for what no key says for certain."""
-    if verdict not in ("allow", "deny"):
-        raise Refused(_ALWAYS)
-    return "1" if verdict == "allow" else "Escape"
 
 
 def as_text(words: str, *, commands: bool = False) -> str:

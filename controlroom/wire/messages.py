@@ -86,11 +86,14 @@ class QuestionSeen:
     """What is to be chosen, for the kind `choices`."""
     cut: bool = False
     """It asks more than this: nothing but a no is an answer."""
+    always: tuple[str, ...] = ()
+    """What the answer `always` allows beside this, for the session, in words; nothing: `always` is no answer to it."""
 
     @property
     def digest(self) -> str:
         """What an answer to it must carry."""
-        return digest_of(self.id, self.kind, self.tool, self.text, [astuple(item) for item in self.items])
+        items = [astuple(item) for item in self.items]
+        return digest_of(self.id, self.kind, self.tool, self.text, items, self.always)
 
 
 # --------------------------------------------------------------------------- home -> node

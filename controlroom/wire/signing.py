@@ -47,11 +47,14 @@ def grant_bytes(
     return json.dumps(["grant", *whose, name, epoch, number, *ceilings, lasts, prices], sort_keys=True).encode()
 
 
-def digest_of(ident: str, kind: str, tool: str, text: str, items: Sequence[Sequence[Any]]) -> str:
+def digest_of(
+    ident: str, kind: str, tool: str, text: str, items: Sequence[Sequence[Any]], always: Sequence[str]
+) -> str:
     """Name all that a question shows, in 32 hexadecimal digits.
 
-    `items`: as `wire.messages.ItemSeen`, each as the sequence of its fields.
+    `items`: as `wire.messages.ItemSeen`, each as the sequence of its fields. An older runner has no `always`.
     """
     from hashlib import sha256  # costs a runner a megabyte: not before something is asked
 
-    return sha256(json.dumps([ident, kind, tool, text, items]).encode()).hexdigest()[:32]
+    shown = [ident, kind, tool, text, items, *[always] * bool(always)]
+    return sha256(json.dumps(shown).encode()).hexdigest()[:32]

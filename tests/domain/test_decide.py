@@ -328,8 +328,17 @@ def test_what_is_limited_or_paused_has_ended_only_when_its_run_has(changes: dict
     assert isinstance(spawned, Decision) is ended
 
 
+def test_always_is_an_answer_only_where_what_it_allows_is_shown() -> None:
+    always = intents.AnswerQuestion("vm1/docs-1", "q1", "always")
+    assert "names nothing that `always` could allow" in refused(
+        fleet(agent(state=State.WAITING, question=question())), always
+    )
+    named = replace(question(), always=("Bash: git push",))
+    accepted(fleet(agent(state=State.WAITING, question=named)), always)
+
+
 def test_a_question_that_is_not_shown_whole_can_only_be_turned_down() -> None:
-    asks = replace(question(), cut=True)
+    asks = replace(question(), cut=True, always=("Bash: ls",))
     fleet_ = fleet(agent(state=State.WAITING, question=asks))
     for verdict in ("allow", "always"):
         refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", verdict))

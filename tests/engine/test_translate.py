@@ -398,6 +398,29 @@ def test_agents_of_others_are_what_we_call_them_and_ask_nothing() -> None:
     assert len(event.agents) == MAX_ADOPTED  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (("Bash: ls", "the folder /x"), ("Bash: ls", "the folder /x")),
+        ((f"Bash: ls{' ' * 200}; rm -rf /",), ("Bash: ls ‹200 blanks› ; rm -rf /",)),
+        (("x" * 401,), ()),
+        (("Bash: ls", "x" * 401), ()),
+        (tuple(f"Bash: {number}" for number in range(13)), ()),
+        (("",), ()),
+        ((), ()),
+    ],
+)
+def test_what_always_would_allow_is_shown_whole_or_it_is_no_answer(
+    said: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
+    asked = wire.QuestionSeen("q1", "Bash", "ls", NOW, "permission", always=said)
+    question = observed(seen(question=asked)).question
+    assert question
+    assert question.always == shown
+    assert question.digest == asked.digest
+    assert (asked.digest != replace(asked, always=()).digest) is bool(said)
+
+
 def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_shown_whole() -> None:
     label, words, preview = "l" * 300, "d" * 2_000, "p\n" * 1_500
     item = ItemSeen(words, label, (OptionSeen(label, words, preview),))

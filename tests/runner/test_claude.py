@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.runner.claude.channel import Conversation, command_line, new_session
-from controlroom.runner.claude.questions import ASKS, Question, ask
+from controlroom.runner.claude.questions import ASKS, Question, ask, proposed
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
 from controlroom.text.event_text import ASKED_LIMIT
@@ -66,13 +66,124 @@ def test_an_answer_for_another_question_is_refused_and_changes_nothing() -> None
 
 def test_always_grants_the_rule_for_this_session_and_no_more() -> None:
     talk = played("allowed", until="control_request")
+    asked = talk.question
+    assert asked
+    (line,) = written(talk.answer(request(asked, "always"), 5))
+    granted = line["response"]["response"]["updatedPermissions"]
+    folder = granted[1]["directories"][0]
+    assert granted == [
+        {
+            "type": "addRules",
+            "rules": [{"toolName": "Bash", "ruleContent": "touch made.txt"}],
+            "behavior": "allow",
+            "destination": "session",
+        },
+        {"type": "addDirectories", "directories": [folder], "destination": "session"},
+    ]
+    assert asked.always == ("Bash: touch made.txt", f"the folder {folder} and all below it, as if it were its own")
+
+
+def rules(*rules: object, behavior: str = "allow", kind: str = "addRules") -> dict[str, Any]:
+    return {"type": kind, "rules": list(rules), "behavior": behavior, "destination": "localSettings"}
+
+
+def rule(tool: object, *content: object) -> dict[str, Any]:
+    return {"toolName": tool, **({"ruleContent": content[0]} if content else {})}
+
+
+def folders(*folders: object) -> dict[str, Any]:
+    return {"type": "addDirectories", "directories": list(folders), "destination": "userSettings"}
+
+
+def mode(mode: object) -> dict[str, Any]:
+    return {"type": "setMode", "mode": mode, "destination": "session"}
+
+
+BEGINS = "Bash: whatever begins with: "
+EDITING = "edits of files in its folders, without asking (mode acceptEdits)"
+
+
+@pytest.mark.parametrize(
+    ("suggestions", "words"),
+    [
+        ([rules(rule("Bash", "git push *"), rule("Bash", "npm:*"))], [f"{BEGINS}git push", f"{BEGINS}npm"]),
+        ([rules(rule("Bash", "git * main"))], ["Bash: git * main"]),
+        ([rules(rule("Read", "//etc/**"))], ["Read: //etc/**"]),
+        ([rules(rule("WebSearch"))], ["every use of WebSearch"]),
+        ([rules(rule("Bash", "*"))], ["every use of Bash"]),
+        ([rules(rule("Bash", ""))], ["every use of Bash"]),
+        ([rules(rule("Bash", " :*"))], ["every use of Bash"]),
+        ([mode("acceptEdits")], [EDITING]),
+        ([mode("acceptEdits"), folders("/x")], ["the folder /x and all below it, as if it were its own", EDITING]),
+        ([rules(rule("Bash", "ls")), mode("acceptEdits")], ["Bash: ls"]),
+        ([folders("/")], ["every folder there is (/), as if it were its own"]),
+    ],
+)  # fmt: skip
+def test_what_always_allows_is_said_in_words(suggestions: list[dict[str, Any]], words: list[str]) -> None:
+    assert [part.words for part in proposed(suggestions)] == words
+    assert {part.update["destination"] for part in proposed(suggestions)} == {"session"}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        mode("bypassPermissions"),
+        mode("dontAsk"),
+        mode("auto"),
+        mode(["acceptEdits"]),
+        rules(rule("Bash", "ls"), behavior="deny"),
+        rules(rule("Bash", "ls"), behavior=""),
+        rules(rule("Bash", "ls"), kind="replaceRules"),
+        rules(rule("Bash", "ls"), kind="removeRules"),
+        rules(rule("Bash", ["ls"]), rule(""), rule(None), rule(7, "x"), "Bash"),
+        rules(rule("Bash", "ls\nrm -rf /")),
+        rules(rule("Bash", "ls \u202e/ fr- mr")),
+        rules(rule("Bash", "x" * 400)),
+        rules(rule("Bash", "login sk-ant-api03-" + "k" * 60)),
+        folders("/tmp/../", "/tmp/..", "../..", "~", ".", "", 7, None, "/tmp\n/etc"),
+        {"type": "addDirectories", "directories": "/etc"},
+        {"type": ["addRules"]},
+        {},
+    ],
+)
+def test_what_always_must_not_allow_or_cannot_be_shown_is_not_granted(hostile: dict[str, Any]) -> None:
+    assert proposed([hostile]) == ()
+    assert [part.words for part in proposed([hostile, rules(rule("Bash", "ls"))])] == ["Bash: ls"]
+
+
+def test_of_a_thousand_rules_those_are_granted_that_are_shown() -> None:
+    talk = asking([rules(*(rule("Bash", f"one {number}") for number in range(1000))), folders("/")])
     assert talk.question
+    shown = talk.question.always
+    assert shown == tuple(f"Bash: one {number}" for number in range(12))
     (line,) = written(talk.answer(request(talk.question, "always"), 5))
     granted = line["response"]["response"]["updatedPermissions"]
-    assert {(item["type"], item["destination"]) for item in granted} == {
-        ("addRules", "session"),
-        ("addDirectories", "session"),
-    }
+    assert [part["rules"][0]["ruleContent"] for part in granted] == [f"one {number}" for number in range(12)]
+
+
+def test_always_is_refused_where_nothing_is_proposed_and_the_question_stays_open() -> None:
+    talk = asking([mode("bypassPermissions")])
+    assert talk.question
+    with pytest.raises(Refused, match="nothing that `always` could allow"):
+        talk.answer(request(talk.question, "always"), 5)
+    assert written(talk.answer(request(talk.question, "allow"), 5))
+
+
+def test_an_answer_to_a_question_that_would_allow_something_else_is_refused() -> None:
+    talk, other = asking([rules(rule("Bash", "ls"))]), asking([rules(rule("Bash", "*"))])
+    assert talk.question
+    assert other.question
+    with pytest.raises(Refused, match="something else than what was shown"):
+        other.answer(request(talk.question, "always"), 5)
+
+
+def asking(suggestions: list[dict[str, Any]]) -> Conversation:
+    """A conversation with an open question about a command."""
+    talk = Conversation()
+    asks = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+    event = {"type": "control_request", "request_id": "q1", "request": {**asks, "permission_suggestions": suggestions}}
+    talk.feed(event, 1)
+    return talk
 
 
 def test_a_denial_says_why() -> None:
@@ -428,7 +539,7 @@ def test_choices_that_are_longer_than_can_be_shown_are_cut() -> None:
     def of(label: str = "a", more: int = 1) -> Question:
         options = [{"label": label, "description": "", "preview": ""}]
         asks = [{"question": "Which?", "header": "", "options": options}] * more
-        return ask("q", ASKS, {"questions": asks}, 1, [])
+        return ask("q", ASKS, {"questions": asks}, 1)
 
     assert (of().cut, of("a" * 300).cut) == (False, False)
     assert (of("a" * 301).cut, of(more=7).cut) == (True, True)

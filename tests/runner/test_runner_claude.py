@@ -98,7 +98,11 @@ def test_a_denial_reaches_the_model_and_is_no_plain_done(agent: MakeAgent, home:
 
 
 def test_always_is_not_asked_again_and_writes_no_settings(agent: MakeAgent, home: World) -> None:
-    seen = answered(agent(ASK + ASK + "[[text twice]]"), "always")
+    run = agent(ASK + ASK + "[[text twice]]")
+    folder = home.home / "project"
+    folders = f"the folder {folder} and all below it, as if it were its own"
+    assert question(run).always == ("Bash: touch made.txt", folders)
+    seen = answered(run, "always")
     assert (seen.state, seen.denied) == ("done", 0)
     assert not (home.home / "project" / ".claude").exists()
 
@@ -156,12 +160,44 @@ def test_several_questions_with_several_choices_are_answered_each_by_itself(agen
     assert 'Which parts?\\"=\\"Auth, Docs\\", \\"Which region?\\"=\\"us-1' in heard(api)
 
 
+BEGINS = "Bash: whatever begins with: "
+EDITS = "edits of files in its folders, without asking (mode acceptEdits)"
+ETC = "the folder /etc and all below it, as if it were its own"
+PROPOSED = {
+    "an edit": ('Write {"file_path":"new.txt","content":"x"}', EDITS),
+    "a page": ('WebFetch {"url":"https://example.com/x","prompt":"y"}', "WebFetch: domain:example.com"),
+    "commands": ('Bash {"command":"git push origin main && npm i x"}', f"{BEGINS}git push|{BEGINS}npm i"),
+    "a secret file": ('Read {"file_path":"/etc/passwd"}', "Read: //etc/**"),
+    "a folder of the system": ('Bash {"command":"rm -rf /etc/x"}', f"Bash: rm -rf /etc/x|{ETC}"),
+    "several lines": (r"""Bash {"command":"python3 -c 'print(1)\nprint(2)'"}""", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROPOSED)
+def test_what_claude_proposes_with_a_permission_is_shown(agent: MakeAgent, name: str) -> None:
+    call, words = PROPOSED[name]
+    run = agent(f"[[tool {call}]]")
+    asked = question(run)
+    assert "|".join(asked.always) == words
+    if not words:
+        assert "names nothing that `always` could allow" in run.ask(**request(asked, "always"))
+        assert run.seen().state == "waiting"
+    run.ask(do="end")
+
+
+def test_an_edit_that_is_always_allowed_stays_so_for_the_next(agent: MakeAgent, home: World) -> None:
+    two = "".join('[[tool Write {"file_path":"new%d.txt","content":"x"}]]' % number for number in (1, 2))  # noqa: UP031
+    assert answered(agent(two + "[[text twice]]"), "always").state == "done"
+    assert (home.home / "project" / "new2.txt").exists()
+
+
 def test_a_plan_is_approved_with_its_edits_or_turned_down_with_words(agent: MakeAgent, api: Api, home: World) -> None:
     plan = '[[tool ExitPlanMode {"plan":"# The plan\\n1. first"}]]'
     edit = '[[tool Write {"file_path":"%s/project/new.txt","content":"x"}]]' % home.home  # noqa: UP031
     run = agent(plan + edit + "[[text planned]]", permission_mode="plan")
     asked = question(run)
     assert (asked.kind, asked.text, asked.items) == ("plan", "# The plan\n1. first", ())
+    assert asked.always == (EDITS,)
     assert answered(run, "always").state == "done"
     assert (home.home / "project" / "new.txt").exists()
 

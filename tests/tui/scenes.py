@@ -77,7 +77,8 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
 
 
 def permission(title: str, text: str = "", minutes: int = 2, id_: str = "q-1") -> Question:
-    return Question(id_, QuestionKind.PERMISSION, title, text or title, NOW - minutes * MINUTE)
+    always = (f"Bash: whatever begins with: {' '.join(title.split()[1:3])}",)
+    return Question(id_, QuestionKind.PERMISSION, title, text or title, NOW - minutes * MINUTE, always=always)
 
 
 def region(id_: str = "q-2") -> Question:

@@ -133,14 +133,30 @@ async def test_the_answer_carries_what_was_shown_and_is_refused_when_it_has_been
 @SIZES
 async def test_a_plan_is_called_a_plan(size: tuple[int, int]) -> None:
     fleet = scenes.farm()
-    plan = Question("q-2", QuestionKind.PLAN, "plan: # Do it", "# Do it\n1. first", 1, digest="d1")
+    edits = ("edits of files in its folders",)
+    plan = Question("q-2", QuestionKind.PLAN, "plan: # Do it", "# Do it\n1. first", 1, digest="d1", always=edits)
     agent = replace(fleet.agents["vm2/infra"], question=plan)
     async with room(replace(fleet, agents={**fleet.agents, agent.id: agent}), size=size) as here:
         await at_the_question(here)
         assert "shows its plan" in here.text()
         assert "y approve" in here.text()
+        assert "always, for this session, also allows:" in here.text()
+        assert "- edits of files in its folders" in here.text()
         await here.press("a")
         assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "always", digest="d1")]
+
+
+@SIZES
+async def test_always_is_not_offered_where_it_would_allow_nothing(size: tuple[int, int]) -> None:
+    fleet = scenes.farm()
+    asks = replace(scenes.permission("Bash: ls"), always=())
+    agent = replace(fleet.agents["vm1/docs-1"], question=asks)
+    async with room(replace(fleet, agents={**fleet.agents, agent.id: agent}), size=size) as here:
+        await here.press("n")
+        assert "a always" not in here.text()
+        await here.press("a")
+        assert here.engine.asked == []
+        assert "nothing that `always` could allow" in here.said()
 
 
 @SIZES

@@ -219,6 +219,7 @@ def _notes(agent: Agent, now: int) -> Iterator[tuple[str, str]]:
         yield "order", f"{agent.pending.verb} ordered{who} {ago(now - agent.pending.at)}, not answered yet"
     if agent.question:
         yield "asks", f"{agent.question.title}, {ago(now - agent.question.asked)}"
+        yield from (("always", f"for this session also allows: {each}") for each in agent.question.always)
     if agent.forged:
         orders = "an order" if agent.forged == 1 else f"{agent.forged} orders"
         yield "forged", f"{orders} came to its runner that this room did not sign, and did nothing"

@@ -471,6 +471,7 @@ def _question_status(question: Question | None) -> dict[str, Any] | None:
         "kind": question.kind.value,
         "title": question.title,
         "text": question.text,
+        "always": list(question.always),
         "asked": iso(question.asked),
         "items": [asdict(item) for item in question.items],
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
+from controlroom.domain.questions import NOTHING_LASTING
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ ACTIONS: tuple[Action, ...] = (
         "always",
         "a",
         "always",
-        "Allow what is asked, and the same from now on.",
+        "Allow what is asked, and what is named beside it from now on.",
         "overview agent",
         "question",
         changes=True,
@@ -442,6 +443,12 @@ def _asks(fleet: Fleet, agent: Agent) -> str | None:
     return None if agent.question else f"{agent.name} asks nothing now"
 
 
+def _asks_for_more(fleet: Fleet, agent: Agent) -> str | None:
+    if agent.question and not agent.question.always:
+        return f"{agent.name}: {NOTHING_LASTING}"
+    return _asks(fleet, agent)
+
+
 def _live(fleet: Fleet, agent: Agent) -> str | None:
     if agent.has_ended:
         return f"{agent.name} has ended: {agent.detail or agent.state}"
@@ -479,7 +486,7 @@ def _connected(fleet: Fleet, agent: Agent) -> str | None:
 
 _CHECKS: dict[str, Callable[[Fleet, Agent], str | None]] = {
     "allow": _asks,
-    "always": _asks,
+    "always": _asks_for_more,
     "deny": _asks,
     "kill": _live,
     "reassign": _connected,

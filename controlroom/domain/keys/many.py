@@ -63,7 +63,7 @@ _TITLES = {
     "interrupt": "Interrupt {}? They then wait for a message.",
     "reassign": "Give {} a new task? Their runs now are ended first.",
     "allow": "Allow what {} ask, this once?",
-    "always": "Allow what {} ask, and the like of it from now on?",
+    "always": "Allow what {} ask, and what is named below it from now on?",
     "deny": "Deny what {} ask?",
     "message": "Say this to {}?",
 }

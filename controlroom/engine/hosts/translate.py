@@ -5,7 +5,7 @@ times of the host's clock become times of ours. What cannot be kept is left out 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from controlroom.domain import events, intents, model
@@ -63,7 +63,7 @@ MAX_ADOPTED = 500
 
 _PANE = re.compile(r"%[0-9]{1,9}")
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
-_MOST_ITEMS, _MOST_OPTIONS, _PREVIEW = 6, 9, 3_600
+_MOST_ITEMS, _MOST_OPTIONS, _MOST_ALWAYS, _PREVIEW = 6, 9, 12, 3_600
 _KINDS = {kind.value: kind for kind in (QuestionKind.PERMISSION, QuestionKind.PLAN, QuestionKind.CHOICES)}
 """What an agent may ask; whatever a host calls a question of its agent, it never wants a key or a secret."""
 _ASKS = "AskUserQuestion"
@@ -363,7 +363,15 @@ def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
         items=items,
         digest=seen.digest,
         cut=seen.cut or not _whole(seen, items),
+        always=_always(seen.always),
     )
+
+
+def _always(said: Sequence[str]) -> tuple[str, ...]:
+    """Give what `always` would allow; nothing, so that it is no answer, when a part of that could not be read here."""
+    shown = tuple(short(name_gaps(each), _LABEL) for each in said[: _MOST_ALWAYS + 1])
+    whole = all(each and len(sanitize(part, QUESTION)) <= _LABEL for each, part in zip(shown, said, strict=False))
+    return shown if whole and len(shown) <= _MOST_ALWAYS else ()
 
 
 def _title(text: str, more: int) -> str:

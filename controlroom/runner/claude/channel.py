@@ -17,7 +17,16 @@ from typing import Any, NamedTuple
 
 from controlroom.metering.usage_file import pico_of
 from controlroom.runner.claude import result
-from controlroom.runner.claude.questions import CHOICES, PLAN, SHOWS_PLAN, Question, ask, filled, read_answers
+from controlroom.runner.claude.questions import (
+    CHOICES,
+    EDITS,
+    SHOWS_PLAN,
+    Question,
+    ask,
+    filled,
+    proposed,
+    read_answers,
+)
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
 from controlroom.text.event_text import asked, limit_name, retry_words
@@ -55,8 +64,6 @@ SETTLE = 3_000
 
 _MOST_QUESTIONS, _MOST_DENIALS = 64, 10_000
 _DENIED = "The operator denied this."
-_EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
-"""What `always` grants with a plan, as the first choice of Claude's own dialog does."""
 
 
 class Seen(NamedTuple):
@@ -302,8 +309,8 @@ class Conversation:
             return _line({"type": "control_response", "response": _no(ident)}) if ident else b""
         tool, given = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
         words = asked(tool, {**self._plan, **given}) if tool == SHOWS_PLAN else ""
-        suggestions = tables(request.get("permission_suggestions"))
-        self._questions[ident] = ask(ident, tool, given, now, suggestions, words)
+        lasting = (EDITS,) if tool == SHOWS_PLAN else proposed(tables(request.get("permission_suggestions")))
+        self._questions[ident] = ask(ident, tool, given, now, lasting, words)
         self._settled(now, "can_use_tool")
         return b""
 
@@ -375,15 +382,6 @@ _HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]
 }
 
 
-def _lasting(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Choose what `always` grants: the rules and folders proposed, for this session, and nothing kept in files.
-
-    A change of the whole permission mode is taken only when nothing smaller was proposed.
-    """
-    rules = [item for item in suggestions if item.get("type") in ("addRules", "addDirectories")]
-    return [{**item, "destination": "session"} for item in rules or suggestions]
-
-
 def the_open_one(asks: Question | None, request: dict[str, Any]) -> Question:
     """Give the open question when an answer is for it, as it was shown. Raises `Refused`."""
     if asks is None or asks.id != request.get("question"):
@@ -394,6 +392,8 @@ def the_open_one(asks: Question | None, request: dict[str, Any]) -> Question:
         raise Refused("it asks more than can be shown: deny it, and tell it to ask for less at once")
     if request.get("verdict") not in ("allow", "always", "deny"):
         raise Refused(f"{ascii(request.get('verdict'))[:40]} is no answer: allow, always or deny")
+    if request.get("verdict") == "always" and not asks.lasting:
+        raise Refused("the question names nothing that `always` could allow: allow it once")
     return asks
 
 
@@ -404,10 +404,8 @@ def _response(asks: Question, verdict: str, words: str, answers: object) -> dict
     if asks.kind == CHOICES:
         return {"behavior": "allow", "updatedInput": filled(asks, read_answers(asks, answers))}
     allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": asks.given}
-    if verdict == "always" and asks.kind == PLAN:
-        allowed["updatedPermissions"] = [_EDITS]
-    elif verdict == "always" and asks.suggestions:
-        allowed["updatedPermissions"] = _lasting(asks.suggestions)
+    if verdict == "always":
+        allowed["updatedPermissions"] = [part.update for part in asks.lasting]
     return allowed
 
 

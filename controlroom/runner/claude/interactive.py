@@ -19,7 +19,7 @@ from typing import Any
 
 from controlroom.metering.usage import moment
 from controlroom.runner.claude.channel import Seen
-from controlroom.runner.claude.questions import READERS, Dialog, Question, ask, has_previews
+from controlroom.runner.claude.questions import EDITS, READERS, SHOWS_PLAN, Dialog, Question, ask, has_previews
 from controlroom.runner.claude.result import limit_ends, refusal
 from controlroom.runner.outcome import Exit
 from controlroom.text.event_text import asked
@@ -147,7 +147,8 @@ class Interactive:
             def takes(one: dict[str, Any]) -> bool:
                 return words and not has_previews(one)
 
-            self.question = ask(ident, dialog.tool, dialog.given, now, [], dialog.text, own_words=takes)
+            lasting = (EDITS,) if dialog.tool == SHOWS_PLAN else ()
+            self.question = ask(ident, dialog.tool, dialog.given, now, lasting, dialog.text, own_words=takes)
 
     def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
         """Say how to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""

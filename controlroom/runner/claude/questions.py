@@ -4,7 +4,9 @@ Claude Code 2.1.332, observed over the control channel:
   - `AskUserQuestion` asks one to four questions, each with choices of which one or (`multiSelect`) several are taken,
     or words. It is answered by allowing it with `answers` put into its input: by the words of each question its
     answer, several labels with `, ` between them;
-  - `ExitPlanMode` has its plan in its input. It proposes no rules; allowed with `setMode`, it goes on in that mode.
+  - `ExitPlanMode` has its plan in its input. It proposes no rules; allowed with `setMode`, it goes on in that mode;
+  - with a permission it proposes what would spare it the next one (`permission_suggestions`): for a command a rule of
+    its words or their beginning, and the folder that it touches; for an edit the mode `acceptEdits`.
 
 On a screen (2.1.330), for when the transcript does not say what is asked:
   - now and then, on a busy machine, a tool call stands in the transcript only when its prompt has been answered;
@@ -30,7 +32,8 @@ a model has drawn, is none.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from posixpath import normpath
 from typing import Any, NamedTuple
 
 from controlroom.runner.outcome import Refused
@@ -73,7 +76,8 @@ class Question(NamedTuple):
     text: str
     at: int
     given: dict[str, Any]
-    suggestions: list[dict[str, Any]]
+    lasting: tuple["Lasting", ...] = ()
+    """What the answer `always` allows beside this call, for this session; nothing: `always` is no answer to it."""
     kind: str = PERMISSION
     items: tuple[Item, ...] = ()
     cut: bool = False
@@ -82,13 +86,25 @@ class Question(NamedTuple):
     @property
     def digest(self) -> str:
         """What an answer to it must carry."""
-        return digest_of(self.id, self.kind, self.tool, self.text, self.items)
+        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always)
+
+    @property
+    def always(self) -> tuple[str, ...]:
+        """`lasting` in words, as a person is shown it."""
+        return tuple(one.words for one in self.lasting)
 
     def shown(self) -> dict[str, Any]:
         """Give what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
         items = [{**item._asdict(), "options": [option._asdict() for option in item.options]} for item in self.items]
         shown = {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
-        return {**shown, "cut": self.cut}
+        return {**shown, "cut": self.cut, "always": self.always}
+
+
+class Lasting(NamedTuple):
+    """One thing that is allowed from now on: in words, and as Claude takes it."""
+
+    words: str
+    update: dict[str, Any]
 
 
 class Answer(NamedTuple):
@@ -103,7 +119,7 @@ def ask(
     tool: str,
     given: dict[str, Any],
     at: int,
-    suggestions: list[dict[str, Any]],
+    lasting: tuple[Lasting, ...] = (),
     words: str = "",
     *,
     own_words: Callable[[dict[str, Any]], bool] = bool,
@@ -118,7 +134,68 @@ def ask(
     shown = words or asked(tool, given)
     cut = not _fits(given, items) if kind == CHOICES else len(shown) > ASKED_LIMIT
     text_ = redact(shown[:ASKED_LIMIT])
-    return Question(ident, redact(tool), text_, at, given, suggestions, kind, items, cut)
+    return Question(ident, redact(tool), text_, at, given, lasting, kind, items, cut)
+
+
+# ---------------------------------------------------------------------- what `always` allows
+
+_MOST, _WORDS = 12, 300
+"""Things that `always` allows at most, and characters of each in words."""
+
+EDITS = Lasting(
+    "edits of files in its folders, without asking (mode acceptEdits)",
+    {"type": "setMode", "mode": "acceptEdits", "destination": "session"},
+)
+"""What `always` allows with a plan, as the first choice of Claude's own dialog does."""
+
+
+def proposed(suggestions: list[dict[str, Any]]) -> tuple[Lasting, ...]:
+    """Read what Claude proposes with a permission: rules and folders, and edits where no rule says it more narrowly.
+
+    Each part is built anew from what its words say, for this session alone; what cannot be shown whole and plainly is
+    left out. Of modes only `acceptEdits` is taken: any other would change what was ordered for the whole run.
+    """
+    parts = [part for each in suggestions for part in (*_rules(each), *_folders(each))]
+    edits = {"type": "setMode", "mode": "acceptEdits"}
+    if any(edits.items() <= each.items() for each in suggestions) and not any("rules" in part.update for part in parts):
+        parts.append(EDITS)
+    plain = [part for part in parts if part.words.isprintable() and len(part.words) <= _WORDS]
+    return tuple(part for part in plain if redact(part.words) == part.words)[:_MOST]
+
+
+def _rules(suggestion: dict[str, Any]) -> Iterator[Lasting]:
+    if suggestion.get("type") != "addRules" or suggestion.get("behavior") != "allow":
+        return
+    for rule in tables(suggestion.get("rules")):
+        tool, content = rule.get("toolName"), rule.get("ruleContent")
+        if isinstance(tool, str) and tool and isinstance(content, (str, type(None))):
+            kept = {"toolName": tool, **({"ruleContent": content} if content else {})}
+            update = {"type": "addRules", "rules": [kept], "behavior": "allow", "destination": "session"}
+            yield Lasting(_rule_words(tool, content or ""), update)
+
+
+def _rule_words(tool: str, content: str) -> str:
+    """Say what a rule allows: all of a tool, what begins with some words, or what its pattern says."""
+    if not content.strip(" *:"):
+        return f"every use of {tool}"
+    begin = content[:-2] if content[-2:] in (" *", ":*") else ""
+    if begin and "*" not in begin:
+        return f"{tool}: whatever begins with: {begin}"
+    return f"{tool}: {content}"
+
+
+def _folders(suggestion: dict[str, Any]) -> Iterator[Lasting]:
+    if suggestion.get("type") != "addDirectories":
+        return
+    folders = suggestion.get("directories")
+    for folder in folders if isinstance(folders, list) else ():
+        if isinstance(folder, str) and folder.startswith("/") and normpath(folder) == folder:
+            words = f"the folder {folder} and all below it, as if it were its own"
+            update = {"type": "addDirectories", "directories": [folder], "destination": "session"}
+            yield Lasting("every folder there is (/), as if it were its own" if folder == "/" else words, update)
+
+
+# ---------------------------------------------------------------------- what is to be chosen
 
 
 def _fits(given: dict[str, Any], items: tuple[Item, ...]) -> bool:

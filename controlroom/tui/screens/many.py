@@ -126,8 +126,7 @@ class Listed(ScrollableText):
     def _asked(self, agent: Agent, width: int) -> list[Line]:
         if agent.question is None:
             return []
-        lines = agent.question.text.split("\n") if agent.question.text.strip() else [agent.question.title]
-        parts = [part for line in lines for part in styled.wrap(line, max(8, width - 6))]
+        parts = [part for line in agent.question.lines for part in styled.wrap(line, max(8, width - 6))]
         return [styled.line((f"    {part}", self.palette.text)) for part in parts]
 
 

@@ -131,8 +131,9 @@ class QuestionPanel(Lines):
         told = [Row(CUT, strong=True)] * question.cut
         if self.draft is not None:
             return [*told, *self.draft.rows()]
-        lines = question.text.split("\n") if question.text.strip() else [question.title]
-        return [*told, *(Row(line, strong=number == 0) for number, line in enumerate(lines))]
+        lines = question.lines
+        heads = {0, len(lines) - len(question.always) - 1} if question.always else {0}
+        return [*told, *(Row(line, strong=number in heads) for number, line in enumerate(lines))]
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap for the new width."""
@@ -226,6 +227,8 @@ class QuestionPanel(Lines):
             return (
                 titles.get(action.name, "") if self.draft is None or self.draft.item or action.name != "message" else ""
             )
+        if action.name == "always" and self.question is not None and not self.question.always:
+            return ""
         if kind is QuestionKind.PLAN:
             return {"allow": "approve", "always": "and its edits"}.get(action.name, action.title)
         return "allow once" if action.name == "allow" and width >= 60 else action.title
