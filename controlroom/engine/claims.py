@@ -5,14 +5,15 @@ The work for one agent that a host has shown does not grow with the fleet. Times
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.claims import HONEST, OrderedRun, claim_words, digest, digest_of, joined, shown
+from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import SpawnOn
+from controlroom.domain.intents import SpawnOn, TellOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Claim, Order, Result
+from controlroom.domain.questions import same
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.run_tables import (
     ENDED_BY_ORDER,
@@ -23,6 +24,7 @@ from controlroom.engine.ledger.run_tables import (
 )
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
 
 EPOCHS = 4
@@ -32,25 +34,12 @@ Name = tuple[str, str]
 """Host and name of an agent."""
 
 
-class Room(Protocol):
-    """What the desk needs of the engine."""
-
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: events.Event) -> None:
-        """Let something become true."""
-
-
 class ClaimChecker:
     """Keeps what was ordered. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, ledger_writer: LedgerWriter) -> None:
+    def __init__(self, store: FleetStore, ledger: Ledger, ledger_writer: LedgerWriter) -> None:
         """Recall what was ordered. Raises `LedgerProblem`."""
-        self._room, self._ledger_writer = room, ledger_writer
+        self._store, self._ledger_writer = store, ledger_writer
         self._runs: dict[Name, dict[int, OrderedRun]] = {}
         """By agent, then epoch, in the order in which they were ordered."""
         self._audited: dict[Name, set[str]] = {}
@@ -71,7 +60,7 @@ class ClaimChecker:
 
     def ordered(self, effect: SpawnOn, op: int) -> Statement:
         """Take what is being ordered; give what is to be written with the order."""
-        profile = self._room.fleet.profiles.get(effect.profile)
+        profile = self._store.fleet.profiles.get(effect.profile)
         before = self._latest((effect.host, effect.name))
         command = digest_of(effect.command)
         if effect.kind == "command" and not command and before is not None:
@@ -89,7 +78,7 @@ class ClaimChecker:
             digest(effect.task),
             command,
             op,
-            self._room.clock(),
+            self._store.clock(),
         )
         self._take(run)
         return write_ordered(run)
@@ -136,7 +125,7 @@ class ClaimChecker:
 
     def joined(self, event: events.AgentsObserved) -> events.AgentsObserved:
         """Put what was ordered into what a host says."""
-        known = self._room.fleet.agents
+        known = self._store.fleet.agents
         agents = tuple(self._joined(agent, known) for agent in event.agents if agent.host == event.host)
         return replace(event, agents=agents)
 
@@ -187,10 +176,10 @@ class ClaimChecker:
 
     def _alarm(self, host: str, differ: Mapping[str, Sequence[Claim]]) -> None:
         about = f"claims {host}"
-        known = self._room.fleet.alarms.get(about)
-        alarm = _alarm(host, differ, known.since if known else self._room.clock()) if differ else None
+        known = self._store.fleet.alarms.get(about)
+        alarm = _alarm(host, differ, known.since if known else self._store.clock()) if differ else None
         if alarm != known:
-            self._room.happened(events.Alarmed(about, alarm))
+            self._store.apply(events.Alarmed(about, alarm))
 
 
 def _alarm(host: str, differ: Mapping[str, Iterable[Claim]], since: int) -> Alarm:
@@ -202,3 +191,79 @@ def _alarm(host: str, differ: Mapping[str, Iterable[Claim]], since: int) -> Alar
         f"what is written down of it, or another room acts there: controlroom explain {host}/{name}"
     )
     return Alarm(words, "danger", since, f"{host}/{name}")
+
+
+class UnorderedWatch:
+    """Watches the agents of a room. All methods are called on the event loop."""
+
+    def __init__(self, store: FleetStore, ledger_writer: LedgerWriter, gave: Callable[[Agent], bool]) -> None:
+        """`gave` says whether the grant that an agent goes by is one that this room gave it."""
+        self._store, self._ledger_writer, self._gave = store, ledger_writer, gave
+        self._told: dict[str, tuple[int, str]] = {}
+        """By agent: the epoch, and the question that was answered last ("": it was interrupted)."""
+        self._raised: set[tuple[str, str]] = set()
+
+    def tells(self, effect: TellOn) -> None:
+        """Somebody tells an agent something: whoever does has seen what was said of its question."""
+        agent = f"{effect.host}/{effect.name}"
+        if effect.what in ("answer", "interrupt"):
+            self._told[agent] = effect.epoch, effect.question
+        self._drop("question", agent)
+
+    def look(self, before: Fleet, seen: Iterable[Agent]) -> None:
+        """See what has become of agents since `before`."""
+        for agent in seen:
+            if agent.has_ended or agent.adopted:
+                continue
+            known = before.agents.get(agent.id)
+            known = known if known is not None and known.epoch == agent.epoch else None
+            if agent.forged > (known.forged if known else 0):
+                self._raise("forged", agent, _forged(agent))
+            if agent.grant and agent.grant != (known.grant if known else 0) and not self._gave(agent):
+                self._raise("grant", agent, _grant(agent))
+            if known is not None and self._is_gone(known, agent):
+                self._raise("question", agent, _question(agent))
+        self._tidy()
+
+    def _is_gone(self, known: Agent, agent: Agent) -> bool:
+        """Say whether its question went away by itself. On a terminal of its own anybody there may have answered it."""
+        asked = known.question
+        if asked is None or same(asked, agent.question) or agent.kind != "headless" or known.pending is not None:
+            return False
+        epoch, question = self._told.get(agent.id, (0, ""))
+        return epoch != agent.epoch or question not in ("", asked.id)
+
+    def _raise(self, kind: str, agent: Agent, words: str) -> None:
+        self._raised.add((kind, agent.id))
+        self._ledger_writer.unordered(kind, agent, words)
+        alarm = Alarm(f"{agent.id}: {words}", "danger", self._store.clock(), agent.id)
+        self._store.apply(Alarmed(f"{kind} {agent.id}", alarm))
+
+    def _tidy(self) -> None:
+        """What was said of runs that are over is over."""
+        for kind, key in tuple(self._raised):
+            agent = self._store.fleet.agents.get(key)
+            if agent is None or agent.has_ended:
+                self._drop(kind, key)
+                self._told.pop(key, None)
+
+    def _drop(self, kind: str, agent: str) -> None:
+        if (kind, agent) in self._raised:
+            self._raised.discard((kind, agent))
+            self._store.apply(Alarmed(f"{kind} {agent}", None))
+
+
+def _forged(agent: Agent) -> str:
+    orders = "an order" if agent.forged == 1 else f"{agent.forged} orders"
+    return (
+        f"{orders} came to its runner that this room did not sign, and did nothing: something on {agent.host} tries to"
+        " steer it; look at its log, and kill it if in doubt"
+    )
+
+
+def _grant(agent: Agent) -> str:
+    return f"it goes by a grant ({agent.grant}) that this room did not give: kill it, or reassign it"
+
+
+def _question(agent: Agent) -> str:
+    return "its question is gone, and nobody here answered it: look at its log, and kill it if in doubt"

@@ -20,7 +20,6 @@ from pathlib import Path
 from controlroom import __version__
 from controlroom.domain import events
 from controlroom.domain.gauges import Alarm
-from controlroom.engine import core_files
 from controlroom.engine.catalogs import price_sheet
 from controlroom.engine.clock import steady
 from controlroom.engine.config import config
@@ -28,12 +27,12 @@ from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
-from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.hosts.links import HostDialler
 from controlroom.engine.hosts.tcp import Ways
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.log_file import log_to
 from controlroom.engine.notify.notifier import Notifier, minute_of_day
+from controlroom.engine.process import forbid_cores, log_to
 from controlroom.protocol.home import (
     READY,
     REPORT,
@@ -116,7 +115,7 @@ def _say(sentence: str) -> int:
 
 
 def _run(home: Home, report: _Report) -> None:
-    core_files.forbid()
+    forbid_cores()
     home.prepare()
     report.begin(home.starting)
     descriptor = hold(home.lock, home.socket)
@@ -141,11 +140,11 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     prices = partial(price_sheet.load, home)
     engine = Engine(home, settings, ledger, _Opener(home, ledger.room, settings.adopt), now, prices, steady)
     server = Server(engine, stopping.set, settings.withheld)
-    notifier = Notifier(engine, settings.outlets, minute_of_day)
+    notifier = Notifier(engine.store, settings.outlets, minute_of_day)
     engine.start()
     if home.elsewhere:
         log.warning("%s", home.elsewhere)
-        engine.happened(events.Alarmed("sockets", Alarm(home.elsewhere, "notice", now())))
+        engine.store.apply(events.Alarmed("sockets", Alarm(home.elsewhere, "notice", now())))
     notifier.start()
     await server.listen(home.socket, home.watch_socket)
     log.info("engine %s of room %s listens at %s", __version__, ledger.room, home.socket)
@@ -173,9 +172,9 @@ class _Opener:
         self._greet = Greet(__version__, room, home.namespace, adopt=adopt)
         self._ways = Ways(time.monotonic)
 
-    def __call__(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
+    def __call__(self, sink: Sink, host: str, address: str, fingerprint: str) -> Link:
         dialler = HostDialler(host, address, self._home.known_hosts, fingerprint, self._ways)
-        return Link(host, self._greet, dialler, engine, now, random.Random(), steady)  # noqa: S311 - jitter
+        return Link(host, self._greet, dialler, sink, now, random.Random(), steady)  # noqa: S311 - jitter
 
 
 def now() -> int:

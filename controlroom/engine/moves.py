@@ -11,12 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.changes import Changes
 from controlroom.domain.claims import OrderedRun
-from controlroom.domain.intents import Effect, KillOn, MoveOn, SpawnOn, order_of
+from controlroom.domain.intents import KillOn, MoveOn, SpawnOn, order_of
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.orders import Order, Result
 from controlroom.engine.atomic_file import replace_file
@@ -24,7 +23,7 @@ from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.hosts.inquiries import Inquiries, Unanswered
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
-from controlroom.engine.orders import CLOSED, SHOWN_TASK, SHOWN_WHO
+from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO, OrderBook
 from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
 from controlroom.wire.codec import decode, encode
@@ -99,31 +98,6 @@ class Shelf:
         return self._folder / f"{op}.json"
 
 
-class Mover(Protocol):
-    """What the desk needs of the engine."""
-
-    inquiries: Inquiries
-    claims: ClaimChecker
-    store: FleetStore
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def new_id(self) -> int:
-        """Give a number that no order had."""
-
-    def happened(self, event: events.Event) -> None:
-        """Let something become true."""
-
-    async def carry_out(self, effect: Effect, verb: str, op: int, who: str, was: Fleet) -> Result:
-        """Order something of a host."""
-
-    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
-        """What will become of an order; None: it is concluded."""
-
-
 @dataclass(eq=False)
 class _Way:
     """A move on its way."""
@@ -141,18 +115,26 @@ class _Way:
 class MoveCoordinator:
     """All moves under way, a task each."""
 
-    def __init__(self, engine: Mover, ledger_writer: LedgerWriter, folder: Path) -> None:
-        self._engine, self._ledger_writer = engine, ledger_writer
-        self._shelf = Shelf(folder)
+    def __init__(
+        self,
+        store: FleetStore,
+        orders: OrderBook,
+        inquiries: Inquiries,
+        claims: ClaimChecker,
+        ledger_writer: LedgerWriter,
+        folder: Path,
+        observe: Callable[[events.AgentsObserved], object],
+    ) -> None:
+        """`folder`: where moves are kept that are under way; `observe` takes what is known of a host's agents."""
+        self._store, self._orders, self._inquiries, self._claims = store, orders, inquiries, claims
+        self._ledger_writer, self._shelf, self._observe = ledger_writer, Shelf(folder), observe
         self._ways: dict[asyncio.Task[None], _Way] = {}
-        self._results: dict[int, asyncio.Future[Result]] = {}
-        """By number: what becomes, or lately became, of a move."""
         self._changed = asyncio.Event()
-        engine.store.subscribe(self._wake)
+        store.subscribe(self._wake)
 
     def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Result:
         """Begin a move that was decided; `was`: the fleet before it."""
-        move = Move(op, who, self._engine.clock(), effect.end, effect.start)
+        move = Move(op, who, self._store.clock(), effect.end, effect.start)
         self._take(move, was)
         return Result(Outcome.ASKED, op=op, agent=move.new, epoch=move.start.epoch)
 
@@ -169,14 +151,10 @@ class MoveCoordinator:
             words = f"the engine ended before {order.agent} was ended on {order.host}: nothing was moved, try again"
             self._ledger_writer.concluded(order, Result(Outcome.REFUSED, words))
             return
-        was, who = self._engine.fleet, short(move.who, SHOWN_WHO)
-        self._engine.happened(events.Ordered(order_of(move.end, "move", move.op, move.at, who)))
-        self._engine.happened(events.Ordered(order_of(move.start, "spawn", move.op, move.at, who), _row(move)))
+        was, who = self._store.fleet, short(move.who, SHOWN_WHO)
+        self._store.apply(events.Ordered(order_of(move.end, "move", move.op, move.at, who)))
+        self._store.apply(events.Ordered(order_of(move.start, "spawn", move.op, move.at, who), _row(move)))
         self._take(move, was, recalled=True)
-
-    def result_of(self, op: int) -> "asyncio.Future[Result] | None":
-        """What becomes, or lately became, of a move; None: no such move is known."""
-        return self._results.get(op)
 
     def moving(self) -> "list[asyncio.Task[None]]":
         """Give the tasks of moves that no host keeps waiting."""
@@ -197,9 +175,7 @@ class MoveCoordinator:
         way = _Way(move, was, loop.create_future(), recalled)
         task = loop.create_task(self._see_through(way), name=f"move {move.old}")
         self._ways[task] = way
-        self._results[move.op] = way.answer
-        if len(self._results) > CLOSED:
-            del self._results[next(iter(self._results))]
+        self._orders.expect(move.op, way.answer)
         task.add_done_callback(self._ways.pop)
         return way
 
@@ -227,15 +203,15 @@ class MoveCoordinator:
 
     async def _read(self, move: Move) -> SpawnOn:
         """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
-        asked = ReadSpec(self._engine.new_id(), move.end.name, move.end.epoch)
-        found = await self._engine.inquiries.ask(move.end.host, asked, SpecRead)
-        return _filled(move.start, self._engine.claims.of(move.end.host, move.end.name, move.end.epoch), found)
+        asked = ReadSpec(self._store.new_id(), move.end.name, move.end.epoch)
+        found = await self._inquiries.ask(move.end.host, asked, SpecRead)
+        return _filled(move.start, self._claims.of(move.end.host, move.end.name, move.end.epoch), found)
 
     async def _carried(self, way: _Way) -> Result:
         move, said = way.move, ""
         for _ in range(TRIES):
             await self._until(lambda: not self._awaited(way))
-            if missing := [host for host in self._needed(way) if host not in self._engine.fleet.hosts]:
+            if missing := [host for host in self._needed(way) if host not in self._store.fleet.hosts]:
                 return Result(Outcome.UNKNOWN, self._stranded(way, f"{missing[0]} is no longer in the room"))
             if self._arrived(move):
                 return Result(Outcome.DONE)
@@ -252,13 +228,13 @@ class MoveCoordinator:
 
     async def _end(self, way: _Way) -> Result:
         """End the old run, and prove that nothing of it is left."""
-        move, agent = way.move, self._engine.fleet.agents.get(way.move.old)
+        move, agent = way.move, self._store.fleet.agents.get(way.move.old)
         if agent is None:
             way.ended = True  # its folder was removed, which is done only when nothing of it is left
             return Result(Outcome.DONE)
         if agent.epoch != move.end.epoch:
             return Result(Outcome.REFUSED, f"{move.old} was started anew meanwhile, as epoch {agent.epoch}")
-        if way.recalled and not agent.has_ended and self._engine.clock() - move.at > FRESH:
+        if way.recalled and not agent.has_ended and self._store.clock() - move.at > FRESH:
             return Result(Outcome.REFUSED, "the engine had ended before it was, and that is long ago: order it again")
         half = await self._ordered(move.end, "kill", way)
         way.ended = half.outcome is Outcome.DONE
@@ -268,8 +244,8 @@ class MoveCoordinator:
         return await self._ordered(way.move.start, "spawn", way)
 
     async def _ordered(self, effect: KillOn | SpawnOn, verb: str, way: _Way) -> Result:
-        result = await self._engine.carry_out(effect, verb, self._engine.new_id(), way.move.who, way.was)
-        awaited = self._engine.result_of(result.op)
+        result = await self._orders.carry_out(effect, verb, self._store.new_id(), way.move.who, way.was)
+        awaited = self._orders.result_of(result.op)
         return result if awaited is None else await awaited
 
     def _stranded(self, way: _Way, said: str) -> str:
@@ -281,19 +257,19 @@ class MoveCoordinator:
         return f"{move.old} has ended, and was not started on {move.start.host}: {said}. To start it again: {again}"
 
     def _conclude(self, way: _Way, conclusion: Result) -> None:
-        move, at = way.move, self._engine.clock()
+        move, at = way.move, self._store.clock()
         self._ledger_writer.concluded(_order(move), conclusion)
         self._shelf.drop(move.op)
         arrived = self._arrived(move)
         for agent in (move.old, move.new):
-            self._engine.happened(events.Concluded(move.op, agent, conclusion, at))
+            self._store.apply(events.Concluded(move.op, agent, conclusion, at))
         before = way.was.agents.get(move.new)
         if conclusion.outcome is Outcome.REFUSED and not arrived:
             known = (before,) if before else ()
             gone = () if before else (move.start.name,)
-            self._engine.happened(events.AgentsObserved(move.start.host, known, at, gone=gone))
+            self._observe(events.AgentsObserved(move.start.host, known, at, gone=gone))
         elif conclusion.outcome is not Outcome.DONE:
-            self._engine.happened(events.HostNoticed(move.start.host, conclusion.reason, at))
+            self._store.apply(events.HostNoticed(move.start.host, conclusion.reason, at))
         if not way.answer.done():
             way.answer.set_result(conclusion)
 
@@ -305,12 +281,12 @@ class MoveCoordinator:
 
     def _awaited(self, way: _Way) -> bool:
         """Whether a host is to come back first."""
-        hosts = [self._engine.fleet.hosts.get(name) for name in self._needed(way)]
+        hosts = [self._store.fleet.hosts.get(name) for name in self._needed(way)]
         return None not in hosts and any(host.link is not LinkState.UP for host in hosts if host)
 
     def _arrived(self, move: Move) -> bool:
         """Whether the new host has shown the agent; a row of our own making does not count."""
-        agent = self._engine.fleet.agents.get(move.new)
+        agent = self._store.fleet.agents.get(move.new)
         if agent is None or agent.epoch < move.start.epoch:
             return False
         return bool(agent.started) or agent.state not in (State.STARTING, State.UNKNOWN, State.FAILED)

@@ -8,16 +8,21 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from controlroom.domain.events import AgentsObserved, Alarmed, Event, Ordered
+from controlroom.domain.events import AgentsObserved, Alarmed, Concluded, Event, HostMet, Ordered
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.intents import SpawnOn
+from controlroom.domain.intents import NodeEffect, SpawnOn, TellOn, order_of
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import STARTS, Order, Result
-from controlroom.engine.hosts.translate import short
+from controlroom.engine.budgets.controller import BudgetController
+from controlroom.engine.claims import ClaimChecker, UnorderedWatch
+from controlroom.engine.hosts.translate import short, to_node
 from controlroom.engine.ledger.ledger import KnownAgent
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Reply, Spawn, ToNode
+from controlroom.wire.spec import AgentSpec
 
 PATIENCE = 180.0
 """Seconds for a host to answer an order; ending a stubborn tree takes the longest."""
@@ -58,22 +63,62 @@ class OrderBook:
 
     def __init__(
         self,
+        store: FleetStore,
+        ledger_writer: LedgerWriter,
+        claims: ClaimChecker,
+        unordered: UnorderedWatch,
+        budgets: BudgetController,
+        spec_of: Callable[[str], AgentSpec],
         send: Callable[[str, ToNode], bool],
-        concluded: Callable[[OpenOrder, Result], None],
     ) -> None:
-        """`send` gives a host a message, or False; `concluded` is told what became of each order, once."""
-        self._send = send
-        self._concluded = concluded
+        """`spec_of`: how the agents of a profile are run; `send` gives False when a host cannot be reached."""
+        self._store, self._ledger_writer, self._claims = store, ledger_writer, claims
+        self._unordered, self._budgets, self._spec_of, self._send = unordered, budgets, spec_of, send
         self._open: dict[int, OpenOrder] = {}
-        self._closed: dict[int, asyncio.Future[Result]] = {}
-
-    def __contains__(self, op: int) -> bool:
-        return op in self._open
+        self._results: dict[int, asyncio.Future[Result]] = {}
+        """What lately became of orders, and becomes of those that `expect` was called for."""
 
     def result_of(self, op: int) -> "asyncio.Future[Result] | None":
         """What becomes, or lately became, of an order; None: no such order is known."""
         opened = self._open.get(op)
-        return opened.result if opened else self._closed.get(op)
+        return opened.result if opened else self._results.get(op)
+
+    def expect(self, op: int, result: "asyncio.Future[Result]") -> None:
+        """Keep what becomes of an order, also of one that consists of others."""
+        self._results[op] = result
+        if len(self._results) > CLOSED:
+            del self._results[next(iter(self._results))]
+
+    async def carry_out(self, effect: NodeEffect, verb: str, op: int, who: str, was: Fleet) -> Result:
+        """Order something of a host: write it down, then send it. `was`: the fleet before it was decided."""
+        if isinstance(effect, TellOn):
+            self._unordered.tells(effect)
+        task = effect.task if isinstance(effect, SpawnOn) else ""
+        order = order_of(effect, verb, op, self._store.clock(), who, task[:SHOWN_TASK])
+        before = was.agents.get(order.subject) if verb in STARTS else None
+        opened = self.open(order, getattr(effect, "question", ""), before)
+        message = to_node(effect, op, self._spec_of(getattr(effect, "profile", "")))
+        if isinstance(effect, SpawnOn) and isinstance(message, Spawn):
+            await self._begin_run(effect, opened, message)
+        else:
+            self._ledger_writer.ordered(order, None)
+            self.send(opened, message)
+        if opened.result.done():
+            return opened.result.result()
+        return Result(Outcome.ASKED, op=op, agent=order.subject if order.agent else "", epoch=order.epoch)
+
+    async def _begin_run(self, effect: SpawnOn, opened: OpenOrder, message: Spawn) -> None:
+        """Send an order to begin a run, with its grant, once both are on the disk; one that cannot be is refused."""
+        op = opened.order.op
+        grant, statements = self._budgets.first(effect)
+        statements = [*statements, self._claims.ordered(effect, op)]
+        known = to_known(effect, opened.order.at)
+        if problem := await self._ledger_writer.ordered(opened.order, known, statements):
+            self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
+        if op in self._open and not opened.unsure:
+            if grant is not None:
+                self._budgets.sends(effect.host)
+            self.send(opened, replace(message, grant=grant))
 
     def of(self, host: str) -> list[OpenOrder]:
         """A host's open orders."""
@@ -149,11 +194,31 @@ class OrderBook:
             return
         agent = order.subject if order.agent else ""
         told = replace(result, reason=redact(result.reason), op=order.op, agent=agent, epoch=order.epoch)
-        self._concluded(opened, told)
+        self._follow(opened, told)
         opened.result.set_result(told)
-        self._closed[order.op] = opened.result
-        if len(self._closed) > CLOSED:
-            del self._closed[next(iter(self._closed))]
+        self.expect(order.op, opened.result)
+
+    def _follow(self, opened: OpenOrder, result: Result) -> None:
+        """Show, and write down, what follows from the end of an order."""
+        order, at = opened.order, self._store.clock()
+        self._store.apply(Concluded(order.op, result.agent, result, at))
+        if not result.ok and opened.before is not None:
+            self._store.apply(AgentsObserved(order.host, (opened.before,), at))
+        if shown := open_half(opened, result, at):
+            self._store.apply(shown)
+        if order.verb in STARTS and (result.half or result.outcome is Outcome.REFUSED):
+            self._budgets.never_began((order.host, order.agent, order.epoch))
+        self._claims.concluded(order, result.outcome)
+        if order.verb == "host take" and result.ok:
+            self._own(order.host, at)
+        self._ledger_writer.concluded(order, result)
+
+    def _own(self, name: str, at: int) -> None:
+        """Show that a host is ours, which it says itself only when it is met again."""
+        host = self._store.fleet.hosts.get(name)
+        if host is not None and host.facts is not None and not host.facts.owned:
+            facts = replace(host.facts, owned=True, owner_epoch=host.facts.owner_epoch + 1)
+            self._store.apply(HostMet(name, facts, at))
 
 
 def ordered_by(event: Event, who: str) -> Event:

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
-from controlroom.domain import events, intents
+from controlroom.domain import intents
 from controlroom.domain.audit import verb_of
 from controlroom.domain.decide import Refused, decide
-from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import described
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets.controller import BudgetController
@@ -16,6 +14,7 @@ from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.config.written_files import change_hosts, drop_budget, keep_budget
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
 from controlroom.protocol.home import Home
 from controlroom.text.states import Outcome
 
@@ -24,52 +23,39 @@ Change = intents.AddHost | intents.RemoveHost | intents.SetBudget | intents.Remo
 CHANGES = (intents.AddHost, intents.RemoveHost, intents.SetBudget, intents.RemoveBudget)
 
 
-class Room(Protocol):
-    """What changing it needs of the engine."""
-
-    clock: Callable[[], int]
-    home: Home
-    budget_controller: BudgetController
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def new_id(self) -> int:
-        """Give a number for an order."""
-
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
-
-    def refuse(self, intent: intents.Intent, reason: str, who: str) -> Result:
-        """Refuse an intent, and audit that."""
-
-    def disconnect(self, host: str) -> None:
-        """Give up a host."""
-
-
 class RoomEditor:
     """Changes hosts and budgets, one at a time."""
 
-    def __init__(self, room: Room, config: Config, ledger_writer: LedgerWriter, links: Links) -> None:
-        self._room, self._config, self._ledger_writer, self._links = room, config, ledger_writer, links
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        store: FleetStore,
+        ledger_writer: LedgerWriter,
+        budgets: BudgetController,
+        links: Links,
+        removed: Callable[[str], None],
+    ) -> None:
+        """`removed` is called with a host that is no longer in the room."""
+        self._home, self._config, self._store, self._ledger_writer = home, config, store, ledger_writer
+        self._budgets, self._links, self._removed = budgets, links, removed
         self._turn = asyncio.Lock()
 
     async def change(self, intent: Change, who: str) -> Result:
         """Do what an intent wants of the room, or refuse it."""
         async with self._turn:
-            op = self._room.new_id()
+            op = self._store.new_id()
             if fixed := self._fixed(intent):
-                return self._room.refuse(intent, fixed, who)
-            decision = decide(self._room.fleet, intent, op, self._room.clock())
+                return self._ledger_writer.refused(intent, fixed, who)
+            decision = decide(self._store.fleet, intent, op, self._store.clock())
             if isinstance(decision, Refused):
-                return self._room.refuse(intent, decision.reason, who)
+                return self._ledger_writer.refused(intent, decision.reason, who)
             try:
                 await asyncio.to_thread(self._keep, intent)
             except ConfigProblem as problem:
-                return self._room.refuse(intent, str(problem), who)
+                return self._ledger_writer.refused(intent, str(problem), who)
             for event in decision.events:
-                self._room.happened(event)
+                self._store.apply(event)
             for effect in decision.effects:
                 self._carry_out(effect)
             self._rule(intent)
@@ -79,7 +65,7 @@ class RoomEditor:
 
     def _fixed(self, intent: Change) -> str:
         """Say why only the user may change it, by hand."""
-        place, name = self._room.home.config, intent.name
+        place, name = self._home.config, intent.name
         if isinstance(intent, intents.RemoveHost) and name in self._config.fixed:
             return f"{name} is a host by {place}: take it out there"
         budgets = isinstance(intent, (intents.SetBudget, intents.RemoveBudget))
@@ -88,7 +74,7 @@ class RoomEditor:
         return ""
 
     def _keep(self, intent: Change) -> None:
-        home = self._room.home
+        home = self._home
         match intent:
             case intents.SetBudget():
                 keep_budget(home, intent.rule)
@@ -101,12 +87,13 @@ class RoomEditor:
         if isinstance(effect, intents.ConnectTo):
             self._links.connect(effect.host, effect.address, effect.fingerprint)
         elif isinstance(effect, intents.DisconnectFrom):
-            self._room.disconnect(effect.host)
+            self._links.disconnect(effect.host)
+            self._removed(effect.host)
 
     def _rule(self, intent: Change) -> None:
-        rules = dict(self._room.budget_controller.funds.rules)
+        rules = dict(self._budgets.funds.rules)
         if isinstance(intent, intents.SetBudget):
-            self._room.budget_controller.ruled({**rules, intent.name: intent.rule})
+            self._budgets.ruled({**rules, intent.name: intent.rule})
         elif isinstance(intent, intents.RemoveBudget):
             rules.pop(intent.name, None)
-            self._room.budget_controller.ruled(rules)
+            self._budgets.ruled(rules)

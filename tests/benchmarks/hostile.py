@@ -24,7 +24,7 @@ from controlroom.engine.config import config
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
 from controlroom.engine.hosts.channel import Channel, LinkLost
-from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.main import now
 from controlroom.metering.usage import Message, Usage
@@ -149,9 +149,9 @@ async def run_engine(options: argparse.Namespace) -> None:
     for host in honest.values():
         host.agents["a1"] = seen("a1")
 
-    def opened(engine: Engine, host: str, address: str, fingerprint: str) -> Link:
+    def opened(sink: Sink, host: str, address: str, fingerprint: str) -> Link:
         dialler = honest.get(host) or Hostile(options)
-        return Link(host, wire.Greet(__version__, "room-1"), dialler, engine, now, random.Random(), steady)
+        return Link(host, wire.Greet(__version__, "room-1"), dialler, sink, now, random.Random(), steady)
 
     engine = Engine(home, settings, Ledger(home.ledger, "room-1"), opened, now, lambda: PRICES, steady)
     server = Server(engine, stopping.set, settings.withheld)

@@ -77,7 +77,7 @@ async def watched(size: int, count: int, config: str) -> AsyncIterator[Room]:
         readers = [asyncio.create_task(taken(path, role)) for path, role in doors]
         try:
             await asyncio.sleep(2)
-            while room.engine.budget_controller.busy:  # noqa: ASYNC110 - all are granted something first
+            while room.engine.budgets.busy:  # noqa: ASYNC110 - all are granted something first
                 await asyncio.sleep(0.1)
             yield room
         finally:
@@ -99,14 +99,14 @@ async def a_batch(room: Room, turn: int, hosts: int) -> float:
     names = [f"vm{number % hosts}/a{number // hosts % 5}" for number in range(BATCH)]
     happened = []
     for number, name in enumerate(names):
-        agent = replace(engine.fleet.agents[name], state=state, detail=f"turn {turn} {number}")
+        agent = replace(engine.store.fleet.agents[name], state=state, detail=f"turn {turn} {number}")
         happened.append(events.AgentsObserved(agent.host, (agent,), NOON + turn))
     began = time.thread_time()
     for event in happened:
-        engine.happened(event)
+        engine.host_events.happened(event)
     while True:
         await asyncio.sleep(0.005)
-        if not engine.budget_controller.busy and _told(room):
+        if not engine.budgets.busy and _told(room):
             break
     return (time.thread_time() - began) * 1e6
 

@@ -61,7 +61,7 @@ async def running(hosts: list[ScriptedHost], more: str = "", folder: str = "") -
     try:
         await room.up()
         count = sum(len(host.agents) for host in hosts)
-        await room.until(lambda: len(room.engine.fleet.agents) == count, f"all {count} agents are there")
+        await room.until(lambda: len(room.engine.store.fleet.agents) == count, f"all {count} agents are there")
         yield room
     finally:
         await room.server.close()

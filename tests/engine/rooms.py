@@ -16,7 +16,7 @@ from controlroom.domain.orders import Result
 from controlroom.engine.config import config
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.server import Server
-from controlroom.engine.hosts.link import Link
+from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.ledger.ledger import Connect, Ledger, connect
 from controlroom.engine.ledger.run_tables import write_ordered
 from controlroom.metering.prices import Price, Rates, Sheet
@@ -75,7 +75,7 @@ class Room:
         self.stopped = asyncio.Event()
         self.server = Server(self.engine, self.stopped.set, settings.withheld)
 
-    def open_link(self, engine: Engine, host: str, address: str, fingerprint: str) -> Link:
+    def open_link(self, sink: Sink, host: str, address: str, fingerprint: str) -> Link:
         scripted = self.hosts.setdefault(host, ScriptedHost(host))
         if fingerprint:
             scripted.trust(fingerprint)
@@ -83,7 +83,7 @@ class Room:
             host,
             Greet(__version__, self.ledger.room),
             scripted,
-            engine,
+            sink,
             lambda: self.now,
             random.Random(1),
             self.steady,
@@ -102,11 +102,11 @@ class Room:
     async def up(self, *names: str) -> None:
         """Wait for hosts."""
         wanted = names or tuple(self.hosts)
-        links = self.engine.fleet.hosts
+        links = self.engine.store.fleet.hosts
         await self.until(lambda: all(self.link(name) is LinkState.UP for name in wanted), f"all are up of {links}")
 
     def link(self, name: str) -> LinkState:
-        return self.engine.fleet.hosts[name].link
+        return self.engine.store.fleet.hosts[name].link
 
     async def until(self, true: Callable[[], object], what: str = "") -> None:
         """Wait for something to be true of the engine."""
@@ -115,16 +115,16 @@ class Room:
     async def order(self, intent: Intent) -> Result:
         """Submit, and wait for what becomes of it, and for that to be written down."""
         result = await self.concluded(await self.engine.submit(intent, "ann (test)"))
-        await self.engine.wait_tried()
+        await self.engine.ledger_writer.wait_tried()
         return result
 
     async def concluded(self, asked: Result) -> Result:
         """What becomes of an order that was asked for."""
-        awaited = self.engine.result_of(asked.op)
+        awaited = self.engine.orders.result_of(asked.op)
         return asked if awaited is None else await asyncio.wait_for(awaited, 60)
 
     def agent(self, id_: str) -> Agent:
-        return self.engine.fleet.agents[id_]
+        return self.engine.store.fleet.agents[id_]
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from controlroom.domain import events, intents, model
 from controlroom.domain.model import State
 from controlroom.domain.reduce import ADOPTED_SHOWN
-from controlroom.engine.engine import SWEEP
+from controlroom.engine.host_events import SWEEP
 from tests.engine import scripted
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost
@@ -23,7 +23,7 @@ async def test_agents_of_others_stand_in_no_book() -> None:
     host = ScriptedHost()
     async with room(host) as here:
         theirs = model.Agent("vm1", "~work", 0, "adopted", State.WAITING, NOON)
-        here.engine.happened(events.AdoptedObserved("vm1", (theirs,), NOON))
+        here.engine.host_events.happened(events.AdoptedObserved("vm1", (theirs,), NOON))
         assert (await here.order(SPAWN)).outcome == "done"
         assert here.agent("vm1/~work").state is State.WAITING
         conclusion = await here.order(intents.KillAgent("vm1/~work", 0))
@@ -59,29 +59,29 @@ async def test_one_that_has_ended_outlives_the_engine_and_goes_when_its_host_say
     host = ScriptedHost()
     async with room(host) as here:
         other = replace(ENDED, name="~other")
-        here.engine.happened(events.AdoptedObserved("vm1", (ENDED, other), NOON, complete=False))
+        here.engine.host_events.happened(events.AdoptedObserved("vm1", (ENDED, other), NOON, complete=False))
         assert here.agent("vm1/~work") == ENDED
         await here.order(intents.ForgetAgent("vm1/~other", 0))
     async with room(host, up=False) as here:
         assert here.agent("vm1/~work") == ENDED, "before its host was heard"
         await here.up()
-        here.engine.happened(events.AdoptedObserved("vm1", (), NOON))
+        here.engine.host_events.happened(events.AdoptedObserved("vm1", (), NOON))
         assert here.agent("vm1/~work") == ENDED
-        assert "vm1/~other" not in here.engine.fleet.agents
+        assert "vm1/~other" not in here.engine.store.fleet.agents
         lives = replace(ENDED, state=State.WORKING, ended=0, pid=7)
-        here.engine.happened(events.AdoptedObserved("vm1", (lives,), NOON))
+        here.engine.host_events.happened(events.AdoptedObserved("vm1", (lives,), NOON))
     async with room(host, up=False) as here:
-        assert "vm1/~work" not in here.engine.fleet.agents
+        assert "vm1/~work" not in here.engine.store.fleet.agents
 
 
 async def test_one_that_has_ended_leaves_after_a_day_though_there_is_no_news_of_others() -> None:
     host = ScriptedHost()
     async with room(host) as here:
-        here.engine.happened(events.AdoptedObserved("vm1", (ENDED,), NOON, complete=False))
+        here.engine.host_events.happened(events.AdoptedObserved("vm1", (ENDED,), NOON, complete=False))
         here.now += ADOPTED_SHOWN - 10_000
         await here.order(SPAWN)
         assert here.agent("vm1/~work") == ENDED
         here.now += 2 * SWEEP
-        await here.until(lambda: "vm1/~work" not in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/~work" not in here.engine.store.fleet.agents)
         await here.engine.wait_idle()
         assert here.ledger.read("select * from ended_adopted") == []

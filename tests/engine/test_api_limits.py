@@ -207,7 +207,7 @@ def open_room(home: World, monkeypatch: pytest.MonkeyPatch) -> OpenRoom:
 
 
 def gauge(here: Room, name: str) -> Headroom | None:
-    return here.engine.fleet.headroom.get(f"API {name}")
+    return here.engine.store.fleet.headroom.get(f"API {name}")
 
 
 async def asked(true: Callable[[], object]) -> None:
@@ -233,9 +233,9 @@ async def test_what_keys_use_is_held_against_the_tier(open_room: OpenRoom) -> No
         assert found is not None
         assert (found.used, found.limit, found.buffer) == (1000, 2_000_000, 1_800_000)
         assert (found.source, found.measured) == ("metering, tier Start", False)
-        assert not here.engine.fleet.alarms
+        assert not here.engine.store.fleet.alarms
         host.use(message(2))
-        await here.until(lambda: "limit API requests opus-5-5" in here.engine.fleet.alarms)
+        await here.until(lambda: "limit API requests opus-5-5" in here.engine.store.fleet.alarms)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_agents_on_plans_fill_no_bucket(open_room: OpenRoom) -> None:
     async with open_room(host, TIER) as here:
         await here.until(lambda: here.agent("vm1/a1").spent)
         await here.engine.wait_idle()
-        assert not here.engine.fleet.headroom
+        assert not here.engine.store.fleet.headroom
 
 
 async def test_ceilings_of_the_api_take_the_tiers_place(open_room: OpenRoom, api: Api, key: SecretFile) -> None:
@@ -326,8 +326,8 @@ async def test_what_cannot_be_asked_is_told_once_and_the_tier_counts(
 ) -> None:
     config = f'{TIER}admin_key = {{ file = "{tmp_path}/none" }}\nurl = "{api.url}"\n'
     async with open_room(WithKey(), config) as here:
-        await here.until(lambda: "api ask_ceilings" in here.engine.fleet.alarms)
-        alarm = here.engine.fleet.alarms["api ask_ceilings"]
+        await here.until(lambda: "api ask_ceilings" in here.engine.store.fleet.alarms)
+        alarm = here.engine.store.fleet.alarms["api ask_ceilings"]
         assert (alarm.level, "cannot be read" in alarm.text) == ("notice", True)
         await here.until(lambda: (found := gauge(here, "requests opus-5-5")) and found.limit == 1000)
 
@@ -344,7 +344,7 @@ async def test_a_plans_credit_is_what_keys_were_not_yet_billed(open_room: OpenRo
         )  # fmt: skip
         assert found.resets == month(NOON)[1]
     async with open_room(ScriptedHost("vm1"), "[api]\ncredit_usd = 15\n") as here:
-        await here.until(lambda: "limit API credit" in here.engine.fleet.alarms)
+        await here.until(lambda: "limit API credit" in here.engine.store.fleet.alarms)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ async def test_what_a_front_end_says_of_itself_is_inert_and_bounded_in_list_and_
         reader = await raw(
             here, Bridged(__version__, HOSTILE), Hello(__version__, "tui", HOSTILE, HOSTILE), Watch(), kill
         )
-        await here.until(lambda: here.engine.fleet.agents["vm1/a1"].state == "done")
+        await here.until(lambda: here.engine.store.fleet.agents["vm1/a1"].state == "done")
         await here.engine.wait_idle()
         (one,) = await there(here)
         client = await Client.connect(start=False, role="cli")
@@ -129,7 +129,7 @@ async def test_the_audit_names_who_came_over_a_bridge() -> None:
     host.agents["a1"] = seen("a1")
     async with room(host) as here:
         reader = await raw(here, BRIDGE, Hello(__version__, "tui", "bob"), Submit(1, intents.KillAgent("vm1/a1", 1)))
-        await here.until(lambda: here.engine.fleet.agents["vm1/a1"].state == "done")
+        await here.until(lambda: here.engine.store.fleet.agents["vm1/a1"].state == "done")
         await here.engine.wait_idle()
         (line,) = await asyncio.to_thread(here.ledger.audit, 10, "kill")
         assert line.who == "bob from 192.0.2.7 (tui)"

@@ -18,7 +18,7 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.changes import Changes
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.orders import Order, Result
-from controlroom.engine.ledger import outbox
+from controlroom.engine.ledger import writer
 from controlroom.engine.ledger.ledger import (
     Ledger,
     audit_statement,
@@ -26,8 +26,8 @@ from controlroom.engine.ledger.ledger import (
     connect,
     order_statement,
 )
-from controlroom.engine.ledger.outbox import Keep, Outbox
-from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.ledger.writer import Keep, LedgerWriter, Outbox
+from controlroom.engine.store import FleetStore
 from controlroom.text.states import Outcome
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
@@ -114,7 +114,7 @@ def verbs(here: Room) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RETRY", 0.01)
 
 
 # -- an engine whose disk fills
@@ -129,13 +129,13 @@ async def test_a_kill_on_a_full_disk_gets_into_the_audit_when_there_is_room() ->
         for number in range(MANY):
             told = await here.order(intents.KillAgent(f"vm1/a{number}", 1))
             assert told.outcome == "done"
-        await here.until(lambda: "audit" in here.engine.fleet.alarms)
-        alarm = here.engine.fleet.alarms["audit"]
+        await here.until(lambda: "audit" in here.engine.store.fleet.alarms)
+        alarm = here.engine.store.fleet.alarms["audit"]
         assert alarm.level == "danger"
         assert "is the disk full? make room" in alarm.text
         assert verbs(here).count("kill") < MANY
         disk.fill(False)
-        await here.until(lambda: "audit" not in here.engine.fleet.alarms)
+        await here.until(lambda: "audit" not in here.engine.store.fleet.alarms)
         await here.engine.wait_idle()
         assert verbs(here).count("kill") == MANY
         caught_up = [line for line in here.ledger.audit(10_000) if line.verb == "catch up"]
@@ -158,7 +158,7 @@ async def test_every_order_of_an_engine_is_concluded_wherever_its_disk_fills(aft
             await here.order(intents.ForgetAgent(f"vm1/a{number}", 1))
         host.show()  # what is gone is written down when its host is heard next
         await here.until(lambda: here.ledger.read("select name from agents") == [], "none is listed")
-        await here.until(lambda: "audit" not in here.engine.fleet.alarms)
+        await here.until(lambda: "audit" not in here.engine.store.fleet.alarms)
         await here.engine.wait_idle()
         path = here.home.ledger
     with closing(connect(path)) as database:
@@ -189,7 +189,7 @@ async def test_what_came_of_an_order_stands_in_the_audit_for_whoever_was_told() 
             newest = (await client.audit(1)).lines[-1]
             assert (newest.verb, newest.target) == ("kill", f"vm1/a{number}")
         await client.close()
-        assert here.engine.fleet.alarms.get("audit") is None
+        assert here.engine.store.fleet.alarms.get("audit") is None
 
 
 async def test_what_is_kept_is_written_when_the_engine_ends() -> None:
@@ -200,7 +200,7 @@ async def test_what_is_kept_is_written_when_the_engine_ends() -> None:
         disk.fill(True)
         for number in range(MANY):
             await here.order(intents.KillAgent(f"vm1/a{number}", 1))
-        await here.until(lambda: "audit" in here.engine.fleet.alarms)
+        await here.until(lambda: "audit" in here.engine.store.fleet.alarms)
         disk.fill(False)
         path = here.home.ledger
     ledger = Ledger(path, "room")
@@ -256,7 +256,7 @@ def tables(path: Path) -> dict[str, list[Any]]:
 
 async def kept_by(path: Path, disk: FillingDisk, breathe: bool) -> dict[str, list[Any]]:
     ledger = Ledger(path, "room", disk)
-    books = LedgerWriter(ledger, lambda: NOON, lambda words: None)
+    books = LedgerWriter(ledger, FleetStore(Fleet(), lambda: NOON, lambda: 0))
     disk.begin()
     await write_all_kinds(books, breathe)
     await books.wait_written()
@@ -288,12 +288,12 @@ async def test_a_ledger_whose_disk_filled_is_as_one_whose_disk_never_did(
 class Told:
     """An outbox, and what it says."""
 
-    def __init__(self, path: Path, disk: SmallDisk | None = None, most: int = outbox.MOST) -> None:
+    def __init__(self, path: Path, disk: SmallDisk | None = None, most: int = writer.MOST) -> None:
         self.ledger = Ledger(path, "room", disk or connect)
         self.said: list[str] = []
         self.outbox = Outbox(self.ledger, lambda: NOON, self.said.append, most)
 
-    def audited(self, number: int, keep: Keep = Keep.RECORD) -> outbox.Written:
+    def audited(self, number: int, keep: Keep = Keep.RECORD) -> writer.Written:
         line = AuditLine(NOON, "ann", f"kill {number}", "vm1/a1", number, "done", LONG * 9)
         return self.outbox.put([audit_statement(line)], keep)
 
@@ -346,16 +346,16 @@ async def test_a_conclusion_stands_behind_its_order_however_many_are_on_their_wa
     disk = SmallDisk()
     made = Told(tmp_path / "ledger.db", disk)
     disk.fill(True)
-    for op in range(1, 3 * outbox.AT_ONCE):
+    for op in range(1, 3 * writer.AT_ONCE):
         made.outbox.put([order_statement(Order(op, "kill", "vm1", "a1", 1, NOON, "ann", LONG))], Keep.RECORD)
         made.outbox.put([conclusion_statement(op, "done", "", NOON)], Keep.RECORD)
     await made.outbox.wait_idle()
     assert made.outbox.trouble
     disk.fill(False)
     (late,) = await made.close()
-    assert f"{2 * (3 * outbox.AT_ONCE - 1)} entries" in late.reason
+    assert f"{2 * (3 * writer.AT_ONCE - 1)} entries" in late.reason
     ledger = Ledger(tmp_path / "ledger.db", "room")
-    assert (ledger.open_orders, ledger.last_op) == ([], 3 * outbox.AT_ONCE - 1)
+    assert (ledger.open_orders, ledger.last_op) == ([], 3 * writer.AT_ONCE - 1)
     ledger.close()
 
 

@@ -59,7 +59,7 @@ async def budgeted(host: ScriptedHost, config: str) -> AsyncIterator[Room]:
 
 
 def budget(here: Room, name: str = "day") -> Budget:
-    return here.engine.fleet.budgets[name]
+    return here.engine.store.fleet.budgets[name]
 
 
 async def spawn(here: Room, name: str, profile: str = "") -> Result:
@@ -86,7 +86,7 @@ async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:
         assert budget(here).spent == 40_000_000
         assert (budget(here, "tokens").spent, budget(here, "tokens").reached) == (3_000_000, 1)
         here.now += HOUR
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here, "tokens").spent == 0)
 
 
@@ -154,7 +154,7 @@ async def test_a_command_is_granted_something_once_a_claude_below_it_spends(home
     running(host, "script")
     host.agents["script"] = replace(host.agents["script"], kind="command", billing="")
     async with budgeted(host, DAY) as here:
-        await here.until(lambda: "vm1/script" in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/script" in here.engine.store.fleet.agents)
         await here.engine.wait_idle()
         assert host.grants == []
         host.agents["script"] = replace(host.agents["script"], billing="api")
@@ -182,7 +182,7 @@ async def test_grants_of_an_engine_that_died_are_counted_before_anything_is_gran
         await second.engine.wait_idle()
         assert budget(second).granted <= before
         newest = max(grant.number for grant in host.grants) if host.grants else 8
-        assert second.engine.budget_controller._grants.number >= newest
+        assert second.engine.budgets._grants.number >= newest
 
 
 async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
@@ -284,10 +284,10 @@ async def test_the_end_of_a_period_brings_new_money_and_nobody_stops_on_the_way(
             await here.engine.wait_idle()
         was = budget(here)
         here.now = was.ends - 100_000
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: host.grants and host.grants[-1].lasts > 20 * HOUR)
         here.now = was.ends + 1
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).began == was.ends)
         assert budget(here).spent == 0
         assert budget(here).granted > 0
@@ -308,16 +308,16 @@ async def test_a_ledger_that_cannot_be_written_grants_nothing_and_says_so_until_
         before = len(host.grants)
         while host.work("a1"):
             pass
-        here.engine.budget_controller.schedule()
-        await here.until(lambda: "ledger" in here.engine.fleet.alarms)
-        alarm = here.engine.fleet.alarms["ledger"]
+        here.engine.budgets.schedule()
+        await here.until(lambda: "ledger" in here.engine.store.fleet.alarms)
+        alarm = here.engine.store.fleet.alarms["ledger"]
         assert alarm.level == "danger"
         assert "no agent is granted anything" in alarm.text
         assert "held by another process" in alarm.text
         assert len(host.grants) == before
         other.execute("rollback")
         other.close()
-        await here.until(lambda: "ledger" not in here.engine.fleet.alarms, "it to be well again")
+        await here.until(lambda: "ledger" not in here.engine.store.fleet.alarms, "it to be well again")
 
 
 async def test_a_host_that_is_away_when_a_budget_comes_is_told_of(home: World) -> None:
@@ -326,13 +326,13 @@ async def test_a_host_that_is_away_when_a_budget_comes_is_told_of(home: World) -
     async with budgeted(host, "") as here:
         host.reachable = False
         host.cut()
-        await here.until(lambda: not here.engine.fleet.reachable(here.agent("vm1/a1")))
+        await here.until(lambda: not here.engine.store.fleet.reachable(here.agent("vm1/a1")))
         await here.order(SetBudget(BudgetRule("day", DOLLAR)))
-        await here.until(lambda: "ungranted" in here.engine.fleet.alarms)
-        assert "no budget binds vm1/a1 until the link is back" in here.engine.fleet.alarms["ungranted"].text
+        await here.until(lambda: "ungranted" in here.engine.store.fleet.alarms)
+        assert "no budget binds vm1/a1 until the link is back" in here.engine.store.fleet.alarms["ungranted"].text
         host.reachable = True
         await here.until(lambda: host.grants)
-        await here.until(lambda: "ungranted" not in here.engine.fleet.alarms)
+        await here.until(lambda: "ungranted" not in here.engine.store.fleet.alarms)
 
 
 async def test_a_mistake_of_our_own_is_said_and_the_looking_goes_on(
@@ -343,11 +343,11 @@ async def test_a_mistake_of_our_own_is_said_and_the_looking_goes_on(
         await here.engine.wait_idle()
         monkeypatch.setattr(controller, "AGAIN", 0.01)
         monkeypatch.setattr(Sharing, "shares", lambda *_: 1 // 0)
-        here.engine.budget_controller.schedule()
-        await here.until(lambda: "ledger" in here.engine.fleet.alarms)
-        assert "ZeroDivisionError" in here.engine.fleet.alarms["ledger"].text
+        here.engine.budgets.schedule()
+        await here.until(lambda: "ledger" in here.engine.store.fleet.alarms)
+        assert "ZeroDivisionError" in here.engine.store.fleet.alarms["ledger"].text
         monkeypatch.undo()
-        await here.until(lambda: "ledger" not in here.engine.fleet.alarms)
+        await here.until(lambda: "ledger" not in here.engine.store.fleet.alarms)
 
 
 @pytest.mark.parametrize("words", ["", "day"])

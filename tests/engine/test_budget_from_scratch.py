@@ -36,7 +36,7 @@ RULES = [
 
 def held_to(here: Room) -> None:
     """Compare all that the budget controller holds with what it is made from, read anew."""
-    budget_controller, fleet, now = here.engine.budget_controller, here.engine.fleet, here.now
+    budget_controller, fleet, now = here.engine.budgets, here.engine.store.fleet, here.now
     budget_controller._refresh()
     keys = {(agent.host, agent.name, agent.epoch) for agent in fleet.agents.values()} | set(
         budget_controller._grants.keys
@@ -79,7 +79,7 @@ class Play:
         await self.here.order(SpawnAgent(name, "write", host=host.name))
 
     async def kill(self) -> None:
-        agents = [agent for agent in self.here.engine.fleet.agents.values() if agent.lives]
+        agents = [agent for agent in self.here.engine.store.fleet.agents.values() if agent.lives]
         if agents:
             agent = self.chance.choice(agents)
             await self.here.order(KillAgent(agent.id, agent.epoch))
@@ -112,7 +112,7 @@ class Play:
 
     async def rule(self) -> None:
         rule = self.chance.choice(RULES)
-        has = rule.name in self.here.engine.fleet.budgets
+        has = rule.name in self.here.engine.store.fleet.budgets
         await self.here.order(RemoveBudget(rule.name) if has and self.chance.random() < 0.5 else SetBudget(rule))
 
 
@@ -129,11 +129,11 @@ async def test_after_whatever_happens(home: World, seed: int) -> None:
         acts += [play.kill, play.subagents, play.cut, play.time, play.rule]
         for _ in range(30):
             await chance.choice(acts)()
-            here.engine.budget_controller.schedule()
+            here.engine.budgets.schedule()
             await here.engine.wait_idle()
             await here.until(partial(_is_still, here), "the budget controller rests")
             held_to(here)
 
 
 def _is_still(here: Room) -> bool:
-    return not here.engine.budget_controller.busy
+    return not here.engine.budgets.busy

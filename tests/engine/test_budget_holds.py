@@ -29,7 +29,7 @@ STEPS = 120
 
 
 def day_of(here: Room) -> Budget:
-    return here.engine.fleet.budgets["day"]
+    return here.engine.store.fleet.budgets["day"]
 
 
 def spent_since(hosts: list[Payer], began: int) -> int:
@@ -41,7 +41,7 @@ def spent_since(hosts: list[Payer], began: int) -> int:
 
 async def looked(here: Room) -> None:
     """Let the budget controller look at what has happened."""
-    desk = here.engine.budget_controller
+    desk = here.engine.budgets
     desk.schedule()
     await here.until(lambda: not desk._debouncer.busy)
 
@@ -65,7 +65,7 @@ def meets(host: Payer, what: str, dice: random.Random) -> None:
 
 def wish(here: Room, host: Payer, dice: random.Random) -> Intent:
     """Somebody wants something."""
-    agents = [agent for agent in here.engine.fleet.agents.values() if agent.host == host.name]
+    agents = [agent for agent in here.engine.store.fleet.agents.values() if agent.host == host.name]
     limit = dice.choice([STOP // 2, STOP])
     wishes: list[Intent] = [SpawnAgent(f"a{dice.randrange(6)}", "work", host.name)] * 2
     wishes.append(SetBudget(BudgetRule("day", limit, rungs=(Rung(100, "pause"),))))

@@ -36,7 +36,7 @@ async def test_a_window_of_a_plan_is_granted_in_per_cent(home: World) -> None:
         assert budget(here, "week").ends == NOON + 50 * HOUR
         later = replace(reading, percent=70.0, at=NOON + 1)
         here.engine.headroom.heard(LoginSeen("vm1/a1", "ann@example.com", "max", (later,)))
-        await here.until(lambda: "budget week" in here.engine.fleet.alarms)
+        await here.until(lambda: "budget week" in here.engine.store.fleet.alarms)
         refused = await spawn(here, "a2")
         assert "budget week (fleet) holds new work from 80 % on: 70 % of 85 % is gone" in refused.reason
 
@@ -90,15 +90,15 @@ async def test_a_run_that_takes_no_grant_is_asked_less_and_less_often(home: Worl
         await here.engine.wait_idle()
         for tries, wait in ((2, 5_000), (3, 10_000), (4, 20_000)):
             here.now += wait - 1
-            here.engine.budget_controller.schedule()
+            here.engine.budgets.schedule()
             await here.engine.wait_idle()
             assert len(host.grants) == tries - 1
             here.now += 1
-            here.engine.budget_controller.schedule()
+            here.engine.budgets.schedule()
             await here.until(lambda: len(host.grants) == tries)  # noqa: B023 - waited for at once
             await here.engine.wait_idle()
         assert len(here.ledger.read("select * from grants")) <= 2
-        assert "no budget binds vm1/a1: its host does not take" in here.engine.fleet.alarms["untaken"].text
+        assert "no budget binds vm1/a1: its host does not take" in here.engine.store.fleet.alarms["untaken"].text
         assert len(host.prices) == 4, "it may have lacked the prices"
 
 
@@ -110,10 +110,10 @@ async def test_a_clock_that_is_put_back_forgets_nothing_that_was_spent(home: Wor
         host.work("a1", 40 * CENT)
         await here.until(lambda: budget(here).spent == 40 * CENT)
         here.now -= 30 * HOUR
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).ends < NOON and budget(here).granted and budget(here).spent == 40 * CENT)
         here.now += 80 * HOUR
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).began > NOON and budget(here).spent == 0)
 
 
@@ -125,7 +125,7 @@ async def test_no_date_that_a_host_gives_takes_use_out_of_the_day_that_pays_for_
         idle = 0
         while idle < 3 and here.now < NOON + 6 * HOUR:  # one that is paused again soon goes on later each time
             here.now += HOUR // 3
-            here.engine.budget_controller.schedule()
+            here.engine.budgets.schedule()
             await here.engine.wait_idle()
             idle = 0 if host.work("a1", 100 * CENT) else idle + 1
             await here.until(lambda: here.agent("vm1/a1").spent == host.spent)
@@ -144,7 +144,7 @@ async def test_a_host_that_has_long_been_connected_tells_nothing_old_of_a_run_of
     async with budgeted(host, DAY) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         here.now += 30 * HOUR
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).began > NOON)
         await here.engine.wait_idle()
         host.work("a1", 20 * CENT)
@@ -192,7 +192,7 @@ async def test_a_host_that_never_answers_about_grants_is_sent_them_less_and_less
     host.deaf = host.mute = True
     running(host, "a1")
     async with budgeted(host, "") as here:
-        budget_controller = here.engine.budget_controller
+        budget_controller = here.engine.budgets
 
         def sent() -> int:
             return sum(isinstance(message, Grant) for message in host.heard)

@@ -28,7 +28,7 @@ def claim(host: Payer, here: Room, name: str = "a1", cause: str = "budget", deta
 
 async def settled(here: Room) -> None:
     here.now += 2 * MINUTE
-    here.engine.budget_controller.schedule()
+    here.engine.budgets.schedule()
     await here.engine.wait_idle()
 
 
@@ -49,8 +49,8 @@ async def test_a_claimed_pause_that_no_grant_explains_is_neither_resumed_nor_cou
         await here.until(lambda: here.agent("vm1/a1").state == "paused")
         await settled(here)
         assert spawns(host) == 1
-        await here.until(lambda: UNSPENT in here.engine.fleet.alarms)
-        assert here.engine.fleet.alarms[UNSPENT].text.startswith("vm1/a1: said to be paused by a budget")
+        await here.until(lambda: UNSPENT in here.engine.store.fleet.alarms)
+        assert here.engine.store.fleet.alarms[UNSPENT].text.startswith("vm1/a1: said to be paused by a budget")
         assert not [line for line in here.ledger.audit(1000) if line.verb == "pause"]
         if config:
             assert budget(here).reached == 0
@@ -67,7 +67,7 @@ async def test_who_has_run_dry_goes_on_also_after_another_engine_has_begun(home:
             await here.engine.wait_idle()
         await here.until(lambda: here.agent("vm1/a1").state == "paused")
         await settled(here)
-        assert UNSPENT not in here.engine.fleet.alarms
+        assert UNSPENT not in here.engine.store.fleet.alarms
     async with budgeted(host, "") as here:
         host.clock = lambda: here.now
         here.now += 4 * MINUTE
@@ -84,4 +84,4 @@ async def test_a_newer_runner_that_names_another_cause_is_not_read_by_its_words(
         host.work("a1", CENT)
         await settled(here)
         assert spawns(host) == 1
-        assert UNSPENT not in here.engine.fleet.alarms
+        assert UNSPENT not in here.engine.store.fleet.alarms

@@ -13,8 +13,7 @@ import pytest
 from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import LinkState
 from controlroom.domain.orders import Result
-from controlroom.engine.budgets import set_aside
-from controlroom.engine.ledger.integrity import check
+from controlroom.engine.ledger.ledger import check
 from controlroom.metering.prices import DOLLAR as PICO
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Record, Report, to_line
@@ -82,7 +81,7 @@ async def claiming(host: Liar, config: str) -> AsyncIterator[Room]:
 
 
 def doubts(here: Room) -> dict[str, str]:
-    return {about: alarm.text for about, alarm in here.engine.fleet.alarms.items() if about.startswith("doubt ")}
+    return {about: alarm.text for about, alarm in here.engine.store.fleet.alarms.items() if about.startswith("doubt ")}
 
 
 async def advised(command: str) -> None:
@@ -155,7 +154,7 @@ async def test_invented_runs_take_no_more_of_a_budget_than_one_host_may_claim(
     async with claiming(host, BIG) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         here.now += HOUR * 3 // 2
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.engine.wait_idle()
         way(host, here)
         await booked(here, host)
@@ -199,7 +198,7 @@ async def test_the_next_hour_has_room_again_and_the_next_engine_knows_what_was_c
         await booked(here, host)
         await here.until(lambda: budget(here).spent == CAP)
         here.now += HOUR
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.engine.wait_idle()
         host.claim("ghost", 3, *(dollars(f"{number}c", here.now) for number in range(4)))
         await booked(here, host)
@@ -272,7 +271,7 @@ async def test_what_ended_runs_say_to_have_cost_holds_nothing_of_a_budget(home: 
             host.agents[name] = replace(host.agents[name], state="done", ended=NOON, run_spent=10**12)
         host.show()
         await here.until(lambda: all(here.agent(f"vm1/{name}").has_ended for name in names))
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.engine.wait_idle()
         assert budget(here).granted <= 5 * DOLLAR
         assert await spawn(here, "a1") == Result(Outcome.DONE)
@@ -333,7 +332,7 @@ async def test_a_transcript_that_is_read_anew_is_not_doubted(home: World) -> Non
 async def test_a_host_with_too_much_set_aside_waits_and_its_orders_go_on(
     home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(set_aside, "MOST_OPEN", 20)
+    monkeypatch.setattr("controlroom.engine.budgets.doubts.MOST_OPEN", 20)
     host = Liar()
     async with claiming(host, BIG) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
@@ -351,7 +350,7 @@ async def test_a_host_with_too_much_set_aside_waits_and_its_orders_go_on(
 async def test_what_was_ordered_waits_too_once_twice_as_much_is_set_aside(
     home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(set_aside, "MOST_OPEN", 10)
+    monkeypatch.setattr("controlroom.engine.budgets.doubts.MOST_OPEN", 10)
     host = Liar()
     async with claiming(host, DAY) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
@@ -383,7 +382,7 @@ async def test_a_host_that_reconnects_hourly_dates_nothing_out_of_the_day(home: 
             await here.until(lambda: here.link("vm1") is not LinkState.UP)
             await here.up()
             here.now += MINUTE
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).began > NOON)
         host.claim("a1", 1, dollars("late", NOON + 1, 2))
         await booked(here, host)
@@ -399,7 +398,7 @@ async def test_a_host_that_never_stays_cannot_date_back_for_ever(home: World) ->
             await here.until(lambda: here.link("vm1") is not LinkState.UP)
             await here.up()
             here.now += 24 * HOUR // 30
-        here.engine.budget_controller.schedule()
+        here.engine.budgets.schedule()
         await here.until(lambda: budget(here).began > NOON)
         host.claim("ghost", 1, dollars("late", NOON + 1, 2))
         await booked(here, host)

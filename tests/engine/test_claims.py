@@ -194,7 +194,7 @@ async def ordered(here: Room, intent: intents.Intent) -> Result:
 async def lived(here: Room, name: str) -> None:
     """Have an agent be told something, asked, given a new task, and moved, one after the other."""
     await ordered(here, intents.SendMessage(f"vm1/{name}", 1, "go on"))
-    agent = here.engine.fleet.agents.get(f"vm1/{name}")
+    agent = here.engine.store.fleet.agents.get(f"vm1/{name}")
     if agent is not None and agent.question is not None:
         await ordered(here, intents.AnswerQuestion(f"vm1/{name}", "q1", "allow"))
     await ordered(here, intents.ReassignAgent(f"vm1/{name}", 1, "now the api", keep_session=True))
@@ -254,11 +254,11 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         assert agent.task == "write the docs of vm1"
         assert agent.billing == ""
         assert [claim.field for claim in agent.claims] == list(wrong)
-        told = record(explain(here.engine.fleet, agent, NOON))["disagrees"]
+        told = record(explain(here.engine.store.fleet, agent, NOON))["disagrees"]
         assert "vm1 says profile rich, ordered was docs: what was ordered counts" in told[1]
-        (row,) = [row for row in status(here.engine.fleet, NOON)["agents"] if row["id"] == "vm1/a1"]
+        (row,) = [row for row in status(here.engine.store.fleet, NOON)["agents"] if row["id"] == "vm1/a1"]
         assert row["claims"][1] == {"field": "profile", "ordered": "docs", "said": "rich"}
-        alarm = here.engine.fleet.alarms["claims vm1"]
+        alarm = here.engine.store.fleet.alarms["claims vm1"]
         assert "profile rich, ordered was docs" in alarm.text
         assert "another task than was ordered" in alarm.text
         assert "do evil" not in alarm.text
@@ -267,7 +267,7 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
             await lie(here, liar, {})
             await lie(here, liar, {"a1": {name: LIES[name] for name in wrong}})
         await lie(here, liar, {})
-        assert "claims vm1" not in here.engine.fleet.alarms
+        assert "claims vm1" not in here.engine.store.fleet.alarms
         assert (here.agent("vm1/a1").claims, here.agent("vm1/a1").billing) == ((), "plan")
         await here.engine.wait_idle()
         audited = [line.reason for line in here.ledger.audit() if line.verb == "claim"]
@@ -280,10 +280,10 @@ async def test_an_agent_that_is_said_to_be_gone_and_comes_back_is_still_what_was
         await here.order(spawn("a1"))
         kept = liar.agents.pop("a1")
         liar.show("a1")
-        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/a1" not in here.engine.store.fleet.agents)
         liar.agents["a1"] = replace(kept, profile="rich")
         await lie(here, liar, {})
-        await here.until(lambda: "vm1/a1" in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/a1" in here.engine.store.fleet.agents)
         assert here.agent("vm1/a1").profile == "docs"
 
 
@@ -320,7 +320,7 @@ async def test_what_a_host_says_that_a_run_has_spent_holds_no_more_of_a_budget_t
         await here.engine.wait_idle()
         assert here.agent("vm1/a1").run_spent == 2**52
         assert top is not None
-        assert here.engine.fleet.budgets["day"].granted <= 2 * top + 500_000
+        assert here.engine.store.fleet.budgets["day"].granted <= 2 * top + 500_000
         assert (await here.order(spawn("b1", "vm2"))).outcome == "done"
 
 
@@ -329,12 +329,12 @@ async def test_what_is_used_counts_for_the_profile_that_was_ordered_though_its_a
         await here.order(spawn("a1"))
         liar.agents.pop("a1")
         liar.show("a1")
-        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/a1" not in here.engine.store.fleet.agents)
         used = Message("msg_1", "req_1", NOON - 60_000, "claude-opus-5-5", Usage(0, 1_000_000))
         data = to_line(used).decode()
         for channel in tuple(liar.channels):
             channel.say(UsageSeen(UsagePlace("a1", 1, 0, "a1b2"), len(data), data))
-        await here.until(lambda: here.engine.fleet.budgets["day"].spent == 20_000_000)
+        await here.until(lambda: here.engine.store.fleet.budgets["day"].spent == 20_000_000)
 
 
 # --------------------------------------------------------------------------- agents that this room did not order
@@ -348,7 +348,7 @@ def claimed(name: str = "b1", **more: Any) -> wire.AgentSeen:
 async def met(here: Room, host: Lying, agent: wire.AgentSeen) -> Agent:
     host.agents[agent.name] = agent
     await lie(here, host, {})
-    await here.until(lambda: f"{host.name}/{agent.name}" in here.engine.fleet.agents)
+    await here.until(lambda: f"{host.name}/{agent.name}" in here.engine.store.fleet.agents)
     return here.agent(f"{host.name}/{agent.name}")
 
 
@@ -362,10 +362,10 @@ async def test_an_agent_that_this_room_did_not_order_is_shown_as_claimed_with_th
     async with lied_to() as (here, liar, _):
         agent = await met(here, liar, claimed())
         assert (agent.ordered, agent.claims, agent.billing) == (None, (), "")
-        notes = record(explain(here.engine.fleet, agent, NOON))["notes"]
+        notes = record(explain(here.engine.store.fleet, agent, NOON))["notes"]
         assert notes["claimed"].startswith("this room did not order it; vm1 says: kind headless, profile rich, model")
-        assert [row["ordered_here"] for row in status(here.engine.fleet, NOON)["agents"]] == [False]
-        (run,) = here.engine.budget_controller._runs()
+        assert [row["ordered_here"] for row in status(here.engine.store.fleet, NOON)["agents"]] == [False]
+        (run,) = here.engine.budgets._runs()
         assert (run.billing, run.priority, run.ordered) == ("", 1, False), "the lowest, though its profile has 9"
 
 

@@ -67,7 +67,7 @@ def furnish(here: Room, host: ScriptedHost) -> None:
     for channel in host.channels:
         channel.say(wire.LastLines((wire.LastLine("asks", 1, "a line", NOON - 2 * MINUTE),)))
         channel.say(wire.HostSeen(NOON - MINUTE, cpu_percent=3.0))
-    here.engine.happened(events.Alarmed("test", Alarm("a test", since=here.now - HOUR)))
+    here.engine.host_events.happened(events.Alarmed("test", Alarm("a test", since=here.now - HOUR)))
 
 
 @SETTINGS
@@ -80,25 +80,27 @@ async def test_ages_stay_what_they_are_when_the_clock_is_set_and_set_back(home: 
             del host.agents["limited"]  # by the clock of Anthropic, which no machine here can set
         await here.up()
         furnish(here, host)
-        await here.until(lambda: here.agent("vm1/asks").last_line and here.engine.fleet.hosts["vm1"].sample)
-        reader = [apply(Fleet(), snapshot(here.engine.fleet))]
-        known = [here.engine.fleet]
+        await here.until(lambda: here.agent("vm1/asks").last_line and here.engine.store.fleet.hosts["vm1"].sample)
+        reader = [apply(Fleet(), snapshot(here.engine.store.fleet))]
+        known = [here.engine.store.fleet]
 
         def told(changes: Changes) -> None:
-            reader[0] = apply(reader[0], diff(known[0], here.engine.fleet, changes))
-            known[0] = here.engine.fleet
+            reader[0] = apply(reader[0], diff(known[0], here.engine.store.fleet, changes))
+            known[0] = here.engine.store.fleet
 
         here.engine.store.subscribe(told)
-        before = ages(here.engine.fleet, here.now)
+        before = ages(here.engine.store.fleet, here.now)
         assert len(before) >= 12
         for step in (by, -by):
             here.set_clock(step)
-            await here.until(lambda: here.engine.clock_set == here.clock_set, "nothing happens, and it is noticed")
+            await here.until(
+                lambda: here.engine.store.clock_set == here.clock_set, "nothing happens, and it is noticed"
+            )
             assert ages(reader[0], here.now) == before
             for number in (1, 2):
                 await retold(here, host, f"{step} {number}")
-            assert ages(here.engine.fleet, here.now) == before
-            assert reader[0] == here.engine.fleet
+            assert ages(here.engine.store.fleet, here.now) == before
+            assert reader[0] == here.engine.store.fleet
 
 
 async def retold(here: Room, host: ScriptedHost, detail: str) -> None:
@@ -108,7 +110,7 @@ async def retold(here: Room, host: ScriptedHost, detail: str) -> None:
     ahead = host.clock() - here.now
 
     def known() -> bool:
-        found = here.engine.fleet.hosts["vm1"].facts
+        found = here.engine.store.fleet.hosts["vm1"].facts
         return found is not None and found.clock_offset == ahead
 
     await here.until(lambda: here.agent("vm1/over").detail == detail)
@@ -197,14 +199,14 @@ async def test_a_host_whose_clock_is_set_is_told_of_with_the_ages_that_things_ha
 async def test_a_front_end_counts_ages_by_the_engines_clock(home: World, by: int) -> None:
     host = busy()
     async with room(host) as here:
-        await here.until(lambda: "vm1/asks" in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/asks" in here.engine.store.fleet.agents)
         client = await Client.connect(start=False)
         try:
             assert abs(client.now() - here.now) < HOUR, "by the welcome, whatever this machine's clock shows"
             here.set_clock(by)
-            await here.until(lambda: here.engine.clock_set == here.clock_set)
+            await here.until(lambda: here.engine.store.clock_set == here.clock_set)
             await here.until(lambda: abs(client.now() - here.now) < HOUR, "by the news")
-            since = here.engine.fleet.agents["vm1/asks"].since
+            since = here.engine.store.fleet.agents["vm1/asks"].since
             await here.until(lambda: client.fleet.agents["vm1/asks"].since == since)
             assert -MINUTE < client.now() - since - 10 * MINUTE < HOUR, "it has waited for ten minutes, and some"
         finally:

@@ -87,7 +87,7 @@ Play = Callable[[Path, Connect], Coroutine[None, None, None]]
 async def look_again(folder: Path) -> Fleet:
     async with room(OnDisk(folder)) as here:
         await here.engine.wait_idle()
-        return here.engine.fleet
+        return here.engine.store.fleet
 
 
 def in_a_child(folder: Path, step: int, after: bool, play: Play) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from controlroom.domain.intents import SetBudget, SettleUsage
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
-from controlroom.engine.ledger.integrity import check
+from controlroom.engine.ledger.ledger import check
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report, to_line
@@ -42,7 +42,7 @@ async def here(home: World, host: Spender) -> AsyncIterator[Room]:
 
 
 def alarms(here: Room) -> list[str]:
-    return [alarm.text for about, alarm in here.engine.fleet.alarms.items() if about.startswith("doubt ")]
+    return [alarm.text for about, alarm in here.engine.store.fleet.alarms.items() if about.startswith("doubt ")]
 
 
 async def spent(here: Room, micro: int) -> None:
@@ -74,9 +74,9 @@ async def test_one_forged_line_counts_as_one_message_until_it_is_struck(here: Ro
 async def test_a_budget_is_free_again_when_the_line_is_struck(here: Room, host: Spender) -> None:
     assert await here.order(SetBudget(BudgetRule("day", 3_000_000))) == Result(Outcome.DONE)
     host.use(forged(2))
-    await here.until(lambda: here.engine.fleet.budgets["day"].spent == 4_000_000)
+    await here.until(lambda: here.engine.store.fleet.budgets["day"].spent == 4_000_000)
     assert await here.order(SettleUsage(1, accept=False)) == Result(Outcome.DONE)
-    await here.until(lambda: here.engine.fleet.budgets["day"].spent == 0)
+    await here.until(lambda: here.engine.store.fleet.budgets["day"].spent == 0)
 
 
 async def test_what_was_struck_stays_struck_whoever_sends_it_again(home: World, host: Spender) -> None:
@@ -177,8 +177,8 @@ async def test_a_file_that_was_emptied_is_told(here: Room, host: Spender) -> Non
     await spent(here, 1_000_000)
     for channel in tuple(host.channels):
         channel.say(UsageSeen(UsagePlace("a1", 1, 0), 0, "", lost=True))
-    await here.until(lambda: "lost vm1/a1" in here.engine.fleet.alarms)
-    assert "emptied, cut short or replaced" in here.engine.fleet.alarms["lost vm1/a1"].text
+    await here.until(lambda: "lost vm1/a1" in here.engine.store.fleet.alarms)
+    assert "emptied, cut short or replaced" in here.engine.store.fleet.alarms["lost vm1/a1"].text
     await here.until(lambda: host.booked[-1] == UsagePlace("a1", 1, 0))
     assert here.agent("vm1/a1").spent == 1_000_000, "what is booked stays"
 
@@ -188,5 +188,5 @@ async def test_lines_that_cannot_be_read_are_told(here: Room, host: Spender) -> 
     host.file += "not json\n"
     for channel in tuple(host.channels):
         host.send_from(channel, start)
-    await here.until(lambda: "usage vm1/a1" in here.engine.fleet.alarms)
-    assert "1 lines of its usage cannot be read" in here.engine.fleet.alarms["usage vm1/a1"].text
+    await here.until(lambda: "usage vm1/a1" in here.engine.store.fleet.alarms)
+    assert "1 lines of its usage cannot be read" in here.engine.store.fleet.alarms["usage vm1/a1"].text

@@ -90,11 +90,11 @@ async def test_while_the_link_is_lost_the_row_is_pending_and_nothing_is_guessed(
     async with room(host) as here:
         host.reachable = False
         asked = await here.engine.submit(SPAWN, "ann")
-        await here.until(lambda: here.engine.fleet.hosts["vm1"].link is LinkState.LOST)
+        await here.until(lambda: here.engine.store.fleet.hosts["vm1"].link is LinkState.LOST)
         agent = here.agent("vm1/a1")
         assert agent.pending is not None
-        assert here.engine.fleet.state_of(agent) is State.LOST
-        awaited = here.engine.result_of(asked.op)
+        assert here.engine.store.fleet.state_of(agent) is State.LOST
+        awaited = here.engine.orders.result_of(asked.op)
         assert awaited is not None
         assert not awaited.done()
         host.reachable = True
@@ -142,7 +142,7 @@ async def test_the_second_half_of_a_reassignment_is_asked_for_again_when_its_hos
         spawns = [order for order in scripted.orders(host) if isinstance(order, wire.Spawn)]
         assert [(one.epoch, one.task, one.replaces) for one in spawns] == [(2, "new", 1), (2, "new", 0), (2, "new", 0)]
         assert here.agent("vm1/a1").epoch == 2
-        assert not here.engine.fleet.alarms
+        assert not here.engine.store.fleet.alarms
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ async def test_a_reassignment_that_stays_half_done_says_what_was_done(times: int
         await here.up()
         agent = here.agent("vm1/a1")
         assert (agent.epoch, agent.state, agent.pending) == (1, State.DONE, None)
-        assert here.engine.fleet.alarms["open vm1/a1"].text == told.reason
+        assert here.engine.store.fleet.alarms["open vm1/a1"].text == told.reason
         host.times = 0
         assert (await here.order(intents.ReassignAgent("vm1/a1", 1, "new"))).outcome == "done"
-        assert "open vm1/a1" not in here.engine.fleet.alarms
+        assert "open vm1/a1" not in here.engine.store.fleet.alarms
 
 
 async def test_an_engine_that_comes_back_to_a_half_done_reassignment_says_so() -> None:
@@ -178,7 +178,7 @@ async def test_an_engine_that_comes_back_to_a_half_done_reassignment_says_so() -
         (line,) = [line for line in here.ledger.audit() if line.verb == "reassign"]
         assert line.outcome == "unknown"
         assert "vm1/a1 has ended for its new run (epoch 2), which did not begin" in line.reason
-        assert "open vm1/a1" in here.engine.fleet.alarms
+        assert "open vm1/a1" in here.engine.store.fleet.alarms
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -210,7 +210,7 @@ async def test_one_host_cannot_answer_for_another_nor_invent_an_outcome() -> Non
         assert conclusion.outcome == "unknown"
         assert "\x1b" not in conclusion.reason
         assert "secret" not in conclusion.reason
-        awaited = here.engine.result_of(asked.op)
+        awaited = here.engine.orders.result_of(asked.op)
         assert awaited is not None
         assert not awaited.done()
 
@@ -218,13 +218,13 @@ async def test_one_host_cannot_answer_for_another_nor_invent_an_outcome() -> Non
 async def test_a_host_is_up_only_once_it_has_said_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     host = scripted.Secretive()
     async with room(host, up=False) as here:
-        link = here.engine._links.link("vm1")
+        link = here.engine.links.link("vm1")
         assert isinstance(link, Link)
         await here.until(lambda: link.up)
-        assert here.engine.fleet.hosts["vm1"].link is LinkState.CONNECTING
-    monkeypatch.setattr("controlroom.engine.engine.SILENCE", 0.02)
+        assert here.engine.store.fleet.hosts["vm1"].link is LinkState.CONNECTING
+    monkeypatch.setattr("controlroom.engine.host_events.SILENCE", 0.02)
     async with room(host) as here:
-        assert here.engine.fleet.hosts["vm1"].facts is not None
+        assert here.engine.store.fleet.hosts["vm1"].facts is not None
 
 
 async def test_a_dead_host_delays_no_other() -> None:
@@ -233,7 +233,7 @@ async def test_a_dead_host_delays_no_other() -> None:
     async with room(ScriptedHost("vm1"), dead, up=False) as here:
         await here.up("vm1")
         assert (await here.order(SPAWN)).outcome == "done"
-        assert here.engine.fleet.hosts["vm2"].link is LinkState.LOST
+        assert here.engine.store.fleet.hosts["vm2"].link is LinkState.LOST
 
 
 async def test_messages_interrupts_and_forgetting_reach_the_host() -> None:
@@ -244,7 +244,7 @@ async def test_messages_interrupts_and_forgetting_reach_the_host() -> None:
         assert (await here.order(intents.InterruptAgent("vm1/a1", 1))).outcome == "done"
         assert (await here.order(KILL)).outcome == "done"
         assert (await here.order(intents.ForgetAgent("vm1/a1", 1))).outcome == "done"
-        assert "vm1/a1" not in here.engine.fleet.agents
+        assert "vm1/a1" not in here.engine.store.fleet.agents
         told = [message for message in scripted.orders(host) if isinstance(message, wire.Tell)]
         assert [(tell.what, tell.text) for tell in told] == [("message", "go on"), ("interrupt", "")]
 
@@ -275,13 +275,13 @@ async def test_another_rooms_host_may_be_looked_at_and_taken() -> None:
 
 async def test_a_mistake_of_ours_in_one_link_takes_nothing_else_along(caplog: pytest.LogCaptureFixture) -> None:
     async with room(ScriptedHost("vm1"), ScriptedHost("vm2"), up=False) as here:
-        link = here.engine._links.link("vm2")
-        links = here.engine._links
+        link = here.engine.links.link("vm2")
+        links = here.engine.links
         links._links["vm2"][1].cancel()
         link.run = broken  # type: ignore[method-assign]
         await links._run("vm2", link)
         await here.up("vm1")
-        host = here.engine.fleet.hosts["vm2"]
+        host = here.engine.store.fleet.hosts["vm2"]
         assert (host.link, f"see {here.home.log}" in host.reason) == (LinkState.LOST, True)
         assert (await here.order(SPAWN)).outcome == "done"
     assert "the link to vm2 failed" in caplog.text
@@ -301,7 +301,7 @@ async def test_a_host_is_added_written_down_and_removed() -> None:
         assert 'address = "ann@vm2"' in here.home.hosts.read_text()
         assert (await here.order(intents.RemoveHost("vm2"))).outcome == "done"
         assert "vm2" not in here.home.hosts.read_text()
-        assert "vm2" not in here.engine.fleet.hosts
+        assert "vm2" not in here.engine.store.fleet.hosts
         await here.until(lambda: not here.hosts["vm2"].channels, "its link is given up")
 
 
@@ -326,7 +326,7 @@ async def test_a_host_that_cannot_be_added_or_removed_says_why(intent: intents.I
     async with room(ScriptedHost()) as here:
         assert words in (await here.order(intent)).reason
         assert not here.home.hosts.exists()
-        assert set(here.engine.fleet.hosts) == {"vm1"}
+        assert set(here.engine.store.fleet.hosts) == {"vm1"}
 
 
 async def test_a_list_of_hosts_that_cannot_be_written_changes_nothing(home: World) -> None:
@@ -334,7 +334,7 @@ async def test_a_list_of_hosts_that_cannot_be_written_changes_nothing(home: Worl
         here.home.hosts.with_name(".hosts.toml.new").mkdir()
         conclusion = await here.order(intents.AddHost("vm2", "ann@vm2"))
         assert f"{here.home.hosts} cannot be written" in conclusion.reason
-        assert set(here.engine.fleet.hosts) == {"vm1"}
+        assert set(here.engine.store.fleet.hosts) == {"vm1"}
 
 
 async def test_removing_a_host_concludes_what_was_on_its_way_there() -> None:
@@ -345,18 +345,18 @@ async def test_removing_a_host_concludes_what_was_on_its_way_there() -> None:
         asked = await here.engine.submit(intents.SpawnAgent("b1", "x", "vm2"), "ann")
         await here.order(intents.RemoveHost("vm2"))
         assert (await here.concluded(asked)).reason == "vm2 was taken out of the room"
-        assert "vm2/b1" not in here.engine.fleet.agents
+        assert "vm2/b1" not in here.engine.store.fleet.agents
 
 
 @pytest.mark.parametrize(("verdict", "link"), [("allow", LinkState.UP), ("deny", LinkState.REFUSED)])
 async def test_a_key_nobody_knows_is_a_question(verdict: str, link: LinkState) -> None:
     async with room(scripted.Stranger(), up=False) as here:
-        await here.until(lambda: here.engine.fleet.hosts["vm1"].question)
-        question = here.engine.fleet.hosts["vm1"].question
+        await here.until(lambda: here.engine.store.fleet.hosts["vm1"].question)
+        question = here.engine.store.fleet.hosts["vm1"].question
         assert question is not None
         assert scripted.Stranger.KEY in question.text
         assert (await here.order(intents.AnswerQuestion("vm1", question.id, verdict))).outcome == "done"
-        await here.until(lambda: here.engine.fleet.hosts["vm1"].link is link)
+        await here.until(lambda: here.engine.store.fleet.hosts["vm1"].link is link)
 
 
 async def test_a_fingerprint_known_from_elsewhere_asks_nothing() -> None:
@@ -378,11 +378,11 @@ async def test_an_engine_that_comes_back_shows_what_it_knew_until_it_has_looked(
     async with room(host, up=False) as here:
         agent = here.agent("vm1/a1")
         assert (agent.state, agent.task) == (State.UNKNOWN, "write the docs")
-        assert here.engine.fleet.state_of(agent) is State.LOST
+        assert here.engine.store.fleet.state_of(agent) is State.LOST
         host.agents.clear()
         host.reachable = True
         await here.up()
-        assert "vm1/a1" not in here.engine.fleet.agents
+        assert "vm1/a1" not in here.engine.store.fleet.agents
         await here.engine.wait_idle()
     async with room(host) as here:
         assert not here.ledger.agents
@@ -433,7 +433,7 @@ async def test_with_a_full_disk_nothing_new_starts_but_what_runs_can_be_ended() 
         disk.full = True
         refused = await here.order(intents.SpawnAgent("a2", "x", "vm1"))
         while refused.outcome == "done":  # until its pages are used up
-            number = len(here.engine.fleet.agents)
+            number = len(here.engine.store.fleet.agents)
             refused = await here.order(intents.SpawnAgent(f"b{number}", "x" * 4000, "vm1"))
         assert refused.outcome == "refused"
         assert "nothing was started: the ledger" in refused.reason

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.engine.log_file import LOG_BYTES, MOST, Sparing, log_to
+from controlroom.engine.process import LOG_BYTES, MOST, Sparing, log_to
 
 
 def line(number: int, seconds: float, name: str = "controlroom.server") -> logging.LogRecord:

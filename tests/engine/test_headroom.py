@@ -71,7 +71,7 @@ async def here(home: World, hosts: tuple[OnPlan, OnPlan], monkeypatch: pytest.Mo
 
 
 def gauges(here: Room) -> dict[str, Headroom]:
-    return dict(here.engine.fleet.headroom)
+    return dict(here.engine.store.fleet.headroom)
 
 
 async def test_one_login_on_two_hosts_is_one_gauge_and_says_who_used_it(
@@ -163,11 +163,11 @@ def asked(*hosts: OnPlan) -> list[Tell]:
 
 async def test_overage_that_is_billed_is_said_while_it_is(here: Room, hosts: tuple[OnPlan, OnPlan]) -> None:
     hosts[0].limits(five_hours(100), WindowSeen("overage", NOON - 1, None, 0, "in_use", "stream"))
-    await here.until(lambda: f"overage {ANN}" in here.engine.fleet.alarms)
-    assert "is billed now" in here.engine.fleet.alarms[f"overage {ANN}"].text
+    await here.until(lambda: f"overage {ANN}" in here.engine.store.fleet.alarms)
+    assert "is billed now" in here.engine.store.fleet.alarms[f"overage {ANN}"].text
     assert list(gauges(here)) == [f"{ANN} 5 h"], "nobody says how much of it is used"
     hosts[0].limits(WindowSeen("overage", NOON, None, 0, "allowed", "stream"))
-    await here.until(lambda: f"overage {ANN}" not in here.engine.fleet.alarms)
+    await here.until(lambda: f"overage {ANN}" not in here.engine.store.fleet.alarms)
 
 
 async def test_a_window_ends_though_nobody_speaks(
@@ -230,9 +230,9 @@ async def test_a_host_that_lies_about_a_shared_login_neither_lifts_nor_moves_its
     await here.until(lambda: gauges(here)[f"{ANN} 5 h"].disputed)
     shown = gauges(here)[f"{ANN} 5 h"]
     assert (shown.used, shown.resets, shown.disputed) == (60, NOON + HOUR, ("vm1", "vm3"))
-    alarm = here.engine.fleet.alarms[f"disputed {ANN} 5 h"]
+    alarm = here.engine.store.fleet.alarms[f"disputed {ANN} 5 h"]
     assert "5 h cannot be as vm1 and vm3 say" in alarm.text
     assert record(shown)["disputed_by"] == ["vm1", "vm3"]
     assert (await here.order(RemoveHost("vm3"))).outcome == "done"
     await here.until(lambda: not gauges(here)[f"{ANN} 5 h"].disputed)
-    assert f"disputed {ANN} 5 h" not in here.engine.fleet.alarms
+    assert f"disputed {ANN} 5 h" not in here.engine.store.fleet.alarms

@@ -59,14 +59,14 @@ async def test_each_rung_is_done_once_told_and_audited(home: World) -> None:
     async with budgeted(host, "") as here:
         await here.order(SetBudget(rule))
         host.work("a1", 520 * CENT)
-        await here.until(lambda: "budget day" in here.engine.fleet.alarms)
-        assert here.engine.fleet.alarms["budget day"].text.startswith(
+        await here.until(lambda: "budget day" in here.engine.store.fleet.alarms)
+        assert here.engine.store.fleet.alarms["budget day"].text.startswith(
             "budget day (fleet): 50 % of $10.00 is gone, until"
         )
         host.work("a1", 10 * CENT)
         host.work("a1", 300 * CENT)
         await here.until(lambda: budget(here).reached == 2)
-        await here.until(lambda: "new work is held" in here.engine.fleet.alarms["budget day"].text)
+        await here.until(lambda: "new work is held" in here.engine.store.fleet.alarms["budget day"].text)
         refused = await spawn(here, "a2")
         assert refused.outcome == "refused"
         assert "budget day (fleet) holds new work from 80 % on: $8.30 of $10.00 is gone" in refused.reason
@@ -77,9 +77,9 @@ async def test_each_rung_is_done_once_told_and_audited(home: World) -> None:
         await again.until(lambda: budget(again).reached == 2)
         await again.engine.wait_idle()
         assert len(said(again, "notify")) == len(said(again, "hold")) == 1, "a rung is done once in a period"
-        assert "budget day" in again.engine.fleet.alarms
+        assert "budget day" in again.engine.store.fleet.alarms
         await again.order(SetBudget(replace(rule, limit=100 * DOLLAR)))
-        await again.until(lambda: "budget day" not in again.engine.fleet.alarms)
+        await again.until(lambda: "budget day" not in again.engine.store.fleet.alarms)
         assert await spawn(again, "a2") == Result(Outcome.DONE)
 
 
@@ -148,11 +148,11 @@ async def test_without_the_budget_everybody_goes_on_and_what_was_forgotten_does_
         for name in ("a1", "a2"):
             assert await spawn(here, name) == Result(Outcome.DONE)
         await exhaust(here, host)
-        await here.until(lambda: all(agent.state == "paused" for agent in here.engine.fleet.agents.values()))
+        await here.until(lambda: all(agent.state == "paused" for agent in here.engine.store.fleet.agents.values()))
         assert (await here.order(ForgetAgent("vm1/a2", here.agent("vm1/a2").epoch))).outcome == "done"
         await here.order(RemoveBudget("day"))
         await here.until(lambda: here.agent("vm1/a1").state == "working")
-        assert "vm1/a2" not in here.engine.fleet.agents
+        assert "vm1/a2" not in here.engine.store.fleet.agents
 
 
 async def test_a_rung_that_ends_agents_ends_the_lowest_priority_first(home: World) -> None:
@@ -181,7 +181,7 @@ async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
         assert "in earnest it would pause agents (dry run)" in said(here, "pause")[0]
         assert host.grants == []
         assert await spawn(here, "a2") == Result(Outcome.DONE)
-        assert here.engine.fleet.alarms["budget day"].level == "warning"
+        assert here.engine.store.fleet.alarms["budget day"].level == "warning"
 
 
 async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> None:

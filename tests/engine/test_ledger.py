@@ -16,7 +16,6 @@ from controlroom.domain.audit import AuditLine
 from controlroom.domain.calculators.use import DAY, MINUTE
 from controlroom.domain.orders import Order
 from controlroom.engine.ledger import ledger as module
-from controlroom.engine.ledger.integrity import check
 from controlroom.engine.ledger.ledger import (
     FORMAT,
     KnownAgent,
@@ -24,6 +23,7 @@ from controlroom.engine.ledger.ledger import (
     LedgerProblem,
     agents_statements,
     audit_statement,
+    check,
     conclusion_statement,
     connect,
     order_statement,

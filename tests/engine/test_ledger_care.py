@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlroom.client.client import Client, NotAllowed
-from controlroom.engine.ledger.integrity import back_up, check
-from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.usage_tables import book
 from tests.engine.rooms import room
 from tests.engine.scripted import ScriptedHost

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_usage import read_usage
-from controlroom.engine.ledger.integrity import check
-from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.ledger import Ledger, check
 from controlroom.engine.ledger.usage_tables import Booking, Source, book
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message

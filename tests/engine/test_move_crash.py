@@ -61,7 +61,7 @@ async def scenario(folder: Path, opener: Connect) -> None:
 async def look_again(folder: Path) -> list[str]:
     async with room(*hosts(folder)) as here:
         await here.engine.wait_idle()
-        pending = [agent.id for agent in here.engine.fleet.agents.values() if agent.pending]
+        pending = [agent.id for agent in here.engine.store.fleet.agents.values() if agent.pending]
         return [f"pending: {one}" for one in pending]
 
 

@@ -136,7 +136,7 @@ async def test_a_link_that_is_lost_before_anything_was_known_moves_nothing() -> 
         told = await moved(here)
         assert told == Result(Outcome.REFUSED, "nothing was moved: the link to vm1 was lost")
         assert live((vm1, vm2)) == ["vm1"]
-        assert "vm2/a1" not in here.engine.fleet.agents
+        assert "vm2/a1" not in here.engine.store.fleet.agents
         await here.up()
         assert here.agent("vm1/a1").pending is None
         assert (await here.order(MOVE)).outcome == "done"
@@ -148,9 +148,9 @@ async def test_a_target_that_is_lost_meanwhile_is_waited_for() -> None:
         await here.order(SPAWN)
         asked = await here.engine.submit(MOVE, "ann")
         vm2.reachable = False
-        await here.until(lambda: here.engine.fleet.hosts["vm2"].link.value == "lost")
+        await here.until(lambda: here.engine.store.fleet.hosts["vm2"].link.value == "lost")
         await here.engine.wait_idle()
-        awaited = here.engine.result_of(asked.op)
+        awaited = here.engine.orders.result_of(asked.op)
         assert awaited is not None
         assert not awaited.done()
         assert live((vm1, vm2)) == []
@@ -171,7 +171,7 @@ async def test_a_host_that_will_not_end_it_keeps_it() -> None:
         told = await here.order(MOVE)
         assert told == Result(Outcome.REFUSED, "vm1/a1 was not moved: the disk of vm1 is full")
         assert live((vm1, vm2)) == ["vm1"]
-        assert "vm2/a1" not in here.engine.fleet.agents
+        assert "vm2/a1" not in here.engine.store.fleet.agents
         assert steps(vm2) == []
 
 
@@ -182,7 +182,7 @@ async def test_a_target_that_will_not_start_it_says_so_and_where_it_stands() -> 
         assert told.outcome == "unknown"
         assert "vm1/a1 has ended, and was not started on vm2: the disk of vm1 is full" in told.reason
         assert "controlroom reassign vm1/a1 --host HOST" in told.reason
-        assert (here.agent("vm2/a1").state, here.engine.fleet.hosts["vm2"].notice) == (State.FAILED, told.reason)
+        assert (here.agent("vm2/a1").state, here.engine.store.fleet.hosts["vm2"].notice) == (State.FAILED, told.reason)
         assert here.agent("vm1/a1").pending is None
 
 
@@ -222,7 +222,7 @@ async def test_an_engine_that_comes_back_finishes_a_kill_that_was_on_its_way(act
         (started,) = orders(vm2)
         assert isinstance(started, wire.Spawn)
         assert started.task == TASK
-        assert not [agent for agent in here.engine.fleet.agents.values() if agent.pending]
+        assert not [agent for agent in here.engine.store.fleet.agents.values() if agent.pending]
     async with room(vm1, vm2) as here:
         assert not here.ledger.open_orders
 
@@ -242,7 +242,7 @@ async def test_an_engine_that_comes_back_much_later_ends_nothing_that_runs() -> 
         assert live((vm1, vm2)) == ["vm1"]
         assert steps(vm2) == []
         assert "order it again" in here.ledger.audit()[-1].reason
-        assert "vm2/a1" not in here.engine.fleet.agents
+        assert "vm2/a1" not in here.engine.store.fleet.agents
 
 
 @pytest.mark.parametrize("acts", [True, False], ids=["started", "not"])

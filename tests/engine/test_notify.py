@@ -58,8 +58,8 @@ async def told(here: Room, host: ScriptedHost, ways: dict[str, Way], name: str =
     """Have an agent ask something, and let the time pass in which news are gathered."""
     host.agents[name] = seen(name)
     host.show()
-    await here.until(lambda: f"vm1/{name}" in here.engine.fleet.agents)
-    notifier = Notifier(here.engine, {name: (way, WISH) for name, way in ways.items()}, lambda at: 0)
+    await here.until(lambda: f"vm1/{name}" in here.engine.store.fleet.agents)
+    notifier = Notifier(here.engine.store, {name: (way, WISH) for name, way in ways.items()}, lambda at: 0)
     notifier.start()
     ask(host, name, here.now, "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
     await here.until(lambda: notifier._telling is not None, "it is gathered")
@@ -110,7 +110,7 @@ async def test_what_cannot_be_sent_is_said_in_the_log_and_harms_nobody(
     async with room(host) as here:
         with caplog.at_level(logging.WARNING, "controlroom.notify"):
             await told(here, host, ways)
-        alarms = here.engine.fleet.alarms
+        alarms = here.engine.store.fleet.alarms
     said = sorted(record.getMessage() for record in caplog.records)
     assert len(said) == len(ways), said
     text = "\n".join(said)
@@ -133,10 +133,10 @@ async def test_an_outlet_that_works_again_is_no_longer_an_alarm(home: World, tmp
     host = ScriptedHost("vm1")
     async with room(host) as here:
         await told(here, host, ways)
-        assert "notify door" in here.engine.fleet.alarms
+        assert "notify door" in here.engine.store.fleet.alarms
         gate.unlink()
         await told(here, host, ways, "a3")
-        assert "notify door" not in here.engine.fleet.alarms
+        assert "notify door" not in here.engine.store.fleet.alarms
 
 
 @pytest.mark.parametrize(

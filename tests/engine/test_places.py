@@ -25,11 +25,11 @@ async def test_a_liar_that_names_the_place_of_another_host_first_keeps_it_from_n
         here.hosts["vm1"] = honest
         await here.order(intents.AddHost("vm1", "ann@vm1"))
         await here.up("vm1")
-        alarm = here.engine.fleet.alarms["place vm1"]
+        alarm = here.engine.store.fleet.alarms["place vm1"]
         assert "says that it is the same machine and user as liar" in alarm.text
         assert "controlroom host remove vm1" in alarm.text
         await here.order(intents.RemoveHost("vm1"))
-        await here.until(lambda: "place vm1" not in here.engine.fleet.alarms)
+        await here.until(lambda: "place vm1" not in here.engine.store.fleet.alarms)
 
 
 async def test_one_machine_under_two_names_is_refused_with_the_name_of_the_first() -> None:
@@ -40,12 +40,12 @@ async def test_one_machine_under_two_names_is_refused_with_the_name_of_the_first
         second.reachable = True
         await here.order(intents.RetryHost("alias"))
         await here.until(lambda: here.link("alias") is LinkState.REFUSED)
-        assert "same machine and user as vm1" in here.engine.fleet.hosts["alias"].reason
+        assert "same machine and user as vm1" in here.engine.store.fleet.hosts["alias"].reason
 
 
 async def test_copies_of_one_disk_and_users_of_one_machine_are_hosts_of_their_own() -> None:
     async with room(host("vm1", "p1", "same"), host("vm2", "p2", "same")) as here:
-        assert not [about for about in here.engine.fleet.alarms if about.startswith("place ")]
+        assert not [about for about in here.engine.store.fleet.alarms if about.startswith("place ")]
 
 
 def test_this_machine_is_known_by_the_keys_of_its_sshd() -> None:

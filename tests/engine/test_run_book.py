@@ -288,7 +288,7 @@ async def test_hours_outlive_the_agent_and_the_engine(home: World, host: Spender
         await here.until(lambda: here.agent("vm1/a1").state == "done")
         del host.agents["a1"]
         host.show("a1")
-        await here.until(lambda: "vm1/a1" not in here.engine.fleet.agents)
+        await here.until(lambda: "vm1/a1" not in here.engine.store.fleet.agents)
         here.now += 9 * HOUR
         await here.until(lambda: here.ledger.read(ROWS)[0][3])
     async with room(host) as again:

@@ -20,6 +20,7 @@ from controlroom.client.client import Client, EngineUnavailable
 from controlroom.domain import events, intents
 from controlroom.domain.model import Fleet
 from controlroom.engine.frontends.rights import Operator
+from controlroom.engine.frontends.server import answering
 from controlroom.engine.frontends.session import Reader
 from controlroom.engine.frontends.turns import Turns
 from controlroom.protocol.home import find_home
@@ -75,10 +76,10 @@ async def play(script: list[tuple[object, object]]) -> None:
             if isinstance(value, int) and isinstance(what, int):
                 readers[what].read(value)
             elif what == "event":
-                here.engine.happened(value)  # type: ignore[arg-type]
+                here.engine.host_events.happened(value)  # type: ignore[arg-type]
             await asyncio.sleep(0)
         for reader in readers:
-            await here.until(lambda reader=reader: reader.read() == 0 and reader.fleet == here.engine.fleet)  # type: ignore[misc]
+            await here.until(lambda reader=reader: reader.read() == 0 and reader.fleet == here.engine.store.fleet)  # type: ignore[misc]
             reader.connection.close()
         await asyncio.gather(*(task for _, task in served))
         await here.engine.close()
@@ -92,8 +93,8 @@ def serve(here: Room) -> tuple[RawReader, asyncio.Task[None]]:
 
     async def conversation() -> None:
         incoming, outgoing = await asyncio.open_connection(sock=theirs)
-        operator = Operator(here.engine.submit, here.engine.result_of, lambda: None, Turns())
-        await Reader(here.engine, operator, incoming, outgoing).serve()
+        operator = Operator(here.engine.submit, here.engine.orders.result_of, lambda: None, Turns())
+        await Reader(answering(here.engine), operator, incoming, outgoing).serve()
         outgoing.close()
 
     return RawReader(ours), asyncio.create_task(conversation())
@@ -118,13 +119,13 @@ async def test_a_stopped_reader_costs_one_patch_and_delays_nobody(monkeypatch: p
             return [size for size in sizes if size]
 
         for number in range(400):
-            here.engine.happened(big_agents(20, f"{number} "))
-            await here.until(lambda: client.fleet == here.engine.fleet, "the other reader is up to date")
+            here.engine.host_events.happened(big_agents(20, f"{number} "))
+            await here.until(lambda: client.fleet == here.engine.store.fleet, "the other reader is up to date")
             if number > 200 and blocked():
                 break
         (held,) = blocked()
         assert held < 100_000
-        await here.until(lambda: stopped.read() == 0 and stopped.fleet == here.engine.fleet)
+        await here.until(lambda: stopped.read() == 0 and stopped.fleet == here.engine.store.fleet)
         assert len([told for told in stopped.told if isinstance(told, FleetNews)]) < number
         await client.close()
         stopped.connection.close()
@@ -135,9 +136,9 @@ async def test_many_changes_are_few_patches() -> None:
         reader = await raw(here, HELLO, Watch())
         await reader.until_told(FleetNews)
         for number in range(100):
-            here.engine.happened(events.HostNoticed("vm1", str(number), NOON))
+            here.engine.host_events.happened(events.HostNoticed("vm1", str(number), NOON))
             await asyncio.sleep(0)
-        await here.until(lambda: reader.read() == 0 and reader.fleet == here.engine.fleet)
+        await here.until(lambda: reader.read() == 0 and reader.fleet == here.engine.store.fleet)
         assert len(reader.told) < 20
         reader.connection.close()
 
@@ -233,7 +234,7 @@ async def test_a_watcher_sees_everything_and_changes_nothing() -> None:
     host.agents["a1"] = seen("a1")
     async with room(host) as here:
         client = await Client.connect(start=False, role="watch")
-        await here.until(lambda: client.fleet == here.engine.fleet)
+        await here.until(lambda: client.fleet == here.engine.store.fleet)
         outcome = await client.submit(intents.KillAgent("vm1/a1", 1))
         assert (outcome.ok, outcome.reason) == (False, "a watcher may look, and change nothing")
         with pytest.raises(EngineUnavailable):

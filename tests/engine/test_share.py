@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.domain.model import LinkState
-from controlroom.engine.hosts.link import REFUSED
-from controlroom.engine.hosts.time_share import AT_ONCE, PATIENCE, SHARE, Share
+from controlroom.engine.hosts.link import AT_ONCE, PATIENCE, REFUSED, SHARE, Share
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import START, Bench
 

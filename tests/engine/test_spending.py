@@ -101,7 +101,7 @@ async def test_a_name_that_no_ledger_can_hold_takes_nothing_else_along(here: Roo
     for channel in tuple(host.channels):
         host.send_from(channel, start)
     await here.until(lambda: here.agent("vm1/a1").spent == 60_000_000)
-    assert "usage vm1/a1" in here.engine.fleet.alarms
+    assert "usage vm1/a1" in here.engine.store.fleet.alarms
     assert host.booked[-1].offset == len(host.file)
 
 
@@ -188,7 +188,7 @@ async def test_what_an_agent_of_others_has_cost_is_that_of_its_session(here: Roo
     await here.until(lambda: here.agent("vm1/a1").spent)
     (channel,) = host.channels
     channel.say(wire.AdoptedSeen((THEIRS,)))
-    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    await here.until(lambda: "vm1/~work" in here.engine.store.fleet.agents)
     place = UsagePlace("~work", 77, 0, "a1b2")
     channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
     channel.say(UsageSeen(replace(place, epoch=78), 900, lines(message(8)), session=THEIRS.session))
@@ -208,7 +208,7 @@ async def test_what_it_has_cost_stays_with_its_session_under_another_name(here: 
     await here.until(lambda: here.agent("vm1/a1").spent)
     (channel,) = host.channels
     channel.say(wire.AdoptedSeen((THEIRS,)))
-    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    await here.until(lambda: "vm1/~work" in here.engine.store.fleet.agents)
     place = UsagePlace("~work", 77, 0, "a1b2")
     channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
     await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
@@ -216,14 +216,14 @@ async def test_what_it_has_cost_stays_with_its_session_under_another_name(here: 
     await here.until(lambda: here.agent("vm1/~deploy").spent == 20_000_000)
     channel.say(UsageSeen(replace(place, name="~deploy"), 900, lines(message(8)), session=THEIRS.session))
     await here.until(lambda: here.agent("vm1/~deploy").spent == 40_000_000)
-    assert "vm1/~work" not in here.engine.fleet.agents
+    assert "vm1/~work" not in here.engine.store.fleet.agents
 
 
 async def test_one_of_others_that_has_ended_keeps_the_payer_that_it_had(here: Room, host: Spender) -> None:
     await here.until(lambda: here.agent("vm1/a1").spent)
     (channel,) = host.channels
     channel.say(wire.AdoptedSeen((THEIRS,)))
-    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    await here.until(lambda: "vm1/~work" in here.engine.store.fleet.agents)
     first = UsageSeen(UsagePlace("~work", 77, 0, "a1b2"), 900, lines(message(7)), THEIRS.session, "plan")
     channel.say(first)
     await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
@@ -241,7 +241,7 @@ async def test_places_in_transcripts_are_kept_for_as_long_as_somebody_is_at_work
     await here.until(lambda: here.agent("vm1/a1").spent)
     (channel,) = host.channels
     channel.say(wire.AdoptedSeen((THEIRS,)))
-    await here.until(lambda: "vm1/~work" in here.engine.fleet.agents)
+    await here.until(lambda: "vm1/~work" in here.engine.store.fleet.agents)
     place = UsagePlace("~work", 77, 0, "a1b2")
     channel.say(UsageSeen(place, 900, lines(message(7)), session=THEIRS.session))
     await here.until(lambda: here.agent("vm1/~work").spent == 20_000_000)
@@ -308,10 +308,10 @@ def test_hours_and_days_begin_where_the_engine_is(zone: str, monkeypatch: pytest
 
 async def test_what_the_room_has_spent_today_is_shown(home: World, host: Spender) -> None:
     async with room(host) as here:
-        await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 0, 40_000_000, 0))
+        await here.until(lambda: here.engine.store.fleet.money == Money(40_000_000, 0, 40_000_000, 0))
     host.agents["a1"] = replace(host.agents["a1"], billing="plan")
     async with room(host) as here:
         await here.until(lambda: here.agent("vm1/a1").billing == "plan")
-        _, day, _ = hour_and_day(NOON, here.engine.budget_controller.funds.zone)
+        _, day, _ = hour_and_day(NOON, here.engine.budgets.funds.zone)
         host.use(message(3), message(4, at=day - 1))
-        await here.until(lambda: here.engine.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))
+        await here.until(lambda: here.engine.store.fleet.money == Money(40_000_000, 20_000_000, 40_000_000, 20_000_000))

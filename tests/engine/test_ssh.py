@@ -16,7 +16,7 @@ from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuse
 from controlroom.engine.hosts.deploy import Ended
 from controlroom.engine.hosts.links import HostDialler
 from controlroom.engine.hosts.ssh import SshDialler
-from controlroom.engine.hosts.ssh_plan import Deadlines
+from controlroom.engine.hosts.ssh_config import Deadlines
 from controlroom.engine.hosts.tcp import LOGINS, Ways
 from controlroom.wire.messages import Greet, Welcome, pack, read_from_node
 from tests.conftest import MakeHosts

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.engine.ledger.integrity import check
-from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.ledger import Ledger, check
 from controlroom.engine.ledger.usage_tables import NOISE, PERIOD, Booking, Source, book
 from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost

@@ -24,7 +24,7 @@ GONE = "its question is gone, and nobody here answered it"
 
 
 def alarms(here: Room) -> list[str]:
-    return [alarm.text for alarm in here.engine.fleet.alarms.values()]
+    return [alarm.text for alarm in here.engine.store.fleet.alarms.values()]
 
 
 def audited(here: Room) -> list[tuple[str, str, str]]:

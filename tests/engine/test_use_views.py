@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from controlroom.domain.calculators.comparison import Terms, compare
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use
-from controlroom.engine.ledger.integrity import check
-from controlroom.engine.ledger.ledger import Ledger
+from controlroom.engine.ledger.ledger import Ledger, check
 from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, book
 from controlroom.engine.ledger.use_views import ENOUGH, requests, use
 from controlroom.metering.usage import Message, Usage

@@ -230,7 +230,7 @@ async def test_without_tasks_a_log_is_read_and_followed_without_them(home: World
         assert (await client.screen("vm1/a1")).reason == NO_TASKS
         assert (await client.fetch("vm1/~work", 0)).reason == NO_TASKS
         await operator.close()
-        assert here.engine.fleet.agents["vm1/a1"].task == TASK
+        assert here.engine.store.fleet.agents["vm1/a1"].task == TASK
 
 
 async def test_without_logs_nothing_that_an_agent_says_is_told(home: World) -> None:
@@ -245,7 +245,7 @@ async def test_without_logs_nothing_that_an_agent_says_is_told(home: World) -> N
         await client.follow({"vm1/a1": None})
         assert (await client.fetch("vm1/a1", 1)).records == ()
         assert not [message for message in host.heard if type(message).__name__ == "Follow" and message.logs]  # type: ignore[union-attr]
-        assert here.engine.fleet.agents["vm1/a1"].detail == SAID
+        assert here.engine.store.fleet.agents["vm1/a1"].detail == SAID
 
 
 async def test_a_part_of_a_record_is_not_told(home: World) -> None:
@@ -317,5 +317,5 @@ async def test_the_audit_numbers_logins_and_keeps_its_reasons(home: World) -> No
 
 async def test_without_a_setting_everything_is_shown(home: World) -> None:
     async with watched(home) as (here, _, client):
-        await here.until(lambda: client.fleet == here.engine.fleet)
+        await here.until(lambda: client.fleet == here.engine.store.fleet)
         assert list(bodies(await client.fetch("vm1/a1", 1))) == [TASK, SAID]

@@ -14,7 +14,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -96,8 +96,8 @@ class Before:
     def _now(self) -> dict[str, object]:
         here = self._here
         return {
-            "fleet": dataclasses.replace(here.engine.fleet, hosts={}),
-            "hosts": {name: host.link for name, host in here.engine.fleet.hosts.items()},
+            "fleet": dataclasses.replace(here.engine.store.fleet, hosts={}),
+            "hosts": {name: host.link for name, host in here.engine.store.fleet.hosts.items()},
             "orders": [message for host in self._hosts for message in scripted.orders(host)],
             "ledger": list(_dump(here)),
             "files": dict(_files(here)),
@@ -114,7 +114,7 @@ class Before:
 async def settled(here: Room, host: ScriptedHost) -> Before:
     """The room when all that begins by itself has begun."""
     await here.engine.wait_idle()
-    await here.until(lambda: here.engine.fleet.money is not None, "the first sums")
+    await here.until(lambda: here.engine.store.fleet.money is not None, "the first sums")
     return Before(here, [host])
 
 
@@ -304,14 +304,14 @@ async def test_it_is_a_socket_of_its_own_for_us_alone() -> None:
 async def test_it_is_told_what_it_may_do_and_sees_what_there_is() -> None:
     async with room(asking_host()) as here:
         session = await watcher(here, Watch())
-        assert await session.until_told(Welcome) == Welcome(__version__, "room-1", LOOK, here.engine.clock())
-        await here.until(lambda: session.read() == 0 and session.fleet == here.engine.fleet)
+        assert await session.until_told(Welcome) == Welcome(__version__, "room-1", LOOK, here.engine.store.clock())
+        await here.until(lambda: session.read() == 0 and session.fleet == here.engine.store.fleet)
         session.connection.close()
         client = await Client.connect(start=False, role="watch")
         operator = await Client.connect(start=False)
         try:
             assert (client.read_only, operator.read_only) == (True, False)
-            await here.until(lambda: client.fleet == here.engine.fleet)
+            await here.until(lambda: client.fleet == here.engine.store.fleet)
         finally:
             await client.close()
             await operator.close()
@@ -362,8 +362,10 @@ async def test_watchers_take_no_place_from_operators(monkeypatch: pytest.MonkeyP
 def test_a_conversation_holds_nothing_that_acts() -> None:
     """Only what stands behind an operator's conversation can be told to act."""
     acts = {"submit", "stop", "happened", "carry_out", "send"}
-    from controlroom.engine.frontends import rights, session
+    from controlroom.engine.frontends import answers, rights
 
     assert not acts & set(dir(rights.Watcher))
     assert acts & {field.name for field in dataclasses.fields(Operator)} == {"submit", "stop"}
-    assert not acts & set(dir(session.Seen))
+    parts = get_type_hints(answers.Answering)
+    assert not acts & parts.keys()
+    assert not [part for part in parts.values() if acts & set(dir(part))]

@@ -105,12 +105,12 @@ async def test_one_agents_event_looks_through_no_fleet(home: World, walks: Walks
         told = 0
         walks.records = walks.runs = 0
         for turn in range(EVENTS):
-            for event in happenings(turn, here.engine.fleet.agents):
-                here.engine.happened(event)
+            for event in happenings(turn, here.engine.store.fleet.agents):
+                here.engine.host_events.happened(event)
                 told += 1
             if turn % 20 == 0:
                 await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
-        await here.engine.budget_controller.wait_idle()
+        await here.engine.budgets.wait_idle()
         await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
         assert walks.runs <= told, f"{walks.runs} runs were made anew after {told} events"
         assert bool(walks.runs) == bool(money)

@@ -81,10 +81,10 @@ async def lied_to(said: list[bytes]) -> None:
             done = await here.order(intents.KillAgent("vm2/a1", 1))
             assert done.outcome == "done"
             assert (here.link("vm2"), here.agent("vm2/a1").state) == (LinkState.UP, State.DONE)
-            for id_, agent in here.engine.fleet.agents.items():
+            for id_, agent in here.engine.store.fleet.agents.items():
                 assert agent.host in ("vm1", "vm2")
                 assert agent_name_problem(agent.name.removeprefix("~")) is None, id_
-            assert len(here.engine.fleet.agents) < 50
+            assert len(here.engine.store.fleet.agents) < 50
 
 
 async def test_one_session_a_connection_is_enough(ssh_hosts: MakeHosts) -> None:

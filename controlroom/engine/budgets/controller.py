@@ -9,24 +9,22 @@ written, then sent, in this order, so that no crash between them gives away more
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.changes import Changes, between
 from controlroom.domain.gauges import Alarm, Budget
-from controlroom.domain.intents import Effect, Intent, MoveOn, SpawnOn
+from controlroom.domain.intents import Effect, MoveOn, SpawnOn
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money.allotment import Run, Share
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
 from controlroom.domain.money.plausible import Ceilings
 from controlroom.domain.money.sharing import Balances, Ends, Sharing
-from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import SOON, Debouncer
 from controlroom.engine.budgets.funds import Funds, Spent
 from controlroom.engine.budgets.grants import GrantBook, GrantDelivery, last_given
 from controlroom.engine.budgets.ladder import Ladder
-from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming
+from controlroom.engine.budgets.pauses import UNSPENT, Pauses, Resuming, Submit
 from controlroom.engine.budgets.run_table import RunTable, SeenFleet, Unbound
 from controlroom.engine.ledger.grant_tables import (
     GRANTS,
@@ -65,59 +63,35 @@ AGAIN = 5.0
 """Seconds until something is tried again that did not work."""
 
 
-class Room(Protocol):
-    """What the budget controller needs of the engine."""
-
-    store: FleetStore
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
-
-    def send(self, host: str, message: GrantOrder) -> bool:
-        """Send a host something about grants; False when it cannot be reached."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
-
-    async def submit(self, intent: Intent, who: str) -> Result:
-        """Do what is wanted."""
-
-
 class BudgetController:
     """Keeps the budgets of a room. All methods are called on the event loop."""
 
     def __init__(
         self,
-        room: Room,
+        store: FleetStore,
         ledger: Ledger,
         ledger_writer: LedgerWriter,
         funds: Funds,
         logins: Callable[[], Mapping[str, str]],
+        send: Callable[[str, GrantOrder], bool],
+        submit: Submit,
     ) -> None:
-        """`logins`: which account of a plan each agent is known to use. What was granted before is recalled."""
-        self._room, self._ledger, self._ledger_writer, self.funds, self._logins = (
-            room,
-            ledger,
-            ledger_writer,
-            funds,
-            logins,
-        )
+        """Recall what was granted before. `logins`: which account of a plan each agent is known to use.
+
+        `send` sends a host something about grants; it gives False when the host cannot be reached.
+        """
+        self._store, self._ledger, self._ledger_writer = store, ledger, ledger_writer
+        self.funds, self._logins = funds, logins
         queries = (GRANTS, NUMBER, RUNGS, MOST, LAST)
         rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
         number = max((int(row[0] or 0) for row in numbers), default=0)
         ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
         given = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
         self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, given)
-        self._mail = GrantDelivery(room)
-        self._ladder = Ladder(
-            room, ledger_writer, ((str(b), int(a), int(p), str(d)) for b, a, p, d in done), funds.moment
-        )
-        self._resuming = Resuming(room)
+        self._mail = GrantDelivery(send, store.new_id)
+        rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
+        self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
+        self._resuming = Resuming(store, submit)
         self._pauses = Pauses(self._grants.last)
         self._spent = Spent(self._started)
         self._stale = True
@@ -141,8 +115,8 @@ class BudgetController:
 
     def start(self) -> None:
         """Begin to look."""
-        self._room.store.subscribe(self._changed)
-        self._unseen = between(Fleet(), self._room.fleet)
+        self._store.subscribe(self._changed)
+        self._unseen = between(Fleet(), self._store.fleet)
         self._write([MOST_PRUNED, LAST_PRUNED])
         self._catch_up()
         self._tell()
@@ -194,11 +168,11 @@ class BudgetController:
 
     def replied(self, host: str, reply: Reply) -> None:
         """A host answers: a run goes by its grant, or does not."""
-        answered = self._mail.answered(host, reply, self._room.clock())
+        answered = self._mail.answered(host, reply, self._store.clock())
         if answered is None:
             return
         if reply.outcome is Outcome.DONE:
-            self._write(self._grants.goes_by(*answered, self._room.clock()))
+            self._write(self._grants.goes_by(*answered, self._store.clock()))
         elif reply.outcome is Outcome.REFUSED:
             log.warning("%s/%s does not take its grant: %s", *answered[0][:2], reply.reason)
             self._write(self._grants.refused(*answered))
@@ -223,7 +197,7 @@ class BudgetController:
 
     def _see(self) -> None:
         """Take in what has changed in the fleet."""
-        fleet, changes = self._room.fleet, self._unseen
+        fleet, changes = self._store.fleet, self._unseen
         self._unseen = Changes()
         agents, hosts = self._seen.differing(fleet, changes)
         self._table.touch_agents(agents, fleet)
@@ -234,7 +208,7 @@ class BudgetController:
 
     def runways(self) -> list[Runway]:
         """Say how far each agent can go alone."""
-        now = self._room.clock()
+        now = self._store.clock()
         since, _ = burn_moments(now)
         return runways(self._runs(), self._spent.of(since), since, now)
 
@@ -262,7 +236,7 @@ class BudgetController:
         row = self._row(share)
         self._grants.add([row])
         self._tell()
-        return self._mail.grant(row, self._room.clock()), [
+        return self._mail.grant(row, self._store.clock()), [
             *granted([row]),
             *self._grants.raised(row, share.run, born=True),
         ]
@@ -288,14 +262,14 @@ class BudgetController:
         """Give the run that would begin, and have the budgets as they stand."""
         self._catch_up()
         self._stand()
-        profile = self._room.fleet.profiles.get(start.profile)
+        profile = self._store.fleet.profiles.get(start.profile)
         payer = profile.billing if profile else ""
         rank, dearest = profile.priority if profile else 0, self._spent.dearest.get(start.model)
         return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
 
     def _catch_up(self) -> None:
         """Read the sums at once, if a period has begun since: what would begin must not wait for it."""
-        now = self._room.clock()
+        now = self._store.clock()
         moments = self.funds.moments(now)
         if not moments <= self._spent.moments:
             try:
@@ -306,7 +280,7 @@ class BudgetController:
 
     def _started(self, host: str, name: str) -> int:
         """Say when an agent was started for the first time; 0: nobody knows, or it was begun anew."""
-        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        agent = self._store.fleet.agents.get(f"{host}/{name}")
         return agent.started if agent and agent.epoch == 1 else 0
 
     # ----------------------------------------------------------------------- looking
@@ -321,7 +295,7 @@ class BudgetController:
             await self._read_begun()
             self._go_on()
             self._warn()
-            return min(TICK, self.funds.next_end(self._room.clock()) / 1000)
+            return min(TICK, self.funds.next_end(self._store.clock()) / 1000)
         except LedgerProblem as problem:
             self._complain(str(problem))
         except Exception as mistake:  # our own, and it must not end the looking: money would be spent unseen
@@ -333,7 +307,7 @@ class BudgetController:
 
     async def _read(self) -> None:
         """Have the sums of the ledger as they are, of all periods and all runs."""
-        self._mail.tidy(self._room.clock())
+        self._mail.tidy(self._store.clock())
         while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
             await asyncio.sleep(0)
         unread = self._pauses.open(self._seen.paused.values()) - self._spent.runs.keys()
@@ -343,12 +317,12 @@ class BudgetController:
 
     async def _read_begun(self) -> None:
         """Have the sums of a period that has just begun: a budget of which nothing is known gives nothing."""
-        while not self.funds.moments(self._room.clock()) <= self._spent.moments:
+        while not self.funds.moments(self._store.clock()) <= self._spent.moments:
             await self._read_now()
 
     async def _read_now(self) -> None:
         """Read what there is of those who have spent; meanwhile more may be booked, or other periods begin."""
-        now, self._stale = self._room.clock(), False
+        now, self._stale = self._store.clock(), False
         moments, paused = self.funds.moments(now), self._pauses.open(self._seen.paused.values())
         unread = {*self._unread, *(paused - self._spent.runs.keys())}
         agents = self._touched.take() | {run[:2] for run in unread}
@@ -369,7 +343,7 @@ class BudgetController:
         """Take what was read of the ledger, of these agents or of all."""
         dearest = self._spent.dearest
         self._table.touch(self._spent.take(sums, agents))
-        self._spent.keep(self.funds.moments(self._room.clock()))
+        self._spent.keep(self.funds.moments(self._store.clock()))
         self._unread -= sums.runs.keys()
         if self._spent.dearest != dearest:
             self._table.touch_all()
@@ -377,7 +351,7 @@ class BudgetController:
     def _refresh(self, most: int | None = None) -> bool:
         """Have all runs as they are now, or `most` of them, and what budgets come to; says whether there are more."""
         self._see()
-        fleet, now = self._room.fleet, self._room.clock()
+        fleet, now = self._store.fleet, self._store.clock()
         statements: list[Statement] = []
         for key, run, writes in self._table.refresh(fleet, self._spent, self._logins(), now, most):
             statements += writes
@@ -396,13 +370,13 @@ class BudgetController:
             if key not in self._spent.runs:
                 self._unread.add(key)
         bound = run is not None and bool(balances.entries[key].bound)
-        self._unbound.note(key, run, self._room.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
+        self._unbound.note(key, run, self._store.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
 
     def _stand(self) -> None:
         """Have all runs and budgets as they are now; anew from scratch when a period has begun, or rules are others."""
         self._refresh()
-        now = self._room.clock()
-        funds = self.funds.all(self._spent, self._room.fleet, now)
+        now = self._store.clock()
+        funds = self.funds.all(self._spent, self._store.fleet, now)
         periods = self.funds.periods(funds, now)
         if periods != self._periods:
             self._periods = periods
@@ -413,14 +387,14 @@ class BudgetController:
             self._sharing.balances.stand(fund.rule.name, fund.spent, fund.cut)
 
     def _ends(self) -> Ends:
-        now = self._room.clock()
+        now = self._store.clock()
         return lambda run, funds: self.funds.ends(run, funds, now)
 
     async def _share_out(self) -> None:
         """Grant what is to be granted now."""
         while await self._share_some() == AT_ONCE:  # noqa: ASYNC110 - others have their turn
             await asyncio.sleep(0)
-        self._room.happened(events.Alarmed("ledger", None))
+        self._store.apply(events.Alarmed("ledger", None))
 
     async def _share_some(self) -> int:
         """Grant something to some: count it, write it, send it; says to how many."""
@@ -437,7 +411,7 @@ class BudgetController:
             self._grants.drop(rows)
             raise LedgerProblem(problem)
         for row in rows:
-            self._mail.send(row, self._room.clock())
+            self._mail.send(row, self._store.clock())
         return len(rows)
 
     def _climb(self) -> None:
@@ -451,11 +425,11 @@ class BudgetController:
 
     def _dry(self) -> list[Agent]:
         """Give the agents that a budget has paused, not only by their hosts' word."""
-        return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._room.fleet)
+        return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._store.fleet)
 
     def _run_of(self, agent: Agent) -> Run:
         """Give the next run of a paused agent, as far as it is known who it would be."""
-        profile = self._room.fleet.profiles.get(agent.profile)
+        profile = self._store.fleet.profiles.get(agent.profile)
         rank = profile.priority if profile else 0
         return Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
 
@@ -471,30 +445,30 @@ class BudgetController:
 
     def _row(self, share: Share) -> GrantRow:
         self._grants.number += 1
-        return self._mail.row(self._grants.number, share, self._room.clock())
+        return self._mail.row(self._grants.number, share, self._store.clock())
 
     def _tell(self) -> dict[str, Budget]:
         """Show the budgets as they stand."""
         self._stand()
         balances, paused = self._sharing.balances, self._dry()
-        shown = self.funds.shown(balances, self._spent, self._room.fleet, paused, self._room.clock())
-        self._room.happened(events.BudgetsSeen(shown))
+        shown = self.funds.shown(balances, self._spent, self._store.fleet, paused, self._store.clock())
+        self._store.apply(events.BudgetsSeen(shown))
         return shown
 
     def _complain(self, problem: str) -> None:
         """Say that nothing can be granted; what runs goes on with what it has."""
         log.error("nothing can be granted: %s", problem)
         text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
-        known = self._room.fleet.alarms.get("ledger")
-        since = known.since if known else self._room.clock()
-        self._room.happened(events.Alarmed("ledger", Alarm(text, "danger", since)))
+        known = self._store.fleet.alarms.get("ledger")
+        since = known.since if known else self._store.clock()
+        self._store.apply(events.Alarmed("ledger", Alarm(text, "danger", since)))
 
     def _warn(self) -> None:
         """Say which agents no budget binds though it should: they cannot be reached, or do not take grants."""
-        now, fleet = self._room.clock(), self._room.fleet
+        now, fleet = self._store.clock(), self._store.fleet
         for about, alarm in self._unbound.alarms(fleet, now):
-            self._room.happened(events.Alarmed(about, alarm))
-        self._room.happened(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
+            self._store.apply(events.Alarmed(about, alarm))
+        self._store.apply(events.Alarmed(UNSPENT, self._pauses.alarm(self._seen.paused.values(), fleet, now)))
 
     def _write(self, statements: list[Statement]) -> None:
         if statements:

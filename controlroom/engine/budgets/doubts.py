@@ -6,38 +6,270 @@ event loop but `read`. Times are UTC milliseconds.
 """
 
 import json
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from controlroom.domain import events
 from controlroom.domain.claims import OrderedRun
+from controlroom.domain.clock_set import later
+from controlroom.domain.gauges import Alarm
+from controlroom.domain.intents import SettleUsage
 from controlroom.domain.model import Agent
 from controlroom.domain.money import plausible as bounding
-from controlroom.domain.money.plausible import SLACK, Amount, Bound, Ceilings, Pace, Taken, cut_down, most_reported
-from controlroom.engine.budgets import set_aside
-from controlroom.engine.budgets.set_aside import SetAsideDesk
-from controlroom.engine.budgets.told import CAUGHT_UP, Told
+from controlroom.domain.money.plausible import (
+    MINUTE,
+    SLACK,
+    Amount,
+    Bound,
+    Ceilings,
+    Pace,
+    Taken,
+    cut_down,
+    most_reported,
+)
+from controlroom.domain.orders import Result
+from controlroom.domain.words import dollars
 from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger import doubted_tables
-from controlroom.engine.ledger.doubted_tables import OPEN, TOLD_ROWS, Doubted
+from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, TOLD_ROWS, Doubted, write_told
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.spend_views import Booked, MessageKey, read_booked
-from controlroom.engine.ledger.usage_tables import Booking, Source, Statement, number_of
+from controlroom.engine.ledger.usage_tables import Booking, RunKey, Source, Statement, number_of
+from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
-from controlroom.metering.usage import Message, Usage
+from controlroom.metering.usage import MOST_TOKENS, Message, Usage
 from controlroom.metering.usage_file import Report
+from controlroom.text.states import Outcome
+
+MOST_OPEN = 5_000
+"""Bookings of one host that are set aside at most: what it has beyond stays there until somebody has settled them."""
+
+FEW = 3
+"""Agents of one host that have alarms of their own; of more, the host has one."""
+
+_ABOUT = "doubt "
+
+_Key = tuple[str, str, int]
+"""Id and request of a message, and the number of a run; what there is not is empty."""
+
+
+class SetAsideDesk:
+    """Keeps it."""
+
+    def __init__(self, store: FleetStore, ledger: Ledger, ledger_writer: LedgerWriter) -> None:
+        self._store, self._ledger_writer = store, ledger_writer
+        self._known: dict[_Key, Doubted] = {}
+        self._open: dict[str, dict[_Key, Doubted]] = {}
+        """By host."""
+        self._told: dict[str, set[str]] = {}
+        """By host: what its alarms are about."""
+        self._last = 0
+        for row in ledger.read(doubted_tables.ALL_DOUBTED):
+            self._take(Doubted(*row))
+
+    def start(self) -> None:
+        """Say what is yet to be settled."""
+        for host in self._open:
+            self.tell(host)
+
+    @property
+    def all(self) -> tuple[Doubted, ...]:
+        """Everything that was ever set aside, oldest first."""
+        return tuple(sorted(self._known.values(), key=lambda one: one.id))
+
+    def find(self, message: str, request: str, run: int) -> Doubted | None:
+        """Give what was set aside of a message, or of what is reported of a run."""
+        return self._known.get((message, request, run))
+
+    def is_full(self, host: str, *, ordered: bool = False) -> bool:
+        """Say whether so much of a host is set aside that nothing more can be; of what was `ordered`, twice that."""
+        return len(self._open.get(host, ())) >= MOST_OPEN * (1 + ordered)
+
+    def add(self, doubted: Doubted) -> Doubted:
+        """Set something aside, under a number of its own unless it was before."""
+        known = self._known.get(doubted.key)
+        numbered = replace(doubted, id=known.id if known else self._last + 1)
+        self._take(numbered)
+        return numbered
+
+    def drop(self, some: Iterable[Doubted]) -> None:
+        """These could not be written."""
+        for doubted in some:
+            self._known.pop(doubted.key, None)
+            self._open.get(doubted.host, {}).pop(doubted.key, None)
+
+    def _take(self, doubted: Doubted) -> None:
+        self._known[doubted.key] = doubted
+        self._last = max(self._last, doubted.id)
+        theirs = self._open.setdefault(doubted.host, {})
+        if doubted.settled == OPEN:
+            theirs[doubted.key] = doubted
+        else:
+            theirs.pop(doubted.key, None)
+
+    # ----------------------------------------------------------------------- telling
+
+    def tell(self, host: str) -> None:
+        """Say what of a host nobody has settled."""
+        by_agent: dict[str, list[Doubted]] = {}
+        for doubted in self._open.get(host, {}).values():
+            by_agent.setdefault(f"{host}/{doubted.agent}", []).append(doubted)
+        alarms = {agent: _alarm(agent, agent, theirs) for agent, theirs in by_agent.items()}
+        if len(by_agent) > FEW:
+            every = [doubted for theirs in by_agent.values() for doubted in theirs]
+            alarms = {host: _alarm(f"{host}, {len(by_agent)} agents", host, every)}
+        if self.is_full(host):
+            last = next(reversed(alarms))
+            more = f"; nothing more that it was not ordered to use is booked until then ({MOST_OPEN:,} are set aside)"
+            alarms[last] = replace(alarms[last], text=alarms[last].text + more)
+        for about in self._told.get(host, set()) - alarms.keys():
+            self._store.apply(events.Alarmed(f"{_ABOUT}{about}", None))
+        for about, alarm in alarms.items():
+            self._store.apply(events.Alarmed(f"{_ABOUT}{about}", alarm))
+        self._told[host] = set(alarms)
+
+    # ----------------------------------------------------------------------- settling
+
+    async def settle(self, intent: SettleUsage, who: str) -> Result:
+        """Strike out what was set aside, or count it as it was claimed."""
+        meant = self._meant(intent)
+        chosen = [one for one in meant if one.settled == OPEN and not (intent.accept and _is_too_much(one))]
+        if not chosen:
+            return self._ledger_writer.refused(intent, f"{intent.name}: {_why(intent, meant)}", who)
+        change = doubted_tables.accepted if intent.accept else doubted_tables.struck
+        statements: list[Statement] = [statement for one in chosen for statement in change(one)]
+        if problem := await self._ledger_writer.booked(statements):
+            return self._ledger_writer.refused(intent, problem, who)
+        for one in chosen:
+            counted = one.claimed_pico if intent.accept else 0
+            self._take(replace(one, settled=ACCEPTED if intent.accept else STRUCK, counted_pico=counted))
+        self._audit(intent, chosen, who)
+        for host in {one.host for one in chosen}:
+            self.tell(host)
+        return Result(Outcome.DONE, op=self._store.new_id())
+
+    def _meant(self, intent: SettleUsage) -> list[Doubted]:
+        if not intent.of:
+            return [one for one in self._known.values() if one.id == intent.number]
+        theirs = self._open.get(intent.of.partition("/")[0], {}).values()
+        return [one for one in theirs if intent.of in (one.host, f"{one.host}/{one.agent}")]
+
+    def _audit(self, intent: SettleUsage, chosen: Sequence[Doubted], who: str) -> None:
+        claimed, counted = sum(one.claimed_micro for one in chosen), sum(one.counted_micro for one in chosen)
+        what = f"{len(chosen)} of {intent.of}" if intent.of else f"number {intent.number}"
+        told = Result(Outcome.DONE, f"{what}: {dollars(claimed)} claimed, {dollars(counted)} counted until now")
+        target = intent.of or f"{chosen[0].host}/{chosen[0].agent}"
+        self._ledger_writer.audited(who, "ledger accept" if intent.accept else "ledger strike", target, 0, told)
+
+
+def _is_too_much(doubted: Doubted) -> bool:
+    return bool(max(json.loads(doubted.claimed)) > MOST_TOKENS)
+
+
+def _why(intent: SettleUsage, meant: Sequence[Doubted]) -> str:
+    """Say why nothing of what is meant can be settled so."""
+    if any(one.settled == OPEN for one in meant):
+        return "no message can have used that much: strike it"
+    said = f"it was {meant[0].settled} already" if meant else "nothing of that name is set aside"
+    if not meant and not intent.of:
+        said = "nothing of that number is set aside"
+    return f"{said}; see: controlroom ledger doubted"
+
+
+def _alarm(subject: str, name: str, theirs: Sequence[Doubted]) -> Alarm:
+    claimed, counted = sum(one.claimed_micro for one in theirs), sum(one.counted_micro for one in theirs)
+    numbers = ", ".join(str(one.id) for one in theirs[:5]) + (", …" if len(theirs) > 5 else "")
+    text = (
+        f"{subject}: {dollars(claimed)} of use that cannot be true is set aside ({numbers}), and {dollars(counted)} "
+        "of it counts until somebody has looked: controlroom ledger doubted, then "
+        f"controlroom ledger strike {name}, or controlroom ledger accept {name}"
+    )
+    return Alarm(text, "danger", min(one.at for one in theirs), name if "/" in name else "")
+
+
+CAUGHT_UP = 2 * MINUTE
+"""How long a host may take, connected, to send what it has kept; the time of several links counts together."""
+
+WRITTEN = 5 * MINUTE
+"""What of it an engine may lose that is killed."""
+
+
+@dataclass
+class _Host:
+    till: int = 0
+    """It had told what was older than this; 0: nothing is known."""
+    up: int = 0
+    """Since when it is connected; 0: it is not."""
+    connected: int = 0
+    """For how long it has been connected since the last gap that is not told yet, before this link."""
+    met: int = 0
+    """When it was first connected, as far as is known."""
+    written: int = 0
+    """What of `till` is written down."""
+
+
+class Told:
+    """Keeps that of all hosts."""
+
+    def __init__(self, before: Mapping[str, int]) -> None:
+        """`before`: until when each had told everything before this engine began."""
+        self._hosts = {host: _Host(till=at, met=at, written=at) for host, at in before.items()}
+
+    def up(self, name: str, now: int) -> None:
+        """A host is connected."""
+        host = self._hosts.setdefault(name, _Host())
+        host.up, host.met = host.up or now, host.met or now
+
+    def down(self, name: str, now: int) -> None:
+        """A host is connected no more."""
+        host = self._hosts.get(name)
+        if host is None or not host.up:
+            return
+        till = self.till(name, now)
+        host.connected = 0 if till > host.till else host.connected + max(0, now - host.up)
+        host.till, host.up = till, 0
+
+    def till(self, name: str, now: int) -> int:
+        """Give the moment before which a host has told everything; 0: none is known."""
+        host = self._hosts.get(name, _Host())
+        if not host.up:
+            return host.till
+        if now - host.up >= CAUGHT_UP:
+            return now - CAUGHT_UP
+        return max(host.till, host.up) if host.connected + now - host.up >= CAUGHT_UP else host.till
+
+    def earliest(self, name: str, now: int) -> int:
+        """Give the earliest date that a host can give now to what it has not told before; 0: any."""
+        return max(0, self.till(name, now) - SLACK)
+
+    def is_late(self, name: str, at: int, now: int) -> bool:
+        """Say whether a host could have told before what it dates so, or dates it to before it was known here."""
+        host = self._hosts.get(name, _Host())
+        return at < (self.till(name, now) or host.met or now) - SLACK
+
+    def statements(self, now: int, least: int = 0) -> list[Statement]:
+        """Give what is to be written down, if it is later by more than `least` than what is."""
+        made: list[Statement] = []
+        for name, host in self._hosts.items():
+            till = self.till(name, now)
+            if till > host.written + least:
+                host.written = till
+                made.append(write_told(name, till))
+        return made
+
+    def clock_set(self, by: int) -> None:
+        """Our clock was set."""
+        for host in self._hosts.values():
+            host.till, host.up, host.met = later(host.till, by), later(host.up, by), later(host.met, by)
+
 
 _MOST = 2**62
 """Pico-dollars of a claim that are written down at most."""
 
 _REMEMBERED = 20_000
 """Messages that are known to have been judged: several lines tell of each."""
-
-
-class Room(set_aside.Room, Protocol):
-    """What it needs of the engine."""
-
-    def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
-        """Give the highest ceilings that a run was granted; None: it never was."""
 
 
 class Piece(NamedTuple):
@@ -77,9 +309,20 @@ class _Claim(NamedTuple):
 class Doubts:
     """What can be true of what each host claims."""
 
-    def __init__(self, room: Room, ledger: Ledger, desk: SetAsideDesk, dollars: int) -> None:
-        """`dollars`: what one host may claim in an hour of what was not ordered."""
-        self._room, self._ledger, self._desk, self._dollars = room, ledger, desk, dollars
+    def __init__(
+        self,
+        store: FleetStore,
+        ledger: Ledger,
+        desk: SetAsideDesk,
+        ceilings: Callable[[RunKey], Ceilings | None],
+        dollars: int,
+    ) -> None:
+        """`ceilings`: the highest ones that a run was granted; None: it was granted nothing.
+
+        `dollars`: what one host may claim in an hour of what was not ordered.
+        """
+        self._store, self._ledger, self._desk = store, ledger, desk
+        self._ceilings, self._dollars = ceilings, dollars
         self._paces: dict[tuple[str, str, int], Pace] = {}
         self._taken = Taken()
         self._judged: dict[MessageKey, Amount] = {}
@@ -92,8 +335,8 @@ class Doubts:
 
     def piece(self, source: Source, used: Used, run: OrderedRun | None) -> Piece:
         """Take up a piece. No date that its host gives takes use out of the period in which it can have been."""
-        now, host = self._room.clock(), source.host
-        agent = self._room.fleet.agents.get(f"{host}/{source.agent}")
+        now, host = self._store.clock(), source.host
+        agent = self._store.fleet.agents.get(f"{host}/{source.agent}")
         told = self.told.earliest(host, now)
         pace = self._pace(source, used, min(now, max(told, run.at if run else 0)))
         pace.met = pace.met or now
@@ -110,13 +353,13 @@ class Doubts:
 
     def _pace(self, source: Source, used: Used, earliest: int) -> Pace:
         """Give how fast a file's run spends."""
-        oldest = min((message.at for message in used.messages), default=self._room.clock())
+        oldest = min((message.at for message in used.messages), default=self._store.clock())
         return self._paces.setdefault((source.host, source.agent, used.place.epoch), Pace(max(oldest, earliest)))
 
     def _began(self, name: str, used: Used, agent: Agent | None, pace: Pace) -> int:
         """Give the moment before which none of this can have been asked for, as its host has told all that was."""
-        host = self._room.fleet.hosts.get(name)
-        if host is None or self.told.till(name, self._room.clock()) <= host.since:
+        host = self._store.fleet.hosts.get(name)
+        if host is None or self.told.till(name, self._store.clock()) <= host.since:
             return 0
         if pace.heard:
             return pace.heard - SLACK
@@ -129,7 +372,7 @@ class Doubts:
             if self.told.is_late(source.host, at, now):
                 return bounding.of_late(source.host, at, self._dollars, now)
             return bounding.of_host(source.host, at, self._dollars)
-        known, is_now = self._room.ceilings(of), agent is not None and agent.epoch == run.epoch
+        known, is_now = self._ceilings(of), agent is not None and agent.epoch == run.epoch
         subagents = (agent.subagents or 0) if agent is not None and is_now else 0
         if known is not None and at >= known.since and (most := known.most(source.billing, subagents)) is not None:
             return bounding.of_grant(*of, known.since, most)

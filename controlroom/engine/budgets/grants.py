@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.money.allotment import FEW, FOREVER, Given, Run, Share
@@ -301,21 +301,12 @@ PATIENCE = 30_000
 """Milliseconds for a host to answer."""
 
 
-class Post(Protocol):
-    """What sends."""
-
-    def send(self, host: str, message: GrantOrder) -> bool:
-        """Send a host something about grants; False when it cannot be reached."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
-
-
 class GrantDelivery:
     """What is under way to hosts."""
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
+    def __init__(self, send: Callable[[str, GrantOrder], bool], new_id: Callable[[], int]) -> None:
+        """`send` sends a host something about grants; it gives False when the host cannot be reached."""
+        self._send, self._new_id = send, new_id
         self._prices: Prices | None = None
         self._told: dict[str, str] = {}
         """The mark of the sheet that each host was sent over the link that it has now."""
@@ -350,7 +341,7 @@ class GrantDelivery:
     def announce(self, host: str) -> None:
         """Send a host the prices, if it has not got them."""
         prices = self._prices
-        if prices is not None and self._told.get(host) != prices.mark and self._post.send(host, prices):
+        if prices is not None and self._told.get(host) != prices.mark and self._send(host, prices):
             self._told[host] = prices.mark
 
     def row(self, number: int, share: Share, now: int) -> GrantRow:
@@ -367,13 +358,13 @@ class GrantDelivery:
         mark = self._prices.mark if self._prices else ""
         self._sent[row.run] = now
         self.changed.add(row.run)
-        return Grant(self._post.new_id(), row.agent, row.epoch, row.number, allowance, lasts, mark)
+        return Grant(self._new_id(), row.agent, row.epoch, row.number, allowance, lasts, mark)
 
     def send(self, row: GrantRow, now: int) -> None:
         """Send a grant that is written down."""
         self.announce(row.host)
         grant = self.grant(row, now)
-        if self._post.send(row.host, grant):
+        if self._send(row.host, grant):
             self._open[grant.id] = row.run, row.number, now
             self._owed[row.run] += 1
 

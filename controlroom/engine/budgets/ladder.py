@@ -5,19 +5,21 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from controlroom.domain import events, intents
 from controlroom.domain.gauges import Budget, Rung
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.ladder import alarm, is_paused, stopped_by, told
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
+from controlroom.engine.budgets.pauses import Submit
 from controlroom.engine.ledger.grant_tables import paused, reached, unreached
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.notify.notifier import run_program
+from controlroom.engine.store import FleetStore
 from controlroom.text.sanitize import redact
 from controlroom.text.states import Outcome
 
@@ -34,30 +36,19 @@ Runs = Callable[[str], Iterable[Run]]
 """Gives the runs that a budget is about."""
 
 
-class Room(Protocol):
-    """What climbing needs of the engine."""
-
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
-
-    async def submit(self, intent: intents.Intent, who: str) -> Result:
-        """Do what is wanted."""
-
-
 class Ladder:
     """Does what rungs say. All methods are called on the event loop."""
 
     def __init__(
-        self, room: Room, ledger_writer: LedgerWriter, done: Iterable[Done], moment: Callable[[int], str]
+        self,
+        store: FleetStore,
+        ledger_writer: LedgerWriter,
+        submit: Submit,
+        done: Iterable[Done],
+        moment: Callable[[int], str],
     ) -> None:
         """`done`: what was done before; `moment`: writes a time for people."""
-        self._room, self._ledger_writer, self._moment = room, ledger_writer, moment
+        self._store, self._ledger_writer, self._submit, self._moment = store, ledger_writer, submit, moment
         self._done = set(done)
         self._paused: dict[str, int] = {}
         """Agents of which it is written that they were paused, and in which run."""
@@ -91,12 +82,12 @@ class Ladder:
                     self._reach(rules[name], budget, rung, [run for run in runs(name) if not run.ended])
             self._alarm(f"budget {name}", budget)
         for name in self._alarmed - budgets.keys():
-            self._room.happened(events.Alarmed(f"budget {name}", None))
+            self._store.apply(events.Alarmed(f"budget {name}", None))
         self._alarmed = set(budgets)
 
     def write_paused(self, agents: Mapping[str, Agent | None]) -> None:
         """Have the audit say whom their runners have paused, of agents that have changed (None: one that is gone)."""
-        now, fresh = self._room.clock(), []
+        now, fresh = self._store.clock(), []
         for key, agent in agents.items():
             if agent is None or not is_paused(agent):
                 self._paused.pop(key, None)
@@ -107,17 +98,17 @@ class Ladder:
             self._ledger_writer.keep(fresh)
 
     def _alarm(self, about: str, budget: Budget) -> None:
-        known = self._room.fleet.alarms.get(about)
+        known = self._store.fleet.alarms.get(about)
         until = self._moment(budget.ends) if budget.ends else ""
-        made = alarm(budget, until, self._room.clock())
+        made = alarm(budget, until, self._store.clock())
         if made is None or known is None or made.text != known.text:
-            self._room.happened(events.Alarmed(about, made))
+            self._store.apply(events.Alarmed(about, made))
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:
         """Do one rung."""
         period = budget.began or budget.ends
         text = told(budget, rung)
-        self._ledger_writer.keep(reached(rule.name, period, rung.percent, rung.action, self._room.clock()))
+        self._ledger_writer.keep(reached(rule.name, period, rung.percent, rung.action, self._store.clock()))
         self._ledger_writer.audited(f"budget {rule.name}", rung.action, rule.scope, 0, Result(Outcome.DONE, text))
         log.info("%s", text)
         if rule.command:
@@ -127,10 +118,10 @@ class Ladder:
                 self._background.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
 
     async def _stop(self, agent: str, action: str, who: str) -> None:
-        known = self._room.fleet.agents.get(agent)
+        known = self._store.fleet.agents.get(agent)
         if known is not None and known.lives:
             kind = intents.InterruptAgent if action == "interrupt" else intents.KillAgent
-            await self._room.submit(kind(agent, known.epoch), who)
+            await self._submit(kind(agent, known.epoch), who)
 
     async def _command(self, rule: BudgetRule, budget: Budget, rung: Rung, text: str) -> None:
         """Run the operator's command; that it cannot be run is a line in the log."""

@@ -1,8 +1,8 @@
 """Agents that their hosts say budgets have paused: only what this room granted, and ran dry, is taken for that."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 from controlroom.domain import intents
 from controlroom.domain.gauges import Alarm
@@ -13,6 +13,10 @@ from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.ledger.usage_tables import RunKey
+from controlroom.engine.store import FleetStore
+
+Submit = Callable[[intents.Intent, str], Coroutine[Any, Any, Result]]
+"""(intent, who wants it): decides it and carries it out."""
 
 UNSPENT = "unspent"
 """What the alarm is about."""
@@ -80,19 +84,6 @@ WELL = 600_000
 """Milliseconds that an agent must have run for its pause to be a new matter."""
 
 
-class Room(Protocol):
-    """What resuming needs of the engine."""
-
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    async def submit(self, intent: intents.Intent, who: str) -> Result:
-        """Do what is wanted."""
-
-
 @dataclass
 class _Tries:
     at: int = 0
@@ -104,8 +95,8 @@ class _Tries:
 class Resuming:
     """Resumes agents. All methods are called on the event loop."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, store: FleetStore, submit: Submit) -> None:
+        self._store, self._submit = store, submit
         self._tries: dict[str, _Tries] = {}
         self._background = BackgroundTasks("resuming")
 
@@ -140,13 +131,13 @@ class Resuming:
                 self._background.begin(self._resume(agent))
 
     def _can(self, agent: Agent) -> bool:
-        host = self._room.fleet.hosts.get(agent.host)
+        host = self._store.fleet.hosts.get(agent.host)
         up = host is not None and host.link is LinkState.UP and (host.facts is None or host.facts.owned)
         ours = agent.ordered is not None
         return up and ours and is_paused(agent) and bool(agent.session) and agent.pending is None
 
     def _is_time(self, agent: Agent, bound: Iterable[Balance]) -> bool:
-        now = self._room.clock()
+        now = self._store.clock()
         tries = self._tries.setdefault(agent.id, _Tries())
         began = max((balance.fund.began for balance in bound), default=0)
         if began > tries.began or agent.ended - tries.at > WELL:
@@ -157,7 +148,7 @@ class Resuming:
         return True
 
     async def _resume(self, agent: Agent) -> None:
-        await self._room.submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
+        await self._submit(intents.ResumeAgent(agent.id, agent.epoch, TEXT), "budget")
 
 
 def _allows(balance: Balance, agent: str) -> bool:

@@ -10,20 +10,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
-from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.claims import OrderedRun
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.intents import SettleUsage
-from controlroom.domain.model import Agent, Fleet, LinkState
+from controlroom.domain.model import Agent, LinkState
 from controlroom.domain.money.budget import period
-from controlroom.domain.money.plausible import Ceilings
 from controlroom.domain.orders import Result
 from controlroom.engine.background_tasks import BackgroundTasks
-from controlroom.engine.budgets.doubts import Doubts
-from controlroom.engine.budgets.set_aside import SetAsideDesk
-from controlroom.engine.budgets.told import WRITTEN
+from controlroom.engine.budgets.controller import BudgetController
+from controlroom.engine.budgets.doubts import WRITTEN, Doubts, SetAsideDesk
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.hosts.translate_usage import Used
@@ -34,6 +31,7 @@ from controlroom.engine.ledger.run_tables import number_of
 from controlroom.engine.ledger.usage_tables import TOTALS, TOTALS_OF, Source, book, forgotten, read_places, read_up_to
 from controlroom.engine.ledger.use_views import summed_anew
 from controlroom.engine.ledger.writer import LedgerWriter
+from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet, micro
 from controlroom.text.names import is_adopted_name
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace
@@ -47,38 +45,6 @@ AGAIN = 30.0
 """Seconds until a host is asked again when the ledger could not be written, or the sheet not read."""
 
 
-class Room(Protocol):
-    """What spending needs of the engine."""
-
-    clock: Callable[[], int]
-    claims: ClaimChecker
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
-
-    def send(self, host: str, message: UsageOrder) -> bool:
-        """Send a host an order about usage; False when it cannot be reached."""
-
-    def booked(self) -> None:
-        """Something was booked: what it changes is to be looked at."""
-
-    def priced(self, sheet: Sheet) -> None:
-        """The price sheet is read."""
-
-    def new_id(self) -> int:
-        """Give a number for an order."""
-
-    def refuse(self, intent: SettleUsage, reason: str, who: str) -> Result:
-        """Refuse an intent, and audit that."""
-
-    def ceilings(self, run: tuple[str, str, int]) -> Ceilings | None:
-        """Give the highest ceilings that a run was granted; None: it never was."""
-
-
 def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
     """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
     hour, next_hour = period("hour", now, zone)
@@ -90,9 +56,12 @@ class Spending:
 
     def __init__(
         self,
-        room: Room,
+        store: FleetStore,
         ledger: Ledger,
         ledger_writer: LedgerWriter,
+        claims: ClaimChecker,
+        budgets: BudgetController,
+        send: Callable[[str, UsageOrder], bool],
         load: Callable[[], Sheet],
         zone: tzinfo,
         unordered: int,
@@ -102,9 +71,11 @@ class Spending:
         `unordered`: dollars that one host may claim in an hour for what was not ordered here.
         """
         self._zone = zone
-        self._room, self._ledger, self._ledger_writer, self._load = room, ledger, ledger_writer, load
-        self._set_aside = SetAsideDesk(room, ledger, ledger_writer)
-        self._doubts = Doubts(room, ledger, self._set_aside, unordered)
+        self._store, self._ledger, self._ledger_writer, self._load = store, ledger, ledger_writer, load
+        self._claims, self._budgets, self._send = claims, budgets, send
+        self._set_aside = SetAsideDesk(store, ledger, ledger_writer)
+        self._doubts = Doubts(store, ledger, self._set_aside, budgets.ceilings, unordered)
+        store.when_clock_set(self._doubts.told.clock_set)
         self._sheet: Sheet | None = None
         self._reading: asyncio.Task[None] | None = None
         self._background = BackgroundTasks("booking")
@@ -144,21 +115,17 @@ class Spending:
 
     def host_up(self, host: str) -> None:
         """A host is there (again): ask for what it has beyond what is booked."""
-        self._doubts.told.up(host, self._room.clock())
+        self._doubts.told.up(host, self._store.clock())
         if self._sheet is not None:
             self._background.begin(self._ask(host))
 
     def host_down(self, host: str) -> None:
         """The link to a host is lost."""
-        self._doubts.told.down(host, self._room.clock())
+        self._doubts.told.down(host, self._store.clock())
         self._write_told()
 
     def _write_told(self) -> None:
-        self._ledger_writer.keep(self._doubts.told.statements(self._room.clock()))
-
-    def clock_set(self, by: int) -> None:
-        """Our clock was set."""
-        self._doubts.told.clock_set(by)
+        self._ledger_writer.keep(self._doubts.told.statements(self._store.clock()))
 
     def used(self, host: str, used: Used) -> None:
         """A host has sent a piece."""
@@ -175,8 +142,8 @@ class Spending:
     async def settle(self, intent: SettleUsage, who: str) -> Result:
         """Strike out what was set aside, or accept it."""
         asked = await self._set_aside.settle(intent, who)
-        self._room.booked()
-        self._sum_up(*self._room.fleet.hosts)
+        self._budgets.booked()
+        self._sum_up(*self._store.fleet.hosts)
         for host in [*self._full]:
             if not self._set_aside.is_full(host):
                 self._full.discard(host)
@@ -188,13 +155,13 @@ class Spending:
     async def _read_sheet(self) -> None:
         try:
             self._sheet = await asyncio.to_thread(self._load)
-            self._room.priced(self._sheet)
+            self._budgets.priced(self._sheet)
             self._background.begin(self._sum_by(self._sheet))
         except ConfigProblem as problem:
             log.error("nothing is metered: %s", problem)
             asyncio.get_running_loop().call_later(AGAIN, self.start)
             return
-        for host in self._room.fleet.hosts.values():
+        for host in self._store.fleet.hosts.values():
             if host.link is LinkState.UP:
                 self.host_up(host.name)
 
@@ -216,12 +183,12 @@ class Spending:
         except LedgerProblem as problem:
             self._later(host, str(problem))
             return
-        agents = self._room.fleet.agents_on(host)
+        agents = self._store.fleet.agents_on(host)
         here = {agent.name for agent in agents if not (agent.adopted and agent.has_ended)}
         lost = {name for name, *_ in rows if is_adopted_name(name) and name not in here}
         if lost:  # their transcripts are read anew if they are still there
             self._ledger_writer.keep([forgotten(host, name) for name in lost])
-        self._room.send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
+        self._send(host, SendUsage(tuple(UsagePlace(*row) for row in rows if row[0] not in lost)))
         self._sum_up(host)
 
     async def _book(self, host: str, used: Used, sheet: Sheet) -> None:
@@ -230,7 +197,7 @@ class Spending:
             self._unreadable(host, used)
         if used.lost:
             self._say_lost(host, used)
-        run = None if used.session else self._room.claims.of(host, place.name, place.epoch)
+        run = None if used.session else self._claims.of(host, place.name, place.epoch)
         if (used.messages or used.reports) and self._set_aside.is_full(host, ordered=run is not None):
             self._full.add(host)
             return
@@ -244,14 +211,14 @@ class Spending:
         judged = self._doubts.judge(piece, booked, sheet)
         statements = book(source, judged.bookings, judged.reports) if judged.bookings or judged.reports else []
         noted = read_up_to(host, place.name, place.epoch, used.end, place.mark)
-        told = self._doubts.told.statements(self._room.clock(), WRITTEN)
+        told = self._doubts.told.statements(self._store.clock(), WRITTEN)
         if problem := await self._ledger_writer.booked([*judged.statements, *statements, noted, *told]):
             self._doubts.not_booked(judged)
             self._later(host, problem)
             return
         self._doubts.booked(judged)
-        self._room.booked()
-        self._room.send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
+        self._budgets.booked()
+        self._send(host, UsageBooked(UsagePlace(place.name, place.epoch, used.end, place.mark)))
         self._sum_up()
 
     def _say_lost(self, host: str, used: Used) -> None:
@@ -262,18 +229,18 @@ class Spending:
             "from its transcript, and what stands in no transcript may be missing"
         )
         log.warning("%s", text)
-        self._room.happened(events.Alarmed(f"lost {agent}", Alarm(text, since=self._room.clock(), agent=agent)))
+        self._store.apply(events.Alarmed(f"lost {agent}", Alarm(text, since=self._store.clock(), agent=agent)))
 
     def _unreadable(self, host: str, used: Used) -> None:
         """Tell of lines that cannot be counted: what they say may be missing for good."""
         agent = f"{host}/{used.place.name}"
         text = f"{agent}: {used.damaged} lines of its usage cannot be read, and what they say is not counted"
         log.warning("%s", text)
-        self._room.happened(events.Alarmed(f"usage {agent}", Alarm(text, since=self._room.clock(), agent=agent)))
+        self._store.apply(events.Alarmed(f"usage {agent}", Alarm(text, since=self._store.clock(), agent=agent)))
 
     def _source(self, host: str, used: Used, run: OrderedRun | None) -> Source:
         name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
-        agent = self._room.fleet.agents.get(f"{host}/{name}")
+        agent = self._store.fleet.agents.get(f"{host}/{name}")
         payer = used.payer(agent)
         if run is not None:
             return Source(host, name, run.profile, agent.cwd if agent else run.cwd, payer, epoch)
@@ -319,7 +286,7 @@ class Spending:
         for host, name in self._touched.take():
             names.setdefault(host, set()).add(name)
         for host, theirs in names.items():
-            if host not in self._room.fleet.hosts:
+            if host not in self._store.fleet.hosts:
                 continue
             self._stale.add(host)  # should it not be possible to read them
             if len(theirs) <= MANY and not any(map(is_adopted_name, theirs)):
@@ -333,19 +300,19 @@ class Spending:
     async def _sum_up_rows(self, host: str, query: str, values: Sequence[str]) -> None:
         rows = await asyncio.to_thread(self._ledger.read, query, values)
         spent: Counter[str] = Counter()
-        theirs = _by_session(self._room.fleet.agents_on(host)) if any(is_adopted_name(row[0]) for row in rows) else {}
+        theirs = _by_session(self._store.fleet.agents_on(host)) if any(is_adopted_name(row[0]) for row in rows) else {}
         for name, epoch, pico in rows:
             adopted = is_adopted_name(name)
-            agent = theirs.get(epoch) if adopted else self._room.fleet.agents.get(f"{host}/{name}")
+            agent = theirs.get(epoch) if adopted else self._store.fleet.agents.get(f"{host}/{name}")
             if agent and agent.adopted is adopted:
                 spent[agent.id] += pico
-        self._room.happened(events.SpendingSeen(host, {key: micro(pico) for key, pico in spent.items()}))
+        self._store.apply(events.SpendingSeen(host, {key: micro(pico) for key, pico in spent.items()}))
 
     async def _count_money(self) -> None:
         """Sum up the hour and the day, now and when another hour begins."""
         self._write_told()
-        hour, day, left = hour_and_day(self._room.clock(), self._zone)
-        self._room.happened(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
+        hour, day, left = hour_and_day(self._store.clock(), self._zone)
+        self._store.apply(events.MoneySeen(await asyncio.to_thread(money, self._ledger, hour, day)))
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(left / 1000 + 1, self._sum_up)

@@ -1,9 +1,8 @@
 """What front ends ask that changes nothing: each question is answered, with a reason when there is nothing to give."""
 
-from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
 
-from controlroom.domain.model import Fleet, LogPlace
+from controlroom.domain.model import LogPlace
 from controlroom.domain.money.plausible import DoubtedUse
 from controlroom.engine.budgets.advisor import compared, estimated
 from controlroom.engine.budgets.controller import BudgetController
@@ -14,10 +13,11 @@ from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.cost_views import costs, hours
 from controlroom.engine.ledger.doubted_tables import Doubted
-from controlroom.engine.ledger.integrity import back_up, check
-from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.run_tables import known_alive
+from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.people import Connections
+from controlroom.engine.store import FleetStore
 from controlroom.protocol.home import Home
 from controlroom.protocol.messages import (
     Answer,
@@ -53,101 +53,93 @@ MOST_LINES = 10_000
 """Lines of the audit in one answer at most."""
 
 
-class Engine(Protocol):
-    """What answers need of the engine."""
+@dataclass(frozen=True)
+class Answering:
+    """The parts of the engine that questions are answered from. None of them is for acting, which is an operator's."""
 
+    home: Home
+    store: FleetStore
+    ledger: Ledger
+    ledger_writer: LedgerWriter
     inquiries: Inquiries
     logs: LogRouter
-    ledger: Ledger
     connections: Connections
-    budget_controller: BudgetController
+    budgets: BudgetController
     spending: Spending
-    clock: Callable[[], int]
-    home: Home
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
-
-    async def wait_tried(self) -> None:
-        """Wait until all that has happened until now is on the disk, or was not taken."""
 
 
-async def answer(engine: Engine, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
+async def answer(parts: Answering, asked: Question, asks: object, rank: Rank, turns: Turns) -> Answer:
     """Answer a question of the conversation `asks`; `rank`: whose it is; `turns`: what blocks is done in those."""
     match asked:
         case FetchLog():
-            page = await engine.logs.page(asked.agent, asked.epoch, asked.count, asked.before, asked.after, rank)
+            page = await parts.logs.page(asked.agent, asked.epoch, asked.count, asked.before, asked.after, rank)
             return page_for(asked.id, page)
         case SearchLog():
-            return await _search(engine, asked, rank)
+            return await _search(parts, asked, rank)
         case LookAtScreen():
-            return await _look_at_screen(engine, asked, rank)
+            return await _look_at_screen(parts, asked, rank)
         case CheckHost():
-            return HostChecked(asked.id, *await check_up(engine, asked.host))
+            return HostChecked(asked.id, *await check_up(parts.store, parts.inquiries, asked.host))
         case AskCosts():
-            return await _costs(engine, asked, turns)
+            return await _costs(parts, asked, turns)
         case AskAudit() | AskAttached() | AskRunways() | AskDoubted():
-            return await _people(engine, asked, asks, turns)
+            return await _people(parts, asked, asks, turns)
         case AskComparison():
-            return await turns.apart(compared, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+            return await turns.apart(compared, parts.home, parts.ledger, parts.store.fleet, asked, parts.store.clock())
         case AskEstimate():
-            return await turns.apart(estimated, engine.home, engine.ledger, engine.fleet, asked, engine.clock())
+            return await turns.apart(estimated, parts.home, parts.ledger, parts.store.fleet, asked, parts.store.clock())
         case CheckLedger() | BackUpLedger():
-            await engine.wait_tried()
-            return await _tend(engine.ledger, asked, turns)
+            await parts.ledger_writer.wait_tried()
+            return await _tend(parts.ledger, asked, turns)
 
 
-async def _look_at_screen(engine: Engine, asked: LookAtScreen, rank: Rank) -> Screen:
+async def _look_at_screen(parts: Answering, asked: LookAtScreen, rank: Rank) -> Screen:
     host, _, name = asked.agent.partition("/")
-    inquiry = ShowScreen(engine.new_id(), name)
+    inquiry = ShowScreen(parts.store.new_id(), name)
     try:
-        shown = await engine.inquiries.ask(host, inquiry, ScreenShown, rank=rank)
+        shown = await parts.inquiries.ask(host, inquiry, ScreenShown, rank=rank)
     except Unanswered as problem:
         return Screen(asked.id, reason=str(problem))
     return Screen(asked.id, shown.data, shown.columns, shown.rows, short(shown.reason, _REASON))
 
 
-async def _search(engine: Engine, asked: SearchLog, rank: Rank) -> Hits:
+async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:
     host, _, name = asked.agent.partition("/")
     place = asked.after or asked.before or LogPlace(asked.epoch, -1, 0)
     sought = (name, asked.epoch, asked.text, asked.regex, asked.exact)
     way = (place.segment, place.offset, asked.after is not None, asked.count, asked.lines)
-    inquiry = Search(engine.new_id(), *sought, *way)
+    inquiry = Search(parts.store.new_id(), *sought, *way)
     try:
-        found = await engine.inquiries.ask(host, inquiry, Found, rank=rank)
+        found = await parts.inquiries.ask(host, inquiry, Found, rank=rank)
     except Unanswered as problem:
         return Hits(asked.id, place, reason=str(problem), unanswered=True)
     reached = LogPlace(asked.epoch, found.segment, found.offset)
     return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
 
 
-async def _costs(engine: Engine, asked: AskCosts, turns: Turns) -> Costs:
-    span = asked.since, min(asked.until, engine.clock())
-    alive = known_alive(engine.fleet, engine.clock())
+async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
+    span = asked.since, min(asked.until, parts.store.clock())
+    alive = known_alive(parts.store.fleet, parts.store.clock())
     try:
-        rows = await turns.apart(costs, engine.ledger, asked.by, asked.since, asked.until)
-        ran = await turns.apart(hours, engine.ledger, asked.by, *span, alive)
+        rows = await turns.apart(costs, parts.ledger, asked.by, asked.since, asked.until)
+        ran = await turns.apart(hours, parts.ledger, asked.by, *span, alive)
     except (LedgerProblem, ValueError) as problem:
         return Costs(asked.id, reason=str(problem))
     return Costs(asked.id, rows, ran=ran)
 
 
 async def _people(
-    engine: Engine, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object, turns: Turns
+    parts: Answering, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object, turns: Turns
 ) -> Audit | Attached | Runways | SetAside:
     """Say who did what, who is there, how far agents can go alone, or what cannot be true."""
     if isinstance(asked, AskDoubted):
-        return SetAside(asked.id, tuple(map(_doubted, engine.spending.doubted)))
+        return SetAside(asked.id, tuple(map(_doubted, parts.spending.doubted)))
     if isinstance(asked, AskRunways):
-        return Runways(asked.id, tuple(engine.budget_controller.runways()))
+        return Runways(asked.id, tuple(parts.budgets.runways()))
     if isinstance(asked, AskAttached):
-        return Attached(asked.id, engine.connections.seen_by(asks))
-    await engine.wait_tried()  # who has just been told what came of an order finds it there
-    return await _audit(engine.ledger, asked, turns)
+        return Attached(asked.id, parts.connections.seen_by(asks))
+    await parts.ledger_writer.wait_tried()  # who has just been told what came of an order finds it there
+    return await _audit(parts.ledger, asked, turns)
 
 
 def _doubted(one: Doubted) -> DoubtedUse:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
+from controlroom.engine.frontends.answers import Answering
 from controlroom.engine.frontends.rights import Operator, Rights, Watcher
 from controlroom.engine.frontends.session import Reader
 from controlroom.engine.frontends.turns import SharedTurns, Turns
@@ -24,6 +25,21 @@ MAX_READERS = 200
 """Front ends at once at either socket: however many watch, operators get in."""
 
 
+def answering(engine: Engine) -> Answering:
+    """The parts of an engine that answer questions."""
+    return Answering(
+        engine.home,
+        engine.store,
+        engine.ledger,
+        engine.ledger_writer,
+        engine.inquiries,
+        engine.logs,
+        engine.connections,
+        engine.budgets,
+        engine.spending,
+    )
+
+
 class Server:
     """Listens for front ends. `stop` is called when an operator asks for the engine to end.
 
@@ -31,9 +47,9 @@ class Server:
     """
 
     def __init__(self, engine: Engine, stop: Callable[[], None], withheld: Withheld) -> None:
-        self._engine = engine
+        self._parts = answering(engine)
         self._doors: tuple[Rights, Rights] = (
-            Operator(engine.submit, engine.result_of, stop, Turns()),
+            Operator(engine.submit, engine.orders.result_of, stop, Turns()),
             Watcher(WatcherView(withheld), SharedTurns()),
         )
         self._readers: dict[Reader, Rights] = {}
@@ -68,7 +84,7 @@ class Server:
         if not is_ours(outgoing.get_extra_info("socket")):
             outgoing.transport.abort()
             return
-        reader = Reader(self._engine, rights, incoming, outgoing)
+        reader = Reader(self._parts, rights, incoming, outgoing)
         self._readers[reader] = rights
         try:
             if list(self._readers.values()).count(rights) > MAX_READERS:

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from controlroom import __version__
 from controlroom.domain.attached import FrontEnd
@@ -20,11 +20,10 @@ from controlroom.domain.changes import Changes
 from controlroom.domain.model import Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.patch import diff, is_empty, snapshot
-from controlroom.engine.frontends.answers import Engine, answer
+from controlroom.engine.frontends.answers import Answering, answer
 from controlroom.engine.frontends.rights import LOOK_ONLY, Operator, Rights
 from controlroom.engine.hosts.inquiries import Rank
 from controlroom.engine.people import other_version, terminal, who
-from controlroom.engine.store import FleetStore
 from controlroom.protocol.lines import LIMIT, Lines, PageQueue
 from controlroom.protocol.messages import (
     STOPPED,
@@ -77,23 +76,17 @@ LONGEST = 600.0
 _MISTAKE = "the engine could not answer that by a mistake of ours, and goes on: its log says more; connect again"
 
 
-class Seen(Engine, Protocol):
-    """What a conversation needs of the engine. What acts is not among it: that is in the hands of an `Operator`."""
-
-    store: FleetStore
-
-
 class Reader:
     """One front end, which may do what `rights` let it."""
 
     def __init__(
         self,
-        engine: Seen,
+        parts: Answering,
         rights: Rights,
         incoming: asyncio.StreamReader,
         outgoing: asyncio.StreamWriter,
     ) -> None:
-        self._engine = engine
+        self._parts = parts
         self._rights = rights
         self.rank = rights.rank
         self._lines = Lines(incoming, rights.longest_request)
@@ -183,12 +176,14 @@ class Reader:
             raise PeerError("it did not say hello first")
         self._role = hello.role
         self._who = f"{who(hello.user, self._bridge)} ({hello.role})"
-        self._engine.connections.came(self, self._introduced(hello))
-        await self._send(Welcome(__version__, self._engine.fleet.room, self._rights.name, self._engine.clock()))
+        self._parts.connections.came(self, self._introduced(hello))
+        await self._send(
+            Welcome(__version__, self._parts.store.fleet.room, self._rights.name, self._parts.store.clock())
+        )
         return True
 
     def _introduced(self, hello: Hello) -> FrontEnd:
-        known = who(hello.user, self._bridge), hello.role, self._rights.name, self._engine.clock()
+        known = who(hello.user, self._bridge), hello.role, self._rights.name, self._parts.store.clock()
         return FrontEnd(*known, terminal=terminal(hello.terminal), bridged=self._bridge is not None)
 
     async def _first(self) -> Request | None:
@@ -204,7 +199,7 @@ class Reader:
                 self._rights.stop()
             case Watch() if self._role != "stop":
                 self._watching, self._pace = True, min(SLOWEST, max(PACE, request.pace))
-                self._engine.store.subscribe(self._changed)
+                self._parts.store.subscribe(self._changed)
                 self._wake.set()
             case Submit() if isinstance(self._rights, Operator) and self._role != "stop":
                 await self._begin(self._submit(request, self._rights))
@@ -228,7 +223,7 @@ class Reader:
 
     async def _answer(self, asked: Question) -> None:
         told = self._rights.instead(asked) or await answer(
-            self._engine, self._rights.asked(asked), self, self.rank, self._rights.turns
+            self._parts, self._rights.asked(asked), self, self.rank, self._rights.turns
         )
         self._tell(self._rights.told(told, asked))
 
@@ -248,11 +243,11 @@ class Reader:
         for agent in self._pages.agents() - set(wanted):
             self._pages.drop(agent)
         self._followed = {agent: self._followed.get(agent, request.id) for agent in wanted}
-        self._engine.logs.follow(self, wanted)
+        self._parts.logs.follow(self, wanted)
 
     def _may_follow(self, log: Wanted) -> bool:
         """Say whether a log may be followed: a watcher may make up no names that are then looked for."""
-        return self.rank is Rank.OPERATOR or log.agent in self._engine.fleet.agents
+        return self.rank is Rank.OPERATOR or log.agent in self._parts.store.fleet.agents
 
     # ----------------------------------------------------------------------- what it is told
 
@@ -299,14 +294,14 @@ class Reader:
             self._wake.set()
 
     async def _send_news(self) -> None:
-        held, lacks, revision = self._held, self._lacks, self._engine.store.revision
+        held, lacks, revision = self._held, self._lacks, self._parts.store.revision
         if not self._watching or (held is not None and not lacks):
             return
         self._lacks = Changes()
-        self._held = fleet = self._rights.fleet(self._engine.fleet, None if held is None else lacks)
+        self._held = fleet = self._rights.fleet(self._parts.store.fleet, None if held is None else lacks)
         patch = snapshot(fleet) if held is None else diff(held, fleet, self._rights.changes(lacks, held, fleet))
         if not is_empty(patch):
-            await self._send(FleetNews(revision, patch, self._engine.clock()))
+            await self._send(FleetNews(revision, patch, self._parts.store.clock()))
 
     def _changed(self, changes: Changes) -> None:
         self._lacks.add(changes)
@@ -340,9 +335,9 @@ class Reader:
             self.cancel()
 
     async def _leave(self) -> None:
-        self._engine.connections.left(self)
-        self._engine.store.unsubscribe(self._changed)
-        self._engine.logs.leave(self)
+        self._parts.connections.left(self)
+        self._parts.store.unsubscribe(self._changed)
+        self._parts.logs.leave(self)
         if self._timer is not None:
             self._timer.cancel()
         work = tuple(self._work)

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from controlroom.domain.display.checkup import Check, checks, link_check
-from controlroom.domain.model import Fleet, LinkState
+from controlroom.domain.model import LinkState
 from controlroom.engine.hosts.translate import to_check
+from controlroom.engine.store import FleetStore
 from controlroom.protocol.messages import CHECKING
 from controlroom.wire import inquiries as wire
 from controlroom.wire.inquiries import Finding, Inquiry
@@ -148,30 +149,16 @@ class Inquiries:
                 known.answer.set_exception(Unanswered(f"the link to {host} was lost"))
 
 
-class Asking(Protocol):
-    """What a check-up needs of the engine."""
-
-    inquiries: Inquiries
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
-
-
-async def check_up(engine: Asking, name: str) -> tuple[tuple[Check, ...], str]:
+async def check_up(store: FleetStore, inquiries: Inquiries, name: str) -> tuple[tuple[Check, ...], str]:
     """Check a host. Gives what was judged, and why its own part is missing, in a sentence."""
-    host = engine.fleet.hosts.get(name)
+    host = store.fleet.hosts.get(name)
     if host is None:
         return (), f"there is no host {ascii(name)[:60]}; see controlroom host list"
     if host.link is not LinkState.UP:
-        return (link_check(host, engine.clock()),), f"{name} cannot be asked for the rest: it is {host.link}"
+        return (link_check(host, store.clock()),), f"{name} cannot be asked for the rest: it is {host.link}"
     try:
-        found = await engine.inquiries.ask(name, wire.Check(engine.new_id()), wire.Checked, CHECKING)
+        found = await inquiries.ask(name, wire.Check(store.new_id()), wire.Checked, CHECKING)
     except Unanswered as problem:
-        return (link_check(engine.fleet.hosts.get(name, host), engine.clock()),), str(problem)
-    now = engine.clock()
-    return checks(engine.fleet, engine.fleet.hosts.get(name, host), to_check(found, now), now), ""
+        return (link_check(store.fleet.hosts.get(name, host), store.clock()),), str(problem)
+    now = store.clock()
+    return checks(store.fleet, store.fleet.hosts.get(name, host), to_check(found, now), now), ""

@@ -9,7 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from controlroom.domain.events import Event, HostClockSeen, LinkChanged
@@ -28,7 +28,6 @@ from controlroom.engine.hosts.channel import (
 )
 from controlroom.engine.hosts.host_keys import host_key_question, question_id
 from controlroom.engine.hosts.inquiries import Answer
-from controlroom.engine.hosts.time_share import PATIENCE, SHARE, Share
 from controlroom.engine.hosts.translate import HostContext, short, to_events, to_met, to_reply
 from controlroom.engine.hosts.translate_usage import Counted, read_counted
 from controlroom.text.names import shown_name_problem
@@ -36,6 +35,74 @@ from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
+
+SHARE = 0.15
+"""Of a core: what one host may take for long."""
+
+AT_ONCE = 1.5
+"""Seconds of work that it may ask for at once: all of five thousand agents, and again when its link comes back."""
+
+PATIENCE = 30.0
+"""Seconds for which it may go on asking for more than its share. Till then it is only slowed."""
+
+SLICE = 0.005
+"""Seconds of work after which others have their turn."""
+
+
+@dataclass
+class _Allowance:
+    """Seconds of work that are left; they come back as time passes."""
+
+    left: float = AT_ONCE
+    at: float = 0.0
+    empty_since: float | None = None
+
+    def take(self, cost: float, now: float) -> None:
+        self.left = min(AT_ONCE, self.left + SHARE * max(0.0, now - self.at)) - cost
+        self.at = now
+        if self.left >= AT_ONCE / 2:
+            self.empty_since = None
+        elif self.left < 0 and self.empty_since is None:
+            self.empty_since = now
+
+
+class Share:
+    """One host's share, from when its link is up. Times are seconds of one clock."""
+
+    def __init__(self, now: float) -> None:
+        self._all, self._unasked = _Allowance(at=now), _Allowance(at=now)
+        self._slice = 0.0
+        self._costs: dict[str, float] = {}
+
+    def used(self, kind: str, cost: float, now: float, *, asked: bool) -> float | None:
+        """Count what a message of this kind has cost; give the seconds to wait before the next is read.
+
+        `asked`: it answers us; as much as we asked for is slowed, but never held against the host. None: nothing is
+        to be waited for.
+        """
+        self._all.take(cost, now)
+        self._unasked.take(0.0 if asked else cost, now)
+        if not asked:
+            self._costs[kind] = self._costs.get(kind, 0.0) + cost
+        self._slice += cost
+        if self._all.left < 0:
+            self._slice = 0.0
+            return -self._all.left / SHARE
+        if self._slice >= SLICE:
+            self._slice = 0.0
+            return 0.0
+        return None
+
+    def is_spent(self, now: float) -> bool:
+        """Say whether a host has asked for more than its share for too long."""
+        since = self._unasked.empty_since
+        return since is not None and now - since >= PATIENCE
+
+    @property
+    def dearest(self) -> str:
+        """The kind of message that has cost the most."""
+        return max(self._costs, key=lambda kind: self._costs[kind], default="")
+
 
 FIRST, KEEN, MOST = 0.5, 1.0, 30.0
 """Seconds: the first wait, those of the first minute (a network that was away is back soon), the longest, at most."""

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from controlroom.domain.address import parse_address
-from controlroom.domain.events import LinkChanged
 from controlroom.domain.intents import LinkEffect, RetryLink, TrustKey
-from controlroom.domain.model import LinkState
 from controlroom.engine.hosts.channel import Channel, Dialler
-from controlroom.engine.hosts.link import HostLink, Sink
+from controlroom.engine.hosts.link import HostLink
 from controlroom.engine.hosts.local import LocalDialler, this_machine
 from controlroom.engine.hosts.secrets import Secrets
+from controlroom.engine.hosts.signer import Signer
 from controlroom.engine.hosts.tcp import Ways
 from controlroom.text.names import LOCAL
 from controlroom.wire.messages import ToNode
@@ -27,10 +26,17 @@ class Links:
     """What stands to every host of the room."""
 
     def __init__(
-        self, sink: Sink, clock: Callable[[], int], logged: Path, open_link: Callable[[str, str, str], HostLink]
+        self,
+        open_link: Callable[[str, str, str], HostLink],
+        signer: Signer,
+        failed: Callable[[str, str], None],
+        logged: Path,
     ) -> None:
-        """`open_link`: (host, address, fingerprint) -> a link that reports to `sink`; `logged`: where the log is."""
-        self._sink, self._clock, self._logged, self._open_link = sink, clock, logged, open_link
+        """`open_link`: (host, address, fingerprint) -> a link; `logged`: where the log is.
+
+        `failed`: (host, why) is called when a link has ended by a mistake of ours.
+        """
+        self._open_link, self._signer, self._failed, self._logged = open_link, signer, failed, logged
         self._links: dict[str, tuple[HostLink, asyncio.Task[None]]] = {}
         self.ending: set[asyncio.Task[None]] = set()
         """Links to hosts that are no longer in the room, while they close."""
@@ -65,9 +71,9 @@ class Links:
         return "distrust" if effect.secret is None else "secret"
 
     def send(self, host: str, message: ToNode) -> bool:
-        """Send a host a message; False when it cannot be reached."""
-        found = self._links.get(host)
-        return found is not None and found[0].send(message)
+        """Sign a message and send it to a host; False when it cannot be reached."""
+        signed, to_host = self._signer.signed(host, message), self._links.get(host)
+        return to_host is not None and to_host[0].send(signed)
 
     async def close(self, patience: float) -> None:
         """End all links, waiting so many seconds at most."""
@@ -84,7 +90,7 @@ class Links:
         except Exception:
             log.exception("the link to %s failed", host)
             reason = f"Control Room made a mistake here; see {self._logged}, then run: controlroom stop"
-            self._sink.happened(LinkChanged(host, LinkState.LOST, self._clock(), reason))
+            self._failed(host, reason)
 
 
 class HostDialler:

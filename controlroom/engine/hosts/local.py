@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from controlroom.engine import core_files
 from controlroom.engine.hosts.channel import Channel, LinkLost
 from controlroom.engine.hosts.deploy import LOADER, Ended, Offers, board, bundles, new_marker
+from controlroom.engine.process import restore_core_limit
 from controlroom.text.names import LOCAL
 
 _TAIL = 4096
@@ -87,7 +87,7 @@ async def open_pipes(host: str, argv: Sequence[str], environ: Mapping[str, str],
     except OSError as error:
         raise LinkLost(f"{host}: cannot start {argv[0]}: {error.strerror}") from None
     with contextlib.suppress(OSError):  # it may have ended already
-        core_files.as_given(transport.get_pid() or 0)
+        restore_core_limit(transport.get_pid() or 0)
     return _Pipes(host, Process(transport, protocol, loop), transport, grace)
 
 

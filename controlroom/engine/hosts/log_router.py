@@ -8,7 +8,7 @@ or lost when a second reader joins or a link comes back.
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from controlroom.domain.model import Agent, LogPlace
@@ -36,18 +36,6 @@ class Reader(Protocol):
 
     async def room(self) -> None:
         """Wait until more would not be skipped at once."""
-
-
-class Hosts(Protocol):
-    """What logs need of the engine."""
-
-    inquiries: Inquiries
-
-    def send(self, host: str, message: Follow | Credit) -> bool:
-        """Tell a host what to send, or that it has arrived. False when it cannot be told now."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
 
 
 def _order(place: LogPlace) -> tuple[int, int, int]:
@@ -89,8 +77,11 @@ class _Source:
 class LogRouter:
     """Everything that is followed or fetched by anybody."""
 
-    def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
+    def __init__(
+        self, inquiries: Inquiries, send: Callable[[str, Follow | Credit], bool], new_id: Callable[[], int]
+    ) -> None:
+        """`send` tells a host what to send, or that it has arrived; it gives False when the host cannot be reached."""
+        self._inquiries, self._send, self._new_id = inquiries, send, new_id
         self._sources: dict[str, _Source] = {}
         self._observed: dict[str, dict[str, int]] = {}
         """Agents that their hosts have shown us, with the epoch; by host (`HOST/~`: what others started there)."""
@@ -115,7 +106,7 @@ class LogRouter:
 
     async def fetch(self, agent: str, fetch: Fetch, rank: Rank = Rank.OPERATOR) -> Fetched:
         """Ask the agent's host for older records. Raises `Unanswered`; a host's own refusal is in the answer."""
-        return await self._hosts.inquiries.ask(agent.partition("/")[0], fetch, Fetched, rank=rank)
+        return await self._inquiries.ask(agent.partition("/")[0], fetch, Fetched, rank=rank)
 
     async def page(
         self,
@@ -132,7 +123,7 @@ class LogRouter:
         if shown_name_problem(name):
             return Page(agent, place, place, reason=f"there is no agent {ascii(agent)[:90]}")
         number = max(1, min(count, MAX_COUNT))
-        fetch = Fetch(self._hosts.new_id(), name, epoch, place.segment, place.offset, number, forward=after is not None)
+        fetch = Fetch(self._new_id(), name, epoch, place.segment, place.offset, number, forward=after is not None)
         try:
             return _page(agent, epoch, await self.fetch(agent, fetch, rank))
         except Unanswered as problem:
@@ -185,7 +176,7 @@ class LogRouter:
 
     def chunk(self, host: str, chunk: LogChunk) -> bool:
         """New records of a log; says whether anybody follows it."""
-        self._hosts.send(host, Credit(base64_size(chunk.data)))
+        self._send(host, Credit(base64_size(chunk.data)))
         source = self._sources.get(f"{host}/{chunk.name}")
         if source is None or source.place is None or chunk.epoch != source.place.epoch:
             return False
@@ -269,9 +260,7 @@ class LogRouter:
 
     async def _look_up_end(self, source: _Source, epoch: int) -> None:
         try:
-            fetched = await self.fetch(
-                source.agent, Fetch(self._hosts.new_id(), source.name, epoch, count=1), source.rank
-            )
+            fetched = await self.fetch(source.agent, Fetch(self._new_id(), source.name, epoch, count=1), source.rank)
         except Unanswered:
             return
         finally:
@@ -310,7 +299,7 @@ class LogRouter:
             if source.place is None and source.looking is None and epoch is not None:
                 self._locate(source, epoch)
         places = [WirePlace(source.name, *_order(source.place)) for source in here if source.place is not None]
-        self._hosts.send(host, Follow(tuple(places)))
+        self._send(host, Follow(tuple(places)))
 
     def _advance(self, source: _Source, tail: _Tail, page: Page, expected: LogPlace) -> None:
         """Give a new page to one tail, if it stands where the page begins."""
@@ -349,7 +338,7 @@ class LogRouter:
         try:
             while (place := tail.place) and (goal := source.place) and _order(place) < _order(goal):
                 await tail.reader.room()
-                fetch = Fetch(self._hosts.new_id(), source.name, *_order(place), count=CATCH_UP, forward=True)
+                fetch = Fetch(self._new_id(), source.name, *_order(place), count=CATCH_UP, forward=True)
                 fetched = await self.fetch(source.agent, fetch, tail.reader.rank)
                 self._take(tail, goal, _page(source.agent, place.epoch, fetched))
         except Unanswered:

@@ -24,15 +24,16 @@ from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuse
 from controlroom.engine.hosts.deploy import Ended, Offers, board, bundles, command, new_marker, shown
 from controlroom.engine.hosts.host_keys import HostKeys, Key, changed, remember
 from controlroom.engine.hosts.secrets import Login, Secrets, usable_of, usual_files
-from controlroom.engine.hosts.ssh_config import HostConfig, resolve
-from controlroom.engine.hosts.ssh_plan import (
+from controlroom.engine.hosts.ssh_config import (
     Deadlines,
+    HostConfig,
     Plan,
     acknowledge_at_once,
     config_files,
     cut_off,
     denied,
     known_hosts_files,
+    resolve,
     unreached,
 )
 from controlroom.engine.hosts.tcp import TUNNEL_RENEW, Ways

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from controlroom.domain.money.budget import Spend
 from controlroom.domain.money.plausible import HOUR, Amount, Bound
-from controlroom.engine.ledger.cost_views import spans as spans_of
+from controlroom.engine.ledger.cost_views import spans
 from controlroom.engine.ledger.ledger import Ledger, Query
 from controlroom.engine.ledger.usage_tables import DAY, ESTIMATED, HIDDEN, QUARTER, RunKey, number_of
 from controlroom.metering.prices import micro
@@ -65,22 +65,22 @@ def _spend(row: tuple[Any, ...]) -> Spend:
 
 def _since(moment: int, now: int) -> Query:
     """What every agent has used since a moment; also what lies ahead, as when our clock has been put back."""
-    spans = list(spans_of(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)))
+    parts = list(spans(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)))
     each = " union all ".join(
         f"select source, pico, {_TOKENS} as tokens from {part.table} where {part.column} >= ? and {part.column} < ?"
-        for part in spans
+        for part in parts
     )
     query = (
         f"select host, agent, profile, billing, sum(pico), sum(tokens) from ({each}) join sources on source = id "
         "group by host, agent, profile, billing"
     )
-    return query, [bound for part in spans for bound in (part.rows.start, part.rows.stop)]
+    return query, [bound for part in parts for bound in (part.rows.start, part.rows.stop)]
 
 
 def _since_of(moment: int, now: int, agents: Collection[tuple[str, str]]) -> Query:
     """What these agents have used since a moment: found by them, not by looking at all that was used since."""
     each = []
-    for part in spans_of(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)):
+    for part in spans(range(moment // QUARTER, (max(moment, now) + AHEAD) // QUARTER)):
         span = f"{part.column} >= {part.rows.start} and {part.column} < {part.rows.stop}"
         if part.column == "day":
             each.append(f"select id, pico, {_TOKENS} as tokens from theirs join spend_days on source = id where {span}")

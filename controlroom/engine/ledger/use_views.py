@@ -7,12 +7,13 @@ first moment lies in.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Requests, Use
+from controlroom.domain.calculators.use import MINUTE, Alike, Requests, Use
 from controlroom.engine.ledger.advice_tables import middle
 from controlroom.engine.ledger.cost_views import spans
 from controlroom.engine.ledger.ledger import Ledger, Query
 from controlroom.engine.ledger.usage_tables import (
     BATCH,
+    DAY,
     FAST,
     LONG_PROMPTS,
     QUARTER,
@@ -29,8 +30,8 @@ ENOUGH = 50
 
 _COUNTS = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches")
 _COLUMNS = ("messages", *_COUNTS, "pico")
-_SUMS = ", ".join(f"sum({column})" for column in _COLUMNS)
-_SUMMED = ", ".join(f"sum({column}) as {column}" for column in _COLUMNS)
+_USE_SUMS = ", ".join(f"sum({column})" for column in _COLUMNS)
+_USE_SUMMED = ", ".join(f"sum({column}) as {column}" for column in _COLUMNS)
 
 # ruff: noqa: S608 - only our own words go into these
 
@@ -80,11 +81,11 @@ _PEAKS = "select billing, max(tokens) from minutes where minute >= ? and minute 
 def _alike_in(quarters: range) -> Query:
     parts = list(spans(quarters))
     each = " union all ".join(
-        f"select source, model, flags, beyond, {_SUMMED} from {part.table} "
+        f"select source, model, flags, beyond, {_USE_SUMMED} from {part.table} "
         f"where {part.column} >= ? and {part.column} < ? group by source, model, flags, beyond"
         for part in parts
     )
-    query = f"""select profile, name, billing, flags, beyond, {_SUMS} from ({each})
+    query = f"""select profile, name, billing, flags, beyond, {_USE_SUMS} from ({each})
         join models on model = models.id join sources on source = sources.id
         group by profile, name, billing, flags, beyond having sum(messages) > 0 or sum(pico) > 0"""
     return query, [bound for part in parts for bound in (part.rows.start, part.rows.stop)]

@@ -15,12 +15,11 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from controlroom.domain.gauges import Alarm, Headroom
 from controlroom.domain.limits.buckets import KINDS, LOOKED_BACK, HeadersRead, Lately, Ruling, gauges
 from controlroom.domain.limits.headroom import credit_gauge
-from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BILLED
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.config.settings import ApiTable, Secret, SecretFile
@@ -29,6 +28,7 @@ from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.ledger.usage_tables import BATCH, FAST, HIDDEN, QUARTER
 from controlroom.engine.limits.limit_rules import LimitRules
+from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.json_fields import table, text
@@ -184,24 +184,14 @@ _LATELY = f"""select usage.message, usage.request, usage.at, models.name, usage.
 _MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and billing = '{BILLED}'"  # noqa: S608
 
 
-class Room(Protocol):
-    """What this needs of the engine."""
-
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-
 class ApiLimits:
     """All methods are called on the event loop."""
 
     def __init__(
-        self, room: Room, ledger: Ledger, rules: LimitRules, api: ApiTable, changed: Callable[[], None]
+        self, store: FleetStore, ledger: Ledger, rules: LimitRules, api: ApiTable, changed: Callable[[], None]
     ) -> None:
         """`changed` is called when there may be something new to show."""
-        self._room, self._ledger, self._rules, self._api, self._changed = room, ledger, rules, api, changed
+        self._store, self._ledger, self._rules, self._api, self._changed = store, ledger, rules, api, changed
         self._lately = Lately()
         self._read: dict[tuple[str, str], HeadersRead] = {}
         self._background = BackgroundTasks("limits of keys")
@@ -222,8 +212,8 @@ class ApiLimits:
 
     def used(self, host: str, used: Used) -> None:
         """A host says what an agent has used."""
-        agent = self._room.fleet.agents.get(f"{host}/{used.place.name}")
-        if used.payer(agent) == BILLED and self._lately.add(used.messages, self._room.clock()):
+        agent = self._store.fleet.agents.get(f"{host}/{used.place.name}")
+        if used.payer(agent) == BILLED and self._lately.add(used.messages, self._store.clock()):
             self._changed()
 
     async def gauges(self, now: int) -> list[Headroom]:
@@ -234,12 +224,12 @@ class ApiLimits:
 
     def _models(self) -> set[str]:
         """Name the models of agents that are at work with a key."""
-        agents = self._room.fleet.agents.values()
+        agents = self._store.fleet.agents.values()
         found = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
         return {model for model in found if model.startswith("claude-")}
 
     async def _recall(self) -> None:
-        now = self._room.clock()
+        now = self._store.clock()
         try:
             messages = await asyncio.to_thread(messages_since, self._ledger, now - LOOKED_BACK)
         except LedgerProblem as problem:
@@ -281,7 +271,7 @@ class ApiLimits:
         known = self.alarms.get(about)
         if known is None or not known.text.endswith(words):
             what = "the API's ceilings were not read" if "ceilings" in about else "the API's limits were not probed"
-            self.alarms[about] = Alarm(f"{what}: {words}", "notice", self._room.clock())
+            self.alarms[about] = Alarm(f"{what}: {words}", "notice", self._store.clock())
 
     async def _ask_ceilings(self) -> None:
         assert self._api.admin_key is not None
@@ -291,7 +281,7 @@ class ApiLimits:
     async def _probe(self) -> None:
         models = self._models()
         if models and self._api.key is not None:
-            now = self._room.clock()
+            now = self._store.clock()
             read = await probed(self._api.key, self._api.url, models, self._rules.ruling, now)
             self._read.update({(one.of, one.kind): one for one in read})
 

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from controlroom.domain import events
 from controlroom.domain.clock_set import alarm_moved, later
@@ -31,7 +30,7 @@ from controlroom.domain.limits.headroom import (
     verdicts,
     window_gauge,
 )
-from controlroom.domain.model import Fleet, State
+from controlroom.domain.model import State
 from controlroom.domain.money.costs import COVERED
 from controlroom.domain.tables import HostedTable
 from controlroom.engine.background_tasks import Debouncer
@@ -41,6 +40,7 @@ from controlroom.engine.ledger.cost_views import plan_spend
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
 from controlroom.engine.limits.api_limits import ApiLimits
 from controlroom.engine.limits.limit_rules import LimitRules
+from controlroom.engine.store import FleetStore
 from controlroom.wire.messages import Tell
 
 log = logging.getLogger("controlroom.headroom")
@@ -63,31 +63,16 @@ TICK = 60.0
 Spend = list[tuple[str, str, int]]
 
 
-class Room(Protocol):
-    """What this needs of the engine."""
-
-    clock: Callable[[], int]
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: events.Event) -> None:
-        """Take an event."""
-
-    def send(self, host: str, message: Tell) -> bool:
-        """Send a host a message; False when it cannot be reached."""
-
-    def new_id(self) -> int:
-        """Give a number for a request."""
-
-
 class LimitTracker:
     """Keeps the gauges of all limits. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ledger: Ledger, rules: LimitRules, api: ApiTable) -> None:
-        self._room, self._ledger, self._rules = room, ledger, rules
-        self._api = ApiLimits(room, ledger, rules, api, self.schedule)
+    def __init__(
+        self, store: FleetStore, ledger: Ledger, rules: LimitRules, api: ApiTable, send: Callable[[str, Tell], bool]
+    ) -> None:
+        """`send` sends a host a message; it gives False when the host cannot be reached."""
+        self._store, self._ledger, self._rules, self._send = store, ledger, rules, send
+        store.when_clock_set(self._clock_set)
+        self._api = ApiLimits(store, ledger, rules, api, self.schedule)
         self._said: dict[str, Sayings] = {}
         """By host: what it says of the windows of logins."""
         self._logins: HostedTable[str] = HostedTable()
@@ -152,7 +137,7 @@ class LimitTracker:
         """Something has changed: look at everything soon."""
         self._debouncer.want(SOON)
 
-    def clock_set(self, by: int) -> None:
+    def _clock_set(self, by: int) -> None:
         """Our clock was set: what was heard and asked is as old as it was."""
 
         def later_reading(one: Reading) -> Reading:
@@ -170,10 +155,10 @@ class LimitTracker:
 
     async def _tell(self) -> float:
         """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
-        now = self._room.clock()
+        now = self._store.clock()
         found = verdicts(self._said, now)
         gauges = [*(await self._windows(found, now)), *(await self._api.gauges(now))]
-        self._room.happened(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
+        self._store.apply(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
         over = billed((one.reading for one in found.values()), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
@@ -184,7 +169,7 @@ class LimitTracker:
         """Tell alarms that are new, and that others are over."""
         for about in self._alarms.keys() | found.keys():
             if self._alarms.get(about) != found.get(about):
-                self._room.happened(events.Alarmed(about, found.get(about)))
+                self._store.apply(events.Alarmed(about, found.get(about)))
         self._alarms = found
 
     # ----------------------------------------------------------------------- windows of plans
@@ -202,7 +187,7 @@ class LimitTracker:
             )
             for reading in readings
         ]
-        agents = self._room.fleet.agents
+        agents = self._store.fleet.agents
         self._logins = self._logins.updated({}, [agent for agent in self._logins if agent not in agents])
         at_work = {key for key, agent in agents.items() if agent.billing == COVERED and agent.lives}
         used = {account for agent, account in self._logins.items() if agent in at_work}
@@ -214,11 +199,11 @@ class LimitTracker:
         """Have an agent that works ask how far its login's windows are used, when nobody has said for a while."""
         if now - max(read, self._asked.get(account, 0)) < ASKED:
             return
-        fleet = self._room.fleet
+        fleet = self._store.fleet
         for key in (key for key, whose in self._logins.items() if whose == account):
             agent = fleet.agents[key]
             fits = agent.kind == "headless" and fleet.state_of(agent) is State.WORKING
-            if fits and self._room.send(agent.host, Tell(self._room.new_id(), agent.name, agent.epoch, "usage")):
+            if fits and self._send(agent.host, Tell(self._store.new_id(), agent.name, agent.epoch, "usage")):
                 self._asked[account] = now
                 return
 

@@ -14,12 +14,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from controlroom.domain.changes import Changes
-from controlroom.domain.events import Alarmed, Event
+from controlroom.domain.events import Alarmed
 from controlroom.domain.gauges import Alarm
-from controlroom.domain.model import Fleet
 from controlroom.domain.news import NEVER, News, NotificationQueue, Wish, happened, still, told
 from controlroom.engine.background_tasks import BackgroundTasks
 from controlroom.engine.store import FleetStore
@@ -47,21 +45,6 @@ class Way:
     """A file on this machine whose first line is the address."""
 
 
-class Room(Protocol):
-    """What notifying needs of the engine."""
-
-    store: FleetStore
-    clock: Callable[[], int]
-    clock_set: int
-
-    @property
-    def fleet(self) -> Fleet:
-        """The fleet as it is."""
-
-    def happened(self, event: Event) -> None:
-        """Take in what has happened."""
-
-
 def minute_of_day(at: int) -> int:
     """Give the minute of the day here at a time (UTC milliseconds)."""
     here = datetime.fromtimestamp(at / 1000).astimezone()
@@ -71,9 +54,9 @@ def minute_of_day(at: int) -> int:
 class Notifier:
     """Watches a room and sends what its outlets are for. All methods are called on the event loop."""
 
-    def __init__(self, room: Room, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
-        self._room, self._began, self._seen = room, room.clock(), room.fleet
-        self._clock_set = room.clock_set
+    def __init__(self, store: FleetStore, ways: dict[str, tuple[Way, Wish]], minute: Callable[[int], int]) -> None:
+        self._store, self._began, self._seen = store, store.clock(), store.fleet
+        store.when_clock_set(self._clock_set)
         self._ways = {name: (way, NotificationQueue(wish, minute)) for name, (way, wish) in ways.items()}
         self._background = BackgroundTasks("telling")
         self._unseen = Changes()
@@ -83,11 +66,11 @@ class Notifier:
     def start(self) -> None:
         """Begin to watch, when there is anybody to tell."""
         if self._ways:
-            self._room.store.subscribe(self._changed)
+            self._store.subscribe(self._changed)
 
     def close(self) -> None:
         """Tell nothing more."""
-        self._room.store.unsubscribe(self._changed)
+        self._store.unsubscribe(self._changed)
         for timer in (self._looking, self._telling):
             if timer is not None:
                 timer.cancel()
@@ -98,28 +81,24 @@ class Notifier:
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
 
-    def _follow_clock(self) -> None:
-        """When our clock was set, move what is waited for."""
-        by = self._room.clock_set - self._clock_set
-        if by:
-            self._clock_set += by
-            self._began += by
-            for _, queue in self._ways.values():
-                queue.clock_set(by)
+    def _clock_set(self, by: int) -> None:
+        """Move what is waited for with our clock."""
+        self._began += by
+        for _, queue in self._ways.values():
+            queue.clock_set(by)
 
     def _look(self) -> None:
         self._looking = None
-        self._follow_clock()
-        old, self._seen = self._seen, self._room.fleet
+        old, self._seen = self._seen, self._store.fleet
         changes, self._unseen = self._unseen, Changes()
-        if news := happened(old, self._seen, changes, self._room.clock(), self._began):
+        if news := happened(old, self._seen, changes, self._store.clock(), self._began):
             for _, queue in self._ways.values():
                 queue.offer(news)
         self._tell()
 
     def _tell(self) -> None:
         """Send what is due, and come back when more will be."""
-        now, fleet = self._room.clock(), self._room.fleet
+        now, fleet = self._store.clock(), self._store.fleet
         for name, (way, queue) in self._ways.items():
             if items := queue.take(now, lambda item: still(fleet, item)):
                 self._background.begin(self._send(name, way, items))
@@ -136,13 +115,13 @@ class Notifier:
         problem = redact(await _sent(way, items))[:300]
         if problem:
             log.warning("notify.%s: a message could not be sent: %s", name, problem)
-        about, known = f"notify {name}", self._room.fleet.alarms
+        about, known = f"notify {name}", self._store.fleet.alarms
         if problem and about not in known:
             why = "its command fails" if way.command else problem
             text = f"nobody is told by [notify.{name}] of config.toml: {why}; the engine's log says more"
-            self._room.happened(Alarmed(about, Alarm(text, since=self._room.clock())))
+            self._store.apply(Alarmed(about, Alarm(text, since=self._store.clock())))
         elif not problem and about in known:
-            self._room.happened(Alarmed(about, None))
+            self._store.apply(Alarmed(about, None))
 
 
 async def _sent(way: Way, items: Sequence[News]) -> str:

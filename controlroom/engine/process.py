@@ -2,6 +2,8 @@
 
 import logging
 import logging.handlers
+import resource
+import sys
 import time
 from pathlib import Path
 
@@ -56,3 +58,20 @@ def log_to(path: Path) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("controlroom").setLevel(logging.INFO)
+
+
+_GIVEN: list[tuple[int, int]] = []
+
+
+def forbid_cores() -> None:
+    """Have a crash of this process leave no core file (Linux; elsewhere there is no way to give the limit back)."""
+    if sys.platform == "linux":
+        soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        _GIVEN[:] = [(soft, hard)]
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def restore_core_limit(pid: int) -> None:
+    """Give a process that was just started the limits that this one had before `forbid_cores`. Raises `OSError`."""
+    if sys.platform == "linux" and _GIVEN and pid:
+        resource.prlimit(pid, resource.RLIMIT_CORE, _GIVEN[0])
