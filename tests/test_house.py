@@ -99,6 +99,17 @@ RETIRED = (
     *("attendance", "sights", "tending", "roster", "doorbell", "deed", "deeds"),
 )
 """Words of our own that gave way to those of the field: fund, watcher view, budget controller and so on."""
+PROSE = {"detail", "title", "text"}
+"""Fields that hold sentences for people: what follows from them is carried beside them, in types."""
+READS_PROSE = {
+    "controlroom/cli/agents.py:send": "argparse puts the words of a message there: - alone is stdin",
+    "controlroom/domain/display/timeline.py:marks": "what somebody types to find lines is an expression after re:",
+    "controlroom/domain/display/timeline.py:expression": "what somebody types to find lines is an expression after re:",
+    "controlroom/domain/display/timeline.py:keeps": "finds what somebody looks for in lines of logs",
+    "controlroom/engine/frontends/watcher_view.py:told": "finds what somebody looks for in the audit",
+    "controlroom/tui/screens/overview.py:filter_by": "the text is what somebody typed to filter by",
+}
+"""By file and function: what is looked for in them is what a person asked to find."""
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 600  # lines
 LONGER_WITH_A_REASON: dict[str, str] = {}
@@ -325,6 +336,75 @@ def test_retired_words_stay_retired() -> None:
     paths = {*modules(ROOT / PACKAGE), *modules(ROOT / "tests")} - {Path(__file__)}
     found = [f"{path}: {hit[0]}" for path in paths for hit in retired.finditer(path.read_text())]
     assert not found, "\n".join(found)
+
+
+def is_prose(node: ast.expr | None) -> bool:
+    """Whether an expression is such a field of something, or what a method of a text makes of one."""
+    while True:
+        if isinstance(node, ast.Attribute):
+            return node.attr in PROSE
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func.value
+        elif isinstance(node, ast.Subscript):
+            node = node.value
+        else:
+            return False
+
+
+def decides_on_prose(node: ast.AST) -> bool:
+    """Whether a node compares such a field, looks into it, or looks something up by it."""
+    if isinstance(node, ast.Compare):
+        return any(map(is_prose, (node.left, *node.comparators)))
+    if isinstance(node, ast.Match):
+        return is_prose(node.subject)
+    if isinstance(node, ast.Subscript):
+        return is_prose(node.slice)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        asks = node.func.attr in ("startswith", "endswith", "find", "index", "count") and is_prose(node.func.value)
+        looks = node.func.attr in ("match", "fullmatch", "search", "findall", "finditer", "get", "index", "count")
+        return asks or (looks and any(map(is_prose, node.args[:1] if node.func.attr == "get" else node.args)))
+    return False
+
+
+def prose_that_decides(path: Path) -> Iterator[str]:
+    """Where a file decides on such a field: `file:function`, each with its line."""
+    tree = ast.parse(path.read_text(), str(path))
+    inside = {
+        node: function.name
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        where = f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}:{inside.get(node, '')}"
+        if decides_on_prose(node) and where not in READS_PROSE:
+            yield f"{where} (line {getattr(node, 'lineno', 0)})"
+
+
+@pytest.mark.parametrize("floor", ["domain", "engine", "tui", "cli", "client"])
+def test_no_decision_is_made_on_the_wording_of_a_sentence(floor: str) -> None:
+    paths = modules(ROOT / PACKAGE / floor)
+    wrong = [where for path in paths for where in prose_that_decides(path)]
+    assert not wrong, "carry a cause or a kind beside the words, and decide on that:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "decides"),
+    [
+        ('if agent.detail.startswith("budget"): pass', True),
+        ('if "reboot" in agent.detail.lower(): pass', True),
+        ('if question.title == "host key": pass', True),
+        ("re.match(pattern, alarm.text)", True),
+        ("words[agent.detail]", True),
+        ("words.get(item.title)", True),
+        ("words.get(item.name, item.title)", False),
+        ("if agent.cause is Cause.BUDGET: say(agent.detail)", False),
+    ],
+)
+def test_a_decision_on_wording_is_seen(code: str, decides: bool, tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(code)
+    assert bool(list(prose_that_decides(path))) is decides
 
 
 def test_no_work_is_left_for_later() -> None:

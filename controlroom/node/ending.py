@@ -26,6 +26,13 @@ from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError
 from controlroom.wire.messages import AgentSeen
 
+DEATHS = {
+    Cause.REBOOTED: "the host was rebooted",
+    Cause.RUNNER_KILLED: "its runner was killed",
+    Cause.NEVER_STARTED: "its runner never came up",
+}
+"""What is written of an agent whose runner did not say how it ended."""
+
 _MOST = 64 * 1024 * 1024
 """Bytes of usage and of transcripts that are read at most."""
 
@@ -122,16 +129,16 @@ async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
     return left
 
 
-async def record_death(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
+async def record_death(entry: Entry, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:
     """Write what the runner of an agent that has ended could not: what it used last, and its status. Raises `OSError`.
 
     Reads transcripts.
     """
     await asyncio.to_thread(record_last_usage, entry.folder)
-    return record_end(entry, state, detail, at)
+    return record_end(entry, state, detail, at, cause)
 
 
-def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
+def record_end(entry: Entry, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:
     """Write the status of an agent that has ended and whose runner did not say so. Raises `OSError`.
 
     The runner's socket, which a killed one leaves behind, goes too.
@@ -144,12 +151,12 @@ def record_end(entry: Entry, state: State, detail: str, at: int) -> AgentSeen:
         seen = None
     if seen is not None and not is_live(seen):
         return seen
-    seen = ended(seen or from_order(entry), state, detail, at)
+    seen = ended(seen or from_order(entry), state, detail, at, cause)
     write_status(entry, seen)
     return seen
 
 
-def ended(seen: AgentSeen, state: State, detail: str, at: int) -> AgentSeen:
+def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:
     """Give the status of an agent that has ended without its runner's word."""
     return replace(
         seen,
@@ -157,7 +164,7 @@ def ended(seen: AgentSeen, state: State, detail: str, at: int) -> AgentSeen:
         since=at,
         ended=at,
         detail=detail,
-        cause=Cause.NONE.value,
+        cause=cause.value,
         pid=0,
         question=None,
         limited_until=0,

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from controlroom.node.agent_folders import Entry
-from controlroom.node.ending import end_by_force, find_runner, record_death, record_end
+from controlroom.node.ending import DEATHS, end_by_force, find_runner, record_death, record_end
 from controlroom.node.host import now
 from controlroom.node.observation.agent_records import AgentRecord, Panes, Said, SessionFiles, by_process, by_tmux
 from controlroom.node.observation.figures import Member
@@ -20,10 +20,7 @@ from controlroom.node.runner_client import runner_lives, runner_pid
 from controlroom.node.spawn import START_DEADLINE, begins, sweep_environment
 from controlroom.node.tmux_server import TmuxError
 from controlroom.runner.folder import agent_folder
-from controlroom.text.states import State
-
-REBOOTED, KILLED, UNBORN = "the host was rebooted", "its runner was killed", "its runner never came up"
-"""What is written of an agent whose runner did not say how it ended."""
+from controlroom.text.states import Cause, State
 
 _YOUNG = 2.0
 """Seconds in which a folder may have been made and not been taken yet by who made it."""
@@ -114,7 +111,7 @@ class Supervisor:
         if rebooted or record.missed >= _MISSED:
             record.refresh()
             if record.live:
-                self._found_dead(record, REBOOTED if rebooted else KILLED, certain=rebooted)
+                self._found_dead(record, Cause.REBOOTED if rebooted else Cause.RUNNER_KILLED, certain=rebooted)
         if runner and look.lives(record.runner):
             self._runners[record.entry] = record.runner, look.table[record.runner].start
         self._compare(record, look, runner=runner)
@@ -174,7 +171,7 @@ class Supervisor:
         with contextlib.suppress(OSError):
             age = time.time() - os.stat(record.entry.folder).st_mtime
             if age > 2 * START_DEADLINE and not record.verdict:
-                record.verdict, record.verdict_at = UNBORN, now()
+                record.verdict, record.verdict_at = Cause.NEVER_STARTED, now()
                 self._observer.tell(record)
             if not 0 <= age < _YOUNG and self._ownership.mine():
                 self._begin_burial(record, self._bury_unborn(record))
@@ -192,7 +189,7 @@ class Supervisor:
                 await end_by_force(entry, self._place.namespace, self._place.tmux)
                 sweep_environment(entry.folder)
                 with contextlib.suppress(OSError):
-                    record_end(entry, State.FAILED, UNBORN, now())
+                    record_end(entry, State.FAILED, DEATHS[Cause.NEVER_STARTED], now(), Cause.NEVER_STARTED)
             finally:
                 os.close(beginning)
         self._observer.look()
@@ -205,27 +202,27 @@ class Supervisor:
         self._burials[name] = task = asyncio.ensure_future(work)
         task.add_done_callback(lambda _: self._burials.pop(name, None))
 
-    def _found_dead(self, record: AgentRecord, why: str, *, certain: bool) -> None:
+    def _found_dead(self, record: AgentRecord, why: Cause, *, certain: bool) -> None:
         """Bury an agent if that is ours to do; else tell only what is certain, the rest stands as evidence."""
         if self._ownership.mine():
             self._begin_burial(record, self._bury(record, why))
         elif certain and not record.verdict:
             record.verdict, record.verdict_at = why, now()
 
-    async def _bury(self, record: AgentRecord, why: str) -> None:
+    async def _bury(self, record: AgentRecord, why: Cause) -> None:
         """End what is left of an agent's tree, and write its last status."""
         async with self._turns.of(record.entry.name):
             record.refresh()
-            if not record.live or (why == KILLED and runner_lives(record.entry.folder)):
+            if not record.live or (why is Cause.RUNNER_KILLED and runner_lives(record.entry.folder)):
                 return
             left = ""
-            if why != REBOOTED:
+            if why is not Cause.REBOOTED:
                 left = await end_by_force(record.entry, self._place.namespace, self._place.tmux)
             if left:
                 record.hear("process", Said(State.WORKING.value, f"its runner is gone, but not {left}"), now())
                 return
             with contextlib.suppress(OSError):
-                await record_death(record.entry, State.FAILED, why, now())
+                await record_death(record.entry, State.FAILED, DEATHS[why], now(), why)
         self._observer.look()
 
 

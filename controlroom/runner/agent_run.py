@@ -341,8 +341,13 @@ class AgentRun:
         state, detail = self._last_state()
         reason = f"still there after SIGKILL: {process_tree.names(left)}" if left else ""
         failed = self._verdict is None and state is State.FAILED
-        cause = self._conversation.cause if self._conversation and failed else Cause.NONE
-        self._conclude(state, f"{detail} ({reason})" if reason else detail, reason, cause)
+        self._conclude(
+            state, f"{detail} ({reason})" if reason else detail, reason, self._cause() if failed else Cause.NONE
+        )
+
+    def _cause(self) -> Cause:
+        cause = self._conversation.cause if self._conversation else Cause.NONE
+        return self._exit.cause if self._exit and cause is Cause.NONE else cause
 
     def _last_state(self) -> tuple[State, str]:
         if self._verdict:

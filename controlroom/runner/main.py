@@ -5,6 +5,7 @@ in what is imported, and everything is imported at the start, for the files may 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -19,7 +20,7 @@ from controlroom.runner.outcome import Unfit, Unpaid
 from controlroom.runner.pane import NoPane, Pane
 from controlroom.runner.spec import read_order
 from controlroom.runner.status_file import StatusFile
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 
 _SPEC_MOST = 16 * 1024 * 1024
 _TASK_MOST = 4 * 1024 * 1024
@@ -63,7 +64,8 @@ def _run(data: bytes) -> int:
     try:
         run = (InteractiveRun if interactive else AgentRun)(order, status, RunLog(order.spec.max_log_bytes), pane)
     except OSError as error:
-        status.save(state=State.FAILED, detail=f"its runner cannot work here: {error}", ended=_now())
+        why = Cause.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Cause.RUNNER_FAILED
+        status.save(state=State.FAILED, detail=f"its runner cannot work here: {error}", cause=why, ended=_now())
         return 2
     agent_process.adopt_orphans()
     _go(run, login, task)

@@ -4,6 +4,8 @@ import os
 import signal
 from typing import NamedTuple
 
+from controlroom.text.states import Cause
+
 VMSTAT = "/proc/vmstat"
 
 
@@ -31,10 +33,15 @@ class Exit(NamedTuple):
     starved: bool = False
     """The kernel killed for want of memory on this machine while the agent ran."""
 
+    @property
+    def cause(self) -> Cause:
+        """Why it ended so, where that is known."""
+        killed = self.signal == signal.SIGKILL or self.code == 128 + signal.SIGKILL
+        return Cause.OUT_OF_MEMORY if killed and self.starved else Cause.NONE
+
     def words(self) -> str:
         """Say it in a few words: `exit 1`, `killed by SIGSEGV`, `probably out of memory`."""
-        killed = self.signal == signal.SIGKILL or self.code == 128 + signal.SIGKILL
-        if killed and self.starved:
+        if self.cause is Cause.OUT_OF_MEMORY:
             return "probably out of memory" if self.signal else f"exit {self.code}, probably out of memory"
         return f"killed by {signal_name(self.signal)}" if self.signal else f"exit {self.code}"
 

@@ -66,10 +66,10 @@ class Outcome(str, Enum):
 
 
 class Cause(str, Enum):
-    """What a runner says beside its words, which are for people alone."""
+    """Why an agent is paused, has failed or is unknown, where something follows from that."""
 
     UNSAID = ""
-    """Nobody has said: runners did not before they knew this."""
+    """Nobody has said: older runners do not."""
     NONE = "none"
     """None of these."""
     BUDGET = "budget"
@@ -78,6 +78,20 @@ class Cause(str, Enum):
     """Claude is not logged in."""
     LOGIN_REFUSED = "login-refused"
     """The login was refused."""
+    OUT_OF_MEMORY = "out-of-memory"
+    """The kernel killed it for want of memory, probably."""
+    REBOOTED = "rebooted"
+    """Its host was rebooted."""
+    RUNNER_KILLED = "runner-killed"
+    """Its runner was killed from outside."""
+    NEVER_STARTED = "never-started"
+    """Its runner never came up."""
+    RUNNER_FAILED = "runner-failed"
+    """Its runner could not work on its host."""
+    DISK_FULL = "disk-full"
+    """Its runner could not work, because the disk was full."""
+    UNSEEN = "unseen"
+    """The engine knows of it from its ledger alone: its host has said nothing yet. No host says this."""
 
     def __str__(self) -> str:
         return self.value
@@ -87,15 +101,23 @@ _OLDER = (
     (State.PAUSED, "budget", Cause.BUDGET),
     (State.FAILED, "not logged in", Cause.NO_LOGIN),
     (State.FAILED, "the login was refused", Cause.LOGIN_REFUSED),
+    (State.FAILED, "probably out of memory", Cause.OUT_OF_MEMORY),
+    (State.FAILED, "exit 137, probably out of memory", Cause.OUT_OF_MEMORY),
+    (State.FAILED, "the host was rebooted", Cause.REBOOTED),
+    (State.FAILED, "its runner was killed", Cause.RUNNER_KILLED),
+    (State.FAILED, "its runner never came up", Cause.NEVER_STARTED),
+    (State.FAILED, "its runner cannot work here", Cause.RUNNER_FAILED),
 )
 """How the words begin of runners that say no cause: they run on through an upgrade."""
 
 
 def read_cause(said: str, state: str, detail: str) -> Cause:
-    """Take what a status says of its cause; one that this version does not know is none."""
+    """The cause that a host's status names; one that this version does not know is none."""
     try:
         cause = Cause(said)
     except ValueError:
+        return Cause.NONE
+    if cause is Cause.UNSEEN:
         return Cause.NONE
     if cause is not Cause.UNSAID:
         return cause

@@ -100,23 +100,26 @@ def test_each_way_to_be_away_has_its_own_way_back(link: LinkState, words: str) -
 
 
 def test_an_agent_not_seen_since_the_engine_began() -> None:
-    one = agent(state=State.UNKNOWN, detail="not seen yet by this engine")
+    one = agent(state=State.UNKNOWN, detail="not seen yet by this engine", cause=Cause.UNSEEN)
     assert told(one).decided.startswith("the ledger:")
     assert "has not said yet what became of it" in steps(one)
 
 
 @pytest.mark.parametrize(
-    ("detail", "words"),
+    ("cause", "code", "words"),
     [
-        ("not logged in: run `claude` on the host once", "run `claude` there once, as the same user"),
-        ("probably out of memory", "ran out of memory"),
-        ("the host was rebooted", "rebooted"),
-        ("exit 127", "program was not found"),
-        ("exit 1", "Read the end of its log"),
+        (Cause.NO_LOGIN, 1, "run `claude` there once, as the same user"),
+        (Cause.OUT_OF_MEMORY, None, "ran out of memory"),
+        (Cause.REBOOTED, None, "rebooted"),
+        (Cause.RUNNER_KILLED, None, "runner was killed from outside"),
+        (Cause.NEVER_STARTED, None, "runner could not be started"),
+        (Cause.DISK_FULL, None, "The disk is full"),
+        (Cause.NONE, 127, "program was not found"),
+        (Cause.NONE, 1, "Read the end of its log"),
     ],
 )
-def test_a_failure_leads_to_its_cause(detail: str, words: str) -> None:
-    assert words in steps(agent(state=State.FAILED, detail=detail))
+def test_a_failure_leads_to_its_cause(cause: Cause, code: int | None, words: str) -> None:
+    assert words in steps(agent(state=State.FAILED, detail="whatever was said", cause=cause, exit_code=code))
 
 
 def test_a_failed_agent_with_a_session_goes_on_in_it() -> None:

@@ -207,7 +207,7 @@ def test_a_killed_runner_takes_its_agent_with_it_and_it_is_said(node: NodeClient
     wait_for(lambda: len(of_tag("one", 1)) == 3)
     os.kill(int(tmux("display-message", "-p", "-t", "=one:", "#{pane_pid}")), signal.SIGKILL)
     seen = node.wait_agent("one", lambda seen: seen.state == "failed")
-    assert (seen.detail, seen.pid) == ("its runner was killed", 0)
+    assert (seen.detail, seen.cause, seen.pid) == ("its runner was killed", "runner-killed", 0)
     assert not of_tag("one", 1)
     written = json.loads((state_folder(home.home) / "agents/one.1/status.json").read_text())
     assert (written["state"], written["detail"]) == ("failed", "its runner was killed")

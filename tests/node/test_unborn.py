@@ -69,7 +69,7 @@ def test_whatever_had_been_written_the_row_says_what_happened(home: World, left:
         for name in left:
             (folder / name).write_text("{}")
         seen = node.wait_agent("one", lambda seen: seen.state == "failed", 20)
-        assert seen.detail == "its runner never came up"
+        assert (seen.detail, seen.cause) == ("its runner never came up", "never-started")
         assert not (folder / ENVIRON).exists()
         assert (folder / STATUS).exists()
 

@@ -21,6 +21,10 @@ from controlroom.text.states import Cause, read_cause
         ("", "failed", "budget used up; raise max_budget_usd", Cause.UNSAID),
         ("", "failed", "not logged in: run `claude` on the host once", Cause.NO_LOGIN),
         ("", "failed", "the login was refused: log in again", Cause.LOGIN_REFUSED),
+        ("", "failed", "the host was rebooted", Cause.REBOOTED),
+        ("", "failed", "its runner cannot work here: [Errno 13]", Cause.RUNNER_FAILED),
+        ("", "failed", "exit 137, probably out of memory", Cause.OUT_OF_MEMORY),
+        ("unseen", "unknown", "", Cause.NONE),
         ("", "working", "budget", Cause.UNSAID),
     ],
 )

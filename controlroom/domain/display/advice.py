@@ -14,6 +14,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money.ladder import is_paused
 from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
+from controlroom.text.states import Cause
 
 LONG_START = 60_000
 """Milliseconds after which a start has taken long."""
@@ -188,10 +189,9 @@ def _done(agent: Agent, now: int) -> Iterator[Step]:
 
 
 def _failed(agent: Agent, now: int) -> Iterator[Step]:
-    for mark, words in _CAUSES:
-        if mark in agent.detail.lower():
-            yield _step("host_check", f"{words} See what {agent.host} lacks.", agent.host)
-            break
+    words = "Its program was not found." if agent.exit_code == _NO_PROGRAM else _CAUSES.get(agent.cause)
+    if words:
+        yield _step("host_check", f"{words} See what {agent.host} lacks.", agent.host)
     else:
         yield _step("open", "Read the end of its log: it says why.", agent.id)
     again = "Then let it go on in its session." if agent.session else "Then give it its task again."
@@ -200,7 +200,7 @@ def _failed(agent: Agent, now: int) -> Iterator[Step]:
 
 
 def _unknown(agent: Agent, now: int) -> Iterator[Step]:
-    if agent.detail.startswith("not seen yet"):
+    if agent.cause is Cause.UNSEEN:
         yield Step(f"Wait: {agent.host} has not said yet what became of it; it will in a moment.")
         return
     words = "Look at what it writes: the log is kept apart from its state and can still be read."
@@ -233,19 +233,20 @@ def _paused(agent: Agent, now: int) -> Iterator[Step]:
 _ON = " --continue"
 _STOPPED = "It has ended with the limit:"
 
-_CAUSES = (
-    ("not logged in", "Claude is not logged in there: run `claude` there once, as the same user."),
-    ("login was refused", "The login was refused: log in again with `claude` there, as the same user."),
-    ("out of memory", "The machine ran out of memory: run fewer agents there, or move this one."),
-    ("reboot", "The machine was rebooted, which ended everything on it."),
-    ("runner was killed", "Its runner was killed from outside, and the agent was ended with it."),
-    ("never came up", "Its runner could not be started."),
-    ("cannot work here", "Its runner could not work there."),
-    ("no space", "The disk is full."),
-    ("exit 127", "Its program was not found."),
-    ("not found", "Something that it needs was not found."),
-)
-"""What a failure's words tell of its cause."""
+_NO_PROGRAM = 127
+"""The exit code of a shell that did not find the program."""
+
+_CAUSES = {
+    Cause.NO_LOGIN: "Claude is not logged in there: run `claude` there once, as the same user.",
+    Cause.LOGIN_REFUSED: "The login was refused: log in again with `claude` there, as the same user.",
+    Cause.OUT_OF_MEMORY: "The machine ran out of memory: run fewer agents there, or move this one.",
+    Cause.REBOOTED: "The machine was rebooted, which ended everything on it.",
+    Cause.RUNNER_KILLED: "Its runner was killed from outside, and the agent was ended with it.",
+    Cause.NEVER_STARTED: "Its runner could not be started.",
+    Cause.RUNNER_FAILED: "Its runner could not work there.",
+    Cause.DISK_FULL: "The disk is full.",
+}
+"""What a cause asks of the host, in words."""
 
 _BY_STATE = {
     State.STARTING: _starting,

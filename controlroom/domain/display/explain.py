@@ -17,6 +17,7 @@ from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
 from controlroom.domain.words import age, ago, since
+from controlroom.text.states import Cause
 
 _SIGNALS = {
     1: ("SIGHUP", "its terminal or tmux session was closed"),
@@ -151,7 +152,7 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
         return "the order: it was given, and its host has not shown the agent yet."
     if decider is not None:
         return f"{source_words(decider.source)}: {decider.value or decider.state}"
-    if agent.state is State.UNKNOWN and agent.detail.startswith("not seen yet"):
+    if agent.state is State.UNKNOWN and agent.cause is Cause.UNSEEN:
         return "the ledger: this agent should exist, but its host has not been heard since the engine was started."
     if agent.adopted:
         where = f" ({agent.place})" if agent.place else ""

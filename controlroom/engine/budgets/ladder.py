@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
@@ -101,7 +102,7 @@ class Ladder:
         known = self._store.fleet.alarms.get(about)
         until = self._moment(budget.ends) if budget.ends else ""
         made = alarm(budget, until, self._store.clock())
-        if made is None or known is None or made.text != known.text:
+        if made is None or known is None or made != replace(known, since=made.since):
             self._store.apply(events.Alarmed(about, made))
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:

@@ -37,7 +37,7 @@ from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.store import FleetStore
 from controlroom.text.names import is_adopted_name
 from controlroom.text.sanitize import redact
-from controlroom.text.states import Outcome
+from controlroom.text.states import Cause, Outcome
 
 log = logging.getLogger("controlroom.ledger")
 
@@ -454,6 +454,7 @@ def _unseen(known: KnownAgent, at: int, starting: bool) -> Agent:
         State.STARTING if starting else State.UNKNOWN,
         at,
         detail="not seen yet by this engine",
+        cause=Cause.UNSEEN,
         profile=known.profile,
         model=known.model,
         cwd=known.cwd,

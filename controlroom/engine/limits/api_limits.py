@@ -268,10 +268,10 @@ class ApiLimits:
             await asyncio.sleep(pause)
 
     def _trouble(self, about: str, words: str) -> None:
-        known = self.alarms.get(about)
-        if known is None or not known.text.endswith(words):
-            what = "the API's ceilings were not read" if "ceilings" in about else "the API's limits were not probed"
-            self.alarms[about] = Alarm(f"{what}: {words}", "notice", self._store.clock())
+        what = "the API's ceilings were not read" if "ceilings" in about else "the API's limits were not probed"
+        known, made = self.alarms.get(about), Alarm(f"{what}: {words}", "notice", self._store.clock())
+        if known is None or made != replace(known, since=made.since):
+            self.alarms[about] = made
 
     async def _ask_ceilings(self) -> None:
         assert self._api.admin_key is not None

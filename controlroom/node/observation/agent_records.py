@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from controlroom.node import agent_folders
 from controlroom.node.agent_folders import Entry, is_live
-from controlroom.node.ending import ended, from_order
+from controlroom.node.ending import DEATHS, ended, from_order
 from controlroom.node.observation.processes import LINUX, Look, Process, environment, folder, program, stop_words
 from controlroom.node.tmux_server import Pane
 from controlroom.runner.claude import settings
 from controlroom.runner.files import read_regular
 from controlroom.runner.folder import STATUS
-from controlroom.text.states import State
+from controlroom.text.states import Cause, State
 from controlroom.wire.lines import PeerError, from_line
 from controlroom.wire.messages import AgentSeen, EvidenceSeen
 
@@ -126,7 +126,7 @@ class AgentRecord:
     status: AgentSeen | None = None
     problem: str = ""
     """Why the status cannot be used."""
-    verdict: str = ""
+    verdict: Cause | None = None
     """Why the agent has ended, though its status does not say so."""
     verdict_at: int = 0
     runner: int = 0
@@ -195,7 +195,7 @@ class AgentRecord:
             detail = f"its status.json cannot be used: {self.problem}"[:500]
             seen = replace(seen, state=State.UNKNOWN.value, detail=detail)
         elif self.verdict and (self.live or not self.status):
-            seen = ended(seen, State.FAILED, self.verdict, self.verdict_at)
+            seen = ended(seen, State.FAILED, DEATHS[self.verdict], self.verdict_at, self.verdict)
         elif self.stopped and self.live:
             seen = replace(seen, state=State.PAUSED.value, since=self.stopped_at, detail=self.stopped[:500])
         beside = tuple(
