@@ -1,6 +1,6 @@
-"""Handing this terminal to an agent's tmux session, and taking it back: front ends do it, the engine has no part in it.
+"""Hands this terminal to an agent's tmux session, and takes it back. The engine has no part in it.
 
-What runs is made of what the room knows (the host's address, the agent's name, the name of our tmux socket), each
+The command is made of what the room knows (the host's address, the agent's name, the name of our tmux socket), each
 checked again here; nothing that a host said comes near a command line.
 """
 
@@ -61,7 +61,7 @@ class Attachment:
     """Why nothing may be typed, when nobody asked for that."""
 
     def run(self) -> str:
-        """Hand this terminal over, and take it back as it was. Gives what went wrong in a sentence, "" if nothing did.
+        """Hand this terminal over, and take it back as it was. Returns what went wrong, in a sentence, or "".
 
         Blocks until the person leaves, the session ends or the link dies.
         """
@@ -89,7 +89,7 @@ class Attachment:
 
 
 def attachment(home: Home, fleet: Fleet, agent_id: str, *, role: str, read_only: bool = False) -> Attachment:
-    """Say what to run to attach to an agent. May ask ssh for its config. Raises `NoAttachment`.
+    """Return what to run to attach to an agent. May ask ssh for its config. Raises `NoAttachment`.
 
     It is decided here who may only look: the role `watch`, and everybody on a host that another room owns.
     """
@@ -117,7 +117,7 @@ def _why_read_only(host: Host, role: str) -> str:
 
 
 def _session(home: Home, agent: Agent) -> list[str]:
-    """Give tmux's words for an agent's session. Raises `NoAttachment`.
+    """Return tmux's words for an agent's session. Raises `NoAttachment`.
 
     What others started stays as it is: their own server, their own keys.
     """
@@ -142,7 +142,7 @@ def _program(name: str, cure: str) -> str:
 
 
 def _over_ssh(home: Home, host: Host, words: Sequence[str], *, ours: bool) -> list[str]:
-    """Give the command of the system's ssh: its own connection, no forwarding, host keys as the engine checks them."""
+    """The command of the system's ssh: its own connection, no forwarding, host keys as the engine checks them."""
     try:
         address = parse_address(host.address)
     except ValueError as error:
@@ -160,7 +160,7 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str], *, ours: bool) -> li
 
 
 def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
-    """Name the files that ssh would look into, and the room's own one."""
+    """Return the files that ssh would look into, and the room's own one."""
     try:
         done = subprocess.run(
             [*ssh, "-G", *target(address)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_CONFIG_SECONDS,
@@ -178,7 +178,7 @@ def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
 
 
 def _remote(words: Sequence[str], *, ours: bool) -> str:
-    """Give the command line for a host's login shell, which takes it as plain words: no quote or backslash inside."""
+    """Return the command line for a host's login shell, which takes it as plain words: no quote or backslash inside."""
     script = (
         f'PATH="$PATH:{_PLACES}";{_KNOWN_TERM}'
         "command -v tmux >/dev/null||{ echo there is no tmux on this host: apt-get install tmux >&2;exit 127;};"

@@ -1,4 +1,4 @@
-"""The engine as something that this machine starts by itself, so that it survives logout and reboot.
+"""Has this machine start the engine by itself, so that it survives logout and reboot.
 
 A systemd user unit with linger where `systemctl --user` answers, else one `@reboot` line of the user's crontab. Both
 run `controlroom engine --foreground` for the room that the environment names. Doing it twice changes nothing; other
@@ -49,7 +49,7 @@ class AtBoot:
     # ----------------------------------------------------------------------- what the command line asks
 
     def how(self) -> str:
-        """Say how the engine is started by this machine: `systemd`, `cron` or nothing."""
+        """Return how the engine is started by this machine: `systemd`, `cron` or nothing."""
         if self.unit.exists():
             return "systemd"
         return "cron" if self._our_lines(self._crontab() or b"") else ""

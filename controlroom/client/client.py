@@ -1,6 +1,6 @@
-"""The engine, as front ends see it. Front ends import this and `domain`, nothing else of ours; it loads fast.
+"""A client of the engine. Front ends import this and `domain`, nothing else of ours; it loads fast.
 
-A client holds the newest fleet it was told. When the engine ends the client is of no further use: connect again.
+A client holds the newest fleet it was sent. When the engine ends it is of no further use: connect again.
 """
 
 import asyncio
@@ -178,7 +178,7 @@ class Questions:
         raise NotImplementedError
 
     def _new_id(self) -> int:
-        """Give a number for a request."""
+        """Return a number for a request."""
         raise NotImplementedError
 
     async def fetch(
@@ -277,7 +277,7 @@ GRACE = 10.0
 def way_to(
     home: Home, environ: Mapping[str, str], *, ask: bool = False, told: Callable[[str], None] | None = None
 ) -> Way:
-    """Give the way to the engine of a room. Raises `EngineUnavailable`.
+    """Return the way to the engine of a room. Raises `EngineUnavailable`.
 
     `ask`: ssh may ask on this terminal. `told` is told that an engine of this machine is just starting.
     """
@@ -355,7 +355,7 @@ class Client(Questions):
             await client.close()
 
     def now(self) -> int:
-        """Say what time it is by the engine's clock, UTC ms: ages of what it tells are counted by that."""
+        """Return what time it is by the engine's clock, UTC ms: ages of what it tells are counted by that."""
         return _own_clock() + self.ahead
 
     @property
@@ -390,7 +390,7 @@ class Client(Questions):
         await self._send(request)
 
     async def pages(self) -> AsyncIterator[LogPage]:
-        """Give new records of followed agents as they come. What is taken too slowly is skipped, and told."""
+        """Yield new records of followed agents as they come. What is taken too slowly is skipped, and told."""
         while True:
             while self._pages:
                 yield log_page(self._pages.pop())

@@ -133,7 +133,7 @@ class Away:
         await asyncio.to_thread(self._verdict, _GOODBYE)
 
     def stubborn(self) -> str:
-        """Name the machine."""
+        """Return the machine."""
         return f"the engine on {self.where} does not answer: look there with controlroom status"
 
     def attachment(self, agent: str, *, read_only: bool) -> Attachment:
@@ -185,7 +185,7 @@ def _failure(where: str, code: int, said: str) -> EngineUnavailable | None:
 
 
 def _last_line(complaints: IO[bytes] | None) -> str:
-    """Give the last thing that ssh, or the program there, had to say; hostile bytes made inert."""
+    """Return the last thing that ssh, or the program there, had to say; hostile bytes made inert."""
     if complaints is None:
         return ""
     size = complaints.seek(0, os.SEEK_END)
@@ -214,7 +214,7 @@ def _heard(connection: socket.socket, deadline: float | None) -> bytes:
 
 
 def ssh_program() -> list[str]:
-    """Give the system's ssh and where its config lies. Raises `EngineUnavailable`."""
+    """Return the system's ssh and where its config lies. Raises `EngineUnavailable`."""
     found = shutil.which("ssh")
     if found is None:
         raise EngineUnavailable("there is no ssh on this machine, which --home needs: apt-get install openssh-client")
@@ -226,6 +226,6 @@ def _given() -> list[str]:
 
 
 def remote(words: Sequence[str]) -> str:
-    """Give the command line for the login shell there, which takes it as plain words: no quote or backslash inside."""
+    """The command line for the login shell there, which takes it as plain words: no quote or backslash inside."""
     script = f'PATH="$PATH:{_PLACES}";command -v controlroom >/dev/null||exit 127;exec controlroom "$@"'
     return " ".join(["sh", "-c", f"'{script}'", "controlroom", *(shlex.quote(word) for word in words)])

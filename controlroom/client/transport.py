@@ -1,4 +1,7 @@
-"""Ways to the engine of a room: on this machine through its socket, elsewhere through ssh (`client.remote`)."""
+"""The way to the engine of a room: on this machine its socket, elsewhere ssh (`client.remote`).
+
+Here an engine is started if none runs.
+"""
 
 import asyncio
 import os
@@ -115,7 +118,7 @@ class Way(Protocol):
         """
 
     async def broken(self) -> EngineUnavailable | None:
-        """Say why a conversation ended of which the engine took no leave; None: it is worth another try at once."""
+        """Return why a conversation ended of which the engine took no leave; None: it is worth another try at once."""
 
     async def gone(self) -> None:
         """Wait until an engine that was told to end has let go of its room."""
@@ -161,7 +164,7 @@ class Here:
             await asyncio.sleep(0.02)
 
     def _comes(self) -> bool:
-        """Say whether there is an engine, or will be: a start is over only when the engine has its lock."""
+        """Return whether there is an engine, or will be: a start is over only when the engine has its lock."""
         starting = is_held(self._home.starting)
         if starting and self._told is not None:
             told, self._told = self._told, None
@@ -187,7 +190,7 @@ class Here:
         """There was nothing but a socket."""
 
     def stubborn(self) -> str:
-        """Name the process."""
+        """Return the process."""
         if is_held(self._home.starting) and not is_held(self._home.lock):
             return f"an engine is starting and does not come up: see {self._home.log}, and try again"
         process = holder(self._home.lock)
@@ -195,7 +198,7 @@ class Here:
 
 
 def terminal() -> str:
-    """Name the terminal that this process has, as `pts/3`; "" without one."""
+    """Return the terminal that this process has, as `pts/3`; "" without one."""
     for descriptor in (0, 1, 2):
         try:
             return os.ttyname(descriptor).removeprefix("/dev/")
@@ -205,7 +208,7 @@ def terminal() -> str:
 
 
 def user() -> str:
-    """Say who sits here, for the audit: the account, and where they come from when that is known."""
+    """Return who sits here, for the audit: the account, and where they come from when that is known."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""A file that is replaced whole: there is never a part of it, and nobody else may read it."""
+"""Replaces a file in one step: nobody ever reads half of it, and nobody but this user can read it."""
 
 import os
 from pathlib import Path

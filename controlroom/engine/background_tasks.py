@@ -1,4 +1,4 @@
-"""What is being done meanwhile: nobody waits for it, and the end of the room ends it."""
+"""Tasks that nobody awaits: collected, so that they end with the engine, or repeated at a bounded pace."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """Give how many are under way."""
+        """Return how many are under way."""
         return len(self._tasks)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -1,6 +1,8 @@
-"""What was ordered of every run, and what hosts say otherwise: joined before anything goes by it, shown, and audited.
+"""What was ordered of every run, against what its host says: differences are shown and audited, and the order counts.
 
-The work for one agent that a host has shown does not grow with the fleet. Times: UTC milliseconds.
+Whatever runs as an agent's user may also try to answer its question or to raise its ceiling. A sound runner refuses
+that and counts it; if the runner itself was got at, a question disappears, or a grant appears, that nobody here
+ordered: that raises an alarm. The work for one agent does not grow with the fleet. Times are UTC milliseconds.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,7 +108,7 @@ class ClaimChecker:
         self._ledger_writer.keep([drop_ordered(host, name, epoch)])
 
     def of(self, host: str, name: str, epoch: int) -> OrderedRun | None:
-        """Give what was ordered of a run; None: this room did not order it."""
+        """Return what was ordered of a run; None: this room did not order it."""
         return self._runs.get((host, name), {}).get(epoch)
 
     def _take(self, run: OrderedRun) -> None:
@@ -158,7 +160,7 @@ class ClaimChecker:
             self._alarm(host, {})
 
     def _claimed_epoch(self, agent: Agent) -> tuple[Claim, ...]:
-        """Say whether a run was not ordered, of an agent that was."""
+        """Return whether a run was not ordered, of an agent that was."""
         latest = self._latest((agent.host, agent.name))
         if agent.ordered is not None or latest is None:
             return ()
@@ -226,7 +228,7 @@ class UnorderedWatch:
         self._tidy()
 
     def _is_gone(self, known: Agent, agent: Agent) -> bool:
-        """Say whether its question went away by itself. On a terminal of its own anybody there may have answered it."""
+        """Whether its question went away by itself. On a terminal of its own anybody there may have answered it."""
         asked = known.question
         if asked is None or same(asked, agent.question) or agent.kind != "headless" or known.pending is not None:
             return False

@@ -1,4 +1,8 @@
-"""The engine's clocks: that of the wall, which may be set, and one that nobody sets. Times are milliseconds."""
+"""Clocks: the wall clock, which may be set, one that nobody sets, and those of hosts. Times are milliseconds.
+
+What a host reports was dated by its clock as it stood then. If that clock has been set since, a time is read by the
+newest of its courses that can have shown it.
+"""
 
 import time
 from typing import NamedTuple
@@ -11,7 +15,7 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", None) or time.CLOCK_MONOTONIC
 
 
 def steady() -> int:
-    """Give the time since some moment of the past, which is the same until the machine is started anew."""
+    """Return the time since some moment of the past, which is the same until the machine is started anew."""
     return time.clock_gettime_ns(_STEADY) // 1_000_000
 
 
@@ -22,7 +26,7 @@ class ClockWatch:
         self._lead = wall - steady
 
     def was_set(self, wall: int, steady: int) -> int:
-        """Say by how much it was set since the last look: 0 when it was not."""
+        """Return by how much it was set since the last look: 0 when it was not."""
         by = wall - steady - self._lead
         self._lead += by
         return by if abs(by) >= JUMP else 0
@@ -66,11 +70,11 @@ class HostClock:
         self._lead, self._looked = shown - steady, steady
 
     def ahead(self, wall: int, steady: int) -> int:
-        """Say how far it is ahead of our wall's clock; 0 when it was never measured."""
+        """Return how far it is ahead of our wall's clock; 0 when it was never measured."""
         return 0 if self._lead is None else self._lead + steady - wall
 
     def as_now(self, at: int, steady: int) -> int:
-        """Give a time that the host wrote down as its clock would have shown it, had it always stood as it does now."""
+        """A time that the host wrote down as its clock would have shown it, had it always stood as it does now."""
         lead = self._lead
         if lead is None or not self._before or self._first - JUMP <= at <= lead + steady + JUMP:
             return at

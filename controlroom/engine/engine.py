@@ -1,4 +1,4 @@
-"""The engine of a room: its parts, put together, and what is done with what somebody wants.
+"""The engine of a room: puts its parts together, and decides what operators want.
 
 Intents are decided at once against the fleet as it is. Hosts never wait for each other: each link is a task of its own,
 and nothing here blocks.

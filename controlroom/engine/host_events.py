@@ -1,4 +1,4 @@
-"""What hosts say, on its way into the fleet, and what follows from it in other parts of the engine."""
+"""What hosts say, taken into the fleet, and what follows from it in other parts of the engine."""
 
 import asyncio
 from collections.abc import Iterable

@@ -178,5 +178,5 @@ class _Opener:
 
 
 def now() -> int:
-    """Give UTC milliseconds."""
+    """Return UTC milliseconds."""
     return time.time_ns() // 1_000_000

@@ -75,7 +75,7 @@ class Shelf:
         replace_file(self._place(move.op), to_line(encode(move)))
 
     def read(self, op: int) -> Move | None:
-        """Give a move, None when it was not written down or cannot be read."""
+        """Return a move, None when it was not written down or cannot be read."""
         try:
             return decode(Move, from_line(self._place(op).read_bytes()))
         except (OSError, PeerError):
@@ -157,7 +157,7 @@ class MoveCoordinator:
         self._take(move, was, recalled=True)
 
     def moving(self) -> "list[asyncio.Task[None]]":
-        """Give the tasks of moves that no host keeps waiting."""
+        """Return the tasks of moves that no host keeps waiting."""
         return [task for task, way in self._ways.items() if not self._awaited(way)]
 
     async def close(self) -> None:
@@ -249,7 +249,7 @@ class MoveCoordinator:
         return result if awaited is None else await awaited
 
     def _stranded(self, way: _Way, said: str) -> str:
-        """Say what became of a move that did not end well, and how to go on."""
+        """Return what became of a move that did not end well, and how to go on."""
         move = way.move
         if not way.ended:
             return f"{move.old} was not moved: {said}"
@@ -276,7 +276,7 @@ class MoveCoordinator:
     # ----------------------------------------------------------------------- waiting
 
     def _needed(self, way: _Way) -> tuple[str, ...]:
-        """Name the hosts that the next half needs."""
+        """Return the hosts that the next half needs."""
         return (way.move.start.host,) if way.ended else (way.move.end.host, way.move.start.host)
 
     def _awaited(self, way: _Way) -> bool:
@@ -325,7 +325,7 @@ def _filled(start: SpawnOn, run: OrderedRun | None, found: SpecRead) -> SpawnOn:
 
 
 def _is_whole(start: SpawnOn) -> bool:
-    """Say whether an order needs nothing of the old host."""
+    """Return whether an order needs nothing of the old host."""
     return bool(start.command) if start.kind == "command" else bool(start.task)
 
 

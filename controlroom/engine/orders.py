@@ -1,7 +1,7 @@
-"""Open orders: written down, sent, concluded by their host's reply or by looking, recalled after a restart.
+"""Orders: written down, sent, concluded by their host's reply or by looking, recalled after a restart.
 
 A remote call has three outcomes: done, refused, unknown. An order whose link was lost, or that was open when the engine
-ended, is never sent again: once its host says what it has, that decides.
+ended, is never sent again: once its host says what it has, that decides. What starts a run waits for the disk.
 """
 
 import asyncio
@@ -229,7 +229,7 @@ def ordered_by(event: Event, who: str) -> Event:
 
 
 def to_known(effect: SpawnOn, at: int) -> KnownAgent:
-    """Give what the ledger keeps of an agent that should exist from now on."""
+    """Return what the ledger keeps of an agent that should exist from now on."""
     task = " ".join(effect.task.split())[:SHOWN_TASK]
     return KnownAgent(
         effect.host, effect.name, effect.epoch, effect.kind, effect.profile, effect.model, effect.cwd, task, at
@@ -237,7 +237,7 @@ def to_known(effect: SpawnOn, at: int) -> KnownAgent:
 
 
 def replied(opened: OpenOrder, reply: Reply) -> Result:
-    """Say what became of an order by its host's answer."""
+    """Return what became of an order by its host's answer."""
     again = opened.tries and reply.outcome is Outcome.REFUSED
     if (reply.outcome is Outcome.HALF or again) and opened.order.verb in STARTS:
         return half_done(opened, reply.reason)
@@ -246,7 +246,7 @@ def replied(opened: OpenOrder, reply: Reply) -> Result:
 
 
 def looked(opened: OpenOrder, fleet: Fleet, agents: Mapping[str, Agent]) -> Result:
-    """Say what became of an order, from what its host has now (`agents` by name; it has no others)."""
+    """Return what became of an order, from what its host has now (`agents` by name; it has no others)."""
     seen = agents.get(opened.order.agent)
     if opened.order.verb in STARTS:
         return _looked_for_start(opened, seen)
@@ -272,14 +272,14 @@ def _looked_for_start(opened: OpenOrder, seen: Agent | None) -> Result:
 
 
 def is_half_done(opened: OpenOrder, seen: Agent | None) -> bool:
-    """Say whether a host has ended the old run for an order, and not begun the new one; `seen`: what it shows."""
+    """Return whether a host has ended the old run for an order, and not begun the new one; `seen`: what it shows."""
     if opened.order.verb != "reassign" or seen is None or seen.epoch >= opened.order.epoch or not seen.has_ended:
         return False
     return seen.ended >= opened.order.at or (isinstance(opened.sent, Spawn) and opened.sent.replaces > 0)
 
 
 def second_half(opened: OpenOrder) -> Spawn | None:
-    """Give what is to be sent again of an order that is half done: the same run, which can begin but once."""
+    """Return what is to be sent again of an order that is half done: the same run, which can begin but once."""
     if not isinstance(opened.sent, Spawn) or opened.tries >= TRIES:
         return None
     opened.tries += 1
@@ -287,7 +287,7 @@ def second_half(opened: OpenOrder) -> Spawn | None:
 
 
 def half_done(opened: OpenOrder, why: str) -> Result:
-    """Say what was done of an order to end a run and begin another, and how to go on."""
+    """Return what was done of an order to end a run and begin another, and how to go on."""
     new = f"its new run (epoch {opened.order.epoch})"
     words = f"{opened.order.subject} has ended for {new}, which did not begin: {why}. To begin it: controlroom reassign"
     return Result(Outcome.UNKNOWN, f"{words} {opened.order.subject} --task TEXT", half=True)

@@ -1,4 +1,4 @@
-"""Who sits at a front end, as the engine says it; and what a front end of another version is told."""
+"""The people at front ends: who is attached, what they are called, and what one of another version is told."""
 
 import getpass
 import re
@@ -68,6 +68,6 @@ class Connections:
         self._there = {key: replace(one, since=later(one.since, by)) for key, one in self._there.items()}
 
     def seen_by(self, conversation: object) -> tuple[FrontEnd, ...]:
-        """Give all that are there, the one that asks marked as such."""
+        """Return all that are there, the one that asks marked as such."""
         marked = (replace(one, asks=key is conversation) for key, one in self._there.items())
         return in_order(marked)

@@ -1,4 +1,8 @@
-"""The engine's own log: bounded, without secrets, and no one can fill it until what others did is gone from it."""
+"""The engine's process on the disk: a bounded log without secrets, and no core file.
+
+A core would hold the keys and passphrases of all hosts. What the engine starts gets back the limits that it was given
+itself. Where the kernel hands cores to a program (core_pattern with a pipe, core(5)), no limit holds.
+"""
 
 import logging
 import logging.handlers
@@ -26,7 +30,7 @@ class Sparing(logging.Filter):
         self._minutes: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a record is to be written."""
+        """Return whether a record is to be written."""
         began, count = self._minutes.get(record.name, (record.created, 0))
         if not 0 <= record.created - began < _MINUTE:
             if count > MOST:

@@ -1,4 +1,4 @@
-"""What operators change of the room itself, its hosts and its budgets: first in a file of ours, then here."""
+"""Changes the room's hosts and budgets as operators want: first in a file of ours, then in the fleet."""
 
 import asyncio
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class RoomEditor:
             return Result(Outcome.DONE, op=op)
 
     def _fixed(self, intent: Change) -> str:
-        """Say why only the user may change it, by hand."""
+        """Return why only the user may change it, by hand."""
         place, name = self._home.config, intent.name
         if isinstance(intent, intents.RemoveHost) and name in self._config.fixed:
             return f"{name} is a host by {place}: take it out there"

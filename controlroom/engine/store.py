@@ -1,4 +1,4 @@
-"""The fleet of a room as it is: the one place in the program that makes a new one, and says what became different."""
+"""The fleet of a room as it is: the only place that replaces it, and that says what each event has changed."""
 
 import logging
 from collections.abc import Callable

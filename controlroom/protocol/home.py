@@ -119,7 +119,7 @@ class Home:
         return self.socket.with_suffix(_WATCHERS)
 
     def running_socket(self, *, watching: bool = False) -> Path:
-        """Give the socket of the running engine (or the one that would be), whatever environment it was started in.
+        """Return the socket of the running engine (or the one that would be), whatever environment it was started in.
 
         `watching`: the one where nobody can do anything but look.
         """
@@ -158,7 +158,7 @@ AT = "CONTROLROOM_AT"
 
 
 def engine_place(home: Home, environ: Mapping[str, str]) -> str:
-    """Name the machine that the room's engine is on, as environment or config has it; "" is this one.
+    """Return the machine that the room's engine is on, as environment or config has it; "" is this one.
 
     What else is wrong with the config the engine says. Raises `HomeProblem`.
     """
@@ -187,7 +187,7 @@ def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
 
 
 def _runtime_folder(environ: Mapping[str, str], user_home: Path, state: Path) -> tuple[Path, str]:
-    """Give a folder whose sockets have short paths, and why it is not the usual one, when it is not.
+    """Return a folder whose sockets have short paths, and why it is not the usual one, when it is not.
 
     It is under $XDG_RUNTIME_DIR, else under the temporary folder; where somebody else has made that one first, it is
     where nobody else can write.
@@ -211,7 +211,7 @@ def _is_short(folder: Path) -> bool:
 
 
 def _taken(folder: Path) -> str:
-    """Say whether something lies there that is not a folder of ours alone; "" when nothing does, or that."""
+    """Return whether something lies there that is not a folder of ours alone; "" when nothing does, or that."""
     try:
         check_private(folder, folder=True, links=False)
     except HomeProblem as problem:
@@ -294,7 +294,7 @@ def show_start(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether an engine holds a lock now: the one of its life, or the one of a start."""
+    """Return whether an engine holds a lock now: the one of its life, or the one of a start."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -309,7 +309,7 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> int:
-    """Give the process id that was written by the last holder; 0 when there is none."""
+    """Return the process id that was written by the last holder; 0 when there is none."""
     try:
         first = path.read_text("utf-8", "replace").partition("\n")[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""Whole lines from a stream of the engine's socket."""
+"""Lines of the engine's socket, read whole, and log pages that wait for it, within a bound."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,7 @@ class Lines:
         self._ready: deque[bytes] = deque()
 
     async def next(self) -> bytes | None:
-        """Give the next line, or None at the end. Raises `PeerError` for one that is too long, `OSError`."""
+        """Return the next line, or None at the end. Raises `PeerError` for one that is too long, `OSError`."""
         while not self._ready:
             data = await self._stream.read(65536)
             if not data:
@@ -48,7 +48,7 @@ class PageQueue:
         return sum(self._sizes.values())
 
     def agents(self) -> set[str]:
-        """Name the agents whose pages wait, or some of whose pages were skipped."""
+        """Return the agents whose pages wait, or some of whose pages were skipped."""
         return {*self._waiting, *self._skipped}
 
     def put(self, page: Page) -> None:
@@ -61,7 +61,7 @@ class PageQueue:
             self._skipped[fattest] = self._skipped.get(fattest, 0) + dropped.size + dropped.skipped
 
     def pop(self) -> Page:
-        """Give the next page, the agents taking turns. Raises `IndexError` when nothing waits."""
+        """Return the next page, the agents taking turns. Raises `IndexError` when nothing waits."""
         if not self._waiting:
             raise IndexError("no page waits")
         agent = next(iter(self._waiting))

@@ -478,5 +478,5 @@ def _kind(kinds: dict[str, type], name: object) -> type:
 
 
 def base64_size(data: str) -> int:
-    """Give the number of bytes that a base64 text stands for."""
+    """Return the number of bytes that a base64 text stands for."""
     return len(data) * 3 // 4 - data[-2:].count("=")

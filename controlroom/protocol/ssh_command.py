@@ -1,4 +1,4 @@
-"""The words that the system's ssh is run with."""
+"""How the system's ssh is run: its options, its config, and the target."""
 
 import os
 import pwd
@@ -12,24 +12,24 @@ ALIVE = {"ServerAliveInterval": "4", "ServerAliveCountMax": "2"}
 
 
 def find_ssh() -> str | None:
-    """Give the system's ssh, None where there is none."""
+    """Return the system's ssh, None where there is none."""
     return shutil.which("ssh")
 
 
 def target(address: Address) -> list[str]:
-    """Give ssh's words for an address; the name can never be taken for an option."""
+    """Return ssh's words for an address; the name can never be taken for an option."""
     user = ["-l", address.user] if address.user else []
     port = ["-p", str(address.port)] if address.port else []
     return [*user, *port, "--", address.host]
 
 
 def account_home() -> str:
-    """Give the home that ssh takes `~` for."""
+    """Return the home that ssh takes `~` for."""
     return pwd.getpwuid(os.getuid()).pw_dir
 
 
 def home_moved() -> bool:
-    """Say whether $HOME is another one than the account's, which ssh does not regard."""
+    """Return whether $HOME is another one than the account's, which ssh does not regard."""
     return os.path.realpath(account_home()) != os.path.realpath(Path.home())
 
 

@@ -203,8 +203,8 @@ class Take:
 
 
 @dataclass(frozen=True)
-class LogPlace:
-    """A position in an agent's log; `segment` 0 is the very first record."""
+class LogStart:
+    """Where the log of an agent is to be sent from; `segment` 0 is the very first record."""
 
     name: str
     epoch: int
@@ -216,7 +216,7 @@ class LogPlace:
 class Follow:
     """The whole set of logs to send from now on, each from its place. A log already followed goes on where it was."""
 
-    logs: tuple[LogPlace, ...] = ()
+    logs: tuple[LogStart, ...] = ()
 
 
 @dataclass(frozen=True)

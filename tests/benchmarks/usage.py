@@ -17,9 +17,9 @@ from controlroom.domain.calculators.estimate import Wish
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.costs import BY, HOURLY
 from controlroom.engine.budgets.advisor import compared, estimated
-from controlroom.engine.ledger.cost_views import costs, hours, plan_spend
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import TOTALS, Booking, Source, book
+from controlroom.engine.ledger.usage_views import costs, hours, plan_spend
 from controlroom.engine.limits.api_limits import messages_since
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage

@@ -32,7 +32,7 @@ class ScriptedChannel:
         self._host = host
         self._splitter = LineSplitter()
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.follow: dict[str, wire.LogPlace] = {}
+        self.follow: dict[str, wire.LogStart] = {}
         self.open = True
 
     async def send(self, data: bytes) -> None:
@@ -212,7 +212,7 @@ class ScriptedHost:
                 channel.say(self.chunk_of(place, data))
                 channel.follow[name] = replace(place, segment=1, offset=place.offset + len(data))
 
-    def chunk_of(self, place: wire.LogPlace, data: bytes) -> wire.LogChunk:
+    def chunk_of(self, place: wire.LogStart, data: bytes) -> wire.LogChunk:
         end = place.offset + len(data)
         text = base64.b64encode(data).decode()
         return wire.LogChunk(place.name, place.epoch, 1, place.offset, text, 1, end)
@@ -279,7 +279,7 @@ class Liar(ScriptedHost):
 class Skipping(ScriptedHost):
     """Its link is slow: it leaves out all but the last record of what it sends."""
 
-    def chunk_of(self, place: wire.LogPlace, data: bytes) -> wire.LogChunk:
+    def chunk_of(self, place: wire.LogStart, data: bytes) -> wire.LogChunk:
         last = data.splitlines(True)[-1]
         skipped = len(data) - len(last)
         chunk = super().chunk_of(replace(place, offset=place.offset + skipped), last)

@@ -16,7 +16,7 @@ from controlroom.domain.money.allotment import MONEY
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.forecast import began, burn_moments
 from controlroom.domain.money.ladder import is_paused
-from controlroom.engine.ledger.spend_views import read_sums
+from controlroom.engine.ledger.usage_views import read_sums
 from tests.domain import from_scratch
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room, room

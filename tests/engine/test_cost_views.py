@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, as_table, grouped, totals
-from controlroom.engine.ledger.cost_views import costs, money
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book
+from controlroom.engine.ledger.usage_views import costs, money
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import MOST_REPORTED, Report

@@ -9,7 +9,7 @@ from controlroom.domain.money.budget import BudgetRule, Spend
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.sharing import Balances
 from controlroom.engine.budgets.funds import Funds, Spent
-from controlroom.engine.ledger.spend_views import Sums
+from controlroom.engine.ledger.usage_views import Sums
 
 MINUTE, HOUR = 60_000, 3_600_000
 NOW = 1_000 * HOUR + 4 * HOUR + 25 * MINUTE  # not the end of a day, and far into a quarter of an hour

@@ -170,7 +170,7 @@ async def test_leaving_and_coming_back_at_an_older_place_loses_nothing(here: Roo
 async def test_a_gap_that_nobody_accounts_for_is_fetched(here: Room, host: ScriptedHost) -> None:
     tail = await Tail.of()
     await follows(host)
-    place = wire.LogPlace("a1", 1, 1, len(host.logs["a1", 1]))
+    place = wire.LogStart("a1", 1, 1, len(host.logs["a1", 1]))
     for channel in host.channels:
         channel.follow.clear()
     host.write("a1", 1, b"lost on the way", b"arrived")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from controlroom.client.client import Client
 from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
-from controlroom.engine.ledger.cost_views import hours
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.run_tables import WRITTEN, Run, RunTable, epoch_of, known_alive, number_of
+from controlroom.engine.ledger.run_tables import WRITTEN, Run, RunBook, epoch_of, known_alive, session_number
 from controlroom.engine.ledger.usage_tables import DAY, Booking, RunKey, Source, book
+from controlroom.engine.ledger.usage_views import hours
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.names import ADOPTED
@@ -43,7 +43,7 @@ class Books:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.book = RunTable(ledger.runs)
+        self.book = RunBook(ledger.runs)
 
     def again(self) -> None:
         """Another engine takes over; the one before had no time for anything."""
@@ -148,13 +148,13 @@ def test_an_agent_of_others_is_told_by_its_session(books: Books) -> None:
     books.see(NOON + 3 * HOUR, replace(theirs, session="s2"), adopted=True)
     assert books.rows() == [
         ("a1", 1, NOON, 0, NOON + 3 * HOUR),
-        ("~work", number_of("s1"), NOON, NOON + 2 * HOUR, NOON + 2 * HOUR),
-        ("~work", number_of("s2"), NOON + 2 * HOUR, 0, NOON + 3 * HOUR),
+        ("~work", session_number("s1"), NOON, NOON + 2 * HOUR, NOON + 2 * HOUR),
+        ("~work", session_number("s2"), NOON + 2 * HOUR, 0, NOON + 3 * HOUR),
     ]
 
 
 def test_that_a_host_is_there_is_written_now_and_then_and_when_it_leaves() -> None:
-    book_ = RunTable([Run("vm1", "a1", 1, NOON, 0, NOON)])
+    book_ = RunBook([Run("vm1", "a1", 1, NOON, 0, NOON)])
     assert book_.left("vm1") == []
     assert book_.heard("vm1", NOON + WRITTEN - 1) == []
     assert [values for _, values in book_.left("vm1")] == [(NOON + WRITTEN - 1, "vm1")]

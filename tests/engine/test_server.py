@@ -21,7 +21,7 @@ from controlroom.domain import events, intents
 from controlroom.domain.model import Fleet
 from controlroom.engine.frontends.rights import Operator
 from controlroom.engine.frontends.server import answering
-from controlroom.engine.frontends.session import Reader
+from controlroom.engine.frontends.session import Session
 from controlroom.engine.frontends.turns import Turns
 from controlroom.protocol.home import find_home
 from controlroom.protocol.messages import (
@@ -94,7 +94,7 @@ def serve(here: Room) -> tuple[RawReader, asyncio.Task[None]]:
     async def conversation() -> None:
         incoming, outgoing = await asyncio.open_connection(sock=theirs)
         operator = Operator(here.engine.submit, here.engine.orders.result_of, lambda: None, Turns())
-        await Reader(answering(here.engine), operator, incoming, outgoing).serve()
+        await Session(answering(here.engine), operator, incoming, outgoing).serve()
         outgoing.close()
 
     return RawReader(ours), asyncio.create_task(conversation())
@@ -115,7 +115,7 @@ async def test_a_stopped_reader_costs_one_patch_and_delays_nobody(monkeypatch: p
         client = await Client.connect(start=False)
 
         def blocked() -> list[int]:
-            sizes = [reader._outgoing.transport.get_write_buffer_size() for reader in here.server._readers]
+            sizes = [reader._outgoing.transport.get_write_buffer_size() for reader in here.server._sessions]
             return [size for size in sizes if size]
 
         for number in range(400):
@@ -163,7 +163,7 @@ async def test_a_front_end_that_leaves_takes_nothing_with_it() -> None:
         await here.until(lambda: scripted.orders(host))
         reader.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         reader.connection.close()
-        await here.until(lambda: not here.server._readers)
+        await here.until(lambda: not here.server._sessions)
         assert here.agent("vm1/a1").pending is not None
         client = await Client.connect(start=False)
         assert "vm1/a1" in client.fleet.agents
@@ -207,7 +207,7 @@ async def test_a_line_without_end_is_not_kept() -> None:
         with pytest.raises(ConnectionError):
             await reader.say(*(b"x" * 65536 for _ in range(2 * MAX_REQUEST // 65536)))
         reader.connection.close()
-        await here.until(lambda: not here.server._readers)
+        await here.until(lambda: not here.server._sessions)
 
 
 async def test_another_version_is_told_what_to_do_and_may_only_stop_the_engine() -> None:
@@ -281,7 +281,7 @@ async def test_too_many_front_ends_are_told_so(monkeypatch: pytest.MonkeyPatch) 
             await Client.connect(start=False)
         for client in kept:
             await client.close()
-        await here.until(lambda: not here.server._readers)
+        await here.until(lambda: not here.server._sessions)
 
 
 # --------------------------------------------------------------------------- intents through the client

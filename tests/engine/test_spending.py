@@ -17,8 +17,8 @@ from controlroom.domain.orders import Result
 from controlroom.engine.budgets.spending import hour_and_day
 from controlroom.engine.hosts.translate import HostContext
 from controlroom.engine.hosts.translate_usage import read_usage
-from controlroom.engine.ledger.cost_views import costs
 from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
+from controlroom.engine.ledger.usage_views import costs
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line

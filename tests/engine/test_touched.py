@@ -6,8 +6,8 @@ import random
 
 from controlroom.domain.money.forecast import burn_moments
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.spend_views import Sums, read_sums
 from controlroom.engine.ledger.usage_tables import Booking, Source, book
+from controlroom.engine.ledger.usage_views import Sums, read_sums
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report

@@ -192,6 +192,6 @@ async def test_questions_that_are_not_begun_when_the_engine_ends_are_left_in_ord
     """What had not been begun said so, as a mistake of ours, when it was thrown away."""
     async with room(host) as here:
         reader = await watcher(here, *(LookAtScreen(number, AGENT) for number in range(1, 40)))
-        await here.until(lambda: any(one._slots.locked() for one in here.server._readers), "its places are taken")
+        await here.until(lambda: any(one._slots.locked() for one in here.server._sessions), "its places are taken")
     reader.connection.close()
     gc.collect()

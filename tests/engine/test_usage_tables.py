@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.engine.ledger.cost_views import costs, money
 from controlroom.engine.ledger.ledger import Ledger, check
 from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, book, priced_beyond, read_up_to
+from controlroom.engine.ledger.usage_views import costs, money
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 

@@ -12,7 +12,7 @@ from controlroom.domain.calculators.comparison import Terms, compare
 from controlroom.domain.calculators.use import DAY, MINUTE, Alike, Use
 from controlroom.engine.ledger.ledger import Ledger, check
 from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, book
-from controlroom.engine.ledger.use_views import ENOUGH, requests, use
+from controlroom.engine.ledger.usage_views import ENOUGH, requests, use
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report
 from tests.domain.offers import NOON, OFFERS, SHEET

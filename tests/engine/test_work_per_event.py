@@ -109,9 +109,9 @@ async def test_one_agents_event_looks_through_no_fleet(home: World, walks: Walks
                 here.engine.host_events.happened(event)
                 told += 1
             if turn % 20 == 0:
-                await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
+                await here.until(lambda: all(not reader._lacks for reader in here.server._sessions))
         await here.engine.budgets.wait_idle()
-        await here.until(lambda: all(not reader._lacks for reader in here.server._readers))
+        await here.until(lambda: all(not reader._lacks for reader in here.server._sessions))
         assert walks.runs <= told, f"{walks.runs} runs were made anew after {told} events"
         assert bool(walks.runs) == bool(money)
         per_event = walks.records / told

@@ -13,7 +13,7 @@ import pytest
 
 from controlroom.node.adopted.logs import after, before
 from controlroom.wire.inquiries import ScreenShown, ShowScreen
-from controlroom.wire.messages import Follow, LogChunk, LogPlace
+from controlroom.wire.messages import Follow, LogChunk, LogStart
 from tests.lab.node_client import NodeClient, bodies_of, records_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
@@ -52,7 +52,7 @@ def test_a_transcript_is_read_from_its_end_to_its_beginning_and_followed(node: N
     assert older.first
     forward = node.fetch("~talk", 0, segment=older.segment, offset=0, count=2, forward=True)
     assert said(bodies_of(forward))[0] == "one"
-    node.send(Follow((LogPlace("~talk", 0, newest.next_segment, newest.next_offset),)))
+    node.send(Follow((LogStart("~talk", 0, newest.next_segment, newest.next_offset),)))
     with talk.open("a") as file:
         file.write(spoke("four") + NOISE)
     chunk = node.wait(LogChunk, lambda chunk: said(bodies_of(chunk)) == ["four"])

@@ -14,7 +14,7 @@ from controlroom.node.logs.follow import CHUNK, PAUSE, Follower, LastLines, newe
 from controlroom.node.logs.segments import Place
 from controlroom.runner.folder import agent_folder
 from controlroom.wire import records
-from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogPlace, Ping, Pong
+from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogStart, Ping, Pong
 from controlroom.wire.messages import LastLines as LinesSeen
 from tests.lab.log_files import AT, record, write
 from tests.lab.node_client import NodeClient, bodies_of
@@ -58,7 +58,7 @@ class Home:
         await asyncio.sleep(0.001)
 
     async def follow(self, *names: str) -> None:
-        self.follower.follow(Follow(tuple(LogPlace(name, 1, 0, 0) for name in names)))
+        self.follower.follow(Follow(tuple(LogStart(name, 1, 0, 0) for name in names)))
         await self.settle()
 
 
@@ -271,7 +271,7 @@ async def test_newest_lines_are_coalesced(folder: Path) -> None:
 def test_a_living_log_is_followed_over_its_segments(node: NodeClient) -> None:
     program = "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done; sleep 600"
     node.spawn("one", 1, "sh", "-c", program, max_log_bytes=1024 * 1024)
-    node.send(Follow((LogPlace("one", 1, 0, 0),)))
+    node.send(Follow((LogStart("one", 1, 0, 0),)))
 
     def found() -> list[str]:
         return [body for chunk in node.all(LogChunk) for body in bodies_of(chunk)]
@@ -306,7 +306,7 @@ def test_every_agent_has_a_last_line_from_the_beginning(home: World) -> None:
 def test_a_home_that_does_not_read_is_not_flooded_and_still_gets_its_answers(home: World, node: NodeClient) -> None:
     folder = put_agent(home, "one", state="done")
     write(folder, 1, record("x" * 1000) * 5000)
-    node.send(Follow((LogPlace("one", 1, 0, 0),)), Ping(5))
+    node.send(Follow((LogStart("one", 1, 0, 0),)), Ping(5))
     node.wait(Pong, lambda pong: pong.number == 5)
     wait_for(lambda: sum(len(chunk.data) for chunk in node.all(LogChunk)) > LOG_WINDOW // 2)
     node.send(Ping(6))

@@ -1,1 +1,1 @@
-"""What is spent and what may still be: usage booked, budgets kept, grants given, advice."""
+"""Usage booked, budgets kept, grants given, advice."""

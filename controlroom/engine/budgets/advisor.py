@@ -1,6 +1,6 @@
-"""Advice out of what this room has measured, the price sheet and the data files. All of it blocks: call it in a thread.
+"""Advice from what this room has measured, the price sheet and the data files. It blocks: call it in a thread.
 
-The engine answers with it; without an engine it works from the data files alone (`offline`).
+Without an engine it works from the data files alone (`offline`).
 """
 
 import os
@@ -20,9 +20,8 @@ from controlroom.engine.catalogs.price_sheet import load
 from controlroom.engine.config import config
 from controlroom.engine.config.config import Config
 from controlroom.engine.config.toml_file import ConfigProblem
-from controlroom.engine.ledger.cost_views import plan_spend
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.use_views import requests, use
+from controlroom.engine.ledger.usage_views import plan_spend, requests, use
 from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.metering.prices import micro
 from controlroom.protocol.home import Home, HomeProblem, find_home
@@ -76,7 +75,7 @@ def offline(wish: Wish) -> Estimated:
 
 
 def weeks_of(fleet: Fleet, ledger: Ledger, now: int) -> Iterator[Week]:
-    """Give the week of every login that has been read, with what its agents here have used since it began."""
+    """Yield the week of every login that has been read, with what its agents here have used since it began."""
     for gauge in fleet.headroom.values():
         if gauge.kind == "window" and gauge.name == _WEEK and gauge.used is not None and gauge.resets > now:
             spent = plan_spend(ledger, gauge.resets - 7 * DAY, now)
@@ -85,7 +84,7 @@ def weeks_of(fleet: Fleet, ledger: Ledger, now: int) -> Iterator[Week]:
 
 
 def measured_memory(fleet: Fleet) -> Memory:
-    """Say what an agent needs: three quarters of those that run now need no more; else what the config says."""
+    """Return what an agent needs: three quarters of those that run now need no more; else what the config says."""
     sizes = sorted(_sizes(fleet.agents.values()))
     if sizes:
         return Memory(
@@ -123,7 +122,7 @@ def _estimate(home: Home, settings: Config, wish: Wish, known: Requests | None, 
 
 
 def _yours(ruling: Ruling, model: str) -> tuple[Tier, Ceilings | None] | None:
-    """Give the room's own tier as the config says it, with ceilings of its own; None: it says nothing."""
+    """Return the room's own tier as the config says it, with ceilings of its own; None: it says nothing."""
     tier = ruling.tiers.tier(ruling.tier)
     told = [ruling.ceiling(ruling.class_of(model), model, kind)[0] for kind in ("requests", "input", "output")]
     known = [most for most in told if most is not None]

@@ -1,9 +1,8 @@
-"""The desk that keeps budgets: what is gone of each, what running agents may still spend, and what follows from it.
+"""Keeps the budgets: how much of each is spent, what running agents may still spend, and what follows from that.
 
-It looks again whenever something was booked or an agent has changed, gathered for a moment, and when a period ends; at
-what has changed, not at all agents. What it holds of the ledger was true when it was read, and what has been granted
-since is added to it. A grant is counted, then
-written, then sent, in this order, so that no crash between them gives away more than is known. Times: UTC milliseconds.
+It looks soon after something was booked or an agent has changed, and when a period ends, and only at what has changed.
+What it read of the ledger was true at that moment; grants made since are added. A grant is counted, then written, then
+sent, so that no crash in between gives away more than is counted. Times are UTC milliseconds.
 """
 
 import asyncio
@@ -39,8 +38,8 @@ from controlroom.engine.ledger.grant_tables import (
     granted,
 )
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.spend_views import Sums, read_sums
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
+from controlroom.engine.ledger.usage_views import Sums, read_sums
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
@@ -207,7 +206,7 @@ class BudgetController:
         self._matters |= bool(agents or hosts or changes.headroom or changes.room)
 
     def runways(self) -> list[Runway]:
-        """Say how far each agent can go alone."""
+        """Return how far each agent can go alone."""
         now = self._store.clock()
         since, _ = burn_moments(now)
         return runways(self._runs(), self._spent.of(since), since, now)
@@ -215,7 +214,7 @@ class BudgetController:
     # ----------------------------------------------------------------------- runs that begin
 
     def refusal(self, effect: Effect) -> str | None:
-        """Say why there is no money for what would begin, or None."""
+        """Return why there is no money for what would begin, or None."""
         start = effect.start if isinstance(effect, MoveOn) else effect
         if not isinstance(start, SpawnOn) or start.kind == "command":
             return None
@@ -227,7 +226,7 @@ class BudgetController:
         return self.funds.refusal(bound, new) if share is not None and share.dry else None
 
     def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
-        """Give the first grant of a run that is to begin, and what is to be written before it is sent."""
+        """Return the first grant of a run that is to begin, and what is to be written before it is sent."""
         if start.kind == "command":
             return None, []
         share = self._sharing.first(self._beginning(start), self._ends())
@@ -246,11 +245,11 @@ class BudgetController:
         self._mail.announce(host)
 
     def ceilings(self, run: RunKey) -> Ceilings | None:
-        """Give the highest ceilings that a run was granted; None: it never was."""
+        """Return the highest ceilings that a run was granted; None: it never was."""
         return self._grants.most(run)
 
     def gave(self, agent: Agent) -> bool:
-        """Say whether an agent goes by a grant that this room can have given it."""
+        """Return whether an agent goes by a grant that this room can have given it."""
         return self._grants.gave((agent.host, agent.name, agent.epoch), agent.grant)
 
     def never_began(self, run: RunKey) -> None:
@@ -259,7 +258,7 @@ class BudgetController:
         self.schedule()
 
     def _beginning(self, start: SpawnOn) -> Run:
-        """Give the run that would begin, and have the budgets as they stand."""
+        """Return the run that would begin, and have the budgets as they stand."""
         self._catch_up()
         self._stand()
         profile = self._store.fleet.profiles.get(start.profile)
@@ -279,7 +278,7 @@ class BudgetController:
                 log.error("budgets cannot be looked at: %s", problem)
 
     def _started(self, host: str, name: str) -> int:
-        """Say when an agent was started for the first time; 0: nobody knows, or it was begun anew."""
+        """Return when an agent was started for the first time; 0: nobody knows, or it was begun anew."""
         agent = self._store.fleet.agents.get(f"{host}/{name}")
         return agent.started if agent and agent.epoch == 1 else 0
 
@@ -336,7 +335,7 @@ class BudgetController:
         self._dry()  # while it is known what is booked of them: who has run dry stays so
 
     def _read_of(self) -> list[RunKey]:
-        """Give the runs of which it must be known what is booked."""
+        """Return the runs of which it must be known what is booked."""
         return [*self._table.runs, *self._pauses.open(self._seen.paused.values())]
 
     def _take(self, sums: Sums, agents: Collection[tuple[str, str]] | None = None) -> None:
@@ -424,11 +423,11 @@ class BudgetController:
         self.funds.cut_down(shown, balances, map(self._run_of, self._dry()))
 
     def _dry(self) -> list[Agent]:
-        """Give the agents that a budget has paused, not only by their hosts' word."""
+        """Return the agents that a budget has paused, not only by their hosts' word."""
         return self._pauses.dry(self._seen.paused.values(), self._spent.runs, self._store.fleet)
 
     def _run_of(self, agent: Agent) -> Run:
-        """Give the next run of a paused agent, as far as it is known who it would be."""
+        """Return the next run of a paused agent, as far as it is known who it would be."""
         profile = self._store.fleet.profiles.get(agent.profile)
         rank = profile.priority if profile else 0
         return Run(agent.host, agent.name, agent.epoch, agent.profile, agent.billing, rank, ended=True)
@@ -464,7 +463,7 @@ class BudgetController:
         self._store.apply(events.Alarmed("ledger", Alarm(text, "danger", since)))
 
     def _warn(self) -> None:
-        """Say which agents no budget binds though it should: they cannot be reached, or do not take grants."""
+        """Raise, or end, the alarms about agents that no budget binds though it should."""
         now, fleet = self._store.clock(), self._store.fleet
         for about, alarm in self._unbound.alarms(fleet, now):
             self._store.apply(events.Alarmed(about, alarm))

@@ -1,8 +1,8 @@
-"""Judges what hosts claim to have been used: what cannot be true is set aside, and counts as far as it may be.
+"""Usage that cannot be true: judged, set aside, shown in alarms, and settled by a person.
 
-Each run has a pace that no run can be beyond (`plausible`). What one host claims in all is bound besides, by what was
-ordered and granted here (`bounds`), so that no number of invented runs makes up for that. All methods are called on the
-event loop but `read`. Times are UTC milliseconds.
+Each run has a pace that no run can exceed. What one host claims in all is bounded besides, by what was ordered and
+granted here, so that invented runs gain nothing. What is set aside counts as far as it may be true. All methods but
+`Doubts.read` are called on the event loop. Times are UTC milliseconds, money pico-dollars.
 """
 
 import json
@@ -34,8 +34,8 @@ from controlroom.engine.hosts.translate_usage import Used
 from controlroom.engine.ledger import doubted_tables
 from controlroom.engine.ledger.doubted_tables import ACCEPTED, OPEN, STRUCK, TOLD_ROWS, Doubted, write_told
 from controlroom.engine.ledger.ledger import Ledger
-from controlroom.engine.ledger.spend_views import Booked, MessageKey, read_booked
-from controlroom.engine.ledger.usage_tables import Booking, RunKey, Source, Statement, number_of
+from controlroom.engine.ledger.usage_tables import Booking, RunKey, Source, Statement, run_number
+from controlroom.engine.ledger.usage_views import Booked, MessageKey, read_booked
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
@@ -70,7 +70,7 @@ class SetAsideDesk:
             self._take(Doubted(*row))
 
     def start(self) -> None:
-        """Say what is yet to be settled."""
+        """Raise the alarms about what nobody has settled yet."""
         for host in self._open:
             self.tell(host)
 
@@ -80,11 +80,11 @@ class SetAsideDesk:
         return tuple(sorted(self._known.values(), key=lambda one: one.id))
 
     def find(self, message: str, request: str, run: int) -> Doubted | None:
-        """Give what was set aside of a message, or of what is reported of a run."""
+        """Return what was set aside of a message, or of what is reported of a run."""
         return self._known.get((message, request, run))
 
     def is_full(self, host: str, *, ordered: bool = False) -> bool:
-        """Say whether so much of a host is set aside that nothing more can be; of what was `ordered`, twice that."""
+        """Return whether so much of a host is set aside that nothing more can be; of what was `ordered`, twice that."""
         return len(self._open.get(host, ())) >= MOST_OPEN * (1 + ordered)
 
     def add(self, doubted: Doubted) -> Doubted:
@@ -112,7 +112,7 @@ class SetAsideDesk:
     # ----------------------------------------------------------------------- telling
 
     def tell(self, host: str) -> None:
-        """Say what of a host nobody has settled."""
+        """Raise, or end, the alarms about what of a host nobody has settled."""
         by_agent: dict[str, list[Doubted]] = {}
         for doubted in self._open.get(host, {}).values():
             by_agent.setdefault(f"{host}/{doubted.agent}", []).append(doubted)
@@ -169,7 +169,7 @@ def _is_too_much(doubted: Doubted) -> bool:
 
 
 def _why(intent: SettleUsage, meant: Sequence[Doubted]) -> str:
-    """Say why nothing of what is meant can be settled so."""
+    """Return why nothing of what is meant can be settled so."""
     if any(one.settled == OPEN for one in meant):
         return "no message can have used that much: strike it"
     said = f"it was {meant[0].settled} already" if meant else "nothing of that name is set aside"
@@ -232,7 +232,7 @@ class Told:
         host.till, host.up = till, 0
 
     def till(self, name: str, now: int) -> int:
-        """Give the moment before which a host has told everything; 0: none is known."""
+        """Return the moment before which a host has told everything; 0: none is known."""
         host = self._hosts.get(name, _Host())
         if not host.up:
             return host.till
@@ -241,16 +241,16 @@ class Told:
         return max(host.till, host.up) if host.connected + now - host.up >= CAUGHT_UP else host.till
 
     def earliest(self, name: str, now: int) -> int:
-        """Give the earliest date that a host can give now to what it has not told before; 0: any."""
+        """Return the earliest date that a host can give now to what it has not told before; 0: any."""
         return max(0, self.till(name, now) - SLACK)
 
     def is_late(self, name: str, at: int, now: int) -> bool:
-        """Say whether a host could have told before what it dates so, or dates it to before it was known here."""
+        """Return whether a host could have told before what it dates so, or dates it to before it was known here."""
         host = self._hosts.get(name, _Host())
         return at < (self.till(name, now) or host.met or now) - SLACK
 
     def statements(self, now: int, least: int = 0) -> list[Statement]:
-        """Give what is to be written down, if it is later by more than `least` than what is."""
+        """Return what is to be written down, if it is later by more than `least` than what is."""
         made: list[Statement] = []
         for name, host in self._hosts.items():
             till = self.till(name, now)
@@ -352,12 +352,12 @@ class Doubts:
         )
 
     def _pace(self, source: Source, used: Used, earliest: int) -> Pace:
-        """Give how fast a file's run spends."""
+        """Return how fast a file's run spends."""
         oldest = min((message.at for message in used.messages), default=self._store.clock())
         return self._paces.setdefault((source.host, source.agent, used.place.epoch), Pace(max(oldest, earliest)))
 
     def _began(self, name: str, used: Used, agent: Agent | None, pace: Pace) -> int:
-        """Give the moment before which none of this can have been asked for, as its host has told all that was."""
+        """Return the moment before which none of this can have been asked for, as its host has told all that was."""
         host = self._store.fleet.hosts.get(name)
         if host is None or self.told.till(name, self._store.clock()) <= host.since:
             return 0
@@ -366,7 +366,7 @@ class Doubts:
         return 0 if used.session or agent is None else agent.started - SLACK
 
     def _bounds(self, source: Source, run: OrderedRun | None, agent: Agent | None, at: int, now: int) -> list[Bound]:
-        """Give what bounds use that is dated so."""
+        """Return what bounds use that is dated so."""
         of = source.host, source.agent, source.epoch
         if run is None:
             if self.told.is_late(source.host, at, now):
@@ -387,7 +387,7 @@ class Doubts:
     # ----------------------------------------------------------------------- judging
 
     def judge(self, piece: Piece, booked: Booked, sheet: Sheet) -> Judged:
-        """Say what is to be booked of a piece, and what is set aside."""
+        """Return what is to be booked of a piece, and what is set aside."""
         for bound in piece.missing:
             self._taken.know(bound, booked.bounds.get(bound, Amount()))
         judged = Judged([], [], [], [])
@@ -422,11 +422,11 @@ class Doubts:
             self._set_aside(piece, claim, cost.pico, counted.pico, judged)
 
     def _counted(self, key: MessageKey, booked: Mapping[MessageKey, Amount]) -> Amount:
-        """Give what of a message counts already."""
+        """Return what of a message counts already."""
         return Amount(*map(max, booked.get(key, Amount()), self._judged.get(key, Amount())))
 
     def _possible(self, piece: Piece, message: Message, counts: Amount, sheet: Sheet) -> Message:
-        """Give a message with as much use as its run's pace and its bounds leave."""
+        """Return a message with as much use as its run's pace and its bounds leave."""
         at = min(piece.now, max(message.at, piece.began))
         paced = message._replace(usage=piece.pace.take(message.key, message.usage, at))
         whole = Amount(sheet.cost(paced).pico, _tokens(paced.usage))
@@ -439,7 +439,7 @@ class Doubts:
 
     def _judge_report(self, piece: Piece, report: Report, runs: Mapping[int, tuple[int, int]], judged: Judged) -> None:
         """Book what is reported of a run as far as it can be true: beyond its messages, it is bound as they are."""
-        run = number_of(report.run)
+        run = run_number(report.run)
         known = self._desk.find("", "", run)
         if known and (known.settled != OPEN or report.pico <= known.claimed_pico):
             return

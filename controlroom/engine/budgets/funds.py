@@ -1,4 +1,8 @@
-"""The room's budgets at one moment: their periods, what is gone of each, what binds whom. No state but the rules."""
+"""The room's budgets at one moment: their periods, what is spent of each, and whom they bind.
+
+Sums are kept as usage is booked, by each scope that a budget can have and by payer: when an agent has spent more, its
+sums alone are read anew. Times are UTC milliseconds.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
@@ -14,8 +18,8 @@ from controlroom.domain.money.budget import BudgetRule, Spend, amount, counts, c
 from controlroom.domain.money.forecast import began, burn_moments, runs_out
 from controlroom.domain.money.ladder import cut, pauses
 from controlroom.domain.money.sharing import Balance, Balances
-from controlroom.engine.ledger.spend_views import Sums
 from controlroom.engine.ledger.usage_tables import AgentKey, RunKey
+from controlroom.engine.ledger.usage_views import Sums
 
 Started = Callable[[str, str], int]
 """Says when an agent was started for the first time; 0: long ago, or nobody knows."""
@@ -62,17 +66,17 @@ class Spent:
             since.began_anew(host, name, self._started)
 
     def gone(self, rule: BudgetRule, moment: int) -> int | None:
-        """Say what counts for a budget of what was spent since a moment; None: it was not read."""
+        """Return what counts for a budget of what was spent since a moment; None: it was not read."""
         since = self._since.get(moment)
         return None if since is None else since.amount(rule)
 
     def lately(self, rule: BudgetRule, moment: int) -> tuple[int, int]:
-        """Say what counts for a budget since a moment, and since when it can have been spent."""
+        """Return what counts for a budget since a moment, and since when it can have been spent."""
         since = self._since.get(moment)
         return (0, moment) if since is None else (since.amount(rule), since.began(rule))
 
     def of(self, moment: int) -> list[Spend]:
-        """Give what each agent has spent since a moment."""
+        """Return what each agent has spent since a moment."""
         since = self._since.get(moment)
         return [] if since is None else since.spends
 
@@ -91,7 +95,7 @@ class _Since:
 
     @property
     def spends(self) -> list[Spend]:
-        """Give all of it."""
+        """All of it."""
         return [spend for _, spends in self._of.values() for spend in spends]
 
     def put(self, spends: Iterable[Spend], agents: Iterable[AgentKey], started: Started) -> None:
@@ -113,7 +117,7 @@ class _Since:
         return sum(amounts[part] for part in self._counted(rule))
 
     def began(self, rule: BudgetRule) -> int:
-        """Say since when that can have been spent."""
+        """Return since when that can have been spent."""
         starts = [self._starts[part] for part in self._counted(rule)]
         return began(self._moment, [first.earliest for first in starts])
 
@@ -168,7 +172,7 @@ class _Starts:
 
 
 def _scopes(spend: Spend) -> Iterator[str]:
-    """Name the scopes of budgets that what was spent counts for."""
+    """Yield the scopes of budgets that what was spent counts for."""
     yield "fleet"
     yield f"host {spend.host}"
     if spend.profile:
@@ -196,7 +200,7 @@ class Funds:
         """By budget: agents that may spend no more of it."""
 
     def moments(self, now: int) -> set[int]:
-        """Give all moments since which it must be known what was spent."""
+        """Return all moments since which it must be known what was spent."""
         if not self.rules:
             return set()
         began = {self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY}
@@ -208,11 +212,11 @@ class Funds:
         return min([*ends, now + HOUR // 4], default=FAR) - now
 
     def span(self, rule: BudgetRule, now: int) -> tuple[int, int]:
-        """Say when the period of a budget began, and when it ends."""
+        """Return when the period of a budget began, and when it ends."""
         return period(rule.period, now, self.zone)
 
     def all(self, spent: Spent, fleet: Fleet, now: int) -> list[Fund]:
-        """Give all budgets, whether they bind or only tell, as they are by what was spent."""
+        """Return all budgets, whether they bind or only tell, as they are by what was spent."""
         return [self._fund(rule, spent, fleet, now) for rule in self.rules.values()]
 
     def _fund(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> Fund:
@@ -223,21 +227,21 @@ class Funds:
         return Fund(rule, began, ends, unread if gone is None else gone, cut)
 
     def gone(self, rule: BudgetRule, spent: Spent, fleet: Fleet, now: int) -> int | None:
-        """Say how much of a budget is gone; None: there is no reading."""
+        """Return how much of a budget is gone; None: there is no reading."""
         if rule.unit not in MONEY:
             used = [gauge.used for gauge in self._gauges(rule, fleet) if gauge.used is not None]
             return max(used, default=None)
         return spent.gone(rule, self.span(rule, now)[0])
 
     def _gauges(self, rule: BudgetRule, fleet: Fleet) -> list[Headroom]:
-        """Give the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
+        """Return the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
         kind, _, account = rule.scope.partition(" ")
         name = window_name(rule.window)
         theirs = [gauge for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.name == name]
         return [gauge for gauge in theirs if kind != "account" or gauge.account == account]
 
     def ends(self, run: Run, funds: Iterable[Fund], now: int) -> int:
-        """Say when a grant of a run that these budgets bind is to end by itself; 0: never."""
+        """Return when a grant of a run that these budgets bind is to end by itself; 0: never."""
         bound = [fund for fund in funds if fund.rule.unit in MONEY]
         if not bound:
             return 0
@@ -249,22 +253,22 @@ class Funds:
         return self._far_end(first, now)
 
     def _far_end(self, fund: Fund, now: int) -> int:
-        """Say when grants end that go by a budget's period: with the next one when this one is nearly over."""
+        """Return when grants end that go by a budget's period: with the next one when this one is nearly over."""
         return fund.ends if fund.ends - now > LEAD else self.span(fund.rule, fund.ends)[1]
 
     def renewed(self, run: Run) -> int:
-        """Say when a run's grant is to be renewed, though nothing else has changed; 0: with its period."""
+        """Return when a run's grant is to be renewed, though nothing else has changed; 0: with its period."""
         if self._alone is None or run.newest is None or not run.newest.ends:
             return 0
         return run.newest.ends - round(self._alone * HOUR) // 2
 
     def periods(self, funds: Iterable[Fund], now: int) -> Hashable:
-        """Give what shares go by beside what is spent: while this is the same, they need not be looked at anew."""
+        """Return what shares go by beside what is spent: while this is the same, they need not be looked at anew."""
         spans = [(one.began, one.ends, self._far_end(one, now) if one.ends else 0) for one in funds]
         return tuple(self.rules.values()), tuple(spans)
 
     def earliest(self, now: int) -> int:
-        """Say when the first of the periods that are on began; now, if there are none."""
+        """Return when the first of the periods that are on began; now, if there are none."""
         began = [self.span(rule, now)[0] for rule in self.rules.values() if rule.unit in MONEY]
         return min(began, default=now)
 
@@ -282,7 +286,7 @@ class Funds:
     def shown(
         self, balances: Balances, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int
     ) -> dict[str, Budget]:
-        """Give all budgets as they are to be seen; `paused`: agents that were paused for want of money."""
+        """Return all budgets as they are to be seen; `paused`: agents that were paused for want of money."""
         waiting = tuple(paused)
         return {name: self._standing(balances.of[name], spent, fleet, waiting, now) for name in self.rules}
 
@@ -307,7 +311,7 @@ class Funds:
         return replace(known, runs_out=runs_out(rule, gone, fund.ends, lately, now))
 
     def refusal(self, bound: Iterable[Balance], new: Run) -> str:
-        """Say why a run that these budgets bind gets no money."""
+        """Return why a run that these budgets bind gets no money."""
         money = [balance for balance in bound if balance.fund.rule.unit in MONEY]
         tightest = min(money, key=lambda balance: balance.free / balance.fund.rule.limit)
         fund, rule, away, free = tightest.fund, tightest.fund.rule, tightest.given, tightest.free
@@ -327,7 +331,7 @@ class Funds:
 
 
 def is_settled(run: Run, earliest: int) -> bool:
-    """Say whether nothing that a run was granted matters any more; `earliest`: when the first of the periods began."""
+    """Whether nothing that a run was granted matters any more; `earliest`: when the first of the periods began."""
     if not run.grants:
         return False
     owes = run.said > run.booked or run.said_tokens > run.booked_tokens
@@ -335,7 +339,7 @@ def is_settled(run: Run, earliest: int) -> bool:
 
 
 def _is_dry(balance: Balance, paused: Iterable[Agent]) -> bool:
-    """Say whether a budget has stopped all whom it binds, though crumbs of it are left."""
+    """Return whether a budget has stopped all whom it binds, though crumbs of it are left."""
     if balance.free >= balance.fund.rule.enough or balance.live:
         return False
     return any(covers(balance.fund.rule.scope, agent.host, agent.name, agent.profile) for agent in paused)

@@ -1,4 +1,7 @@
-"""Grants that may be in force, in memory: from before they stand in the ledger until they are settled."""
+"""Grants: those that may be in force, from before they are written until they are settled, and their delivery.
+
+A host is sent the prices first, then grants. Times are UTC milliseconds.
+"""
 
 import hashlib
 import json
@@ -54,7 +57,7 @@ class GrantBook:
 
     @property
     def keys(self) -> list[RunKey]:
-        """Give all runs that have grants."""
+        """All runs that have grants."""
         return list(self._rows)
 
     def add(self, rows: Iterable[GrantRow]) -> None:
@@ -66,11 +69,11 @@ class GrantBook:
             self._last[row.run] = _given(row)
 
     def most(self, run: RunKey) -> Ceilings | None:
-        """Give the highest ceilings that a run of ours was ever granted; None: it never was."""
+        """Return the highest ceilings that a run of ours was ever granted; None: it never was."""
         return self._most.get(run)
 
     def last(self, run: RunKey) -> Given | None:
-        """Give what a run was granted last, also when that is settled; None: it never was granted anything."""
+        """Return what a run was granted last, also when that is settled; None: it never was granted anything."""
         return self._last.get(run)
 
     def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
@@ -118,7 +121,7 @@ class GrantBook:
         return [*over, *self._bound(run, number, now)]
 
     def gave(self, run: RunKey, number: int) -> bool:
-        """Say whether a run can have this grant of us: not one that is newer than all of its own."""
+        """Return whether a run can have this grant of us: not one that is newer than all of its own."""
         return number <= max((row.number for row in self._rows.get(run, ())), default=0)
 
     def refused(self, run: RunKey, number: int) -> list[Statement]:
@@ -132,7 +135,7 @@ class GrantBook:
         return [("delete from grants where number = ?", (number,))]
 
     def waits(self, run: RunKey) -> bool:
-        """Say whether it is not known that a run goes by the newest of its grants."""
+        """Return whether it is not known that a run goes by the newest of its grants."""
         rows = self._rows.get(run)
         return bool(rows) and rows is not None and rows[-1].number > self._known.get(run, 0)
 
@@ -160,7 +163,7 @@ class GrantBook:
         return []
 
     def run(self, key: RunKey, fleet: Fleet, spent: Spent, logins: Mapping[str, str], now: int) -> Run | None:
-        """Give a run that has been granted something, or can be; None: it has not, and cannot."""
+        """Return a run that has been granted something, or can be; None: it has not, and cannot."""
         agent = fleet.agents.get(f"{key[0]}/{key[1]}")
         agent = agent if agent is not None and agent.epoch == key[2] else None
         if key not in self._rows and (agent is None or not agent.lives or not _has_claude(agent)):
@@ -170,7 +173,7 @@ class GrantBook:
         return replace(run, accounts=frozenset({account})) if account else run
 
     def changes_at(self, key: RunKey, now: int) -> list[int]:
-        """Say when a run will be another one because time passes."""
+        """Return when a run will be another one because time passes."""
         rows, gone = self._rows.get(key, ()), self._gone.get(key)
         ends = max((row.at + row.lasts for row in rows), default=now) if all(row.lasts for row in rows) else now
         return [at for at in (ends, now if gone is None else gone + LATE) if at > now]
@@ -205,7 +208,7 @@ class GrantBook:
 
 
 def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilings:
-    """Give the highest ceilings of a run with one more grant; one that binds it anew does so `since` then."""
+    """Return the highest ceilings of a run with one more grant; one that binds it anew does so `since` then."""
     now = row.billed, row.covered, row.tokens
     if most is None or _is_new(most, row):
         return Ceilings(since, run.booked, run.booked_tokens, *now)
@@ -215,14 +218,14 @@ def raised(most: Ceilings | None, row: GrantRow, run: Run, since: int) -> Ceilin
 
 
 def _is_new(most: Ceilings | None, row: GrantRow) -> bool:
-    """Say whether a grant binds a run in a unit in which nothing bound it before."""
+    """Return whether a grant binds a run in a unit in which nothing bound it before."""
     before = (most.billed, most.covered, most.tokens) if most else (None, None, None)
     now = row.billed, row.covered, row.tokens
     return any(old is None and new is not None for old, new in zip(before, now, strict=True))
 
 
 def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
-    """Give what a run may have spent, whatever its host says: no runner lets twice its ceiling and a few messages pass.
+    """What a run may have spent, whatever its host says: no runner lets twice its ceiling and a few messages pass.
 
     What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.
     Of a run that was not ordered no more than its ceiling is: whoever claims thousands has not thousands of messages.
@@ -234,35 +237,35 @@ def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
 
 
 def priority(fleet: Fleet, profile: str) -> int:
-    """Give the priority of a profile's agents."""
+    """Return the priority of a profile's agents."""
     known = fleet.profiles.get(profile)
     return known.priority if known else 0
 
 
 def lowest(fleet: Fleet) -> int:
-    """Give the priority of agents that this room did not order, whatever profile their hosts claim."""
+    """Return the priority of agents that this room did not order, whatever profile their hosts claim."""
     return min((profile.priority for profile in fleet.profiles.values()), default=0)
 
 
 def was_seen(agent: Agent) -> bool:
-    """Say whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
+    """Return whether its host has shown this run; one whose order was not answered may run without anybody knowing."""
     return bool(agent.started or agent.grant or agent.evidence)
 
 
 def _begins(agent: Agent) -> bool:
-    """Say whether this room has ordered it just now, and its host has not shown it yet."""
+    """Return whether this room has ordered it just now, and its host has not shown it yet."""
     return agent.pending is not None and agent.pending.verb in STARTING and not was_seen(agent)
 
 
 def _has_claude(agent: Agent) -> bool:
-    """Say whether there is something to be granted: below a command only once a Claude was seen to spend."""
+    """Return whether there is something to be granted: below a command only once a Claude was seen to spend."""
     if agent.kind == "command":
         return bool(agent.billing or agent.grant or agent.spent)
     return agent.kind != ADOPTED
 
 
 def _subagents(agent: Agent) -> int | None:
-    """Say how many subagents are at work of an agent that can be seen; it has none before it has begun."""
+    """Return how many subagents are at work of an agent that can be seen; it has none before it has begun."""
     return 0 if agent.state is State.STARTING else agent.subagents
 
 
@@ -345,14 +348,14 @@ class GrantDelivery:
             self._told[host] = prices.mark
 
     def row(self, number: int, share: Share, now: int) -> GrantRow:
-        """Give what is written of a grant."""
+        """Return what is written of a grant."""
         windows = json.dumps(dict(sorted(share.windows.items())))
         lasts = max(LEAST + MARGIN, share.ends - now) if share.ends else 0
         ceilings = share.billed, share.covered, share.tokens
         return GrantRow(number, *share.run.key, share.run.profile, *ceilings, windows, now, lasts)
 
     def grant(self, row: GrantRow, now: int) -> Grant:
-        """Give what a host is told of a grant; what has passed since it was written is taken off."""
+        """Return what a host is told of a grant; what has passed since it was written is taken off."""
         allowance = Allowance(row.billed, row.covered, row.tokens, row.percents)
         lasts = max(LEAST, row.at + row.lasts - now - MARGIN) if row.lasts else 0
         mark = self._prices.mark if self._prices else ""
@@ -402,22 +405,22 @@ class GrantDelivery:
         return replace(run, again=True)
 
     def changes_at(self, key: RunKey, grants: GrantBook, now: int) -> list[int]:
-        """Say when `doubted` will say something else of a run because time passes."""
+        """Return when `doubted` will say something else of a run because time passes."""
         waits = self._repeated(key) if grants.waits(key) else now
         return [at for at in (waits, self._put_off(key)) if at > now]
 
     def _repeated(self, key: RunKey) -> int:
-        """Say when a run is sent its newest grant again: ever more seldom if its host never answers about it."""
+        """Return when a run is sent its newest grant again: ever more seldom if its host never answers about it."""
         wait: int = RETRY * 2 ** min(self._unanswered[key], 10)
         return self._sent.get(key, 0) + min(SELDOM, wait)
 
     def _put_off(self, key: RunKey) -> int:
-        """Say until when a run that did not take a grant is not given another."""
+        """Return until when a run that did not take a grant is not given another."""
         times, at = self._failed.get(key, (0, 0))
         return at + min(SELDOM, RETRY * 2 ** min(times - 1, 10)) if times else 0
 
     def fails(self, run: Run) -> bool:
-        """Say whether a run has not taken what it was granted, and that twice in a row."""
+        """Return whether a run has not taken what it was granted, and that twice in a row."""
         return self._failed.get(run.key, (0, 0))[0] > 1
 
     def tidy(self, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Climbing budgets' ladders: each rung is done once in a period, audited, told, and remembered across engines."""
+"""The rungs of budgets: each is done once in a period, audited, announced, and remembered across engines."""
 
 import asyncio
 import json

@@ -1,4 +1,8 @@
-"""Agents that their hosts say budgets have paused: only what this room granted, and ran dry, is taken for that."""
+"""Agents that a budget has paused, and their resumption.
+
+A host's word for a pause counts only where a grant of this room ran dry. When there is money again paused agents are
+resumed, the most important first; one that is paused again soon waits longer each time.
+"""
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -36,11 +40,11 @@ class Pauses:
         self._dry: set[RunKey] = set()
 
     def open(self, paused: Iterable[Agent]) -> set[RunKey]:
-        """Give the runs of ours of which it must be known what is booked."""
+        """Return the runs of ours of which it must be known what is booked."""
         return {_key(agent) for agent in paused if agent.ordered is not None} - self._dry
 
     def dry(self, paused: Iterable[Agent], booked: Mapping[RunKey, tuple[int, int]], fleet: Fleet) -> list[Agent]:
-        """Give those that a budget has paused. `booked`: money and tokens of runs."""
+        """Return those that a budget has paused. `booked`: money and tokens of runs."""
         return [agent for agent in paused if self._is_dry(agent, booked, fleet)]
 
     def _is_dry(self, agent: Agent, booked: Mapping[RunKey, tuple[int, int]], fleet: Fleet) -> bool:
@@ -55,7 +59,7 @@ class Pauses:
         return True
 
     def alarm(self, paused: Iterable[Agent], fleet: Fleet, now: int) -> Alarm | None:
-        """Say who is said to be paused by a budget though no grant of this room explains it; None: nobody."""
+        """Return who is said to be paused by a budget though no grant of this room explains it; None: nobody."""
         ours = [agent for agent in paused if agent.ordered is not None and _key(agent) not in self._dry]
         claimed = sorted(agent.id for agent in ours if is_late(agent, now))
         if not claimed:
@@ -152,7 +156,7 @@ class Resuming:
 
 
 def _allows(balance: Balance, agent: str) -> bool:
-    """Say whether a budget has enough again: not a rest that is gone with the next message."""
+    """Return whether a budget has enough again: not a rest that is gone with the next message."""
     fund = balance.fund
     if fund.rule.unit not in MONEY:
         return fund.spent < fund.rule.stop

@@ -1,7 +1,7 @@
-"""Every run that has been granted something, or can be: made anew only when what it is made from has changed.
+"""Runs that have been granted something, or can be; each is made anew only when what it is made from has changed.
 
-What it is made from: its agent, its host's link, its grants and what is under way of them, what is booked of it, the
-account of its login, profiles, and time. Times are UTC milliseconds.
+That is its agent, its host's link, its grants and those under way, what is booked of it, the account of its login,
+profiles, and time. Times are UTC milliseconds.
 """
 
 import heapq
@@ -39,7 +39,7 @@ class RunTable:
         self._now = 0
 
     def of(self, agents: Iterable[tuple[str, str]]) -> Iterator[RunKey]:
-        """Give the runs of some agents, by host and name."""
+        """Yield the runs of some agents, by host and name."""
         for host, name in agents:
             yield from self._of_agent.get(f"{host}/{name}", ())
 
@@ -151,14 +151,14 @@ class SeenFleet:
         self._news: dict[str, Agent | None] = {}
 
     def differing(self, fleet: Fleet, changes: Changes) -> tuple[set[str], set[str]]:
-        """Name the agents and hosts that are others by now, among what has changed, and take them as seen."""
+        """Return the agents and hosts that are others by now, among what has changed, and take them as seen."""
         agents = {key for key in changes.agents if self._is_other(key, _of_agent(fleet.agents.get(key)))}
         for key in agents:
             self._sort(key, fleet.agents.get(key))
         return agents, {name for name in changes.hosts if self._is_other(name, _of_host(fleet, name))}
 
     def take_paused(self) -> dict[str, Agent | None]:
-        """Give the agents that have changed since this was asked last (None: one that is gone)."""
+        """Return the agents that have changed since this was asked last (None: one that is gone)."""
         news, self._news = self._news, {}
         return news
 
@@ -188,7 +188,7 @@ def _of_host(fleet: Fleet, name: str) -> object:
 
 
 def _of_agent(agent: Agent | None) -> object:
-    """Give all that a run is made from, and what says whether it goes on."""
+    """Return all that a run is made from, and what says whether it goes on."""
     if agent is None:
         return None
     state = (agent.epoch, agent.state, agent.billing, agent.grant, agent.pending and agent.pending.verb)
@@ -222,6 +222,6 @@ class Unbound:
             self._runs[about].pop(key, None)
 
     def alarms(self, fleet: Fleet, now: int) -> Iterator[tuple[str, Alarm | None]]:
-        """Give what is to be said, by what it is about; None: nothing."""
+        """Yield what is to be said, by what it is about; None: nothing."""
         for about, runs in self._runs.items():
             yield about, unbound(about, sorted(runs.values()), fleet, now)

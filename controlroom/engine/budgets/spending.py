@@ -1,7 +1,7 @@
-"""Usage on its way into the ledger: what hosts send is priced, booked once, acknowledged, and summed up.
+"""Books usage: what hosts send is priced, written to the ledger once, acknowledged, and summed up.
 
-A piece is acknowledged when it is on the disk; what was not is sent again. Times are ours, prices hold for the moment
-of use. The sheet may take a moment to be read: until then nothing is asked for, and nothing is lost.
+A piece is acknowledged when it is on the disk; what was not is sent again. Prices are those of the moment of use. Until
+the price sheet has been read nothing is asked for, and nothing is lost.
 """
 
 import asyncio
@@ -24,12 +24,11 @@ from controlroom.engine.budgets.doubts import WRITTEN, Doubts, SetAsideDesk
 from controlroom.engine.claims import ClaimChecker
 from controlroom.engine.config.toml_file import ConfigProblem
 from controlroom.engine.hosts.translate_usage import Used
-from controlroom.engine.ledger.cost_views import money
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
-from controlroom.engine.ledger.run_tables import number_of
+from controlroom.engine.ledger.run_tables import session_number
 from controlroom.engine.ledger.usage_tables import TOTALS, TOTALS_OF, Source, book, forgotten, read_places, read_up_to
-from controlroom.engine.ledger.use_views import summed_anew
+from controlroom.engine.ledger.usage_views import money, summed_anew
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet, micro
@@ -46,7 +45,7 @@ AGAIN = 30.0
 
 
 def hour_and_day(now: int, zone: tzinfo) -> tuple[int, int, int]:
-    """Say when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
+    """Return when the hour and the day of a zone began, and how long the hour still is; milliseconds, times UTC."""
     hour, next_hour = period("hour", now, zone)
     return hour, period("day", now, zone)[0], next_hour - now
 
@@ -136,7 +135,7 @@ class Spending:
 
     @property
     def doubted(self) -> tuple[Doubted, ...]:
-        """Give everything that was ever set aside."""
+        """Everything that was ever set aside."""
         return self._set_aside.all
 
     async def settle(self, intent: SettleUsage, who: str) -> Result:
@@ -239,7 +238,7 @@ class Spending:
         self._store.apply(events.Alarmed(f"usage {agent}", Alarm(text, since=self._store.clock(), agent=agent)))
 
     def _source(self, host: str, used: Used, run: OrderedRun | None) -> Source:
-        name, epoch = used.place.name, number_of(used.session) if used.session else used.place.epoch
+        name, epoch = used.place.name, session_number(used.session) if used.session else used.place.epoch
         agent = self._store.fleet.agents.get(f"{host}/{name}")
         payer = used.payer(agent)
         if run is not None:
@@ -319,6 +318,6 @@ class Spending:
 
 
 def _by_session(agents: Iterable[Agent]) -> dict[int, Agent]:
-    """Give the agents of others by their Claude's session, whatever they are called; who lives before who has ended."""
+    """The agents of others by their Claude's session, whatever they are called; who lives before who has ended."""
     theirs = [agent for agent in agents if agent.adopted and agent.session]
-    return {number_of(agent.session): agent for agent in sorted(theirs, key=lambda agent: not agent.has_ended)}
+    return {session_number(agent.session): agent for agent in sorted(theirs, key=lambda agent: not agent.has_ended)}

@@ -1,1 +1,1 @@
-"""Prices, plans and machines: out of data files, with the user's own on top."""
+"""Prices, plans and machines: data files, with the user's own on top."""

@@ -34,7 +34,7 @@ def list_prices() -> Sheet:
 
 
 def _prices(model: str, known: Any) -> Iterator[Price]:
-    """Give a model's price, or one for each day from which another holds."""
+    """Yield a model's price, or one for each day from which another holds."""
     for condition in known if isinstance(known, list) else [None]:
         found = known if condition is None else condition.prices
         start = getattr(condition.constraint, "start_date", None) if condition is not None else None
@@ -50,7 +50,7 @@ def _price(model: str, found: Any, since: int) -> Price:
 
 
 def _pico(found: Any, kind: str, tier: int) -> int:
-    """Give the price of a kind of token in pico-dollars; `tier` 1: for long prompts."""
+    """Return the price of a kind of token in pico-dollars; `tier` 1: for long prompts."""
     price = getattr(found, kind, None)
     if price is None:
         return round(_pico(found, "input_mtok", tier) * _OF_INPUT[kind])
@@ -60,7 +60,7 @@ def _pico(found: Any, kind: str, tier: int) -> int:
 
 
 def _other_names(model: Any) -> Iterator[str]:
-    """Give the plain names among what matches a model."""
+    """Yield the plain names among what matches a model."""
     for clause in getattr(model.match, "or_", [model.match]):
         name = getattr(clause, "equals", None) or getattr(clause, "starts_with", None)
         if name and name != model.id:

@@ -1,6 +1,6 @@
-"""What Anthropic sells, out of a data file, with the user's own plans.toml on top.
+"""Anthropic's plans and limits, and machines for rent: data files, with plans.toml and machines.toml on top.
 
-A plan, tier or class that the user's file names takes the place of ours; inside a class, of the tiers that it names.
+What the user's file names takes the place of ours: a plan, a tier, a size; inside a class of models, single tiers.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class PlansFile(Table):
 
 
 def load_offers(home: Home) -> Offers:
-    """Give what is for sale. Raises `ConfigProblem` for a wrong plans.toml."""
+    """Return what is for sale. Raises `ConfigProblem` for a wrong plans.toml."""
     ours, own = shipped(_SHIPPED_PLANS, PlansFile), read(home.plans, PlansFile)
     tiers = {**ours.tiers, **own.tiers}
     theirs = {key: _over(ours.classes.get(key), table) for key, table in own.classes.items()}
@@ -205,7 +205,7 @@ class MachinesFile(Table):
 
 
 def load_machines(home: Home) -> Market:
-    """Give the machines. Raises `ConfigProblem` for a wrong machines.toml."""
+    """Return the machines. Raises `ConfigProblem` for a wrong machines.toml."""
     ours, own = shipped(_SHIPPED_MACHINES, MachinesFile), read(home.machines, MachinesFile)
     providers = {**ours.providers, **own.providers}
     reserve = ours.reserve_mib if own.reserve_mib is None else own.reserve_mib

@@ -78,7 +78,7 @@ class CorrectionsFile(Table):
 
 
 def load(home: Home) -> Sheet:
-    """Give the room's sheet. Raises `ConfigProblem` for a wrong prices.toml, or when there are no list prices."""
+    """Return the room's sheet. Raises `ConfigProblem` for a wrong prices.toml, or when there are no list prices."""
     return _with_own(corrected(_listed(home)), read(home.prices, PricesFile), home.prices)
 
 
@@ -88,7 +88,7 @@ def check(home: Home) -> None:
 
 
 def _listed(home: Home) -> Sheet:
-    """Give the list prices, as they were kept or freshly asked."""
+    """Return the list prices, as they were kept or freshly asked."""
     kept = home.state_folder / f"list-prices-{version(PACKAGE)}.json"
     try:
         return sheet_from_json(json.loads(kept.read_bytes()))
@@ -157,7 +157,7 @@ def _price(name: str, table: ModelTable) -> Price:
 
 
 def _rates(table: ModelTable, prefix: str) -> Iterator[int]:
-    """Give the prices of each kind; what is not said follows from the price of input, as Anthropic's do."""
+    """Yield the prices of each kind; what is not said follows from the price of input, as Anthropic's do."""
     base: float = getattr(table, f"{prefix}input")
     for kind, of_input in (
         ("input", 1.0),

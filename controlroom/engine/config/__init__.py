@@ -1,1 +1,1 @@
-"""The room's settings: what each is, what stands in the files, and what is written into them."""
+"""The room's settings, and the files they stand in."""

@@ -1,6 +1,6 @@
 """The room's config: TOML, every key checked, one sentence about the first thing that is wrong.
 
-`config.toml` belongs to the user and is never written by us; `hosts.toml` beside it holds what `host add` was told.
+`config.toml` belongs to the user and is never written by us; `hosts.toml` and `budgets.toml` beside it are ours.
 """
 
 import os
@@ -70,7 +70,7 @@ class Config:
         self._specs = {name: _spec(name, table) for name, table in file.profiles.items()}
 
     def spec(self, profile: str) -> AgentSpec:
-        """Give how to run an agent of `profile`, environment and credential included; "" is no profile."""
+        """Return how to run an agent of `profile`, environment and credential included; "" is no profile."""
         return self._specs.get(profile, AgentSpec())
 
 

@@ -16,7 +16,7 @@ from controlroom.protocol.home import Home
 
 
 def reference() -> str:
-    """Give config.toml with every setting commented out at its default, each with its meaning."""
+    """Return config.toml with every setting commented out at its default, each with its meaning."""
     lines = [
         "# Control Room's config. What is commented out is the default; address and credential have none.",
         "# NAME is yours to choose. The engine reads this file when it starts: after a change, `controlroom stop`",
@@ -84,7 +84,7 @@ class FirstRun:
         return True
 
     def ssh_hosts(self) -> list[str]:
-        """Name the hosts of ~/.ssh/config and of what it includes, in their order: no patterns, no forges of code."""
+        """Return the hosts of ~/.ssh/config and of what it includes, in their order: no patterns, no forges of code."""
         found: dict[str, None] = {}
         for names, user in self._blocks(self._ssh / "config", 0, [0]):
             if user not in _FORGES:
@@ -92,7 +92,7 @@ class FirstRun:
         return list(found)
 
     def _blocks(self, path: Path, depth: int, read: list[int]) -> Iterator[tuple[list[str], str]]:
-        """Give each block's names and user (ssh_config(5)); what cannot be read is passed over."""
+        """Yield each block's names and user (ssh_config(5)); what cannot be read is passed over."""
         names: list[str] = []
         user = ""
         for keyword, words in self._lines(path, depth, read):
@@ -113,7 +113,7 @@ class FirstRun:
                 yield from self._blocks(Path(path), depth + 1, read)
 
     def _lines(self, path: Path, depth: int, read: list[int]) -> Iterator[tuple[str, list[str]]]:
-        """Give keyword (in small letters) and values of each line that has some."""
+        """Yield keyword (in small letters) and values of each line that has some."""
         read[0] += 1
         if read[0] > _MOST_FILES or not path.is_file():
             return
@@ -135,7 +135,7 @@ def _words(text: str) -> list[str]:
 
 
 def _plain(name: str) -> bool:
-    """Say whether a name can be dialled as it stands."""
+    """Return whether a name can be dialled as it stands."""
     try:
         parse_address(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a front end needs of the config before there is an engine. Loads fast: all else in it is the engine's."""
+"""The settings of the screen, read before there is an engine. Loads fast: it imports nothing that checks the rest."""
 
 from controlroom.domain.display.layout import ScreenSettings
 from controlroom.engine.config.toml_file import ConfigProblem, parsed

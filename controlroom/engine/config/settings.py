@@ -1,4 +1,4 @@
-"""The tables of config.toml and hosts.toml. Each setting is described once, here: errors and the reference use it."""
+"""The settings: every table of config.toml, hosts.toml and budgets.toml, described once for errors and reference."""
 
 import re
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ class CeilingsTable(Table):
     output: int = Field(ge=1, le=_MOST, description="tokens a minute that are produced")
 
     def ceilings(self) -> Ceilings:
-        """Give them in the domain's terms."""
+        """Return them in the domain's terms."""
         return Ceilings(self.requests, self.input, self.output)
 
 
@@ -243,7 +243,7 @@ class BudgetsFile(Table):
 
 
 def rule_of(name: str, table: BudgetTable) -> BudgetRule:
-    """Give a budget in the engine's terms. Raises `ValueError` for a limit that cannot be."""
+    """Return a budget in the engine's terms. Raises `ValueError` for a limit that cannot be."""
     return BudgetRule(
         name,
         read_limit(table.limit, table.unit),
@@ -259,7 +259,7 @@ def rule_of(name: str, table: BudgetTable) -> BudgetRule:
 
 
 def table_of(rule: BudgetRule) -> dict[str, Any]:
-    """Give a budget as it is written into budgets.toml: what is as by default is left out."""
+    """Return a budget as it is written into budgets.toml: what is as by default is left out."""
     whole = {
         "limit": written_limit(rule.limit, rule.unit),
         "period": rule.period,
@@ -324,7 +324,7 @@ class NotifyTable(Table):
 
 
 def outlets(tables: dict[str, NotifyTable]) -> dict[str, tuple[Way, Wish]]:
-    """Give each outlet in the engine's terms; one that names no way is off."""
+    """Return each outlet in the engine's terms; one that names no way is off."""
     on = {name: table for name, table in tables.items() if table.desktop or table.command or table.url}
     return {name: (_way(table), _wish(table)) for name, table in on.items()}
 

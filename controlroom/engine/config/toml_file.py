@@ -1,4 +1,4 @@
-"""A TOML file of the user's, read as far as it can be told without knowing what is to stand in it, and replaced."""
+"""Reads and replaces a TOML file, without knowing what stands in it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A TOML file of the user's, every key checked: one sentence about the first thing that is wrong."""
+"""Reads a TOML file into checked tables: one sentence about the first thing that is wrong."""
 
 import json
 from pathlib import Path

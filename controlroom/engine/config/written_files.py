@@ -1,4 +1,4 @@
-"""Hosts that `host add` was added: hosts.toml beside config.toml, written whole, in one step."""
+"""The files beside config.toml that verbs write, whole and in one step: hosts.toml and budgets.toml."""
 
 from pydantic import ValidationError
 
@@ -59,7 +59,7 @@ _BUDGETS_HEAD = """\
 
 
 def rules(home: Home, own: Budgets) -> dict[str, BudgetRule]:
-    """Give all budgets, those of config.toml (`own`) and those that were set. Raises `ConfigProblem`."""
+    """Return all budgets, those of config.toml (`own`) and those that were set. Raises `ConfigProblem`."""
     added = read(home.budgets, BudgetsFile).budgets
     for name in added:
         if name in own:

@@ -1,4 +1,4 @@
-"""What front ends ask that changes nothing: each question is answered, with a reason when there is nothing to give."""
+"""Answers to questions of front ends, which change nothing; where there is nothing to give, the reason."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from controlroom.engine.frontends.turns import Turns
 from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered, check_up
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.translate import short
-from controlroom.engine.ledger.cost_views import costs, hours
 from controlroom.engine.ledger.doubted_tables import Doubted
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.run_tables import known_alive
+from controlroom.engine.ledger.usage_views import costs, hours
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.people import Connections
 from controlroom.engine.store import FleetStore
@@ -131,7 +131,7 @@ async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
 async def _people(
     parts: Answering, asked: AskAudit | AskAttached | AskRunways | AskDoubted, asks: object, turns: Turns
 ) -> Audit | Attached | Runways | SetAside:
-    """Say who did what, who is there, how far agents can go alone, or what cannot be true."""
+    """Return who did what, who is there, how far agents can go alone, or what cannot be true."""
     if isinstance(asked, AskDoubted):
         return SetAside(asked.id, tuple(map(_doubted, parts.spending.doubted)))
     if isinstance(asked, AskRunways):

@@ -1,7 +1,7 @@
-"""What a front end may do: decided by which of the engine's two sockets it came in at, and by nothing that it says.
+"""What a front end may do, decided by the socket it came in at and by nothing that it says.
 
-At the operators' socket there is an `Operator` behind a conversation, at the watchers' a `Watcher`. Only an `Operator`
-holds anything that acts: a conversation with a watcher has nothing that it could call.
+A session at the operators' socket holds an `Operator`, one at the watchers' a `Watcher`. Only an `Operator` holds
+anything that acts: a watcher's session has nothing to call.
 """
 
 import asyncio
@@ -64,31 +64,31 @@ class Operator:
     """Requests that may wait for an answer, or answers to be taken; it is not read further before."""
 
     def instead(self, question: Question) -> Answer | None:
-        """Give what is told instead of an answer: nothing, it is answered."""
+        """Return what is told instead of an answer: nothing, it is answered."""
         return None
 
     def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
-        """Give the fleet as it is shown."""
+        """Return the fleet as it is shown."""
         return fleet
 
     def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
-        """Say what may be another in the fleet as it is shown."""
+        """Return what may be another in the fleet as it is shown."""
         return changes
 
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
-        """Give the logs that may be followed."""
+        """Return the logs that may be followed."""
         return logs
 
     def page(self, page: Page) -> Page:
-        """Give records of a log as they are shown."""
+        """Return records of a log as they are shown."""
         return page
 
     def asked(self, question: Question) -> Question:
-        """Give the question that is to be answered."""
+        """Return the question that is to be answered."""
         return question
 
     def told(self, answer: Answer, question: Question) -> Answer:
-        """Give an answer as it is shown."""
+        """Return an answer as it is shown."""
         return answer
 
 
@@ -106,33 +106,33 @@ class Watcher:
     open_requests = 8
 
     def instead(self, question: Question) -> Answer | None:
-        """Give what is told instead of an answer; None: it is answered."""
+        """Return what is told instead of an answer; None: it is answered."""
         if not isinstance(question, MAY_ASK):
             return Answered(question.id, Result(Outcome.REFUSED, LOOK_ONLY))
         return self.watcher_view.instead(question)
 
     def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
-        """Give the fleet as it is shown; `changes`: what changed since somebody asked before. None: all is new."""
+        """Return the fleet as it is shown; `changes`: what changed since somebody asked before. None: all is new."""
         return self.watcher_view.fleet(fleet, changes)
 
     def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
-        """Say what may be another in the fleet as it is shown."""
+        """Return what may be another in the fleet as it is shown."""
         return self.watcher_view.changes(changes, held, shown)
 
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
-        """Give the logs that may be followed."""
+        """Return the logs that may be followed."""
         return self.watcher_view.followed(logs)
 
     def page(self, page: Page) -> Page:
-        """Give records of a log as they are shown."""
+        """Return records of a log as they are shown."""
         return self.watcher_view.page(page)
 
     def asked(self, question: Question) -> Question:
-        """Give the question that is to be answered."""
+        """Return the question that is to be answered."""
         return self.watcher_view.asked(question)
 
     def told(self, answer: Answer, question: Question) -> Answer:
-        """Give an answer as it is shown."""
+        """Return an answer as it is shown."""
         return self.watcher_view.told(answer, question)
 
 

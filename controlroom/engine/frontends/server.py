@@ -1,7 +1,4 @@
-"""The two sockets of the engine, for operators and for watchers: whoever connects may do what that socket lets them.
-
-One that is slow or stopped delays nobody.
-"""
+"""The engine's two sockets, for operators and for watchers. A slow or stopped front end delays nobody."""
 
 import asyncio
 import contextlib
@@ -16,7 +13,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.engine import Engine
 from controlroom.engine.frontends.answers import Answering
 from controlroom.engine.frontends.rights import Operator, Rights, Watcher
-from controlroom.engine.frontends.session import Reader
+from controlroom.engine.frontends.session import Session
 from controlroom.engine.frontends.turns import SharedTurns, Turns
 from controlroom.engine.frontends.watcher_view import WatcherView
 from controlroom.protocol.messages import Unwelcome, pack
@@ -52,7 +49,7 @@ class Server:
             Operator(engine.submit, engine.orders.result_of, stop, Turns()),
             Watcher(WatcherView(withheld), SharedTurns()),
         )
-        self._readers: dict[Reader, Rights] = {}
+        self._sessions: dict[Session, Rights] = {}
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, path: Path, watchers: Path) -> None:
@@ -68,10 +65,10 @@ class Server:
         """Send every front end away."""
         for server in self._servers:
             server.close()
-        readers = tuple(self._readers)
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*(reader.gone() for reader in readers))
+        sessions = tuple(self._sessions)
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*(session.gone() for session in sessions))
         for rights in self._doors:
             rights.turns.close()
 
@@ -84,18 +81,18 @@ class Server:
         if not is_ours(outgoing.get_extra_info("socket")):
             outgoing.transport.abort()
             return
-        reader = Reader(self._parts, rights, incoming, outgoing)
-        self._readers[reader] = rights
+        session = Session(self._parts, rights, incoming, outgoing)
+        self._sessions[session] = rights
         try:
-            if list(self._readers.values()).count(rights) > MAX_READERS:
+            if list(self._sessions.values()).count(rights) > MAX_READERS:
                 outgoing.write(pack(Unwelcome(f"{MAX_READERS} front ends are connected already: close some")))
             else:
                 await rights.turns.turn()
-                await reader.serve()
+                await session.serve()
         except asyncio.CancelledError:
             pass  # the engine ends; a cancelled task would be logged as a mistake by the stream it serves
         finally:
-            del self._readers[reader]
+            del self._sessions[session]
             outgoing.close()
 
 
@@ -114,7 +111,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 def is_ours(connection: socket.socket) -> bool:
-    """Say whether the other end is a process of this user (or root), where the system tells."""
+    """Return whether the other end is a process of this user (or root), where the system tells."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

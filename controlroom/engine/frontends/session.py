@@ -1,9 +1,9 @@
-"""One front end at the engine's socket.
+"""A session: one front end at the engine's socket.
 
-It is given what it lacks when it can take more, at its own pace: one patch, made between the fleet it holds and the
-fleet as it is, and the new records of the logs it follows. What waits for it is bounded: answers by the requests it may
-have open, records by its page queue, patches by being made only when they can leave. So one that is slow gets fewer and
-larger patches, and one that has stopped costs nothing but what it has asked for.
+It is sent what it lacks when it can take more: one patch, from the fleet it holds to the fleet as it is, and the new
+records of the logs it follows. What waits for it is bounded: answers by the requests it may have open, records by its
+page queue, patches by being made only when they can leave. So a slow front end gets fewer and larger patches, and a
+stopped one costs nothing but what it has asked for.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ LONGEST = 600.0
 _MISTAKE = "the engine could not answer that by a mistake of ours, and goes on: its log says more; connect again"
 
 
-class Reader:
+class Session:
     """One front end, which may do what `rights` let it."""
 
     def __init__(
@@ -246,7 +246,7 @@ class Reader:
         self._parts.logs.follow(self, wanted)
 
     def _may_follow(self, log: Wanted) -> bool:
-        """Say whether a log may be followed: a watcher may make up no names that are then looked for."""
+        """Return whether a log may be followed: a watcher may make up no names that are then looked for."""
         return self.rank is Rank.OPERATOR or log.agent in self._parts.store.fleet.agents
 
     # ----------------------------------------------------------------------- what it is told

@@ -1,9 +1,8 @@
-"""What the front ends at one of the engine's sockets may take of its time, all of them together.
+"""Processor time for the front ends at one socket, all of them together.
 
-Operators take what they need. Watchers wait their turn, in the order in which they came, while they have used up their
-share of a core: what is counted is the processor time of every step that is done for them, on the engine's loop and in
-threads. What blocks (the ledger is read) has threads of its own for each kind: neither operators nor the engine's own
-books wait for one that works for a watcher.
+Operators take what they need. Watchers wait their turn, in order of arrival, while they have used up their share of a
+core; every step done for them counts, on the engine's loop and in threads. What blocks (reading the ledger) has threads
+of its own for each kind: neither operators nor the engine wait for a thread that works for a watcher.
 """
 
 import asyncio
@@ -35,7 +34,7 @@ class Turns:
         """Wait until something may be done for one of them."""
 
     def counted(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """Give the same work for a task, whose processor time is counted."""
+        """Return the same work for a task, whose processor time is counted."""
         return work
 
     async def apart(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,7 +65,7 @@ class SharedTurns(Turns):
                 await asyncio.sleep(seconds)
 
     def counted(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """Give the same work for a task, whose processor time is counted."""
+        """Return the same work for a task, whose processor time is counted."""
         return _Counted(work, self.used)
 
     async def apart(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -82,14 +81,14 @@ class SharedTurns(Turns):
         self._left -= seconds
 
     def _owed(self) -> float:
-        """Give the seconds to wait until something is left."""
+        """Return the seconds to wait until something is left."""
         now = self._clock()
         self._left, self._at = min(AT_ONCE, self._left + SHARE * max(0.0, now - self._at)), now
         return max(0.0, -self._left / SHARE)
 
 
 def _timed(call: Callable[[], T]) -> tuple[T, float]:
-    """Give what a call gives, and the processor time that it took its thread."""
+    """Return what a call gives, and the processor time that it took its thread."""
     began = time.thread_time()
     return call(), time.thread_time() - began
 

@@ -1,8 +1,8 @@
-"""What watchers see where the config withholds something: the fleet and its logs with those texts taken out.
+"""What watchers see where the config withholds something: the fleet and its logs without those texts.
 
-`tasks`: what people tell agents. `logs`: what agents say, and all that is made of it. A task is told in an agent's log,
-too, so without `tasks` the records that carry it are blanked there, and nothing that could be asked about them is
-answered. What stays has its place and its length, so that positions in a log hold for everybody.
+`tasks`: what people tell agents. `logs`: what agents say, and all that is made of it. A task also stands in an agent's
+log, so without `tasks` the records that carry it are blanked there, and no question about them is answered. What stays
+keeps its place and its length, so that positions in a log hold for everybody.
 """
 
 import base64
@@ -61,7 +61,7 @@ class WatcherView:
         self._seen = self._shown = Fleet()
 
     def fleet(self, fleet: Fleet, changes: Changes | None = None) -> Fleet:
-        """Give the fleet as watchers see it.
+        """Return the fleet as watchers see it.
 
         `changes`: what changed since it was given to whoever asks, so that nothing else is looked at. None: all is new.
         """
@@ -75,7 +75,7 @@ class WatcherView:
         return self._shown
 
     def changes(self, changes: Changes, held: Fleet, shown: Fleet) -> Changes:
-        """Say what may be another in the fleet as it is shown: one login more may be another number for each."""
+        """Return what may be another in the fleet as it is shown: one login more may be another number for each."""
         if not self.withheld.accounts or not (changes.headroom or changes.budgets or changes.alarms):
             return changes
         return replace(
@@ -86,7 +86,7 @@ class WatcherView:
         )
 
     def _withheld(self, fleet: Fleet, changes: Changes | None) -> Mapping[str, Agent]:
-        """Give the agents as they are shown: those that changed, over those that were shown last.
+        """Return the agents as they are shown: those that changed, over those that were shown last.
 
         Whoever asks was given a fleet no newer than the one that was shown last to anybody: what changed since then is
         among what changed since theirs.
@@ -110,7 +110,7 @@ class WatcherView:
         return agent
 
     def instead(self, asked: Asked) -> Answer | None:
-        """Give what is told instead of an answer; None: it may be answered."""
+        """Return what is told instead of an answer; None: it may be answered."""
         why = NO_LOGS if self.withheld.logs else NO_TASKS if self.withheld.tasks else ""
         match asked:
             case SearchLog() if why:
@@ -124,13 +124,13 @@ class WatcherView:
         return None
 
     def asked(self, asked: Asked) -> Asked:
-        """Give the question to be answered instead: a search of the audit must not find what it may not show."""
+        """Return the question to be answered instead: a search of the audit must not find what it may not show."""
         if isinstance(asked, AskAudit) and self.withheld != Withheld():
             return AskAudit(asked.id, MOST_SEARCHED)
         return asked
 
     def told(self, answer: Answer, asked: Asked) -> Answer:
-        """Give an answer as watchers see it; `asked` is their own question."""
+        """Return an answer as watchers see it; `asked` is their own question."""
         if isinstance(answer, Page):
             return self.page(answer)
         if isinstance(answer, Audit) and isinstance(asked, AskAudit) and self.withheld != Withheld():
@@ -148,15 +148,15 @@ class WatcherView:
         return replace(line, target=target, reason=reason)
 
     def followed(self, logs: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
-        """Give the logs that may be followed."""
+        """Return the logs that may be followed."""
         return tuple(log for log in logs if not self.hides(log.agent))
 
     def hides(self, agent: str) -> bool:
-        """Say whether an agent's log is withheld; one that others started is what its terminal shows, tasks and all."""
+        """Whether an agent's log is withheld; one that others started is what its terminal shows, tasks and all."""
         return self.withheld.logs or (self.withheld.tasks and is_adopted_name(agent.partition("/")[2]))
 
     def page(self, page: Page) -> Page:
-        """Give records as watchers see them; those that say what a person said are blank."""
+        """Return records as watchers see them; those that say what a person said are blank."""
         if not self.withheld.tasks or not page.data:
             return page
         try:
@@ -187,7 +187,7 @@ def _blanked(line: bytes) -> bytes:
 
 
 def _is_the_agents(body: bytes) -> bool:
-    """Say whether an event holds nothing that a person said. One that cannot be read, as a part cannot, may."""
+    """Return whether an event holds nothing that a person said. One that cannot be read, as a part cannot, may."""
     try:
         event = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""The machines that agents run on: reached, boarded, listened to, asked and told."""
+"""The machines that agents run on: links, SSH, deployment, logs, inquiries."""

@@ -1,4 +1,4 @@
-"""What a link needs of a transport: bytes to and from a node that already speaks. ssh and local make such channels."""
+"""The transport of a link: bytes to and from a node that already speaks. `ssh` and `local` make such channels."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -50,7 +50,7 @@ class Channel(Protocol):
         """Send all of `data`; waits while the far end is slow. Raises `LinkLost`."""
 
     async def receive(self) -> bytes:
-        """Give what has arrived, at least one byte. Raises `LinkLost` when the channel has ended."""
+        """Return what has arrived, at least one byte. Raises `LinkLost` when the channel has ended."""
 
     async def close(self) -> None:
         """Close the channel and everything opened for it. Never raises."""

@@ -1,4 +1,4 @@
-"""Puts the node on a host and starts it, over one byte channel that then is the node's own.
+"""Ships the node to a host and starts it, over one byte channel that then is the node's own.
 
     home                                       host
     COMMAND (names no data) ------------------> sh looks for a Python that is new enough
@@ -8,7 +8,8 @@
     the bundle, only if it is not held ------->
                                      <--------- MARKER {"landed": …}   and execv: what follows is the node's
 
-Everything before a marker is noise of the host's login files. Local and SSH hosts are boarded alike.
+The bundle is our half for hosts with libtmux and, where it runs there, psutil: one tar.gz named by its hash. Everything
+before a marker is noise of the host's login files. This machine is treated like a host over SSH.
 """
 
 import asyncio
@@ -73,7 +74,7 @@ class Bundle:
 
 
 def bundles() -> tuple[Bundle, ...]:
-    """Give the bundles of this installation, the preferred one first. Built once a process, in some 0.1 s.
+    """Return the bundles of this installation, the preferred one first. Built once a process, in some 0.1 s.
 
     Safe in threads. Raises `OSError` or `ImportError` when the installation is broken.
     """
@@ -157,7 +158,7 @@ def _needs() -> Needs:
 
 
 def _libc() -> tuple[str, tuple[int, ...]]:
-    """Name the C library and its version, as `node/bootstrap.py` does on a host."""
+    """Return the C library and its version, as `node/bootstrap.py` does on a host."""
     if sys.platform != "linux":
         return "", ()
     try:
@@ -221,7 +222,7 @@ class Ended(LinkLost):
 
 
 def command(marker: str, places: str = PLACES) -> str:
-    """Give the command line for a host's login shell; `places` come after its PATH. It holds no data and no secret."""
+    """The command line for a host's login shell; `places` come after its PATH. It holds no data and no secret."""
     return f"sh -c '{_SCRIPT.replace('@PLACES@', places)}' controlroom {marker}"
 
 
@@ -231,7 +232,7 @@ def new_marker() -> str:
 
 
 def shown(text: str | bytes, limit: int = 300) -> str:
-    """Give the last line that says something, safe to show."""
+    """Return the last line that says something, safe to show."""
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     lines = [line for line in whole.splitlines() if line.strip()]
     return redact(sanitize(lines[-1].strip(), limit)) if lines else ""
@@ -310,7 +311,7 @@ class _Boarding:
             raise LinkLost(f"{self._host} did not {what} within {self._patience * factor:g} s") from None
 
     async def _said(self, what: str) -> dict[str, Any]:
-        """Give the next thing the bootstrap says, and leave what follows it for the node."""
+        """Return the next thing the bootstrap says, and leave what follows it for the node."""
         return self._understood(await self._in_time(self._marked_line(), 1, what))
 
     def _understood(self, line: bytes) -> dict[str, Any]:

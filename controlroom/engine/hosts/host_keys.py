@@ -1,8 +1,8 @@
-"""Keys of hosts: which are known and from which line, what to say of a changed one, where an accepted one is kept.
+"""Host keys: which are known and from which line, what to say of a changed one, where an accepted one is kept.
 
 Reading a line (hashed names, patterns, @cert-authority, @revoked) is left to the SSH library, one line at a time: a
 line it cannot read is skipped and spoils no other. Hosts are looked up by name and port as they were dialled, never by
-the address behind a name.
+the address behind a name. An unknown key is a question for a person.
 """
 
 import os
@@ -22,10 +22,10 @@ class Key(Protocol):
     """A public key as the SSH library has it."""
 
     def get_fingerprint(self) -> str:
-        """Give `SHA256:…`."""
+        """Return `SHA256:…`."""
 
     def get_algorithm(self) -> str:
-        """Give its algorithm, like `ssh-ed25519`."""
+        """Return its algorithm, like `ssh-ed25519`."""
 
     def export_public_key(self, format_name: str) -> bytes:
         """Write it; format `openssh`: algorithm, base64 and perhaps a comment."""
@@ -35,7 +35,7 @@ class Parsed(Protocol):
     """Lines of a known_hosts file as the SSH library reads them."""
 
     def match(self, host: str, addr: str, port: int | None) -> Sequence[Sequence[Any]]:
-        """Give seven lists: trusted keys, CA keys, revoked keys, and the same of X.509."""
+        """Return seven lists: trusted keys, CA keys, revoked keys, and the same of X.509."""
 
 
 Parse = Callable[[str], Parsed]
@@ -62,7 +62,7 @@ class HostKeys:
         self._revoked = revoked
 
     def match(self, host: str, port: int) -> tuple[list[Any], ...]:
-        """Give the lists the SSH library wants: trusted keys, CA keys, revoked keys, and the same of X.509.
+        """Return the lists the SSH library wants: trusted keys, CA keys, revoked keys, and the same of X.509.
 
         A host at another port that no line names may show a key known for the plain name, as with OpenSSH.
         """
@@ -71,7 +71,7 @@ class HostKeys:
         return found if port == 22 or any(found[:2]) else self._lists(host, port, host)
 
     def is_revoked(self, key: Key) -> bool:
-        """Say whether a key is one that no host may show."""
+        """Return whether a key is one that no host may show."""
         return key in self._revoked
 
     def _lists(self, host: str, port: int, name: str) -> tuple[list[Any], ...]:
@@ -82,7 +82,7 @@ class HostKeys:
         return lists
 
     def stored(self, host: str, port: int) -> list[Stored]:
-        """Give the keys stored for just this host and port; a key of the same name at port 22 is another host's."""
+        """Return the keys stored for just this host and port; a key of the same name at port 22 is another host's."""
         host = host.lower()
         place = place_of(host, port)
         return [
@@ -133,7 +133,7 @@ def _lines_of(path: Path) -> list[tuple[int, str]]:
 
 
 def _may_name(line: str, host: str, place: str) -> bool:
-    """Say whether a line can be about a host; spares reading the keys of all others."""
+    """Return whether a line can be about a host; spares reading the keys of all others."""
     words = line.split(None, 2)
     names = words[1] if line.startswith("@") and len(words) > 1 else words[0]
     return bool(re.search(r"[*?|!]", names)) or not {host, place}.isdisjoint(names.lower().split(","))
@@ -165,5 +165,5 @@ def host_key_question(host: str, unknown: HostKeyUnknown, at: int) -> Question:
 
 
 def question_id(unknown: HostKeyUnknown) -> str:
-    """Give the id of the question about a key."""
+    """Return the id of the question about a key."""
     return f"host_key:{unknown.fingerprint}"

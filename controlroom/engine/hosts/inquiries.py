@@ -1,7 +1,7 @@
-"""Questions to hosts that are on their way: each is answered once, by the host it was put to, or not at all.
+"""Inquiries: questions to hosts, each answered once by the host it was put to, or not at all; and a host's check-up.
 
-What operators ask and what watchers ask have places of their own, so that whoever may only look keeps nobody who acts
-from an answer. A question whose asker has left or waits no longer is taken back from its host, too.
+Operators and watchers have places of their own, so that a watcher keeps no operator from an answer. A question whose
+asker has left or given up is withdrawn from its host, too.
 """
 
 import asyncio
@@ -150,7 +150,7 @@ class Inquiries:
 
 
 async def check_up(store: FleetStore, inquiries: Inquiries, name: str) -> tuple[tuple[Check, ...], str]:
-    """Check a host. Gives what was judged, and why its own part is missing, in a sentence."""
+    """Check a host. Returns what was judged, and why its own part is missing, in a sentence."""
     host = store.fleet.hosts.get(name)
     if host is None:
         return (), f"there is no host {ascii(name)[:60]}; see controlroom host list"

@@ -1,6 +1,7 @@
 """Keeps one host connected for ever: dials, greets, listens, notices silence, and tries again.
 
-Each link is a task of its own; what one host does or fails to do reaches nobody but its sink.
+Each link is a task of its own; what one host does or fails to do reaches nothing but its sink. A host has a share of
+the engine's time: one that asks for more for too long is sent away.
 """
 
 import asyncio
@@ -94,7 +95,7 @@ class Share:
         return None
 
     def is_spent(self, now: float) -> bool:
-        """Say whether a host has asked for more than its share for too long."""
+        """Return whether a host has asked for more than its share for too long."""
         since = self._unasked.empty_since
         return since is not None and now - since >= PATIENCE
 
@@ -118,7 +119,7 @@ class Backoff:
         self._tries = 0
 
     def next(self) -> float:
-        """Give the seconds to wait now; the next wait will be longer."""
+        """Return the seconds to wait now; the next wait will be longer."""
         most = min(KEEN, FIRST * 2.0 ** min(self._tries, 1))
         if self._tries > _KEEN_TRIES:
             most = min(MOST, KEEN * 2.0 ** min(self._tries - _KEEN_TRIES, 16))
@@ -126,7 +127,7 @@ class Backoff:
         return self._rng.uniform(0.2, 1.0) * most
 
     def longest(self) -> float:
-        """Give a wait from the longest ones, for who has misbehaved."""
+        """Return a wait from the longest ones, for who has misbehaved."""
         return self._rng.uniform(0.2, 1.0) * MOST
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""The room's links, one task each: whatever becomes of one, the others and the engine go on."""
+"""The room's links, a task each, and what dials their hosts. Whatever becomes of one link, the others go on."""
 
 import asyncio
 import logging
@@ -55,7 +55,7 @@ class Links:
         task.add_done_callback(self.ending.discard)
 
     def link(self, host: str) -> HostLink:
-        """Give the link to a host of the room."""
+        """Return the link to a host of the room."""
         return self._links[host][0]
 
     def tell(self, effect: LinkEffect) -> str:

@@ -1,4 +1,4 @@
-"""The machine the engine stands on: its node is a subprocess, boarded just as one over SSH.
+"""This machine as a host: its node is a subprocess, deployed just as one over SSH.
 
 It too runs from the bundle cache and not from our installation: what a node starts (runners) lives for days, and must
 not depend on a virtual environment that is upgraded or removed meanwhile.

@@ -1,4 +1,4 @@
-"""Logs on their way from hosts to readers: a host is asked once for what any reader wants, from where it is needed.
+"""Routes logs from hosts to readers: a host is asked once for all readers, from where it is needed.
 
 A source is one agent's log as its host sends it; a tail is one reader's place in it. A tail that stands where the
 source stands gets new records as they come, undecoded; one that stands behind (it joined later, or its agent was begun
@@ -16,8 +16,7 @@ from controlroom.engine.hosts.inquiries import Inquiries, Rank, Unanswered
 from controlroom.engine.hosts.translate import short
 from controlroom.protocol.messages import Page, base64_size
 from controlroom.text.names import is_adopted_name, shown_name_problem
-from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk
-from controlroom.wire.messages import LogPlace as WirePlace
+from controlroom.wire.messages import Credit, Fetch, Fetched, Follow, LogChunk, LogStart
 
 CATCH_UP = 1000
 """Records asked for at once by a tail that is behind."""
@@ -163,7 +162,7 @@ class LogRouter:
             self._tell(host)
 
     def _epoch_shown(self, agent: str) -> int | None:
-        """Give the epoch in which its host has shown an agent; None: it has not."""
+        """Return the epoch in which its host has shown an agent; None: it has not."""
         host, _, name = agent.partition("/")
         return self._observed.get(f"{host}/~" if is_adopted_name(name) else host, {}).get(agent)
 
@@ -298,11 +297,11 @@ class LogRouter:
             epoch = self._epoch_shown(source.agent)
             if source.place is None and source.looking is None and epoch is not None:
                 self._locate(source, epoch)
-        places = [WirePlace(source.name, *_order(source.place)) for source in here if source.place is not None]
+        places = [LogStart(source.name, *_order(source.place)) for source in here if source.place is not None]
         self._send(host, Follow(tuple(places)))
 
     def _advance(self, source: _Source, tail: _Tail, page: Page, expected: LogPlace) -> None:
-        """Give a new page to one tail, if it stands where the page begins."""
+        """Deliver a new page to one tail, if it stands where the page begins."""
         if tail.place is None or tail.catching is not None:
             return
         if tail.place == page.start or (tail.place == expected and _follows(expected, page)):
@@ -314,7 +313,7 @@ class LogRouter:
             self._catch_up(source, tail)
 
     def _deliver_rest(self, source: _Source, tail: _Tail, page: Page) -> None:
-        """Give what lies behind the tail's place; in a later segment than the page's first that is fetched."""
+        """Deliver what lies behind the tail's place; in a later segment than the page's first that is fetched."""
         place = tail.place
         others = is_adopted_name(source.name)  # whose places do not count the bytes of records
         if place is None or others or place.segment != page.start.segment:
@@ -367,7 +366,7 @@ def _page(agent: str, epoch: int, fetched: Fetched) -> Page:
 
 
 def _follows(expected: LogPlace, page: Page) -> bool:
-    """Say whether a page that does not begin where it was expected leaves out just what it says it skipped."""
+    """Return whether a page that does not begin where it was expected leaves out just what it says it skipped."""
     if expected.segment == 0:
         return page.start.offset == 0 or bool(page.skipped)
     if expected.segment == page.start.segment:

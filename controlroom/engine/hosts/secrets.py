@@ -1,8 +1,7 @@
-"""What a login needs that only a person knows: passphrases, passwords, second factors. Kept in memory, never written.
+"""Secrets of logins that only a person knows (passphrases, passwords, second factors), and key files they open.
 
-A try that lacks something ends with `SecretWanted`; once a person has answered, the next try has it. What opens the
-same door again (passphrase, password) is kept for reconnecting, as an agent would; what is good for once (a code) is
-dropped when it has been used.
+An attempt that lacks one ends with `SecretWanted`; once a person has answered, the next attempt has it. Passphrases and
+passwords are kept in memory for reconnecting, as an agent would; a one-time code is dropped after use. None is written.
 """
 
 import errno
@@ -32,7 +31,7 @@ class Secrets:
         self._kept[key] = secret
 
     def get(self, key: str) -> str | None:
-        """Give an answer, None when nobody has given one."""
+        """Return an answer, None when nobody has given one."""
         return self._kept.get(key)
 
     def drop(self, key: str, *, rejected: bool = False) -> None:
@@ -58,7 +57,7 @@ class Secrets:
 
 
 def passphrase_key(path: str) -> str:
-    """Name the passphrase of a key file."""
+    """Return the passphrase of a key file."""
     return f"passphrase of {path}"
 
 
@@ -76,7 +75,7 @@ class Login:
         return [answer for answer in answers if answer is not None] if None not in answers else None
 
     def password(self) -> str | None:
-        """Give the password, None when there is none."""
+        """Return the password, None when there is none."""
         return self._answer("Password:", "")
 
     def succeeded(self) -> None:
@@ -86,7 +85,7 @@ class Login:
                 self._secrets.drop(key)
 
     def failed(self) -> SecretWanted | None:
-        """Say what must be asked for the next try; None: this machine wants nothing that a person could say."""
+        """Return what must be asked for the next try; None: this machine wants nothing that a person could say."""
         if self._missing is None and self._used:
             for key, _ in self._used:
                 self._secrets.drop(key, rejected=True)
@@ -122,7 +121,7 @@ ReadKey = Callable[..., Any]
 
 
 def usual_files(known: Sequence[str] = ()) -> list[str]:
-    """Give the keys that are tried when the config names none, as far as they are there; `known`: to ssh itself."""
+    """Return the keys that are tried when the config names none, as far as they are there; `known`: to ssh itself."""
     usual = known or [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
     return [path for path in usual if Path(path).expanduser().exists()]
 

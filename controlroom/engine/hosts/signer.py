@@ -1,4 +1,4 @@
-"""The room's signature under what it orders: a runner carries out nothing that does not have it."""
+"""Signs what the room orders: a runner carries out nothing without the room's signature."""
 
 import secrets
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Signer:
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
     def signed(self, host: str, message: ToNode) -> ToNode:
-        """Give a message to a host with all the signatures that it must have; most need none."""
+        """Return a message to a host with all the signatures that it must have; most need none."""
         owner = owner_of(self._room, host)
         if isinstance(message, Tell):
             fresh = replace(message, nonce=self._nonce(), bound="")

@@ -217,7 +217,7 @@ class SshDialler:
 
 
 def _proven(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
-    """Name the machine and user of a login: by the key that the machine holds, whatever it says of itself."""
+    """Return the machine and user of a login: by the key that the machine holds, whatever it says of itself."""
     key, user = connection.get_server_host_key(), connection.get_extra_info("username")
     return (f"{user} by {key.get_fingerprint()}",) if key and user else ()
 
@@ -226,7 +226,7 @@ def _proven(connection: asyncssh.SSHClientConnection) -> tuple[str, ...]:
 
 
 def _options(plan: Plan, keys: Sequence[Any] | tuple[()] | None, deadlines: Deadlines) -> dict[str, Any]:
-    """Give the library's options: what the config says, and what is ours in any case. (): left to the library."""
+    """Return the library's options: what the config says, and what is ours in any case. (): left to the library."""
     config = plan.config
     return {
         "username": config.user or (),
@@ -316,7 +316,7 @@ class _Keys:
         return [*listed, *others, *(files or ())] or None
 
     async def _held(self, path: str) -> Sequence[asyncssh.SSHKeyPair]:
-        """Give the agent's keys; none when it does not answer."""
+        """Return the agent's keys; none when it does not answer."""
         if not path:
             return []
         try:
@@ -347,7 +347,7 @@ class _Verdict(asyncssh.SSHClient):
         self.shown: Key | None = None
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """Say whether to go on. asyncssh asks for unknown and for changed keys alike."""
+        """Return whether to go on. asyncssh asks for unknown and for changed keys alike."""
         self.shown = key
         known = self._plan.keys
         if known.stored(*self._plan.known_as) or known.is_revoked(key) or key.get_fingerprint() not in self._trusted:
@@ -367,11 +367,11 @@ class _Verdict(asyncssh.SSHClient):
         return self.login.prompts(instructions, prompts)
 
     def password_auth_requested(self) -> str | None:
-        """Give the password that a person has given; else end this try."""
+        """Return the password that a person has given; else end this try."""
         return self.login.password()
 
     def problem(self, name: str, text: str) -> Exception:
-        """Say what is wrong with the key that was shown."""
+        """Return what is wrong with the key that was shown."""
         stored = self._plan.keys.stored(*self._plan.known_as)
         if self.shown is not None and self._plan.keys.is_revoked(self.shown):
             listed = f"{self.shown.get_fingerprint()}, in {self._plan.config.revoked_keys}"
@@ -521,7 +521,7 @@ def _revoked(path: Path | None) -> Sequence[asyncssh.SSHKey]:
 
 
 def _publics(files: Sequence[str]) -> list[bytes]:
-    """Give the public keys that belong to some files, and certificates among them."""
+    """Return the public keys that belong to some files, and certificates among them."""
     found: list[bytes] = []
     for name in files:
         path = str(Path(name).expanduser())
@@ -533,7 +533,7 @@ def _publics(files: Sequence[str]) -> list[bytes]:
 
 
 def _allowed(keyword: str, configured: Sequence[str], supported: Sequence[bytes]) -> Sequence[str]:
-    """Give those configured algorithms that the library has; (): none are configured. Raises `ValueError`."""
+    """Return those configured algorithms that the library has; (): none are configured. Raises `ValueError`."""
     if configured == LEFT:
         return LEFT
     known = {name.decode() for name in supported}

@@ -1,4 +1,4 @@
-"""What the user's own ssh says of a host: `ssh -G`, asked with a deadline and read into values.
+"""How ssh would reach a host: `ssh -G`, asked with a deadline, read into values, and what to say when it fails.
 
 `ssh -G` evaluates Host, Match (`exec` too), Include and CanonicalizeHostname just as a login would, and prints what
 comes of it (ssh(1); observed with OpenSSH 9.2). It expands tokens and `~` in some values (UserKnownHostsFile,
@@ -56,7 +56,7 @@ class Copy(NamedTuple):
     origins: dict[str, str]
 
     def named(self, said: str) -> str:
-        """Say what ssh said of the copy with the names of the originals."""
+        """Return what ssh said of the copy with the names of the originals."""
         for copied, origin in self.origins.items():
             said = said.replace(copied, origin)
         return said
@@ -100,7 +100,7 @@ class _Copying:
         return target
 
     def _line(self, line: bytes, place: tuple[str, int], depth: int) -> bytes:
-        """Give a line as it stands in the copy; there are as many of them as before."""
+        """Return a line as it stands in the copy; there are as many of them as before."""
         keyword = _KEYWORD.fullmatch(line)
         kind = keyword[1].lower() if keyword else b""
         if place in self._broken:
@@ -112,7 +112,7 @@ class _Copying:
 
 
 def _included(words: str, within: str) -> list[str]:
-    """Give the files that an `Include` names: its patterns begin at ~/.ssh, or at /etc/ssh in the system's config."""
+    """Return the files that an `Include` names: its patterns begin at ~/.ssh, or at /etc/ssh in the system's config."""
     base = "/etc/ssh" if within.startswith("/etc/ssh/") else os.path.expanduser("~/.ssh")
     try:
         patterns = shlex.split(words, comments=True)
@@ -216,7 +216,7 @@ async def _values(
 
 
 def _reason(said: str) -> str:
-    """Give what ssh found wrong; its last line often only says that it gives up."""
+    """Return what ssh found wrong; its last line often only says that it gives up."""
     lines = [line for line in said.splitlines() if line.strip() and "terminating," not in line]
     return shown(lines[0]) if lines else "it does not say why"
 
@@ -262,7 +262,7 @@ _usual_of: dict[str, Values] = {}
 
 
 async def _usual(ssh: str, deadline: float) -> Values:
-    """Give what this ssh would do without any config: what differs from it was configured."""
+    """Return what this ssh would do without any config: what differs from it was configured."""
     if ssh not in _usual_of:
         code, out, _ = await _run([ssh, "-F", "none", "-G", "--", "localhost"], "ssh", deadline)
         if code:
@@ -318,7 +318,7 @@ def _unless_none(value: str) -> str:
 
 
 def _expander(address: Address, host: str, user: str, port: int, alias: str, jump: str) -> Callable[[str], str]:
-    """Give what expands the tokens and variables of one value. It raises `ValueError` for one that there is not."""
+    """Return what expands the tokens and variables of one value. It raises `ValueError` for one that there is not."""
     local = socket.gethostname()
     joined = hashlib.sha1(f"{local}{host}{port}{user}{jump}".encode(), usedforsecurity=False).hexdigest()
     tokens = {
@@ -367,7 +367,7 @@ def _jumps(text: str, expand: Callable[[str], str]) -> list[Address]:
 
 
 def _proxy_command(text: str, passes_socket: str, expand: Callable[[str], str]) -> tuple[str, ...]:
-    """Give what to run: the user's shell runs it, as ssh has it done. Variables are left to that shell."""
+    """Return what to run: the user's shell runs it, as ssh has it done. Variables are left to that shell."""
     if not _unless_none(text):
         return ()
     if passes_socket == "yes":
@@ -385,7 +385,7 @@ def _agent(text: str) -> str | None:
 
 
 def _methods(values: Values) -> tuple[str, ...]:
-    """Give the ways to log in that are allowed and that we know, in ssh's order."""
+    """Return the ways to log in that are allowed and that we know, in ssh's order."""
     order = next(iter(values.get("preferredauthentications", ())), "publickey,keyboard-interactive,password").split(",")
     switches = {
         "publickey": "pubkeyauthentication",
@@ -396,7 +396,7 @@ def _methods(values: Values) -> tuple[str, ...]:
 
 
 def _variables(values: Values) -> dict[str, str]:
-    """Give SendEnv's variables that there are, and SetEnv's, which win."""
+    """Return SendEnv's variables that there are, and SetEnv's, which win."""
     patterns = [re.compile(_as_expression(one)) for line in values.get("sendenv", ()) for one in line.split()]
     sent = {name: text for name, text in os.environ.items() if any(one.fullmatch(name) for one in patterns)}
     pairs = (line.partition("=") for line in values.get("setenv", ()))
@@ -428,7 +428,7 @@ class Deadlines:
     """Between asyncssh's keepalives; a link is lost when two go without an answer, at three times this."""
 
     def connecting(self, configured: float | None) -> float:
-        """Give the seconds that a machine has to take a connection; `configured`: its ConnectTimeout."""
+        """Return the seconds that a machine has to take a connection; `configured`: its ConnectTimeout."""
         return self.connect or configured or _CONNECT
 
 
@@ -506,7 +506,7 @@ def cut_off(name: str, plan: Plan, why: str, deadlines: Deadlines) -> str:
 
 
 def unreached(error: OSError, name: str, plan: Plan, deadlines: Deadlines) -> str:
-    """Say why there is no connection at all."""
+    """Return why there is no connection at all."""
     numbers = {error.errno, *(int(number) for number in re.findall(r"Errno (\d+)", str(error)))}
     at, seconds = f"{name}: {plan.place}", deadlines.connecting(plan.config.connect_seconds)
     if isinstance(error, socket.gaierror):
@@ -535,12 +535,12 @@ def acknowledge_at_once(connected: Any) -> None:
 
 
 def config_files() -> list[Path]:
-    """Give the ssh config files of the user and of the system."""
+    """Return the ssh config files of the user and of the system."""
     return [Path(name).expanduser() for name in (_USER_CONFIG, SYSTEM_CONFIG)]
 
 
 def known_hosts_files(given: Any) -> list[Path]:
-    """Give the known_hosts files that a parsed config names, or the usual ones; `given` looks a keyword up."""
+    """Return the known_hosts files that a parsed config names, or the usual ones; `given` looks a keyword up."""
     user, system = given("UserKnownHostsFile"), given("GlobalKnownHostsFile")
     names = [*(_USER_KNOWN_HOSTS if user is None else user), *(_SYSTEM_KNOWN_HOSTS if system is None else system)]
     return [Path(name).expanduser() for name in names]

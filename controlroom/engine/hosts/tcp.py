@@ -1,8 +1,8 @@
-"""TCP to machines that may be away: several attempts race, so that a way that has healed is found at once.
+"""TCP to machines that may be away: attempts race, so that a path that has healed is found at once.
 
-The kernel repeats the first packet of an attempt after 1, 3, 7 and 15 s (tcp(7), tcp_syn_retries): a way that heals in
-between stays unfound for seconds. So a new attempt begins every `RENEW` seconds, and lives for `LIFE`; the first one
-lives as long as the caller waits, for ways that are slow. A machine that has been away for long is tried more calmly.
+The kernel repeats the first packet of an attempt after 1, 3, 7 and 15 s (tcp(7), tcp_syn_retries): a path that heals in
+between stays unfound for seconds. So a new attempt begins every `RENEW` seconds and lives for `LIFE`; the first one
+lives as long as the caller waits, for slow paths. A machine that has been away for long is tried less often.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Way:
         """Whoever logs in there holds one."""
 
     async def connect(self, host: str, port: int, family: int = socket.AF_UNSPEC, bind: str = "") -> socket.socket:
-        """Give a connected socket; waits until cancelled while nothing answers. Raises `OSError` when it is refused.
+        """Return a connected socket; waits until cancelled while nothing answers. Raises `OSError` when it is refused.
 
         `bind`: the address of ours to connect from.
         """
@@ -59,7 +59,7 @@ class Way:
         return await self.race(partial(_connected, addresses, bind), _close, RENEW)
 
     async def race(self, attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callable[[T], object], renew: float) -> T:
-        """Give what the first of some attempts gives; raises what it raises. `drop` takes back what another gave."""
+        """Return what the first of some attempts gives; raises what it raises. `drop` takes back what another gave."""
         now = self._clock()
         self._silent_since = now if self._silent_since is None else self._silent_since
         calm = now - self._silent_since > LONG
@@ -95,7 +95,7 @@ class Ways:
         self._ways: dict[tuple[str, int], Way] = {}
 
     def to(self, host: str, port: int) -> Way:
-        """Give the way to a machine: the same one for all who go there."""
+        """Return the way to a machine: the same one for all who go there."""
         return self._ways.setdefault((host, port), Way(self._clock))
 
 

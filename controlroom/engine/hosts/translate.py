@@ -1,7 +1,8 @@
-"""Wire <-> domain, pure. Nothing a host said goes further than here before it is inert, bounded and in range.
+"""Translates wire <-> domain, pure. Nothing a host said gets past here before it is inert, bounded and in range.
 
 Text loses every control and looks like no key; names must keep the name rule; numbers out of range are "not known";
-times of the host's clock become times of ours. What cannot be kept is left out and said in a notice.
+times of the host's clock become times of ours. What cannot be kept is left out and said in a notice. Long gaps in a
+question are named, so that nothing stands out of sight: a command may hold hundreds of empty lines before what matters.
 """
 
 import re
@@ -33,12 +34,12 @@ _HIGH = re.compile(f"\n(?:(?:{_BLANK})*\n){{{HIGH},}}")
 
 
 def close_gaps(text: str) -> str:
-    """Give one line without gaps: blanks in a row become one."""
+    """Return one line without gaps: blanks in a row become one."""
     return _RUN.sub(" ", text)
 
 
 def name_gaps(text: str) -> str:
-    """Give a text in which wide and high gaps are said."""
+    """Return a text in which wide and high gaps are said."""
     high = _HIGH.sub(lambda gap: f"\n‹{gap[0].count(chr(10)) - 1} empty lines›\n", text)
     return _WIDE.sub(lambda gap: f" ‹{len(gap[0])} blanks› ", high)
 
@@ -284,7 +285,7 @@ def _fits(name: str, epoch: int) -> bool:
 
 
 def _shows(name: str, epoch: int) -> bool:
-    """Tell whether an agent that is shown can have this name and epoch, ours or another's."""
+    """Return whether an agent that is shown can have this name and epoch, ours or another's."""
     return _fits(name, epoch) or (is_adopted_name(name) and epoch == 0)
 
 
@@ -375,13 +376,13 @@ def _always(said: Sequence[str]) -> tuple[str, ...]:
 
 
 def _title(text: str, more: int) -> str:
-    """Give one line of what is asked, and say how much more there is: somebody may answer by it alone."""
+    """Return one line of what is asked, and say how much more there is: somebody may answer by it alone."""
     behind = f" (and {more} line{'s' if more > 1 else ''} more)" if more else ""
     return short(text, _TITLE - len(behind)) + behind
 
 
 def _whole(seen: wire.QuestionSeen, items: tuple[Item, ...]) -> bool:
-    """Tell whether a question is shown to its last sign, whatever its host says of that."""
+    """Return whether a question is shown to its last sign, whatever its host says of that."""
     said = [(seen.tool, _WORD), *(part for item in seen.items for part in _parts(item))]
     if not items:
         said.append((seen.text, QUESTION))

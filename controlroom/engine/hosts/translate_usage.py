@@ -1,4 +1,4 @@
-"""What a host says an agent has used, in our terms: names and places that can be, times of ours, what is damaged."""
+"""Translates usage and plan windows that a host reports: valid names and places, our times, bounded shares."""
 
 import re
 from collections.abc import Iterator
@@ -37,11 +37,11 @@ class Used:
     """What was not booked of the file may be lost."""
 
     def is_of(self, agent: Agent) -> bool:
-        """Tell whether it was used by what is shown of an agent: the run that it is in now, or the session."""
+        """Return whether it was used by what is shown of an agent: the run that it is in now, or the session."""
         return self.session == agent.session if agent.adopted else self.place.epoch == agent.epoch
 
     def payer(self, agent: Agent | None) -> str:
-        """Say who paid when it was used, by what is shown of its agent: plan, api, or "" when it is not known.
+        """Return who paid when it was used, by what is shown of its agent: plan, api, or "" when it is not known.
 
         Another run of the same agent may have had another payer.
         """

@@ -1,1 +1,1 @@
-"""What is kept for good: the ledger, its tables of usage and grants, and what is read out of them."""
+"""The database: its tables, the views read out of it, and the one writer."""

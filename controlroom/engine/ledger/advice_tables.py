@@ -1,4 +1,4 @@
-"""Sums of the ledger that advice is worked out from, kept by triggers: tokens a minute, and how large requests are.
+"""Sums for advice, kept by triggers: tokens a minute, and how large requests are.
 
 Sizes of prompts and answers are counted by steps, sixteen to a doubling: the middle of a step is at most 1/32 (3.1 %)
 off what was counted there, and exact up to 32 tokens. Only requests with a prompt count.
@@ -18,7 +18,7 @@ _DOUBLINGS = 26
 
 
 def steps() -> Iterator[int]:
-    """Give the least size of each step, in order."""
+    """Yield the least size of each step, in order."""
     yield from range(_TO_A_DOUBLING)
     for doubling in range(_DOUBLINGS):
         yield from (each << doubling for each in range(_TO_A_DOUBLING, 2 * _TO_A_DOUBLING))
@@ -32,7 +32,7 @@ _STEP = "(select max(least) from steps where least <= {0})"
 
 # ruff: noqa: S608 - only our own words go into these
 def _size(row: str, what: str) -> str:
-    """Name the step of a size of a message."""
+    """Return the step of a size of a message."""
     return f"{row}.at / {DAY}, {row}.model, {_STEP.format(what.format(row))}"
 
 
@@ -97,7 +97,7 @@ ADVICE_TABLES: Sequence[str] = (
 
 
 def middle(least: int) -> int:
-    """Give the middle of the step that begins with a size."""
+    """Return the middle of the step that begins with a size."""
     if least < _TO_A_DOUBLING:
         return least
     width = 1 << (least // _TO_A_DOUBLING).bit_length() - 1

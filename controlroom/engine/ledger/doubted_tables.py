@@ -1,7 +1,7 @@
-"""The ledger's table of use that cannot be true: what was claimed, what of it counts, and how a person settled it.
+"""Tables of usage that cannot be true (what was claimed, what counts, how it was settled), and of what hosts have told.
 
-Such a message stands in `usage` with as much as may be true, under a flag of its own; a report of a run with as much as
-may be true. What is named here is never booked again from a host's files: what a person has said stays.
+Such a message stands in `usage` with as much as may be true, under a flag of its own; a report of a run likewise. What
+stands here is never booked again from a host's files: what a person has decided stays.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The ledger's tables of budgets: what every run may still be spending by its grants, and which rungs were reached.
+"""Tables of budgets: what every run may still be spending by its grants, and which rungs were reached.
 
 A grant stands here before it is sent, and every one that may be in force stays: until a run's runner has said that it
 goes by a newer one, nobody knows which of them it goes by.

@@ -1,9 +1,9 @@
-"""The ledger: what was ordered and what became of it, which agents should exist, and who did what when.
+"""The ledger: a database of what was ordered and what became of it, which agents should exist, and who did what when.
 
 SQLite in WAL mode with `synchronous=FULL`; every write is one `BEGIN IMMEDIATE` transaction. One thread writes and
 takes along whatever has queued up meanwhile (group commit). Only orders that start something wait for the disk; the
-rest is written behind. A write that fails is a sentence, never the end of the engine. No secret is ever put in,
-but the room's own: what it signs its orders by.
+rest is written behind. A write that fails is a sentence, never the end of the engine. The only secret in it is the
+room's own, which it signs its orders by. It can be checked against itself, and backed up.
 """
 
 import contextlib
@@ -179,7 +179,7 @@ class Ledger:
         return self._put(statements)
 
     def follow(self) -> Touched:
-        """Give what is told from now on whose sums of usage are others, before whoever had that written is."""
+        """Return what is told from now on whose sums of usage are others, before whoever had that written is."""
         following = Touched()
         self._following.append(following)
         return following
@@ -379,7 +379,7 @@ _OPEN_ORDERS = "select op, verb, host, agent, epoch, at, who, task from orders w
 
 
 def _values(record: object) -> tuple[int | str, ...]:
-    """Give a record's fields in order; texts without what looks like a key, and without what is not UTF-8."""
+    """Return a record's fields in order; texts without what looks like a key, and without what is not UTF-8."""
     return tuple(_written(value) if isinstance(value, str) else value for value in vars(record).values())
 
 

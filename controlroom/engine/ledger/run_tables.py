@@ -1,10 +1,9 @@
-"""The ledger's table of the runs of agents: when each began and ended, by which agent-hours are counted.
+"""Tables of runs: what was ordered of each, when it began and ended, and ended agents that others started.
 
-A run is an agent's from a (re)start to its end, whatever it does meanwhile: hours in which it waits count like those in
-which it works. Both moments are what its host says, however late it is heard. Of a run whose end nobody has seen it is
-known how long it was seen alive, and no more. Times are UTC milliseconds of our clock.
-
-An agent that others started is told from the next one of its name by its session, as its usage is.
+A run lasts from a (re)start to its end, whatever its agent does meanwhile; agent-hours count all of it. Both moments
+are what its host says, however late it is heard. Of a run whose end nobody has seen, only how long it was seen alive
+is known. An agent that others started is told from the next one of its name by its session, as its usage is. Of a task
+and a command only a digest (SHA-256) is kept, beside the first characters of the task. Times are UTC milliseconds.
 """
 
 import hashlib
@@ -42,15 +41,15 @@ _ENDED = """update agent_runs set ended = ?, seen = max(seen, ?)
 _ALIVE = "update agent_runs set seen = max(seen, ?) where host = ? and ended = 0"
 
 
-def number_of(session: str) -> int:
+def session_number(session: str) -> int:
     """Name a session by a number: what tells runs of an agent of others apart."""
     return int(hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:7], 16) + 1
 
 
 def epoch_of(agent: Agent) -> int:
-    """Give the number of an agent's run in the ledger; 0: there is none."""
+    """Return the number of an agent's run in the ledger; 0: there is none."""
     if agent.adopted:
-        return number_of(agent.session) if agent.session else 0
+        return session_number(agent.session) if agent.session else 0
     return agent.epoch
 
 
@@ -77,7 +76,7 @@ class Run:
     seen: int = 0
 
 
-class RunTable:
+class RunBook:
     """Which runs go on; it gives the statements that keep the ledger's table."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
@@ -140,7 +139,7 @@ class RunTable:
         return before + self._begin(agent, epoch, now)
 
     def _is_another(self, known: Run, agent: Agent, epoch: int) -> bool:
-        """Tell whether what is shown of an agent is of a run after the one that is known."""
+        """Return whether what is shown of an agent is of a run after the one that is known."""
         if known.epoch != epoch or agent.started > (known.ended or self._last_seen(known)):
             return True
         return known.ended > 0 and agent.lives

@@ -1,14 +1,19 @@
-"""The ledger's tables of usage: every API message once for ever, and sums that every view is made from.
+"""Tables of usage: every API message once, and the sums that every view is made from.
 
-A message is named by its id, or where it has none by that of its request, wherever it is met again: in a transcript
-that was resumed, forked or copied, in a file that is read anew, under another request. Who brought it first keeps it.
-When a line about it comes again, the dearer one counts: Claude Code writes a message several times and never less than
-before, so this is the last one in an honest transcript, in whatever order the lines come, and an agent cannot talk its
-bill down. Only an estimate gives way to what is known for certain, be it less.
+A message is named by its id, or else by that of its request, wherever it is met again: in a transcript that was
+resumed, forked or copied, in a file that is read anew, under another request. Who brought it first keeps it. When it
+comes again the dearer one counts: Claude Code writes a message several times and never less than before, so this is the
+last one in an honest transcript, in whatever order the lines come, and an agent cannot talk its bill down. Only an
+estimate gives way to what is known for certain, be it less.
 
-Triggers keep the sums in the same transaction: quarters of an hour, because no time zone begins a day in between.
-Sums are kept apart by all that prices go by. How long a prompt is counts there by the limits of the price sheet
-(`long_prompts`): when these change, the sums are made anew (`priced_beyond`).
+What Claude itself reports of a run beyond its messages (titles, classifiers, whatever stands in no transcript) is
+booked as rows of their own, so that every sum counts the larger of the two. They follow the difference: it grows with
+each report, shrinks when a late line accounts for it, and is never negative. A message counts for the one run that says
+it asked for it; if two say so, for none.
+
+Triggers keep the sums in the same transaction: quarters of an hour, because no time zone begins a day in between. Sums
+are kept apart by all that prices go by. How long a prompt is counts by the limits of the price sheet (`long_prompts`):
+when these change, the sums are made anew (`priced_beyond`). Triggers also note whose sums are stale (`Touched`).
 """
 
 import threading
@@ -94,12 +99,12 @@ _REPORTED = """insert into runs (run, source, at, reported) select ?, id, ?, ? f
 
 
 def reported(source: tuple[str | int, ...], report: Report) -> Statement:
-    """Give the statement that takes a report of a run; `source` is written already."""
-    return _REPORTED, (number_of(report.run), report.at, report.pico, *source)
+    """Return the statement that takes a report of a run; `source` is written already."""
+    return _REPORTED, (run_number(report.run), report.at, report.pico, *source)
 
 
-def number_of(run: str) -> int:
-    """Give the ledger's number of a run."""
+def run_number(run: str) -> int:
+    """Return the ledger's number of a run."""
     return int(run, 16) + 1 if run else 0
 
 
@@ -238,7 +243,7 @@ REPORTS: Sequence[str] = (
 
 
 def true_sums(table: str) -> str:
-    """Give the query for what a table of sums ought to hold: its key, then its sums."""
+    """Return the query for what a table of sums ought to hold: its key, then its sums."""
     key = _key(table, "usage")
     by = ", ".join(str(number + 1) for number in range(len(_KEYS[table][0].split(", "))))
     return f"select {key}, sum(flags & {HIDDEN} = 0), {_each(_SUMMED)} from usage group by {by}"
@@ -282,12 +287,12 @@ LONG_PROMPTS = "select tokens from long_prompts order by 1"
 
 
 def limits_of(limits: Iterable[int]) -> list[int]:
-    """Give limits of long prompts as sums are kept by them: each once, in order, without what no prompt is beyond."""
+    """Return limits of long prompts as sums are kept by them: each once, in order, without what no prompt is beyond."""
     return sorted({limit for limit in limits if 0 < limit < MOST_PROMPT})
 
 
 def priced_beyond(limits: Sequence[int]) -> list[Statement]:
-    """Give the statements that make the sums anew, kept by these limits of long prompts."""
+    """Return the statements that make the sums anew, kept by these limits of long prompts."""
     return [
         ("delete from long_prompts", ()),
         *(("insert into long_prompts values (?)", (limit,)) for limit in limits),
@@ -312,7 +317,7 @@ _BOOK = f"""insert into usage
 
 
 def book(source: Source, bookings: Sequence[Booking], reports: Sequence[Report] = ()) -> list[Statement]:
-    """Give the statements that book messages of one source, and what its runs report."""
+    """Return the statements that book messages of one source, and what its runs report."""
     statements: list[Statement] = [
         (
             "insert or ignore into sources (host, agent, profile, folder, billing, epoch) values (?, ?, ?, ?, ?, ?)",
@@ -348,7 +353,7 @@ TOTALS_OF = TOTALS.replace("where host = ?", "where host = ? and agent in ({})")
 
 
 def read_places(host: str) -> tuple[str, tuple[str]]:
-    """Give the query for how much of each usage file of a host has been booked: agent, epoch, offset, mark."""
+    """Return the query for how much of each usage file of a host has been booked: agent, epoch, offset, mark."""
     return "select agent, epoch, offset, mark from usage_read where host = ?", (host,)
 
 
@@ -366,7 +371,7 @@ def _values(source: Source, booking: Booking) -> tuple[int | str, ...]:
     message, cost, at, doubted = booking
     flags = FAST * message.fast | US * message.us | BATCH * message.batch | UNPRICED * (not cost.priced)
     flags |= ESTIMATED * message.estimated | DOUBTED * doubted
-    counts = (*message.usage, cost.pico, number_of(message.run))
+    counts = (*message.usage, cost.pico, run_number(message.run))
     return (message.id, message.request, at, int(not cost.priced), flags, *counts, *source, message.model)
 
 
@@ -402,7 +407,7 @@ class Touched:
             self._agents.update(agents)
 
     def take(self) -> set[AgentKey]:
-        """Give them, each once."""
+        """Return them, each once."""
         with self._lock:
             taken, self._agents = self._agents, set()
         return taken

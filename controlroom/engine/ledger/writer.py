@@ -1,8 +1,8 @@
-"""What the engine has the ledger keep: orders, conclusions, agents and their runs, audit.
+"""Writes to the ledger: orders, conclusions, agents and their runs, audit, in the order in which they happened.
 
-All of it goes into one outbox, so that it is written in the order in which it happened. A write that fails is logged,
-once. What nobody would ask for again is kept then, tried again, and an alarm says so. Nothing here waits for the disk;
-who must wait is given a future.
+One batch is under way at a time, and what comes meanwhile makes the next. What fails stays in front of all that came
+after it: the conclusion of an order is never written before the order. A failure is logged once, tried again, and an
+alarm says so. Nothing here waits for the disk; callers that must are given a future. Of the event loop.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from controlroom.engine.ledger.ledger import (
     conclusion_statement,
     ordered_statements,
 )
-from controlroom.engine.ledger.run_tables import RunTable, drop_ended, keep_ended
+from controlroom.engine.ledger.run_tables import RunBook, drop_ended, keep_ended
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.store import FleetStore
 from controlroom.text.names import is_adopted_name
@@ -234,7 +234,7 @@ class Outbox:
         return self._size[Keep.STATE] + self._size[Keep.RECORD]
 
     def _caught_up(self) -> Statement:
-        """Give a line of the audit that says from when to when it is late, or not whole."""
+        """Return a line of the audit that says from when to when it is late, or not whole."""
         count, since = self._late + self._kept, _moment(self._since)
         words = f"written now: {count} entries that the disk did not take since {since}"
         if self._lost:
@@ -244,7 +244,7 @@ class Outbox:
         return audit_statement(AuditLine(self._clock(), "the engine", "catch up", "ledger", 0, outcome, words))
 
     def _words(self) -> str:
-        """Say what is kept, and why."""
+        """Return what is kept, and why."""
         lost = f", and {self._lost} are lost, as there were too many" if self._lost else ""
         return f"who did what is kept in memory only ({self._kept} entries{lost}): {self.trouble}"
 
@@ -291,7 +291,7 @@ class LedgerWriter:
             self._recorded.setdefault(agent.host, {})[agent.name] = agent.epoch
         self._changed: dict[str, set[str]] = {}
         """Agents that may be others than when their host was last looked at here, by host; by id."""
-        self._runs = RunTable(ledger.runs)
+        self._runs = RunBook(ledger.runs)
         self._ended: dict[str, dict[str, int]] = {}
         """When agents of others ended that the ledger has, by host and name."""
         for ended in ledger.ended:
@@ -310,13 +310,13 @@ class LedgerWriter:
         return self._outbox.trouble
 
     def remembered(self, at: int) -> list[Agent]:
-        """Give the agents that should exist, as far as is known before their hosts are heard."""
+        """Return the agents that should exist, as far as is known before their hosts are heard."""
         ordered = {(order.host, order.agent, order.epoch) for order in self.open_orders}
         known = self._ledger.agents
         return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in known]
 
     def ended(self) -> list[Agent]:
-        """Give the agents of others that have ended, as they were shown."""
+        """Return the agents of others that have ended, as they were shown."""
         return list(self._ledger.ended)
 
     def forgotten(self, host: str, names: Iterable[str] | None = None) -> None:
@@ -389,7 +389,7 @@ class LedgerWriter:
         self.keep(keep_ended(fresh))
 
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
-        """Give the agents of one kind that have changed, and the names of those that are gone; once."""
+        """Return the agents of one kind that have changed, and the names of those that are gone; once."""
         keys = self._changed.get(host, set())
         mine = {key for key in keys if is_adopted_name(key.partition("/")[2]) is adopted}
         keys -= mine

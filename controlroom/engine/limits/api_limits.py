@@ -1,6 +1,7 @@
-"""The API's limits in the room: what keys used in the last minutes, held against ceilings, and a month's credit.
+"""The API's limits: what keys used in the last minutes, held against ceilings, and a month's credit.
 
-All keys of the room are taken to be of one organisation, whose tier the config names. Times are UTC milliseconds.
+All keys of the room are taken to be of one organisation, whose tier the config names. What needs the package
+`anthropic` runs in a short process (`api_process`). Times are UTC milliseconds.
 """
 
 import asyncio
@@ -223,7 +224,7 @@ class ApiLimits:
         return made + await self._credit(now)
 
     def _models(self) -> set[str]:
-        """Name the models of agents that are at work with a key."""
+        """Return the models of agents that are at work with a key."""
         agents = self._store.fleet.agents.values()
         found = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
         return {model for model in found if model.startswith("claude-")}
@@ -302,7 +303,7 @@ def _message(id_: Any, request: Any, at: Any, model: Any, flags: Any, *counts: A
 
 
 def month(now: int) -> tuple[int, int]:
-    """Say when the calendar month began where we are, and when the next one does."""
+    """Return when the calendar month began where we are, and when the next one does."""
     here = datetime.fromtimestamp(now / 1000)  # noqa: DTZ006 - the operator's own calendar
     first = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     later = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)

@@ -1,4 +1,4 @@
-"""What limits are held against: what the config says, on what is known of tiers and plans."""
+"""The operator's limits: what the config says, on top of what is known of tiers and plans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class LimitRules:
 
 
 def load_rules(home: Home, config: Config) -> LimitRules:
-    """Give the room's rules. Raises `ConfigProblem` with one sentence."""
+    """Return the room's rules. Raises `ConfigProblem` with one sentence."""
     offers, api = load_offers(home), config.api
     if api.tier and offers.tiers.tier(api.tier) is None:
         tiers = [tier.key for tier in offers.tiers.tiers]
@@ -42,7 +42,7 @@ def load_rules(home: Home, config: Config) -> LimitRules:
 
 
 def _credit(home: Home, offers: Offers, plan: PlanTable, api: ApiTable) -> tuple[int | None, str]:
-    """Say how much API credit there is in a month, and who says so."""
+    """Return how much API credit there is in a month, and who says so."""
     if api.credit_usd:
         return round(api.credit_usd * 1_000_000), "your credit"
     if not plan.name:

@@ -1,7 +1,7 @@
-"""What every limit leaves, gathered from what hosts were told by Claude and from what is booked; shown in the fleet.
+"""Tracks what every limit leaves, from what Claude told hosts and from what is booked, and shows it in the fleet.
 
-News are gathered for a moment and told together. Who used how much is read out of the ledger, which takes longer, so
-that is done less often. Times are UTC milliseconds.
+News are gathered for a moment and shown together. Who used how much is read out of the ledger, which takes longer and
+is done less often. Times are UTC milliseconds.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ from controlroom.domain.tables import HostedTable
 from controlroom.engine.background_tasks import Debouncer
 from controlroom.engine.config.settings import ApiTable
 from controlroom.engine.hosts.translate_usage import LoginSeen, Used
-from controlroom.engine.ledger.cost_views import plan_spend
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem
+from controlroom.engine.ledger.usage_views import plan_spend
 from controlroom.engine.limits.api_limits import ApiLimits
 from controlroom.engine.limits.limit_rules import LimitRules
 from controlroom.engine.store import FleetStore

@@ -1,1 +1,1 @@
-"""Who is told what, while nobody looks."""
+"""Messages to people who are not looking."""

@@ -1,4 +1,4 @@
-"""Tells people who are not looking: desktop, a command of theirs, a webhook, or whatever `apprise` knows.
+"""Notifies people who are not looking: on the desktop, by a command of theirs, a webhook, or a service of `apprise`.
 
 News are looked for twice a second at most, so that a busy fleet costs nothing. Each message is sent by a short process
 of its own, which has `SECONDS` to do it; addresses (they often hold a token) and texts reach it on stdin, not in argv.
@@ -46,7 +46,7 @@ class Way:
 
 
 def minute_of_day(at: int) -> int:
-    """Give the minute of the day here at a time (UTC milliseconds)."""
+    """Return the minute of the day here at a time (UTC milliseconds)."""
     here = datetime.fromtimestamp(at / 1000).astimezone()
     return here.hour * 60 + here.minute
 

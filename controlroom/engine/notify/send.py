@@ -1,4 +1,4 @@
-"""Sends one message to somebody: `python -m controlroom.engine.notify.send`, the message as one JSON object on stdin.
+"""Sends one message: `python -m controlroom.engine.notify.send`, the message as one JSON object on stdin.
 
 A process of its own, because `apprise` knows a hundred services and weighs as much, and because sending may hang. An
 address of http(s) gets the message as JSON by POST and needs nothing more installed.
