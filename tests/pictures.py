@@ -24,7 +24,7 @@ from textual.pilot import Pilot
 from controlroom.client.client import Client
 from controlroom.domain.model import Fleet, State
 from controlroom.tui.app import ControlRoomApp, utc_now
-from controlroom.tui.theme import theme_store
+from controlroom.tui.theme import theme_file
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
 
@@ -40,7 +40,7 @@ class ViewState:
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
-    theme: str = theme_store.DEFAULT
+    theme: str = theme_file.DEFAULT
     png: bool = False
     role: str = "tui"
     colours: Depth = Depth.MANY
@@ -65,7 +65,7 @@ PICTURES = (
     ViewState("phone-limits", (45, 20), ("c", "l")),
     ViewState("phone-tall", (60, 30)),
     ViewState("themes", (120, 36), ("colon", *"theme", "enter", "j")),
-    *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme_store.names()),
+    *(ViewState(f"theme-{name}", (120, 36), theme=name) for name in theme_file.names()),
     ViewState("no-colour", (120, 36), colours=Depth.NONE),
 )
 
@@ -121,10 +121,11 @@ async def drawn(view: ViewState, moment: int) -> str:
     async def connect(_start: bool) -> Client:
         return await Client.connect(start=False, role=view.role)
 
+    themes = ThemeStore(None, view.colours)
+    themes.wear(themes.find(view.theme))
     app = ControlRoomApp(
         connect,
-        theme_file=theme_store.find(view.theme),
-        theme_store=ThemeStore(None, view.colours),
+        themes=themes,
         now=lambda: moment,
         zone=timezone.utc,
     )
@@ -139,7 +140,7 @@ async def drawn(view: ViewState, moment: int) -> str:
 async def _settled(pilot: Pilot[None], app: ControlRoomApp) -> None:
     """Wait until the fleet is there and its picture has been drawn."""
     async with asyncio.timeout(20):
-        while not app.view.fleet.agents:
+        while not app.context.view.fleet.agents:
             await pilot.pause(0.05)
     for _ in range(10):
         await pilot.pause(0.05)

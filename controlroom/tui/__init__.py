@@ -7,6 +7,7 @@
     theme/     colours, signs and arrangement, and what of them is remembered
     terminal/  the terminal itself: what comes from it, what goes to it, and how it is given back
 
-Here: run (the way in and out) · app, with its parts keyed, reading and dressed · room: the app as its parts see it ·
-engine_client: what the screen needs of a client · view_state: one moment of it all. Rooms look down only.
+Here: run (the way in and out) · app: puts the parts together · context: the parts, as screens, widgets and actions see
+them, and the messages that ask the app for something · link: the connection to the engine · engine_client: what the
+screen needs of a client · view_state: one moment of it all. Rooms look down only.
 """

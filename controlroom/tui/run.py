@@ -18,7 +18,8 @@ from controlroom.tui.terminal.bell import GIVE_BACK, KEEP_TITLE, Bell
 from controlroom.tui.terminal.restore import Kept, Leaving
 from controlroom.tui.theme import theme
 from controlroom.tui.theme.colours import Depth
-from controlroom.tui.theme.theme_store import ThemeError, ThemeStore
+from controlroom.tui.theme.theme_file import ThemeError
+from controlroom.tui.theme.theme_store import ThemeStore
 
 if TYPE_CHECKING:
     from controlroom.client.client import Way
@@ -31,7 +32,7 @@ _DUMB = (
 
 
 def reaching(watching: bool, way: "Way | None") -> Connect:
-    """Give what reaches the engine of this room; `watching`: where it lets nobody do anything but look."""
+    """Make the function that connects to the engine of this room; `watching`: read-only."""
 
     async def reach_engine(start: bool) -> Source:
         """Load the client only now: a frame is painted."""
@@ -61,22 +62,21 @@ def run(
     depth = colours_of(environment)
     if depth is None:
         return _complain(_DUMB.format(environment.get("TERM", "")))
-    theme_store = ThemeStore(settings, depth)
+    themes = ThemeStore(settings, depth, _glyphs(environment))
     try:
-        file, trouble = (theme_store.find(theme_name), "") if theme_name else theme_store.first(environment)
+        file, trouble = (themes.find(theme_name), "") if theme_name else themes.first(environment)
     except ThemeError as error:
         return _complain(str(error))
     keys, wrong = _keys(settings)
+    themes.wear(file)
     app = ControlRoomApp(
         reaching(watching, way),
-        theme_file=file,
-        theme_store=theme_store,
+        themes=themes,
         keys=keys,
-        glyphs=_glyphs(environment),
         read_only=watching,
         hold_keys=True,
+        bell=Bell() if settings.bell else None,
     )
-    app.alert = Bell() if settings.bell else None
     app.troubles = [words for words in (settings.problem, trouble, wrong) if words]
     with _own_title(settings.bell):
         code = show(app)
@@ -121,7 +121,7 @@ def show(app: ControlRoomApp) -> int:
 
 
 def colours_of(environment: Mapping[str, str]) -> Depth | None:
-    """Say with how many colours to draw on this terminal; None: it can do nothing but print lines.
+    """With how many colours to draw on this terminal; None: it can only print lines.
 
     TERM and COLORTERM say it, as Rich 15 understands them; NO_COLOR (https://no-color.org) and a terminal that has
     fewer than eight colours mean none.
@@ -149,7 +149,7 @@ def _has_no_colours(environment: Mapping[str, str]) -> bool:
 
 
 def _keys(settings: ScreenSettings) -> tuple[Keymap, str]:
-    """Give the keys that hold, and what is wrong with those of the config, in a sentence."""
+    """The keys that hold, and what is wrong with those of the config, in a sentence."""
     try:
         return remapped(settings.keys or {}), ""
     except KeyProblem as problem:

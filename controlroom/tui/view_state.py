@@ -9,13 +9,13 @@ from controlroom.domain.model import Fleet
 
 
 class Engine(Enum):
-    """How the screen stands with the engine."""
+    """The state of the link to the engine."""
 
     STARTING = "starting"
     HERE = "here"
     GONE = "gone"
     STOPPED = "stopped"
-    """Somebody stopped it: it is not started again until somebody wants something of it."""
+    """It was stopped on purpose: it is started again only when an action needs it."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class ViewState:
     """Whether the engine lets us look and do nothing else."""
 
     def clock(self, at: int | None = None) -> str:
-        """Give a time (by default now) as hours and minutes on the wall, with the day where that is another one."""
+        """A time (by default now) as hours and minutes on the wall, with the day where that is another one."""
         now = datetime.fromtimestamp(self.now / 1000, self.zone)
         then = now if at is None else datetime.fromtimestamp(at / 1000, self.zone)
         days = abs((then.date() - now.date()).days)
         return then.strftime("%H:%M" if not days else "%a %H:%M" if days < 7 else "%Y-%m-%d %H:%M")
 
     def since(self, at: int) -> int:
-        """Give how long ago something was, in milliseconds."""
+        """Milliseconds since a time."""
         return max(0, self.now - at)

@@ -15,7 +15,7 @@ from controlroom.domain.model import Fleet
 from controlroom.tui.app import ControlRoomApp
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.theme import theme
-from controlroom.tui.theme.theme_store import ThemeStore, find
+from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
 from tests.tui.engine import Logs, SmallEngine
 from tests.tui.scenes import NOW
@@ -135,12 +135,13 @@ async def room(
     """Open the app at a size and wait until it shows the fleet."""
     clock = Clock()
     engine = engine or SmallEngine(fleet, logs, clock)
+    themes = theme_store or ThemeStore()
+    themes.glyphs = glyphs
+    themes.wear(themes.find(theme_name))
     app = ControlRoomApp(
         engine.connect,
-        theme_file=find(theme_name),
-        theme_store=theme_store,
+        themes=themes,
         keys=keys,
-        glyphs=glyphs,
         now=clock,
         monotonic=clock.monotonic,
         zone=timezone.utc,
@@ -150,7 +151,9 @@ async def room(
     async with app.run_test(size=size) as pilot:
         opened = Room(app, engine, clock, pilot)
         if engine.running and engine.starting.is_set():
-            await opened.until(lambda: app.view.known and app.source is not None, "the engine to be reached")
+            await opened.until(
+                lambda: app.context.source is not None and app.context.view.known, "the engine to be reached"
+            )
         await opened.settle()
         yield opened
         await pilot.pause()

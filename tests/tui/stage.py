@@ -60,13 +60,12 @@ class Staged(ControlRoomApp):
     def __init__(self, engine: SmallEngine, how: str, glyphs: theme.Glyphs) -> None:
         depth = colours_of(os.environ)
         assert depth is not None
-        theme_store = ThemeStore(None, depth)
-        file, _ = theme_store.first(os.environ)
+        themes = ThemeStore(None, depth, glyphs)
+        file, _ = themes.first(os.environ)
+        themes.wear(file)
         super().__init__(
             engine.connect,
-            theme_file=file,
-            theme_store=theme_store,
-            glyphs=glyphs,
+            themes=themes,
             now=lambda: scenes.NOW,
             zone=timezone.utc,
             hold_keys=True,

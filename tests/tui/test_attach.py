@@ -13,7 +13,7 @@ SHOWN = b"\x1b[31mred\x1b[0m\nwide " + b"x" * 60 + b" END\n\x1b]0;title\x07\x1b[
 async def test_a_terminal_is_looked_at_moved_and_left() -> None:
     async with room(scenes.farm(), size=(45, 20)) as here:
         here.engine.terminals["vm1/web-2"] = SHOWN
-        agent = here.app.fleet.agents["vm1/web-2"]
+        agent = here.app.context.fleet.agents["vm1/web-2"]
         here.app.push_screen(AgentScreen(agent.id))
         await here.settle()
         await here.press("c")

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from controlroom.tui.theme import theme_store
+from controlroom.tui.theme import theme_file
 from controlroom.tui.theme.colours import parts
 
 Matrix = tuple[tuple[float, float, float], ...]
@@ -46,7 +46,7 @@ def apart(one: str, other: str, eyes: Matrix) -> float:
 
 
 def closest(name: str, eyes: Matrix) -> tuple[float, str]:
-    file = theme_store.find(name)
+    file = theme_file.find(name)
     told = {**file.alarms, "accent": file.colours["accent"], "text": file.colours["text"]}
     pairs = combinations(told.items(), 2)
     return min((apart(one, other, eyes), f"{first} and {second}") for (first, one), (second, other) in pairs)

@@ -17,13 +17,13 @@ from rich.style import Style
 from textual.filter import ANSIToTruecolor
 
 from controlroom.domain.model import LinkState
-from controlroom.tui.theme import theme_store
+from controlroom.tui.theme import theme_file
 from controlroom.tui.theme.colours import READABLE, SEEN, SIXTEEN, Depth, contrast
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
 
-NAMES = theme_store.names()
+NAMES = theme_file.names()
 LINES = set("─│╴╶┌┐└┘├┤┬┴┼▏▕▌·")
 BARS = {chr(code) for code in range(0x2580, 0x25A0)}
 FAINT = 1.3
@@ -164,8 +164,8 @@ async def look(here: Room, name: str) -> dict[Depth, Looks]:
         await here.pilot.press(*keys)
         await here.settle()
         for depth, looks in seen.items():
-            here.app.theme_store.depth = depth
-            here.app.wear(theme_store.find(name))
+            here.app.context.themes.depth = depth
+            here.app.wear(theme_file.find(name))
             await here.settle()
             for cell in cells(here, place):
                 looks.setdefault((kind(cell.text[0]), cell.style), cell)

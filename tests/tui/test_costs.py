@@ -105,7 +105,7 @@ async def test_an_hour_costs_what_is_known_only() -> None:
         engine.ran["agent"] = dict.fromkeys((spent.key for spent in engine.spent["agent"]), HOUR)
         engine.spent["agent"] = [spent for spent in engine.spent["agent"] if spent.billing == "api"]
         here.clock.now += MINUTE
-        here.app.tick()
+        here.app.context.link.tick()
         await here.until(lambda: "agent-hour" in here.text(), "what an agent-hour costs when all is known")
 
 
@@ -159,13 +159,13 @@ async def test_the_ledger_is_asked_when_it_must_be_and_not_more() -> None:
         assert len(engine.costs_asked) == 2
         engine.put(replace(fleet.agents["vm2/api-3"], last_line="something new"))
         engine.become(money=None)
-        await here.until(lambda: here.app.view.fleet is engine.fleet)
+        await here.until(lambda: here.app.context.view.fleet is engine.fleet)
         await here.press("u", "d", "a", "l", "l")
         assert len(engine.costs_asked) == 2
         await here.press("h", "a", "h")
         assert engine.costs_asked[2:] == [("host", midnight, NOW)]
         here.clock.now = NOW + MINUTE
-        here.app.tick()
+        here.app.context.link.tick()
         await here.until(lambda: len(engine.costs_asked) == 6)
         assert {by for by, _, _ in engine.costs_asked[3:]} == {"agent", "time", "host"}
         await here.press("3")
@@ -173,7 +173,7 @@ async def test_the_ledger_is_asked_when_it_must_be_and_not_more() -> None:
         assert {since for _, since, _ in engine.costs_asked[6:]} == {midnight - 21 * 24 * HOUR}
         await here.press("q")
         here.screen(Overview)
-        here.app.tick()
+        here.app.context.link.tick()
         await here.settle()
         assert len(engine.costs_asked) == 9
 
@@ -319,7 +319,7 @@ async def test_when_the_engine_goes_what_is_known_stays_with_its_age() -> None:
         engine.stop()
         await here.until(lambda: "no engine" in here.text())
         here.clock.now = NOW + 5 * MINUTE
-        here.app.tick()
+        here.app.context.link.tick()
         await here.settle()
         assert "14:37" in here.text().splitlines()[0]
         assert "as of 14:32" in here.text()

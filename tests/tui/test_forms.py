@@ -29,7 +29,7 @@ async def test_spawn_is_two_keys_and_the_task(size: tuple[int, int]) -> None:
         await here.write("fix it; now")
         await here.press("enter")
         assert here.engine.asked == [SpawnAgent("agent-1", "fix it; now", "vm1", "default")]
-        await here.until(lambda: "vm1/agent-1" in here.app.view.fleet.agents)
+        await here.until(lambda: "vm1/agent-1" in here.app.context.view.fleet.agents)
         here.screen(Overview)
         await here.until(lambda: "agent-1 started on vm1" in here.said())
 
@@ -48,7 +48,7 @@ async def test_every_field_of_the_spawn_form_is_reached_with_plain_keys() -> Non
 
 async def test_a_profile_is_chosen_with_four_keys() -> None:
     async with room(scenes.farm(), size=PHONE) as here:
-        profiles = sorted(here.app.fleet.profiles)
+        profiles = sorted(here.app.context.fleet.profiles)
         await here.press("s", "backspace", "2", "enter")
         await here.write("go")
         await here.press("enter")

@@ -10,6 +10,7 @@ import pytest
 
 from controlroom.domain.model import Agent, Evidence, Fleet, Host, LogRecord, Question, State
 from controlroom.domain.questions import QuestionKind
+from controlroom.tui.screens.base import say
 from tests.tui import scenes
 from tests.tui.room import room
 
@@ -73,7 +74,7 @@ async def test_markup_in_every_field_is_only_text(text: str, size: tuple[int, in
     for keys in random.sample(VISITS, 4):
         async with room(fleet, logs, size=size) as here:
             await here.press(*keys)
-            here.app.say(text)
+            say(here.app, text)
             await here.pilot.pause()
             assert here.app.mistake is None
 
@@ -89,7 +90,7 @@ async def test_no_control_character_leaves_the_log(body: bytes) -> None:
     logs = {("vm1/docs-1", 1): [LogRecord(scenes.NOW, stream, body) for stream in "oeain"]}
     async with room(fleet, logs, size=(120, 40)) as here:
         await here.press("enter")
-        await here.until(lambda: here.app._reader.book("vm1/docs-1", 1) is not None)
+        await here.until(lambda: here.app.context.logs.book(here.app.context.fleet.agents["vm1/docs-1"]) is not None)
         await here.pilot.pause(0.1)
         for strip in here.app.screen._compositor.render_strips():
             for segment in strip:

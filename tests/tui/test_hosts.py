@@ -52,7 +52,7 @@ async def test_hosts_are_added_and_removed() -> None:
         await here.write("ann@build.example.org:2222")
         await here.press("enter")
         assert here.engine.asked == [AddHost("build", "ann@build.example.org:2222")]
-        await here.until(lambda: "build" in here.app.view.fleet.hosts)
+        await here.until(lambda: "build" in here.app.context.view.fleet.hosts)
         here.screen(HostsScreen).table.choose("build")
         await here.press("x")
         assert here.screen(ConfirmSheet).title_words == "Take build out of the room?"
@@ -126,7 +126,7 @@ async def test_a_wide_screen_has_a_table_of_all_figures() -> None:
         assert header.split() == ["cpu", "ram", "swap", "disk", "wait", "in/s", "out/s", "load", "agents"]
         for title, figure in (("swap", "50 %"), ("disk", "1.0G"), ("wait", "61 %"), ("load", "17.50")):
             assert header.index(title) + len(title) == row(here, "vm2").index(figure) + len(figure)
-        style = here.app.palette.warn
+        style = here.app.context.palette.warn
         strip = next(strip for strip in here.app.screen._compositor.render_strips() if "17.50" in strip.text)
         alarmed = {part.text.strip() for part in strip if part.style and part.style.color == style.color}
         assert {"61 %", "50 %", "17.50"} <= alarmed
@@ -212,5 +212,5 @@ async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
         await here.write("hunter2")
         await here.press("enter")
         assert here.engine.asked == [AnswerQuestion("vm9", "secret-1", "allow", "hunter2")]
-        assert not here.app.drafts
+        assert not here.app.context.drafts
         assert "hunter2" not in repr(here.engine.asked)

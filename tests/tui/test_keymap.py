@@ -121,7 +121,9 @@ async def test_every_motion_of_a_screen_stands_in_the_table() -> None:
             await here.press(*keys)
             screen = here.screen(RoomScreen)
             known = {key for motion in KEYS.motions if motion.where == screen.where for key in motion.keys}
-            known |= {key for motion in here.app.keys.motions if motion.where == screen.where for key in motion.keys}
+            known |= {
+                key for motion in here.app.context.keys.motions if motion.where == screen.where for key in motion.keys
+            }
             used = {key for motion in screen.motions() for key in motion.keys.split()}
             assert used - known <= set("0123456789"), screen
 

@@ -47,17 +47,17 @@ async def test_a_lost_engine_leaves_the_old_picture_with_its_age_and_comes_back(
         await here.until(lambda: "git push origin docs/update" in here.text())
         here.engine.starting.clear()  # another attempt does not fail, and says nothing of its own, before it is wanted
         here.engine.stop()
-        await here.until(lambda: here.app.view.engine is Engine.GONE)
+        await here.until(lambda: here.app.context.view.engine is Engine.GONE)
         await here.until(lambda: "no engine; this is as of 14:32" in here.text())
         assert "docs-1" in here.text()
         here.clock.pass_(180)
-        here.app.tick()
+        here.app.context.link.tick()
         await here.until(lambda: "no engine for 3m" in here.text())
         await here.press("x")
         await here.until(lambda: "the engine has ended; agents live on" in here.said())
         here.engine.running = True
         here.engine.starting.set()
-        await here.until(lambda: here.app.view.engine is Engine.HERE, "the engine to be back")
+        await here.until(lambda: here.app.context.view.engine is Engine.HERE, "the engine to be back")
         assert here.engine.connections == 2
         await here.until(lambda: "need you" in here.text())
         here.engine.write("vm1/docs-1", b"after the break")
@@ -80,16 +80,16 @@ async def test_of_an_engine_elsewhere_it_is_said_that_nothing_comes_from_there(w
 async def test_an_engine_that_was_stopped_stays_so_until_something_is_wanted_of_it() -> None:
     async with room(scenes.farm(), size=(120, 40)) as here:
         here.engine.stop(in_order=True)
-        await here.until(lambda: here.app.view.engine is Engine.STOPPED)
+        await here.until(lambda: here.app.context.view.engine is Engine.STOPPED)
         await here.until(lambda: "engine stopped; this is as of 14:32; any order starts it" in here.text())
-        here.app._hurry.set()  # it looks again whether somebody else has started one
+        here.app.context.link._hurry.set()  # it looks again whether somebody else has started one
         await here.pilot.pause(0.1)
-        assert here.app.view.engine is Engine.STOPPED
+        assert here.app.context.view.engine is Engine.STOPPED
         await here.press("j", "enter", "q")  # looking is no order
-        assert here.app.view.engine is Engine.STOPPED
+        assert here.app.context.view.engine is Engine.STOPPED
         await here.press("s")
         assert "starting it again" in here.said()
-        await here.until(lambda: here.app.view.engine is Engine.HERE)
+        await here.until(lambda: here.app.context.view.engine is Engine.HERE)
 
 
 async def test_an_order_that_the_engine_takes_with_it_is_said_to_be_unknown() -> None:
@@ -111,7 +111,7 @@ async def test_ages_move_together_once_a_minute_and_not_between() -> None:
         changed = [new for old, new in zip(before.splitlines(), here.text().splitlines(), strict=True) if old != new]
         assert len(changed) == 1
         here.clock.pass_(10)
-        here.app.tick()
+        here.app.context.link.tick()
         await here.pilot.pause()
         assert "14:33" in here.text()
         ages = {row.name: row.age for row in here.screen(Overview).table.agents}
@@ -131,7 +131,7 @@ async def test_ages_are_counted_by_the_clock_of_the_engine_also_when_it_is_set()
         engine.put(replace(engine.fleet.agents["vm2/api-3"], last_line="something new"))
         await here.until(lambda: age() == "3m")
         here.clock.pass_(60)
-        here.app.tick()
+        here.app.context.link.tick()
         await here.until(lambda: age() == "4m")
 
 
@@ -143,7 +143,7 @@ async def test_figures_that_always_move_do_not_keep_a_phone_awake() -> None:
         for second in range(10):
             here.clock.pass_(1)
             here.engine.happen(events.HostSampled("mini", replace(sample, cpu_percent=50.0 + second)))
-            await here.until(lambda: here.app.view.fleet is here.engine.fleet)
+            await here.until(lambda: here.app.context.view.fleet is here.engine.fleet)
             await here.pilot.pause()
             assert here.text() == before
         here.clock.pass_(6)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controlroom.client.client import LogPage
 from controlroom.domain.model import Fleet, LogPlace, LogRecord, State
 from controlroom.tui.logs import log_buffer
-from controlroom.tui.logs.follow import PAGE
+from controlroom.tui.logs.log_follower import PAGE
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme import styled
@@ -271,7 +271,7 @@ async def test_a_slow_link_skips_and_says_so() -> None:
         log = engine.logs["vm1/a", 1]
         log.extend(lines(400, "flood"))
         engine.clients[0].followed.clear()
-        here.app._reader._take(engine.page("vm1/a", 1, 880, 900, skipped=38_000))
+        here.app.context.logs._take(engine.page("vm1/a", 1, 880, 900, skipped=38_000))
         await here.pilot.pause()
         assert "flood 399" in here.text()
         assert "skipped 37K" in here.text()

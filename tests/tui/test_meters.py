@@ -102,7 +102,7 @@ async def test_levels_have_words_and_colours() -> None:
     stopped = budget("day", 160_000_000, 155_000_000, reached=3)
     async with room(replace(scenes.farm(), budgets={"day": stopped}), size=(120, 40)) as here:
         assert (await lines(here))[0].endswith("97 %  stopped")
-        palette = here.app.palette
+        palette = here.app.context.palette
         strip = here.app.screen._compositor.render_strips()[1]
         red = {part.text.strip() for part in strip if part.style and part.style.color == palette.danger.color}
         assert {"97 %", "stopped"} <= red
@@ -116,7 +116,7 @@ async def test_figures_rest_on_a_phone_but_alarms_do_not() -> None:
         async def spend(spent: int, reached: int) -> None:
             day = replace(here.engine.fleet.budgets["day"], spent=spent, reached=reached)
             here.engine.become(budgets={"day": day})
-            await here.until(lambda: here.app.view.fleet is here.engine.fleet)
+            await here.until(lambda: here.app.context.view.fleet is here.engine.fleet)
             await here.settle()
 
         here.engine.become(headroom={})
@@ -140,10 +140,12 @@ async def test_between_ticks_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -
 
     async with room(scenes.watched(), size=(120, 40)) as here:
         monkeypatch.setattr(Lines, "refresh", refresh)
-        here.screen(Overview).see(here.app.view)
+        here.screen(Overview).see(here.app.context.view)
         assert painted == []
-        day = replace(here.app.fleet.budgets["day"], spent=140_000_000, reached=2)
-        here.screen(Overview).see(replace(here.app.view, fleet=replace(here.app.fleet, budgets={"day": day})))
+        day = replace(here.app.context.fleet.budgets["day"], spent=140_000_000, reached=2)
+        here.screen(Overview).see(
+            replace(here.app.context.view, fleet=replace(here.app.context.fleet, budgets={"day": day}))
+        )
         assert here.app.screen.query_one(Meters) in painted
         monkeypatch.undo()
 

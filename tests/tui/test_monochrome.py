@@ -11,7 +11,7 @@ import pytest
 from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.model import Fleet, LinkState, State
 from controlroom.domain.orders import Order
-from controlroom.tui.room import Level
+from controlroom.tui.context import Level
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme import PLAIN_GLYPHS, RICH_GLYPHS, Glyphs
 from controlroom.tui.theme.theme_store import ThemeStore
@@ -58,7 +58,7 @@ async def test_every_state_is_told_by_words_and_signs(size: tuple[int, int], gly
 
 
 def is_in(here: Room, state: State) -> bool:
-    (agent,) = here.app.fleet.agents.values()
+    (agent,) = here.app.context.fleet.agents.values()
     return agent.state is state
 
 
@@ -79,7 +79,7 @@ async def test_what_is_on_its_way_chosen_and_marked_is_told_too(size: tuple[int,
             told.append(here.text())
         await here.press("enter")
         here.engine.put(pending)
-        await here.until(lambda: here.app.fleet.agents[pending.id].pending is not None)
+        await here.until(lambda: here.app.context.fleet.agents[pending.id].pending is not None)
         await here.settle()
         told.append(here.text())
     assert len(set(told)) == len(told)
@@ -94,8 +94,8 @@ async def test_the_words_are_those_of_the_coloured_screen() -> None:
             await here.settle()
             told = []
             for depth in (Depth.MANY, Depth.NONE):
-                here.app.theme_store.depth = depth
-                here.app.wear(here.app.worn)
+                here.app.context.themes.depth = depth
+                here.app.wear(here.app.context.themes.worn)
                 await here.settle()
                 told.append(here.text())
             assert told[0] == told[1], place

@@ -52,7 +52,7 @@ async def wheel(here: Room, widget: Widget, down: bool = True) -> None:
 @SIZES
 async def test_the_line_on_top_leads_to_what_it_counts(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
-        signs = here.app.palette.glyphs.states
+        signs = here.app.context.palette.glyphs.states
         await tap(here, signs[State.WAITING], 0)
         assert here.screen(AgentScreen).agent_id == "vm2/infra"
         await here.press("q")
@@ -233,15 +233,15 @@ async def test_the_palette_finds_themes_and_what_is_tapped_is_done(size: tuple[i
     async with room(scenes.farm(), size=size) as here:
         await tap(here, ": all", -1)
         names = {find.name for find in here.screen(PaletteScreen)._finds}
-        assert {f"theme {name}" for name in here.app.theme_store.names()} <= names
+        assert {f"theme {name}" for name in here.app.context.themes.names()} <= names
         assert {f"agent {agent}" for agent in here.engine.fleet.agents} <= names
         assert {f"host {host}" for host in here.engine.fleet.hosts} <= names
         await here.write("paper")
         await tap(here, "theme paper", into=8)
-        assert here.app.worn.name == "paper"
+        assert here.app.context.themes.worn.name == "paper"
         await here.press("enter")
         here.screen(Overview)
-        assert here.app.worn.name == "paper"
+        assert here.app.context.themes.worn.name == "paper"
 
 
 async def test_the_wheel_moves_what_is_under_it() -> None:

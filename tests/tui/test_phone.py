@@ -13,7 +13,7 @@ from controlroom.domain.model import Fleet, State
 from controlroom.domain.news import AWAY
 from controlroom.tui.actions import actions
 from controlroom.tui.screens.agent import AgentScreen
-from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.forms import SpawnForm
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
@@ -57,7 +57,7 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
         for action in DEFAULT.on_screen(where):
             if action.name == "palette":
                 continue
-            here.app.say("")
+            say(here.app, "")
             if action.key.isalnum():
                 await here.press(action.key)
             else:
@@ -85,8 +85,8 @@ async def test_the_first_screen_answers_what_one_asks_first() -> None:
         await here.press("j", "k")
         here.clock.pass_(AWAY / 1000 + 1)
         here.engine.put(replace(fleet.agents["vm2/api-3"], state=State.DONE, since=here.clock()))
-        await here.until(lambda: here.app.view.fleet.agents["vm2/api-3"].state is State.DONE)
-        here.app.tick()
+        await here.until(lambda: here.app.context.view.fleet.agents["vm2/api-3"].state is State.DONE)
+        here.app.context.link.tick()
         await here.until(lambda: "since 14:32  1 done" in here.text() and "✓3" in here.text())
         top, *lines = here.text().splitlines()
         assert top.split() == ["▲1", "●4", "◷1", "✕1", "○1", "◌1", "✓3", "$83.73", "14:37"]
@@ -111,7 +111,7 @@ async def test_one_key_to_the_question_every_word_of_it_and_one_letter(size: tup
                 break
             await here.press("y")  # not before all was read: it turns the page
             assert not here.engine.asked
-            here.app.say("")
+            say(here.app, "")
             await here.settle()
         assert all(word in seen for word in ["make all", "Sentence 1 says", "Sentence 24 says why the old build"])
         await here.press("y")

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from controlroom.tui.app import ControlRoomApp
-from controlroom.tui.theme import theme, theme_store
+from controlroom.tui.theme import theme, theme_file
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.lab.waiting import wait_for_async
@@ -35,7 +35,7 @@ KEYS = {"overview": (), "question": ("enter",), "hosts": ("h",), "costs": ("c",)
 
 
 def farm(
-    name: str = theme_store.DEFAULT,
+    name: str = theme_file.DEFAULT,
     glyphs: theme.Glyphs = theme.RICH_GLYPHS,
     depth: Depth = Depth.MANY,
     money: bool = False,
@@ -43,11 +43,11 @@ def farm(
     fleet, clock = scenes.watched() if money else scenes.farm(), Clock()
     engine = SmallEngine(fleet, scenes.logs(fleet), clock)
     engine.spent, engine.ran = scenes.spent(fleet), scenes.ran(fleet)
+    themes = ThemeStore(None, depth, glyphs)
+    themes.wear(themes.find(name))
     return ControlRoomApp(
         engine.connect,
-        theme_file=theme_store.find(name),
-        theme_store=ThemeStore(None, depth),
-        glyphs=glyphs,
+        themes=themes,
         now=clock,
         monotonic=clock.monotonic,
         zone=timezone.utc,
@@ -58,11 +58,11 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
     async def before(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, ControlRoomApp)
-        await wait_for_async(lambda: app.view.known and app.source is not None)
+        await wait_for_async(lambda: app.context.view.known and app.context.source is not None)
         await pilot.pause()
         await pilot.press(*keys)
-        wanted = app._reader._wanted
-        await wait_for_async(lambda: all(app._reader._buffers[agent].loaded for agent in wanted), what="the log")
+        wanted = app.context.logs._wanted
+        await wait_for_async(lambda: all(app.context.logs._buffers[agent].loaded for agent in wanted), what="the log")
         await pilot.pause(0.1)
 
     return before

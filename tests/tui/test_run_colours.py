@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from controlroom.domain.model import Fleet, LogRecord, State
-from controlroom.tui.theme import theme, theme_store
+from controlroom.tui.theme import theme, theme_file
 from controlroom.tui.theme.colours import READABLE, Depth, contrast
 from controlroom.tui.theme.theme import Palette, run_style
 from tests.tui import scenes
@@ -26,10 +26,10 @@ COLOURS = st.one_of(
 
 @cache
 def palette(name: str, depth: Depth) -> Palette:
-    return theme.palette(theme_store.find(name), depth=depth)
+    return theme.palette(theme_file.find(name), depth=depth)
 
 
-@given(st.sampled_from(theme_store.names()), COLOURS, COLOURS, st.booleans(), st.booleans())
+@given(st.sampled_from(theme_file.names()), COLOURS, COLOURS, st.booleans(), st.booleans())
 def test_whatever_is_asked_for_can_be_read(name: str, fg: str, bg: str, bold: bool, reverse: bool) -> None:
     for depth, rounds in ((Depth.MANY, (str, by_rich)), (Depth.SIXTEEN, (by_sixteen,))):
         made = palette(name, depth)

@@ -13,6 +13,7 @@ from textual.keys import _character_to_key
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import State
+from controlroom.tui.actions.actions import do
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.overview import Overview
@@ -115,7 +116,7 @@ async def test_whatever_is_open_survives_a_window_of_almost_nothing(way: str) ->
         await here.press(*[way] * bool(way))
         below = here.screen(RoomScreen)
         for action in [action for action in DEFAULT.on_screen(below.where) if action.name != "back"]:
-            here.app.do(action.name)
+            do(here.app, action.name)
             await here.settle()
             for size in ((2, 3), (120, 40)):
                 await here.pilot.resize_terminal(*size)

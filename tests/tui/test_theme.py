@@ -13,11 +13,11 @@ import tomllib
 from controlroom.domain.display.layout import ScreenSettings
 from controlroom.domain.display.loglines import KINDS
 from controlroom.domain.model import LinkState, State
-from controlroom.tui.theme import theme, theme_store
+from controlroom.tui.theme import theme, theme_file
 from controlroom.tui.theme.colours import Depth
 from controlroom.tui.theme.theme_store import ThemeStore
 
-NAMES = theme_store.names()
+NAMES = theme_file.names()
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -27,20 +27,20 @@ def settings(tmp_path: Path, configured: str = "") -> ScreenSettings:
 
 def test_there_is_one_for_everybody() -> None:
     assert {"dusk", "paper", "contrast", "clear", "sixteen"} <= set(NAMES)
-    assert {theme_store.find(name).dark for name in NAMES} == {True, False}
+    assert {theme_file.find(name).dark for name in NAMES} == {True, False}
 
 
 def test_a_wheel_takes_them_along() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert taken["themes"] == "controlroom/themes", "theme_file.folder() looks there"
-    assert theme_store.folder() == ROOT / "themes"
+    assert theme_file.folder() == ROOT / "themes"
 
 
 @pytest.mark.parametrize("depth", Depth)
 @pytest.mark.parametrize("name", NAMES)
 def test_there_is_a_style_for_everything(name: str, depth: Depth) -> None:
-    made = theme.palette(theme_store.find(name), depth=depth)
+    made = theme.palette(theme_file.find(name), depth=depth)
     assert set(made.states) == set(State)
     assert set(made.links) == set(LinkState)
     assert set(made.kinds) == set(KINDS)
@@ -59,7 +59,7 @@ def test_every_state_has_a_sign_of_one_cell(glyphs: theme.Glyphs) -> None:
 
 
 def whole() -> str:
-    return (theme_store.folder() / f"{theme_store.DEFAULT}.toml").read_text()
+    return (theme_file.folder() / f"{theme_file.DEFAULT}.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def whole() -> str:
 )
 def test_a_wrong_file_gets_one_clear_message(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
-    with pytest.raises(theme_store.ThemeError) as caught:
-        theme_store.find("mine", tmp_path)
+    with pytest.raises(theme_file.ThemeError) as caught:
+        theme_file.find("mine", tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "mine.toml"))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -96,15 +96,13 @@ def test_a_wrong_file_gets_one_clear_message(tmp_path: Path, text: str, told: st
 
 def test_a_file_that_is_no_text_gets_one_too(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"title = '\xff'")
-    with pytest.raises(theme_store.ThemeError, match="byte 9 is not UTF-8"):
-        theme_store.find("mine", tmp_path)
+    with pytest.raises(theme_file.ThemeError, match="byte 9 is not UTF-8"):
+        theme_file.find("mine", tmp_path)
 
 
 def test_an_unknown_theme_names_those_there_are() -> None:
-    with pytest.raises(
-        theme_store.ThemeError, match=r"there is no theme 'papre'.*mean paper.* there are .*dusk.*paper"
-    ):
-        theme_store.find("papre")
+    with pytest.raises(theme_file.ThemeError, match=r"there is no theme 'papre'.*mean paper.* there are .*dusk.*paper"):
+        theme_file.find("papre")
 
 
 def test_a_theme_of_ones_own_says_what_is_other_than_in_one_of_ours(tmp_path: Path) -> None:
@@ -113,18 +111,18 @@ def test_a_theme_of_ones_own_says_what_is_other_than_in_one_of_ours(tmp_path: Pa
     (wanted.themes / "mine.toml").write_text('like = "paper"\ntitle = "Mine"\n[colours]\naccent = "#AA0055"\n')
     mine = ThemeStore(wanted).find("mine")
     assert (mine.title, mine.dark, mine.colours["accent"]) == ("Mine", False, "#aa0055")
-    assert mine.alarms == theme_store.find("paper").alarms
+    assert mine.alarms == theme_file.find("paper").alarms
     assert "mine" in ThemeStore(wanted).names()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_of_ours_can_be_read(name: str) -> None:
-    assert theme_store.hard_to_read(theme_store.find(name)) == ""
+    assert theme_file.hard_to_read(theme_file.find(name)) == ""
 
 
 def test_what_can_hardly_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('like = "dusk"\n[colours]\nquiet = "#606870"\n')
-    told = theme_store.hard_to_read(theme_store.find("mine", tmp_path))
+    told = theme_file.hard_to_read(theme_file.find("mine", tmp_path))
     assert told == "hard to read: quiet on chosen (2.2) and 2 more"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from controlroom.domain.display.layout import ScreenSettings
 from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.themes import ThemeSheet
-from controlroom.tui.theme import theme_store
+from controlroom.tui.theme import theme_file
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
@@ -38,7 +38,7 @@ def shown(here: Room) -> set[str]:
 
 
 def of_theme(name: str) -> set[str]:
-    file = theme_store.find(name)
+    file = theme_file.find(name)
     return {*file.colours.values(), *file.alarms.values(), *file.log.values()}
 
 
@@ -48,10 +48,10 @@ async def test_each_is_seen_as_one_comes_to_it(tmp_path: Path) -> None:
         sheet = await choose(here)
         assert sheet.offers.chosen == "dusk"
         await here.press(*"jjjj")
-        assert here.app.worn.name == sheet.offers.chosen == "sixteen"
+        assert here.app.context.themes.worn.name == sheet.offers.chosen == "sixteen"
         for step in ("k", "up"):
             await here.press(step)
-        assert here.app.worn.name == "contrast"
+        assert here.app.context.themes.worn.name == "contrast"
         assert shown(here) <= of_theme("contrast"), "nothing is left of the theme before"
 
 
@@ -61,8 +61,8 @@ async def test_enter_keeps_it_for_the_next_time(tmp_path: Path) -> None:
         await here.press("j", "enter")
         here.screen(Overview)
         assert here.said() == "theme clear"
-        assert here.app.worn.name == "clear"
-    assert ThemeStore(here.app.theme_store._settings).first({})[0].name == "clear"
+        assert here.app.context.themes.worn.name == "clear"
+    assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "clear"
 
 
 async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ async def test_a_theme_is_found_by_its_name(tmp_path: Path) -> None:
         await here.write("paper")
         await here.press("enter")
         assert here.screen(ThemeSheet).offers.chosen == "paper"
-        assert here.app.worn.name == "paper"
+        assert here.app.context.themes.worn.name == "paper"
         await here.press("q")
-        assert here.app.worn.name == "dusk"
+        assert here.app.context.themes.worn.name == "dusk"
 
 
 async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ async def test_back_leaves_things_as_they_were(tmp_path: Path) -> None:
         await choose(here)
         await here.press("j", "j", "q")
         here.screen(Overview)
-        assert here.app.worn.name == "dusk"
+        assert here.app.context.themes.worn.name == "dusk"
         assert shown(here) == before
-    assert ThemeStore(here.app.theme_store._settings).first({})[0].name == "dusk"
+    assert ThemeStore(here.app.context.themes._settings).first({})[0].name == "dusk"
 
 
 async def test_a_screen_below_wears_it_too(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_a_wrong_file_of_ones_own_says_what_is_wrong_with_it(tmp_path: Pat
         await here.settle()
         await here.press("enter")
         here.screen(ThemeSheet)
-        assert here.app.worn.name == "dusk"
+        assert here.app.context.themes.worn.name == "dusk"
         assert "colours.text: found 'white', expected a colour" in " ".join(here.text().split())
 
 

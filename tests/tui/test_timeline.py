@@ -133,7 +133,7 @@ async def test_a_filter_is_told_and_one_that_nothing_passes_says_what_to_do(size
 async def test_what_an_expression_finds_is_marked() -> None:
     async with opened() as (here, _):
         await sift(here, "re:unus.d +import")
-        found = here.app.palette.found
+        found = here.app.context.palette.found
         strips = here.app.screen._compositor.render_strips()
         marked = {part.text for strip in strips for part in strip if part.style and part.style.bgcolor == found.bgcolor}
         assert marked == {"unused import"}

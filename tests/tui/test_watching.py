@@ -13,6 +13,7 @@ from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, Question
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.tui.actions.actions import do
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.help import HelpScreen
@@ -134,7 +135,7 @@ async def test_without_an_engine_it_says_so_and_comes_when_there_is_one() -> Non
         await here.press("s", "x", "y")
         assert "read-only" in here.said()
         engine.running = True
-        await here.until(lambda: here.app.source is not None)
+        await here.until(lambda: here.app.context.source is not None)
         here.screen(Overview)
         engine.stop(in_order=True)
         await here.until(lambda: "engine stopped" in here.text())
@@ -144,7 +145,7 @@ async def test_without_an_engine_it_says_so_and_comes_when_there_is_one() -> Non
 async def test_an_action_that_is_not_for_watchers_is_not_done_however_it_is_reached() -> None:
     async with watching(scenes.farm(), PHONE) as here:
         for action in ACTS:
-            here.app.do(action.name)
+            do(here.app, action.name)
             await here.settle()
             assert "read-only" in here.said(), action.name
             here.screen(Overview)
@@ -183,6 +184,6 @@ async def test_who_is_attached_stands_on_a_sheet_found_in_the_palette(size: tupl
         await here.press("q")
         here.screen(Overview)
         here.engine.stop()
-        await here.until(lambda: here.app.source is None)
-        here.app.do("attached")
+        await here.until(lambda: here.app.context.source is None)
+        do(here.app, "attached")
         assert "not here" in here.said()

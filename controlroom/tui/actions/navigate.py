@@ -1,195 +1,156 @@
-"""What actions do that only lead somewhere: another screen or sheet, another line, another order of what is there."""
+"""Actions that lead somewhere: another screen or sheet, another line, the next agent that waits."""
 
 from collections.abc import Callable
 
-from controlroom.domain.model import Agent, State
-from controlroom.tui.room import Level, Room
+from controlroom.domain.model import State
+from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.screens.agent import AgentScreen
-from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.screens.base import RoomScreen, say
 from controlroom.tui.screens.hosts import HostsScreen
 from controlroom.tui.screens.timeline import TimelineScreen
 from controlroom.tui.widgets.fields import FilterLine
 
-Act = Callable[[Room, RoomScreen], None]
-"""What an action does, on the screen that is on top."""
+Act = Callable[[ContextApp, RoomScreen], None]
 
 
-def agent_of(room: Room, screen: RoomScreen) -> Agent | None:
-    """Give the agent that a screen is about."""
-    return room.fleet.agents.get(screen.agent_here() or "")
-
-
-def open_agent(room: Room, agent: str) -> None:
+def open_agent(app: ContextApp, agent: str) -> None:
     """Show an agent; from one agent to another the way back stays one step."""
-    if isinstance(room.screen, AgentScreen):
-        room.screen.turn_to(agent)
+    if isinstance(app.screen, AgentScreen):
+        app.screen.turn_to(agent)
     else:
-        room.push_screen(AgentScreen(agent))
+        app.push_screen(AgentScreen(agent))
 
 
-def open_hosts(room: Room, host: str | None = None) -> None:
+def open_hosts(app: ContextApp, host: str | None = None) -> None:
     """Show the hosts, with the cursor on one of them."""
-    if isinstance(room.screen, HostsScreen):
-        if host:
-            room.screen.turn_to(host)
-    else:
-        room.push_screen(HostsScreen(host))
+    if not isinstance(app.screen, HostsScreen):
+        app.push_screen(HostsScreen(host))
+    elif host:
+        app.screen.turn_to(host)
 
 
-def _open(room: Room, screen: RoomScreen) -> None:
+def open_themes(app: ContextApp, name: str = "") -> None:
+    """Offer the themes, with the cursor on one of them, or on the one that is worn."""
+    from controlroom.tui.screens.themes import ThemeSheet
+
+    app.push_screen(ThemeSheet(name))
+
+
+def open_chosen(app: ContextApp, screen: RoomScreen) -> None:
+    """Open the agent under the cursor; on the timeline at the line under the cursor."""
     if isinstance(screen, TimelineScreen):
         screen.open_here()
     elif agent := screen.agent_here():
-        open_agent(room, agent)
+        open_agent(app, agent)
 
 
-def _timeline(room: Room, screen: RoomScreen) -> None:
-    room.push_screen(TimelineScreen(screen.marked()))
-
-
-def _in_timeline(act: Callable[[TimelineScreen], None]) -> Callable[[Room, RoomScreen], None]:
-    return lambda _room, screen: act(screen) if isinstance(screen, TimelineScreen) else None
-
-
-def _hosts(room: Room, screen: RoomScreen) -> None:
-    open_hosts(room)
-
-
-def _back(room: Room, screen: RoomScreen) -> None:
+def back(app: ContextApp, screen: RoomScreen) -> None:
+    """Clear the filter, else go a step back, else leave the screen, else the app."""
     for line in screen.query(FilterLine):
         if line.text:
             line.write("")
             return
     if screen.step_back():
         return
-    if len(room.screen_stack) > 1:
-        room.pop_screen()
+    if len(app.screen_stack) > 1:
+        app.pop_screen()
     else:
-        room.exit()
+        app.exit()
 
 
-def _next(room: Room, screen: RoomScreen) -> None:
-    """Go to the question after the one on show; with one question, to that; with none, say so.
+def next_waiting(app: ContextApp, screen: RoomScreen) -> None:
+    """Go to the question after the one on show; without a question, say so.
 
-    After them come agents that wait at something on their own terminals, which is no question.
+    After the questions come agents that wait at something on their own terminals, which is no question.
     """
-    asked = [subject for subject, _ in room.fleet.questions()]
-    agents = room.fleet.agents.values()
-    waits = [agent for agent in agents if agent.question is None and room.fleet.state_of(agent) is State.WAITING]
-    asked += [agent.id for agent in sorted(waits, key=lambda agent: (agent.since, agent.id))]
-    if not asked:
-        room.say("nothing needs you now", Level.DONE)
+    fleet = app.context.fleet
+    subjects = [subject for subject, _ in fleet.questions()]
+    agents = fleet.agents.values()
+    waits = [agent for agent in agents if agent.question is None and fleet.state_of(agent) is State.WAITING]
+    subjects += [agent.id for agent in sorted(waits, key=lambda agent: (agent.since, agent.id))]
+    if not subjects:
+        say(app, "nothing needs you now", Level.DONE)
         return
     here = screen.agent_here() if isinstance(screen, AgentScreen) else screen.host_here()
-    subject = asked[(asked.index(here) + 1) % len(asked)] if here in asked else asked[0]
-    if isinstance(screen, (AgentScreen, HostsScreen)) and (subject in room.fleet.hosts) != isinstance(
-        screen, HostsScreen
-    ):
-        room.pop_screen()
-    if subject in room.fleet.hosts:
-        open_hosts(room, subject)
+    subject = subjects[(subjects.index(here) + 1) % len(subjects)] if here in subjects else subjects[0]
+    is_host, on_hosts = subject in fleet.hosts, isinstance(screen, HostsScreen)
+    if isinstance(screen, (AgentScreen, HostsScreen)) and is_host != on_hosts:
+        app.pop_screen()
+    if is_host:
+        open_hosts(app, subject)
     else:
-        open_agent(room, subject)
+        open_agent(app, subject)
 
 
-def _host_open(room: Room, screen: RoomScreen) -> None:
+def hosts(app: ContextApp, screen: RoomScreen) -> None:
+    """Show the hosts."""
+    open_hosts(app)
+
+
+def host_in_full(app: ContextApp, screen: RoomScreen) -> None:
+    """Show the chosen host alone, or the table again."""
     if isinstance(screen, HostsScreen):
         screen.open_host(not screen.alone)
 
 
-def _filter(room: Room, screen: RoomScreen) -> None:
+def costs(app: ContextApp, screen: RoomScreen) -> None:
+    """Show what was spent."""
+    from controlroom.tui.screens.costs import CostsScreen
+
+    app.push_screen(CostsScreen())
+
+
+def turn_costs(turn: str) -> Act:
+    """Make the action that turns the costs screen to something else."""
+    return lambda _app, screen: getattr(screen, turn)()
+
+
+def timeline(app: ContextApp, screen: RoomScreen) -> None:
+    """Show the logs of the marked agents in one list."""
+    app.push_screen(TimelineScreen(screen.marked()))
+
+
+def bookmark(app: ContextApp, screen: RoomScreen) -> None:
+    """Keep the line under the cursor, or let it go."""
+    if isinstance(screen, TimelineScreen):
+        screen.bookmark()
+
+
+def to_bookmark(step: int) -> Act:
+    """Make the action that goes to the next older (-1) or newer (1) line that was kept."""
+    return lambda _app, screen: screen.to_bookmark(step) if isinstance(screen, TimelineScreen) else None
+
+
+def export(app: ContextApp, screen: RoomScreen) -> None:
+    """Write the lines on show into a file."""
+    if isinstance(screen, TimelineScreen):
+        screen.export()
+
+
+def to_match(step: int) -> Act:
+    """Make the action that goes to the next older (1) or newer (-1) match in an agent's log."""
+    return lambda _app, screen: screen.to_match(step) if isinstance(screen, AgentScreen) else None
+
+
+def open_filter(app: ContextApp, screen: RoomScreen) -> None:
+    """Type a filter or a search."""
     screen.query_one(FilterLine).open()
 
 
-def _match(step: int) -> Callable[[Room, RoomScreen], None]:
-    return lambda _room, screen: screen.to_match(step) if isinstance(screen, AgentScreen) else None
+def themes(app: ContextApp, screen: RoomScreen) -> None:
+    """Offer the themes."""
+    open_themes(app)
 
 
-def _help(room: Room, screen: RoomScreen) -> None:
+def palette(app: ContextApp, screen: RoomScreen) -> None:
+    """Find an action, agent, host or theme by a part of its name."""
+    from controlroom.tui.screens.palette import PaletteScreen
+
+    app.push_screen(PaletteScreen(screen))
+
+
+def show_help(app: ContextApp, screen: RoomScreen) -> None:
+    """Explain the keys of the screen."""
     from controlroom.tui.screens.help import HelpScreen
 
-    room.push_screen(HelpScreen(screen.where, screen.motions()))
-
-
-def _explain(room: Room, screen: RoomScreen) -> None:
-    from controlroom.domain.display.explain import explain, lines
-    from controlroom.tui.screens.dialogs import ReportSheet
-
-    if agent := agent_of(room, screen):
-        now = room.view.now
-        told = explain(room.fleet, agent, now)
-        shown = lines(told, now, room.view.clock, room.keys)
-        room.push_screen(ReportSheet(f"why {told.agent} is {told.state}", shown))
-
-
-def _costs(room: Room, screen: RoomScreen) -> None:
-    from controlroom.tui.screens.costs import CostsScreen
-
-    room.push_screen(CostsScreen())
-
-
-def _costs_screen(turn: str) -> Callable[[Room, RoomScreen], None]:
-    """Turn the Costs screen to something else."""
-    return lambda _room, screen: getattr(screen, turn)()
-
-
-def _alarms(room: Room, screen: RoomScreen) -> None:
-    from controlroom.domain.display.views import alarm_lines
-    from controlroom.tui.screens.dialogs import ReportSheet
-
-    told = alarm_lines(room.fleet, room.view.now, room.view.clock)
-    if not told:
-        room.say("there is no alarm", Level.DONE)
-        return
-    room.push_screen(ReportSheet(f"alarms: {len(room.fleet.alarms)}", told))
-
-
-def _attach(room: Room, screen: RoomScreen) -> None:
-    if agent := screen.agent_here():
-        room.attach(agent)
-
-
-def _screen(room: Room, screen: RoomScreen) -> None:
-    from controlroom.tui.screens.terminal import TerminalSheet
-
-    if agent := screen.agent_here():
-        room.push_screen(TerminalSheet(agent))
-
-
-def _theme(room: Room, screen: RoomScreen) -> None:
-    open_themes(room)
-
-
-def open_themes(room: Room, name: str = "") -> None:
-    """Offer the themes, beginning with one of them, or with the one that is worn."""
-    from controlroom.tui.screens.themes import ThemeSheet
-
-    room.push_screen(ThemeSheet(name))
-
-
-GOING: dict[str, Act] = {
-    "open": _open,
-    "next": _next,
-    "explain": _explain,
-    "costs": _costs,
-    "costs_limits": _costs_screen("turn_full"),
-    "costs_by": _costs_screen("turn_by"),
-    "alarms": _alarms,
-    "attach": _attach,
-    "screen": _screen,
-    "filter": _filter,
-    "search": _filter,
-    "timeline": _timeline,
-    "sift": _filter,
-    "bookmark": _in_timeline(TimelineScreen.bookmark),
-    "bookmark_older": _in_timeline(lambda screen: screen.to_bookmark(-1)),
-    "bookmark_newer": _in_timeline(lambda screen: screen.to_bookmark(1)),
-    "export": _in_timeline(TimelineScreen.export),
-    "match_older": _match(1),
-    "match_newer": _match(-1),
-    "hosts": _hosts,
-    "host_open": _host_open,
-    "theme": _theme,
-    "help": _help,
-    "back": _back,
-}
+    app.push_screen(HelpScreen(screen.where, screen.motions()))

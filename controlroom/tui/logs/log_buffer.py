@@ -6,10 +6,12 @@ number. So a reader stays where it is, whatever arrives. Nothing here is drawn o
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from controlroom.domain.model import LogPlace, LogRecord
-from controlroom.tui.engine_client import Page
+
+if TYPE_CHECKING:
+    from controlroom.client.client import LogPage
 
 Entry = tuple[LogRecord, ...]
 """One line of an agent as it was written: a record, with those that continue it."""
@@ -30,7 +32,7 @@ class _Mark(NamedTuple):
 
 
 def place_order(place: LogPlace) -> tuple[int, int, int]:
-    """Give what places in a log are ordered by."""
+    """The order of places in a log."""
     return place.epoch, place.segment, place.offset
 
 
@@ -40,7 +42,7 @@ class LogBuffer:
     def __init__(self, agent: str, epoch: int) -> None:
         self.agent = agent
         self.epoch = epoch
-        """The run that is followed; older ones are read when somebody scrolls back to them."""
+        """The run that is followed; older ones are read when a person scrolls back to them."""
         self.start: LogPlace | None = None
         self.end: LogPlace | None = None
         self.complete = False
@@ -50,7 +52,7 @@ class LogBuffer:
         self.missed: LogPlace | None = None
         """Up to where newer text was sent while this was behind."""
         self.anchored = False
-        """Whether somebody stands still somewhere in it: then what is new is let go first."""
+        """Whether a view stands still in it: then the newest entries are let go first."""
         self.unseen = 0
         """Records that were sent while this was behind."""
         self.skipped = 0
@@ -98,25 +100,25 @@ class LogBuffer:
         """Whether something must be let go before more is taken."""
         return len(self) > MOST or self._bytes > MOST_BYTES
 
-    def fits(self, page: Page) -> bool:
-        """Say whether a page can be taken without letting anything go."""
+    def fits(self, page: "LogPage") -> bool:
+        """Whether a page can be taken without letting anything go."""
         return len(self) + len(page.records) <= MOST and self._bytes + sum(map(_size, page.records)) <= MOST_BYTES
 
     def __len__(self) -> int:
         return len(self._old) + len(self._new)
 
     def entry(self, number: int) -> Entry:
-        """Give one entry."""
+        """One entry."""
         below = self._zero - 1 - number
         return self._old[below] if below >= 0 else self._new[number - self._zero]
 
     def place(self, number: int) -> LogPlace:
-        """Give where an entry begins."""
+        """Where an entry begins."""
         place = self._mark(number).place
         return LogPlace(place.epoch, place.segment, self._offset(number))
 
     def find(self, place: LogPlace) -> int | None:
-        """Give the entry that a place lies in, if it is held."""
+        """The entry that a place lies in, if it is held."""
         wanted = place_order(place)
         if not len(self) or self.end is None or not self._order(self.first) <= wanted < place_order(self.end):
             return None
@@ -130,7 +132,7 @@ class LogBuffer:
         return low - 1
 
     def share(self, number: int) -> float | None:
-        """Give how much of an entry's run lies before it, from 0 to 1; None: not known."""
+        """How much of an entry's run lies before it, from 0 to 1; None: not known."""
         mark = self._mark(number)
         total = self._totals.get(mark.place.epoch, 0)
         if not total:
@@ -149,7 +151,7 @@ class LogBuffer:
 
     # ------------------------------------------------------------------ growing
 
-    def begin_again(self, page: Page) -> None:
+    def begin_again(self, page: "LogPage") -> None:
         """Hold just this page, from now on."""
         self._empty()
         self.start, self.end = page.start, page.end
@@ -163,7 +165,7 @@ class LogBuffer:
         if page.first or not (page.records or page.unanswered):
             self._end_of_epoch(page.start.epoch)
 
-    def begin_at(self, place: LogPlace, page: Page, before: Page | None) -> None:
+    def begin_at(self, place: LogPlace, page: "LogPage", before: "LogPage | None") -> None:
         """Hold just this page, which begins at a place, with what stands before it; the rest is read again."""
         self.begin_again(page)
         self.behind = True
@@ -171,7 +173,7 @@ class LogBuffer:
         if before is not None:
             self.prepend(before)
 
-    def at_end(self, page: Page) -> None:
+    def at_end(self, page: "LogPage") -> None:
         """There is nothing newer in the run that `end` lies in: go on in the next one, or be up to date."""
         if page.end.epoch < self.epoch:
             self.end = LogPlace(page.end.epoch + 1, 0, 0)
@@ -180,7 +182,7 @@ class LogBuffer:
         self.behind = self.missed is not None and place_order(self.missed) > place_order(page.end)
         self.unseen *= self.behind
 
-    def append(self, page: Page) -> None:
+    def append(self, page: "LogPage") -> None:
         """Put a page after the newest entry."""
         if page.records and len(self) and page.start.epoch > self.place(self.after_last - 1).epoch:
             self._new.append(_begins(page.start.epoch, page.records[0].at))
@@ -193,11 +195,11 @@ class LogBuffer:
         if self.full:
             self._let_go_of_oldest()
 
-    def _note_total(self, page: Page) -> None:
+    def _note_total(self, page: "LogPage") -> None:
         if page.total:
             self._totals[page.start.epoch] = page.total
 
-    def _put(self, page: Page) -> None:
+    def _put(self, page: "LogPage") -> None:
         held = list(_placed(page))
         self._bytes += sum(map(_size, page.records))
         before = self._before(page)
@@ -212,8 +214,8 @@ class LogBuffer:
             end = before + page.offsets[-1] - page.start.offset + _size(page.records[-1])
             self._totals[page.start.epoch] = max(self._totals.get(page.start.epoch, 0), end)
 
-    def _before(self, page: Page) -> int:
-        """Say how many bytes of its run lie before a page: as its host says, or by what is held."""
+    def _before(self, page: "LogPage") -> int:
+        """How many bytes of its run lie before a page: as its host says, or by what is held."""
         if page.total:
             return page.before
         last = self._marks[-1] if self._marks else None
@@ -221,7 +223,7 @@ class LogBuffer:
             return last.before + page.start.offset - last.place.offset
         return self._totals.get(page.start.epoch, 0) + page.skipped
 
-    def prepend(self, page: Page) -> None:
+    def prepend(self, page: "LogPage") -> None:
         """Put a page before the oldest entry. A page without a record says that there is nothing older."""
         self.stuck = page.reason if not page.first else ""
         if self.stuck:
@@ -283,7 +285,7 @@ class LogBuffer:
         self.end, self.behind = marks[-1].place, True
 
     def _surplus(self) -> int:
-        """Say how many entries are to go: what is too much, and a tenth."""
+        """How many entries are to go: what is too much, and a tenth."""
         share = max(1 - MOST / len(self), 1 - MOST_BYTES / max(1, self._bytes), 0.0)
         return int(len(self) * min(0.9, share + 0.1))
 
@@ -306,8 +308,8 @@ def _size(record: LogRecord) -> int:
     return len(record.body) + 17
 
 
-def _placed(page: Page) -> Iterator[tuple[Entry, int]]:
-    """Give the entries of a page, each with where it begins in its segment."""
+def _placed(page: "LogPage") -> Iterator[tuple[Entry, int]]:
+    """The entries of a page, each with where it begins in its segment."""
     index = 0
     for entry in entries(page.records):
         yield entry, page.offsets[index]

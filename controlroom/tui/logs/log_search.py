@@ -76,11 +76,11 @@ class LogSearch:
         return self.hits[self.at]
 
     def chosen(self, place: LogPlace) -> bool:
-        """Say whether the chosen hit stands at a place."""
+        """Whether the chosen hit stands at a place."""
         return 0 <= self.at < len(self.hits) and self.hits[self.at].place == place
 
     def words(self, clock: Callable[[int], str]) -> str:
-        """Say how far it has come. `clock` writes a time."""
+        """How far it has come. `clock` writes a time."""
         if not self.begun:
             return f"{self.wanted}: Enter searches all of it"
         far = f", back to {clock(self.back_to)}" if self.back_to and not self.done else ""
@@ -96,5 +96,5 @@ class LogSearch:
         return self.wanted, self.at, len(self.hits) if self.regex else 0
 
     def marks_at(self, place: LogPlace) -> tuple[str, ...]:
-        """Give the texts to mark in the lines at a place."""
+        """The texts to mark in the lines at a place."""
         return self._marks.get(place, ()) if self.regex else (self.text,)

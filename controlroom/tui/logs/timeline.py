@@ -42,7 +42,7 @@ class Timeline:
     def __init__(self) -> None:
         self.moments: list[Moment] = []
         self.kept: list[tuple[str, object, int]] = []
-        """Moments that somebody wants to come back to, by key."""
+        """Bookmarked moments, by key."""
         self._taken: dict[str, _Taken] = {}
 
     @property
@@ -88,7 +88,7 @@ class Timeline:
             self.drop(agent)
 
     def shown(self, wish: TimelineWish) -> list[Moment]:
-        """Give the moments that a wish is about, oldest first."""
+        """The moments that a wish is about, oldest first."""
         if wish == TimelineWish():
             return self.moments
         sieve = Sieve(wish)

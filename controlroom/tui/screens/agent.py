@@ -1,12 +1,12 @@
 """One agent: what it is, why its state is what it is, what it asks, and its whole log."""
 
 from dataclasses import replace
-from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
 
 from controlroom.domain.model import LogPlace
+from controlroom.tui.context import Level
 from controlroom.tui.logs.log_search import LogSearch
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.view_state import ViewState
@@ -60,15 +60,15 @@ class AgentScreen(RoomScreen):
         """Show this from now on; the last known of an agent that is no longer there stays."""
         agent = view.fleet.agents.get(self.agent_id)
         if agent is not None:
-            if self.room.screen is self:
-                self.room.read_logs({agent.id: agent.epoch})
-            self.pane.show(view, agent, self.room.book(agent))
+            if self.app.screen is self:
+                self.context.logs.show({agent.id: agent.epoch})
+            self.pane.show(view, agent, self.context.logs.book(agent))
             self._begin_at_place()
         self.query_one(Gauges).display = self.size.height >= 12
         super().see(view)
 
     def _begin_at_place(self) -> None:
-        """Go where somebody wanted to begin, as soon as there is a log."""
+        """Go to the line that the screen was opened at, as soon as there is a log."""
         if self._place is not None and self.log_view.book is not None and self.log_view.book.loaded:
             place, self._place = self._place, None
             self.log_view.go_to(place)
@@ -76,7 +76,7 @@ class AgentScreen(RoomScreen):
     def log_grown(self, agent: str) -> None:
         """Paint what came."""
         if agent == self.agent_id and self.pane.agent is not None:
-            self.log_view.show(self.room.book(self.pane.agent))
+            self.log_view.show(self.context.logs.book(self.pane.agent))
             self.log_view.grown()
             self._begin_at_place()
 
@@ -107,10 +107,7 @@ class AgentScreen(RoomScreen):
         log = self.log_view
         offered = 0 if self.view.read_only else self.pane.question.offered
         numbers = range(1, offered + 1)
-        answers = [
-            Motion(str(number), "Choose this answer.", partial(self.room.choose, number), decides=True)
-            for number in numbers
-        ]
+        answers = [Motion(str(number), "Choose this answer.", answer=number) for number in numbers]
         return [
             *answers,
             self.motion("down", lambda: log.scroll_rows(1)),
@@ -159,7 +156,7 @@ class AgentScreen(RoomScreen):
         """Go to the next older match (1) or the next newer one (-1)."""
         log_search = self.log_search
         if log_search is None or not log_search.begun:
-            self.room.say(f"search first: {self.room.keys.shown('search')} and a text")
+            self.say(f"search first: {self.context.keys.shown('search')} and a text")
         elif hit := log_search.choose(step):
             log_search.eager = False
             self.log_view.go_to(hit.place)
@@ -168,7 +165,7 @@ class AgentScreen(RoomScreen):
             self._again(log_search)
         elif log_search.done or log_search.reason:
             none = f"{log_search.wanted} stands nowhere in the log"
-            self.room.say(log_search.reason or ("that is the first match in the log" if log_search.hits else none))
+            self.say(log_search.reason or ("that is the first match in the log" if log_search.hits else none))
         else:
             log_search.eager = True
             self._go_on()
@@ -181,8 +178,8 @@ class AgentScreen(RoomScreen):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self.log_search is not None:
-            self.room.search(self.log_search, self._found)
+        if self.log_search is not None and not self.context.logs.search(self.log_search, self._found):
+            self.say("not now: the engine is not here", Level.DANGER)
         self.log_view.mark(self.log_search)
 
     def _found(self, log_search: LogSearch) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import events, on
+from textual.app import App
 from textual.screen import Screen
 
 from controlroom.domain.keys.actions import Action, unavailable
-from controlroom.tui.room import Level, Room
+from controlroom.tui.context import ChooseAnswer, Context, Level, RunAction, context_of
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
 from controlroom.tui.widgets.gauges import Gauges
@@ -23,11 +25,12 @@ class Motion:
     """A key of one screen alone: most move the view and change nothing else."""
 
     keys: str
-    """As Textual names them, apart by spaces; the first is the one that is shown."""
+    """As Textual names them, separated by spaces; the first is the one that is shown."""
     help: str
-    do: Callable[[], None]
-    decides: bool = False
-    """It answers something: a held key does not."""
+    do: Callable[[], str | None] = lambda: None
+    """Move the view; may return the name of an action to run next."""
+    answer: int = 0
+    """The number of the answer that the key chooses; a held key chooses none. 0: the key moves the view."""
 
 
 def plain_key(event: events.Key) -> str:
@@ -53,22 +56,32 @@ class RoomScreen(Screen[None]):
         self._compositor = Painting()
 
     @property
-    def room(self) -> Room:
-        """The app."""
-        return cast(Room, self.app)
+    def context(self) -> Context:
+        """The parts of the app that this reads."""
+        return context_of(self.app)
+
+    @property
+    def palette(self) -> Palette:
+        """The styles to draw with."""
+        return self.context.palette
+
+    @property
+    def on_top(self) -> bool:
+        """Whether this screen is on show; a sheet may lie over it."""
+        return top_screen(self.app) is self
 
     @property
     def view(self) -> ViewState:
         """What is known now."""
-        return self.room.view
+        return self.context.view
 
     made = False
     """Whether everything on it is there; what comes before is shown when it is."""
 
     def on_mount(self) -> None:
-        """All parts have been mounted."""
+        """Note that all parts are there."""
         self.made = True
-        self.room.call_later(self.room.screen_made)
+        self.app.call_later(self.context.keyboard.screen_made)
 
     # ------------------------------------------------------------------ what subclasses say
 
@@ -82,55 +95,55 @@ class RoomScreen(Screen[None]):
         self.see(view)
 
     def motions(self) -> list[Motion]:
-        """Give the keys that move the view here."""
+        """The keys that move the view here."""
         return []
 
     def agent_here(self) -> str | None:
-        """Give the id of the agent that actions are about."""
+        """The id of the agent that actions are about."""
         return None
 
     def marked(self) -> list[str]:
-        """Give the ids of the agents that are acted on together; without any it is the one of `agent_here`."""
+        """The ids of the agents that are acted on together; without any it is the one of `agent_here`."""
         return []
 
     def unmark(self, agents: Collection[str]) -> None:
-        """It was done to these: they are no longer marked."""
+        """Take the marks of these agents away."""
 
     def step_back(self) -> bool:
         """Go back within the screen; says whether there was a step to go."""
         return False
 
     def host_here(self) -> str | None:
-        """Give the name of the host that actions are about."""
+        """The name of the host that actions are about."""
         return None
 
     def keep_choice(self) -> None:
-        """Somebody acts on what is chosen here: it stays chosen."""
+        """Keep what is chosen chosen: an action is about it."""
 
     def question_here(self) -> QuestionPanel | None:
-        """Give the question on show, when there is one."""
+        """The question on show, when there is one."""
         return None
 
     def log_grown(self, agent: str) -> None:
-        """Take note that more of an agent's log is held."""
+        """Show what was added to an agent's log."""
 
     # ------------------------------------------------------------------ keys
 
-    def motion(self, name: str, do: Callable[[], None]) -> Motion:
-        """Say what a motion of the table does here."""
-        known = self.room.keys.motion(self.where, name)
+    def motion(self, name: str, do: Callable[[], str | None]) -> Motion:
+        """What a motion of the table does here."""
+        known = self.context.keys.motion(self.where, name)
         return Motion(" ".join(known.keys), known.help, do)
 
     def actions(self) -> list[Action]:
-        """Give what can be done here."""
-        return self.room.keys.on_screen(self.where, watching=self.view.read_only)
+        """What can be done here."""
+        return self.context.keys.on_screen(self.where, watching=self.view.read_only)
 
     def items(self) -> list[Item]:
-        """Give the footer."""
+        """The footer."""
         return [Item(action, self.reason_against(action) or "") for action in self.actions()]
 
     def reason_against(self, action: Action) -> str | None:
-        """Say why an action cannot be done here and now, or None."""
+        """Why an action cannot be done here and now, or None."""
         return unavailable(action, self.view.fleet, self.agent_here(), self.host_here())
 
     def show_keys(self) -> None:
@@ -141,23 +154,13 @@ class RoomScreen(Screen[None]):
         """Draw what came while another screen was on top."""
         self.see(self.view)
 
-    def take_key(self, event: events.Key) -> bool:
-        """Turn a key into a motion or an action; says whether it is one."""
-        key = plain_key(event)
-        motion = self._motions().get(key) or self._motions().get(event.key)
-        known = (*self.room.keys.on_screen(self.where), *self.actions())
-        named = {key: action for action in known for key in action.keys}
-        action = self.room.keys["back"] if key in ("backspace", "escape") else named.get(key)
-        held = self.room.touch.held(key)
-        if motion is not None:
-            if not (held and motion.decides):
-                motion.do()
-        elif action is not None:
-            if not (held and action.changes):
-                self.room.do(action.name)
-        else:
-            return False
-        return True
+    def command(self, event: events.Key) -> Motion | Action | None:
+        """What a key means here."""
+        key, motions = plain_key(event), self._motions()
+        actions = (*self.context.keys.on_screen(self.where), *self.actions())
+        by_key = {key: action for action in actions for key in action.keys}
+        action = self.context.keys["back"] if key in ("backspace", "escape") else by_key.get(key)
+        return motions.get(key) or motions.get(event.key) or action
 
     def _motions(self) -> Mapping[str, Motion]:
         return {key: motion for motion in self.motions() for key in motion.keys.split()}
@@ -165,13 +168,13 @@ class RoomScreen(Screen[None]):
     @on(Keys.Pressed)
     def _tapped(self, event: Keys.Pressed) -> None:
         event.stop()
-        self.room.do(event.action_name)
+        self.app.post_message(RunAction(event.action_name))
 
     @on(QuestionPanel.Answered)
     def _tapped_answer(self, event: QuestionPanel.Answered) -> None:
         event.stop()
         if self.turns_to(event.panel):
-            self.room.do(event.action_name)
+            self.app.post_message(RunAction(event.action_name))
 
     @on(Gauges.Tapped)
     def _tapped_gauge(self, event: Gauges.Tapped) -> None:
@@ -181,7 +184,7 @@ class RoomScreen(Screen[None]):
         if event.what == self.where:
             return
         if event.what in leads:
-            self.room.do(leads[event.what])
+            self.app.post_message(RunAction(leads[event.what]))
         else:
             self.filter_by(event.what)
 
@@ -192,13 +195,25 @@ class RoomScreen(Screen[None]):
     def _tapped_choice(self, event: QuestionPanel.Chosen) -> None:
         event.stop()
         if self.turns_to(event.panel):
-            self.room.choose(event.number)
+            self.app.post_message(ChooseAnswer(event.number))
 
     def turns_to(self, panel: QuestionPanel) -> bool:
-        """Somebody answers this question with a tap: say whether it is the one that actions are about."""
+        """Whether a tapped question is the one that actions are about."""
         return self.question_here() is panel
 
-    def say(self, text: str, level: Level, seconds: float) -> None:
-        """Say something above the footer."""
-        for says in self.query(StatusMessage):
-            says.say(text, level, seconds)
+    def say(self, text: str, level: Level = Level.NOTE) -> None:
+        """Show a status message above the footer; longer for longer texts."""
+        for status in self.query(StatusMessage):
+            status.say(text, level, seconds=4 + len(text) / 20)
+
+
+def top_screen(app: App[Any]) -> RoomScreen | None:
+    """The screen on top, also where a sheet lies over it; None while it is being made or the app closes."""
+    top = next((screen for screen in reversed(app.screen_stack) if isinstance(screen, RoomScreen)), None)
+    return top if top is not None and top.made and not context_of(app).closing else None
+
+
+def say(app: App[Any], text: str, level: Level = Level.NOTE) -> None:
+    """Show a status message on the screen on top."""
+    if screen := top_screen(app):
+        screen.say(text, level)

@@ -15,7 +15,8 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.money.costs import CostRow
 from controlroom.text.time_zones import zone_of
-from controlroom.tui.engine_client import Source
+from controlroom.tui.context import RunAction
+from controlroom.tui.engine_client import Source, unless_lost
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -59,7 +60,7 @@ class CostsScreen(RoomScreen):
 
     def on_mount(self) -> None:
         """Borders, too, are of the set of signs that is asked for."""
-        self.set_class(self.room.palette.glyphs.plain, "-plain")
+        self.set_class(self.palette.glyphs.plain, "-plain")
         super().on_mount()
 
     def compose(self) -> ComposeResult:
@@ -93,7 +94,7 @@ class CostsScreen(RoomScreen):
 
     def _ask(self) -> None:
         """Ask for what is not known yet of what is shown; all of it once a minute."""
-        source, now = self.room.source, self.view.now
+        source, now = self.context.source, self.view.now
         if source is None:
             return
         if now != self._asked_at:
@@ -101,7 +102,7 @@ class CostsScreen(RoomScreen):
         wanted = {By.AGENT.asked, By.HOUR.asked, self.by.asked} - self._asked
         if wanted:
             self._asked |= wanted
-            self.room.work(self._fetch(source, self.span, sorted(wanted), now))
+            self.run_worker(unless_lost(self._fetch(source, self.span, sorted(wanted), now)))
 
     async def _fetch(self, source: Source, span: Span, wanted: Sequence[str], now: int) -> None:
         since = span.since(now, self._zone)
@@ -128,7 +129,7 @@ class CostsScreen(RoomScreen):
         self.see(self.view)
 
     def turn_full(self) -> None:
-        """Give budgets and limits the screen, or take it back."""
+        """Show budgets and limits alone, or the costs again."""
         self.full = not self.full
         self.see(self.view)
 
@@ -136,12 +137,12 @@ class CostsScreen(RoomScreen):
 
     def see(self, view: ViewState) -> None:
         """Show this from now on."""
-        if self.room.looks_at(self):
-            self.room.read_logs({})
+        if self.on_top:
+            self.context.logs.show({})
             self._ask()
         self._seen = view
-        down = shown(self.room.keys.motion(self.where, "down").keys[0])
-        self.query_one(LimitsInFull).show(view, down if self.full else self.room.keys.shown("costs_limits"))
+        down = shown(self.context.keys.motion(self.where, "down").keys[0])
+        self.query_one(LimitsInFull).show(view, down if self.full else self.context.keys.shown("costs_limits"))
         self._show_spent()
         super().see(view)
 
@@ -187,7 +188,7 @@ class CostsScreen(RoomScreen):
         return [(str(span), key, str(span)) for key, span in _SPANS.items()], groups
 
     def _key(self, by: By) -> str:
-        return shown("".join(self.room.keys.motion(self.where, f"by_{by}").keys[:1]))
+        return shown("".join(self.context.keys.motion(self.where, f"by_{by}").keys[:1]))
 
     def _rows(self, by: By) -> list[SpendRow] | None:
         found = self._found.get(by.asked)
@@ -199,18 +200,18 @@ class CostsScreen(RoomScreen):
         return self._made[by]
 
     def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:
-        palette = self.room.palette
+        palette = self.palette
         words, style = f"Nothing was spent {_IN[self.span]}. Agents that run Claude are metered.", palette.quiet
         if self._problem:
             words, style = self._problem, palette.danger
         elif rows is None:
-            words = "asking the ledger…" if self.room.source else "no reading"
+            words = "asking the ledger…" if self.context.source else "no reading"
         return [styled.line((f"  {part}", style)) for part in styled.wrap(words, self.size.width - 4)]
 
     def _say_age(self) -> None:
         words = f"as of {self.view.clock(self._until)}" if self._found else ""
         old = bool(self._found) and self.view.engine is not Engine.HERE
-        self.query_one("#costs-rule", Rule).show("costs", words, self.room.palette.warn if old else None)
+        self.query_one("#costs-rule", Rule).show("costs", words, self.palette.warn if old else None)
 
     def _share_out(self) -> None:
         """Limits stand beside the table, or under it; where there is no room for both they have the screen in turn."""
@@ -231,7 +232,7 @@ class CostsScreen(RoomScreen):
         self.query_one("#spent-rule").display = height >= 14
 
     def _share_left(self, wide: bool, height: int) -> None:
-        """Give the second table what the first one leaves, if that is enough."""
+        """Size the second table: what the first one leaves, if that is enough."""
         other, table = self.query_one("#other", SpendTable), self.table
         least = min(_ROWS, len(other.rows) + 1)
         left = height - 7 - max(len(table.rows) + 1, _ROWS)
@@ -315,4 +316,4 @@ class CostsScreen(RoomScreen):
         """A second tap on an agent opens it."""
         event.stop()
         if event.again and self.agent_here():
-            self.room.do("open")
+            self.app.post_message(RunAction("open"))

@@ -1,7 +1,8 @@
 """Sheets: dialogs at the foot of a screen. A confirmation, a report to read, and the base of forms."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, cast
+from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
@@ -13,16 +14,17 @@ from textual.screen import ModalScreen
 
 from controlroom.domain.display.views import Line as Told
 from controlroom.domain.intents import Intent
-from controlroom.tui.room import Room
+from controlroom.tui.context import Context, SubmitOrder, context_of
 from controlroom.tui.screens.base import BREAKPOINTS, plain_key
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
+from controlroom.tui.theme.theme import Palette
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import Lines, ScrollableText
 
 
 class Sheet(ModalScreen[None]):
-    """Something that lies over a screen."""
+    """A dialog that lies over a screen."""
 
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     AUTO_FOCUS: ClassVar[str | None] = ""
@@ -32,14 +34,19 @@ class Sheet(ModalScreen[None]):
     """Whether everything on it is there; keys wait for that."""
 
     @property
-    def room(self) -> Room:
-        """The app."""
-        return cast(Room, self.app)
+    def context(self) -> Context:
+        """The parts of the app that this reads."""
+        return context_of(self.app)
+
+    @property
+    def palette(self) -> Palette:
+        """The styles to draw with."""
+        return self.context.palette
 
     def on_mount(self) -> None:
-        """All parts have been mounted."""
+        """Note that all parts are there."""
         self.made = True
-        self.room.call_later(self.room.screen_made)
+        self.app.call_later(self.context.keyboard.screen_made)
 
     @property
     def gone(self) -> bool:
@@ -51,7 +58,7 @@ class Sheet(ModalScreen[None]):
         return AwaitComplete() if self.gone else super().dismiss(None)
 
     def leave(self) -> None:
-        """Go away, and do nothing."""
+        """Leave, and do nothing."""
         self.dismiss()
 
     def on_click(self, event: events.Click) -> None:
@@ -64,12 +71,11 @@ class Sheet(ModalScreen[None]):
 class Choices(Lines):
     """Keys with what they do, each of which can be tapped; on as many lines as they need."""
 
+    @dataclass
     class Taken(Message):
         """One was tapped."""
 
-        def __init__(self, key: str) -> None:
-            super().__init__()
-            self.key = key
+        key: str
 
     def __init__(self, choices: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -196,7 +202,7 @@ class ConfirmSheet(YesSheet):
 
     def do(self) -> None:
         """Order it."""
-        self.room.order(self.intent, self._done)
+        self.app.post_message(SubmitOrder(self.intent, self._done))
 
 
 class TrustSheet(YesSheet):
@@ -208,7 +214,7 @@ class TrustSheet(YesSheet):
 
     def do(self) -> None:
         """Go on with the form, once it is on top again."""
-        self.room.call_later(self._then)
+        self.app.call_later(self._then)
 
 
 class ReadingSheet(Sheet):
@@ -298,7 +304,7 @@ class ReportSheet(ReadingSheet):
             yield Choices([("q", "back"), ("j k", "down, up")])
 
     def on_mount(self) -> None:
-        """Say what it is about, and what has become known since it was opened."""
+        """Show what is known by now."""
         self._ready = True
         self.report(self.heading, self.told)
 

@@ -19,9 +19,8 @@ from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
-from controlroom.tui.screens.base import RoomScreen
+from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import Choices, Sheet, TrustSheet
-from controlroom.tui.screens.many import carry_out
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.question import QuestionPanel
@@ -39,19 +38,19 @@ class Form(Sheet):
         self._sent = False
 
     def fields(self) -> list[Field]:
-        """Give the fields, from the top."""
+        """The fields, from the top."""
         raise NotImplementedError
 
     def intent(self) -> Intent | str:
-        """Give what is wanted, or say what is missing; a form that sends in its own way has none."""
+        """The intent that the form describes, or what is missing; a form that sends in its own way has none."""
         raise NotImplementedError
 
     def done(self) -> str:
-        """Say that it was done."""
+        """The status message once it was done."""
         return ""
 
     def value(self, name: str) -> str:
-        """Give what stands in a field."""
+        """What stands in a field."""
         return next(field.value for field in self._fields if field.name_of == name)
 
     def compose(self) -> ComposeResult:
@@ -65,7 +64,7 @@ class Form(Sheet):
     def on_mount(self) -> None:
         """Begin in the last field, with what was begun before."""
         self.query_one("#heading", Rule).show(self.heading, strong=True)
-        draft = self.room.drafts.pop(self._draft_name, "")
+        draft = self.context.drafts.pop(self._draft_name, "")
         if draft:
             self._fields[-1].fill(draft)
         self._fields[-1].enter()
@@ -87,7 +86,7 @@ class Form(Sheet):
         """Close, and keep what was written for another time."""
         text = self._fields[-1].value
         if text.strip() and not self._sent:
-            self.room.drafts[self._draft_name] = text
+            self.context.drafts[self._draft_name] = text
         self.dismiss()
 
     def send(self) -> None:
@@ -97,12 +96,12 @@ class Form(Sheet):
             self.complain(wanted)
             return
         self.finish()
-        self.room.order(wanted, self.done())
+        self.app.post_message(SubmitOrder(wanted, self.done()))
 
     def complain(self, missing: str) -> None:
-        """Say what is missing."""
+        """Show what is missing."""
         heading = self.heading if self.size.width >= 60 else ""  # a phone has no room for both
-        self.query_one("#heading", Rule).show(heading, missing, self.room.palette.danger, strong=True)
+        self.query_one("#heading", Rule).show(heading, missing, self.palette.danger, strong=True)
 
     def finish(self) -> None:
         """Close; what was written is on its way."""
@@ -201,13 +200,13 @@ def _hosts(fleet: Fleet) -> list[str]:
 
 
 def suggested_name(fleet: Fleet) -> str:
-    """Give a name that no agent has: agent-1, agent-2, …"""
+    """A name that no agent has: agent-1, agent-2, …"""
     taken = {agent.name for agent in fleet.agents.values()}
     return next(name for number in range(1, len(taken) + 2) if (name := f"agent-{number}") not in taken)
 
 
 class ReassignForm(Form):
-    """Give an agent a new task."""
+    """Give an agent another task."""
 
     go = "reassign"
 
@@ -235,11 +234,11 @@ class ReassignForm(Form):
             return
         title = f"This room did not order {self._agent.name}. Believe what {self._agent.host} claims of it?"
         text = f"It is then run again as: {claimed}. Its profile brings the rights that the config gives it."
-        self.room.push_screen(TrustSheet(title, text, partial(self._trusted, wanted)))
+        self.app.push_screen(TrustSheet(title, text, partial(self._trusted, wanted)))
 
     def _trusted(self, wanted: ReassignAgent) -> None:
         self.finish()
-        self.room.order(replace(wanted, trust=True), self.done())
+        self.app.post_message(SubmitOrder(replace(wanted, trust=True), self.done()))
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""
@@ -262,7 +261,7 @@ _ANSWERS = {"allow, and say": "allow", "deny, and say": "deny"}
 
 
 class MessageForm(Form):
-    """Say something to an agent. While it asks for permission, the words turn the request down and say what instead."""
+    """A message to an agent. While it asks for permission, the words deny the request and say what to do instead."""
 
     go = "send"
 
@@ -305,7 +304,7 @@ class MessageForm(Form):
             return
         self.finish()
         if len(draft.question.items) == 1 and (answer := panel.answer):
-            self.room.order(answer, self.done())
+            self.app.post_message(SubmitOrder(answer, self.done()))
 
     def done(self) -> str:
         """It was told."""
@@ -313,13 +312,13 @@ class MessageForm(Form):
 
 
 class MessageAll(Form):
-    """Say the same to many agents."""
+    """One message to many agents."""
 
     go = "send"
 
-    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
-        self._screen, self._plan = screen, todo
-        self.heading = f"message to {todo.named}"
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.heading = f"message to {plan.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -332,17 +331,17 @@ class MessageAll(Form):
             self.complain("write something first")
             return
         self.finish()
-        carry_out(self.room, self._screen, self._plan.saying(self.value("say")))
+        self.app.post_message(SubmitPlan(self._plan.saying(self.value("say"))))
 
 
 class ReassignAll(Form):
-    """Give many agents the same new task; the list is shown before their runs are ended."""
+    """The same new task for many agents; the list is shown before their runs are ended."""
 
     go = "next"
 
-    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
-        self._screen, self._plan = screen, todo
-        self.heading = f"new task for {todo.named}"
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.heading = f"new task for {plan.named}"
         super().__init__()
 
     def fields(self) -> list[Field]:
@@ -361,7 +360,7 @@ class ReassignAll(Form):
             return
         self.finish()
         keep = self.value("session") == "keep theirs"
-        self.room.push_screen(ListSheet(self._screen, self._plan.saying(self.value("task"), keep)))
+        self.app.push_screen(ListSheet(self._plan.saying(self.value("task"), keep)))
 
 
 class HostForm(Form):
@@ -390,7 +389,7 @@ class HostForm(Form):
 
 
 class SecretForm(Form):
-    """Say what a host asks for. It is not shown, not kept as a draft, and goes to the engine alone."""
+    """Type the secret that a host asks for. It is not shown, not kept as a draft, and goes to the engine alone."""
 
     go = "say it"
 

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 
 from controlroom.domain.display.views import MEANINGS, ORDER
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.room import Level
+from controlroom.tui.context import Level, Say
 from controlroom.tui.screens.base import Motion, plain_key
 from controlroom.tui.screens.dialogs import Choices, ReadingSheet
 from controlroom.tui.theme import styled
@@ -35,8 +35,8 @@ class HelpText(ScrollableText):
 
     def _all(self, width: int) -> list[Line]:
         palette, drawn = self.palette, list[Line]()
-        keys = self.room.keys
-        for action in sorted(keys.on_screen(self._where, watching=self.room.view.read_only), key=keys.actions.index):
+        keys = self.context.keys
+        for action in sorted(keys.on_screen(self._where, watching=self.context.view.read_only), key=keys.actions.index):
             key = " ".join(map(shown, action.keys)) or keys.shown(action.name)
             drawn += self._entry(f"  {key}", action.help, width, palette.key)
         drawn += [(), styled.line(("  moving", palette.quiet))]
@@ -107,7 +107,7 @@ class HelpScreen(ReadingSheet):
             pages = contents()
         except OSError as error:
             self.dismiss()
-            self.room.call_later(self.room.say, f"the manual cannot be read, install again: {error}", Level.DANGER)
+            self.app.post_message(Say(f"the manual cannot be read, install again: {error}", Level.DANGER))
             return
         if not self.gone:
             self.app.push_screen(ManualScreen(pages))

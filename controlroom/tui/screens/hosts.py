@@ -54,10 +54,10 @@ class HostsScreen(RoomScreen):
 
     def see(self, view: ViewState) -> None:
         """Show this from now on."""
-        if self.room.screen is self:
-            self.room.read_logs({})
-        palette, table = self.room.palette, self.table
-        key = self.room.keys.shown("host_add")
+        if self.app.screen is self:
+            self.context.logs.show({})
+        palette, table = self.palette, self.table
+        key = self.context.keys.shown("host_add")
         adds = () if view.read_only else ((key, palette.key), (" adds one: user@address", palette.quiet))
         table.empty_lines = [styled.line(("  No hosts yet. ", palette.strong), *adds)]
         table.show(host_rows(view.fleet, view.now, view.counts))
@@ -69,7 +69,7 @@ class HostsScreen(RoomScreen):
         super().see(view)
 
     def _share_out(self) -> None:
-        """Give the table its height: all of the screen but for what a host's facts need, or nothing."""
+        """Size the table: all of the screen but for what a host's facts need, or nothing."""
         table, height = self.table, self.size.height
         most = max(2, height - 16 if height >= 34 else height // 2 - 1)
         wanted = min(table.lines_wanted(self.size.width), most)
@@ -80,7 +80,7 @@ class HostsScreen(RoomScreen):
             part.display = not self.alone
 
     def open_host(self, alone: bool) -> None:
-        """Give the chosen host all of the screen, or take it back."""
+        """Show the chosen host alone, or the table again."""
         self.alone = alone
         self.see(self.view)
 

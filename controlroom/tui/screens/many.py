@@ -1,6 +1,5 @@
 """One action on all marked agents: the list to confirm, ten at a time, and one sentence about the outcome."""
 
-import asyncio
 from collections.abc import Sequence
 
 from rich.style import Style
@@ -9,50 +8,16 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.views import agent_row
-from controlroom.domain.intents import Intent
 from controlroom.domain.keys.actions import BY_NAME
-from controlroom.domain.keys.many import AT_ONCE, Plan, summed
+from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent
-from controlroom.domain.orders import Result
-from controlroom.tui.engine_client import Source
-from controlroom.tui.room import Level, Room
-from controlroom.tui.screens.base import RoomScreen, plain_key
+from controlroom.tui.context import SubmitPlan
+from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet, Words
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import ScrollableText
-
-
-def carry_out(room: Room, screen: RoomScreen, todo: Plan) -> None:
-    """Ask the engine for all of it; what was done loses its mark, what was refused keeps it."""
-    if room.source is None:
-        room.say(f"not done: the engine is not here ({room.view.reason or 'still starting'})", Level.DANGER)
-        return
-    room.work(_carry_out(room, room.source, screen, todo))
-
-
-async def _carry_out(room: Room, source: Source, screen: RoomScreen, todo: Plan) -> None:
-    gate = asyncio.Semaphore(AT_ONCE)
-    outcomes = await asyncio.gather(*(_submit(source, target.intent, gate) for target in todo.targets))
-    done = [target.agent.id for target, outcome in zip(todo.targets, outcomes, strict=True) if outcome and outcome.ok]
-    room.see_now(source)
-    if screen.made:
-        screen.unmark(done)
-    words = summed(todo, outcomes)
-    room.say(words, Level.DONE if len(done) == len(todo.targets) else Level.DANGER)
-
-
-async def _submit(source: Source, intent: Intent, gate: asyncio.Semaphore) -> Result | None:
-    """Ask for one of them; None: the engine went away before it answered."""
-    from controlroom.client.client import EngineUnavailable
-
-    async with gate:
-        try:
-            return await source.submit(intent)
-        except EngineUnavailable:
-            return None
-
 
 _ANSWERS = ("allow", "always", "deny")
 
@@ -109,7 +74,7 @@ class Listed(ScrollableText):
         return lines
 
     def _target(self, agent: Agent, width: int) -> list[Line]:
-        palette, view = self.palette, self.room.view
+        palette, view = self.palette, self.context.view
         row = agent_row(view.fleet, agent, view.now)
         names = [len(target.agent.name) for target in self._plan.targets]
         hosts = [len(target.agent.host) for target in self._plan.targets]
@@ -133,9 +98,9 @@ class Listed(ScrollableText):
 class ListSheet(Sheet):
     """Shows whom it is about. Their number and Enter do it: no single key can, and none that is held."""
 
-    def __init__(self, screen: RoomScreen, todo: Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self._screen, self.plan = screen, todo
+        self.plan = plan
         self.typed = ""
         self._painted = False
 
@@ -160,7 +125,7 @@ class ListSheet(Sheet):
         self.query_one(Listed).fit()
 
     def _say(self, trouble: str = "") -> None:
-        self.query_one("#heading", Rule).show("", trouble, self.room.palette.danger)
+        self.query_one("#heading", Rule).show("", trouble, self.palette.danger)
         number, verb = len(self.plan.targets), BY_NAME[self.plan.action].title
         typed = f": {self.typed}▏" if self.typed else ""
         self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])
@@ -197,7 +162,7 @@ class ListSheet(Sheet):
             self._say("read all of it first: Space")
         else:
             self.dismiss()
-            carry_out(self.room, self._screen, self.plan)
+            self.app.post_message(SubmitPlan(self.plan))
 
     def on_choices_taken(self, event: Choices.Taken) -> None:
         """A tap on the way out leaves; the number is typed."""

@@ -13,7 +13,9 @@ from controlroom.domain.display.arrange import RESTLESS, Arranged, Arrangement, 
 from controlroom.domain.display.layout import Layout, Panes, Pick, pin
 from controlroom.domain.display.views import host_rows, limit_end
 from controlroom.domain.keys.actions import Action, unavailable
+from controlroom.domain.news import happened_since
 from controlroom.domain.patch import lively
+from controlroom.tui.context import RunAction
 from controlroom.tui.screens.base import Motion, RoomScreen
 from controlroom.tui.terminal.throttle import ThrottledHosts
 from controlroom.tui.view_state import ViewState
@@ -38,13 +40,13 @@ class ArrangingScreen(RoomScreen):
     """A screen whose parts can be put another way."""
 
     def arrange_anew(self) -> None:
-        """Somebody wants it another way."""
+        """Arrange everything anew."""
         raise NotImplementedError
 
     @property
     def layout_now(self) -> Layout:
         """How it is arranged."""
-        return self.room.layouts.now
+        return self.context.layouts.now
 
     @property
     def arrangement(self) -> Arrangement:
@@ -62,7 +64,7 @@ class ArrangingScreen(RoomScreen):
         return self.query_one(PaneGrid)
 
     def _change(self, **changes: object) -> None:
-        self.room.layouts.change(**changes)
+        self.context.layouts.change(**changes)
         self.arrange_anew()
 
     def turn_sort(self) -> None:
@@ -92,7 +94,7 @@ class ArrangingScreen(RoomScreen):
         self.want_panes(pin(self.grid.wish, agents))
 
     def said(self) -> list[str]:
-        """Say how the agents are arranged, part by part."""
+        """How the agents are arranged, part by part."""
         layout, grid = self.layout_now, self.grid
         words = [f"sort: {layout.sort}"]
         words += [f"by {layout.group}"] * (layout.group is not Group.NONE)
@@ -108,7 +110,7 @@ class ArrangingScreen(RoomScreen):
     @on(Rule.Tapped, "#hosts-rule")
     def _tapped_hosts(self, event: Rule.Tapped) -> None:
         event.stop()
-        self.room.do("fold_hosts")
+        self.app.post_message(RunAction("fold_hosts"))
 
     @on(Rule.Tapped, "#agents-rule")
     def _tapped_agents(self, event: Rule.Tapped) -> None:
@@ -116,7 +118,7 @@ class ArrangingScreen(RoomScreen):
         event.stop()
         first = event.part.replace(":", " ").partition(" ")[0]
         if first in _PARTS:
-            self.room.do(_PARTS[first])
+            self.app.post_message(RunAction(_PARTS[first]))
         elif event.part.endswith("marked"):
             self.unmark(self.marked())
         elif "“" in event.part:
@@ -125,7 +127,7 @@ class ArrangingScreen(RoomScreen):
     @on(Rule.Tapped, "#panes-rule")
     def _tapped_panes(self, event: Rule.Tapped) -> None:
         event.stop()
-        self.room.do("panes")
+        self.app.post_message(RunAction("panes"))
 
 
 _ROWS = 5
@@ -163,7 +165,7 @@ class Shares:
 
 
 def folded(wish: Wishes, layout: Layout) -> Wishes:
-    """Give what is still wanted where something is folded."""
+    """What is still wanted where something is folded."""
     meters = min(wish.meters, 1) if layout.fold_limits else wish.meters
     return replace(wish, meters=meters, fold_hosts=layout.fold_hosts)
 
@@ -224,7 +226,7 @@ class Overview(ArrangingScreen):
 
     def on_mount(self) -> None:
         """Borders, too, are of the set of signs that is asked for."""
-        self.set_class(self.room.palette.glyphs.plain, "-plain")
+        self.set_class(self.palette.glyphs.plain, "-plain")
 
     @property
     def table(self) -> AgentTable:
@@ -257,9 +259,9 @@ class Overview(ArrangingScreen):
     def see(self, view: ViewState) -> None:
         """Show this from now on."""
         self._seen = view
-        self.query_one(Meters).show(view, self.room.monotonic())
+        self.query_one(Meters).show(view, self.context.monotonic())
         self.query_one(AlarmLine).show(view)
-        self.query_one(AbsenceLine).show(*self.room.absence(view))
+        self._see_absence(view)
         self._see_hosts(view)
         self._see_agents(view)
         self._arrange()
@@ -280,9 +282,14 @@ class Overview(ArrangingScreen):
             self.arranged = renewed(self.arranged, view.fleet, view.now, changed)
             self.table.renew(self.arranged.rows)
 
+    def _see_absence(self, view: ViewState) -> None:
+        before = self.context.last_look.before(view.now) if view.known else None
+        news = (view.clock(before.at), happened_since(view.fleet, before, view.now)) if before else ("", "")
+        self.query_one(AbsenceLine).show(*news)
+
     def _see_hosts(self, view: ViewState) -> None:
         rows = host_rows(view.fleet, view.now, view.counts)
-        hosts = self._hosts.shown(rows, self.size.width, self.room.monotonic())
+        hosts = self._hosts.shown(rows, self.size.width, self.context.monotonic())
         self.query_one(HostSummary).show(hosts)
         self.query_one("#hosts", HostTable).show(hosts)
 
@@ -290,7 +297,7 @@ class Overview(ArrangingScreen):
         wanted = self.query_one(FilterLine).text
         self.arranged = self._arranged(view, self.arrangement)
         cells = max(20, self.table.size.width - 4)
-        self.table.empty_lines = no_agents(self.room, view, wanted, cells)
+        self.table.empty_lines = no_agents(self.context, view, wanted, cells)
         agents = view.fleet.agents
         limited = view.counts.after(agents).limited
         ends = {name: limit_end(agents[name], view.now) for name in limited}
@@ -302,7 +309,7 @@ class Overview(ArrangingScreen):
 
     def _arranged(self, view: ViewState, wanted: Arrangement) -> Arranged:
         """Arrange the rows; an order by figures that always move rests for a while."""
-        now = self.room.monotonic()
+        now = self.context.monotonic()
         same = wanted == self.arranged.arrangement
         hold = same and wanted.sort in RESTLESS and now - self._ordered_at < _REST
         if not hold:
@@ -310,13 +317,13 @@ class Overview(ArrangingScreen):
         return arrange(view.fleet, view.now, wanted, self.arranged, hold=hold)
 
     def _see_rule(self, view: ViewState, wanted: str) -> None:
-        """Say how the table is arranged, and how many agents it holds."""
+        """Show how the table is arranged, and how many agents it holds."""
         total, shown = len(view.fleet.agents), len(self.arranged.ids)
         marked = len(self.table.marked)
         words = self.said()
         words += [f"{marked} marked"] * bool(marked)
         words += [f"{shown} of {total} with “{wanted}”" if wanted else str(total)]
-        style = self.room.palette.warn if wanted or marked else None
+        style = self.palette.warn if wanted or marked else None
         self.query_one("#agents-rule", Rule).show("agents", " · ".join(words) if total else "", style)
 
     def _see_panes(self) -> None:
@@ -325,10 +332,10 @@ class Overview(ArrangingScreen):
         if self.covered and grid.live and self.agent_here() not in grid.live:
             self.table.choose(grid.live[0])  # what keys act on is on show
         chosen, live = self.agent_here(), grid.live if self.pane_shown else ()
-        if self.room.looks_at(self):
-            self.room.read_logs({agent: view.fleet.agents[agent].epoch for agent in live})
+        if self.on_top:
+            self.context.logs.show({agent: view.fleet.agents[agent].epoch for agent in live})
         if self.pane_shown:
-            grid.show(view, chosen, self.room.book)
+            grid.show(view, chosen, self.context.logs.book)
         number = f"{grid.seats.index(chosen) + 1} of " if chosen in grid.seats and grid.many else ""
         title = f"panes: {grid.wish.words()}" if grid.many else "pane"
         self.query_one("#panes-rule", Rule).show(title, f"{number}{len(grid.seats) if grid.many else ''}")
@@ -370,21 +377,13 @@ class Overview(ArrangingScreen):
         """Paint what came if it is of a pane."""
         pane = self.grid.of(agent)
         if pane is not None and pane.made and pane.agent is not None:
-            pane.log_view.show(self.room.book(pane.agent))
+            pane.log_view.show(self.context.logs.book(pane.agent))
             pane.log_view.grown()
 
     # ------------------------------------------------------------------ arranging
 
-    def _arrange_anew(self) -> None:
-        """Somebody wants it another way."""
-        self._see_agents(self.view)
-        self._arrange()
-        self.show_keys()
-
-    # ------------------------------------------------------------------ arranging
-
     def arrange_anew(self) -> None:
-        """Somebody wants it another way."""
+        """Arrange everything anew."""
         self._see_agents(self.view)
         self._arrange()
         self.show_keys()
@@ -414,7 +413,7 @@ class Overview(ArrangingScreen):
         self.arrange_anew()
 
     def unmark(self, agents: Collection[str]) -> None:
-        """It was done to these."""
+        """Take the marks of these agents away."""
         self.table.unmark(agents)
         self.arrange_anew()
 
@@ -502,25 +501,29 @@ class Overview(ArrangingScreen):
         if self.pane_shown and self.pane.made:
             self.pane.log_view.scroll_pages(-1)
 
-    def _number(self, number: int) -> None:
+    def _number(self, number: int) -> str | None:
+        """Choose a pane or a row; a row is opened where no pane shows it."""
         if self.pane_shown and self.grid.many:
             if number <= len(self.grid.seats):
                 self.table.choose(self.grid.seats[number - 1])
         elif self.table.choose_number(number) and not self.pane_shown:
-            self.room.do("open")
+            return "open"
+        return None
 
     @on(AgentPane.Tapped)
     def _pane_tapped(self, event: AgentPane.Tapped) -> None:
         event.stop()
         again = event.agent == self.agent_here()
         if self.table.choose(event.agent) and again:
-            self.room.do("open")
+            self.app.post_message(RunAction("open"))
 
     @on(HostSummary.Tapped)
     def _hosts_tapped(self, event: HostSummary.Tapped) -> None:
         """What is folded opens; where there is no room for a table the hosts have a screen."""
         event.stop()
-        self.room.do("fold_hosts" if self.layout_now.fold_hosts and self.size.width >= 60 else "hosts")
+        self.app.post_message(
+            RunAction("fold_hosts" if self.layout_now.fold_hosts and self.size.width >= 60 else "hosts")
+        )
 
     @on(Rows.Chosen)
     def _chosen(self, event: Rows.Chosen) -> None:
@@ -532,9 +535,9 @@ class Overview(ArrangingScreen):
     def _row_tapped(self, event: Rows.Tapped) -> None:
         event.stop()
         if isinstance(event.rows, HostTable):
-            self.room.do("hosts")
+            self.app.post_message(RunAction("hosts"))
         elif event.again or not self.pane_shown:
-            self.room.do("open")
+            self.app.post_message(RunAction("open"))
 
     @on(FilterLine.Changed)
     def _filtered(self, event: FilterLine.Changed) -> None:

@@ -1,16 +1,17 @@
 """The palette: every action, agent, host and theme, found by typing a part of its name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from controlroom.domain.display.views import agent_rows, host_rows
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
+from controlroom.tui.context import OpenAgent, OpenHosts, OpenThemes, RunAction
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import Sheet
 from controlroom.tui.theme import styled
@@ -28,15 +29,16 @@ class Find:
     title: str
     words: str
     reason: str
-    go: Callable[[], None]
+    message: Message
+    """Leads there."""
 
     def fits(self, text: str) -> bool:
-        """Say whether every word of `text` stands in it."""
+        """Whether every word of `text` stands in it."""
         whole = f"{self.title} {self.words}".lower()
         return all(word in whole for word in text.lower().split())
 
     def rank(self, text: str) -> int:
-        """Give 0 where its title begins with `text`, 1 where that stands in it, else 2."""
+        """0 where its title begins with `text`, 1 where that stands in it, else 2."""
         title, wanted = self.title.lower(), text.lower().strip()
         return 0 if title.startswith(wanted) else 1 if wanted in title else 2
 
@@ -82,28 +84,28 @@ class PaletteScreen(Sheet):
 
     def on_mount(self) -> None:
         """Gather everything there is."""
-        room = self.room
+        context = self.context
         here = {action.name for action in self._screen.actions()}
-        actions = (action for action in room.keys.actions if action.name in here and action.name != "palette")
+        actions = (action for action in context.keys.actions if action.name in here and action.name != "palette")
         self._finds = [self._action(action) for action in actions]
         self._finds += [
             Find(
                 f"agent {row.id}",
-                room.palette.glyphs.states[row.state],
+                self.palette.glyphs.states[row.state],
                 row.name,
                 f"{row.host} · {row.state} · {row.line}",
                 "",
-                lambda row=row: room.open_agent(row.id),  # type: ignore[misc]
+                OpenAgent(row.id),
             )
-            for row in agent_rows(room.fleet, room.view.now)
+            for row in agent_rows(context.fleet, context.view.now)
         ]
         self._finds += [
-            Find(f"host {row.name}", "host", row.name, row.address, "", lambda row=row: room.open_hosts(row.name))  # type: ignore[misc]
-            for row in host_rows(room.fleet, room.view.now, room.view.counts)
+            Find(f"host {row.name}", "host", row.name, row.address, "", OpenHosts(row.name))
+            for row in host_rows(context.fleet, context.view.now, context.view.counts)
         ]
         self._finds += [
-            Find(f"theme {name}", "theme", name, "colours of the screen", "", partial(room.open_themes, name))
-            for name in room.theme_store.names()
+            Find(f"theme {name}", "theme", name, "colours of the screen", "", OpenThemes(name))
+            for name in context.themes.names()
         ]
         self.query_one(Finds).show(self._finds)
         self.set_focus(self.query_one(TypeLine))
@@ -111,7 +113,7 @@ class PaletteScreen(Sheet):
     def _action(self, action: Action) -> Find:
         reason = self._screen.reason_against(action) or ""
         key = shown(action.key)
-        return Find(f"action {action.name}", key, action.title, action.help, reason, lambda: self.room.do(action.name))
+        return Find(f"action {action.name}", key, action.title, action.help, reason, RunAction(action.name))
 
     @on(TypeLine.Changed)
     def _typed(self, event: TypeLine.Changed) -> None:
@@ -136,17 +138,11 @@ class PaletteScreen(Sheet):
         self._take(next((find for find in self._finds if find.name == event.row_name), None))
 
     def _take(self, find: Find | None) -> None:
-        if find is not None:
-            self.dismiss()
-        self.app.call_later(self._go, find)
-
-    async def _go(self, find: Find | None) -> None:
         """Go there; then keys that were typed ahead are for whatever is on top."""
         if find is not None:
-            find.go()
-        self.room.keys_wait = False
-        if getattr(self.room.screen, "made", True):
-            await self.room.screen_made()
+            self.dismiss()
+            self.app.post_message(find.message)
+        self.app.call_later(self.context.keyboard.go_on)
 
     def on_key(self, event: events.Key) -> None:
         """Arrows choose."""
@@ -164,9 +160,9 @@ class _Ask(TypeLine):
 
     def on_key(self, event: events.Key) -> None:
         """After Enter keys are for the place that it leads to."""
-        if self.room.keys_wait:
+        if self.context.keyboard.waiting:
             event.stop()
             event.prevent_default()
-            self.room.post_message(events.Key(event.key, event.character))
+            self.app.post_message(events.Key(event.key, event.character))
         elif event.key == "enter":
-            self.room.keys_wait = True
+            self.context.keyboard.waiting = True

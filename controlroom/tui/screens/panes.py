@@ -46,7 +46,7 @@ class PanesSheet(Sheet):
         self.query_one("#many", Choices).show([*numbers, ("Enter", "done")])
 
     def _following(self, pick: Pick) -> str:
-        """Give the host (or state) that its key leads to: that of the chosen agent, then the next one."""
+        """The host (or state) that its key leads to: that of the chosen agent, then the next one."""
         overview, wish = self._overview, self._overview.grid.wish
         fleet = overview.view.fleet
         agents = [fleet.agents[agent] for agent in overview.arranged.ids if agent in fleet.agents]
@@ -81,7 +81,7 @@ class PanesSheet(Sheet):
             self._say()
 
     def _wanted(self, key: str, wish: Panes) -> Panes | None:
-        """Give what a key makes of the choice; None: nothing."""
+        """What a key makes of the choice; None: nothing."""
         picks = {"c": Pick.CHOSEN, "a": Pick.ACTIVE, "h": Pick.HOST, "s": Pick.STATE}
         if key in picks:
             of = self._following(picks[key]) if key in "hs" else ""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -10,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from controlroom.domain.display.loglines import ScreenLine
-from controlroom.tui.engine_client import Shown
+from controlroom.tui.context import RunAction
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.theme import styled
@@ -18,6 +19,9 @@ from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import run_style
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import Wheeled
+
+if TYPE_CHECKING:
+    from controlroom.client.client import AgentScreen
 
 _PAUSE = 1.0
 """Seconds between two looks; on a phone twice as many."""
@@ -39,7 +43,7 @@ class TerminalText(Wheeled):
         """Part of a sheet."""
         return self.palette.panel
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: "AgentScreen") -> None:
         """Show this from now on; when there is nothing to show, why."""
         if shown.lines or not self._lines:
             self._lines, self._words = _without_foot(shown.lines), shown.reason
@@ -99,7 +103,7 @@ class TerminalSheet(Sheet):
         from controlroom.client.client import EngineUnavailable
 
         while True:
-            source = self.room.source
+            source = self.context.source
             if source is not None:
                 try:
                     shown = await source.screen(self.agent_id)
@@ -109,7 +113,7 @@ class TerminalSheet(Sheet):
                     self._show(shown)
             await asyncio.sleep(_PAUSE if self.app.size.width >= 60 else 2 * _PAUSE)
 
-    def _show(self, shown: Shown) -> None:
+    def _show(self, shown: "AgentScreen") -> None:
         size = f" · {shown.columns}x{shown.rows}" if shown.columns else ""
         late = f" · {shown.reason}" if shown.reason else ""
         self.query_one(Rule).show(f"the terminal of {self.agent_id}{size}{late}", strong=True)
@@ -143,7 +147,7 @@ class TerminalSheet(Sheet):
 
     def _hand_over(self) -> None:
         self.dismiss()
-        self.room.call_later(self.room.do, "attach")
+        self.app.post_message(RunAction("attach"))
 
 
 def _without_foot(lines: Sequence[ScreenLine]) -> Sequence[ScreenLine]:

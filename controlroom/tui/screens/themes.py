@@ -8,12 +8,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from controlroom.tui.room import Level
+from controlroom.tui.context import Level, Say, WearTheme
 from controlroom.tui.screens.base import plain_key
 from controlroom.tui.screens.dialogs import Choices, Sheet
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.theme.theme_store import ThemeError, ThemeFile, hard_to_read
+from controlroom.tui.theme.theme_file import ThemeError, ThemeFile, hard_to_read
 from controlroom.tui.widgets.headings import Rule
 from controlroom.tui.widgets.lines import Lines
 from controlroom.tui.widgets.rows import Rows
@@ -67,7 +67,7 @@ class Trouble(Lines):
         return self.palette.panel
 
     def tell_of(self, words: str) -> None:
-        """Say this from now on."""
+        """Show these words from now on."""
         self.words = words
         self.display = bool(words)
         self.styles.height = len(self._lines(self.app.size.width))
@@ -104,8 +104,8 @@ class ThemeSheet(Sheet):
 
     def on_mount(self) -> None:
         """Offer what there is, beginning with the one that is worn."""
-        self._before = self.room.worn
-        rows = [self._offer(name) for name in self.room.theme_store.names()]
+        self._before = self.context.themes.worn
+        rows = [self._offer(name) for name in self.context.themes.names()]
         self._fit(len(rows))
         self.offers.show(rows)
         self.offers.choose(self._before.name)
@@ -114,7 +114,7 @@ class ThemeSheet(Sheet):
 
     def _offer(self, name: str) -> Offer:
         try:
-            return Offer(name, self.room.theme_store.find(name))
+            return Offer(name, self.context.themes.find(name))
         except ThemeError as error:
             return Offer(name, None, str(error))
 
@@ -134,7 +134,7 @@ class ThemeSheet(Sheet):
         event.stop()
         offer = self._chosen
         if offer is not None and offer.file is not None:
-            self.room.wear(offer.file)
+            self.app.post_message(WearTheme(offer.file))
         self.query_one(Trouble).tell_of(offer.trouble if offer else "")
 
     @on(Rows.Tapped)
@@ -172,13 +172,13 @@ class ThemeSheet(Sheet):
         offer = self._chosen
         if offer is None or offer.file is None:
             return
-        remembered = self.room.theme_store.keep(offer.name)
+        remembered = self.context.themes.keep(offer.name)
         self.dismiss()
         words = "" if remembered else ", until you leave"
-        self.room.call_later(self.room.say, f"theme {offer.name}{words}", Level.DONE)
+        self.app.post_message(Say(f"theme {offer.name}{words}", Level.DONE))
 
     def leave(self) -> None:
         """Leave things as they were."""
         if self._before is not None:
-            self.room.wear(self._before)
+            self.app.post_message(WearTheme(self._before))
         self.dismiss()

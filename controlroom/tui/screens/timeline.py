@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 
 from controlroom.domain.display.timeline import exported, wish_of
 from controlroom.domain.patch import lively
+from controlroom.tui.context import Level, RunAction
 from controlroom.tui.logs.timeline import AGENTS, Timeline, read_of
-from controlroom.tui.room import Level
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import Motion, RoomScreen
-from controlroom.tui.terminal.throttle import NARROW
+from controlroom.tui.terminal.throttle import NARROW, frame_of
 from controlroom.tui.view_state import ViewState
 from controlroom.tui.widgets.fields import FilterLine
 from controlroom.tui.widgets.footer import Item, Keys, StatusMessage
@@ -57,9 +57,9 @@ class TimelineScreen(RoomScreen):
     def see(self, view: ViewState) -> None:
         """Read the logs of whom it is about."""
         self.timeline_view.clock = lambda at: self._clock(view, at)
-        if self.room.screen is self:
+        if self.app.screen is self:
             self._read = self._choose(view)
-            self.room.read_logs(self._read)
+            self.context.logs.show(self._read)
             self.timeline.only(self._read)
             for agent in self._read:
                 self._take(agent)
@@ -80,7 +80,7 @@ class TimelineScreen(RoomScreen):
             self.see(view)
 
     def _clock(self, view: ViewState, at: int) -> str:
-        """Give the time of a line; to the second where there is room, with the day where that is another one."""
+        """The time of a line; to the second where there is room, with the day where that is another one."""
         then = datetime.fromtimestamp(at / 1000, view.zone)
         if then.date() != datetime.fromtimestamp(view.now / 1000, view.zone).date():
             return then.strftime("%d %H:%M" if self.size.width < NARROW else "%a %H:%M:%S")
@@ -90,11 +90,11 @@ class TimelineScreen(RoomScreen):
         """Take in what came; paint it soon."""
         if self._take(agent) and not self._late:
             self._late = True
-            self.set_timer(max(_PACE, self.room.paint_pause), self._paint)
+            self.set_timer(max(_PACE, frame_of(self.app.size.width)), self._paint)
 
     def _take(self, agent: str) -> bool:
         known = self.view.fleet.agents.get(agent)
-        book = self.room.book(known) if known else None
+        book = self.context.logs.book(known) if known else None
         if known is None or book is None or not book.loaded:
             return False
         facts = self.view.fleet.hosts[known.host].facts
@@ -139,22 +139,22 @@ class TimelineScreen(RoomScreen):
         """Open the agent of the line under the cursor, at that line."""
         moment = self.timeline_view.chosen
         if moment is not None and moment.agent in self.view.fleet.agents:
-            self.room.push_screen(AgentScreen(moment.agent, None if self.timeline_view.following else moment.place))
+            self.app.push_screen(AgentScreen(moment.agent, None if self.timeline_view.following else moment.place))
 
     def bookmark(self) -> None:
         """Keep the line under the cursor, or let it go."""
         if self.timeline_view.chosen is not None:
             kept = self.timeline.keep(self.timeline_view.chosen)
             self.timeline_view.redraw()
-            keys = self.room.keys
+            keys = self.context.keys
             back = f"{keys.shown('bookmark_older')} and {keys.shown('bookmark_newer')} lead to it"
-            self.room.say(f"kept: {back}" if kept else "no longer kept")
+            self.say(f"kept: {back}" if kept else "no longer kept")
 
     def to_bookmark(self, step: int) -> None:
         """Go to the next older (-1) or newer (1) line that was kept."""
         if not self.timeline_view.to_kept(step):
             where = "before this one" if step < 0 else "after this one"
-            self.room.say(f"no line is kept {where}" if self.timeline.kept else "no line is kept yet")
+            self.say(f"no line is kept {where}" if self.timeline.kept else "no line is kept yet")
 
     def export(self) -> None:
         """Write what is on show into a file of its own in the home of whoever sits here."""
@@ -163,9 +163,9 @@ class TimelineScreen(RoomScreen):
         path = write_new(Path.home(), f"controlroom-log-{now:%Y%m%d-%H%M%S}", map(exported, moments))
         lines = f"{len(moments)} line{'s' * (len(moments) != 1)}"
         if path:
-            self.room.say(f"{lines} written to {path}", Level.DONE)
+            self.say(f"{lines} written to {path}", Level.DONE)
         else:
-            self.room.say(f"nothing was written: {Path.home()} takes no new file", Level.DANGER)
+            self.say(f"nothing was written: {Path.home()} takes no new file", Level.DANGER)
 
     @on(Rule.Tapped)
     def _to_end(self, event: Rule.Tapped) -> None:
@@ -175,7 +175,7 @@ class TimelineScreen(RoomScreen):
     @on(TimelineView.Tapped)
     def _tapped_line(self, event: TimelineView.Tapped) -> None:
         event.stop()
-        self.room.do("open")
+        self.app.post_message(RunAction("open"))
 
     @on(TimelineView.Moved)
     def _moved(self, event: TimelineView.Moved) -> None:

@@ -22,7 +22,7 @@ class Bell:
         self._looked = -_LOOK
 
     def hear(self, fleet: Fleet, now: float) -> str:
-        """Give what to write to the terminal, mostly nothing; `now` counts seconds.
+        """What to write to the terminal, mostly nothing; `now` counts seconds.
 
         A fleet is another one fifty times a second, and this costs a pass over all of it: it rests in between.
         """
@@ -41,7 +41,7 @@ class Bell:
         return True
 
     def title(self, fleet: Fleet) -> str:
-        """Give what sets the title, "" when it is set already. Nothing in it comes from a host."""
+        """What sets the title, "" when it is set already. Nothing in it comes from a host."""
         waiting = len(fleet.questions())
         title = f"({waiting}) control room" if waiting else "control room"
         if title == self._title:

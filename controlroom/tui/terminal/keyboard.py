@@ -1,5 +1,6 @@
-"""Keys as they come from a terminal: which are held down or came too early to be meant, and which are a paste."""
+"""The keyboard: keys one by one, in order, each for the screen it was meant for; and which of them are a paste."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from textual import events
@@ -9,6 +10,11 @@ HELD = 0.3
 
 STARTLE = 0.4
 """Seconds that something must have been on show, unless a key brought it there, before a key may answer it."""
+
+
+_KEY_FIRST, _KEYS_MOST = 0.06, 0.4
+"""Seconds for which the next picture waits after a key, so that what that does is painted first; and after many keys
+at most."""
 
 
 class KeyTiming:
@@ -27,7 +33,7 @@ class KeyTiming:
         return held
 
     def startled(self, shown_at: float | None) -> bool:
-        """Say whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
+        """Whether something came under the finger: it appeared by itself, too late for a key to be meant for it."""
         if shown_at is None:
             return True
         by_hand = self._key_before >= shown_at - STARTLE
@@ -73,7 +79,7 @@ class PasteDetector:
             self._look_again()
 
     async def give(self) -> None:
-        """Give on what is held, at once: something else has happened that comes after it."""
+        """Deliver what is held, at once: something else has happened that comes after it."""
         held, self._held = self._held, []
         if is_paste(held):
             await self._pasted("".join(map(_text, held)))
@@ -93,12 +99,80 @@ class PasteDetector:
 
 
 def is_paste(keys: Sequence[events.Key]) -> bool:
-    """Say whether keys that came together are text that was pasted."""
+    """Whether keys that came together are text that was pasted."""
     signs = [_text(event) for event in keys]
     written = [sign for sign in signs if sign]
     return len(written) >= MANY and len(set(written)) >= DIFFERENT and len(written) == len(signs)
 
 
 def _text(event: events.Key) -> str:
-    """Give what a key writes, "" for one that writes nothing."""
+    """What a key writes, "" for one that writes nothing."""
     return _SIGNS.get(event.key) or (event.character if event.is_printable and event.character else "")
+
+
+class Keyboard:
+    """Delivers keys in the order in which they were pressed.
+
+    Textual queues a key at whatever is on top when it comes, though a key before it may be about to change that.
+    `ready` says whether the screen on top takes keys; `deliver` gives it one; `pasted` gets the text of a paste. With
+    `wait`, which calls back after a number of seconds, a paste is told from keys; without it every key is a key.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        *,
+        ready: Callable[[], bool],
+        deliver: Callable[[events.Key], Awaitable[None]],
+        pasted: Callable[[str], Awaitable[None]],
+        wait: Callable[[float, Callable[[], Awaitable[None]]], object] | None = None,
+    ) -> None:
+        self.timing = KeyTiming(monotonic)
+        self.waiting = False
+        """Whether the way to another screen is under way: keys are for that one."""
+        self._ready, self._deliver = ready, deliver
+        self._typed_ahead: list[events.Key] = []
+        self._pastes = PasteDetector(self._pressed, pasted, wait) if wait else None
+        self._used_at = -1.0
+        """When a key was pressed or the screen tapped last, by the loop's time."""
+
+    def used(self) -> None:
+        """Note that somebody pressed a key or tapped the screen."""
+        self._used_at = asyncio.get_running_loop().time()
+
+    async def quiet(self) -> None:
+        """Wait until no key has come for a moment, so that what a key does is painted before the next picture."""
+        time = asyncio.get_running_loop().time
+        until = time() + _KEYS_MOST
+        while (wait := min(until, self._used_at + _KEY_FIRST) - time()) > 0:  # noqa: ASYNC110 - another key may come
+            await asyncio.sleep(wait)
+
+    async def take(self, event: events.Key) -> None:
+        """Take a key from the terminal."""
+        if self._pastes is None:
+            await self._pressed(event)
+        else:
+            self._pastes.take(event)
+
+    async def flush(self) -> None:
+        """Deliver keys that are held back: something else has happened that comes after them."""
+        if self._pastes is not None:
+            await self._pastes.give()
+
+    async def _pressed(self, event: events.Key) -> None:
+        if self.waiting or not self._ready():
+            self._typed_ahead.append(event)
+        else:
+            await self._deliver(event)
+
+    async def screen_made(self) -> None:
+        """Deliver what was typed while a screen was made."""
+        typed, self._typed_ahead = self._typed_ahead, []
+        for event in typed:
+            await self._pressed(event)
+
+    async def go_on(self) -> None:
+        """End waiting: the screen that keys are for is on top, or is being made."""
+        self.waiting = False
+        if self._ready():
+            await self.screen_made()

@@ -102,7 +102,7 @@ class Leaving:
 
 
 def shell_waits() -> bool:
-    """Say whether a shell would go on when we stop: one that started our process group, in this session.
+    """Whether a shell would go on when we stop: one that started our process group, in this session.
 
     Without one (a command of tmux, of `ssh -t`) a stopped screen would be stopped for ever.
     """
@@ -114,7 +114,7 @@ def shell_waits() -> bool:
 
 
 def stop(screen: Stoppable) -> bool:
-    """Give the terminal back and stop, with all of our process group, until the shell goes on; says whether it did."""
+    """Give the terminal back and stop, with the whole process group, until the shell continues it; whether it did."""
     if not shell_waits():
         return False
     with screen.suspend():

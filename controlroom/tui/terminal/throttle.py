@@ -14,6 +14,8 @@ _PACES = ((100, 1.0), (60, 5.0), (0, 15.0))
 NARROW = 60
 """Columns below which it is a phone."""
 
+_SHORTEST, _PHONE_FRAME = 0.02, 0.5
+
 _NO_FIGURES: dict[str, Any] = {
     "cpu_percent": None,
     "cpu_history": (),
@@ -26,7 +28,7 @@ _NO_FIGURES: dict[str, Any] = {
 
 
 def pace_of(width: int) -> float:
-    """Give the seconds between two readings of what always moves, on so many columns."""
+    """The seconds between two readings of what always moves, on so many columns."""
     return next(seconds for columns, seconds in _PACES if width >= columns)
 
 
@@ -41,7 +43,7 @@ class ThrottledHosts:
         self._at = 0.0
 
     def shown(self, rows: list[HostRow], width: int, now: float) -> list[HostRow]:
-        """Give the rows to show on so many columns; `now` counts seconds."""
+        """The rows to show on so many columns; `now` counts seconds."""
         pace = pace_of(width)
         known = [replace(row, **_NO_FIGURES) for row in rows]
         if known != self._known or now - self._at >= pace:
@@ -64,7 +66,7 @@ class ThrottledLines:
         """Id -> what is known, what is shown, since when its line is."""
 
     def shown(self, fleet: Fleet, width: int, now: float) -> Fleet:
-        """Give the fleet to show on so many columns; `now` counts seconds."""
+        """The fleet to show on so many columns; `now` counts seconds."""
         self.late = False
         if width >= NARROW:
             self._held.clear()
@@ -97,7 +99,7 @@ class ThrottledGauges:
         self._at = 0.0
 
     def shown(self, found: Sequence[Gauge], width: int, now: float) -> Sequence[Gauge]:
-        """Give the gauges to show on so many columns; `now` counts seconds."""
+        """The gauges to show on so many columns; `now` counts seconds."""
         same = list(map(_standing, found)) == list(map(_standing, self._shown))
         if not same or now - self._at >= pace_of(width):
             self._shown, self._at = found, now
@@ -106,3 +108,8 @@ class ThrottledGauges:
 
 def _standing(gauge: Gauge) -> tuple[object, ...]:
     return gauge.name, gauge.level, gauge.note, gauge.share is None, gauge.limit
+
+
+def frame_of(width: int) -> float:
+    """Seconds between two pictures at least, on so many columns: every packet wakes a phone's radio."""
+    return _PHONE_FRAME if width < NARROW else _SHORTEST

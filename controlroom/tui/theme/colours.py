@@ -32,18 +32,18 @@ class Depth(IntEnum):
 
 
 def parts(colour: str) -> tuple[float, float, float]:
-    """Give red, green and blue of `#rrggbb`, each from 0 to 1."""
+    """Red, green and blue of `#rrggbb`, each from 0 to 1."""
     return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
 
 
 def luminance(colour: str) -> float:
-    """Give the relative luminance of a colour, from 0 (black) to 1 (white): WCAG 2.2."""
+    """The relative luminance of a colour, from 0 (black) to 1 (white): WCAG 2.2."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: str, other: str) -> float:
-    """Give the contrast of two colours, from 1 (the same) to 21 (black and white): WCAG 2.2."""
+    """The contrast of two colours, from 1 (the same) to 21 (black and white): WCAG 2.2."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -65,7 +65,7 @@ def _is_grey(colour: str) -> bool:
 
 
 def _distance(one: str, other: str) -> float:
-    """Say how unlike two colours are: for greys how light they are counts, else above all the hue."""
+    """How unlike two colours are: for greys how light they are counts, else above all the hue."""
     hue, light, _ = rgb_to_hls(*parts(one))
     other_hue, other_light, _ = rgb_to_hls(*parts(other))
     apart = abs(hue - other_hue)

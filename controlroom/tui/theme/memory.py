@@ -23,7 +23,7 @@ class Memory:
         self._path = path
 
     def theme(self, configured: str) -> str:
-        """Give the theme chosen on the screen; it holds as long as the config says what it said then."""
+        """The theme chosen on the screen; it holds as long as the config says what it said then."""
         known = self._read().get("theme")
         if isinstance(known, dict) and known.get("instead_of") == configured and isinstance(known.get("name"), str):
             return str(known["name"])
@@ -34,7 +34,7 @@ class Memory:
         return self._write({**self._read(), "theme": {"name": name, "instead_of": configured}})
 
     def looked(self) -> Look | None:
-        """Give when somebody looked last; None: nobody ever has."""
+        """The last look at the screen; None: nobody ever looked."""
         known = self._read().get("looked")
         names = ("at", "billed", "covered")
         figures = [int(known[name]) for name in names if type(known.get(name)) is int] if type(known) is dict else []
@@ -42,11 +42,11 @@ class Memory:
         return Look(*figures) if fit else None
 
     def remember_look(self, look: Look) -> bool:
-        """Remember that somebody looks; says whether that could be done."""
+        """Remember a look; whether that could be written."""
         return self._write({**self._read(), "looked": asdict(look)})
 
     def layout(self) -> Layout:
-        """Give how the screen was arranged."""
+        """How the screen was arranged."""
         return read(self._read().get("layout"))
 
     def remember_layout(self, layout: Layout) -> bool:
@@ -96,7 +96,7 @@ class LastLook:
         self._kept = 0
 
     def touched(self, fleet: Fleet, now: int) -> None:
-        """Somebody pressed a key or tapped."""
+        """Note that a key was pressed or the screen tapped."""
         at = self._looked_at()
         if at is not None and now - at >= AWAY:
             self._before = self._look()
@@ -106,7 +106,7 @@ class LastLook:
             self._memory.remember_look(last)
 
     def before(self, now: int) -> Look | None:
-        """Give the look since which things are news; None: somebody was here all the time."""
+        """The look before an absence; None: nobody was away."""
         at = self._looked_at()
         return self._look() if at is not None and now - at >= AWAY else self._before
 
@@ -121,7 +121,7 @@ class LastLook:
         return self._last.at if self._last else None
 
     def _look(self) -> Look | None:
-        """Give the last look."""
+        """The last look."""
         if self._seen is not None:
             self._last, self._seen = look(*self._seen), None
         return self._last

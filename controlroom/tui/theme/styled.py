@@ -50,7 +50,7 @@ _DRAWN = _Settled()
 
 
 def width(text: str) -> int:
-    """Give the cells that `text` takes when it is drawn."""
+    """The cells that `text` takes when it is drawn."""
     return cell_len(settled(text))
 
 
@@ -88,7 +88,7 @@ def line(*runs: tuple[str, Style | None]) -> Line:
 
 
 def length(drawn: Line) -> int:
-    """Give the cells that a line takes."""
+    """The cells that a line takes."""
     return sum(segment.cell_length for segment in drawn)
 
 
@@ -129,7 +129,7 @@ def wrap(text: str, cells: int) -> list[str]:
 
 
 def breaks(text: str, cells: int) -> list[tuple[int, int]]:
-    """Give start and end of each line when `text` is broken at `cells`: at the last space, else within a word."""
+    """Start and end of each line when `text` is broken at `cells`: at the last space, else within a word."""
     widths = [] if text.isascii() else [cell_len(character) for character in text]
     found: list[tuple[int, int]] = []
     start = 0
@@ -144,7 +144,7 @@ def breaks(text: str, cells: int) -> list[tuple[int, int]]:
 
 
 def _reach(text: str, widths: list[int], start: int, cells: int) -> int:
-    """Give the index after the last character that fits into `cells` from `start`; at least one is taken.
+    """The index after the last character that fits into `cells` from `start`; at least one is taken.
 
     `widths` holds the cells of each character; an empty list means one each.
     """

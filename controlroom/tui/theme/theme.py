@@ -18,7 +18,7 @@ from controlroom.domain.model import LinkState, State
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.colours import READABLE, Depth, contrast, of_sixteen, parts
 from controlroom.tui.theme.styled import Line
-from controlroom.tui.theme.theme_store import ThemeFile
+from controlroom.tui.theme.theme_file import ThemeFile
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Glyphs:
         return self.states[State.WAITING]
 
     def drawn(self, text: str) -> str:
-        """Give `text` in this set, sign for sign: what fonts may lack becomes ASCII where it is the plain one."""
+        """The same text in this set, sign for sign: what fonts may lack becomes ASCII in the plain one."""
         return text.translate(_PLAINER) if self.plain else text
 
 
@@ -135,7 +135,7 @@ class Palette:
     depth: Depth = Depth.MANY
 
     def selected(self, drawn: Line, width: int) -> Line:
-        """Give a line as the chosen one, as wide as that."""
+        """A line drawn as the chosen one, padded to a width."""
         drawn = (*drawn, Segment(" " * max(0, width - styled.length(drawn))))
         if self.chosen.color is None and not self.chosen.reverse:
             return styled.over(drawn, self.chosen)
@@ -143,7 +143,7 @@ class Palette:
 
 
 def textual_theme(file: ThemeFile, depth: Depth = Depth.MANY) -> Theme:
-    """Give the Textual theme for the few ready-made widgets (text fields) and for the style sheet."""
+    """The Textual theme for the few ready-made widgets (text fields) and for the style sheet."""
     if depth is Depth.NONE:
         return _colourless(file)
     file = fitted(file, depth)
@@ -192,7 +192,7 @@ _OF_ANSI = (
 
 
 def fitted(file: ThemeFile, depth: Depth) -> ThemeFile:
-    """Give a theme for so many colours: where there are sixteen, those that are most like it and can be read."""
+    """A theme for so many colours: where there are sixteen, those that are most like it and can be read."""
     if depth is not Depth.SIXTEEN:
         return file
     ground = "#000000" if file.dark else "#ffffff"
@@ -316,7 +316,7 @@ _STEPS = 12
 
 
 def run_style(palette: Palette, wanted: SpanStyle, ground: Style) -> Style:
-    """Give the style of a piece of output that lies on `ground`."""
+    """The style of a piece of output that lies on `ground`."""
     page = ground.bgcolor.name if ground.bgcolor else ""
     text = palette.text.color.name if palette.text.color else ""
     return _style(palette.terminal, page, text, palette.depth, wanted)
@@ -335,19 +335,19 @@ def _style(terminal: tuple[str, ...], page: str, text: str, depth: Depth, wanted
 
 
 def _colour(terminal: tuple[str, ...], wanted: str) -> str:
-    """Give a colour as `#rrggbb`, of its number too; "" for none."""
+    """A colour as `#rrggbb`, of its number too; "" for none."""
     if not wanted.isdigit():
         return wanted
     return terminal[int(wanted)] if int(wanted) < 16 else Color.from_ansi(int(wanted)).get_truecolor().hex
 
 
 def _ground(colour: str, depth: Depth) -> str:
-    """Give a ground that stays what it is when it is rounded, so that what can be read on it can be read then too."""
+    """A ground that stays what it is when it is rounded, so that what can be read on it can be read then too."""
     return of_sixteen(colour, ()) if depth is Depth.SIXTEEN else _rounded(colour)
 
 
 def _legible(colour: str, ground: str, depth: Depth) -> str:
-    """Give the colour, or the nearest one on its way to white or black that can be read on `ground`."""
+    """The colour, or the nearest one on its way to white or black that can be read on `ground`."""
     if depth is Depth.SIXTEEN:
         return of_sixteen(colour, [ground])
     end = "#ffffff" if contrast("#ffffff", ground) > contrast("#000000", ground) else "#000000"
@@ -362,7 +362,7 @@ def _can_be_read(colour: str, ground: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _rounded(colour: str) -> str:
-    """Give what a terminal of 256 colours makes of it."""
+    """What a terminal of 256 colours makes of it."""
     return Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor().hex
 
 

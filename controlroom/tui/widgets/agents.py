@@ -11,7 +11,7 @@ from controlroom.domain.display.arrange import GroupRow, TableRow
 from controlroom.domain.display.views import AgentRow
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.words import percent, size
-from controlroom.tui.room import Room
+from controlroom.tui.context import Context
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import Engine, ViewState
@@ -90,7 +90,7 @@ class Widths:
                 self._count(known.pop(gone), -1)
 
     def widest(self, column: str) -> int:
-        """Give the length of the longest text in a column."""
+        """The length of the longest text in a column."""
         return max(self._lengths[column], default=0)
 
     def _count(self, row: AgentRow | None, sign: int) -> None:
@@ -190,7 +190,7 @@ class AgentTable(Rows[TableRow]):
         return styled.clip((*start, *styled.line(*counts)), width)
 
     def _sign(self, row: TableRow, chosen: bool) -> str:
-        """Give what stands before a row: the cursor, a mark, both, or nothing."""
+        """What stands before a row: the cursor, a mark, both, or nothing."""
         glyphs = self.palette.glyphs
         if row.id in self.marked:
             return glyphs.marked_cursor if chosen else glyphs.marked
@@ -234,7 +234,7 @@ class AgentTable(Rows[TableRow]):
         return self.palette.states[row.state] if alarmed else self.palette.text
 
     def _told(self, row: AgentRow, narrow: bool = False) -> str:
-        """Give the line; where the word of a state has no room, a state that stands still says it first."""
+        """The line; where the word of a state has no room, a state that stands still says it first."""
         until = self.until.get(row.id)
         if until:
             return f"limited until {until}" if narrow else f"until {until}: {row.line}"
@@ -250,9 +250,9 @@ _SHOWN = 3
 """Machines that are described."""
 
 
-def no_agents(room: Room, view: ViewState, wanted: str, cells: int) -> list[Line]:
-    """Say what to do next. `wanted`: the filter; `cells`: the width there is."""
-    fleet, palette, keys = view.fleet, room.palette, room.keys.shown
+def no_agents(context: Context, view: ViewState, wanted: str, cells: int) -> list[Line]:
+    """What to read where no agent is shown: what to do next. `wanted`: the filter; `cells`: the width there is."""
+    fleet, palette, keys = view.fleet, context.palette, context.keys.shown
     quiet, key = palette.quiet, palette.key
     add = ((keys("hosts"), key), (" then ", quiet), (keys("host_add"), key))
     if view.engine is not Engine.HERE and not view.known:
@@ -288,7 +288,7 @@ def no_agents(room: Room, view: ViewState, wanted: str, cells: int) -> list[Line
 
 
 def _machines(fleet: Fleet) -> list[str]:
-    """Say what the first hosts are, as far as they have been met."""
+    """What the first hosts are, as far as they have been met."""
     met = [(host.name, host.facts) for host in fleet.hosts.values() if host.facts]
     return [
         f"{name}: {facts.cores} cores, {size(facts.memory_total)}, {facts.tmux_words}" for name, facts in met[:_SHOWN]

@@ -1,6 +1,7 @@
 """Text entry: the filter line of a screen, and the fields of a form."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
@@ -44,12 +45,11 @@ class Field(Horizontal):
 
     DEFAULT_CSS = "Field { height: 1; }"
 
+    @dataclass
     class Move(Message):
-        """Somebody wants to be elsewhere."""
+        """Another field is wanted."""
 
-        def __init__(self, field: "Field") -> None:
-            super().__init__()
-            self.field = field
+        field: "Field"
 
     class Onward(Move):
         """Filled: go on."""
@@ -335,12 +335,11 @@ class TypeLine(Lines):
 
     can_focus = True
 
+    @dataclass
     class Changed(Message):
         """What is typed is another text."""
 
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
+        text: str
 
     class Entered(Message):
         """Enter was pressed."""
@@ -401,7 +400,7 @@ class TypeLine(Lines):
         """Type."""
         if self.screen.focused is not self:
             event.stop()
-            self.room.post_message(events.Key(event.key, event.character))  # typed ahead of leaving this line
+            self.app.post_message(events.Key(event.key, event.character))  # typed ahead of leaving this line
             return
         if event.key == "enter":
             self.tell(self.Entered())

@@ -10,7 +10,7 @@ from textual.timer import Timer
 
 from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
-from controlroom.tui.room import Level
+from controlroom.tui.context import Level
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
@@ -42,12 +42,11 @@ class Item:
 class Keys(Lines):
     """One line of actions: those that fit, the last ones always."""
 
+    @dataclass
     class Pressed(Message):
         """An action was tapped."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.action_name = name
+        action_name: str
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -119,7 +118,7 @@ class StatusMessage(Lines):
         return self.palette.page
 
     def say(self, text: str, level: Level, seconds: float) -> None:
-        """Say `text` for so long; an empty text takes back what was said."""
+        """Show a message for a number of seconds; an empty text takes the last one back."""
         self.text, self._level = " ".join(text.split()), level
         if self._timer:
             self._timer.stop()

@@ -1,6 +1,7 @@
 """The line on top of every screen: how many agents are in which state, what asks for a person, the time."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
@@ -40,12 +41,11 @@ Part = tuple[Line, str]
 class Gauges(Lines):
     """Counts at the left, trouble in the middle, the clock at the right; each leads to what it counts."""
 
+    @dataclass
     class Tapped(Message):
         """Something was tapped: a state by its name, `hosts`, `costs`, `attached`."""
 
-        def __init__(self, what: str) -> None:
-            super().__init__()
-            self.what = what
+        what: str
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -146,7 +146,7 @@ def _cells(parts: Sequence[Part]) -> int:
 
 
 def _placed(parts: Sequence[Part], at: int) -> list[tuple[int, int, str]]:
-    """Say from which cell to which each part stands, the first of which is at `at`."""
+    """The first cell, and the cell after the last, of each part; the first part begins at `at`."""
     places = []
     for line, what in parts:
         places.append((at, at + styled.length(line), what))

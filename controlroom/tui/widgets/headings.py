@@ -1,6 +1,7 @@
 """What heads a part of a screen: a rule with a title, or a line of tabs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from textual import events
@@ -18,12 +19,12 @@ _TITLE = 24
 class Rule(Lines):
     """`─ title ───────── word ─`."""
 
+    @dataclass
     class Tapped(Message):
         """It was tapped. `part`: what stands there: one of its words, which ` · ` keeps apart, its title, nothing."""
 
-        def __init__(self, rule: "Rule", part: str) -> None:
-            super().__init__()
-            self.rule, self.part = rule, part
+        rule: "Rule"
+        part: str
 
         @property
         def control(self) -> "Rule":
@@ -41,13 +42,13 @@ class Rule(Lines):
     def show(
         self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False, chosen: bool = False
     ) -> None:
-        """Say this from now on. `chosen`: it stands above what keys act on."""
+        """Show these words from now on. `chosen`: it stands above what keys act on."""
         self._chosen = chosen
         self._title, self._word, self._word_style, self._strong = title, word, style, strong
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
-        """Say so."""
+        """Post that it was tapped."""
         at = next((part for start, end, part in self._places if start <= event.x < end), "")
         self.tell(self.Tapped(self, at))
 
@@ -70,7 +71,7 @@ class Rule(Lines):
 
 
 def _parts(words: str, at: int) -> list[tuple[int, int, str]]:
-    """Say from which cell to which each part of the words stands, the first of which is at `at`."""
+    """The first cell, and the cell after the last, of each part of the words; the first part begins at `at`."""
     places = []
     for part in words.split(_BETWEEN):
         places.append((at, at + styled.width(part), part))
@@ -85,12 +86,11 @@ Tab = tuple[str, str, str]
 class Tabs(Lines):
     """`[agent] host model`: the chosen one stands in brackets, keys are marked in the words that hold them."""
 
+    @dataclass
     class Taken(Message):
         """One was tapped."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.tab_name = name
+        tab_name: str
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)

@@ -23,21 +23,21 @@ _WARN, _DANGER = 80.0, 92.0
 
 
 def memory_percent(row: HostRow) -> float | None:
-    """Give memory in use, in per cent; None: no reading."""
+    """Memory in use, in per cent; None: no reading."""
     if row.memory_used is None or not row.memory_total:
         return None
     return 100 * row.memory_used / row.memory_total
 
 
 def memory_style(palette: Palette, value: float | None) -> Style:
-    """Give the alarm level of memory in use."""
+    """The alarm level of memory in use."""
     if value is None or value < _WARN:
         return palette.bar
     return palette.danger if value >= _DANGER else palette.warn
 
 
 def link_words(row: HostRow) -> str:
-    """Say how we stand with a host that is not simply up."""
+    """The state of the link to a host that is not simply up."""
     words = {
         LinkState.UP: "up",
         LinkState.CONNECTING: "connecting",
@@ -132,7 +132,7 @@ class HostSummary(Lines):
         """It was tapped."""
 
     def on_click(self, event: events.Click) -> None:
-        """Say so."""
+        """Post that it was tapped."""
         event.stop()
         self.tell(self.Tapped())
 
@@ -197,7 +197,7 @@ _NOTHING = HostSample(0)
 
 
 def share(part: int | None, whole: int | None) -> float | None:
-    """Give a part in per cent of the whole; None: no reading."""
+    """A part in per cent of the whole; None: no reading."""
     return None if part is None or not whole else 100 * part / whole
 
 
@@ -235,7 +235,7 @@ def memory(palette: Palette, row: HostRow) -> Figure:
 
 
 def clock_words(offset: int) -> str:
-    """Say how far a host's clock is from ours (milliseconds), when that is worth a word."""
+    """How far a host's clock is from ours (milliseconds), when that is worth a word."""
     return "" if abs(offset) <= _CLOCK else f"{offset / 1000:+.0f} s"
 
 
@@ -261,7 +261,7 @@ class HostFigures(Rows[HostRow]):
         return self._name_cells
 
     def lines_wanted(self, width: int) -> int:
-        """Give the lines that show all hosts."""
+        """The lines that show all hosts."""
         return max(1, len(self.rows) + 1 if width >= _TABLE else 2 * len(self.rows))
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
@@ -369,7 +369,7 @@ class HostFigures(Rows[HostRow]):
 
 
 def _wide(width: int) -> int:
-    """Give the cells of what was before, with the space before it."""
+    """The cells of what was before, with the space before it."""
     return 9 if width < 130 else 13 if width < 170 else 17
 
 
@@ -423,7 +423,7 @@ class HostFacts(Wheeled):
         below = len(lines) - self._top - height
         if below <= 0:
             return lines[self._top :]
-        key = shown(self.room.keys.motion("hosts", "page_down").keys[0])
+        key = shown(self.context.keys.motion("hosts", "page_down").keys[0])
         more = self._fact("", (f"{key}: {below + 1} more", palette.key))
         return [*lines[self._top : self._top + height - 1], more]
 

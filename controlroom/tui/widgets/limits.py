@@ -8,6 +8,7 @@ from textual import events
 
 from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
 from controlroom.domain.display.limit_rows import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+from controlroom.tui.context import RunAction
 from controlroom.tui.terminal.throttle import ThrottledGauges
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -25,7 +26,7 @@ Run = tuple[str, Style | None]
 
 
 def level_style(palette: Palette, level: str, calm: Style) -> Style:
-    """Give the style of an alarm level."""
+    """The style of an alarm level."""
     return {"notice": palette.note, "warning": palette.warn, "danger": palette.danger}.get(level, calm)
 
 
@@ -162,7 +163,7 @@ class Meters(Lines):
     def on_click(self, event: events.Click) -> None:
         """Show who spent it, and all there is to say about budgets and limits."""
         event.stop()
-        self.room.do("costs")
+        self.app.post_message(RunAction("costs"))
 
     def show(self, view: ViewState, now: float) -> None:
         """Show this from now on. `now` counts seconds: figures rest a while, longer on a phone."""
@@ -171,7 +172,7 @@ class Meters(Lines):
         self.redraw()
 
     def lines_wanted(self, width: int, height: int) -> int:
-        """Give the lines that it takes on a screen of this size."""
+        """The lines that it takes on a screen of this size."""
         shared = columns(self._gauges, width, height)
         return len(_phone_rows(shared)) if width < _GRID else max(map(len, shared), default=0)
 
@@ -246,7 +247,7 @@ class LimitsInFull(ScrollableText):
         self.redraw()
 
     def lines_wanted(self, width: int) -> int:
-        """Give the lines that show all of it."""
+        """The lines that show all of it."""
         return sum(map(len, self._paragraphs(width)))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -298,4 +299,4 @@ class LimitsInFull(ScrollableText):
     def on_click(self, event: events.Click) -> None:
         """A tap gives them the screen, or takes it back."""
         event.stop()
-        self.room.do("costs_limits")
+        self.app.post_message(RunAction("costs_limits"))

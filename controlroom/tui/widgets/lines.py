@@ -1,7 +1,7 @@
 """What all parts of the screen are made of: lines that are painted only where they changed, and text that scrolls."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple
 
 from rich.console import Console
 from rich.segment import Segment
@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from controlroom.tui.room import Room
+from controlroom.tui.context import Context, context_of
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.theme.theme import Palette
@@ -35,21 +35,21 @@ class Lines(Widget):
         """What was given to Textual of the lines as they are."""
 
     @property
-    def room(self) -> Room:
-        """The app that this stands in."""
-        return cast(Room, self.app)
+    def context(self) -> Context:
+        """The parts of the app that this reads."""
+        return context_of(self.app)
 
     @property
     def palette(self) -> Palette:
         """The styles to draw with."""
-        return self.room.palette
+        return self.context.palette
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        """Give the lines to show, from the top."""
+        """The lines to show, from the top."""
         raise NotImplementedError
 
     def ground(self) -> Style:
-        """Give the style that lies under every line."""
+        """The style that lies under every line."""
         return self.palette.page
 
     def tell(self, message: Message) -> None:
@@ -95,7 +95,7 @@ class Lines(Widget):
         return lines[y] if y < len(lines) else ()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Give Textual the lines it asks for, each made once. Its own way past borders and styles takes long."""
+        """Give Textual the lines it asks for, each made once: its own way past borders and styles is slow."""
         width = self.size.width
         if self.outer_size.width != width:
             return super().render_lines(crop)
@@ -103,11 +103,11 @@ class Lines(Widget):
         return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
-        """Give one line to Textual."""
+        """Give Textual one line."""
         return self.strip(y, self.size.width)
 
     def strip(self, y: int, width: int) -> Strip:
-        """Give one line, made once, at the width that it has."""
+        """One line, made once, at the width that it has."""
         strip = self._strips.get(y)
         if strip is None or strip.cell_length != width:
             strip = Strip(_filled(self._line(self._drawn, y), width, self.ground()), width)
@@ -123,7 +123,7 @@ class Lines(Widget):
 
 
 def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
-    """Give the cells of a line, from and to, that are to be painted anew: between what is the same at both ends."""
+    """The cells of a line, from and to, that are to be painted anew: between what is the same at both ends."""
     if old == new:
         return []
     start = 0
@@ -144,7 +144,7 @@ def changes(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
 
 
 def set_lines(widget: Widget, lines: int) -> None:
-    """Give a widget so many lines; without any it is not shown."""
+    """Set the height of a widget in lines; 0 hides it."""
     widget.display = lines > 0
     height = widget.styles.height
     if lines and (height is None or not height.is_cells or height.value != lines):
@@ -179,7 +179,7 @@ class Pieces(CompositorUpdate):
         self.pieces = pieces
 
     def render_segments(self, console: Console) -> str:
-        """Give the bytes, as text."""
+        """The bytes, as text."""
         return "".join(f"\x1b[{y + 1};{x + 1}H{strip.render(console)}" for y, x, strip in self.pieces)
 
 
@@ -194,7 +194,7 @@ class Painting(Compositor):
     """The widgets on each line, the foremost first, as long as they stand where they do."""
 
     def render_partial_update(self) -> Pieces | None:  # type: ignore[override]
-        """Give what is to be painted, if anything is."""
+        """What is to be painted, if anything is."""
         screen = self.size.region
         regions = [region.intersection(screen) for region in self._dirty_regions]
         self._dirty_regions.clear()
@@ -230,7 +230,7 @@ class Painting(Compositor):
 
 
 def _cells(stretch: _Stretch, y: int, left: int, right: int) -> Strip:
-    """Give what a widget shows on a line between two columns."""
+    """What a widget shows on a line, between two columns."""
     x, top = stretch.region.x, stretch.region.y
     if stretch.whole:
         assert isinstance(stretch.widget, Lines)
@@ -289,6 +289,6 @@ class ScrollableText(Wheeled):
         return key in moves
 
     def part(self, lines: Sequence[Line], height: int) -> list[Line]:
-        """Give the part of all lines that is shown."""
+        """The part of all lines that is shown."""
         self._top = max(0, min(self._top, len(lines) - height))
         return list(lines[self._top : self._top + height])

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.segment import Segment
 from textual import events
@@ -53,13 +54,12 @@ class LogView(Wheeled):
                 return not self.book.behind
             return self._edge != self._edge_now() or (self.which == "newer" and not self.book.behind)
 
+    @dataclass
     class Jumped(Message):
         """The view is to stand at a place that is not held."""
 
-        def __init__(self, book: LogBuffer, place: LogPlace) -> None:
-            super().__init__()
-            self.book = book
-            self.place = place
+        book: LogBuffer
+        place: LogPlace
 
     class Moved(Message):
         """The view stands elsewhere, or what can be said of it has changed."""
@@ -84,7 +84,7 @@ class LogView(Wheeled):
         """Where the view goes as soon as that is held."""
         self._known_end = self._known_unseen = 0
         self.watched = True
-        """Whether somebody wants to be told that what can be said of it has changed."""
+        """Whether to post `Moved` when what can be said of it has changed."""
         self._painted_at = float("-inf")
         self._late: asyncio.TimerHandle | None = None
         """The painting that waits."""
@@ -95,7 +95,7 @@ class LogView(Wheeled):
     @property
     def wrapped(self) -> bool:
         """Whether long lines are broken."""
-        return self.room.layouts.now.wrap
+        return self.context.layouts.now.wrap
 
     @property
     def following(self) -> bool:
@@ -158,7 +158,7 @@ class LogView(Wheeled):
     def toggle_wrap(self) -> None:
         """Break long lines, or cut them and move sideways."""
         self._pan = 0
-        self.room.layouts.change(wrap=not self.wrapped)
+        self.context.layouts.change(wrap=not self.wrapped)
         self._paint()
 
     # ------------------------------------------------------------------ moving
@@ -340,7 +340,7 @@ class LogView(Wheeled):
         return following, 0 if direction > 0 else len(self._rows(following)) - 1
 
     def _beyond(self, number: int, direction: int) -> int | None:
-        """Give the nearest entry before or after `number` that has a line to show."""
+        """The nearest entry before or after `number` that has a line to show."""
         book = self.book
         if book is None:
             return None
@@ -352,7 +352,7 @@ class LogView(Wheeled):
         return None
 
     def _rows(self, number: int) -> list[Line]:
-        """Give the drawn lines of an entry, from the cache if it has not grown."""
+        """The drawn lines of an entry, from the cache if it has not grown."""
         if self.book is None or not self.book.first <= number < self.book.after_last:
             return []
         entry = self.book.entry(number)
@@ -390,5 +390,5 @@ class LogView(Wheeled):
 
 
 def gutter_of(glyphs: Glyphs, kind: str) -> str:
-    """Give the sign before a line of this kind."""
+    """The sign before a line of this kind."""
     return (_PLAIN_GUTTER if glyphs.plain else _GUTTER).get(kind, " ")

@@ -6,6 +6,7 @@ from textual import events
 
 from controlroom.domain.display.views import worst_first
 from controlroom.domain.words import age
+from controlroom.tui.context import RunAction
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
@@ -21,7 +22,7 @@ class AbsenceLine(Lines):
         self._when = self._what = ""
 
     def show(self, when: str, what: str) -> None:
-        """Say what has happened since then; an empty text: nothing."""
+        """Show what has happened since then; an empty text: nothing."""
         if (when, what) != (self._when, self._what):
             self._when, self._what = when, what
             self.display = bool(what)
@@ -30,7 +31,7 @@ class AbsenceLine(Lines):
     def on_click(self, event: events.Click) -> None:
         """What has happened stands in the logs."""
         event.stop()
-        self.room.do("timeline")
+        self.app.post_message(RunAction("timeline"))
 
     def on_mount(self) -> None:
         """Begin with nothing."""
@@ -67,7 +68,7 @@ class AlarmLine(Lines):
         since = age(self._view.since(first.since)) if first.since and width >= 60 else ""
         end = styled.line(
             (f" {since} ", palette.quiet),
-            (self.room.keys.shown("alarms"), palette.key),
+            (self.context.keys.shown("alarms"), palette.key),
             (" all " if width >= 60 else " ", palette.text),
         )
         return (styled.spread(styled.line((f" {words}  ", style), (first.text, palette.text)), end, width),)
@@ -75,4 +76,4 @@ class AlarmLine(Lines):
     def on_click(self, event: events.Click) -> None:
         """Show all of them."""
         event.stop()
-        self.room.do("alarms")
+        self.app.post_message(RunAction("alarms"))

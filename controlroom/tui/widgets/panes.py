@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from rich.style import Style
 from textual import events, on
@@ -16,8 +15,9 @@ from controlroom.domain.display.layout import Panes, Pick, seats
 from controlroom.domain.display.views import agent_row, limit_end, memory_words, short_model
 from controlroom.domain.model import Agent, State
 from controlroom.domain.words import age, ago, percent, size
+from controlroom.tui.context import RunAction, context_of
 from controlroom.tui.logs.log_buffer import LogBuffer
-from controlroom.tui.room import Room
+from controlroom.tui.terminal.throttle import frame_of
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.view_state import ViewState
@@ -34,7 +34,7 @@ _BACK = 4
 
 
 def state_words(view: ViewState, agent: Agent) -> str:
-    """Say an agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
+    """An agent's state with its age: `waiting 2m`, `lost, last seen 4m ago: was working`."""
     row = agent_row(view.fleet, agent, view.now)
     if row.pending:
         return "moving" if row.pending == "moving" else f"{row.pending} on its way"
@@ -66,14 +66,14 @@ class Head(Lines):
     def on_click(self, event: events.Click) -> None:
         """The sign at the left leads back; the rest says more of the state."""
         event.stop()
-        self.room.do("back" if event.y == 0 and event.x < _BACK else "explain")
+        self.app.post_message(RunAction("back" if event.y == 0 and event.x < _BACK else "explain"))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """As many lines as there is height for, the most telling first."""
         return self._lines(width)[:height]
 
     def lines_wanted(self, most: int) -> int:
-        """Give how many lines there are to show, at most so many and at least one."""
+        """How many lines there are to show, at most so many and at least one."""
         return max(1, min(most, len(self._lines(80))))
 
     def _lines(self, width: int) -> list[Line]:
@@ -151,12 +151,11 @@ class AgentPane(Vertical):
     AgentPane LogView { height: 1fr; }
     """
 
+    @dataclass
     class Tapped(Message):
         """The pane of an agent was tapped."""
 
-        def __init__(self, agent: str) -> None:
-            super().__init__()
-            self.agent = agent
+        agent: str
 
     def __init__(self, *, full: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -195,7 +194,7 @@ class AgentPane(Vertical):
     def show(self, view: ViewState, agent: Agent | None, book: LogBuffer | None) -> None:
         """Show this agent from now on."""
         state = view.fleet.state_of(agent) if agent else None
-        palette = cast(Room, self.app).palette
+        palette = context_of(self.app).palette
         shown = (agent, state, book, view.now, view.zone, self.tag, self.size, self.made, palette)
         self._view, self.agent, self._book = view, agent, book
         if self.made and shown != self._shown:
@@ -207,17 +206,17 @@ class AgentPane(Vertical):
     """Whether its parts are there; what it is to show before is shown when they are."""
 
     def on_mount(self) -> None:
-        """All parts have been mounted."""
+        """Note that all parts are there."""
         self.made = True
         self.show(self._view, self.agent, self._book)
 
     def fit(self) -> None:
-        """Give head, question and log their shares of the height there is now."""
+        """Share the height out among head, question and log."""
         height = self.size.height
         if not height:
             return
-        agent, room = self.agent, cast(Room, self.app)
-        self.log_view.paint_pause = room.paint_pause
+        agent = self.agent
+        self.log_view.paint_pause = frame_of(self.app.size.width)
         low = self._full and height < _LOW and agent is not None and agent.question is not None
         if self._full:
             head = self.query_one(Head)
@@ -250,8 +249,8 @@ class AgentPane(Vertical):
             self.title()
 
     def title(self) -> None:
-        """Say on the rule whose log this is, and where in it one stands."""
-        rule, agent, palette = self.query_one(Rule), self.agent, cast(Room, self.app).palette
+        """Show on the rule whose log this is, and where in it the view stands."""
+        rule, agent, palette = self.query_one(Rule), self.agent, context_of(self.app).palette
         if agent is None:
             rule.show("")
             return
@@ -289,7 +288,7 @@ class AgentPane(Vertical):
         return found + " · ".join(part for part in parts if part)
 
     def _place_words(self, view: LogView, book: LogBuffer) -> list[str]:
-        """Say how old the line at the top is, and how much of its run lies before it."""
+        """How old the line at the top is, and how much of its run lies before it."""
         if view.top is None:
             return []
         at, share = book.entry(view.top)[0].at, book.share(view.top)
@@ -307,7 +306,7 @@ _LOOKS = 5.0
 
 
 def room_for(width: int, height: int) -> int:
-    """Give how many panes there is room for: on a phone one."""
+    """How many panes there is room for: on a phone one."""
     return max(1, width // LEAST[0]) * max(1, height // LEAST[1]) if width >= PHONE else 1
 
 
@@ -401,7 +400,7 @@ class PaneGrid(Container):
             pane.styles.column_span = rows * columns - index if index == count - 1 else 1
 
     def of(self, agent: str | None) -> AgentPane | None:
-        """Give the pane that shows an agent."""
+        """The pane that shows an agent."""
         return next((pane for pane in self.panes if pane.display and pane.agent and pane.agent.id == agent), None)
 
     def on_resize(self) -> None:

@@ -1,7 +1,7 @@
 """A question in full, with the keys that answer it. It counts as read when its last line was on show."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 from textual import events
@@ -12,6 +12,7 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age
+from controlroom.tui.context import Say
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
 from controlroom.tui.widgets.lines import Lines
@@ -31,19 +32,19 @@ class QuestionPanel(Lines):
 
     DEFAULT_CSS = "QuestionPanel { display: none; height: 1; }"
 
+    @dataclass
     class Answered(Message):
         """One of the answers was tapped."""
 
-        def __init__(self, panel: "QuestionPanel", name: str) -> None:
-            super().__init__()
-            self.panel, self.action_name = panel, name
+        panel: "QuestionPanel"
+        action_name: str
 
+    @dataclass
     class Chosen(Message):
         """One of its numbered answers was tapped."""
 
-        def __init__(self, panel: "QuestionPanel", number: int) -> None:
-            super().__init__()
-            self.panel, self.number = panel, number
+        panel: "QuestionPanel"
+        number: int
 
     def __init__(self, answers: Sequence[str], *, where: str, id: str | None = None) -> None:  # noqa: A002
         """`answers` are actions by name; `where` is the screen it stands on, as the table of keys calls it."""
@@ -70,7 +71,7 @@ class QuestionPanel(Lines):
     @property
     def more(self) -> str:
         """The key that shows the next part of a long question."""
-        return shown(self.room.keys.motion(self._where, "page_down").keys[0])
+        return shown(self.context.keys.motion(self._where, "page_down").keys[0])
 
     @property
     def read(self) -> bool:
@@ -82,7 +83,7 @@ class QuestionPanel(Lines):
         known = self.question
         if not same(question, known) or subject != self.subject:
             if question is not None and known is not None and (question.id, subject) == (known.id, self.subject):
-                self.room.say(REPLACED)
+                self.app.post_message(Say(REPLACED))
             self.turn_to(Draft(question) if question is not None and question.items else None)
         self.question, self.subject, self._now, self._most = question, subject, now, max(3, most)
         self.display = question is not None
@@ -112,7 +113,7 @@ class QuestionPanel(Lines):
         return AnswerQuestion(self.subject, asked.id, "allow", digest=asked.digest, answers=draft.answers)
 
     def _painted(self) -> None:
-        self.shown_at = self.room.monotonic()
+        self.shown_at = self.context.monotonic()
 
     def fit(self) -> None:
         """Take the height that the question needs, and draw it."""
@@ -188,22 +189,22 @@ class QuestionPanel(Lines):
     def _keys(self, width: int) -> Line:
         palette, runs = self.palette, list[tuple[str, Style | None]]([("  ", None)])
         self._places, at = [], 2
-        if self.room.view.read_only:
+        if self.context.view.read_only:
             return styled.line(("   an operator answers", palette.quiet))
         if offered := self.offered:
             digits = self._where == "agent"  # elsewhere they choose rows and panes: there a tap chooses
             keys = f" 1-{offered}" if offered > 1 else " 1"
-            opens = f" {self.room.keys.shown('open')}"
+            opens = f" {self.context.keys.shown('open')}"
             verb = " choose " if self.draft is not None and self.draft.item else " change "
             runs += [(keys if digits else opens, palette.key), (verb, palette.text)]
             at = sum(styled.width(text) for text, _ in runs)
             self._places.append((2, at, "" if digits else "open"))
         for name in self._answers:
-            action = self.room.keys[name]
+            action = self.context.keys[name]
             title = self._title_of(action, width)
             if not title:
                 continue
-            key = self.room.keys.shown(name)
+            key = self.context.keys.shown(name)
             text = f" {key} {title} "
             self._places.append((at, at + len(text), action.name))
             at += len(text)
@@ -235,7 +236,7 @@ class QuestionPanel(Lines):
 
     @property
     def _onward(self) -> str:
-        """Say what the key does that goes on: nothing, while a number alone does."""
+        """What the key does that goes on: nothing, while a number alone does."""
         draft = self.draft
         if draft is None or (draft.item is not None and not draft.item.several):
             return ""
@@ -256,5 +257,5 @@ class QuestionPanel(Lines):
                 self.tell(self.Answered(self, name))
 
     def _number_at(self, index: int) -> int:
-        """Give the number that a tap on a line of the words takes; 0: none."""
+        """The number that a tap on a line of the words takes; 0: none."""
         return self._words[index].number if self.draft is not None and 0 <= index < len(self._words) else 0

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.message import Message
@@ -20,22 +21,20 @@ class Rows(Wheeled, Generic[Row]):
     ALLOW_SELECT: ClassVar[bool] = False
     WHEEL: ClassVar[int] = 1
 
+    @dataclass
     class Chosen(Message):
         """Another row is under the cursor."""
 
-        def __init__(self, rows: "Rows[Row]", name: str) -> None:
-            super().__init__()
-            self.rows = rows
-            self.row_name = name
+        rows: "Rows[Any]"
+        row_name: str
 
+    @dataclass
     class Tapped(Message):
         """A row was tapped. `again`: it was the chosen one already."""
 
-        def __init__(self, rows: "Rows[Row]", name: str, again: bool) -> None:
-            super().__init__()
-            self.rows = rows
-            self.row_name = name
-            self.again = again
+        rows: "Rows[Any]"
+        row_name: str
+        again: bool
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -56,7 +55,7 @@ class Rows(Wheeled, Generic[Row]):
     # ------------------------------------------------------------------ what subclasses say
 
     def name_of(self, row: Row) -> str:
-        """Give what names a row for good."""
+        """What names a row for good."""
         raise NotImplementedError
 
     def names_of(self, rows: Sequence[Row]) -> list[str]:
@@ -64,7 +63,7 @@ class Rows(Wheeled, Generic[Row]):
         return [self.name_of(row) for row in rows]
 
     def stops_of(self, rows: Sequence[Row]) -> Sequence[int]:
-        """Say where the cursor may stand; likewise."""
+        """Where the cursor may stand; likewise."""
         return [index for index, row in enumerate(rows) if not self.heads(row)]
 
     def draw(self, row: Row, width: int, chosen: bool) -> Line:
@@ -72,11 +71,11 @@ class Rows(Wheeled, Generic[Row]):
         raise NotImplementedError
 
     def lends(self, row: Row) -> object:
-        """Give what else a row's drawing depends on: one that is as it was is not drawn again."""
+        """What else a row's drawing depends on: one that is as it was is not drawn again."""
         return ()
 
     def heads(self, row: Row) -> bool:
-        """Say whether a row is a heading: the cursor passes it by."""
+        """Whether a row is a heading: the cursor passes it by."""
         return False
 
     def draw_more(self, row: Row, width: int) -> Sequence[Line]:
@@ -84,11 +83,11 @@ class Rows(Wheeled, Generic[Row]):
         return ()
 
     def begin(self, width: int, height: int) -> Sequence[Line]:
-        """Give lines that stand above the rows, and get ready to draw them."""
+        """The lines above the rows; called before the rows are drawn."""
         return ()
 
     def empty(self, width: int) -> Sequence[Line]:
-        """Give what to read when there is no row."""
+        """What to read when there is no row."""
         return self.empty_lines
 
     # ------------------------------------------------------------------ what is shown
@@ -114,7 +113,7 @@ class Rows(Wheeled, Generic[Row]):
         self.redraw()
 
     def place(self) -> int:
-        """Give the index of the chosen row; 0 when there is none."""
+        """The index of the chosen row; 0 when there is none."""
         return self._names.index(self.chosen) if self.chosen in self._names else 0
 
     def build(self, width: int, height: int) -> Sequence[Line]:

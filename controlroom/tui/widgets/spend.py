@@ -103,7 +103,7 @@ class SpendTable(Rows[SpendRow]):
         return (styled.line(("".join(titles), self.palette.quiet)),)
 
     def _measured(self, width: int) -> _Columns:
-        """Give each column its width: names and money first, bars what is left."""
+        """Share the width out: names and money first, bars what is left."""
 
         def widest(words: Sequence[str], least: int = 0) -> int:
             longest = max(map(styled.width, words), default=0)
@@ -179,7 +179,7 @@ class SpendSummary(Lines):
         self.redraw()
 
     def lines_wanted(self, width: int) -> int:
-        """Give the lines that show all of it."""
+        """The lines that show all of it."""
         return len(self.build(width, 0))
 
     def build(self, width: int, height: int) -> Sequence[Line]:

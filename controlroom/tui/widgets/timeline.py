@@ -94,7 +94,7 @@ class TimelineView(Wheeled):
         return index is not None
 
     def _index(self) -> int:
-        """Say where the cursor stands: at its moment, or where that was."""
+        """Where the cursor stands: at its moment, or where that was."""
         if self._at is None:
             return len(self.moments) - 1
         return min(bisect_left(self.moments, self._at), len(self.moments) - 1)
@@ -137,7 +137,7 @@ class TimelineView(Wheeled):
 
     def _empty(self) -> str:
         """Why there is no line."""
-        keys = self.room.keys.shown
+        keys = self.context.keys.shown
         if self.wish.problem or not self.wish.sifts:
             return self.wish.problem or "nothing to show yet: agents' lines come here as they speak"
         return f"no line has that: {keys('sift')} changes the filter, {keys('back')} shows all"

@@ -3,11 +3,15 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from controlroom.domain.model import LogPlace
-from controlroom.tui.engine_client import Page, Source
+from controlroom.domain.model import Agent, LogPlace
+from controlroom.tui.engine_client import Source
 from controlroom.tui.logs.log_buffer import LogBuffer, place_order
+from controlroom.tui.logs.log_search import LogSearch
+
+if TYPE_CHECKING:
+    from controlroom.client.client import LogPage
 
 KEPT = 16
 """Books kept of logs that were on show, so that going back shows them at once."""
@@ -19,8 +23,8 @@ _RETRY = 2.0
 """Seconds until a log that could not be read is tried again."""
 
 
-class Reader:
-    """The logs on show. `run` starts a coroutine, `changed` is told of a book that has grown."""
+class LogFollower:
+    """The logs on show. `run` starts a coroutine; `changed` is called with a buffer that has grown."""
 
     def __init__(
         self,
@@ -58,10 +62,27 @@ class Reader:
             if book.trouble and not stands and self._monotonic() - self._tried.get(agent, 0.0) > _RETRY:
                 self._fetch(book, "newest")
 
-    def book(self, agent: str, epoch: int) -> LogBuffer | None:
-        """Give the book of a log on show."""
-        book = self._buffers.get(agent)
-        return book if book is not None and book.epoch == epoch else None
+    def book(self, agent: Agent | None) -> LogBuffer | None:
+        """The buffer of an agent's present run; None where its log is not on show."""
+        book = self._buffers.get(agent.id) if agent else None
+        return book if book is not None and agent is not None and book.epoch == agent.epoch else None
+
+    def search(self, log_search: LogSearch, advanced: Callable[[LogSearch], None]) -> bool:
+        """Search on as far as is wanted, calling `advanced` after each piece; False while there is no engine to ask."""
+        if self._source is None:
+            return False
+        if log_search.wants_more and not log_search.busy:
+            self._run(self._search_now(self._source, log_search, advanced))
+        return True
+
+    async def _search_now(self, source: Source, log_search: LogSearch, advanced: Callable[[LogSearch], None]) -> None:
+        log_search.busy = True
+        try:
+            while log_search.wants_more and source is self._source:
+                await log_search.piece(source)
+                advanced(log_search)
+        finally:
+            log_search.busy = False
 
     def want(self, book: LogBuffer, which: str) -> None:
         """Fetch text that is not held: `older`, `newer` or `newest`. What did not work is tried again after a while."""
@@ -115,7 +136,7 @@ class Reader:
         books = [self._buffers[agent] for agent in self._wanted if agent in self._buffers]
         await source.follow({book.agent: book.end for book in books if book.loaded and not book.trouble})
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: "LogPage") -> None:
         """Put a page of a followed log where it belongs; one that overlaps what is held is read again instead."""
         book = self._buffers.get(page.agent)
         if book is None or not book.loaded or book.end is None or page.start.epoch != book.epoch:
@@ -162,7 +183,7 @@ class Reader:
         if which == "newest" or not book.behind:
             await self._follow_now(source)
 
-    async def _page(self, source: Source, book: LogBuffer, which: str) -> Page | None:
+    async def _page(self, source: Source, book: LogBuffer, which: str) -> "LogPage | None":
         if which == "newest" or book.start is None or book.end is None:
             return await source.fetch(book.agent, book.epoch, None, PAGE)
         if which == "newer":
@@ -170,7 +191,7 @@ class Reader:
         before = None if book.start.segment < 0 else book.start
         return await source.fetch(book.agent, book.start.epoch, before, PAGE)
 
-    def _put(self, book: LogBuffer, which: str, page: Page) -> None:
+    def _put(self, book: LogBuffer, which: str, page: "LogPage") -> None:
         if which == "newest":
             book.begin_again(page)
         elif which == "older":

@@ -1,0 +1,105 @@
+"""Actions on agents: start, end, give another task, message, interrupt, and look at or attach to a terminal."""
+
+from textual.app import SuspendNotSupported
+
+from controlroom.domain import intents
+from controlroom.domain.model import Agent
+from controlroom.tui.actions.orders import order
+from controlroom.tui.context import ContextApp, Level
+from controlroom.tui.engine_client import Source, unless_lost
+from controlroom.tui.screens.base import RoomScreen, say
+
+
+def agent_of(app: ContextApp, screen: RoomScreen) -> Agent | None:
+    """The agent that a screen is about."""
+    return app.context.fleet.agents.get(screen.agent_here() or "")
+
+
+def spawn(app: ContextApp, screen: RoomScreen) -> None:
+    """Fill in what a new agent is to do, on the host that the screen is about."""
+    from controlroom.tui.screens.forms import SpawnForm
+
+    agent = agent_of(app, screen)
+    app.push_screen(SpawnForm(app.context.fleet, screen.host_here() or (agent.host if agent else "")))
+
+
+def kill(app: ContextApp, screen: RoomScreen) -> None:
+    """End an agent's run, after a confirmation."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    if agent := agent_of(app, screen):
+        title = f"Kill {agent.name} on {agent.host}?"
+        text = f"It is {app.context.fleet.state_of(agent)}. Everything it started ends with it."
+        app.push_screen(ConfirmSheet(title, text, "kill", intents.KillAgent(agent.id, agent.epoch)))
+
+
+def forget(app: ContextApp, screen: RoomScreen) -> None:
+    """Remove an agent that has ended, and its logs, after a confirmation."""
+    from controlroom.tui.screens.dialogs import ConfirmSheet
+
+    if agent := agent_of(app, screen):
+        title = f"Forget {agent.name} on {agent.host}?"
+        text = "Its logs are removed from the host, for good."
+        app.push_screen(ConfirmSheet(title, text, "forget", intents.ForgetAgent(agent.id, agent.epoch)))
+
+
+def reassign(app: ContextApp, screen: RoomScreen) -> None:
+    """Fill in another task for an agent."""
+    from controlroom.tui.screens.forms import ReassignForm
+
+    if agent := agent_of(app, screen):
+        app.push_screen(ReassignForm(app.context.fleet, agent))
+
+
+def message(app: ContextApp, screen: RoomScreen) -> None:
+    """Write to an agent; its question, where it has one, is answered in words."""
+    from controlroom.tui.screens.forms import MessageForm
+
+    if agent := agent_of(app, screen):
+        panel = screen.question_here()
+        app.push_screen(MessageForm(agent, panel if panel is not None and panel.subject == agent.id else None))
+
+
+def interrupt(app: ContextApp, screen: RoomScreen) -> None:
+    """Stop an agent's turn; it then waits for a message."""
+    if agent := agent_of(app, screen):
+        done = f"interrupted {agent.name}; it waits for a message"
+        order(app, intents.InterruptAgent(agent.id, agent.epoch), done)
+
+
+def terminal(app: ContextApp, screen: RoomScreen) -> None:
+    """Look at an agent's terminal."""
+    from controlroom.tui.screens.terminal import TerminalSheet
+
+    if agent := screen.agent_here():
+        app.push_screen(TerminalSheet(agent))
+
+
+def attach(app: ContextApp, screen: RoomScreen) -> None:
+    """Hand this terminal to an agent's session until the person leaves it."""
+    agent, source = screen.agent_here(), app.context.source
+    if agent and source is None:
+        say(app, f"not now: {app.context.view.reason or 'the engine is still starting'}", Level.DANGER)
+    elif agent and source:
+        app.run_worker(unless_lost(_attach(app, source, agent)))
+
+
+async def _attach(app: ContextApp, source: Source, agent: str) -> None:
+    from controlroom.client.client import NoAttachment
+
+    try:
+        attachment = await source.attachment(agent)
+    except NoAttachment as problem:
+        say(app, str(problem), Level.DANGER)
+        return
+    try:
+        with app.suspend():
+            trouble = attachment.run()
+    except SuspendNotSupported:
+        say(app, "this terminal cannot be handed over: use controlroom attach in another one", Level.DANGER)
+        return
+    app.refresh(layout=True)
+    if trouble:
+        say(app, trouble, Level.DANGER)
+    elif attachment.why_read_only:
+        say(app, f"it was read-only: {attachment.why_read_only}")

@@ -1,0 +1,78 @@
+"""Orders: intents submitted to the engine, for one subject or for many agents, and what is said of the outcome."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from controlroom.text.states import Outcome
+from controlroom.tui.context import ContextApp, Level, Say
+from controlroom.tui.engine_client import Source, unless_lost
+from controlroom.tui.screens.base import RoomScreen, say
+
+if TYPE_CHECKING:
+    from controlroom.domain.intents import Intent
+    from controlroom.domain.keys.many import Plan
+    from controlroom.domain.orders import Result
+
+
+def order(app: ContextApp, intent: "Intent", done: str = "") -> None:
+    """Submit an intent; `done` is the status message once it was carried out."""
+    if source := _engine(app):
+        app.run_worker(_order(app, source, intent, done))
+
+
+def order_all(app: ContextApp, plan: "Plan") -> None:
+    """Submit an intent for each of many agents; those for whom it was carried out lose their marks."""
+    if source := _engine(app):
+        app.run_worker(unless_lost(_order_all(app, source, plan)))
+
+
+def _engine(app: ContextApp) -> Source | None:
+    if app.context.source is None:
+        reason = app.context.view.reason or "still starting"
+        say(app, f"not done: the engine is not here ({reason})", Level.DANGER)
+    return app.context.source
+
+
+async def _order(app: ContextApp, source: Source, intent: "Intent", done: str) -> None:
+    from controlroom.client.client import EngineUnavailable
+
+    try:
+        result = await source.submit(intent)
+    except EngineUnavailable as error:
+        say(app, f"the engine went away before it answered ({error}): look before you try again", Level.DANGER)
+        return
+    app.context.link.show_now()
+    app.post_message(_outcome(result, done))  # after what the panels say of the newer fleet
+
+
+def _outcome(result: "Result", done: str) -> Say:
+    if result.ok:
+        return Say(done, Level.DONE)
+    if result.outcome is Outcome.REFUSED:
+        return Say(result.reason, Level.DANGER)
+    return Say(f"not known whether that was done: {result.reason or 'the link dropped'}; looking again")
+
+
+async def _order_all(app: ContextApp, source: Source, plan: "Plan") -> None:
+    from controlroom.domain.keys.many import AT_ONCE, summed
+
+    gate = asyncio.Semaphore(AT_ONCE)
+    results = await asyncio.gather(*(_submit(source, target.intent, gate) for target in plan.targets))
+    done = [target.agent.id for target, result in zip(plan.targets, results, strict=True) if result and result.ok]
+    app.context.link.show_now()
+    for screen in app.screen_stack:
+        if isinstance(screen, RoomScreen) and screen.made:
+            screen.unmark(done)
+    level = Level.DONE if len(done) == len(plan.targets) else Level.DANGER
+    app.post_message(Say(summed(plan, results), level))
+
+
+async def _submit(source: Source, intent: "Intent", gate: asyncio.Semaphore) -> "Result | None":
+    """Submit one intent; None: the engine went away before it answered."""
+    from controlroom.client.client import EngineUnavailable
+
+    async with gate:
+        try:
+            return await source.submit(intent)
+        except EngineUnavailable:
+            return None

@@ -1,0 +1,91 @@
+"""Answers to the question on show: a verdict, a numbered choice, or words."""
+
+from collections.abc import Callable
+
+from controlroom.domain import intents
+from controlroom.domain.model import Agent, Host, Question
+from controlroom.domain.questions import QuestionKind, Unfit, wants_words
+from controlroom.tui.actions.navigate import open_chosen
+from controlroom.tui.actions.orders import order
+from controlroom.tui.context import ContextApp
+from controlroom.tui.screens.base import RoomScreen, say
+from controlroom.tui.view_state import Engine
+from controlroom.tui.widgets.question import QuestionPanel
+
+
+def answer(verdict: str) -> Callable[[ContextApp, RoomScreen], None]:
+    """Make the action that answers the question on show with a verdict."""
+    return lambda app, screen: _answer(app, screen, verdict)
+
+
+def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
+    """Answer the question on show, once all of it was on show."""
+    panel = screen.question_here()
+    question = panel.question if panel is not None else None
+    if panel is None or question is None:
+        open_chosen(app, screen)
+    elif not _was_read(app, panel, verdict):
+        return
+    elif verdict != "deny" and question.kind is QuestionKind.SECRET:
+        from controlroom.tui.screens.forms import SecretForm
+
+        app.push_screen(SecretForm(panel.subject, question))
+    elif verdict != "deny" and wants_words(question):
+        _go_on(app, panel)
+    else:
+        intent = intents.AnswerQuestion(panel.subject, question.id, verdict, digest=question.digest)
+        order(app, intent, _answered(app, panel.subject, question, verdict))
+
+
+def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
+    """Whether the whole question was on show before the key was pressed; if not, show more of it."""
+    if app.context.keyboard.timing.startled(panel.shown_at):
+        say(app, "that has just appeared: look, then press again")
+        return False
+    if verdict != "deny" and not panel.read:
+        panel.turn()
+        say(app, f"read all of it first: {panel.more} shows more")
+        return False
+    return True
+
+
+def _go_on(app: ContextApp, panel: QuestionPanel) -> None:
+    """Send the answer when it is complete, else go on to the next item."""
+    keys = app.context.keys
+    if intent := panel.answer:
+        order(app, intent, f"{panel.subject.rpartition('/')[2]}: answered")
+    elif panel.draft is None:
+        say(app, f"it wants an answer in words: {keys.shown('message')}")
+    else:
+        try:
+            panel.turn_to(panel.draft.onward())
+        except Unfit as unfit:
+            say(app, f"{unfit} ({keys.shown('message')})")
+
+
+def choose(app: ContextApp, number: int) -> None:
+    """Answer the question on the screen on top with one of its choices, counted from 1."""
+    screen, view = app.screen, app.context.view
+    if not isinstance(screen, RoomScreen) or view.engine is not Engine.HERE or view.read_only:
+        return
+    panel = screen.question_here()
+    if panel is None or panel.draft is None or not _was_read(app, panel, "allow"):
+        return
+    before, item = panel.draft.step, panel.draft.item
+    panel.turn_to(panel.draft.take(number))
+    if item is not None and not item.several and before == panel.draft.step:
+        _go_on(app, panel)
+
+
+def _answered(app: ContextApp, subject: str, question: Question, verdict: str) -> str:
+    fleet = app.context.fleet
+    asker: Agent | Host | None = fleet.agents.get(subject) or fleet.hosts.get(subject)
+    name = asker.name if asker else subject
+    if question.kind is QuestionKind.SECRET:
+        return f"{name}: not told"
+    if question.kind is QuestionKind.HOST_KEY:
+        return f"{name}: key {'accepted' if verdict != 'deny' else 'refused'}"
+    if wants_words(question):
+        return f"{name}: {'answered' if verdict != 'deny' else 'denied'}"
+    words = {"allow": "allowed once", "always": "allowed from now on", "deny": "denied"}[verdict]
+    return f"{name}: {words}"

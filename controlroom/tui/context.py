@@ -1,0 +1,148 @@
+"""What screens, widgets and actions share: a context to read from, and messages that ask the app for something."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import App
+from textual.message import Message
+
+from controlroom.domain.keys.keymap import Keymap
+from controlroom.domain.model import Fleet
+from controlroom.tui.engine_client import Source
+from controlroom.tui.link import EngineLink
+from controlroom.tui.logs.log_follower import LogFollower
+from controlroom.tui.terminal.keyboard import Keyboard
+from controlroom.tui.theme.memory import LastLook, Layouts
+from controlroom.tui.theme.theme import Palette
+from controlroom.tui.theme.theme_file import ThemeFile
+from controlroom.tui.theme.theme_store import ThemeStore
+from controlroom.tui.view_state import ViewState
+
+if TYPE_CHECKING:  # the first frame does not wait for it
+    from controlroom.domain.intents import Intent
+    from controlroom.domain.keys.many import Plan
+
+
+@dataclass
+class Context:
+    """The parts of the app. Screens and widgets read them; only the app replaces what they hold."""
+
+    link: EngineLink
+    logs: LogFollower
+    keyboard: Keyboard
+    keys: Keymap
+    themes: ThemeStore
+    layouts: Layouts
+    last_look: LastLook
+    monotonic: Callable[[], float]
+    """Seconds, to measure durations."""
+    drafts: dict[str, str] = field(default_factory=dict)
+    """Unsent texts of forms that were left, by form."""
+    closing: bool = False
+    """Whether the app is on its way out: nothing is shown any more."""
+
+    @property
+    def view(self) -> ViewState:
+        """The fleet and the state of the link, as last shown."""
+        return self.link.view
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as last shown."""
+        return self.link.view.fleet
+
+    @property
+    def source(self) -> Source | None:
+        """The engine; None while it cannot be reached."""
+        return self.link.source
+
+    @property
+    def palette(self) -> Palette:
+        """The styles to draw with."""
+        return self.themes.palette
+
+
+class ContextApp(App[None]):
+    """An app with a context."""
+
+    context: Context
+
+
+def context_of(app: App[Any]) -> Context:
+    """The context of the app that a screen or widget stands in."""
+    return cast(ContextApp, app).context
+
+
+class Level(Enum):
+    """How a status message looks."""
+
+    DONE = "done"
+    NOTE = "note"
+    DANGER = "danger"
+
+
+@dataclass
+class Say(Message):
+    """Show a status message on the screen on top."""
+
+    text: str
+    level: Level = Level.NOTE
+
+
+@dataclass
+class RunAction(Message):
+    """Run an action of the table on the screen on top."""
+
+    action_name: str
+
+
+@dataclass
+class ChooseAnswer(Message):
+    """Answer the question on the screen on top with one of its choices, counted from 1."""
+
+    number: int
+
+
+@dataclass
+class SubmitOrder(Message):
+    """Submit an intent to the engine; `done` is the status message once it was carried out."""
+
+    intent: "Intent"
+    done: str = ""
+
+
+@dataclass
+class SubmitPlan(Message):
+    """Submit the same intent for many agents."""
+
+    plan: "Plan"
+
+
+@dataclass
+class OpenAgent(Message):
+    """Show an agent."""
+
+    agent: str
+
+
+@dataclass
+class OpenHosts(Message):
+    """Show the hosts, with the cursor on one of them."""
+
+    host: str
+
+
+@dataclass
+class OpenThemes(Message):
+    """Offer the themes, with the cursor on one of them."""
+
+    theme_name: str
+
+
+@dataclass
+class WearTheme(Message):
+    """Draw everything in the colours of a theme."""
+
+    file: ThemeFile
