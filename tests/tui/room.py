@@ -82,6 +82,12 @@ class Room:
         if panel is not None and panel.question is not None:
             await self.until(lambda: panel.shown_at is not None, "the question to be painted")
 
+    async def logs_read(self) -> None:
+        """Wait until all logs on show have been read: what keys can do may depend on their lines."""
+        logs = self.app.context.logs
+        await self.until(lambda: all(logs._buffers[agent].loaded for agent in logs._wanted), "the logs to be read")
+        await self.settle()
+
     async def write(self, text: str) -> None:
         """Type text."""
         self.clock.pass_(1)

@@ -49,6 +49,7 @@ async def test_every_action_is_reached_with_plain_keys_and_taps(
     fleet = asking()
     async with room(fleet, scenes.logs(fleet), size=size) as here:
         await here.press(*[WAYS[where]] * bool(WAYS[where]))
+        await here.logs_read()
         screen = here.screen(RoomScreen)
         done: list[str] = []
         for action in ACTIONS:
