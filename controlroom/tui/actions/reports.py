@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from controlroom.domain.display.explain import Line
+from controlroom.domain.display.views import Line
 from controlroom.tui.actions.agents import agent_of
 from controlroom.tui.context import ContextApp, Level
 from controlroom.tui.engine_client import Source
