@@ -53,10 +53,10 @@ def _messages(folder: str) -> Iterator[Message]:
     for session, config, cwd, run in dict.fromkeys(noted_sessions(folder)):
         for path in session_files(config, cwd, session):
             tail = Tail(path)
-            while left > 0 and (data := tail.next()):
-                left -= len(data)
-                yield from (message._replace(run=run) for message in tail.messages(data))
-                tail.taken(data)
+            while left > 0 and (piece := tail.next()):
+                left -= piece.size
+                yield from (message._replace(run=run) for message in piece.messages)
+                tail.taken(piece)
             if last := in_flight(path):
                 yield last
 

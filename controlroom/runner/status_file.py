@@ -20,6 +20,7 @@ _RESERVE_BYTES = 16 * 1024
 _LIMIT = 1024 * 1024
 _RESTLESS = ("log_bytes",)
 """Fields that alone are no reason to write."""
+_MISSING = object()
 
 
 def first(order: Order, task: str, now: int) -> dict[str, Any]:
@@ -58,23 +59,19 @@ class StatusFile:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields: dict[str, Any] = {"format": FORMAT, **fields}
-        self._written: dict[str, Any] = {}
-        self.unsaved = False
+        self._written = self.unsaved = False
         self._keep_reserve()
 
     def save(self, **changes: Any) -> bool:
         """Take changes and write the file when something changed. False: it could not be written, try again later."""
+        same = all(name in _RESTLESS or self.fields.get(name, _MISSING) == value for name, value in changes.items())
         self.fields.update(changes)
-        if not self.unsaved and self._settled() == self._written:
+        if same and self._written and not self.unsaved:
             return True
         data = redact(json.dumps(self.fields)).encode()
         self.unsaved = not (_replaced(data) or (self._give_way() and _replaced(data)))
-        if not self.unsaved:
-            self._written = self._settled()
+        self._written |= not self.unsaved
         return not self.unsaved
-
-    def _settled(self) -> dict[str, Any]:
-        return {name: value for name, value in self.fields.items() if name not in _RESTLESS}
 
     @staticmethod
     def _keep_reserve() -> None:

@@ -57,7 +57,7 @@ def to_line(value: Any) -> bytes:
 def from_line(line: bytes) -> dict[str, Any]:
     """Read one JSON object. Raises `PeerError` for anything else: NaN, 5,000-digit numbers, depth bombs included."""
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = _DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise PeerError(f"not a JSON object: {str(error)[:100]}") from None
     if not isinstance(value, dict):
@@ -67,3 +67,7 @@ def from_line(line: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once: `json.loads` with an option makes one a call, which takes half as long as reading a short line."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlroom.metering import usage
 from controlroom.metering.prices import micro
+from controlroom.metering.usage import Message
+from controlroom.runner.claude import transcripts
 from controlroom.runner.money import run_spend
 from controlroom.runner.money.run_spend import MOST_SESSIONS, Known, RunSpend
+from controlroom.runner.money.usage_meter import UsageMeter
 from tests.lab.price_files import CENT, SIMPLE
 from tests.runner.test_subagents import CALLS, DONE, PARENT, PROMPT, RESULT, STOPPED
 from tests.runner.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line
@@ -52,6 +58,38 @@ def test_each_message_counts_once_at_its_dearest_wherever_it_stands(claude: Clau
     assert cents(run) == 10 + 7 + 100 + 1000
     assert run.tokens == 10 + 7 + 100 + 1000 + 4 * 3
     assert not run.behind
+
+
+def test_a_line_that_two_follow_is_read_and_parsed_once(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line(number, 1) for number in range(20)]
+    read, parsed = [0], [0]
+
+    def pread(descriptor: int, most: int, offset: int) -> bytes:
+        data = os.pread(descriptor, most, offset)
+        read[0] += len(data)
+        return data
+
+    def message_of(data: bytes) -> Message | None:
+        parsed[0] += bool(data)
+        return usage.message_of(data)
+
+    monkeypatch.setattr(transcripts, "os", SimpleNamespace(**{**vars(os), "pread": pread}))
+    monkeypatch.setattr(transcripts, "message_of", message_of)
+    recent = transcripts.RecentPieces(lambda: True)
+    place = str(claude.config), str(claude.cwd)
+    meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
+    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
+    run.price(SIMPLE)
+    for number, each in enumerate(lines):
+        add(claude.transcript, each)
+        if number % 2:
+            meter.look(SESSION)
+            run.count(SESSION)
+        else:
+            run.count(SESSION)
+            meter.look(SESSION)
+    assert (meter.taken, run.spent) == (20, 20 * 10_000)
+    assert (read[0], parsed[0]) == (sum(map(len, lines)), 20)
 
 
 def test_what_stood_there_before_is_of_others_whenever_it_comes_again(claude: Claude) -> None:

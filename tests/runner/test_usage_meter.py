@@ -14,7 +14,7 @@ import pytest
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Report, from_line
 from controlroom.runner.claude.transcripts import find_transcript
-from controlroom.runner.money.usage_meter import LATE, NEVER, SOON, UsageMeter
+from controlroom.runner.money.usage_meter import LATE, NEVER, OFTEN, SOON, UsageMeter
 
 SESSION = "11111111-2222-4333-8444-555555555555"
 FORK = "99999999-2222-4333-8444-555555555555"
@@ -198,6 +198,23 @@ def test_it_looks_for_as_long_as_a_line_may_come(claude: Claude) -> None:
         now = meter.wakes_at
         meter.due(SESSION, now)
     assert LATE <= now - 100.0 <= LATE + SOON
+
+
+def test_what_is_said_all_the_time_puts_no_look_off_for_long(claude: Claude) -> None:
+    meter = claude.meter()
+    meter.due(SESSION, 0.0)
+    while meter.wakes_at != NEVER:
+        meter.due(SESSION, meter.wakes_at)
+    say(claude.transcript, line(1))
+    now = began = 100.0
+    meter.expect(now)
+    while meter.wakes_at > now:
+        now += SOON / 2
+        meter.expect(now)
+    assert OFTEN <= now - began <= OFTEN + SOON
+    meter.due(SESSION, now)
+    assert meter.taken == 1
+    assert meter.wakes_at > now
 
 
 def test_a_disk_that_takes_nothing_is_tried_again(claude: Claude) -> None:

@@ -45,9 +45,9 @@ def restore(entry: Entry) -> int:
     found: dict[tuple[str, str], Message] = {}
     for path in _transcripts(entry):
         tail = Tail(path)
-        while len(found) < MOST and (data := tail.next()):
-            found |= {message.key: message for _, message in tail.placed(data) if message}
-            tail.taken(data)
+        while len(found) < MOST and (piece := tail.next()):
+            found |= {message.key: message for message in piece.messages}
+            tail.taken(piece)
     lines = b"".join(map(to_line, found.values()))
     if lines:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

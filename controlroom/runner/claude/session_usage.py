@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from controlroom.metering.usage import Damaged, Message, message_of
-from controlroom.metering.usage_file import Record, Report, to_line, transcript_total
-from controlroom.runner.claude.transcripts import Tail, files_of
+from controlroom.metering.usage import Message
+from controlroom.metering.usage_file import Record, Report, to_line
+from controlroom.runner.claude.transcripts import Piece, RecentPieces, Tail, Told, files_of
 
 A_PART = 48 * 1024
 """Bytes of records that make a part, one record more or less."""
@@ -36,13 +36,16 @@ class Part(NamedTuple):
 class SessionUsage:
     """One run's part of one session. `run` names it, `since` is when it began (UTC ms)."""
 
-    def __init__(self, run: str, since: int, *, fresh: bool = False) -> None:
-        """`fresh`: the session is new and no fork, so all that stands in it is the run's, whatever the clock says."""
+    def __init__(self, run: str, since: int, *, fresh: bool = False, recent: RecentPieces | None = None) -> None:
+        """`fresh`: the session is new and no fork, so all that stands in it is the run's, whatever the clock says.
+
+        `recent`: what another reader of the same files has had parsed.
+        """
         self.run = run
         self.fresh = fresh
         self.reported = 0
         """Pico-dollars that the run has cost by Claude's own account."""
-        self._since = since
+        self._since, self._recent = since, recent
         self._files: dict[str, _File] = {}
         self._had: int | None = None
         """What the session had cost when the run began; None: not known."""
@@ -55,7 +58,7 @@ class SessionUsage:
         """Take what stands in the session's files by now as that of earlier runs."""
         for path in files_of(transcript):
             with contextlib.suppress(OSError):
-                self._files[path] = _File(path, os.stat(path, follow_symlinks=False).st_size)
+                self._files[path] = _File(path, self._recent, os.stat(path, follow_symlinks=False).st_size)
         self._had = 0
         self.fresh = True
 
@@ -87,53 +90,54 @@ class SessionUsage:
         self.reported = total - had
         return Report(self.run, self.reported, at)
 
-    def pieces(self, transcript: str, now: int) -> Iterator["Piece"]:
-        """Give what has been added, piece by piece. What is not `taken` at once comes again."""
+    def news(self, transcript: str, now: int) -> Iterator["News"]:
+        """Yield what has been added, piece by piece. What is not `taken` at once comes again."""
         left = A_LOOK
         for path in files_of(transcript):
-            file = self._files.setdefault(path, _File(path))
-            while left > 0 and (data := file.next()):
-                left -= len(data)
-                records = (self._record(file, *line, now, main=path == transcript) for line in file.tail.lines(data))
-                piece = Piece(file.tail, data, latest(records))
-                yield piece
-                if not piece.is_taken:
+            file = self._file(path)
+            while left > 0 and (piece := file.next()):
+                left -= piece.size
+                records = (self._record(file, told, now, main=path == transcript) for told in piece.told)
+                news = News(file.tail, piece, latest(records))
+                yield news
+                if not news.is_taken:
                     return
 
     def part(self, path: str, start: int, now: int, *, main: bool) -> Part:
-        """Give the records that stand from `start` on, some `A_PART` bytes of them.
+        """Read the records that stand from `start` on, some `A_PART` bytes of them.
 
         A file is read from its beginning on all the same, for what stands there says what belongs to whom.
         """
-        file = self._files.setdefault(path, _File(path))
+        file = self._file(path)
         if file.tail.offset > start:
             file.tail.rewind()
             file.begun = False
-        found, size, left = [], 0, A_LOOK
-        while left > 0 and size < A_PART and (data := file.next()):
-            end = file.tail.offset + len(data)
-            for offset, line in file.tail.lines(data):
-                record = self._record(file, offset, line, now, main=main)
-                if record and offset >= start:
-                    found.append(record)
+        records, size, left = [], 0, A_LOOK
+        while left > 0 and size < A_PART and (piece := file.next()):
+            end = 0
+            for told in piece.told:
+                record = self._record(file, told, now, main=main)
+                if record and told.offset >= start:
+                    records.append(record)
                     size += len(to_line(record))
                 if size >= A_PART:
-                    end = min(end, offset + len(line) + 1)
+                    end = told.end
                     break
-            left -= len(data)
-            file.tail.taken(data[: end - file.tail.offset])
-        return Part(latest(found), file.tail.offset, more=left <= 0 or size >= A_PART)
+            left -= piece.size
+            file.tail.taken(piece, end)
+        return Part(latest(records), file.tail.offset, more=left <= 0 or size >= A_PART)
 
-    def _record(self, file: "_File", offset: int, line: bytes, now: int, *, main: bool) -> Record | None:
-        """Read one line; None for one that is damaged, or speaks of something else."""
-        old = offset < file.older
-        if main and (total := transcript_total(line)) is not None:
-            return self._totalled(total, now, old=old or (self._inherits and not file.begun and not self.fresh))
-        try:
-            message = message_of(line)
-        except Damaged:
+    def _file(self, path: str) -> "_File":
+        return self._files.setdefault(path, _File(path, self._recent))
+
+    def _record(self, file: "_File", told: Told, now: int, *, main: bool) -> Record | None:
+        """Turn what a line says into a record; None for a damaged one, and for what is not of this run."""
+        old = told.offset < file.older
+        if told.message:
+            return self._attributed(told.message, file, old=old)
+        if not main or told.total is None:
             return None
-        return self._attributed(message, file, old=old) if message else None
+        return self._totalled(told.total, now, old=old or (self._inherits and not file.begun and not self.fresh))
 
     def _totalled(self, total: int, now: int, *, old: bool) -> Report | None:
         """Take a total that stands in the transcript; an old one is what the run began with."""
@@ -174,34 +178,34 @@ def _tells_more(record: Message, known: Message) -> bool:
     return same and all(count >= before for count, before in zip(record.usage, known.usage, strict=True))
 
 
-class Piece:
-    """What stands in a few megabytes of a transcript. It counts when it is `taken`."""
+class News:
+    """What a piece of a transcript adds. It counts when it is `taken`."""
 
-    def __init__(self, tail: Tail, data: bytes, records: list[Record]) -> None:
+    def __init__(self, tail: Tail, piece: Piece, records: list[Record]) -> None:
         self.records = records
-        self.size = len(data)
+        self.size = piece.size
         self.is_taken = False
-        self._tail, self._data = tail, data
+        self._tail, self._piece = tail, piece
 
     def taken(self) -> None:
-        """It is done with."""
+        """Go on behind it."""
         self.is_taken = True
-        self._tail.taken(self._data)
+        self._tail.taken(self._piece)
 
 
 class _File:
     """One transcript. `older`: bytes that were there before the run began."""
 
-    def __init__(self, path: str, older: int = 0) -> None:
-        self.tail = Tail(path)
+    def __init__(self, path: str, recent: RecentPieces | None, older: int = 0) -> None:
+        self.tail = Tail(path, recent)
         self.older = older
         self.begun = False
         """Whether something that the run has added was met."""
 
-    def next(self) -> bytes:
-        """Give what has been added; in a file that has been cut short nothing stood there before."""
+    def next(self) -> Piece | None:
+        """Read what has been added; in a file that has been cut short nothing stood there before."""
         offset = self.tail.offset
-        data = self.tail.next()
+        piece = self.tail.next()
         if self.tail.offset < offset:
             self.older = 0
-        return data
+        return piece

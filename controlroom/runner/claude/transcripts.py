@@ -21,10 +21,11 @@ minutes; for the first request, all that stands before it. What it had answered 
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from controlroom.metering.usage import MOST_TOKENS, Damaged, Message, Usage, message_of, moment
+from controlroom.metering.usage_file import transcript_total
 from controlroom.runner import process_tree
 from controlroom.runner.files import open_regular, read_regular
 from controlroom.runner.log_writer import EVENT_LINE, LineCutter
@@ -179,6 +180,8 @@ def _told(line: bytes, since: str) -> Said | None:
 
 
 _AT_ONCE = 4 * 1024 * 1024
+_KEPT = 2 * _AT_ONCE
+"""Bytes of transcripts that are kept for their second reader."""
 _MOST_FILES, _DEEPEST = 1000, 4
 
 
@@ -193,11 +196,70 @@ def files_of(transcript: str) -> list[str]:
     return [transcript, *_subagents(transcript.removesuffix(".jsonl"))]
 
 
+class Told(NamedTuple):
+    """What a line of a transcript says of usage, and where the line stands.
+
+    Without a message and a total it is damaged: it speaks of usage and cannot be read.
+    """
+
+    offset: int
+    end: int
+    message: Message | None = None
+    total: int | None = None
+    """What the session has cost by now, in pico-dollars."""
+
+
+class Piece:
+    """Whole lines of one transcript, a few megabytes at most, parsed once for all who read it."""
+
+    def __init__(self, begins: tuple[int, bool], start: int, data: bytes, *, skipping: bool) -> None:
+        """`begins`: where its reader stood; `skipping`: the first line is the rest of one that was too long."""
+        self.begins = begins
+        self.end, self.size = start + len(data), len(data)
+        self.skipping = not data.endswith(b"\n")
+        """Whether it ends within a line that is too long."""
+        self.told = list(_all_told(start, data, skipping))
+        self._start, self._data = start, data
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages in it; damaged lines are passed over."""
+        return [told.message for told in self.told if told.message]
+
+    def at_work(self, before: int) -> bool | None:
+        """Whether a subagent was at work after its last line that ends behind `before`; None: none of them says so."""
+        return at_work(self._data[max(0, before - self._start) :])
+
+
+class RecentPieces:
+    """Pieces that one reader of a transcript has parsed, kept for the other one that follows it: each is read once."""
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        """`wanted`: whether there is another reader just now."""
+        self._wanted = wanted
+        self._kept: dict[tuple[str, tuple[int, bool]], Piece] = {}
+        self._size = 0
+
+    def take(self, path: str, begins: tuple[int, bool]) -> Piece | None:
+        """Hand over the piece of a file that begins there, if it is kept."""
+        piece = self._kept.pop((path, begins), None)
+        self._size -= piece.size if piece else 0
+        return piece
+
+    def keep(self, path: str, piece: Piece) -> None:
+        """Keep a piece for the other reader; what is too much is read again."""
+        self._kept[path, piece.begins] = piece
+        self._size += piece.size
+        most = _KEPT if self._wanted() else 0
+        while self._size > most:
+            self._size -= self._kept.pop(next(iter(self._kept))).size
+
+
 class Tail:
     """One transcript, read piece by piece. A piece counts when it is `taken`; until then it is given again."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, recent: RecentPieces | None = None) -> None:
+        self._path, self._recent = path, recent
         self.offset = 0
         """Where the next piece begins."""
         self.readable = True
@@ -208,8 +270,24 @@ class Tail:
         """Begin anew."""
         self.offset, self._skipping = 0, False
 
-    def next(self) -> bytes:
-        """Give what has been added, up to its last newline, a few megabytes at most; nothing when there is none."""
+    def next(self) -> Piece | None:
+        """Read what has been added, up to its last newline, a few megabytes at most; None when there is none."""
+        begins = self.offset, self._skipping
+        if self._recent and (piece := self._recent.take(self._path, begins)):
+            return piece
+        data = self._next()
+        if not data:
+            return None
+        piece = Piece(begins, self.offset, data, skipping=self._skipping)
+        if self._recent:
+            self._recent.keep(self._path, piece)
+        return piece
+
+    def taken(self, piece: Piece, end: int = 0) -> None:
+        """Go on behind a piece, or from a line in it that ends at `end`."""
+        self.offset, self._skipping = (end, False) if end and end < piece.end else (piece.end, piece.skipping)
+
+    def _next(self) -> bytes:
         self.readable = False
         try:
             descriptor, size = open_regular(self._path)
@@ -226,32 +304,6 @@ class Tail:
         finally:
             os.close(descriptor)
 
-    def messages(self, data: bytes) -> Iterator[Message]:
-        """Give the messages in a piece; damaged lines are passed over."""
-        return (message for _, message in self.placed(data) if message is not None)
-
-    def placed(self, data: bytes) -> Iterator[tuple[int, Message | None]]:
-        """Give the messages in a piece with the offset of their lines; None for a damaged line that speaks of one."""
-        for start, line in self.lines(data):
-            try:
-                if (message := message_of(line)) is not None:
-                    yield start, message
-            except Damaged:
-                yield start, None
-
-    def lines(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Give the lines in a piece, each with its offset."""
-        start = self.offset
-        for number, line in enumerate(data.split(b"\n")):
-            if number or not self._skipping:
-                yield start, line
-            start += len(line) + 1
-
-    def taken(self, data: bytes) -> None:
-        """A piece is done with."""
-        self._skipping = not data.endswith(b"\n")
-        self.offset += len(data)
-
     def _read(self, descriptor: int, size: int) -> bytes:
         """Read on; a hole in the file is passed over at once, however large it is, with the line that it is in."""
         if self.offset < size and hasattr(os, "SEEK_DATA"):
@@ -264,6 +316,20 @@ class Tail:
         """Cut at the last newline; a line that fills a piece is no message, and is passed over in pieces."""
         end = data.rfind(b"\n") + 1
         return data[:end] if end or len(data) < _AT_ONCE else data
+
+
+def _all_told(start: int, data: bytes, skipping: bool) -> Iterator[Told]:
+    for number, line in enumerate(data.split(b"\n")):
+        end = start + len(line) + 1
+        if number or not skipping:
+            try:
+                if (total := transcript_total(line)) is not None:
+                    yield Told(start, end, total=total)
+                elif (message := message_of(line)) is not None:
+                    yield Told(start, end, message)
+            except Damaged:
+                yield Told(start, end)
+        start = end
 
 
 def _subagents(folder: str, depth: int = 0) -> list[str]:

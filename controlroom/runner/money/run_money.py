@@ -13,6 +13,7 @@ from controlroom.runner.claude import channel, login, settings
 from controlroom.runner.claude.login import LoginWatch
 from controlroom.runner.claude.nested import LATE, Nested, NestedClaude, below, is_fresh
 from controlroom.runner.claude.plan_windows import PlanWindows
+from controlroom.runner.claude.transcripts import RecentPieces
 from controlroom.runner.money.grant_file import Terms
 from controlroom.runner.money.run_budget import NEVER, RunBudget
 from controlroom.runner.money.run_spend import RunSpend
@@ -69,14 +70,15 @@ class Money:
         """Be ready to count what a session costs that is about to begin or to go on."""
         spec = self._order.spec
         config, resumed = settings.config_folder(environ, cwd, spec.command[1:]), spec.resume
-        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom)
+        recent = RecentPieces(lambda: self._budget.binds)
+        self._usage = usage = UsageMeter(config, cwd, resumed, clock=_now, random=os.urandom, recent=recent)
         self._first = session
         if not resumed and session:
             usage.total(session, 0, began=True)
             usage.join(config, cwd, session, fresh=is_fresh(spec.command[1:]))
         began = time.monotonic()
         self._spend = spend = RunSpend(
-            config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported
+            config, cwd, session, lambda: _now() - round(1000 * (time.monotonic() - began)), usage.reported, recent
         )
         self._budget.watch(spend, lambda: self._session() or session, began, self.billing)
 

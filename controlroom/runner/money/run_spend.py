@@ -13,7 +13,7 @@ from typing import Any
 
 from controlroom.metering.prices import Sheet, micro
 from controlroom.metering.usage import Damaged, Message, message_in
-from controlroom.runner.claude.transcripts import Tail, at_work, session_files
+from controlroom.runner.claude.transcripts import Piece, RecentPieces, Tail, session_files
 
 A_LOOK = 16 * 1024 * 1024
 """Bytes that are read at once, a piece more or less; the rest is read when the runner has looked after its agent."""
@@ -103,14 +103,21 @@ class RunSpend:
     """Counts one run. Made before its agent is started: what stands in its session's files then is not its own."""
 
     def __init__(
-        self, config: str, cwd: str, session: str, began: Callable[[], int], reported: Callable[[str], int] = _nothing
+        self,
+        config: str,
+        cwd: str,
+        session: str,
+        began: Callable[[], int],
+        reported: Callable[[str], int] = _nothing,
+        recent: RecentPieces | None = None,
     ) -> None:
         """`session`: the one that the run begins or goes on with, "" for none; `began` gives when, UTC milliseconds.
 
         It is asked anew each time, for the clock may be put back. `reported` gives what Claude itself says that the
-        run has cost in a session, in pico-dollars.
+        run has cost in a session, in pico-dollars; `recent`: what the run's meter has read.
         """
         self._place, self._began, self._reported = (config, cwd), began, reported
+        self._recent = recent
         self._newest = session
         """The one that the agent's own Claude is in."""
         self._before: dict[str, int] = {}
@@ -186,7 +193,7 @@ class RunSpend:
         left, hidden = A_LOOK, ""
         for known, one in self._joined.items():
             for path in session_files(*one.place, known):
-                one.files.setdefault(path, Tail(path))
+                one.files.setdefault(path, Tail(path, self._recent))
             for path, tail in one.files.items():
                 left -= self._read(path, tail, left, one)
                 told = tail.offset > self._before.get(path, 0)
@@ -225,14 +232,15 @@ class RunSpend:
     def _read(self, path: str, tail: Tail, most: int, session: "_Session") -> int:
         """Count what has been added to one file, `most` bytes of it or a piece more; give how many there were."""
         count = 0
-        while count < most and (data := self._next(path, tail)):
-            count += len(data)
-            new = data[max(0, self._before.get(path, 0) - tail.offset) :]
-            if (works := at_work(new)) is not None:
+        while count < most and (piece := self._next(path, tail)):
+            count += piece.size
+            before = self._before.get(path, 0)
+            if (works := piece.at_work(before)) is not None:
                 (self._at_work.add if works else self._at_work.discard)(path)
-            for offset, message in tail.placed(data):
-                self._take(message, session, there=offset < self._before.get(path, 0))
-            tail.taken(data)
+            for told in piece.told:
+                if told.total is None:
+                    self._take(told.message, session, there=told.offset < before)
+            tail.taken(piece)
         return count
 
     def _join(self, session: str, place: tuple[str, str], *, older: bool, fresh: bool = False) -> None:
@@ -243,12 +251,12 @@ class RunSpend:
         while len(self._joined) > MOST_SESSIONS:
             self.leave(next(known for known in self._joined if known not in (self._newest, session)))
 
-    def _next(self, path: str, tail: Tail) -> bytes:
+    def _next(self, path: str, tail: Tail) -> Piece | None:
         offset = tail.offset
-        data = tail.next()
+        piece = tail.next()
         if tail.offset < offset:  # it has been cut short: nothing in it stood there before
             self._before[path] = 0
-        return data
+        return piece
 
     def _take(self, message: Message | None, session: "_Session", *, there: bool) -> None:
         """Count one message. `there`: it stood there when the session was joined."""

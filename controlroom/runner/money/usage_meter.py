@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import Record, Report, result_costs, to_line
 from controlroom.runner.claude.session_usage import A_LOOK, TURNED, SessionUsage
-from controlroom.runner.claude.transcripts import find_transcript, in_flight, session_files
+from controlroom.runner.claude.transcripts import RecentPieces, find_transcript, in_flight, session_files
 from controlroom.runner.files import append_to, read_piece
 from controlroom.runner.folder import SESSIONS, USAGE
 from controlroom.text.json_fields import text
@@ -62,8 +62,11 @@ def noted_sessions(folder: str) -> Iterator[Metered]:
             yield found
 
 
-SOON = 0.25
-"""Seconds from something said to a look, and from look to look while more may come."""
+SOON = 0.2
+"""Seconds from something said to a look; to each further one, for which a line may be late, it is twice as long."""
+
+OFTEN = 1.0
+"""Seconds for which a look may be put off by what is said meanwhile."""
 
 LATE = 2.0
 """Seconds after something was said in which its line may still be written."""
@@ -87,16 +90,17 @@ class UsageMeter:
         *,
         clock: Callable[[], int],
         random: Callable[[int], bytes],
+        recent: RecentPieces | None = None,
     ) -> None:
-        """`resumed`: the session that goes on; `clock` gives UTC ms."""
+        """`resumed`: the session that goes on; `clock` gives UTC ms; `recent`: what the run's budget has read."""
         self.wakes_at = NEVER
         """When to look next, on the clock of `expect`."""
         self.taken = 0
         """How many records were new until now."""
-        self._place, self._clock, self._random = (config, cwd), clock, random
+        self._place, self._clock, self._random, self._recent = (config, cwd), clock, random, recent
         self._places: dict[str, tuple[str, str]] = {}
         """Of sessions that lie elsewhere: the config folder, and the folder they began in."""
-        self._until = 0.0
+        self._until, self._pause, self._said = 0.0, SOON, NEVER
         self._offset: float | None = None
         """How far the clock was before one that never jumps at the last look, milliseconds."""
         self._looked = clock()
@@ -127,8 +131,9 @@ class UsageMeter:
 
     def expect(self, now: float) -> None:
         """The agent has said something (`now`: seconds on a clock that never jumps): a line may be written soon."""
-        self._until = now + LATE
-        self.wakes_at = min(self.wakes_at, now + SOON)
+        self._until, self._pause = now + LATE, SOON
+        self._said = min(self._said, now)
+        self.wakes_at = min(now + SOON, max(now, self._said + OFTEN))
 
     def hear(self, event: dict[str, Any], now: float) -> None:
         """Take an event of a Claude without a terminal: something was said, and a result tells what it cost."""
@@ -161,7 +166,11 @@ class UsageMeter:
             self._see_clock(now)
             more = self._look_at_all(session)
             self._left = {one: until for one, until in self._left.items() if now < until}
-            self.wakes_at = now + SOON if more or now < self._until else NEVER
+            self._said, self._pause = NEVER, 2 * self._pause
+            if more:
+                self.wakes_at = now + SOON
+            else:
+                self.wakes_at = min(now + self._pause, self._until) if now < self._until else NEVER
 
     def _see_clock(self, now: float) -> None:
         """When the clock has been put back, the sessions began at an earlier time by it."""
@@ -194,10 +203,10 @@ class UsageMeter:
             return False
         known, read = self._session(session), 0
         transcript = find_transcript(*self._places.get(session, self._place), session)
-        for piece in known.pieces(transcript, self._clock()) if transcript else ():
-            read += piece.size
-            if self._take(piece.records):
-                piece.taken()
+        for news in known.news(transcript, self._clock()) if transcript else ():
+            read += news.size
+            if self._take(news.records):
+                news.taken()
         if self._owed:
             self._take([])
         self._looked = self._clock()
@@ -224,7 +233,9 @@ class UsageMeter:
             session = ""
         known = self._sessions.get(session)
         if known is None:
-            known = self._sessions[session] = SessionUsage(self._random(8).hex()[:15], self._looked)
+            known = self._sessions[session] = SessionUsage(
+                self._random(8).hex()[:15], self._looked, recent=self._recent
+            )
             self._note(session)
         return known
 
