@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-from typing import Any
 
 from controlroom.node.agent_folders import Entry, entry_of, epochs, is_live, read_status
 from controlroom.node.ending import end_by_force, find_runner, living_runner, record_death, what_is_left
@@ -22,6 +21,7 @@ from controlroom.text.states import Outcome, State
 from controlroom.wire.grants import Grant, Prices
 from controlroom.wire.lines import MAX_TASK, PeerError
 from controlroom.wire.messages import AgentSeen, Forget, Kill, Reply, Spawn, Take, Tell
+from controlroom.wire.runner import UNSEALED, Answer, End, Request, Seal, TakeGrant
 
 Act = Spawn | Kill | Tell | Forget | Take | Grant
 
@@ -128,10 +128,10 @@ class Actor:
         entry = self._entry(wanted.name, wanted.epoch)
         if len(wanted.text.encode("utf-8", "replace")) > MAX_TASK:
             raise Refusal(f"the text is longer than {MAX_TASK} bytes")
-        if wanted.what not in ("message", "answer", "interrupt", "usage"):
+        request = wanted.request
+        if request is None:
             raise Refusal(f"an agent cannot be told {ascii(wanted.what)[:40]}: message, answer or interrupt")
-        request = {**wanted.request, "signature": wanted.signature}
-        await self._ask(entry, request)
+        await self._ask(entry, request, wanted.seal)
 
     async def _grant(self, wanted: Grant) -> None:
         """Done only when the runner goes by it: what stands in its folder alone binds nobody."""
@@ -144,21 +144,21 @@ class Actor:
         except OSError as error:
             raise Refusal(f"{GRANT} of {wanted.name} cannot be written: {error.strerror}") from None
         try:
-            await self._ask(entry, {"do": "grant", "number": wanted.number})
+            await self._ask(entry, TakeGrant(wanted.number))
         except Refusal as refusal:
             if "does not know" not in str(refusal):
                 raise
             raise Refusal(f"the runner of {wanted.name} is an older one that keeps to no budget: reassign it") from None
 
-    async def _ask(self, entry: Entry, request: dict[str, Any]) -> None:
+    async def _ask(self, entry: Entry, request: Request, seal: Seal = UNSEALED) -> None:
         """Put a request to an agent's runner. Raises `Refusal` and `NoAnswer`."""
         try:
-            deadline = ANSWER_DEADLINE if request["do"] == "answer" else TELL_DEADLINE
-            reason = await ask(entry.folder, request, deadline)
+            deadline = ANSWER_DEADLINE if isinstance(request, Answer) else TELL_DEADLINE
+            reply = await ask(entry.folder, request, deadline, seal)
         except NoRunner:
             raise Refusal(f"{entry.name} is not running") from None
-        if reason:
-            raise Refusal(reason)
+        if not reply.done:
+            raise Refusal(reply.reason)
 
     async def _forget(self, wanted: Forget) -> None:
         doomed = [entry for entry in epochs(self._place.state, wanted.name) if entry.epoch <= wanted.epoch]
@@ -179,7 +179,7 @@ class Actor:
         words = f"killed: {why}" if why else "killed"
         if is_live(_status(entry)):
             try:
-                await ask(entry.folder, {"do": "end", "why": why}, END_DEADLINE)
+                await ask(entry.folder, End(why), END_DEADLINE)
             except NoRunner:
                 words += "; its runner had gone before"
             except NoAnswer:

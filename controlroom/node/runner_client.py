@@ -6,10 +6,10 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any
 
 from controlroom.runner.folder import CONTROL, SPEC
-from controlroom.wire.lines import LineSplitter, PeerError, from_line, to_line
+from controlroom.wire.lines import LineSplitter, PeerError, to_line
+from controlroom.wire.runner import UNSEALED, Request, RunnerReply, Seal, read_reply, request_fields
 
 _ANSWER_LIMIT = 64 * 1024
 _PEER = struct.Struct("3i")
@@ -24,14 +24,14 @@ class NoAnswer(Exception):
     """The runner may have got the request, but it has not answered in time."""
 
 
-async def ask(folder: str, request: dict[str, Any], deadline: float) -> str:
-    """Put a request to the runner of an agent's folder; give why it refused, "" when it has done it.
+async def ask(folder: str, request: Request, deadline: float, seal: Seal = UNSEALED) -> RunnerReply:
+    """Put a request to the runner of an agent's folder and return what it replies.
 
-    `deadline` counts seconds. Raises `NoRunner` and `NoAnswer`.
+    `deadline` counts seconds. `seal`: of a request that home orders. Raises `NoRunner` and `NoAnswer`.
     """
     connection = _connected(folder)
     try:
-        return await asyncio.wait_for(_exchange(connection, to_line(request)), deadline)
+        return await asyncio.wait_for(_exchange(connection, to_line(request_fields(request, seal))), deadline)
     except (OSError, PeerError, asyncio.TimeoutError) as error:
         raise NoAnswer(str(error) or f"its runner has not answered for {deadline:g} seconds") from None
     finally:
@@ -109,13 +109,11 @@ def _connect_from_within(connection: socket.socket, descriptor: int) -> None:
         os.chdir("/")
 
 
-async def _exchange(connection: socket.socket, request: bytes) -> str:
+async def _exchange(connection: socket.socket, request: bytes) -> RunnerReply:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(connection, request)
     lines = LineSplitter(_ANSWER_LIMIT)
     while data := await loop.sock_recv(connection, 65536):
         for line in lines.feed(data):
-            answer = from_line(line)
-            reason = answer.get("reason")
-            return "" if answer.get("ok") is True else str(reason or "its runner refused without a reason")
+            return read_reply(line)
     raise PeerError("its runner hung up without an answer")

@@ -5,7 +5,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from controlroom.runner import agent_process, environment, folder, outcome, process_tree
@@ -24,9 +24,9 @@ from controlroom.runner.recorder import DONE_WITH, Recorder
 from controlroom.runner.signed import Orders
 from controlroom.runner.spec import Order
 from controlroom.runner.status_file import StatusFile
-from controlroom.text.json_fields import whole
 from controlroom.text.states import Cause, State
 from controlroom.wire import records
+from controlroom.wire.runner import Answer, AskPlan, End, Interrupt, Message, Received, SealedRequest, TakeGrant
 
 PATIENCE = 5.0
 """Seconds between TERM and KILL."""
@@ -208,18 +208,18 @@ class AgentRun:
 
     # ------------------------------------------------------------------ requests
 
-    def _handle(self, request: dict[str, Any], caller: Caller) -> None:
-        if request.get("do") == "end":
-            why = _text(request, "why")[:200]
+    def _handle(self, received: Received, caller: Caller) -> None:
+        if isinstance(received.request, End):
+            why = received.request.why[:200]
             self._waiting.append(caller)
             self._end(State.DONE, f"killed: {why}" if why else "killed")
             return
         try:
-            self._do(request, caller)
+            self._do(received.request, received.fields, caller)
         except Unsigned as refused:
             self._forged += 1
             if self._forged <= _NOTED:
-                self._recorder.note(f"refused what its room did not order ({ascii(request.get('do'))[:40]}): {refused}")
+                self._recorder.note(f"refused what its room did not order ({received.fields.get('do')}): {refused}")
             caller.reply(str(refused))
             self._save()
         except Refused as refused:
@@ -227,38 +227,35 @@ class AgentRun:
         else:
             self._save()
 
-    def _do(self, request: dict[str, Any], caller: Caller) -> None:
+    def _do(self, request: SealedRequest | TakeGrant, fields: Mapping[str, Any], caller: Caller) -> None:
         """Do what is asked and reply now or later, or raise `Refused`."""
-        what, reply = request.get("do"), caller.reply
-        if what not in ("message", "answer", "interrupt", "grant", "usage"):
-            raise Refused(f"the runner does not know {ascii(what)[:40]}")
         if self._ends:
             raise Refused("it has ended; reassign it to go on")
         peer = process_tree.process(caller.pid) if caller.pid else None
         if peer and os.getpid() in process_tree.above(peer):
             raise Unsigned("an agent gives its own runner no orders")
-        if what != "grant":  # of that the terms themselves are signed
-            self._orders.check(request)
-        if what == "grant":
-            self._money.take(whole(request.get("number")))
+        if isinstance(request, TakeGrant):  # its terms themselves are signed
+            self._money.take(request.number)
             self._save()
-            reply("")
-        elif what == "usage":
+            caller.reply()
+            return
+        self._orders.check(fields)
+        if isinstance(request, AskPlan):
             if self._conversation is None:
                 raise Refused("only a headless Claude can be asked what is used of its plan")
             self._write(self._conversation.asking(self._money.plan_question()))
-            reply("")
+            caller.reply()
         else:
-            self._tell(what, request, reply)
+            self._tell(request, caller.reply)
 
-    def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
-        talk, words = self._conversation, _text(request, "text")
+    def _tell(self, request: Message | Answer | Interrupt, reply: Callable[[str], None]) -> None:
+        talk = self._conversation
         if talk is None:
             raise Refused("it is a plain command: it takes no messages, answers or interrupts")
-        if what == "message":
-            self._write(talk.message(words))
-            self._recorder.sent(words)
-        elif what == "answer":
+        if isinstance(request, Message):
+            self._write(talk.message(request.text))
+            self._recorder.sent(request.text)
+        elif isinstance(request, Answer):
             self._write(talk.answer(request, _now()))
             self._recorder.sent(answer_words(request))
         else:

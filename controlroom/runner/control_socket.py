@@ -7,10 +7,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any
 
 from controlroom.runner import folder
-from controlroom.wire.lines import LineSplitter, PeerError, from_line, to_line
+from controlroom.wire.lines import LineSplitter, PeerError, to_line
+from controlroom.wire.runner import Received, RunnerReply, read_request, reply_fields
 
 _CALLERS = 16
 _PEER = struct.Struct("3i")
@@ -28,10 +28,9 @@ class Caller:
         self.asked = False
 
     def reply(self, reason: str = "") -> None:
-        """Answer `{"ok": true}`, or with a reason that it was not done; then hang up."""
-        answer: dict[str, Any] = {"ok": False, "reason": reason} if reason else {"ok": True}
+        """Say that it was done, or for which `reason` it was not; then hang up."""
         with contextlib.suppress(OSError):
-            self.connection.send(to_line(answer))
+            self.connection.send(to_line(reply_fields(RunnerReply(reason))))
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -51,7 +50,7 @@ class Caller:
         try:
             data = self.connection.recv(65_536)
             lines = self._lines.feed(data)
-            request = from_line(lines[0]) if lines and not self.asked else None
+            request = read_request(lines[0]) if lines and not self.asked else None
         except BlockingIOError:
             return
         except PeerError as error:
@@ -72,7 +71,7 @@ class Caller:
 class ControlSocket:
     """Listens in the current folder. `handle` gets each request with the caller to reply to, now or later."""
 
-    def __init__(self, selector: selectors.BaseSelector, handle: Callable[[dict[str, Any], Caller], None]) -> None:
+    def __init__(self, selector: selectors.BaseSelector, handle: Callable[[Received, Caller], None]) -> None:
         self.handle = handle
         self._selector = selector
         self._callers: set[Caller] = set()

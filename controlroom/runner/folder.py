@@ -17,17 +17,7 @@
         limits.json     what its plan leaves, as it was told last (wire.usage), replaced atomically
         control.sock    the runner's socket, while it lives
 
-The control socket speaks JSON lines, one request and one reply a connection:
-
-    {"do": "message", "text": …}                                   a user message for the agent
-    {"do": "answer", "question": ID, "digest": …, "verdict": "allow" | "always" | "deny", "text": …,
-     "answers": [{"choices": [1, 3], "words": …}, …]}              one answer for each of its items
-    {"do": "interrupt"}                                            stop the turn; the agent waits for a message
-    {"do": "grant", "number": N}                                   go by the grant that now stands in grant.json
-    {"do": "usage"}                                                ask Claude how far its plan is used
-    {"do": "end", "why": …}                                        end the tree; replied to when nothing is left
-    -> {"ok": true} | {"ok": false, "reason": …}
-
+The control socket speaks JSON lines, one request and one reply a connection (wire.runner).
 Runner and node bind and connect by relative path from within the folder: a socket path ends at 107 bytes.
 """
 

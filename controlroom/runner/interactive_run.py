@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
 from controlroom.runner import agent_process
 from controlroom.runner.agent_process import speakable
@@ -20,8 +19,8 @@ from controlroom.runner.claude.questions import (
     Question,
     answer_words,
     approves_plan,
+    checked_answers,
     offers,
-    read_answers,
 )
 from controlroom.runner.claude.questions import read as read_page
 from controlroom.runner.claude.result import refusal
@@ -31,6 +30,7 @@ from controlroom.runner.outcome import Refused
 from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, plan_key
 from controlroom.text.json_fields import tables
 from controlroom.text.states import State
+from controlroom.wire.runner import Answer, Interrupt, Message
 
 QUICK, SLOW = 0.1, 0.5
 """Seconds between two looks at Claude's files: while something goes on, and when nothing has for a while."""
@@ -163,20 +163,19 @@ class InteractiveRun(AgentRun):
 
     # ------------------------------------------------------------------ requests
 
-    def _tell(self, what: str, request: dict[str, Any], reply: Callable[[str], None]) -> None:
-        words = str(request.get("text") or "")
+    def _tell(self, request: Message | Answer | Interrupt, reply: Callable[[str], None]) -> None:
         if self._claude.status not in (*READY, "waiting"):
             raise Refused("nothing can be typed to it now: look at its screen")
         if not self._in_front():
             raise Refused("something else has its terminal: attach and look")
         if self._pressed or any(typed.under_way for typed in self._typing):
             raise Refused("something is being typed to it already: try again in a moment")
-        if what == "message":
-            self._message(words, reply)
-        elif what == "interrupt":
+        if isinstance(request, Message):
+            self._message(request.text, reply)
+        elif isinstance(request, Interrupt):
             self._interrupt(reply)
         else:
-            self._answer(request, words, reply)
+            self._answer(request, reply)
         self._looks_at = 0.0
 
     def _message(self, words: str, reply: Callable[[str], None]) -> None:
@@ -197,25 +196,25 @@ class InteractiveRun(AgentRun):
         self._press("Escape", lambda: not still(), still, reply)
         self._recorder.sent("interrupt")
 
-    def _answer(self, request: dict[str, Any], words: str, reply: Callable[[str], None]) -> None:
+    def _answer(self, answer: Answer, reply: Callable[[str], None]) -> None:
         """Answer by keys, where it is certain what they mean; else it is to be answered on its screen.
 
         Words that no page takes are said to it afterwards, as a message.
         """
-        asks, verdict = claude.the_open_one(self._claude.question, request), request.get("verdict")
-        told = self._told_then(words, reply) if words.strip() else reply
+        asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
+        told = self._told_then(answer.text, reply) if answer.text.strip() else reply
         if asks.kind == CHOICES and verdict != "deny":
-            self._fill(asks, request, reply)
+            self._fill(asks, answer, reply)
         else:
             no_or_once = "Escape" if verdict == "deny" else "1"
             key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else no_or_once
             self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
-        self._recorder.sent(answer_words(request))
+        self._recorder.sent(answer_words(answer))
 
-    def _fill(self, asks: Question, request: dict[str, Any], reply: Callable[[str], None]) -> None:
+    def _fill(self, asks: Question, answer: Answer, reply: Callable[[str], None]) -> None:
         self._pressed = Filled(
             asks,
-            read_answers(asks, request.get("answers")),
+            checked_answers(asks, answer.answers),
             self._keys,
             time.monotonic(),
             taken=lambda: self._claude.question is not asks,

@@ -1,5 +1,6 @@
 """Whether something is signed by the room of an agent, and was not ordered before."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from controlroom.runner import ed25519
@@ -30,8 +31,8 @@ class Orders:
         self._key, self._name, self._epoch, self._owner = key, name, epoch, owner
         self._taken: set[str] = set()
 
-    def check(self, request: dict[str, Any]) -> None:
-        """See that an order is the room's. Raises `Unsigned`."""
+    def check(self, request: Mapping[str, Any]) -> None:
+        """Check that an order is the room's, by all of its fields. Raises `Unsigned`."""
         if not self._key:
             return
         nonce = text(request.get("nonce"), 64)

@@ -13,10 +13,11 @@ from typing import Any
 
 from controlroom.runner.agent_process import printed
 from controlroom.runner.claude.interactive import Interactive, prompt, squeezed
-from controlroom.runner.claude.questions import Answer, Page, Question, Step, approves_plan, read, step
+from controlroom.runner.claude.questions import Page, Question, Step, approves_plan, read, step
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
+from controlroom.wire.runner import ItemAnswer
 
 _DEADLINE = 5.0
 """Seconds a tmux command may take."""
@@ -281,7 +282,7 @@ class Filled:
     def __init__(
         self,
         asks: Question,
-        answers: Sequence[Answer],
+        answers: Sequence[ItemAnswer],
         keys: Keys,
         now: float,
         *,
@@ -295,7 +296,7 @@ class Filled:
                 f"from here an answer in words has at most {MOST_WORDS} characters: attach to give a longer one"
             )
         self._asks = tables(asks.given.get("questions"))
-        self._answers = [Answer(answer.choices, " ".join(answer.words.split())) for answer in answers]
+        self._answers = [ItemAnswer(answer.choices, " ".join(answer.words.split())) for answer in answers]
         if not certain() or read(keys.screen(), self._asks) is None:
             raise Refused(NOT_SHOWN)
         self._keys, self._taken, self._certain, self._done = keys, taken, certain, done

@@ -1,6 +1,6 @@
-"""Frozen dataclasses <-> JSON objects, with every field checked on the way in.
+"""Records (frozen dataclasses and named tuples) <-> JSON objects, with every field checked on the way in.
 
-Understood: bool, int, float, str, None, `X | None`, tuple[X, ...], dict[str, X], string enums and nested dataclasses.
+Understood: bool, int, float, str, None, `X | None`, tuple[X, ...], dict[str, X], string enums and nested records.
 Unknown keys are ignored (a newer end may say more), missing ones take the field's default.
 """
 
@@ -22,11 +22,10 @@ MAX_INT = 2**62
 
 
 def encode(value: Any) -> Any:
-    """Turn a dataclass (or a tuple, dict, scalar of such) into what `json.dumps` takes. Defaults are left out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: encode(item) for name, default in _defaults(type(value)) if (item := getattr(value, name)) != default
-        }
+    """Turn a record (or a tuple, dict, scalar of such) into what `json.dumps` takes. Defaults are left out."""
+    cls: Any = type(value)
+    if _is_record(cls):
+        return {name: encode(item) for name, default in _defaults(cls) if (item := getattr(value, name)) != default}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, dict):
@@ -43,8 +42,15 @@ def decode(cls: type[T], value: Any) -> T:
 
 
 @cache
-def _defaults(cls: type) -> tuple[tuple[str, Any], ...]:
+def _is_record(cls: Any) -> bool:
+    return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+
+
+@cache
+def _defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
     """Names the fields of `cls`, each with the default that may be left out (a fresh object: never left out)."""
+    if issubclass(cls, tuple):
+        return tuple((name, cls._field_defaults.get(name, object())) for name in cls._fields)
     return tuple(
         (field.name, object() if field.default is dataclasses.MISSING else field.default)
         for field in dataclasses.fields(cls)
@@ -64,14 +70,14 @@ def _reader(kind: Hashable) -> _Reader:
         return _mapping(_reader(typing.get_args(kind)[1]))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
-    if dataclasses.is_dataclass(kind):
-        return _record(typing.cast(type, kind))
+    if isinstance(kind, type) and _is_record(kind):
+        return _record(kind)
     raise TypeError(f"the codec cannot read {kind}")
 
 
 def _record(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls)
-    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(cls)}
+    readers = {name: _reader(hints[name]) for name, _ in _defaults(cls)}
 
     def read(value: Any) -> Any:
         if not isinstance(value, dict):

@@ -5,7 +5,7 @@ process) or of the machine (CPU of a host). Text is as the host gave it: hostile
 """
 
 import typing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from controlroom.text.states import Outcome
@@ -13,7 +13,18 @@ from controlroom.wire.codec import decode, encode
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.inquiries import Finding, Inquiry
 from controlroom.wire.lines import PeerError, from_line, to_line
-from controlroom.wire.signing import digest_of
+from controlroom.wire.runner import (
+    Answer,
+    AskPlan,
+    Interrupt,
+    ItemAnswer,
+    ItemSeen,
+    Message,
+    Seal,
+    SealedRequest,
+    digest_of,
+    request_fields,
+)
 from controlroom.wire.spec import AgentSpec
 from controlroom.wire.usage import LimitsSeen, UsageOrder, UsageSeen
 
@@ -41,37 +52,6 @@ class HostSeen:
 
 
 @dataclass(frozen=True)
-class OptionSeen:
-    """One choice."""
-
-    label: str
-    description: str = ""
-    preview: str = ""
-    """What it would look like: several lines, to be shown as they stand."""
-
-
-@dataclass(frozen=True)
-class ItemSeen:
-    """One of the questions that are asked together."""
-
-    question: str
-    header: str = ""
-    options: tuple[OptionSeen, ...] = ()
-    several: bool = False
-    """Whether several choices may be taken."""
-    own_words: bool = False
-    """Whether words of one's own are an answer, too."""
-
-
-@dataclass(frozen=True)
-class ItemAnswer:
-    """The answer to one of them: choices by number, from 1, or words, or both."""
-
-    choices: tuple[int, ...] = ()
-    words: str = ""
-
-
-@dataclass(frozen=True)
 class QuestionSeen:
     """What an agent asks, and waits for a person to answer."""
 
@@ -92,8 +72,7 @@ class QuestionSeen:
     @property
     def digest(self) -> str:
         """What an answer to it must carry."""
-        items = [astuple(item) for item in self.items]
-        return digest_of(self.id, self.kind, self.tool, self.text, items, self.always)
+        return digest_of(self.id, self.kind, self.tool, self.text, self.items, self.always)
 
 
 # --------------------------------------------------------------------------- home -> node
@@ -177,13 +156,25 @@ class Tell:
     """The room's signature with the owner of the run."""
 
     @property
-    def request(self) -> dict[str, Any]:
-        """Give what its runner is asked to do, without the older signature."""
-        asked: dict[str, Any] = {"do": self.what, "text": self.text, "nonce": self.nonce}
+    def request(self) -> SealedRequest | None:
+        """What its runner is asked to do; None: nothing that a runner is ever asked."""
         if self.what == "answer":
-            answers = [{"choices": list(one.choices), "words": one.words} for one in self.answers]
-            asked |= {"question": self.question, "verdict": self.verdict, "digest": self.digest, "answers": answers}
-        return asked | ({"bound": self.bound} if self.bound else {})
+            return Answer(self.question, self.verdict, self.digest, self.text, self.answers)
+        if self.what == "message":
+            return Message(self.text)
+        if self.what == "interrupt":
+            return Interrupt()
+        return AskPlan() if self.what == "usage" else None
+
+    @property
+    def seal(self) -> Seal:
+        """What shows its runner that the room ordered it."""
+        return Seal(self.nonce, self.bound, self.signature)
+
+    @property
+    def signed_fields(self) -> dict[str, Any]:
+        """What home signs of it: all that its runner gets, but for the older signature."""
+        return request_fields(self.request, self.seal._replace(signature="")) if self.request is not None else {}
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
-"""What home and a runner each compute and compare: the bytes of a signed order, and the digest of a question.
+"""What home signs and a runner checks, so that nobody else on its host can order anything: the bytes of each order.
 
 A runner knows the room's public key from its beginning, before its agent exists, and nothing on the host can make a
 signature: neither the agent nor the node. What is signed names the room and the host (`owner`), so that nothing that
 was ordered on one host can be shown on another, to an agent of the same name. Runners that began before they knew
 that check a signature without it and run on through an upgrade, so home gives both: each checks its own alone.
-
-An answer carries the digest of the question that was shown, so an answer to one that has been replaced under the same
-id fits nowhere. Runner and home each make it of what they hold, and neither believes the other's.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 _SIGNATURES = ("signature", "bound")
@@ -45,16 +42,3 @@ def grant_bytes(
     """Give what is signed of a grant. `ceilings`: billed, covered, tokens, windows; no `owner`: for an older runner."""
     whose = [owner] if owner else []
     return json.dumps(["grant", *whose, name, epoch, number, *ceilings, lasts, prices], sort_keys=True).encode()
-
-
-def digest_of(
-    ident: str, kind: str, tool: str, text: str, items: Sequence[Sequence[Any]], always: Sequence[str]
-) -> str:
-    """Name all that a question shows, in 32 hexadecimal digits.
-
-    `items`: as `wire.messages.ItemSeen`, each as the sequence of its fields. An older runner has no `always`.
-    """
-    from hashlib import sha256  # costs a runner a megabyte: not before something is asked
-
-    shown = [ident, kind, tool, text, items, *[always] * bool(always)]
-    return sha256(json.dumps(shown).encode()).hexdigest()[:32]

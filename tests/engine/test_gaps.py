@@ -12,7 +12,7 @@ from controlroom.domain.events import AgentsObserved
 from controlroom.domain.model import Question
 from controlroom.engine.hosts.translate import HIGH, WIDE, HostContext, close_gaps, name_gaps, to_events
 from controlroom.wire import messages as wire
-from controlroom.wire.messages import ItemSeen, OptionSeen
+from controlroom.wire.runner import ItemSeen, OptionSeen
 from tests.engine.scripted import NOON, seen
 
 BLANKS = [" ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u2800"]

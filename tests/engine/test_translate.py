@@ -26,9 +26,9 @@ from controlroom.engine.hosts.translate import (
 from controlroom.text.names import agent_name_problem
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
-from controlroom.wire import messages as wire_questions
 from controlroom.wire.codec import decode
-from controlroom.wire.messages import ItemSeen, OptionSeen
+from controlroom.wire.runner import ItemAnswer as WireAnswer
+from controlroom.wire.runner import ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec, Credential
 
 NOW = 1_795_307_427_677
@@ -284,8 +284,8 @@ def test_choices_are_inert_and_their_digest_is_that_of_what_came() -> None:
     assert "\n" in item.options[0].preview
     others = (
         replace(asked, text="Which!"), replace(asked, kind="plan"),
-        replace(asked, items=(replace(CHOICES, several=False),)),
-        replace(asked, items=(replace(CHOICES, options=(OptionSeen("a\nb", "\x07c"),)),)), replace(asked, tool="Bash"),
+        replace(asked, items=(CHOICES._replace(several=False),)),
+        replace(asked, items=(CHOICES._replace(options=(OptionSeen("a\nb", "\x07c"),)),)), replace(asked, tool="Bash"),
     )  # fmt: skip
     assert len({asked.digest, *(other.digest for other in others)}) == 6
     assert replace(asked, at=1).digest == asked.digest
@@ -299,7 +299,7 @@ def test_an_agent_never_asks_for_a_key_or_a_secret(kind: str) -> None:
 
 
 def test_questions_that_nobody_could_be_shown_are_left_out() -> None:
-    for items in ((CHOICES,) * 7, (replace(CHOICES, options=CHOICES.options * 10),)):
+    for items in ((CHOICES,) * 7, (CHOICES._replace(options=CHOICES.options * 10),)):
         asked = wire.QuestionSeen("q1", "AskUserQuestion", "Which?", NOW, "choices", items)
         first, notice = to_events(wire.AgentsSeen((seen(question=asked),)), SETTING)
         assert isinstance(first, events.AgentsObserved)
@@ -374,7 +374,7 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
     chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
     assert to_node(chosen, 9, profile) == wire.Tell(
-        9, "a", 3, "answer", "no", "q1", "deny", "d", (wire_questions.ItemAnswer((1, 3), "w"),)
+        9, "a", 3, "answer", "no", "q1", "deny", "d", (WireAnswer((1, 3), "w"),)
     )
 
 
@@ -436,10 +436,10 @@ def test_a_question_that_is_shown_cut_is_told_to_be_cut_and_an_honest_one_is_sho
     assert (whole.text, whole.cut) == (bash.text, False)
     for bad in (
         replace(bash, text="x" * 40_000), replace(bash, cut=True), replace(bash, tool="B" * 101),
-        replace(asked, items=(replace(item, question="q" * 2_501),)),
-        replace(asked, items=(replace(item, header="h" * 401),)),
+        replace(asked, items=(item._replace(question="q" * 2_501),)),
+        replace(asked, items=(item._replace(header="h" * 401),)),
         *(
-            replace(asked, items=(replace(item, options=(option,)),))
+            replace(asked, items=(item._replace(options=(option,)),))
             for option in (OptionSeen("l" * 401), OptionSeen("l", "d" * 2_501), OptionSeen("l", "", "p" * 3_601))
         ),
     ):  # fmt: skip

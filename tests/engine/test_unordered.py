@@ -106,8 +106,8 @@ async def test_every_order_to_a_runner_is_signed_by_the_key_that_its_start_named
         assert spawn.key
         for tell in tells:
             assert isinstance(tell, wire.Tell)
-            assert is_signed(spawn.key, order_bytes("a1", 1, tell.request), tell.signature)
-            assert is_signed(spawn.key, order_bytes("a1", 1, tell.request, spawn.owner), tell.bound)
+            assert is_signed(spawn.key, order_bytes("a1", 1, tell.signed_fields), tell.signature)
+            assert is_signed(spawn.key, order_bytes("a1", 1, tell.signed_fields, spawn.owner), tell.bound)
         assert spawn.owner == "room-1 vm1"
         assert len({tell.nonce for tell in tells if isinstance(tell, wire.Tell)}) == 2
 

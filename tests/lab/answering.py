@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from controlroom.runner.claude.questions import Question
-from controlroom.wire.messages import ItemAnswer, QuestionSeen, Tell
+from controlroom.wire.messages import QuestionSeen, Tell
+from controlroom.wire.runner import Answer, ItemAnswer, request_fields
 
 
 def chosen(*numbers: int, words: str = "") -> ItemAnswer:
     return ItemAnswer(numbers, words)
 
 
+def answer_to(asked: Question | QuestionSeen | None, verdict: str, text: str = "", *answers: ItemAnswer) -> Answer:
+    """What the runner of an agent is asked to do."""
+    assert asked
+    return Answer(asked.id, verdict, asked.digest, text, answers)
+
+
 def request(
     asked: Question | QuestionSeen | None, verdict: str, text: str = "", *answers: ItemAnswer
 ) -> dict[str, Any]:
-    """What the runner of an agent is asked to do."""
-    assert asked
-    said = [{"choices": list(one.choices), "words": one.words} for one in answers]
-    return {
-        "do": "answer", "question": asked.id, "digest": asked.digest, "verdict": verdict, "text": text, "answers": said,
-    }  # fmt: skip
+    """Likewise, as the fields that are sent to it."""
+    return request_fields(answer_to(asked, verdict, text, *answers))
 
 
 def told(

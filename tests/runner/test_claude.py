@@ -13,8 +13,8 @@ from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
 from controlroom.text.event_text import ASKED_LIMIT
 from controlroom.text.states import Cause, State
-from controlroom.wire.messages import ItemAnswer
-from tests.lab.answering import chosen, request
+from controlroom.wire.runner import ItemAnswer
+from tests.lab.answering import answer_to, chosen
 from tests.runner.recorded import NAMES, events
 from tests.text.test_speech import mangled
 
@@ -45,7 +45,7 @@ def test_a_question_waits_and_its_answer_goes_on() -> None:
     assert (talk.state, talk.detail) == (State.WAITING, "asks: touch made.txt")
     assert talk.question
     assert talk.question.text == "touch made.txt\nmake a file"
-    (line,) = written(talk.answer(request(talk.question, "allow"), 5))
+    (line,) = written(talk.answer(answer_to(talk.question, "allow"), 5))
     response = line["response"]["response"]
     assert response == {
         "behavior": "allow",
@@ -58,9 +58,9 @@ def test_a_question_waits_and_its_answer_goes_on() -> None:
 def test_an_answer_for_another_question_is_refused_and_changes_nothing() -> None:
     talk = played("allowed", until="control_request")
     with pytest.raises(Refused, match="no longer open"):
-        talk.answer({**request(talk.question, "allow"), "question": "another"}, 5)
+        talk.answer(answer_to(talk.question, "allow")._replace(question="another"), 5)
     with pytest.raises(Refused, match="allow, always or deny"):
-        talk.answer(request(talk.question, "perhaps"), 5)
+        talk.answer(answer_to(talk.question, "perhaps"), 5)
     assert talk.state is State.WAITING
 
 
@@ -68,7 +68,7 @@ def test_always_grants_the_rule_for_this_session_and_no_more() -> None:
     talk = played("allowed", until="control_request")
     asked = talk.question
     assert asked
-    (line,) = written(talk.answer(request(asked, "always"), 5))
+    (line,) = written(talk.answer(answer_to(asked, "always"), 5))
     granted = line["response"]["response"]["updatedPermissions"]
     folder = granted[1]["directories"][0]
     assert granted == [
@@ -156,7 +156,7 @@ def test_of_a_thousand_rules_those_are_granted_that_are_shown() -> None:
     assert talk.question
     shown = talk.question.always
     assert shown == tuple(f"Bash: one {number}" for number in range(12))
-    (line,) = written(talk.answer(request(talk.question, "always"), 5))
+    (line,) = written(talk.answer(answer_to(talk.question, "always"), 5))
     granted = line["response"]["response"]["updatedPermissions"]
     assert [part["rules"][0]["ruleContent"] for part in granted] == [f"one {number}" for number in range(12)]
 
@@ -165,8 +165,8 @@ def test_always_is_refused_where_nothing_is_proposed_and_the_question_stays_open
     talk = asking([mode("bypassPermissions")])
     assert talk.question
     with pytest.raises(Refused, match="nothing that `always` could allow"):
-        talk.answer(request(talk.question, "always"), 5)
-    assert written(talk.answer(request(talk.question, "allow"), 5))
+        talk.answer(answer_to(talk.question, "always"), 5)
+    assert written(talk.answer(answer_to(talk.question, "allow"), 5))
 
 
 def test_an_answer_to_a_question_that_would_allow_something_else_is_refused() -> None:
@@ -174,7 +174,7 @@ def test_an_answer_to_a_question_that_would_allow_something_else_is_refused() ->
     assert talk.question
     assert other.question
     with pytest.raises(Refused, match="something else than what was shown"):
-        other.answer(request(talk.question, "always"), 5)
+        other.answer(answer_to(talk.question, "always"), 5)
 
 
 def asking(suggestions: list[dict[str, Any]]) -> Conversation:
@@ -189,7 +189,7 @@ def asking(suggestions: list[dict[str, Any]]) -> Conversation:
 def test_a_denial_says_why() -> None:
     talk = played("denied", until="control_request")
     assert talk.question
-    (line,) = written(talk.answer(request(talk.question, "deny", "use ls"), 5))
+    (line,) = written(talk.answer(answer_to(talk.question, "deny", "use ls"), 5))
     assert line["response"]["response"] == {"behavior": "deny", "message": "use ls"}
 
 
@@ -200,7 +200,7 @@ def test_a_question_to_the_user_is_answered_by_number_or_in_words(answer: ItemAn
     talk = played("asked_user", until="control_request")
     assert talk.question
     assert (talk.detail, talk.question.kind) == ("asks: Which region?", "choices")
-    (line,) = written(talk.answer(request(talk.question, "allow", "", answer), 5))
+    (line,) = written(talk.answer(answer_to(talk.question, "allow", "", answer), 5))
     assert line["response"]["response"]["updatedInput"]["answers"] == {"Which region?": told}
 
 
@@ -220,25 +220,23 @@ def test_a_question_to_the_user_is_answered_by_number_or_in_words(answer: ItemAn
 def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays_open(answers: tuple[ItemAnswer, ...]) -> None:
     talk = played("asked_user", until="control_request")
     with pytest.raises(Refused):
-        talk.answer(request(talk.question, "allow", "us-1", *answers), 5)
-    with pytest.raises(Refused):
-        talk.answer({**request(talk.question, "allow"), "answers": [{"choices": ["1", None, True]}]}, 5)
+        talk.answer(answer_to(talk.question, "allow", "us-1", *answers), 5)
     assert (talk.state, talk.question is None) == (State.WAITING, False)
 
 
 def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> None:
     talk = played("allowed", until="control_request")
-    shown = request(talk.question, "allow")
+    shown = answer_to(talk.question, "allow")
     event = events("allowed")[2]
     assert event["type"] == "control_request"
     event["request"]["input"]["command"] = "rm -rf /"
     talk.feed(event, 6)
     assert talk.question
-    assert talk.question.id == shown["question"]
+    assert talk.question.id == shown.question
     with pytest.raises(Refused, match="something else than what was shown"):
         talk.answer(shown, 7)
     with pytest.raises(Refused, match="something else than what was shown"):
-        talk.answer({**shown, "digest": ""}, 7)
+        talk.answer(shown._replace(digest=""), 7)
     assert talk.state is State.WAITING
 
 
@@ -252,7 +250,7 @@ def test_a_result_takes_the_open_questions_with_it() -> None:
 def test_words_with_an_ordinary_permission_become_a_message() -> None:
     talk = played("allowed", until="control_request")
     assert talk.question
-    allowed, message = written(talk.answer(request(talk.question, "allow", "and hurry"), 5))
+    allowed, message = written(talk.answer(answer_to(talk.question, "allow", "and hurry"), 5))
     assert (allowed["type"], message["message"]["content"]) == ("control_response", "and hurry")
 
 
@@ -287,7 +285,7 @@ def test_several_questions_are_answered_in_their_order() -> None:
     talk.feed(event, 2000)
     assert first
     assert talk.question == first
-    talk.answer(request(first, "allow"), 5)
+    talk.answer(answer_to(first, "allow"), 5)
     assert talk.state is State.WAITING
     assert talk.question
     assert talk.question.id == event["request_id"]
@@ -512,7 +510,7 @@ def test_no_event_whatever_it_holds_makes_it_raise(data: st.DataObject, name: st
         assert talk.limited_until >= 0
         assert len(talk.detail) < 1000
         if talk.question and data.draw(st.booleans()):
-            talk.answer(request(talk.question, "deny", "words"), at)
+            talk.answer(answer_to(talk.question, "deny", "words"), at)
         assert (talk.state is State.WAITING) == (talk.question is not None)
     state, detail = talk.over(data.draw(st.sampled_from([Exit(0), Exit(1), Exit(signal=9)])))
     assert state in (State.DONE, State.FAILED, State.LIMITED)
@@ -531,8 +529,8 @@ def test_what_is_longer_than_can_be_shown_is_only_turned_down(size: int) -> None
     assert cut or talk.question.text.count("x") >= size, "all of it is shown"
     if cut:
         with pytest.raises(Refused, match="more than can be shown"):
-            talk.answer(request(talk.question, "allow"), 7)
-    assert b"control_response" in talk.answer(request(talk.question, "deny" if cut else "allow"), 7)
+            talk.answer(answer_to(talk.question, "allow"), 7)
+    assert b"control_response" in talk.answer(answer_to(talk.question, "deny" if cut else "allow"), 7)
 
 
 def test_choices_that_are_longer_than_can_be_shown_are_cut() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from controlroom.runner.claude.questions import (
     ASKS,
-    Answer,
     Dialog,
     Page,
     Step,
@@ -21,6 +20,7 @@ from controlroom.runner.claude.questions import (
     step,
 )
 from controlroom.text.event_text import asked
+from controlroom.wire.runner import ItemAnswer
 
 OPTIONS = [{"label": "eu-1", "description": "Europe"}, {"label": "us-1", "description": "US"}]
 SCREENS = Path(__file__).parent / "screens"
@@ -158,33 +158,33 @@ SUBMIT = ["", "❯ 1. Submit answers", "  2. Cancel"]
 def test_answers_are_sent_only_when_the_review_shows_them_and_no_others() -> None:
     page = read([*REVIEW, *SUBMIT], [A])
     assert page == Page(1, words="●Whichregion?→us-1")
-    assert step(page, [A], [Answer((2,), "")]) == Step("1")
-    assert step(page, [A], [Answer((1,), "")]) is None
+    assert step(page, [A], [ItemAnswer((2,), "")]) == Step("1")
+    assert step(page, [A], [ItemAnswer((1,), "")]) is None
     more = read([*REVIEW, " ● How big?", "   → us-1", *SUBMIT], [A])
     assert more
-    assert step(more, [A], [Answer((2,), "")]) is None
+    assert step(more, [A], [ItemAnswer((2,), "")]) is None
     assert read(REVIEW, [A]) is None
 
 
 @pytest.mark.parametrize(
     ("page", "answer", "wanted"),
     [
-        (Page(0, (), 1), Answer((1, 3), ""), Step("1")),
-        (Page(0, (1,), 1), Answer((1, 3), ""), Step("3")),
-        (Page(0, (1, 2, 3), 1), Answer((1, 3), ""), Step("2")),
-        (Page(0, (1, 3), 1), Answer((1, 3), ""), Step("Tab")),
-        (Page(0, (1,), 0), Answer((3,), ""), Step("Up")),
-        (Page(0, (1,), 4), Answer((3,), ""), Step("Up")),
-        (Page(0, (3,), 0), Answer((3,), ""), Step("Enter")),
-        (Page(0, (3,), 1), Answer((3,), "my own"), Step("Down")),
-        (Page(0, (3,), 4), Answer((3,), "my own"), Step(words="my own")),
-        (Page(0, (3,), 4, "myown", True), Answer((3,), "my own"), Step("Tab")),
-        (Page(0, (3,), 4, "else", True), Answer((3,), "my own"), Step("C-u")),
-        (Page(0, (3,), 1, "else", True), Answer((3,), ""), None),
+        (Page(0, (), 1), ItemAnswer((1, 3), ""), Step("1")),
+        (Page(0, (1,), 1), ItemAnswer((1, 3), ""), Step("3")),
+        (Page(0, (1, 2, 3), 1), ItemAnswer((1, 3), ""), Step("2")),
+        (Page(0, (1, 3), 1), ItemAnswer((1, 3), ""), Step("Tab")),
+        (Page(0, (1,), 0), ItemAnswer((3,), ""), Step("Up")),
+        (Page(0, (1,), 4), ItemAnswer((3,), ""), Step("Up")),
+        (Page(0, (3,), 0), ItemAnswer((3,), ""), Step("Enter")),
+        (Page(0, (3,), 1), ItemAnswer((3,), "my own"), Step("Down")),
+        (Page(0, (3,), 4), ItemAnswer((3,), "my own"), Step(words="my own")),
+        (Page(0, (3,), 4, "myown", True), ItemAnswer((3,), "my own"), Step("Tab")),
+        (Page(0, (3,), 4, "else", True), ItemAnswer((3,), "my own"), Step("C-u")),
+        (Page(0, (3,), 1, "else", True), ItemAnswer((3,), ""), None),
     ],
 )
 def test_of_several_choices_each_key_follows_from_what_is_marked(
-    page: Page, answer: Answer, wanted: Step | None
+    page: Page, answer: ItemAnswer, wanted: Step | None
 ) -> None:
     three = {**SEVERAL, "options": [*OPTIONS, {"label": "x", "description": ""}]}
     assert step(page, [three], [answer]) == wanted

@@ -19,6 +19,7 @@ from controlroom.runner.signed import Orders, is_signed
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Spawn, Tell
 from controlroom.wire.records import NOTE
+from controlroom.wire.runner import request_fields
 from controlroom.wire.signing import owner_of
 from controlroom.wire.spec import AgentSpec
 from tests.lab.agent_under_test import Agent
@@ -85,7 +86,8 @@ def test_a_runner_that_began_before_orders_named_their_host_takes_what_home_sign
     """As such a runner checks it: all but its own signature, without an owner."""
     home = signer()
     tell = told(home, Tell(1, "a", 3, "message", "go on"))
-    request = {**tell.request, "signature": tell.signature}
+    assert tell.request
+    request = request_fields(tell.request, tell.seal)
     said = {key: value for key, value in request.items() if key != "signature"}
     data = json.dumps(["order", "a", 3, said], sort_keys=True).encode()
     assert is_signed(home.public, data, tell.signature)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from controlroom.text.event_text import last_words
-from controlroom.wire.messages import AgentSeen, ItemAnswer, ItemSeen, OptionSeen, QuestionSeen
+from controlroom.wire.messages import AgentSeen, QuestionSeen
+from controlroom.wire.runner import ItemAnswer, ItemSeen, OptionSeen
 from controlroom.wire.spec import AgentSpec
 from tests.lab.agent_under_test import Agent, alive
 from tests.lab.answering import chosen, request

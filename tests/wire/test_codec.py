@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,12 @@ class Inner:
     text: str = ""
 
 
+class Pair(NamedTuple):
+    left: int
+    right: tuple[Inner, ...] = ()
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Outer:
     flag: bool
@@ -36,6 +42,7 @@ class Outer:
     many: tuple[Inner, ...] = ()
     words: dict[str, str] = field(default_factory=dict)
     counts: tuple[tuple[int, ...], ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 INTS = st.integers(-MAX_INT, MAX_INT)
@@ -51,6 +58,7 @@ OUTER = st.builds(
     st.lists(INNER, max_size=3).map(tuple),
     st.dictionaries(st.text(), st.text(), max_size=3),
     st.lists(st.lists(INTS, max_size=3).map(tuple), max_size=3).map(tuple),
+    st.lists(st.builds(Pair, INTS, st.lists(INNER, max_size=2).map(tuple), st.text()), max_size=2).map(tuple),
 )
 SOUND: dict[str, Any] = {"flag": True, "share": 1.5, "colour": "red", "inner": {"number": 1}}
 

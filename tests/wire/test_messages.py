@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from enum import Enum
 from typing import Any
@@ -45,7 +44,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 def built(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Messages of a kind with every field filled, defaults too."""
     hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{one.name: values(hints[one.name]) for one in dataclasses.fields(kind)})
+    return st.builds(kind, **{name: values(hint) for name, hint in hints.items()})
 
 
 @given(st.data())

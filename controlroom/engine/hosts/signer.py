@@ -26,9 +26,9 @@ class Signer:
         owner = owner_of(self._room, host)
         if isinstance(message, Tell):
             fresh = replace(message, nonce=self._nonce(), bound="")
-            bound = self._sign(order_bytes(fresh.name, fresh.epoch, fresh.request, owner))
+            bound = self._sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields, owner))
             fresh = replace(fresh, bound=bound)
-            return replace(fresh, signature=self._sign(order_bytes(fresh.name, fresh.epoch, fresh.request)))
+            return replace(fresh, signature=self._sign(order_bytes(fresh.name, fresh.epoch, fresh.signed_fields)))
         if isinstance(message, Grant):
             return self._granted(message, owner)
         if isinstance(message, Spawn):

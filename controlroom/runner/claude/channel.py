@@ -23,15 +23,16 @@ from controlroom.runner.claude.questions import (
     SHOWS_PLAN,
     Question,
     ask,
+    checked_answers,
     filled,
     proposed,
-    read_answers,
 )
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.runner.spec import Spec
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
 from controlroom.text.states import Cause, State
+from controlroom.wire.runner import Answer, ItemAnswer
 
 _PREFIX = "usage-"
 
@@ -194,14 +195,14 @@ class Conversation:
             raise Refused("it has finished its task and is ending")
         return line
 
-    def answer(self, request: dict[str, Any], now: int) -> bytes:
+    def answer(self, answer: Answer, now: int) -> bytes:
         """Answer an open question. Raises `Refused` when it is not open, shows something else, or the answer does not
         fit it; it is then as open as before."""
-        verdict, words = text(request.get("verdict"), 40), text(request.get("text"), 2_000_000)
-        asks = the_open_one(self._questions.get(text(request.get("question"), 200)), request)
+        verdict, words = answer.verdict, answer.text
+        asks = the_open_one(self._questions.get(answer.question), answer)
         if self._closed:
             raise Refused("its input is closed, nothing reaches it any more: kill it, or reassign it")
-        response = _response(asks, verdict, words, request.get("answers"))
+        response = _response(asks, verdict, words, answer.answers)
         more = self.message(words) if asks.kind != CHOICES and verdict != "deny" and words.strip() else b""
         del self._questions[asks.id]
         self._settled(now, f"answered {verdict}")
@@ -382,27 +383,27 @@ _HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]
 }
 
 
-def the_open_one(asks: Question | None, request: dict[str, Any]) -> Question:
+def the_open_one(asks: Question | None, answer: Answer) -> Question:
     """Give the open question when an answer is for it, as it was shown. Raises `Refused`."""
-    if asks is None or asks.id != request.get("question"):
+    if asks is None or asks.id != answer.question:
         raise Refused("this question is no longer open")
-    if request.get("digest") != asks.digest:
+    if answer.digest != asks.digest:
         raise Refused("it asks something else than what was shown: look at the question again")
-    if asks.cut and request.get("verdict") != "deny":
+    if asks.cut and answer.verdict != "deny":
         raise Refused("it asks more than can be shown: deny it, and tell it to ask for less at once")
-    if request.get("verdict") not in ("allow", "always", "deny"):
-        raise Refused(f"{ascii(request.get('verdict'))[:40]} is no answer: allow, always or deny")
-    if request.get("verdict") == "always" and not asks.lasting:
+    if answer.verdict not in ("allow", "always", "deny"):
+        raise Refused(f"{ascii(answer.verdict)[:40]} is no answer: allow, always or deny")
+    if answer.verdict == "always" and not asks.lasting:
         raise Refused("the question names nothing that `always` could allow: allow it once")
     return asks
 
 
-def _response(asks: Question, verdict: str, words: str, answers: object) -> dict[str, Any]:
+def _response(asks: Question, verdict: str, words: str, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
     """Give what Claude is told. Raises `Refused`."""
     if verdict == "deny":
         return {"behavior": "deny", "message": words or _DENIED}
     if asks.kind == CHOICES:
-        return {"behavior": "allow", "updatedInput": filled(asks, read_answers(asks, answers))}
+        return {"behavior": "allow", "updatedInput": filled(asks, checked_answers(asks, answers))}
     allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": asks.given}
     if verdict == "always":
         allowed["updatedPermissions"] = [part.update for part in asks.lasting]

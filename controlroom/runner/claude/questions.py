@@ -40,7 +40,7 @@ from controlroom.runner.outcome import Refused
 from controlroom.text.event_text import ASKED_LIMIT, asked
 from controlroom.text.json_fields import tables, text
 from controlroom.text.sanitize import redact
-from controlroom.wire.signing import digest_of
+from controlroom.wire.runner import Answer, ItemAnswer, ItemSeen, OptionSeen, digest_of
 
 PERMISSION, PLAN, CHOICES = "permission", "plan", "choices"
 ASKS, SHOWS_PLAN = "AskUserQuestion", "ExitPlanMode"
@@ -48,24 +48,6 @@ ASKS, SHOWS_PLAN = "AskUserQuestion", "ExitPlanMode"
 _ITEMS, _OPTIONS = 6, 9
 _SHORT, _LONG, _PREVIEW = 300, 2_000, 3_000
 """Characters of a label or header, of a question or description, and of a preview, at most."""
-
-
-class Option(NamedTuple):
-    """One choice, as `wire.messages.OptionSeen`."""
-
-    label: str
-    description: str
-    preview: str
-
-
-class Item(NamedTuple):
-    """One of the questions asked together, as `wire.messages.ItemSeen`."""
-
-    question: str
-    header: str
-    options: tuple[Option, ...]
-    several: bool
-    own_words: bool
 
 
 class Question(NamedTuple):
@@ -79,7 +61,7 @@ class Question(NamedTuple):
     lasting: tuple["Lasting", ...] = ()
     """What the answer `always` allows beside this call, for this session; nothing: `always` is no answer to it."""
     kind: str = PERMISSION
-    items: tuple[Item, ...] = ()
+    items: tuple[ItemSeen, ...] = ()
     cut: bool = False
     """It asks more than is shown: nothing but a no is an answer."""
 
@@ -105,13 +87,6 @@ class Lasting(NamedTuple):
 
     words: str
     update: dict[str, Any]
-
-
-class Answer(NamedTuple):
-    """The answer to one item: choices by number, from 1, and words."""
-
-    choices: tuple[int, ...]
-    words: str
 
 
 def ask(
@@ -198,7 +173,7 @@ def _folders(suggestion: dict[str, Any]) -> Iterator[Lasting]:
 # ---------------------------------------------------------------------- what is to be chosen
 
 
-def _fits(given: dict[str, Any], items: tuple[Item, ...]) -> bool:
+def _fits(given: dict[str, Any], items: tuple[ItemSeen, ...]) -> bool:
     """Say whether all that is asked is in its items."""
     asks = _asks(given)
     options = [option for one in asks for option in tables(one.get("options"))]
@@ -207,13 +182,13 @@ def _fits(given: dict[str, Any], items: tuple[Item, ...]) -> bool:
     return len(items) == len(asks) and all(len(text(one.get(name), most + 1)) <= most for one, name, most in named)
 
 
-def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[Item, ...]:
+def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[ItemSeen, ...]:
     """Give its questions; none when there are more than anybody can be shown."""
     asks = _asks(given)
     if len(asks) > _ITEMS or any(len(tables(one.get("options"))) > _OPTIONS for one in asks):
         return ()
     return tuple(
-        Item(
+        ItemSeen(
             _said(one, "question", _LONG),
             _said(one, "header", _SHORT),
             tuple(map(_option, tables(one.get("options")))),
@@ -227,8 +202,10 @@ def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -
 _PARTS = (("label", _SHORT), ("description", _LONG), ("preview", _PREVIEW))
 
 
-def _option(given: dict[str, Any]) -> Option:
-    return Option(_said(given, "label", _SHORT), _said(given, "description", _LONG), _said(given, "preview", _PREVIEW))
+def _option(given: dict[str, Any]) -> OptionSeen:
+    return OptionSeen(
+        _said(given, "label", _SHORT), _said(given, "description", _LONG), _said(given, "preview", _PREVIEW)
+    )
 
 
 def _said(value: dict[str, Any], name: str, most: int) -> str:
@@ -244,9 +221,8 @@ def _asks(given: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in tables(given.get("questions")) if isinstance(one.get("question"), str)]
 
 
-def read_answers(question: Question, said: object) -> tuple[Answer, ...]:
-    """Read the answers to all items of a question. Raises `Refused` when one of them does not fit."""
-    answers = [Answer(_numbers(one.get("choices")), text(one.get("words"), 1_000_000)) for one in tables(said)]
+def checked_answers(question: Question, answers: tuple[ItemAnswer, ...]) -> tuple[ItemAnswer, ...]:
+    """The answers, which are to all items of a question. Raises `Refused` when one of them does not fit."""
     if not question.items or len(answers) != len(question.items):
         raise Refused(f"it asks {len(question.items)} questions, and {len(answers)} answers came")
     for item, answer in zip(question.items, answers, strict=True):
@@ -255,17 +231,10 @@ def read_answers(question: Question, said: object) -> tuple[Answer, ...]:
             raise Refused("an answer does not fit its question")
         if not answer.choices and not answer.words.strip():
             raise Refused("a question has no answer")
-    return tuple(answers)
+    return answers
 
 
-def _numbers(said: object) -> tuple[int, ...]:
-    """Give the numbers of choices; what is none is a choice that does not exist."""
-    if not isinstance(said, list):
-        return ()
-    return tuple(number if type(number) is int else 0 for number in said)
-
-
-def filled(question: Question, answers: tuple[Answer, ...]) -> dict[str, Any]:
+def filled(question: Question, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
     """Give the input of the tool with the answers in it, by the labels as Claude gave them."""
     said: dict[str, str] = {}
     for one, answer in zip(_asks(question.given), answers, strict=True):
@@ -275,14 +244,14 @@ def filled(question: Question, answers: tuple[Answer, ...]) -> dict[str, Any]:
     return {**question.given, "answers": said}
 
 
-def answer_words(request: dict[str, Any]) -> str:
-    """Say for the log what an answer says: `allow: 1,3 · by hand`."""
+def answer_words(answer: Answer) -> str:
+    """Sum up an answer for the log: `allow: 1,3 · by hand`."""
     rows = []
-    for one in tables(request.get("answers")):
-        numbers = ",".join(map(str, _numbers(one.get("choices"))))
-        rows.append(" ".join(part for part in (numbers, text(one.get("words"), 500)) if part))
-    said = " · ".join(rows) or text(request.get("text"), 100_000)
-    return f"{text(request.get('verdict'), 40)}: {said}" if said else text(request.get("verdict"), 40)
+    for one in answer.answers:
+        numbers = ",".join(map(str, one.choices))
+        rows.append(" ".join(part for part in (numbers, one.words[:500]) if part))
+    words = " · ".join(rows) or answer.text[:100_000]
+    return f"{answer.verdict}: {words}" if words else answer.verdict
 
 
 _TOP = re.compile("(?:← +| )[☐☒] .*")
@@ -331,7 +300,7 @@ def read(screen: list[str], asks: Sequence[dict[str, Any]]) -> "Page | None":
     return pages[0] if len(pages) == 1 else None
 
 
-def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> "Step | None":
+def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> "Step | None":
     """Say what to do on a page so that these answers are given; None: nothing that can be done from here."""
     if page.number == len(asks):
         return Step("1") if page.words == _review(asks, answers) else None
@@ -347,7 +316,7 @@ def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[Answer]) 
     return Step("Enter" if there else str(answer.choices[0]))
 
 
-def _mark(page: Page, most: int, answer: Answer) -> "Step | None":
+def _mark(page: Page, most: int, answer: ItemAnswer) -> "Step | None":
     """Mark what is to be taken of several choices, then write, then go on."""
     differ = sorted(set(page.taken) ^ set(answer.choices))
     if differ:
@@ -359,11 +328,11 @@ def _mark(page: Page, most: int, answer: Answer) -> "Step | None":
     return Step("Tab") if page.at else Step("Enter")
 
 
-def _stand(page: Page, answer: Answer) -> bool:
+def _stand(page: Page, answer: ItemAnswer) -> bool:
     return page.words == _squeezed(answer.words)
 
 
-def _write(page: Page, most: int, answer: Answer, there: str) -> Step:
+def _write(page: Page, most: int, answer: ItemAnswer, there: str) -> Step:
     """Bring words onto their row, which the key `there` leads to."""
     if page.at != most + 1:
         return Step(there)
@@ -404,7 +373,7 @@ def _below(one: dict[str, Any]) -> str:
     return f"{'' if has_previews(one) else number}Chat about this"
 
 
-def _review(asks: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> str:
+def _review(asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> str:
     """Give what the review shows of these answers."""
     rows = []
     for one, answer in zip(asks, answers, strict=True):
