@@ -60,6 +60,7 @@ class AgentRun:
         self._ending: Generator[float, None, list[process_tree.Process]] | None = None
         self._ending_at = 0.0
         self._time_up_at = _NEVER
+        self._closed_at = -_NEVER
         self._finished = False
         self._waiting: list[Caller] = []
         self._orders = Orders(order.key, order.name, order.epoch, order.owner)
@@ -143,7 +144,7 @@ class AgentRun:
         self._control.hang_up_late()
         if (close_at := self._may_close_at()) is not None and close_at <= _now():
             self._close_input()
-        if (why := self._money.due(ending=self._ends)) and self._may_close_at() is None:
+        if (why := self._money.due(ending=self._ends)) and not self._is_done():
             self._wind_up(State.PAUSED, why)
         if self._conversation and self._conversation.working and not self._ends:
             self._write(self._money.question())
@@ -158,11 +159,15 @@ class AgentRun:
 
     @property
     def _ends(self) -> bool:
-        """Say whether it has ended, or we have begun to end it."""
+        """Whether it has ended, or we have begun to end it."""
         return self._exit is not None or self._verdict is not None or self._ending is not None
 
     def _may_close_at(self) -> int | None:
         return self._conversation.may_close_at if self._conversation and self._exit is None else None
+
+    def _is_done(self) -> bool:
+        """Whether it has done its work: its input may be closed, or was closed just now, and it is ending by itself."""
+        return self._may_close_at() is not None or time.monotonic() < self._closed_at + PATIENCE
 
     def _on_signal(self, numbers: bytes) -> None:
         if signal.SIGHUP in numbers:
@@ -201,6 +206,7 @@ class AgentRun:
         if self._inlet and self._conversation:
             self._conversation.closed()
             self._inlet.close()
+            self._closed_at = time.monotonic()
 
     def _not_taken(self) -> None:
         if self._conversation and self._exit is None:

@@ -25,6 +25,7 @@ PLAN: dict[str, Any] = {
     "messages": 10**6,
     "subagents": 0,
     "stubborn": False,  # obeys no interrupt and no TERM
+    "lingers": 0.0,  # seconds until it ends when its input is closed
     "transcript": True,
     "tells": 10**6,  # messages that the transcript has
     "hidden": 0.0,  # dollars that stand in no transcript
@@ -114,8 +115,7 @@ def main() -> None:
             told = {"session": {"total_cost_usd": cost}} if asks == "get_usage" else {}
             answer = {"subtype": "success", "request_id": asked["request_id"], "response": told}
             say(type="control_response", response=answer)
-    if PLAN["stubborn"]:
-        time.sleep(600)
+    time.sleep(600 if PLAN["stubborn"] else PLAN["lingers"])
 
 
 main()

@@ -183,6 +183,13 @@ def test_one_that_has_done_its_work_is_done(spender: Make) -> None:
     assert (seen.state, seen.grant, seen.run_spent) == ("done", 1, 2 * DOLLAR)
 
 
+def test_one_that_ends_slowly_when_its_work_and_money_are_gone_is_done(spender: Make) -> None:
+    agent = spender(messages=2, pace=0.1, lingers=1.5)
+    agent.given(1, billed=2 * DOLLAR)
+    seen = agent.start().finish()
+    assert (seen.state, seen.grant, seen.run_spent) == ("done", 1, 2 * DOLLAR)
+
+
 def test_what_a_run_has_spent_is_said_whatever_ends_it(spender: Make) -> None:
     agent = spender(pace=0.2)
     agent.given(1, billed=10**9)
