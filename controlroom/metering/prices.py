@@ -40,7 +40,7 @@ class Rates(NamedTuple):
     cache_read: int
 
     def of(self, usage: Usage) -> int:
-        """Give the pico-dollars of a message's tokens."""
+        """Return the pico-dollars of a message's tokens."""
         return (
             usage.input * self.input
             + usage.output * self.output
@@ -110,7 +110,7 @@ class Sheet:
         return {price.long_over for price in self.prices if price.long_over}
 
     def find(self, model: str, at: int) -> Price | None:
-        """Give the price of a model at a moment, None when it is not on the sheet.
+        """Return the price of a model at a moment, None when it is not on the sheet.
 
         A model's first price also holds before its day: what it cost then is not known better.
         """
@@ -120,7 +120,7 @@ class Sheet:
         return next((price for price in reversed(known) if price.since <= at), known[0])
 
     def dearest(self, at: int) -> Price:
-        """Give the price with the dearest output in force at a moment."""
+        """Return the price with the dearest output in force at a moment."""
         in_force = [self.find(model, at) for model in self._by_model]
         return max((price for price in in_force if price), key=lambda price: (price.rates.output, price.rates.input))
 
@@ -133,7 +133,7 @@ class Sheet:
         return Cost(self.total(known, message.usage, long=long, **how), price is not None)
 
     def total(self, price: Price, usage: Usage, *, long: bool, fast: bool, us: bool, batch: bool) -> int:
-        """Give the pico-dollars of one message at a price, or of the sums of many that are alike in all of this.
+        """Return the pico-dollars of one message at a price, or of the sums of many that are alike in all of this.
 
         `long`: each prompt is beyond the limit of that price, where it has one.
         """

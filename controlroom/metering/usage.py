@@ -146,7 +146,7 @@ def _tokens_said(content: object) -> int:
 
 
 def _goes_on_unnamed(entry: dict[str, Any], message: dict[str, Any]) -> bool:
-    """Say whether a line is a further block of an answer that only its lines name: the first one is counted."""
+    """Return whether a line is a further block of an answer that only its lines name: the first one is counted."""
     named = message.get("id") or entry.get("requestId") or entry.get("requestRef")
     return not named and type(entry.get("apiBlockIndex")) is int and entry["apiBlockIndex"] > 0
 
@@ -170,7 +170,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def name_in(table: dict[str, Any], field: str) -> str:
-    """Give a name out of JSON, "" where there is none. Raises `Damaged`."""
+    """Return a name out of JSON, "" where there is none. Raises `Damaged`."""
     value = table.get(field)
     if value is None and field not in _NEEDED:
         return ""
@@ -181,7 +181,7 @@ def name_in(table: dict[str, Any], field: str) -> str:
 
 
 def count_in(table: dict[str, Any], field: str, most: int = MOST_TOKENS) -> int:
-    """Give a number out of JSON that lies between 0 and `most`, 0 where there is none. Raises `Damaged`."""
+    """Return a number out of JSON that lies between 0 and `most`, 0 where there is none. Raises `Damaged`."""
     value = table.get(field, 0)
     if value is None:
         return 0

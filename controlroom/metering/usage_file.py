@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 def result_costs(event: dict[str, Any]) -> tuple[int, int] | None:
-    """Give the session's total in a `result` event, and how much of it is new since the last one, in pico-dollars.
+    """Return the session's total in a `result` event, and how much of it is new since the last one, in pico-dollars.
 
     None: it tells no total. An event that does not tell what is new (-1) comes from another version of Claude.
     """
@@ -48,7 +48,7 @@ def result_costs(event: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def transcript_total(line: bytes) -> int | None:
-    """Give the total in a `cost-state` line of a transcript, in pico-dollars; None: this line tells none."""
+    """Return the total in a `cost-state` line of a transcript, in pico-dollars; None: this line tells none."""
     if not line.startswith(_COST_STATE) or len(line) > LINE_LIMIT:
         return None
     try:
@@ -59,7 +59,7 @@ def transcript_total(line: bytes) -> int | None:
 
 
 def pico_of(dollars: object) -> int | None:
-    """Give dollars out of JSON as pico-dollars, rounded once; None for what is no sum of money that can be."""
+    """Return dollars out of JSON as pico-dollars, rounded once; None for what is no sum of money that can be."""
     if isinstance(dollars, bool) or not isinstance(dollars, (int, float)):
         return None
     if not 0 <= dollars <= MOST_REPORTED // DOLLAR:  # NaN is not, either

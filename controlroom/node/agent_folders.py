@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
 
 def entries(state: str) -> list[Entry]:
-    """Give every epoch of every agent on this host. What else lies there is passed over."""
+    """Return every epoch of every agent on this host. What else lies there is passed over."""
     parent = os.path.join(state, "agents")
     try:
         found = [
@@ -43,24 +43,24 @@ def entries(state: str) -> list[Entry]:
 
 
 def epochs(state: str, name: str) -> list[Entry]:
-    """Give the epochs of one agent, newest first."""
+    """Return the epochs of one agent, newest first."""
     return sorted((entry for entry in entries(state) if entry.name == name), key=lambda entry: -entry.epoch)
 
 
 def newest(state: str) -> dict[str, Entry]:
-    """Give the newest epoch of every agent by name."""
+    """Return the newest epoch of every agent by name."""
     return {entry.name: entry for entry in sorted(entries(state), key=lambda entry: entry.epoch)}
 
 
 def entry_of(state: str, name: str, epoch: int) -> Entry | None:
-    """Give one epoch of an agent, None when it is not here."""
+    """Return one epoch of an agent, None when it is not here."""
     folder = agent_folder(state, name, epoch)
     there = agent_name_problem(name) is None and epoch > 0 and os.path.isdir(folder)
     return Entry(name, epoch, folder) if there else None
 
 
 def signature(path: str) -> tuple[int, ...]:
-    """Give what changes when a file is replaced or written; empty when it is not there."""
+    """Return what changes when a file is replaced or written; empty when it is not there."""
     try:
         found = os.stat(path, follow_symlinks=False)
     except OSError:
@@ -108,7 +108,7 @@ def read_order(entry: Entry) -> dict[str, Any]:
 
 
 def is_live(seen: AgentSeen | None) -> bool:
-    """Tell whether by this status the agent's process may run."""
+    """Return whether by this status the agent's process may run."""
     return seen is not None and lives(seen.state, seen.ended, seen.pid)
 
 

@@ -57,7 +57,7 @@ def say(marker: str, **what: Any) -> None:
 
 
 def fits(needs: "dict[str, Any] | None") -> bool:
-    """Say whether the compiled part of a bundle runs here."""
+    """Return whether the compiled part of a bundle runs here."""
     if needs is None:
         return True
     name, version = libc()
@@ -98,13 +98,13 @@ def caches() -> "list[str]":
 
 
 def ours(cache: str) -> bool:
-    """Say whether a cache and the folder around it are our own, and writable by nobody else. Raises `OSError`."""
+    """Return whether a cache and the folder around it are our own, and writable by nobody else. Raises `OSError`."""
     seen = [os.lstat(folder) for folder in (os.path.dirname(cache), cache)]
     return all(one.st_uid == os.geteuid() and one.st_mode & 0o170022 == 0o040000 for one in seen)
 
 
 def held_at(offer: "dict[str, Any]") -> str:
-    """Say where the bundle lies whole, "" if nowhere. Raises `Trouble` where others may write to the home's cache.
+    """Return where the bundle lies whole, "" if nowhere. Raises `Trouble` where others may write to the home's cache.
 
     Other places count only while nothing can be kept in the home.
     """
@@ -124,7 +124,7 @@ def held_at(offer: "dict[str, Any]") -> str:
 
 
 def can_keep(cache: str) -> bool:
-    """Say whether a cache can be written to, as far as that is known without writing."""
+    """Return whether a cache can be written to, as far as that is known without writing."""
     try:
         make_cache(cache)
     except OSError as error:
@@ -133,7 +133,7 @@ def can_keep(cache: str) -> bool:
 
 
 def is_whole(place: str, offer: "dict[str, Any]") -> bool:
-    """Say whether the bundle lies there whole. After a power loss files may be there but empty."""
+    """Return whether the bundle lies there whole. After a power loss files may be there but empty."""
     try:
         return weigh(place) == (offer["files"], offer["size"])
     except OSError:

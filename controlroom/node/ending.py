@@ -48,7 +48,7 @@ def record_last_usage(folder: str) -> None:
 
 
 def _messages(folder: str) -> Iterator[Message]:
-    """Give what the transcripts of a run tell, and what was under way."""
+    """Yield what the transcripts of a run tell, and what was under way."""
     left = _MOST
     for session, config, cwd, run in dict.fromkeys(noted_sessions(folder)):
         for path in session_files(config, cwd, session):
@@ -94,7 +94,7 @@ def _append(path: str, lines: bytes) -> None:
 
 
 async def find_runner(entry: Entry, tmux: Tmux) -> int:
-    """Give the pid of an agent's runner: of who listens on its socket, else of its pane, else of who was started for
+    """Return the pid of an agent's runner: of who listens on its socket, else of its pane, else of who was started for
     its folder (one that is just coming up, when its tmux server has died); 0 when there is none."""
     pid = runner_pid(entry.folder)
     if pid > 0:
@@ -107,7 +107,7 @@ async def find_runner(entry: Entry, tmux: Tmux) -> int:
 
 
 async def living_runner(entry: Entry, tmux: Tmux) -> int:
-    """Give the pid of an agent's runner that has not ended, whatever its folder says; 0 when there is none."""
+    """Return the pid of an agent's runner that has not ended, whatever its folder says; 0 when there is none."""
     pid = await find_runner(entry, tmux)
     found = process_tree.snapshot().get(pid) if pid > 0 else None
     return pid if found and process_tree.living(found) else 0
@@ -119,7 +119,7 @@ async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
 
 
 async def end_by_force(entry: Entry, namespace: str, tmux: Tmux) -> str:
-    """End an agent's processes, its runner and its session. Give what could not be ended, "" when nothing is left."""
+    """End an agent's processes, its runner and its session. Return what could not be ended, "" when nothing is left."""
     runner = await find_runner(entry, tmux)
     left = await asyncio.to_thread(_end, _marks(entry, namespace), runner)
     with contextlib.suppress(TmuxError):
@@ -157,7 +157,7 @@ def record_end(entry: Entry, state: State, detail: str, at: int, cause: Cause = 
 
 
 def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:
-    """Give the status of an agent that has ended without its runner's word."""
+    """Return the status of an agent that has ended without its runner's word."""
     return replace(
         seen,
         state=state.value,
@@ -173,7 +173,7 @@ def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Ca
 
 
 def from_order(entry: Entry) -> AgentSeen:
-    """Give what is known of an agent that has no status: what it was started with."""
+    """Return what is known of an agent that has no status: what it was started with."""
     order = read_order(entry)
     spec = order.get("spec")
     given = {key: value for key, value in spec.items() if isinstance(value, str)} if isinstance(spec, dict) else {}
@@ -194,7 +194,7 @@ def from_order(entry: Entry) -> AgentSeen:
 
 
 def _marks(entry: Entry, namespace: str) -> tuple[str, str]:
-    """Give what its processes carry in their environment."""
+    """Return what its processes carry in their environment."""
     return tag(namespace, entry.name, entry.epoch), place(entry.folder)
 
 

@@ -33,7 +33,7 @@ _CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def pause(now: float) -> float:
-    """Give the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
+    """Return the seconds from `now` (UTC seconds) to the next look: `QUIET`, and on to a beat."""
     return QUIET + -(now + QUIET) % BEAT
 
 
@@ -66,7 +66,7 @@ class Inotify:
             self._libc.inotify_rm_watch(self.descriptor, watch)
 
     def read(self) -> set[Change]:
-        """Give what changed since the last call. Never waits."""
+        """Return what changed since the last call. Never waits."""
         changes: set[Change] = set()
         try:
             data = os.read(self.descriptor, 64 * 1024)
@@ -86,7 +86,7 @@ class Inotify:
         return changes
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self.descriptor)
 
     def _checked(self, result: int) -> int:
@@ -133,7 +133,7 @@ class FileWatch:
             self._add(folder)
 
     def take(self) -> set[str]:
-        """Give the files that have changed since the last call."""
+        """Return the files that have changed since the last call."""
         changed, self._changed = self._changed, set()
         return changed
 

@@ -37,7 +37,7 @@ class PriceSheets:
         self._turn = asyncio.Lock()
 
     async def keep(self, prices: Prices) -> str:
-        """Write one down. Give why it could not be, "" when it has been."""
+        """Write one down. Return why it could not be, "" when it has been."""
         async with self._turn:
             return await asyncio.to_thread(self._keep, prices)
 
@@ -101,7 +101,7 @@ def write_grant(folder: str, grant: Grant, clock: int) -> None:
 
 
 def terms_of(grant: Grant, clock: int) -> Terms:
-    """Give a grant as its runner will read it. Raises `Refused` for one that cannot be meant."""
+    """Return a grant as its runner will read it. Raises `Refused` for one that cannot be meant."""
     allowance = grant.allowance
     given = (allowance.billed, allowance.covered, allowance.tokens, grant.lasts, *allowance.windows.values())
     if grant.number < 1 or any(amount is not None and amount < 0 for amount in given):
@@ -123,7 +123,7 @@ def _mark_in(name: str) -> str:
 
 
 def _in_use(state: str) -> Iterator[str]:
-    """Give the marks that living agents go by."""
+    """Yield the marks that living agents go by."""
     for entry in entries(state):
         with contextlib.suppress(BadGrant, PeerError):
             status = read_status(entry)

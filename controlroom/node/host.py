@@ -22,7 +22,7 @@ _PLACES = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/home/lin
 
 
 def now() -> int:
-    """Give this machine's clock, UTC ms."""
+    """Return this machine's clock, UTC ms."""
     return time.time_ns() // 1_000_000
 
 
@@ -79,7 +79,7 @@ def machine_id() -> str:
 
 
 def find_tmux() -> str:
-    """Give the path of the tmux program, "" when there is none."""
+    """Return the path of the tmux program, "" when there is none."""
     return shutil.which("tmux") or shutil.which("tmux", path=os.pathsep.join(map(os.path.expanduser, _PLACES))) or ""
 
 
@@ -100,7 +100,7 @@ def ask_tmux(program: str) -> TmuxSeen:
 
 
 def shortcomings(tmux: TmuxSeen) -> list[str]:
-    """Say what this host lacks, and what to do about it."""
+    """Return what this host lacks, and what to do about it."""
     found = []
     version = re.match(r"(\d+)\.(\d+)(\w?)", tmux.version.removeprefix("next-"))
     if tmux.missing:

@@ -91,7 +91,7 @@ def checked(number: int, place: Place, shell: LoginEnvironment, alias: str = "")
 
 
 def _said(argv: list[str], environ: Mapping[str, str]) -> tuple[str, str]:
-    """Run a program to its end; give what it printed, and what went wrong."""
+    """Run a program to its end; return what it printed, and what went wrong."""
     try:
         done = subprocess.run(
             argv,
@@ -130,7 +130,7 @@ def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Say whether the environment brings a key along; without one nothing is known."""
+    """Return whether the environment brings a key along; without one nothing is known."""
     named = next((name for name in _KEYS if environ.get(name)), "")
     return {"logged_in": True, "login": named} if named else {"login_problem": "Claude has never been used here"}
 

@@ -48,7 +48,7 @@ class LoginEnvironment(NamedTuple):
 
 
 class LoginShell:
-    """The login environment, asked for again whenever somebody needs it: start-up files change while a node lives."""
+    """The login environment, read again whenever it is needed: start-up files change while a node lives."""
 
     def __init__(self, ask: Callable[[], Awaitable[LoginEnvironment]], clock: Callable[[], float]) -> None:
         """`clock`: seconds, monotonic."""
@@ -58,7 +58,7 @@ class LoginShell:
         self._whole: tuple[LoginEnvironment, float] | None = None
 
     async def read(self) -> LoginEnvironment:
-        """Give what the shell says now, or said within the last `FRESH` seconds.
+        """Return what the shell says now, or said within the last `FRESH` seconds.
 
         While it does not start as it should, what it said when it last did serves on, and `problem` says so.
         """
@@ -67,7 +67,7 @@ class LoginShell:
         return self._or_kept(await asyncio.shield(self._asking))
 
     async def last(self) -> LoginEnvironment:
-        """Give what was asked for last; ask now only if nobody has."""
+        """Return the environment as it was read last; read it now only if it never was."""
         return await self.read() if self._asking is None else self._or_kept(await asyncio.shield(self._asking))
 
     def _or_kept(self, found: LoginEnvironment) -> LoginEnvironment:
@@ -106,7 +106,7 @@ async def login_environment(environ: Mapping[str, str], mark: str, deadline: flo
 
 
 async def alias_of(name: str, environ: Mapping[str, str], mark: str, deadline: float = DEADLINE) -> str:
-    """Say what `name` is short for in the user's interactive shell, "" when it is no alias and no function there."""
+    """Return what `name` is short for in the user's interactive shell, "" when it is no alias and no function there."""
     shell = environ.get("SHELL") or pwd.getpwuid(os.geteuid()).pw_shell or "/bin/sh"
     asking = f"printf '\\n{mark}<'; alias {name} 2>/dev/null || type {name} 2>/dev/null; printf '\\0>{mark}'"
     output = await _output([shell, "-l", "-i", "-c", asking], {"TERM": "dumb", **environ}, mark, deadline)
@@ -131,7 +131,7 @@ def _printing(mark: str) -> str:
 
 
 async def _output(argv: Sequence[str], environ: Mapping[str, str], mark: str, deadline: float) -> bytes:
-    """Run a shell until `mark` has been said, it ends or time is up; give what it said."""
+    """Run a shell until `mark` has been said, it ends or time is up; return what it said."""
     try:
         process = _started(argv, environ)
     except OSError:

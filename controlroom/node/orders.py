@@ -73,7 +73,7 @@ class Actor:
             return Reply(wanted.id, Outcome.UNKNOWN, why(error))
 
     async def keep(self, prices: Prices) -> str:
-        """Keep a price sheet for the grants that follow. Give why it could not be kept, "" when it has been."""
+        """Keep a price sheet for the grants that follow. Return why it could not be kept, "" when it has been."""
         return self._ownership.refusal() or await self._sheets.keep(prices)
 
     async def _do(self, wanted: Spawn | Kill | Tell | Forget | Grant) -> None:
@@ -118,7 +118,7 @@ class Actor:
         await self._end(entry, wanted.why[:_WHY])
 
     async def _without_folder(self, name: str, epoch: int) -> Entry | None:
-        """Give an agent that lives though its folder is gone; None for any other."""
+        """Return an agent that lives though its folder is gone; None for any other."""
         if entry_of(self._place.state, name, epoch):
             return None
         entry = Entry(name, epoch, agent_folder(self._place.state, name, epoch))

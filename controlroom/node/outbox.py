@@ -61,7 +61,7 @@ class Outbox:
         self._pump_soon()
 
     def all_agents(self, seen: list[AgentSeen]) -> None:
-        """Tell all agents there are on this host."""
+        """Report all agents there are on this host."""
         whole = AgentsSeen(tuple(seen), complete=True)
         if len(frame := pack(whole)) > MAX_FRAME // 2:
             slim = tuple(replace(one, question=None, evidence=(), detail=one.detail[:200]) for one in seen)
@@ -71,19 +71,19 @@ class Outbox:
         self._pump_soon()
 
     def agent(self, seen: AgentSeen) -> None:
-        """Tell the newest state of an agent."""
+        """Report the newest state of an agent."""
         self._gone.discard(seen.name)
         self._agents[seen.name] = seen
         self._pump_soon()
 
     def gone(self, name: str) -> None:
-        """Tell that an agent's folder is no longer there."""
+        """Report that an agent's folder is no longer there."""
         self._agents.pop(name, None)
         self._gone.add(name)
         self._pump_soon()
 
     def foreign(self, seen: AdoptedSeen) -> None:
-        """Tell agents that others started: all that live, or those that changed."""
+        """Report agents that others started: all that live, or those that changed."""
         changed = self._adopted_changed
         if seen.complete:
             self._adopted = seen
@@ -96,18 +96,18 @@ class Outbox:
         self._pump_soon()
 
     def lines(self, lines: Iterable[LastLine]) -> None:
-        """Tell newest lines."""
+        """Report newest lines."""
         self._lines.update((line.name, line) for line in lines)
         self._pump_soon()
 
     def loads(self, loads: Iterable[AgentLoad], at: int) -> None:
-        """Tell changed loads."""
+        """Report changed loads."""
         self._loads.update((load.name, load) for load in loads)
         self._loads_at = at
         self._pump_soon()
 
     def host(self, seen: HostSeen) -> None:
-        """Tell the machine's figures."""
+        """Report the machine's figures."""
         self._host = seen
         self._pump_soon()
 
@@ -206,7 +206,7 @@ class Outbox:
 
 
 def _newest(agent: AgentSeen, changed: Mapping[str, AgentSeen]) -> AgentSeen:
-    """Give what was said last of an agent that lives; one that has ended was another of its name."""
+    """Return what was said last of an agent that lives; one that has ended was another of its name."""
     newest = changed.get(agent.name, agent)
     return agent if newest.ended else newest
 

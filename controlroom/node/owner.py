@@ -31,7 +31,7 @@ class Ownership:
         self._path = os.path.join(state, OWNER)
 
     def current(self) -> Owner:
-        """Give the present owner. Raises `PeerError` when the file is damaged."""
+        """Return the present owner. Raises `PeerError` when the file is damaged."""
         try:
             value = from_line(read_regular(self._path, 4096))
         except FileNotFoundError:
@@ -44,14 +44,14 @@ class Ownership:
         return Owner(room, epoch)
 
     def mine(self) -> bool:
-        """Tell whether this room owns the host and may act."""
+        """Return whether this room owns the host and may act."""
         try:
             return not self._read_only and bool(self._room) and self.current().room == self._room
         except PeerError:
             return False
 
     def refusal(self) -> str:
-        """Say why this room may not act here, "" when it may. The first room that asks becomes the owner."""
+        """Return why this room may not act here, "" when it may. The first room that asks becomes the owner."""
         if self._read_only:
             return "this connection is read-only"
         try:
@@ -65,7 +65,7 @@ class Ownership:
         return f"this host belongs to another control room ({owner.room[:12]}); to act here: controlroom host take NAME"
 
     def take(self) -> str:
-        """Make this room the owner; give why that is refused, "" when it is done."""
+        """Make this room the owner; return why that is refused, "" when it is done."""
         if self._read_only:
             return "this connection is read-only"
         try:

@@ -39,7 +39,7 @@ async def ask(folder: str, request: Request, deadline: float, seal: Seal = UNSEA
 
 
 def runner_pid(folder: str) -> int:
-    """Give the pid of the runner that listens in an agent's folder; 0: nobody listens, -1: somebody who cannot say."""
+    """Return the pid of the runner that listens in a folder; 0: nobody listens, -1: somebody who cannot say."""
     try:
         connection = _connected(folder)
     except NoRunner:
@@ -54,7 +54,7 @@ def runner_pid(folder: str) -> int:
 
 
 def runner_lives(folder: str) -> bool:
-    """Tell whether an agent's runner lives, also when it answers nothing: it holds a lock on spec.json to its end.
+    """Return whether an agent's runner lives, also when it answers nothing: it holds a lock on spec.json to its end.
 
     To be asked only when there is a status already: a runner that is just starting must find the lock free.
     """

@@ -150,7 +150,7 @@ def sweep_environment(folder: str) -> None:
 
 
 def inherited(wanted: Spawn, earlier: Sequence[Entry]) -> Spawn:
-    """Give an order for a command that does not say which the command of the agent's newest earlier epoch."""
+    """Return an order for a command that does not say which the command of the agent's newest earlier epoch."""
     if wanted.spec.kind != "command" or wanted.spec.command or not earlier:
         return wanted
     try:

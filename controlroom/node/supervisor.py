@@ -71,7 +71,7 @@ class Supervisor:
         ]
 
     async def set_up_tmux(self) -> None:
-        """Give a server of ours that runs since an earlier version the set-up of this one, where we may act."""
+        """Return a server of ours that runs since an earlier version the set-up of this one, where we may act."""
         if self._ownership.mine():
             with contextlib.suppress(TmuxError):
                 await self._place.tmux.set_up()
@@ -133,7 +133,7 @@ class Supervisor:
                 self._observer.tell(record)
 
     def _alive(self, look: Look) -> dict[Entry, int]:
-        """Give the runners that live: those that were seen before, and those of tmux's panes."""
+        """Return the runners that live: those that were seen before, and those of tmux's panes."""
         self._runners = {
             entry: (pid, start)
             for entry, (pid, start) in self._runners.items()
@@ -148,7 +148,7 @@ class Supervisor:
         return {**seen, **{entry: pid for entry, (pid, _) in self._runners.items()}}
 
     def _is_as_told(self, entry: Entry) -> bool:
-        """Say whether an agent whose runner lives is shown as one that may."""
+        """Return whether an agent whose runner lives is shown as one that may."""
         record = self._observer.records.get(entry.name)
         if record is None or (record.entry == entry and record.entry.name in self._observer.orphans):
             return False
@@ -227,7 +227,7 @@ class Supervisor:
 
 
 def _loose_words(record: AgentRecord, runner: int) -> str:
-    """Say how an agent cannot be as its folder says."""
+    """Return how an agent cannot be as its folder says."""
     if record.status is None:
         return f"its folder is gone, and its runner (process {runner}) still runs: kill it"
     return f"it says that it has ended ({record.status.state}), and its runner (process {runner}) still runs: kill it"

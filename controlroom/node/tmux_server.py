@@ -179,11 +179,11 @@ class Tmux:
             raise TmuxError(f"the tmux server does not start: {done}{self._advice()}")
 
     async def set_up(self) -> None:
-        """Give a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
+        """Return a server that runs already the set-up of this version, if one runs. Raises `TmuxError`."""
         await self.run(*words(*OPTIONS))
 
     async def new_session(self, name: str, epoch: int, argv: Sequence[str]) -> int:
-        """Start `argv` in a session of its own; give the pid of its process. Raises `TmuxError`.
+        """Start `argv` in a session of its own; return the pid of its process. Raises `TmuxError`.
 
         From then on the server ends with its last session: nothing of ours stays on a host where no agent runs.
         """
@@ -210,12 +210,12 @@ class Tmux:
         await self.run("kill-session", "-t", f"={name}:")
 
     async def give_size_back(self, name: str) -> None:
-        """Give a terminal that somebody has left its size back, and let it fit the next one. Raises `TmuxError`."""
+        """Return a terminal that somebody has left its size back, and let it fit the next one. Raises `TmuxError`."""
         target = ("-t", f"={name}:")
         await self.run("resize-window", *target, *_SIZE, ";", "set-option", "-w", "-u", *target, "window-size")
 
     async def screen(self, name: str, pane: str = "") -> Screen | None:
-        """Give what stands on a session's terminal, or on one `pane` (`%12`); None when there is no such.
+        """Return what stands on a session's terminal, or on one `pane` (`%12`); None when there is no such.
 
         Raises `TmuxError`.
         """
@@ -240,7 +240,7 @@ class Tmux:
         return {pane.session: pane for line in answer.lines if (pane := _pane(line))}
 
     def _advice(self) -> str:
-        """Say what to do when tmux does not take the folder of its sockets: in /tmp anybody can make it first."""
+        """Return what to do when tmux does not take the folder of its sockets: in /tmp anybody can make it first."""
         path = os.path.join(self._folder.get("TMUX_TMPDIR", "/tmp"), f"tmux-{os.geteuid()}")  # noqa: S108 - tmux's
         try:
             seen = os.lstat(path)

@@ -63,7 +63,7 @@ def find_program(name: str, path: str, home: str, cwd: str) -> str | None:
 
 
 def program_of(command: tuple[str, ...], environ: Mapping[str, str], cwd: str) -> str:
-    """Give the path of the program of a command, Claude's when there is none. Raises `Unfit` with what to do."""
+    """Return the path of the program of a command, Claude's when there is none. Raises `Unfit` with what to do."""
     wanted = command[0] if command else "claude"
     program = find_program(wanted, environ["PATH"], environ["HOME"], cwd)
     if program is None and not command:
@@ -249,11 +249,11 @@ class Inlet:
 
     @property
     def wants(self) -> bool:
-        """Say whether `flush` has something to do once the process reads."""
+        """Whether `flush` has something to do once the process reads."""
         return self.open and (bool(self._waiting) or self._closing)
 
     def flush(self) -> bool:
-        """Give over what fits now. False: nobody reads any more, and the rest is lost."""
+        """Return over what fits now. False: nobody reads any more, and the rest is lost."""
         lost = False
         while self.open and self._waiting:
             try:
@@ -280,7 +280,7 @@ class AgentInput:
         self._waits = False
 
     def write(self, data: bytes) -> None:
-        """Give it bytes; nothing happens after `close`."""
+        """Return it bytes; nothing happens after `close`."""
         self._inlet.write(data)
         self._pour()
 
@@ -290,7 +290,7 @@ class AgentInput:
         self._pour()
 
     def _pour(self, _mask: int = 0) -> None:
-        """Give over what it takes now, and wait for it to take the rest."""
+        """Return over what it takes now, and wait for it to take the rest."""
         inlet = self._inlet
         if self._waits:
             self._selector.unregister(inlet.end)
@@ -302,7 +302,7 @@ class AgentInput:
 
 
 def speakable(task: str) -> str:
-    """Give a task as Claude can be told it: bytes that are no text become signs for that."""
+    """Return a task as Claude can be told it: bytes that are no text become signs for that."""
     return task.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

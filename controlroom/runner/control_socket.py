@@ -92,7 +92,7 @@ class ControlSocket:
 
     @property
     def busy(self) -> bool:
-        """Say whether somebody is connected."""
+        """Whether somebody is connected."""
         return bool(self._callers)
 
     def close(self) -> None:

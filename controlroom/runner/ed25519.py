@@ -14,7 +14,7 @@ _Point = tuple[int, int, int, int]
 
 
 def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Say whether `signature` (64 bytes) is that of `message` by the owner of `key` (32 bytes)."""
+    """Return whether `signature` (64 bytes) is that of `message` by the owner of `key` (32 bytes)."""
     from hashlib import sha512  # costs a runner a megabyte: not before something is to be checked
 
     if len(key) != 32 or len(signature) != 64:

@@ -69,14 +69,14 @@ def login_environment() -> dict[str, object]:
 
 
 def expanded(path: str, home: str) -> str:
-    """Give a path of the profile as an absolute one: `~` and relative ones start from the home."""
+    """Return a path of the profile as an absolute one: `~` and relative ones start from the home."""
     if path in ("", "~"):
         return home
     return os.path.normpath(os.path.join(home, path.removeprefix("~/")))
 
 
 def working_folder(spec: Spec, home: str) -> str:
-    """Give the folder to work in. Raises `Unfit` when it is not there."""
+    """Return the folder to work in. Raises `Unfit` when it is not there."""
     path = expanded(spec.cwd, home)
     if not os.path.isdir(path):
         raise Unfit(f"the folder {path} is not there on this host: create it, or give another cwd")

@@ -152,7 +152,7 @@ def write_atomic(path: str, data: bytes, beside: str = "", *, durable: bool = Tr
 
 
 def why(error: Exception) -> str:
-    """Say what went wrong with a file, and what to do where there is no room for it."""
+    """Return what went wrong with a file, and what to do where there is no room for it."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error) or type(error).__name__
     advice = ": free some space there (df -h), or some files (df -i)"

@@ -38,14 +38,14 @@ PLACE = "CONTROLROOM_PLACE"
 
 
 def state_folder(environ: "os._Environ[str] | dict[str, str]", namespace: str) -> str:
-    """Give the state folder of a namespace ("" is the default one)."""
+    """Return the state folder of a namespace ("" is the default one)."""
     home = environ.get("HOME") or os.path.expanduser("~")
     base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
     return os.path.join(base, "controlroom", namespace) if namespace else os.path.join(base, "controlroom")
 
 
 def agent_folder(state: str, name: str, epoch: int) -> str:
-    """Give the folder of one epoch of an agent."""
+    """Return the folder of one epoch of an agent."""
     return os.path.join(state, "agents", f"{name}.{epoch}")
 
 
@@ -55,12 +55,12 @@ def prices_file(mark: str) -> str:
 
 
 def tag(namespace: str, name: str, epoch: int) -> str:
-    """Give the value of the `TAG` variable of an agent's processes."""
+    """Return the value of the `TAG` variable of an agent's processes."""
     return f"{namespace or 'default'}/{name}.{epoch}"
 
 
 def place(folder: str) -> str:
-    """Give the value of the `PLACE` variable: which folder on this machine it is, however its path is spelled."""
+    """Return the value of the `PLACE` variable: which folder on this machine it is, however its path is spelled."""
     try:
         seen = os.stat(folder)
     except OSError:

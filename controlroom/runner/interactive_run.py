@@ -146,7 +146,7 @@ class InteractiveRun(AgentRun):
         return bool(said)
 
     def _in_front(self) -> bool:
-        """Say whether Claude has the terminal, and not an editor or pager that it has started."""
+        """Return whether Claude has the terminal, and not an editor or pager that it has started."""
         try:
             return os.tcgetpgrp(_TERMINAL) == self._pid
         except OSError:
@@ -237,7 +237,7 @@ class InteractiveRun(AgentRun):
             self._recorder.note(f"it was answered, but not told what was to be said with it: {reason}")
 
     def _asks(self, asks: Question) -> bool:
-        """Say whether this question is the one that is open at this very moment, as its file and its screen say."""
+        """Return whether this question is the one that is open at this very moment, as its file and its screen say."""
         screen, reader = self._keys.screen(), self._claude.untold(_now())
         if reader is not None:
             shown = reader(screen) == (asks.tool, asks.text, asks.given)
@@ -248,7 +248,7 @@ class InteractiveRun(AgentRun):
         return shown and self._waits_for(asks)
 
     def _waits_for(self, asks: Question) -> bool:
-        """Say whether its session file says that it waits for an answer to this question."""
+        """Return whether its session file says that it waits for an answer to this question."""
         file = self._file.read() or {}
         waits = "input needed" if asks.kind == CHOICES else "permission prompt"
         return file.get("waitingFor") == waits and file.get("statusUpdatedAt") == self._claude.asked_at

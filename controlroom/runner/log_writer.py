@@ -19,7 +19,7 @@ EVENT_KEPT = 256 * 1024
 _KEY_BEGUN = re.compile(rb"(?:s|sk|sk-|sk-a|sk-an|sk-ant|sk-ant-[A-Za-z0-9_-]{0,400})\Z")
 
 
-class Piece(NamedTuple):
+class LinePart(NamedTuple):
     """One line, or a part of one: `whole` is false when the rest of the line is still to come."""
 
     body: bytes
@@ -35,33 +35,33 @@ class LineCutter:
 
     @property
     def holding(self) -> bool:
-        """Say whether a line without its end is waiting."""
+        """Whether a line without its end is waiting."""
         return bool(self._held)
 
-    def feed(self, data: bytes) -> list[Piece]:
-        """Take what has arrived; give the lines that are complete, and pieces of one that has grown too long."""
+    def feed(self, data: bytes) -> list[LinePart]:
+        """Take what has arrived; return the lines that are complete, and pieces of one that has grown too long."""
         *lines, rest = data.split(b"\n")
-        pieces: list[Piece] = []
+        pieces: list[LinePart] = []
         for line in lines:
             pieces += self._completed(line)
         self._held += rest
         while len(self._held) > self._limit:
-            pieces.append(Piece(self._taken(self._limit), False))
+            pieces.append(LinePart(self._taken(self._limit), False))
         return pieces
 
-    def flush(self, final: bool = False) -> list[Piece]:
-        """Give what waits, as a piece (`final`: as a line)."""
+    def flush(self, final: bool = False) -> list[LinePart]:
+        """Return what waits, as a piece (`final`: as a line)."""
         body = self._taken(len(self._held), final)
-        return [Piece(body, final)] if body else []
+        return [LinePart(body, final)] if body else []
 
-    def _completed(self, line: bytes) -> list[Piece]:
+    def _completed(self, line: bytes) -> list[LinePart]:
         if not self._held and len(line) <= self._limit:
-            return [Piece(line, True)]
+            return [LinePart(line, True)]
         self._held += line
         pieces = []
         while len(self._held) > self._limit:
-            pieces.append(Piece(self._taken(self._limit), False))
-        pieces.append(Piece(bytes(self._held), True))
+            pieces.append(LinePart(self._taken(self._limit), False))
+        pieces.append(LinePart(bytes(self._held), True))
         self._held.clear()
         return pieces
 
@@ -133,7 +133,7 @@ class RunLog:
         self._lost_bytes += len(data)
 
     def _append(self, data: bytes) -> int:
-        """Write whole records; give how many bytes of them are in the log now."""
+        """Write whole records; return how many bytes of them are in the log now."""
         number = self._open_segment()
         if number == 0:
             return 0
@@ -152,7 +152,7 @@ class RunLog:
         return kept
 
     def _open_segment(self) -> int:
-        """Give the number of the segment to write to, a new one when the last is full; 0: none can be opened.
+        """Return the number of the segment to write to, a new one when the last is full; 0: none can be opened.
 
         What lies in the place of a new one is not ours: nobody but us makes segments, and each of them once.
         """
@@ -194,13 +194,13 @@ def _note(at: int, words: str) -> bytes:
     return records.pack(at, records.NOTE, words.encode("utf-8", "replace"))
 
 
-def packed(at: int, stream: bytes, piece: Piece) -> bytes:
+def packed(at: int, stream: bytes, piece: LinePart) -> bytes:
     """Pack one line or piece without its secrets."""
     return records.pack(at, stream if piece.whole else stream.upper(), redact_bytes(piece.body))
 
 
 def kept_event(event: dict[str, Any], line: bytes) -> bytes:
-    """Give an event as it is kept in the log: as it came, or with its long texts cut when it is too long."""
+    """Return an event as it is kept in the log: as it came, or with its long texts cut when it is too long."""
     if len(line) <= EVENT_KEPT:
         return line
     for longest in (8_000, 1_000, 100):

@@ -62,7 +62,7 @@ def signal_name(number: int) -> str:
 
 
 def starved_since(before: int | None) -> bool:
-    """Say whether the kernel has killed for want of memory since `oom_kills` gave `before`."""
+    """Return whether the kernel has killed for want of memory since `oom_kills` gave `before`."""
     now = oom_kills()
     return now is not None and before is not None and now > before
 

@@ -36,7 +36,7 @@ class Pane:
 
     @property
     def free(self) -> bool:
-        """Say whether nothing waits to be shown, or to be said to be left out."""
+        """Whether nothing waits to be shown, or to be said to be left out."""
         return not self._waiting and not self._missed
 
     def show_plain(self, lines: bytes) -> None:
@@ -55,7 +55,7 @@ class Pane:
 
     @property
     def waiting(self) -> bool:
-        """Say whether `flush` has something left to write."""
+        """Whether `flush` has something left to write."""
         return bool(self._waiting)
 
     def flush(self) -> None:

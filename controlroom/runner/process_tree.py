@@ -37,7 +37,7 @@ def snapshot() -> dict[int, Process]:
 
 
 def started_for(path: str) -> int:
-    """Give the pid of a Python of ours whose last argument is `path`; 0 when there is none, or no `/proc` to ask."""
+    """Return the pid of a Python of ours whose last argument is `path`; 0 when there is none, or no `/proc` to ask."""
     for entry in os.listdir(PROC) if os.path.isdir(PROC) else ():
         words = _content(int(entry), "cmdline").split(b"\0") if entry.isdecimal() else []
         if len(words) > 3 and words[-2] == os.fsencode(path) and b"python" in words[0]:
@@ -48,7 +48,7 @@ def started_for(path: str) -> int:
 
 
 def descendants(root: int, processes: dict[int, Process]) -> set[int]:
-    """Give the pids below `root`, without it."""
+    """Return the pids below `root`, without it."""
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -63,7 +63,7 @@ def descendants(root: int, processes: dict[int, Process]) -> set[int]:
 
 
 def below(root: int) -> list[int]:
-    """Give the pids below `root` by way of its children (Linux; elsewhere none): far cheaper than a `snapshot`."""
+    """Return the pids below `root` by way of its children (Linux; elsewhere none): far cheaper than a `snapshot`."""
     found: list[int] = []
     waiting = [root]
     while waiting:
@@ -76,7 +76,7 @@ def below(root: int) -> list[int]:
 
 
 def above(process: Process) -> list[int]:
-    """Give the pids that a process descends from, nearest first."""
+    """Return the pids that a process descends from, nearest first."""
     others = {} if os.path.isdir(os.path.join(PROC, "self")) else snapshot()
     found: list[int] = []
     parent = process.parent
@@ -88,13 +88,13 @@ def above(process: Process) -> list[int]:
 
 
 def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:
-    """Give those pids whose environment holds this agent's `folder.tag` and `folder.place`."""
+    """Return those pids whose environment holds this agent's `folder.tag` and `folder.place`."""
     wanted = {f"{folder.TAG}={tag}".encode(), f"{folder.PLACE}={place}".encode()}
     return {pid for pid in processes if wanted <= _environ(pid)}
 
 
 def of_agent(tag: str, place: str, runner: int = 0) -> list[Process]:
-    """Give the living processes of an agent: below `runner` (when not 0), tagged, and below those. Never ourselves."""
+    """Return the living processes of an agent: below `runner` (when not 0), tagged, and below those; never this one."""
     processes = snapshot()
     found = tagged(tag, place, processes) - {runner}
     for root in [*found, *([runner] if runner else [])]:
@@ -104,7 +104,7 @@ def of_agent(tag: str, place: str, runner: int = 0) -> list[Process]:
 
 
 def living(process: Process) -> bool:
-    """Say whether this very process still runs; a zombie does not."""
+    """Return whether this very process still runs; a zombie does not."""
     if not os.path.isdir(os.path.join(PROC, "self")):
         return snapshot().get(process.pid, process._replace(state=_ZOMBIE)).state != _ZOMBIE
     now = _read(str(process.pid))
@@ -112,12 +112,12 @@ def living(process: Process) -> bool:
 
 
 def process(pid: int) -> Process | None:
-    """Give one process; None when it is not there, or nobody can tell."""
+    """Return one process; None when it is not there, or nobody can tell."""
     return _read(str(pid))
 
 
 def starts(pids: Iterable[int]) -> dict[int, str]:
-    """Give those of the pids that a process has now, each with its `Process.started` (Linux; elsewhere none)."""
+    """Return those of the pids that a process has now, each with its `Process.started` (Linux; elsewhere none)."""
     try:
         present = set(map(int, filter(str.isdecimal, os.listdir(PROC))))
     except OSError:
@@ -126,18 +126,18 @@ def starts(pids: Iterable[int]) -> dict[int, str]:
 
 
 def environment(pid: int) -> dict[str, str]:
-    """Give the environment that a process of this user began with; nothing where that cannot be seen."""
+    """Return the environment that a process of this user began with; nothing where that cannot be seen."""
     pairs = (item.partition(b"=") for item in _content(pid, "environ").split(b"\0") if item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 
 def arguments(pid: int) -> list[str]:
-    """Give the words that a process was started with; none where they cannot be seen."""
+    """Return the words that a process was started with; none where they cannot be seen."""
     return [os.fsdecode(word) for word in _content(pid, "cmdline").split(b"\0")[:-1]]
 
 
 def link(pid: int, name: str) -> str:
-    """Give where a link of a process leads: `cwd`, its folder, or `exe`, its program; "" where that cannot be seen."""
+    """Return where a link of a process leads: `cwd`, its folder, or `exe`, its program; "" where it cannot be seen."""
     try:
         return os.readlink(os.path.join(PROC, str(pid), name))
     except OSError:
@@ -145,7 +145,7 @@ def link(pid: int, name: str) -> str:
 
 
 def started(pid: int) -> str:
-    """Say when a process was started, as `Process.started` does; "" when it is not there or nobody can tell."""
+    """Return when a process was started, as `Process.started` does; "" when it is not there or nobody can tell."""
     found = _read(str(pid))
     return found.started if found else ""
 

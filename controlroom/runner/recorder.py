@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from controlroom.runner.claude.channel import is_answer
-from controlroom.runner.log_writer import EVENT_LINE, LineCutter, Piece, RunLog, kept_event, packed
+from controlroom.runner.log_writer import EVENT_LINE, LineCutter, LinePart, RunLog, kept_event, packed
 from controlroom.runner.pane import Pane
 from controlroom.text.event_text import Line, record_lines, speak
 from controlroom.wire import records
@@ -60,24 +60,24 @@ class Recorder:
 
     def note(self, words: str) -> None:
         """Log something the runner says, in one line."""
-        self._write([(records.NOTE, Piece(_bytes(words.replace("\n", " ")), True))], [])
+        self._write([(records.NOTE, LinePart(_bytes(words.replace("\n", " ")), True))], [])
 
     def sent(self, words: str) -> None:
         """Log what the operator sent, line by line."""
-        self._write([(records.INPUT, Piece(_bytes(row), True)) for row in words.split("\n")], [])
+        self._write([(records.INPUT, LinePart(_bytes(row), True)) for row in words.split("\n")], [])
 
     def told(self, event: dict[str, Any], line: bytes) -> None:
         """Log an event that came another way than through a pipe, with the bytes it came in."""
-        self._write([(records.EVENT, Piece(kept_event(event, line), True))], [event])
+        self._write([(records.EVENT, LinePart(kept_event(event, line), True))], [event])
 
     def complained(self, words: str) -> None:
         """Log what an agent left on its terminal when it failed; the last of it is the complaint."""
-        pieces = [Piece(_bytes(row), True) for row in words.split("\n")]
+        pieces = [LinePart(_bytes(row), True) for row in words.split("\n")]
         self._complaint = next((piece.body for piece in reversed(pieces) if piece.body.strip()), self._complaint)
         self._write([(records.ERR, piece) for piece in pieces], [])
 
     def wakes_at(self) -> list[float]:
-        """Give the monotonic times at which `due` has something to do."""
+        """Return the monotonic times at which `due` has something to do."""
         later = [time.monotonic() + 1.0] if self.pane.waiting else []
         return later + [since + PARTIAL_SECONDS for since in self._partial_since.values()]
 
@@ -152,8 +152,8 @@ class Recorder:
         del self._cutters[end]
         self._partial_since.pop(end, None)
 
-    def _keep(self, stream: bytes, pieces: list[Piece]) -> None:
-        kept: list[tuple[bytes, Piece]] = []
+    def _keep(self, stream: bytes, pieces: list[LinePart]) -> None:
+        kept: list[tuple[bytes, LinePart]] = []
         events: list[dict[str, Any]] = []
         for piece in pieces:
             event = _event(piece) if stream == records.EVENT else None
@@ -162,7 +162,7 @@ class Recorder:
             if event is not None and is_answer(event):
                 self._hear(event)
             elif event is not None:
-                kept.append((records.EVENT, Piece(kept_event(event, piece.body), True)))
+                kept.append((records.EVENT, LinePart(kept_event(event, piece.body), True)))
                 events.append(event)
             else:
                 kept.append((records.OUT if stream == records.EVENT else stream, piece))
@@ -171,14 +171,14 @@ class Recorder:
         for event in events:
             self._hear(event)
 
-    def _write(self, kept: list[tuple[bytes, Piece]], events: list[dict[str, Any]]) -> None:
+    def _write(self, kept: list[tuple[bytes, LinePart]], events: list[dict[str, Any]]) -> None:
         if not kept:
             return
         now = self._clock()
         self.log.add(now, b"".join([packed(now, stream, piece) for stream, piece in kept]))
         self._show(kept, iter(events))
 
-    def _show(self, kept: list[tuple[bytes, Piece]], events: Iterator[dict[str, Any]]) -> None:
+    def _show(self, kept: list[tuple[bytes, LinePart]], events: Iterator[dict[str, Any]]) -> None:
         lines: list[Line] = []
         self.pane.miss(len(kept) - _SHOWN)
         for index, (stream, piece) in enumerate(kept):
@@ -191,7 +191,7 @@ class Recorder:
         self.pane.show(lines)
 
 
-def _event(piece: Piece) -> dict[str, Any] | None:
+def _event(piece: LinePart) -> dict[str, Any] | None:
     if not piece.whole or not piece.body.startswith(b"{"):
         return None
     try:

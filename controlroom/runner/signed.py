@@ -13,7 +13,7 @@ _MOST = 100_000
 
 
 def is_signed(key: str, data: bytes, signature: str) -> bool:
-    """Say whether a signature is that of the owner of a key, both in hexadecimal digits."""
+    """Return whether a signature is that of the owner of a key, both in hexadecimal digits."""
     try:
         return ed25519.is_signed(bytes.fromhex(key), data, bytes.fromhex(signature))
     except ValueError:

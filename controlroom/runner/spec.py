@@ -109,7 +109,7 @@ def _fields(defaults: dict[str, Any], value: Any, where: str) -> dict[str, Any]:
 
 
 def _fitting(name: str, value: Any, default: Any) -> Any:
-    """Give `value` as the type of `default`, or say that it does not fit."""
+    """Return `value` as the type of `default`, or say that it does not fit."""
     if isinstance(default, Credential):
         return value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

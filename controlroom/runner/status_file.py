@@ -24,7 +24,7 @@ _MISSING = object()
 
 
 def first(order: Order, task: str, now: int) -> dict[str, Any]:
-    """Give the fields of an agent that is about to be started."""
+    """Return the fields of an agent that is about to be started."""
     spec = order.spec
     return {
         "name": order.name,
@@ -42,7 +42,7 @@ def first(order: Order, task: str, now: int) -> dict[str, Any]:
 
 
 def has_run() -> bool:
-    """Say whether a runner has already worked on the current folder's agent."""
+    """Return whether a runner has already worked on the current folder's agent."""
     try:
         seen = json.loads(read_regular(folder.STATUS, _LIMIT))
     except FileNotFoundError:

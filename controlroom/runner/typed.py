@@ -64,7 +64,7 @@ class Keys:
         self._run(*self._awake(), ";", *self._key(key))
 
     def screen(self) -> list[str]:
-        """Give the lines on the pane, without colours. Raises `Refused`."""
+        """Return the lines on the pane, without colours. Raises `Refused`."""
         said = self._run("capture-pane", "-p", "-t", self._pane)
         return [line.rstrip() for line in said.decode("utf-8", "replace").split("\n")]
 
@@ -89,7 +89,7 @@ class Keys:
 
 
 def plain(text: str) -> str:
-    """Give a text as it may be pasted: line ends as newlines, other controls but tabs as visible signs."""
+    """Return a text as it may be pasted: line ends as newlines, other controls but tabs as visible signs."""
     return _CONTROLS.sub(_visible, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -122,7 +122,7 @@ class Typed:
 
     @property
     def under_way(self) -> bool:
-        """Say whether it has been typed, and nothing has shown yet."""
+        """Whether it has been typed, and nothing has shown yet."""
         return bool(self._until) and not self.over
 
     def due(self, now: float, in_front: bool) -> None:
@@ -237,7 +237,7 @@ _NO_EDITS = (
 
 
 def plan_key(verdict: object, screen: list[str]) -> str:
-    """Give the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
+    """Return the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
     if not approves_plan(screen):
         raise Refused(_NO_PLAN)
     if verdict == "deny":
@@ -249,7 +249,7 @@ def plan_key(verdict: object, screen: list[str]) -> str:
 
 
 def as_text(words: str, *, commands: bool = False) -> str:
-    """Give words so that Claude takes them for text: at their beginning `!` is the shell, `/` a command of Claude's.
+    """Return words so that Claude takes them for text: at their beginning `!` is the shell, `/` a command of Claude's.
 
     `commands`: those of Claude's are meant. Claude Code 2.1.330, observed: a space before `/` and a newline before `!`
     are kept, and make them plain text.

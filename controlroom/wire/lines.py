@@ -26,7 +26,7 @@ class LineSplitter:
         self._held = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take what has arrived; give the lines that are complete now, without their newlines."""
+        """Take what has arrived; return the lines that are complete now, without their newlines."""
         if b"\n" not in data:
             self._hold(data)
             return []

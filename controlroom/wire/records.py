@@ -25,6 +25,13 @@ _RECORD = re.compile(rb"(\d{13}) ([oeainOEAIN]) (.*)", re.DOTALL)
 _SEGMENT = re.compile(r"log\.(\d{6})")
 
 
+class Position(NamedTuple):
+    """Where a record begins: the number of its segment, and bytes in it."""
+
+    segment: int
+    offset: int
+
+
 class Record(NamedTuple):
     """One record: when (UTC ms), stream letter (lower case), its bytes, and whether the next record continues it."""
 
@@ -66,6 +73,6 @@ def segment_name(number: int) -> str:
 
 
 def segment_number(name: str) -> int | None:
-    """Give the number in a segment's file name, or None for any other file."""
+    """Return the number in a segment's file name, or None for any other file."""
     match = _SEGMENT.fullmatch(name)
     return int(match[1]) if match else None

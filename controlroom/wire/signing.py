@@ -19,7 +19,7 @@ def owner_of(room: str, host: str) -> str:
 
 
 def order_bytes(name: str, epoch: int, request: Mapping[str, Any], owner: str = "") -> bytes:
-    """Give what is signed of a request to an agent's runner, all of it but the signatures.
+    """Return what is signed of a request to an agent's runner, all of it but the signatures.
 
     Without an `owner`: for an older runner, which takes whatever is not its own signature for a part of the request.
     """
@@ -39,6 +39,6 @@ def grant_bytes(
     prices: str,
     owner: str = "",
 ) -> bytes:
-    """Give what is signed of a grant. `ceilings`: billed, covered, tokens, windows; no `owner`: for an older runner."""
+    """What is signed of a grant. `ceilings`: billed, covered, tokens, windows; no `owner`: for an older runner."""
     whose = [owner] if owner else []
     return json.dumps(["grant", *whose, name, epoch, number, *ceilings, lasts, prices], sort_keys=True).encode()

@@ -11,11 +11,11 @@ import pytest
 
 from controlroom.node.logs import follow
 from controlroom.node.logs.follow import CHUNK, PAUSE, Follower, LastLines, newest_words
-from controlroom.node.logs.segments import Place
 from controlroom.runner.folder import agent_folder
 from controlroom.wire import records
 from controlroom.wire.messages import LOG_WINDOW, Credit, Fetch, Follow, LastLine, LogChunk, LogStart, Ping, Pong
 from controlroom.wire.messages import LastLines as LinesSeen
+from controlroom.wire.records import Position
 from tests.lab.log_files import AT, record, write
 from tests.lab.node_client import NodeClient, bodies_of
 from tests.lab.waiting import wait_for
@@ -64,11 +64,11 @@ class Home:
 
 def joined(chunks: list[LogChunk]) -> None:
     """Each chunk begins where the one before it of the same log ended, but for what it says it skipped."""
-    places: dict[str, Place] = {}
+    places: dict[str, Position] = {}
     for chunk in chunks:
-        start, before = Place(chunk.segment, chunk.offset), places.get(chunk.name)
-        assert before is None or chunk.skipped or start == before or start == Place(before.segment + 1, 0)
-        places[chunk.name] = Place(chunk.next_segment, chunk.next_offset)
+        start, before = Position(chunk.segment, chunk.offset), places.get(chunk.name)
+        assert before is None or chunk.skipped or start == before or start == Position(before.segment + 1, 0)
+        places[chunk.name] = Position(chunk.next_segment, chunk.next_offset)
 
 
 async def test_a_flood_fills_half_the_window_and_waits_for_credit(tmp_path: Path, folder: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.node.logs import segments
-from controlroom.node.logs.segments import MAX_RECORD, Place
+from controlroom.node.logs.segments import MAX_RECORD
+from controlroom.wire.records import Position
 from tests.lab.log_files import record, write
 
 
@@ -40,7 +41,7 @@ def test_reading_forward_gives_every_record_once(
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
     lines = fill(folder, sizes)
-    place, data = Place(1, 0), b""
+    place, data = Position(1, 0), b""
     while piece := segments.after(str(folder), place, limit):
         assert piece.data.endswith(b"\n")
         assert piece.end > place
@@ -70,15 +71,15 @@ def test_reading_backward_gives_every_record_once(
 def test_a_part_of_a_record_waits_for_its_end(folder: Path) -> None:
     whole = record("whole")
     write(folder, 1, whole + b"1795307427677 o pa")
-    piece = segments.after(str(folder), Place(1, 0), 1000)
+    piece = segments.after(str(folder), Position(1, 0), 1000)
     assert piece
-    assert (piece.data, piece.end) == (whole, Place(1, len(whole)))
+    assert (piece.data, piece.end) == (whole, Position(1, len(whole)))
     assert segments.after(str(folder), piece.end, 1000) is None
     assert segments.end(str(folder)) == piece.end
     write(folder, 1, b"rt\n")
     assert segments.after(str(folder), piece.end, 1000) == (
         piece.end,
-        Place(1, len(whole) + 21),
+        Position(1, len(whole) + 21),
         b"1795307427677 o part\n",
         0,
     )
@@ -86,9 +87,9 @@ def test_a_part_of_a_record_waits_for_its_end(folder: Path) -> None:
 
 def test_a_line_without_an_end_is_damage_and_is_passed_over(folder: Path) -> None:
     write(folder, 1, b"\0" * (5 * MAX_RECORD))
-    assert segments.after(str(folder), Place(1, 0), 1000) is None
+    assert segments.after(str(folder), Position(1, 0), 1000) is None
     write(folder, 1, b"\n" + record("sound"))
-    piece = segments.after(str(folder), Place(1, 0), 1000)
+    piece = segments.after(str(folder), Position(1, 0), 1000)
     assert piece
     assert (piece.data, piece.skipped) == (record("sound"), 5 * MAX_RECORD + 1)
 
@@ -109,20 +110,20 @@ def test_what_is_no_segment_yields_nothing(folder: Path) -> None:
     (folder / "log.000001").symlink_to("/etc/passwd")
     os.mkfifo(folder / "log.000002")
     (folder / "log.000003").mkdir()
-    assert segments.after(str(folder), Place(1, 0), 1000) is None
+    assert segments.after(str(folder), Position(1, 0), 1000) is None
     for number in (3, 2, 1):
-        assert segments.before(str(folder), Place(number, 100), 10, 1000).data == b""
-    newest = segments.tail(str(folder), Place(0, 0), 1000)
+        assert segments.before(str(folder), Position(number, 100), 10, 1000).data == b""
+    newest = segments.tail(str(folder), Position(0, 0), 1000)
     assert newest is None or newest.data == b""
 
 
 def test_a_log_whose_beginning_was_dropped_begins_later(folder: Path) -> None:
     write(folder, 4, record("old"))
     write(folder, 5, record("new"))
-    assert segments.begin(str(folder)) == Place(4, 0)
-    piece = segments.after(str(folder), Place(1, 500), 1000)
+    assert segments.begin(str(folder)) == Position(4, 0)
+    piece = segments.after(str(folder), Position(1, 500), 1000)
     assert piece
-    assert (piece.start, piece.data) == (Place(4, 0), record("old"))
+    assert (piece.start, piece.data) == (Position(4, 0), record("old"))
 
 
 def test_a_truncated_segment_goes_on_at_its_end(folder: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_truncated_segment_goes_on_at_its_end(folder: Path) -> None:
     assert piece is None or piece.data == record("again")
     newest = segments.tail(str(folder), place, 1000)
     assert newest
-    assert newest.end == Place(1, len(record("again")))
+    assert newest.end == Position(1, len(record("again")))
 
 
 @given(sizes=LOGS, segment=st.integers(1, 5), offset=st.integers(0, 3000), half=st.booleans())
@@ -147,7 +148,7 @@ def test_any_place_stands_for_one_where_a_record_begins(
     whole = set(fill(folder, sizes))
     if half:
         write(folder, len(sizes), record("half")[:-1])
-    place = segments.resolved(str(folder), Place(segment, offset))
+    place = segments.resolved(str(folder), Position(segment, offset))
     forward = segments.after(str(folder), place, 10_000)
     for piece in (forward, segments.before(str(folder), place, 10, 10_000)):
         assert piece is None or set(piece.data.splitlines(keepends=True)) <= whole

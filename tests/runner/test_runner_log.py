@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.runner.log_writer import EVENT_KEPT, LineCutter, Piece, RunLog, kept_event, packed
+from controlroom.runner.log_writer import EVENT_KEPT, LineCutter, LinePart, RunLog, kept_event, packed
 from controlroom.wire import records
 from controlroom.wire.records import unpack_all
 
@@ -19,12 +19,12 @@ KEY = b"sk-ant-api03-" + b"Zz9_" * 12
 CHUNKS = st.lists(st.binary(max_size=12).map(lambda data: data.replace(b"x", b"\n")), max_size=12)
 
 
-def cut(chunks: list[bytes], limit: int) -> list[Piece]:
+def cut(chunks: list[bytes], limit: int) -> list[LinePart]:
     cutter = LineCutter(limit)
     return [piece for chunk in chunks for piece in cutter.feed(chunk)] + cutter.flush(final=True)
 
 
-def joined(pieces: list[Piece]) -> bytes:
+def joined(pieces: list[LinePart]) -> bytes:
     return b"".join(piece.body + b"\n" * piece.whole for piece in pieces)
 
 
@@ -58,15 +58,15 @@ def test_no_cut_goes_through_a_key(before: int, limit: int, chunk: int) -> None:
 def test_a_line_waits_for_its_end_but_not_for_ever() -> None:
     cutter = LineCutter()
     assert (cutter.feed(b"password? "), cutter.holding) == ([], True)
-    assert (cutter.flush(), cutter.holding) == ([Piece(b"password? ", False)], False)
-    assert cutter.feed(b"ok\n") == [Piece(b"ok", True)]
+    assert (cutter.flush(), cutter.holding) == ([LinePart(b"password? ", False)], False)
+    assert cutter.feed(b"ok\n") == [LinePart(b"ok", True)]
 
 
 def test_a_key_that_has_just_begun_is_held_back() -> None:
     cutter = LineCutter()
     cutter.feed(b"my key: sk-ant-api0")
-    assert cutter.flush() == [Piece(b"my key: ", False)]
-    assert cutter.feed(b"3-abcd\n") == [Piece(b"sk-ant-api03-abcd", True)]
+    assert cutter.flush() == [LinePart(b"my key: ", False)]
+    assert cutter.feed(b"3-abcd\n") == [LinePart(b"sk-ant-api03-abcd", True)]
 
 
 # -- segments

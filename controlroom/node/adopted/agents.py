@@ -128,7 +128,7 @@ class _Agent:
             self.state, self.since = state, since
 
     def running(self) -> Running | None:
-        """Say which session it is at work on; None while there is no transcript of it."""
+        """Return which session it is at work on; None while there is no transcript of it."""
         if not self.session or not self.session.id or not self.transcript:
             return None
         session, path = self.session.id, self.transcript.path
@@ -138,7 +138,7 @@ class _Agent:
         return running if session in path else None
 
     def seen(self) -> AgentSeen:
-        """Say what is known of it."""
+        """Return what is known of it."""
         said = self.said.items()
         return AgentSeen(
             name=self.name,
@@ -184,7 +184,7 @@ class AdoptedAgents:
     # ------------------------------------------------------------------ what can be asked
 
     def find(self, name: str) -> Spot | None:
-        """Say where the agent `~name` can be looked at; None when there is none."""
+        """Return where the agent `~name` can be looked at; None when there is none."""
         for agent in (*self._agents.values(), *self._ended.values()):
             if agent.name == name:
                 pane, transcript = agent.pane, agent.transcript
@@ -195,23 +195,23 @@ class AdoptedAgents:
         return None
 
     def seen(self) -> tuple[AgentSeen, ...]:
-        """Say what is known of each."""
+        """Return what is known of each."""
         return tuple(agent.seen() for agent in sorted(self._agents.values(), key=lambda agent: agent.name))
 
     def ended(self) -> tuple[AgentSeen, ...]:
-        """Say what is known of those that have ended since the last call."""
+        """Return what is known of those that have ended since the last call."""
         told, self._untold = self._untold, []
         return tuple(agent.seen() for agent in told)
 
     def files(self) -> set[str]:
-        """Give the files that tell of changes: each Claude's session file, and its transcript."""
+        """Return the files that tell of changes: each Claude's session file, and its transcript."""
         claudes = [agent for agent in self._agents.values() if agent.file]
         return {agent.file.path for agent in claudes if agent.file} | {
             agent.transcript.path for agent in claudes if agent.transcript
         }
 
     def running(self) -> list[Running]:
-        """Give the Claudes that are at work on a session."""
+        """Return the Claudes that are at work on a session."""
         return [running for agent in self._agents.values() if (running := agent.running())]
 
     def members(self) -> list[Member]:
@@ -219,7 +219,7 @@ class AdoptedAgents:
         return [Member(agent.name, 0, "", agent.roots) for agent in self._agents.values()]
 
     def lines(self) -> list[LastLine]:
-        """Give the newest lines that have not been told: of the transcript, else of the screen."""
+        """Return the newest lines that have not been told: of the transcript, else of the screen."""
         found = []
         for agent in self._agents.values():
             line, at = self._line(agent)
@@ -234,11 +234,11 @@ class AdoptedAgents:
         return self._asked > float("-inf") or not self.tmux.exists()
 
     def due(self, at: float) -> bool:
-        """Tell whether the processes are to be looked at now. `at`: seconds on a clock that never jumps."""
+        """Return whether the processes are to be looked at now. `at`: seconds on a clock that never jumps."""
         return bool(self._agents) or at >= self._looked + _SELDOM
 
     def wants_tmux(self, at: float) -> bool:
-        """Tell whether it is time to ask the user's own tmux server, if there is one."""
+        """Return whether it is time to ask the user's own tmux server, if there is one."""
         return at >= self._asked + _PAUSE and self.tmux.exists()
 
     # ------------------------------------------------------------------ looking
@@ -312,7 +312,7 @@ class AdoptedAgents:
         return found + [self._session(key, there) for key, there in sessions.items() if key not in taken]
 
     def _claudes(self, look: Look) -> list[Process]:
-        """Give the Claudes of others that are agents: one that another of them has started is a part of that."""
+        """Return the Claudes of others that are agents: one that another of them has started is a part of that."""
         known: dict[Key, SessionFile | None] = {}
         for process in look.table.values():
             if process.name in NAMES and not process.zombie:
@@ -327,14 +327,14 @@ class AdoptedAgents:
         return [look.table[pid] for pid in files if _stands(look.table[pid], above[pid], set(files), holders, busy)]
 
     def _file(self, process: Process, look: Look) -> SessionFile | None:
-        """Give where a Claude of others says what it does; None for any other process."""
+        """Return where a Claude of others says what it does; None for any other process."""
         if not is_claude(process) or not self._adopted(process.pid, look):
             return None
         home = processes.environment(process.pid).get("HOME", self._home)
         return SessionFile(process) if os.path.realpath(home) == self._home else None
 
     def _adopted(self, pid: int, look: Look) -> bool:
-        """Tell whether neither a process nor any that it descends from carries the tag of an agent."""
+        """Return whether neither a process nor any that it descends from carries the tag of an agent."""
         line = [look.table[one] for one in _line_up(pid, look)]
         for process in line:
             if (key := (process.pid, process.start)) not in self._tags:
@@ -399,7 +399,7 @@ class AdoptedAgents:
 
 
 def _name(agents: list[_Agent], ended: Collection[str]) -> None:
-    """Give every agent a name of its own for good.
+    """Name every agent, each for good and unlike all others.
 
     The name of a Claude that has `ended` goes to the next Claude, but to no session that is left without one.
     """
@@ -411,7 +411,7 @@ def _name(agents: list[_Agent], ended: Collection[str]) -> None:
 
 
 def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, int, str, int]:
-    """Say what a Claude does by what its session file says now, since when, why, and when a limit on it ends."""
+    """Return what a Claude does by what its session file says now, since when, why, and when a limit on it ends."""
     if agent.process and (words := stop_words(agent.process)):
         return State.PAUSED, now, words, 0
     if session is None:
@@ -429,7 +429,7 @@ def _state_of(agent: _Agent, session: Session | None, now: int) -> tuple[State, 
 
 
 def _see_session(agent: _Agent, look: Look) -> None:
-    """Say of a session without a Claude what runs in it, as far as its processes show."""
+    """Describe what runs in a session without a Claude, as far as its processes show."""
     tree = [look.table[pid] for pid in look.below(agent.roots) if not look.table[pid].zombie]
     running = [process for process in tree if process.name.lstrip(b"-") not in _SHELLS]
     lasting = sorted((process.start, process.pid) for process in running if _age(process) >= _LASTING)
@@ -450,7 +450,7 @@ def _see_session(agent: _Agent, look: Look) -> None:
 
 
 def _stands(process: Process, above: set[int], all_of_them: set[int], holders: set[int], busy: set[int]) -> bool:
-    """Tell whether a Claude is an agent. `holders`: those with a session; `busy`: what these descend from."""
+    """Return whether a Claude is an agent. `holders`: those with a session; `busy`: what these descend from."""
     if process.pid in holders:
         return not above & holders
     return not above & all_of_them and process.pid not in busy and _age(process) >= _SETTLED
@@ -465,7 +465,7 @@ def _told(session: Session) -> str:
 
 
 def _line_up(pid: int, look: Look) -> list[int]:
-    """Give a process and those that it descends from, nearest first."""
+    """Return a process and those that it descends from, nearest first."""
     line: list[int] = []
     while pid in look.table and pid not in line:
         line.append(pid)
@@ -483,7 +483,7 @@ def _in_tmux(pid: int, look: Look) -> bool:
 
 
 def _age(process: Process) -> int:
-    """Give the age of a process in ticks."""
+    """Return the age of a process in ticks."""
     return processes.now() - process.start
 
 
@@ -498,7 +498,7 @@ class Told:
         self._told: dict[str, AgentSeen] | None = None
 
     def all(self, living: Iterable[AgentSeen], ended: Iterable[AgentSeen]) -> list[AdoptedSeen]:
-        """Give what is to be told when these are all that live, and these have `ended` since the last call."""
+        """Return what is to be told when these are all that live, and these have `ended` since the last call."""
         now = {agent.name: agent for agent in living}
         over = tuple(ended)
         before, self._told = self._told, now
@@ -509,7 +509,7 @@ class Told:
         return [*news, AdoptedSeen(changed, complete=False)] if changed else news
 
     def again(self, seen: Iterable[AgentSeen]) -> list[AdoptedSeen]:
-        """Give what is to be told of some of them that were looked at again."""
+        """Return what is to be told of some of them that were looked at again."""
         told = self._told
         if told is None:
             return []

@@ -56,7 +56,7 @@ _SESSION = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 def is_claude(process: Process) -> bool:
-    """Tell whether a process of this user runs Claude Code."""
+    """Return whether a process of this user runs Claude Code."""
     if process.name not in NAMES:
         return False
     found = program(process.pid)
@@ -119,7 +119,7 @@ class SessionFile:
         self._session: Session | None = None
 
     def read(self) -> Session | None:
-        """Say what it says now; None when there is none."""
+        """Return what it says now; None when there is none."""
         seen = signature(self.path)
         if seen != self._signature:
             self._signature = seen
@@ -146,7 +146,7 @@ class SessionFile:
         return _session(value)
 
     def _half_written(self) -> bool:
-        """Tell whether it is being written just now."""
+        """Return whether it is being written just now."""
         try:
             found = os.stat(self.path, follow_symlinks=False)
         except OSError:
@@ -172,7 +172,7 @@ def _session(value: dict[str, Any]) -> Session | None:
 
 
 def session_transcript(projects: str, session: Session) -> str:
-    """Give the path of a session's transcript, "" while there is none.
+    """Return the path of a session's transcript, "" while there is none.
 
     It lies in the folder of the project it began in, which is named after the folder's real path.
     """
@@ -190,7 +190,7 @@ def session_transcript(projects: str, session: Session) -> str:
 
 
 def likely_transcript(projects: str, session: Session) -> str:
-    """Give the path of a session's transcript if it began in the folder that it is in now, "" while there is none."""
+    """Return the path of a session's transcript if it began in the folder that it is in now, "" while there is none."""
     folder = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
     found = os.path.join(projects, folder, f"{session.id}.jsonl")
     return found if session.id and signature(found) else ""
@@ -212,13 +212,13 @@ class Transcript:
 
     @property
     def ending(self) -> str:
-        """Say what it ends with, for evidence."""
+        """What it ends with, for evidence."""
         if self.trouble:
             return f"ends with an error: {self.trouble.words}"
         return "ends with a whole turn" if self.turn_over else "ends in the middle of a turn"
 
     def read(self) -> bool:
-        """Read what was added, or the end of it; tell whether anything new was said."""
+        """Read what was added, or the end of it; return whether anything new was said."""
         seen = signature(self.path)
         if not seen or seen == self._signature:
             return False
@@ -256,7 +256,7 @@ def _trouble(event: dict[str, Any]) -> Trouble | None:
 
 
 def _ends_turn(event: dict[str, Any]) -> bool:
-    """Tell whether Claude has nothing more to do after a line: it has spoken and called no tool, or was interrupted."""
+    """Whether Claude has nothing more to do after a line: it has spoken and called no tool, or was interrupted."""
     blocks = tables(table(event.get("message")).get("content"))
     if event.get("type") == "user":
         return any(text(block.get("text"), 40).startswith("[Request interrupted") for block in blocks)
@@ -264,7 +264,7 @@ def _ends_turn(event: dict[str, Any]) -> bool:
 
 
 def end_of(transcript: "Transcript | None", session: Session | None) -> tuple[State, str, int]:
-    """Say how a Claude ended of which only its files are left: state, words, and when a limit ends (UTC ms)."""
+    """Return how a Claude ended of which only its files are left: state, words, and when a limit ends (UTC ms)."""
     trouble = transcript.trouble if transcript else None
     if trouble and trouble.limited:
         return State.LIMITED, trouble.words, trouble.until
@@ -283,7 +283,7 @@ _EXIT = "its exit code is not known"
 
 
 def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:
-    """Read whole lines that stand after `offset`, the last `limit` bytes at most; give them and where they end.
+    """Read whole lines that stand after `offset`, the last `limit` bytes at most; return them and where they end.
 
     A file that has become shorter is read anew. What cannot be read has nothing to say.
     """
@@ -304,7 +304,7 @@ def read_end(path: str, offset: int, limit: int) -> tuple[bytes, int]:
 
 
 def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
-    """Give those lines of a transcript in which somebody speaks, each with where it begins in `data`.
+    """Yield those lines of a transcript in which somebody speaks, each with where it begins in `data`.
 
     The others repeat requests and are far larger.
     """
@@ -323,7 +323,7 @@ def spoken(data: bytes) -> Iterator[tuple[int, dict[str, Any], bytes]]:
 
 
 def said_at(event: dict[str, Any]) -> int:
-    """Give the time of a line of a transcript, UTC ms; 0 when it has none."""
+    """Return the time of a line of a transcript, UTC ms; 0 when it has none."""
     try:
         return int(datetime.fromisoformat(text(event.get("timestamp"), 40).replace("Z", "+00:00")).timestamp() * 1000)
     except (ValueError, OverflowError):
@@ -387,7 +387,7 @@ class Starts:
         self._nested.close()
 
     def running(self, listed: Sequence[Running], members: Iterable[Member]) -> list[Running]:
-        """Give those that are `listed` as agents already, and all others that are at work or have been; these once.
+        """Return those that are `listed` as agents already, and all others that are at work or have been; these once.
 
         `members`: the processes of each agent that is listed.
         """
@@ -403,7 +403,7 @@ class Starts:
         return found
 
     def _is_of_others(self, environ: Mapping[str, str], above: Sequence[int]) -> bool:
-        """Tell whether neither a Claude nor what it descends from carries the tag of an agent."""
+        """Return whether neither a Claude nor what it descends from carries the tag of an agent."""
         tagged = TAG in environ or any(TAG in process_tree.environment(pid) for pid in above)
         return not tagged and os.path.realpath(environ.get("HOME", self._home)) == self._home
 
@@ -418,7 +418,7 @@ def _known_better(listed: Running, begun: NestedClaude | None) -> Running:
 def _running(
     one: NestedClaude, owners: Mapping[int, str], sessions: Mapping[str, str], listed_as: str
 ) -> Running | None:
-    """Say what one that is no agent of its own is a part of; None while it has no transcript.
+    """Return what one that is no agent of its own is a part of; None while it has no transcript.
 
     One that was `listed_as` an agent before it ended stays it: what runs beside it then has no part in it.
     """

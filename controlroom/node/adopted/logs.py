@@ -2,7 +2,7 @@
 
 A place is (segment, offset): which of its transcripts since this node looked, and a byte in that file where a line
 begins. Only lines in which somebody speaks become records, so records have fewer or more bytes than the lines between
-two places. Nothing is kept: what is asked for is read.
+two places. Nothing is kept: each answer is read anew.
 """
 
 import base64
@@ -144,7 +144,7 @@ def after(path: str, offset: int, count: int, limit: int) -> Piece:
 
 
 def _records(data: bytes, offset: int) -> Iterator[tuple[int, int, bytes]]:
-    """Give each line that says something: where it begins, where it ends, and its records."""
+    """Yield each line that says something: where it begins, where it ends, and its records."""
     for start, event, line in spoken(data):
         end = offset + start + len(line) + 1
         if len(line) > _LONGEST:

@@ -80,7 +80,7 @@ class UserTmux:
         return bool(self._tmux.program) and _is_ours(self.socket)
 
     def moved(self, wanted: Iterable[str]) -> list[str]:
-        """Give those of some panes whose screens have changed since they were read, the longest unread first."""
+        """Return those of some panes whose screens have changed since they were read, the longest unread first."""
         activity = {pane.id: pane.activity for pane in self.panes}
         found = [name for name in wanted if activity.get(name, -1) + _SETTLED > self._read_at.get(name, 0.0)]
         return sorted(found, key=lambda name: self._read_at.get(name, 0.0))[:_SCREENS]
@@ -115,7 +115,7 @@ class UserTmux:
         self.panes, self.screens, self._read_at = (), {}, {}
 
     def last_line(self, pane: str) -> str:
-        """Give the last line that says something on a pane's screen, "" when none does or it was not seen yet."""
+        """Return the last line that says something on a pane's screen, "" when none does or it was not seen yet."""
         return next((line.strip() for line in reversed(self.screens.get(pane, ())) if line.strip()), "")
 
 

@@ -46,11 +46,11 @@ class AdoptedUsage:
 
     @property
     def asked(self) -> bool:
-        """Say whether home has asked: until then nothing is looked at."""
+        """Whether home has asked: until then nothing is looked at."""
         return self._booked is not None
 
     def look(self, running: list[Running], now: int, at: float = 0.0) -> list[UsageSeen]:
-        """Give what is to be sent now: a piece of a file at most, and of each only when the last one is booked.
+        """Return what is to be sent now: a piece of a file at most, and of each only when the last one is booked.
 
         `running`: who is at work; `now`: UTC ms, `at` seconds on a clock that never jumps. Reads files, so it may take
         its time.
@@ -105,7 +105,7 @@ class _Session:
 
     @property
     def over(self) -> bool:
-        """Tell whether it has ended and all of it is sent."""
+        """Whether it has ended and all of it is sent."""
         return self._ending is not None and not self._ending and not list(self.changed())
 
     def put_back(self, by: int) -> None:
@@ -118,7 +118,7 @@ class _Session:
             self._ending = set(files_of(self.latest.transcript))
 
     def changed(self) -> Iterator[tuple[str, int]]:
-        """Give the files that there is something to read of; of an idle session only its own is looked at."""
+        """Yield the files that there is something to read of; of an idle session only its own is looked at."""
         main = self.latest.transcript
         quiet = not self.latest.busy and self._ending is None and self._read.get(main) == signature(main)
         for path in () if quiet else files_of(main):
@@ -131,7 +131,7 @@ class _Session:
         self._read.pop(path, None)
 
     def piece(self, path: str, booked: UsagePlace | None, now: int) -> UsageSeen | None:
-        """Give what comes next of a file; None when there is nothing that counts."""
+        """Return what comes next of a file; None when there is nothing that counts."""
         self._read[path] = signature(path)
         try:
             descriptor, size = open_regular(path)

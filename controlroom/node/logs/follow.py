@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from controlroom.node.logs import segments
-from controlroom.node.logs.segments import MAX_RECORD, Piece, Place, tail
+from controlroom.node.logs.segments import MAX_RECORD, Records, tail
 from controlroom.runner.folder import agent_folder
 from controlroom.text.event_text import telling_words
 from controlroom.text.names import agent_name_problem
 from controlroom.text.sanitize import redact
 from controlroom.wire.messages import LOG_WINDOW, Fetch, Fetched, Follow, LastLine, LogChunk
-from controlroom.wire.records import Record, unpack
+from controlroom.wire.records import Position, Record, unpack
 
 CHUNK = 32 * 1024
 """Bytes of one `LogChunk`, unless a single record is longer."""
@@ -39,7 +39,7 @@ class _Feed:
     name: str
     epoch: int
     folder: str
-    place: Place
+    place: Position
     under_way: int = 0
     skipped: int = 0
     behind_since: float | None = None
@@ -64,7 +64,7 @@ class Follower:
             if agent_name_problem(log.name) is None:
                 key = log.name, log.epoch
                 folder = agent_folder(self._state, log.name, log.epoch)
-                place = segments.resolved(folder, Place(log.segment, log.offset))
+                place = segments.resolved(folder, Position(log.segment, log.offset))
                 feeds[key] = self._feeds.get(key) or _Feed(log.name, log.epoch, folder, place)
                 self.touch(log.name)
         self._feeds = feeds
@@ -100,15 +100,15 @@ class Follower:
         if agent_name_problem(wanted.name) or not segments.numbers(folder):
             reason = f"no log of {ascii(wanted.name)[:60]} (epoch {wanted.epoch}) is on this host"
             return Fetched(wanted.id, 0, 0, "", 0, 0, first=True, reason=reason)
-        place = segments.resolved(folder, Place(wanted.segment, wanted.offset))
+        place = segments.resolved(folder, Position(wanted.segment, wanted.offset))
         if wanted.forward:
-            piece = segments.after(folder, place, FETCHED) or Piece(place, place, b"")
+            piece = segments.after(folder, place, FETCHED) or Records(place, place, b"")
             piece = _first_records(piece, max(1, wanted.count))
         else:
             place = self._caught_up((wanted.name, wanted.epoch), place)
             piece = segments.before(folder, place, max(1, wanted.count), FETCHED)
         first = piece.start <= segments.begin(folder)
-        total = segments.pending(folder, Place(0, 0))
+        total = segments.pending(folder, Position(0, 0))
         before = max(0, total - segments.pending(folder, piece.start))
         data = base64.b64encode(piece.data).decode()
         return Fetched(wanted.id, *piece.start, data, *piece.end, first=first, before=before, total=total)
@@ -143,7 +143,7 @@ class Follower:
         self._give(feed, piece)
         return True
 
-    def _give(self, feed: _Feed, piece: Piece) -> None:
+    def _give(self, feed: _Feed, piece: Records) -> None:
         data, skipped = base64.b64encode(piece.data).decode(), feed.skipped + piece.skipped
         self._send(LogChunk(feed.name, feed.epoch, *piece.start, data, *piece.end, skipped=skipped))
         feed.place, feed.skipped = piece.end, 0
@@ -168,21 +168,21 @@ class Follower:
                     feed.place = start
                 feed.behind_since = now
 
-    def _caught_up(self, key: tuple[str, int], place: Place) -> Place:
-        """Send a followed log up to `place` or a little beyond; give the place up to which it has been sent."""
+    def _caught_up(self, key: tuple[str, int], place: Position) -> Position:
+        """Send a followed log up to `place` or a little beyond; return the place up to which it has been sent."""
         feed = self._feeds.get(key)
         if feed is None or feed.place >= place:
             return place
         backlog = segments.pending(feed.folder, feed.place) - segments.pending(feed.folder, place)
         if backlog > LOG_WINDOW:
             feed.skipped += backlog
-            self._give(feed, Piece(place, place, b""))
+            self._give(feed, Records(place, place, b""))
         while feed.place < place and (piece := segments.after(feed.folder, feed.place, CHUNK)):
             self._give(feed, piece)
         return max(place, feed.place)
 
 
-def _first_records(piece: Piece, count: int) -> Piece:
+def _first_records(piece: Records, count: int) -> Records:
     """Keep the first `count` records of a piece."""
     cut = 0
     for _ in range(count):
@@ -190,7 +190,7 @@ def _first_records(piece: Piece, count: int) -> Piece:
         if not found:
             return piece
         cut = found
-    return piece._replace(data=piece.data[:cut], end=Place(piece.start.segment, piece.start.offset + cut))
+    return piece._replace(data=piece.data[:cut], end=Position(piece.start.segment, piece.start.offset + cut))
 
 
 QUIET = 0.04
@@ -210,7 +210,7 @@ _RECORDS = 200
 class _Tail:
     epoch: int
     folder: str
-    place: Place
+    place: Position
     text: str = ""
     told: float = float("-inf")
 
@@ -229,7 +229,7 @@ class LastLines:
         """Read this epoch's log from now on, instead of an earlier one's."""
         known = self._tails.get(name)
         if known is None or known.epoch != epoch:
-            self._tails[name] = _Tail(epoch, folder, Place(0, 0))
+            self._tails[name] = _Tail(epoch, folder, Position(0, 0))
             self.touch(name)
 
     def remove(self, name: str) -> None:
@@ -276,7 +276,7 @@ class LastLines:
 
 
 def newest_words(data: bytes) -> tuple[int, str] | None:
-    """Give time and text of the newest record that says something to people, None when none does."""
+    """Return time and text of the newest record that says something to people, None when none does."""
     lines = data.split(b"\n")[-_RECORDS - 1 : -1]
     for record in reversed(list(_joined([unpack(line) for line in lines]))):
         if record.stream == "a" and not record.body.startswith(b"{"):

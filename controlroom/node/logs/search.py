@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from controlroom.node.logs import segments
-from controlroom.node.logs.segments import Place
 from controlroom.text.event_text import shown_lines
 from controlroom.text.sanitize import sanitize
 from controlroom.wire.inquiries import Found, FoundLine, Hit, Search
-from controlroom.wire.records import unpack_all
+from controlroom.wire.records import Position, unpack_all
 
 LONGEST = 1000
 """Characters of a query at most."""
@@ -50,7 +49,7 @@ class Query:
         """
 
     def found(self, line: str) -> tuple[str, ...] | None:
-        """Give what an expression stands for in a line (a text: nothing), or None when it is not there."""
+        """Return what an expression stands for in a line (a text: nothing), or None when it is not there."""
         if self._expression is None:
             return () if self._text in (line if self.exact else line.lower()) else None
         met = [match[0] for match in itertools.islice(self._expression.finditer(line), _MARKS)]
@@ -65,7 +64,7 @@ def _compiled(text: str, exact: bool) -> re.Pattern[str]:
 
 
 def _literal(text: str, exact: bool) -> str:
-    """Give the longest text that stands in everything an expression matches; "" when none is sure."""
+    """Return the longest text that stands in everything an expression matches; "" when none is sure."""
     parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
     parsed = parser.parse(text)
     if exact and parsed.state.flags & re.IGNORECASE:
@@ -89,7 +88,7 @@ def _collect(parsed: Any, runs: list[str]) -> None:
 
 
 def _needles(text: str, exact: bool) -> set[bytes]:
-    """Give the text as it may stand in a record: as it is, or within JSON. Other letters than ASCII: in usual case."""
+    """Return the text as it may stand in a record: as it is, or within JSON. Letters beyond ASCII: in usual case."""
     cases = {text} if exact else {text.lower(), text.upper(), text.capitalize()}
     forms = {form for case in cases for form in (case, json.dumps(case, ensure_ascii=False)[1:-1])}
     forms |= {json.dumps(case)[1:-1] for case in cases}
@@ -140,7 +139,7 @@ class _Block:
         """Where each needle stands next; looked up again only when it has been passed."""
 
     def backwards(self) -> Iterator[_Entry]:
-        """Give the entries that may hold what is searched for, last one first."""
+        """Yield the entries that may hold what is searched for, last one first."""
         before = len(self._text) - 1
         while before > 0 and (at := self._last(before)) >= 0:
             entry = self._entry(at)
@@ -148,7 +147,7 @@ class _Block:
             before = entry.first
 
     def forwards(self) -> Iterator[_Entry]:
-        """Give the entries that may hold what is searched for, first one first."""
+        """Yield the entries that may hold what is searched for, first one first."""
         after = 0
         while after < len(self._text) - 1 and (at := self._first(after)) >= 0:
             entry = self._entry(at)
@@ -176,7 +175,7 @@ class _Block:
         return min((at for at in found if at >= 0), default=-1)
 
     def _entry(self, at: int) -> _Entry:
-        """Give the entry that stands at a place in the text."""
+        """Return the entry that stands at a place in the text."""
         first = self._text.rfind(b"\n", 0, at)
         while first > 0 and self._continued(previous := self._text.rfind(b"\n", 0, first)):
             first = previous
@@ -189,7 +188,7 @@ class _Block:
         return _CONTINUED.match(self._plain, newline) is not None
 
     def _in_data(self, newline: int) -> int:
-        """Give where a newline of the text stands in the data."""
+        """Return where a newline of the text stands in the data."""
         if len(self._plain) == len(self.data):
             return newline
         if self._newlines is None:
@@ -197,7 +196,7 @@ class _Block:
         return self._newlines[1][bisect_left(self._newlines[0], newline)]
 
     def _cut_needles(self) -> list[int]:
-        """Give the places before a cut between two records of a line that a needle may stand across."""
+        """Return the places before a cut between two records of a line that a needle may stand across."""
         reach = max(map(len, self._needles)) - 1
         places = []
         for match in _CONTINUED.finditer(self._plain):
@@ -224,7 +223,7 @@ class Searching:
 
     def run(self) -> Found:
         """Search until there is nothing more that way, or enough was found or done."""
-        place = segments.resolved(self._folder, Place(self._wanted.segment, self._wanted.offset))
+        place = segments.resolved(self._folder, Position(self._wanted.segment, self._wanted.offset))
         step = self._forwards if self._wanted.forward else self._backwards
         place, done = step(place)
         while not done and not self._enough():
@@ -237,11 +236,11 @@ class Searching:
         most = max(1, min(self._wanted.count, HITS))
         return len(self._hits) >= most or self._characters > ANSWER or self._clock() > self._end
 
-    def _backwards(self, place: Place) -> tuple[Place, bool]:
+    def _backwards(self, place: Position) -> tuple[Position, bool]:
         stop = min(place.offset, max(0, segments.size(self._folder, place.segment)))
         if stop <= 0:
             older = segments.previous_segment(self._folder, place.segment)
-            return (Place(older, segments.size(self._folder, older)), False) if older else (place, True)
+            return (Position(older, segments.size(self._folder, older)), False) if older else (place, True)
         start = max(0, stop - _WINDOW)
         data = segments.read_at(self._folder, place.segment, start, stop - start)
         cut = data.find(b"\n") + 1 if start else 0
@@ -250,24 +249,24 @@ class Searching:
             self._look_at(block, entry, place.segment, start + cut)
             if self._enough():
                 self._searched += len(data) - cut - entry.start
-                return Place(place.segment, start + cut + entry.start), False
+                return Position(place.segment, start + cut + entry.start), False
         self._searched += len(data)
-        return Place(place.segment, start + cut if cut < len(data) else start), False
+        return Position(place.segment, start + cut if cut < len(data) else start), False
 
-    def _forwards(self, place: Place) -> tuple[Place, bool]:
+    def _forwards(self, place: Position) -> tuple[Position, bool]:
         data = segments.read_at(self._folder, place.segment, place.offset, _WINDOW)
         data = data[: data.rfind(b"\n") + 1] if b"\n" in data or len(data) < _WINDOW else data
         if not data:
             following = segments.next_segment(self._folder, place.segment)
-            return (Place(following, 0), False) if following else (place, True)
+            return (Position(following, 0), False) if following else (place, True)
         block = _Block(data, self._query)
         for entry in block.forwards():
             self._look_at(block, entry, place.segment, place.offset)
             if self._enough():
                 self._searched += entry.end
-                return Place(place.segment, place.offset + entry.end), False
+                return Position(place.segment, place.offset + entry.end), False
         self._searched += len(data)
-        return Place(place.segment, place.offset + len(data)), False
+        return Position(place.segment, place.offset + len(data)), False
 
     def _look_at(self, block: _Block, entry: _Entry, segment: int, offset: int) -> None:
         """Take an entry for a hit when a person would find it there."""

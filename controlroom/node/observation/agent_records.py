@@ -46,7 +46,7 @@ class Panes(NamedTuple):
 
 
 def by_process(seen: AgentSeen, look: Look, *, runner: bool) -> Said:
-    """Say what the processes show of a live agent; `runner`: whether its runner lives."""
+    """Return what the processes show of a live agent; `runner`: whether its runner lives."""
     if not runner:
         return Said(State.FAILED.value, "its runner is gone")
     if not seen.pid:
@@ -58,7 +58,7 @@ def by_process(seen: AgentSeen, look: Look, *, runner: bool) -> Said:
 
 
 def by_tmux(seen: AgentSeen, found: Panes) -> Said:
-    """Say what tmux knows of a live agent."""
+    """Return what tmux knows of a live agent."""
     if found.problem:
         return Said(State.UNKNOWN.value, f"cannot be reached: {found.problem}"[:300])
     if found.panes is None:
@@ -78,7 +78,7 @@ class SessionFiles:
         self._folders: dict[tuple[int, int], str] = {}
 
     def said(self, pid: int, look: Look) -> Said | None:
-        """Say what the session file of `pid`, or of what it started, shows; None when there is none."""
+        """Return what the session file of `pid`, or of what it started, shows; None when there is none."""
         below = look.below([pid])
         for candidate in sorted(below, key=lambda one: (one != pid, one))[:_CANDIDATES]:
             said = self._read(look.table[candidate])
@@ -110,7 +110,7 @@ class SessionFiles:
 
 
 def sessions_folder(pid: int) -> str:
-    """Give the folder where the Claude that runs as `pid` keeps its session file, by its environment and settings."""
+    """Return the folder where the Claude that runs as `pid` keeps its session file, by its environment and settings."""
     runs = program(pid)
     arguments = runs.argv[1:] if runs else ()
     return os.path.join(settings.config_folder(environment(pid), folder(pid) or "/", arguments), "sessions")
@@ -151,7 +151,7 @@ class AgentRecord:
         return not self.problem and is_live(self.status)
 
     def refresh(self) -> bool:
-        """Read the status again when it was replaced; tell whether it was."""
+        """Read the status again when it was replaced; return whether it was."""
         signature = agent_folders.signature(os.path.join(self.entry.folder, STATUS))
         if signature == self._signature or (not signature and self._signature is None):
             return False

@@ -86,7 +86,7 @@ class Figures:
 
 
 def differs(told: HostSeen | None, seen: HostSeen) -> bool:
-    """Tell whether any figure differs by what a person could notice."""
+    """Return whether any figure differs by what a person could notice."""
     if told is None:
         return True
     for name, notable in _NOTABLE.items():
@@ -240,7 +240,7 @@ class Shares:
                 break
 
     def of(self, tree: Sequence[Process]) -> Memory:
-        """Give what the living processes of a tree take."""
+        """Return what the living processes of a tree take."""
         if not _forks(tree):
             return Memory(sum(process.rss for process in tree), bound=False)
         parts = [self._part(process) for process in tree]
@@ -262,7 +262,7 @@ class Shares:
 
 
 def _forks(tree: Sequence[Process]) -> bool:
-    """Tell whether processes of a tree may share more than libraries: a fork is called as what it comes from."""
+    """Return whether processes of a tree may share more than libraries: a fork is called as what it comes from."""
     names = [process.name for process in tree if process.name]
     return len(tree) >= MANY or len(set(names)) < len(names)
 
@@ -309,7 +309,7 @@ class Loads:
         self._by_marks: dict[Marks, list[int]] = {}
 
     def changed(self, members: list[Member], look: Look, at: float) -> list[AgentLoad]:
-        """Give the loads that changed noticeably. `at`: seconds on a clock that never jumps."""
+        """Return the loads that changed noticeably. `at`: seconds on a clock that never jumps."""
         self._find_marked(look)
         seconds, self._at = at - self._at, at
         trees, changed = {}, []
@@ -366,7 +366,7 @@ def _started(look: Look, pid: int) -> int:
 
 
 def _differs(told: AgentLoad | None, load: AgentLoad) -> bool:
-    """Tell whether a load differs by what a person could notice: 1 % of memory, half a per cent of CPU."""
+    """Return whether a load differs by what a person could notice: 1 % of memory, half a per cent of CPU."""
     if told is None or (told.processes, told.rss_bound) != (load.processes, load.rss_bound):
         return True
     return abs(load.rss - told.rss) >= 0.01 * told.rss > 0 or abs(load.cpu_percent - told.cpu_percent) >= 0.5

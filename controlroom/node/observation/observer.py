@@ -59,7 +59,7 @@ class Observer:
         self._turn = 0
 
     def start(self) -> None:
-        """Tell all agents there are, then what changes."""
+        """Report all agents there are, then what changes."""
         self._find()
         self._told = {name: record.seen() for name, record in self.records.items()}
         self._outbox.all_agents(list(self._told.values()))
@@ -81,7 +81,7 @@ class Observer:
                 self._grown(name)
 
     def tell(self, record: AgentRecord) -> None:
-        """Tell what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
+        """Return what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
         if record.entry.name in self.orphans and not record.loose:
             return
         seen = record.seen()

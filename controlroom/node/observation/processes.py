@@ -45,11 +45,11 @@ class Look:
             self._children.setdefault(process.parent, []).append(process.pid)
 
     def lives(self, pid: int) -> bool:
-        """Tell whether a process is there and has not ended."""
+        """Return whether a process is there and has not ended."""
         return pid in self.table and not self.table[pid].zombie
 
     def below(self, roots: Iterable[int]) -> set[int]:
-        """Give those of `roots` that are there, and everything that descends from them."""
+        """Return those of `roots` that are there, and everything that descends from them."""
         found: set[int] = set()
         waiting = [pid for pid in roots if pid in self.table]
         while waiting:
@@ -69,7 +69,7 @@ def look() -> Look:
 
 
 def timed_look() -> tuple[Look, float]:
-    """Look at all processes; give the seconds of CPU that it took, too."""
+    """Look at all processes; return the seconds of CPU that it took, too."""
     began = time.thread_time()
     found = look()
     return found, time.thread_time() - began
@@ -93,7 +93,7 @@ def read_stat(pid: int) -> Process | None:
 
 
 def stop_words(process: Process) -> str:
-    """Say what keeps a process from running, "" when nothing does.
+    """Return what keeps a process from running, "" when nothing does.
 
     Who sent it the signal is recorded nowhere; a debugger is named.
     """
@@ -106,7 +106,7 @@ def stop_words(process: Process) -> str:
 
 
 def _tracer(pid: int) -> int:
-    """Give the process that traces another one, 0 when there is none."""
+    """Return the process that traces another one, 0 when there is none."""
     try:
         with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
             fields = dict(line.split(b":", 1) for line in file.read(4096).splitlines() if b":" in line)
@@ -116,7 +116,7 @@ def _tracer(pid: int) -> int:
 
 
 def now() -> int:
-    """Give the present on the clock of `Process.start`."""
+    """Return the present on the clock of `Process.start`."""
     return int((time.clock_gettime(time.CLOCK_BOOTTIME) if LINUX else time.time()) * TICKS)
 
 
@@ -128,7 +128,7 @@ class Program(NamedTuple):
 
 
 def program(pid: int) -> Program | None:
-    """Say what a process runs; None when it is another user's, or is no more."""
+    """Return what a process runs; None when it is another user's, or is no more."""
     if not LINUX:
         return _program_by_psutil(pid)
     try:
@@ -155,7 +155,7 @@ def folder(pid: int) -> str:
 
 
 def environment(pid: int) -> dict[str, str]:
-    """Give the environment that a process of this user was started with; empty when it cannot be read."""
+    """Return the environment that a process of this user was started with; empty when it cannot be read."""
     if not LINUX:
         return _environment_by_psutil(pid)
     try:
@@ -168,7 +168,7 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def marks_of(pid: int) -> tuple[str, str]:
-    """Give the agent's tag and place that a process carries, empty when it has none or belongs to somebody else."""
+    """Return the agent's tag and place that a process carries, empty when it has none or belongs to somebody else."""
     variables = environment(pid)
     return variables.get(TAG, ""), variables.get(PLACE, "")
 

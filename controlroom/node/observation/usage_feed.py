@@ -38,7 +38,7 @@ MOST = 20_000
 
 
 def restore(entry: Entry) -> int:
-    """Write what the transcripts tell back into an agent's usage file; give how many messages these were.
+    """Write what the transcripts tell back into an agent's usage file; return how many messages these were.
 
     Home knows each message again, so that none counts twice. Raises `OSError`.
     """
@@ -132,7 +132,7 @@ class UsageFeed:
             self._settled[key] = stands
 
     def _lost(self, entry: Entry, key: Key) -> UsageSeen | None:
-        """Give an empty piece when what was booked of a file is not there any more, and nothing can be written back."""
+        """Return an empty piece when what was booked of a file is gone, and nothing can be written back."""
         booked = self._booked.get(key)
         if booked is None or not booked.offset or os.path.getsize(os.path.join(entry.folder, USAGE)):
             return None
@@ -151,7 +151,7 @@ class UsageFeed:
 
 
 def _payer(entry: Entry) -> str:
-    """Say who pays for an epoch, as its runner wrote it down when it began; empty when that cannot be read."""
+    """Return who pays for an epoch, as its runner wrote it down when it began; empty when that cannot be read."""
     try:
         status = read_status(entry)
     except PeerError:

@@ -38,20 +38,20 @@ _PREFIX = "usage-"
 
 
 def line(number: int) -> bytes:
-    """Give the question of this number."""
+    """Return the question of this number."""
     request = {"type": "control_request", "request_id": f"{_PREFIX}{number}", "request": {"subtype": "get_usage"}}
     return json.dumps(request).encode() + b"\n"
 
 
 def is_answer(event: dict[str, Any]) -> bool:
-    """Say whether an event answers such a question, whatever it says."""
+    """Return whether an event answers such a question, whatever it says."""
     if event.get("type") != "control_response":
         return False
     return text(table(event.get("response")).get("request_id"), 100).startswith(_PREFIX)
 
 
 def answer(event: dict[str, Any]) -> tuple[int, int] | None:
-    """Give the question's number and the session's total in pico-dollars; None: this event does not tell it."""
+    """Return the question's number and the session's total in pico-dollars; None: this event does not tell it."""
     if not is_answer(event):
         return None
     response = table(event.get("response"))
@@ -160,13 +160,13 @@ class Conversation:
 
     @property
     def working(self) -> bool:
-        """Say whether a turn is on that an interrupt could stop."""
+        """Whether a turn is on that an interrupt could stop."""
         return self._turn and self._begun and not self._closed
 
     # ------------------------------------------------------------------ what to write
 
     def begin(self, task: str) -> bytes:
-        """Give the task as the first message."""
+        """Return the task as the first message."""
         self._turn = True
         return _user(task)
 
@@ -221,7 +221,7 @@ class Conversation:
         return (handler(self, event, now) or b"") if handler else b""
 
     def over(self, ended: Exit) -> tuple[State, str]:
-        """Say what became of it, now that its process has ended by itself."""
+        """Return what became of it, now that its process has ended by itself."""
         if ended.signal is not None or (self._over is None and ended.code):
             return State.FAILED, ended.words()
         return self._over(ended) if self._over else (State.FAILED, "it ended without a result")
@@ -384,7 +384,7 @@ _HANDLERS: dict[str, Callable[[Conversation, dict[str, Any], int], bytes | None]
 
 
 def the_open_one(asks: Question | None, answer: Answer) -> Question:
-    """Give the open question when an answer is for it, as it was shown. Raises `Refused`."""
+    """Return the open question when an answer is for it, as it was shown. Raises `Refused`."""
     if asks is None or asks.id != answer.question:
         raise Refused("this question is no longer open")
     if answer.digest != asks.digest:
@@ -399,7 +399,7 @@ def the_open_one(asks: Question | None, answer: Answer) -> Question:
 
 
 def _response(asks: Question, verdict: str, words: str, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
-    """Give what Claude is told. Raises `Refused`."""
+    """Return what Claude is told. Raises `Refused`."""
     if verdict == "deny":
         return {"behavior": "deny", "message": words or _DENIED}
     if asks.kind == CHOICES:

@@ -80,7 +80,7 @@ class Interactive:
 
     @property
     def working(self) -> bool:
-        """Say whether a turn is on that an interrupt could stop."""
+        """Whether a turn is on that an interrupt could stop."""
         return self.status == "busy"
 
     def look(self, file: dict[str, Any] | None, now: int) -> None:
@@ -151,7 +151,7 @@ class Interactive:
             self.question = ask(ident, dialog.tool, dialog.given, now, lasting, dialog.text, own_words=takes)
 
     def untold(self, now: int) -> "Callable[[list[str]], Dialog | None] | None":
-        """Say how to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""
+        """How to read from the screen what is asked; None: nothing is, or the transcript says it or still may."""
         if self._untold is None or now - self._untold[1] < UNTOLD:
             return None
         return READERS.get(self._untold[0])
@@ -181,7 +181,7 @@ class Interactive:
             self._begun, self.refused = (-1, 0), True
 
     def over(self, ended: Exit) -> tuple[State, str]:
-        """Say what became of it, now that its process has ended by itself."""
+        """Return what became of it, now that its process has ended by itself."""
         if ended.code or ended.signal:
             return State.FAILED, ended.words()
         if self.status == "busy" and self._turn:
@@ -231,7 +231,7 @@ class Interactive:
 
 
 def prompt(event: dict[str, Any]) -> str:
-    """Give the words of a prompt that a line of the transcript shows as submitted, "" for any other line."""
+    """Return the words of a prompt that a line of the transcript shows as submitted, "" for any other line."""
     if event.get("type") == "queue-operation":
         return text(event.get("content"), 2_000_000) if event.get("operation") == "enqueue" else ""
     if event.get("type") != "user" or event.get("isMeta") or event.get("isSidechain"):
@@ -243,5 +243,5 @@ def prompt(event: dict[str, Any]) -> str:
 
 
 def squeezed(words: str) -> str:
-    """Give words without what Claude changes in a prompt: white space, and the marks around what was pasted."""
+    """Return words without what Claude changes in a prompt: white space, and the marks around what was pasted."""
     return "".join(_PASTED.sub("", words).split())

@@ -69,7 +69,7 @@ def find(
     interactive: bool = False,
     managed: str = MANAGED,
 ) -> Login:
-    """Say how a Claude in this environment and folder logs in; without anything that says so it is not known.
+    """Return how a Claude in this environment and folder logs in; without anything that says so it is not known.
 
     `arguments`: those of its command line; `interactive`: it has a terminal; `managed`: the folder of such settings.
     """
@@ -80,7 +80,7 @@ def find(
 
 
 def has_plan(environ: Mapping[str, str]) -> bool:
-    """Tell whether there is a plan's login that a Claude would use if there were no key."""
+    """Return whether there is a plan's login that a Claude would use if there were no key."""
     here = _Here(environ, settings.read(environ, "/"))
     return bool(here.plan_token() or here.plan_login())
 
@@ -95,7 +95,7 @@ class _Here:
         """Something is there that cannot be read."""
 
     def login(self, interactive: bool) -> Login:
-        """Give the first that there is."""
+        """Return the first that there is."""
         if self._is_on(_BY_HOST):
             return Login(UNKNOWN, self._from(_BY_HOST))
         if self._settings.forced.value == _GATEWAY:
@@ -118,7 +118,7 @@ class _Here:
         return found or self.plan_login() or self._console() or self._active_profile()
 
     def _hosted(self) -> Login | None:
-        """Give the login of a plan where it goes before every key; in an editor it is not known before which."""
+        """Return the login of a plan where it goes before every key; in an editor it is not known before which."""
         entry = self._settings.get(_ENTRY)
         if not (self._is_on(_REMOTE) or entry in (_DESKTOP, _EDITOR)):
             return None
@@ -142,17 +142,17 @@ class _Here:
         return Login(API, f"apiKeyHelper in {self._short(path)}") if value else None
 
     def _approved(self) -> bool | None:
-        """Say whether the key may be used on a terminal; None: nobody has been asked. Claude keeps its last digits."""
+        """Whether the key may be used on a terminal; None: nobody has been asked. Claude keeps its last digits."""
         answers, digits = table(self._kept("customApiKeyResponses")), self._settings.get(KEYS[1])[-20:]
         told = {answer: digits in kept for answer, kept in answers.items() if isinstance(kept, list)}
         return True if told.get("approved") else False if told.get("rejected") else None
 
     def plan_token(self) -> Login | None:
-        """Give the login by the token of a plan."""
+        """Return the login by the token of a plan."""
         return Login(PLAN, self._from(PLAN_TOKEN)) if self._settings.get(PLAN_TOKEN) else None
 
     def plan_login(self) -> Login | None:
-        """Give the login of a plan that is kept."""
+        """Return the login of a plan that is kept."""
         place = self._settings.get("CLAUDE_SECURESTORAGE_CONFIG_DIR") or self._settings.folder
         path = os.path.join(place, ".credentials.json")
         kept = table(self._read(path).get("claudeAiOauth"))
@@ -199,12 +199,12 @@ class _Here:
         return Login(API, self._from(_RULE)) if named and any(map(self._settings.get, _IDENTITY)) else None
 
     def other_headers(self) -> bool:
-        """Tell whether its requests carry a key or token that none of these sources gives."""
+        """Return whether its requests carry a key or token that none of these sources gives."""
         names = (line.partition(":")[0].strip().lower() for line in self._settings.get(_HEADERS).splitlines())
         return not {"x-api-key", "authorization"}.isdisjoint(names)
 
     def _own_file(self) -> str:
-        """Give its own file, which settings do not move."""
+        """Return its own file, which settings do not move."""
         place = self._environ.get("CLAUDE_CONFIG_DIR") or ""
         older = os.path.join(place or os.path.join(self._environ["HOME"], ".claude"), ".config.json")
         place = place or self._environ["HOME"]
@@ -243,7 +243,7 @@ _BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
 
 
 def of_spec(environ: Mapping[str, str], cwd: str, spec: Spec) -> Login:
-    """Say how an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
+    """How an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
     interactive = spec.kind == "interactive"
     found = find(environ, cwd, spec.command[1:], interactive=interactive)
     return Login(PLAN, "its profile") if spec.credential.plan and not found.source else found
@@ -278,7 +278,7 @@ def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[st
 
 
 def told_by(event: Mapping[str, Any]) -> str:
-    """Say who pays by an event of a Claude's stream: `api`, `plan`, `overage`, or "" for one that says nothing of it.
+    """Who pays by an event of a Claude's stream: `api`, `plan`, `overage`, or "" for one that says nothing of it.
 
     Windows of a plan are told to a plan's login only, and whether what is beyond them is billed now (overage); other
     providers stand in the result (2.1.332, observed).
@@ -298,7 +298,7 @@ _FIRST = "firstParty"
 
 
 def doubt(billing: str, told: str) -> str:
-    """Say how two answers to who pays disagree, "" when they do not."""
+    """Return how two answers to who pays disagree, "" when they do not."""
     if told == OVERAGE and billing == PLAN:
         return "its plan is used up, and what goes beyond it is billed (overage)"
     if not told or not billing or told in (billing, OVERAGE):
@@ -322,7 +322,7 @@ class LoginWatch:
         self._seen = self._signatures()
 
     def change(self, now: float) -> str:
-        """Say in words how it has changed since the last call, "" when it has not. `now`: seconds, never jumping."""
+        """Return in words how it has changed since the last call, "" when it has not. `now`: seconds, never jumping."""
         if now < self._due:
             return ""
         self._due = now + _PAUSE

@@ -74,7 +74,7 @@ class Creations:
 
 
 def _nearest(folder: str) -> str:
-    """Give a folder, or the nearest one above it that is there."""
+    """Return a folder, or the nearest one above it that is there."""
     while not os.path.isdir(folder) and (above := os.path.dirname(folder)) != folder:
         folder = above
     return folder
@@ -85,7 +85,7 @@ _SCRIPTS = ("/claude-code/cli.js", "/claude-code/cli.mjs", "/bin/claude")
 
 
 def is_claude(path: str, argv: Sequence[str]) -> bool:
-    """Tell whether a process that runs the program at `path` with these words is Claude Code."""
+    """Return whether a process that runs the program at `path` with these words is Claude Code."""
     runs, called = os.path.basename(path.removesuffix(" (deleted)")), os.path.basename(argv[0]) if argv else ""
     if runs in _PROGRAMS or called in _PROGRAMS:
         return True
@@ -108,7 +108,7 @@ _NEVER = float("inf")
 
 
 def is_fresh(argv: Sequence[str]) -> bool:
-    """Say whether a Claude that is started with these words begins a session of its own, and no fork."""
+    """Return whether a Claude that is started with these words begins a session of its own, and no fork."""
     return not any(word.split("=")[0] in _GOES_ON for word in argv)
 
 
@@ -133,12 +133,12 @@ class NestedClaude:
         self._seen: tuple[int, int] = (0, 0)
 
     def billing(self) -> str:
-        """Say who pays for it (`login.Login`). Reads files."""
+        """Return who pays for it (`login.Login`). Reads files."""
         return login.find(self._environ, self.cwd, self._argv[1:], interactive=not self._prints).billing
 
     @property
     def is_unseen(self) -> bool:
-        """Say whether it keeps no transcript, so that what it spends can never be read."""
+        """Whether it keeps no transcript, so that what it spends can never be read."""
         return _KEEPS_NOTHING in self._argv
 
     @property
@@ -175,7 +175,7 @@ class NestedClaude:
 
 
 def _age(process: Process) -> float:
-    """Give the age of a process in seconds, where its start tells."""
+    """Return the age of a process in seconds, where its start tells."""
     if not process.started.isdecimal():
         return 0.0
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(process.started) / os.sysconf("SC_CLK_TCK")
@@ -238,7 +238,7 @@ class Nested:
 
     @property
     def at_work(self) -> int:
-        """Say how many are alive in a session of their own: each may have a message under way."""
+        """How many are alive in a session of their own: each may have a message under way."""
         mine = self._session()
         return sum(1 for one in self.alive.values() if one.ends_at == _NEVER and one.session not in ("", mine))
 
@@ -251,7 +251,7 @@ class Nested:
         self._creations.close()
 
     def look(self, now: float) -> list[NestedClaude]:
-        """See who has begun and ended since the last look; give those that are over and read to their ends."""
+        """See who has begun and ended since the last look; return those that are over and read to their ends."""
         sweeps = self._sweep_at <= now
         if self.alive or not self._watched or self._noticed:
             self._noticed = False
@@ -274,7 +274,7 @@ class Nested:
         return [self.alive.pop(pid) for pid in over]
 
     def _next(self, now: float, *, sweeps: bool) -> float:
-        """Say when to look again; the folders are watched from here on, so that nothing is missed in between."""
+        """Return when to look again; the folders are watched from here on, so that nothing is missed in between."""
         if sweeps or not self._watched or self._folders() != self._creations.folders:
             self._watched = self._creations.watch(self._folders())
             self._noticed = not process_tree.starts(self._listed()).items() <= self._named.items()
@@ -289,7 +289,7 @@ class Nested:
         return [*(os.path.join(config, "sessions") for config in self._configs), *sockets]
 
     def _listed(self) -> list[int]:
-        """Give the pids that the folders name."""
+        """Return the pids that the folders name."""
         folders = [_names(place, "") for place in self._folders()]
         self._crowded = any(len(names) >= _MOST_NAMES for names in folders)
         names = [name for found in folders for name in found]
@@ -320,7 +320,7 @@ class Nested:
 
 
 def _names(place: str, ending: str = ".jsonl") -> set[str]:
-    """Give the names in a folder that end so; of a huge one some."""
+    """Return the names in a folder that end so; of a huge one some."""
     found: set[str] = set()
     try:
         with os.scandir(place) as entries:

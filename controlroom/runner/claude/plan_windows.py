@@ -62,7 +62,7 @@ class PlanWindows:
 
     @staticmethod
     def question() -> bytes:
-        """Give the question that the stream answers with all windows there are."""
+        """Return the question that the stream answers with all windows there are."""
         request = {"type": "control_request", "request_id": _QUESTION, "request": {"subtype": "get_usage"}}
         return json.dumps(request).encode() + b"\n"
 
@@ -76,7 +76,7 @@ class PlanWindows:
         self._take(from_usage(table(status_line.get("rate_limits"))), "status line", now)
 
     def used(self, name: str, now: int) -> float:
-        """Give how many per cent of a window are used; 0 when nothing is known of it, or it has begun anew since."""
+        """Return how many per cent of a window are used; 0 when nothing is known of it, or it has begun anew since."""
         window = self._windows.get(name, {})
         over = 0 < window.get("resets", 0) <= now
         return 0.0 if over else window.get("percent") or (100.0 if window.get("status") == "rejected" else 0.0)
@@ -168,7 +168,7 @@ def account_of(environ: Mapping[str, str]) -> str:
 
 
 def _named_login(account: Mapping[str, Any]) -> str:
-    """Give its e-mail address, with the organisation when that is not just its own."""
+    """Return its e-mail address, with the organisation when that is not just its own."""
     mail, organization = text(account.get("emailAddress"), 100), text(account.get("organizationName"), 60)
     if not mail or not organization or organization.startswith((mail, mail.partition("@")[0])):
         return mail

@@ -76,7 +76,7 @@ class Question(NamedTuple):
         return tuple(one.words for one in self.lasting)
 
     def shown(self) -> dict[str, Any]:
-        """Give what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
+        """Return what a person is shown, as the fields of `wire.messages.QuestionSeen`."""
         items = [{**item._asdict(), "options": [option._asdict() for option in item.options]} for item in self.items]
         shown = {"id": self.id, "tool": self.tool, "text": self.text, "at": self.at, "kind": self.kind, "items": items}
         return {**shown, "cut": self.cut, "always": self.always}
@@ -174,7 +174,7 @@ def _folders(suggestion: dict[str, Any]) -> Iterator[Lasting]:
 
 
 def _fits(given: dict[str, Any], items: tuple[ItemSeen, ...]) -> bool:
-    """Say whether all that is asked is in its items."""
+    """Return whether all that is asked is in its items."""
     asks = _asks(given)
     options = [option for one in asks for option in tables(one.get("options"))]
     named = [(one, "question", _LONG) for one in asks] + [(one, "header", _SHORT) for one in asks]
@@ -183,7 +183,7 @@ def _fits(given: dict[str, Any], items: tuple[ItemSeen, ...]) -> bool:
 
 
 def _items(given: dict[str, Any], own_words: Callable[[dict[str, Any]], bool]) -> tuple[ItemSeen, ...]:
-    """Give its questions; none when there are more than anybody can be shown."""
+    """Return its questions; none when there are more than anybody can be shown."""
     asks = _asks(given)
     if len(asks) > _ITEMS or any(len(tables(one.get("options"))) > _OPTIONS for one in asks):
         return ()
@@ -213,7 +213,7 @@ def _said(value: dict[str, Any], name: str, most: int) -> str:
 
 
 def has_previews(one: dict[str, Any]) -> bool:
-    """Say whether the choices of a question have previews: on a terminal they leave no room for words."""
+    """Return whether the choices of a question have previews: on a terminal they leave no room for words."""
     return any(option.get("preview") for option in tables(one.get("options")))
 
 
@@ -235,7 +235,7 @@ def checked_answers(question: Question, answers: tuple[ItemAnswer, ...]) -> tupl
 
 
 def filled(question: Question, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
-    """Give the input of the tool with the answers in it, by the labels as Claude gave them."""
+    """Return the input of the tool with the answers in it, by the labels as Claude gave them."""
     said: dict[str, str] = {}
     for one, answer in zip(_asks(question.given), answers, strict=True):
         labels = [text(option.get("label")) for option in tables(one.get("options"))]
@@ -301,7 +301,7 @@ def read(screen: list[str], asks: Sequence[dict[str, Any]]) -> "Page | None":
 
 
 def step(page: Page, asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> "Step | None":
-    """Say what to do on a page so that these answers are given; None: nothing that can be done from here."""
+    """Return what to do on a page so that these answers are given; None: nothing that can be done from here."""
     if page.number == len(asks):
         return Step("1") if page.words == _review(asks, answers) else None
     one, answer = asks[page.number], answers[page.number]
@@ -355,7 +355,7 @@ def _page(rows: list[str], number: int, one: dict[str, Any]) -> "Page | None":
 
 
 def _pattern(one: dict[str, Any], options: Sequence[dict[str, Any]]) -> str:
-    """Give what the page of a question looks like without its white space."""
+    """Return what the page of a question looks like without its white space."""
     previews, last = has_previews(one), len(options) + 1
     parts = [re.escape(_squeezed(text(one.get("question"))))]
     for number, option in enumerate(options, 1):
@@ -368,13 +368,13 @@ def _pattern(one: dict[str, Any], options: Sequence[dict[str, Any]]) -> str:
 
 
 def _below(one: dict[str, Any]) -> str:
-    """Give what stands below the rule: it tells how many choices there are."""
+    """Return what stands below the rule: it tells how many choices there are."""
     number = f"{len(tables(one.get('options'))) + 2}. "
     return f"{'' if has_previews(one) else number}Chat about this"
 
 
 def _review(asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> str:
-    """Give what the review shows of these answers."""
+    """Return what the review shows of these answers."""
     rows = []
     for one, answer in zip(asks, answers, strict=True):
         labels = [text(option.get("label")) for option in tables(one.get("options"))]
@@ -411,14 +411,14 @@ class Dialog(NamedTuple):
 
 
 def offers(screen: list[str], first: str) -> bool:
-    """Say whether the last thing on a screen is a list that begins with this choice and is left with Escape."""
+    """Return whether the last thing on a screen is a list that begins with this choice and is left with Escape."""
     rows = [row.strip() for row in screen if row.strip()][-20:]
     left = any(words in row for row in rows for words in _LEFT_BY_ESCAPE)
     return left and any(row.lstrip("❯ ").startswith(first) for row in rows)
 
 
 def approves_plan(screen: list[str], *, edits: bool = False) -> str:
-    """Give the key that approves the plan on a screen and grants nothing more; "" where that is not certain.
+    """Return the key that approves the plan on a screen and grants nothing more; "" where that is not certain.
 
     `edits`: that grants edits of files, too, and nothing else. A plan that has such a row in its own text is not
     answered: there are two of them then.
@@ -478,6 +478,6 @@ def _is_rule(row: str, mark: str) -> bool:
 
 
 def _words(rows: list[str]) -> list[str]:
-    """Give what stands in rows, without the mark before a model's own text."""
+    """Return what stands in rows, without the mark before a model's own text."""
     said = [row.strip() for row in rows]
     return [row[1:].strip() if row.startswith("│") else row for row in said if row.strip("│ ")]

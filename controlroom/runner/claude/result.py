@@ -32,7 +32,7 @@ def words_of(event: dict[str, Any]) -> str:
 
 
 def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
-    """Say whether an error result is about the login. `login_refused`: a message said so before."""
+    """Return whether an error result is about the login. `login_refused`: a message said so before."""
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
     if reason in _LIMITS or status == 429 or not (login_refused or status == 401):
         return Cause.NONE
@@ -40,7 +40,7 @@ def cause(event: dict[str, Any], *, login_refused: bool) -> Cause:
 
 
 def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
-    """Say what an error result makes of the run. `login_refused`: a message said so before."""
+    """Return what an error result makes of the run. `login_refused`: a message said so before."""
     status, reason = whole(event.get("api_error_status")), text(event.get("terminal_reason"), 60)
     errors = event.get("errors")
     words = _first_line(text(errors[0] if isinstance(errors, list) and errors else event.get("result"), 400))
@@ -58,7 +58,7 @@ def failure(event: dict[str, Any], *, login_refused: bool) -> tuple[State, str]:
 
 
 def limit_ends(error: dict[str, Any]) -> int:
-    """Say when the limit ends that the message of an error tells of, as a stream or a transcript has it.
+    """Return when the limit ends that the message of an error tells of, as a stream or a transcript has it.
 
     UTC ms; 0: it does not say.
     """
@@ -67,12 +67,12 @@ def limit_ends(error: dict[str, Any]) -> int:
 
 
 def is_plan_limit(event: dict[str, Any]) -> bool:
-    """Tell whether a result is the end of a plan's window, and not of the API's limits by the minute."""
+    """Return whether a result is the end of a plan's window, and not of the API's limits by the minute."""
     return event.get("api_error") == _PLAN_LIMIT
 
 
 def refusal(event: dict[str, Any]) -> str:
-    """Say why a hook turned a prompt away, as `system/informational` of a stream or transcript says; "": none did."""
+    """Why a hook turned a prompt away, as `system/informational` of a stream or transcript says; "": none did."""
     outcome = table(event.get("prompt_submit_outcome")) or table(table(event.get("promptSubmitEnding")).get("ending"))
     kind = text(outcome.get("kind"), 60)
     if not kind or not (event.get("prevent_continuation") or event.get("preventContinuation")):
@@ -81,7 +81,7 @@ def refusal(event: dict[str, Any]) -> str:
 
 
 def command_output(message: dict[str, Any]) -> str:
-    """Give the first line that a command such as `/help` answered, from a message that no model made."""
+    """Return the first line that a command such as `/help` answered, from a message that no model made."""
     if text(message.get("model"), 100) != "<synthetic>":
         return ""
     return next(
@@ -90,12 +90,12 @@ def command_output(message: dict[str, Any]) -> str:
 
 
 def stopped_by_hook(event: dict[str, Any]) -> bool:
-    """Tell whether a hook ended the turn before Claude did."""
+    """Return whether a hook ended the turn before Claude did."""
     return event.get("terminal_reason") == "hook_stopped"
 
 
 def no_turn(event: dict[str, Any], refused: str, said: str) -> str:
-    """Say why a success without a turn has done nothing. `said`: what a command answered."""
+    """Return why a success without a turn has done nothing. `said`: what a command answered."""
     if refused:
         return f"a hook refused the task: {refused}"
     command = text(event.get("local_command"), 60)

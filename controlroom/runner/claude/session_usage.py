@@ -71,7 +71,7 @@ class SessionUsage:
         self._had = pico
 
     def report(self, total: int, at: int) -> Report | None:
-        """Take a total of the session; give what the run is known to have cost when that is more than was known."""
+        """Take a total of the session; return what the run is known to have cost when that is more than was known."""
         had = self._had
         if had is None:
             had = self._first if self._inherits else 0

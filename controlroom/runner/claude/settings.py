@@ -59,7 +59,7 @@ def read_entry(path: str, name: str) -> Any:
 
 
 def _bytes(path: str, limit: int) -> bytes:
-    """Give what a file holds, nothing when there is none. A link is followed: the user's files may be links."""
+    """Return what a file holds, nothing when there is none. A link is followed: the user's files may be links."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -110,12 +110,12 @@ class Settings(NamedTuple):
     """A file is there that cannot be read: what it says may change everything."""
 
     def get(self, name: str) -> str:
-        """Give the value of a variable, "" when it has none."""
+        """Return the value of a variable, "" when it has none."""
         given = self.variables.get(name)
         return given.value.strip() if given else ""
 
     def path(self, name: str) -> str:
-        """Give the file that a variable comes from."""
+        """Return the file that a variable comes from."""
         given = self.variables.get(name)
         return given.path if given else ""
 
@@ -127,7 +127,7 @@ class Settings(NamedTuple):
 
 def read(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), managed: str = MANAGED) -> Settings:
     """Merge what holds for a Claude in this environment and folder, with these arguments."""
-    environ = {"HOME": os.path.expanduser("~"), **environ}
+    environ = environ if "HOME" in environ else {"HOME": os.path.expanduser("~"), **environ}
     first = _merged(environ, _files(environ.get(_FOLDER, ""), environ["HOME"], cwd, arguments, managed))
     if not first.path(_FOLDER):
         return first
@@ -139,13 +139,13 @@ def read(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), ma
 
 
 def config_folder(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = ()) -> str:
-    """Give the folder that a Claude keeps its files in, with its settings taken into account."""
+    """Return the folder that a Claude keeps its files in, with its settings taken into account."""
     return os.path.join(cwd, read(environ, cwd, arguments).folder)
 
 
 def files(environ: Mapping[str, str], cwd: str, arguments: Sequence[str] = (), managed: str = MANAGED) -> list[str]:
-    """Give the paths of the files that say how a Claude logs in, whether they are there or not."""
-    environ = {"HOME": os.path.expanduser("~"), **environ}
+    """Return the paths of the files that say how a Claude logs in, whether they are there or not."""
+    environ = environ if "HOME" in environ else {"HOME": os.path.expanduser("~"), **environ}
     folder = environ.get(_FOLDER, "") or os.path.join(environ["HOME"], ".claude")
     paths = [path for _, path in _files(folder, environ["HOME"], cwd, arguments, managed) if not path.startswith("{")]
     return [*paths, os.path.join(cwd, folder, ".credentials.json")]
@@ -174,7 +174,7 @@ def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Set
 
 
 def _files(folder: str, home: str, cwd: str, arguments: Sequence[str], managed: str) -> Iterator[tuple[str, str]]:
-    """Give the scopes and files that count, the lowest first; `folder`: Claude's own, "" for the usual one."""
+    """Yield the scopes and files that count, the lowest first; `folder`: Claude's own, "" for the usual one."""
     sources = _argument(arguments, "--setting-sources")
     wanted = (_USER, _PROJECT, _LOCAL) if sources is None else tuple(sources.replace(" ", "").split(","))
     if _USER in wanted:
@@ -197,7 +197,7 @@ def _files(folder: str, home: str, cwd: str, arguments: Sequence[str], managed: 
 
 
 def _argument(arguments: Sequence[str], name: str) -> str | None:
-    """Give what an option was given last."""
+    """Return what an option was given last."""
     value = None
     for index, word in enumerate(arguments):
         if word == name and index + 1 < len(arguments):
@@ -208,7 +208,7 @@ def _argument(arguments: Sequence[str], name: str) -> str | None:
 
 
 def _checkout(cwd: str) -> str:
-    """Give the root of the git checkout that a folder is in, of a worktree the main one's; the folder itself: none."""
+    """The root of the git checkout around a folder, of a worktree the main one's; without one, the folder itself."""
     folder = cwd
     while not os.path.exists(mark := os.path.join(folder, ".git")):
         if folder == (folder := os.path.dirname(folder)):
@@ -225,7 +225,7 @@ def _checkout(cwd: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Give a value of `env` as Claude hands it on; a number or a boolean is one, too."""
+    """Return a value of `env` as Claude hands it on; a number or a boolean is one, too."""
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, (bool, int, float)) else ""

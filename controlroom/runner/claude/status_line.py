@@ -24,7 +24,7 @@ _MORE = ("padding", "refreshInterval")
 
 
 def arguments(environ: Mapping[str, str], cwd: str, given: Sequence[str]) -> list[str]:
-    """Give what to start Claude with besides the arguments `given`; nothing when its status line is not ours to set.
+    """Return what to start Claude with besides the arguments `given`; nothing when its status line is not ours to set.
 
     Writes settings.json into the current folder.
     """
@@ -53,7 +53,7 @@ def _command(folder: str, own: str) -> str:
 
 
 def _status_line(path: str) -> dict[str, Any] | None:
-    """Give the setting in a settings file, empty when it has none; None when the file cannot be understood."""
+    """Return the setting in a settings file, empty when it has none; None when the file cannot be understood."""
     try:
         return table(table(json.loads(read_regular(path, _LIMIT))).get("statusLine"))
     except FileNotFoundError:
@@ -69,7 +69,7 @@ class StatusLine:
         self._seen: tuple[int, ...] = ()
 
     def read(self) -> dict[str, Any] | None:
-        """Give it when it is new; None otherwise, or when it cannot be read."""
+        """Return it when it is new; None otherwise, or when it cannot be read."""
         try:
             found = os.stat(STATUS_LINE, follow_symlinks=False)
             seen = found.st_ino, found.st_mtime_ns, found.st_size

@@ -51,7 +51,7 @@ class SessionFile:
         self._value: dict[str, Any] | None = None
 
     def read(self) -> dict[str, Any] | None:
-        """Give what it says now; None while there is none."""
+        """Return what it says now; None while there is none."""
         try:
             found = os.stat(self._path or self._first())
         except OSError:
@@ -86,7 +86,7 @@ class SessionFile:
         return value if not started or text(value.get("procStart"), 40) in ("", started) else None
 
 
-class Place(NamedTuple):
+class Bookmark(NamedTuple):
     """Where a transcript is read next, and since when (UTC, ISO) its lines count; "": all do."""
 
     path: str
@@ -101,7 +101,7 @@ class Transcript:
         self._config, self._cwd = config, cwd
         self._session = ""
         self._since = ""
-        self._place: Place | None = None
+        self._place: Bookmark | None = None
         self._cutter = LineCutter(EVENT_LINE)
 
     def follow(self, session: str, since: str = "") -> None:
@@ -111,7 +111,7 @@ class Transcript:
             self._cutter = LineCutter(EVENT_LINE)
 
     def read(self) -> list[Said]:
-        """Give what has been added. What cannot be read says nothing."""
+        """Return what has been added. What cannot be read says nothing."""
         place = self._place = self._place or self._found()
         if place is None:
             return []
@@ -126,16 +126,16 @@ class Transcript:
         lines = [piece.body for piece in self._cutter.feed(data) if piece.whole]
         return [said for line in lines if (said := _told(line, place.since))]
 
-    def _found(self) -> Place | None:
+    def _found(self) -> Bookmark | None:
         path = find_transcript(self._config, self._cwd, self._session)
         if not path:
             return None
         size = os.path.getsize(path)
-        return Place(path, max(0, size - _BEFORE) if self._since else 0, self._since)
+        return Bookmark(path, max(0, size - _BEFORE) if self._since else 0, self._since)
 
 
 def find_transcript(config: str, cwd: str, session: str) -> str:
-    """Give the path of a session's transcript, "" while there is none.
+    """Return the path of a session's transcript, "" while there is none.
 
     It lies under the slug of the folder where the session began, which for a resumed one may be any.
     """
@@ -186,13 +186,13 @@ _MOST_FILES, _DEEPEST = 1000, 4
 
 
 def session_files(config: str, cwd: str, session: str) -> list[str]:
-    """Give the paths of a session's transcript and of those of its subagents; none while there is no transcript."""
+    """Return the paths of a session's transcript and of those of its subagents; none while there is no transcript."""
     transcript = find_transcript(config, cwd, session)
     return files_of(transcript) if transcript else []
 
 
 def files_of(transcript: str) -> list[str]:
-    """Give the path of a transcript and of those of its subagents."""
+    """Return the path of a transcript and of those of its subagents."""
     return [transcript, *_subagents(transcript.removesuffix(".jsonl"))]
 
 
@@ -356,7 +356,7 @@ _INTERRUPTED = "[Request interrupted by user"
 
 
 def at_work(lines: bytes) -> bool | None:
-    """Say whether a subagent was at work after the last of these whole lines of one file; None: they do not tell.
+    """Return whether a subagent was at work after the last of these whole lines of one file; None: they do not tell.
 
     A line that cannot be read is taken for one of work that goes on.
     """
@@ -392,7 +392,7 @@ _COPY = b'"attachment":{"type":"prompt_snapshot"'
 
 
 def in_flight(path: str) -> Message | None:
-    """Give the estimate of the request that a transcript ends with; None when that was settled."""
+    """Return the estimate of the request that a transcript ends with; None when that was settled."""
     lines = _last_lines(path)
     asked = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(_ASKED)), None)
     if asked is None or any(sign in line for line in lines[asked + 1 :] for sign in _SETTLED):
@@ -419,7 +419,7 @@ def _prompt(lines: list[bytes]) -> Usage:
 
 
 def _said(line: bytes) -> int:
-    """Give the bytes of a line that are a part of the prompt."""
+    """Return the bytes of a line that are a part of the prompt."""
     if line.startswith(_BARE):
         return len(line)
     if _COPY in line[:400]:

@@ -44,7 +44,7 @@ class Terms(NamedTuple):
     """The room's, with the owner of the run."""
 
     def is_signed(self, key: str, name: str, epoch: int, owner: str) -> bool:
-        """Say whether a room (its public `key`) gave just this to a run; the end by the host's clock is the node's.
+        """Return whether a room (its public `key`) gave just this to a run; the end by the host's clock is the node's.
 
         `owner`: the run's room and host; "": an older room ordered it, which signed for any host.
         """
@@ -55,17 +55,17 @@ class Terms(NamedTuple):
 
     @property
     def binds(self) -> bool:
-        """Say whether there is anything that it forbids."""
+        """Whether there is anything that it forbids."""
         return self.money or self.tokens is not None or bool(self.windows) or bool(self.until)
 
     @property
     def ceilings(self) -> tuple[int | None, int | None, int | None, dict[str, int]]:
-        """Give what it allows."""
+        """What it allows."""
         return self.billed, self.covered, self.tokens, self.windows
 
     @property
     def money(self) -> bool:
-        """Say whether a ceiling is money, which needs prices."""
+        """Whether a ceiling is money, which needs prices."""
         return self.billed is not None or self.covered is not None
 
 

@@ -47,7 +47,7 @@ _SHEET_LIMIT = 4 * 1024 * 1024
 
 
 def _since_boot() -> float:
-    """Give seconds since the machine was booted, its sleep included where the system counts it (Linux)."""
+    """Return seconds since the machine was booted, its sleep included where the system counts it (Linux)."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -88,7 +88,7 @@ class RunBudget:
     # ------------------------------------------------------------------ the terms
 
     def begin(self, billing: str, now: float, clock: int) -> str:
-        """Read what the run begins with (`clock`: UTC milliseconds); give why it must not begin, "" when it may.
+        """Read what the run begins with (`clock`: UTC milliseconds); return why it must not begin, "" when it may.
 
         `billing`: who pays for it (`login.Login`).
         """
@@ -142,12 +142,12 @@ class RunBudget:
 
     @property
     def money(self) -> bool:
-        """Say whether a ceiling is money."""
+        """Whether a ceiling is money."""
         return self.binds and self._terms is not None and self._terms.money
 
     @property
     def binds(self) -> bool:
-        """Say whether there is something that the agent must not do."""
+        """Whether there is something that the agent must not do."""
         return self._metered and self._terms is not None and self._terms.binds
 
     # ------------------------------------------------------------------ what is heard
@@ -171,7 +171,7 @@ class RunBudget:
     # ------------------------------------------------------------------ what follows
 
     def due(self, now: float) -> str:
-        """Look, when it is time; give why the agent must stop, "" while it may go on."""
+        """Look, when it is time; return why the agent must stop, "" while it may go on."""
         if self.wakes_at > now:
             return ""
         self._count(now)
@@ -201,7 +201,7 @@ class RunBudget:
         self.wakes_at = now if spend.behind else now + pause if self.binds else NEVER
 
     def _trouble(self, spend: RunSpend, hidden: str, now: float) -> str:
-        """Say why it is not known what the agent spends, "" when it is. `hidden`: a file that cannot be read."""
+        """Return why it is not known what the agent spends, "" when it is. `hidden`: a file that cannot be read."""
         if hidden or self._lost:
             return self._lost or f"{hidden} cannot be read"
         if self._talked and not spend.found:
@@ -211,11 +211,11 @@ class RunBudget:
 
     @property
     def subagents(self) -> int | None:
-        """Say how many subagents of the agent are at work; None: not known, as of an agent that nothing binds."""
+        """How many subagents of the agent are at work; None: not known, as of an agent that nothing binds."""
         return self._spend.subagents if self._spend and self.binds and not self._why_blind else None
 
     def fields(self, *, last: bool = False) -> dict[str, int | None]:
-        """Give what the status is to say. What was spent is said for each grant that it took, and the `last` time."""
+        """Return what the status is to say. What was spent is said for each grant that it took, and the `last` time."""
         if self._terms is None:
             return {}
         at_work = 0 if last else self.subagents
@@ -235,7 +235,7 @@ class RunBudget:
         return self._spend.tokens if self._spend else 0
 
     def over(self, now: float) -> str:
-        """Say in words why nothing more may be spent; "" while something may."""
+        """Return in words why nothing more may be spent; "" while something may."""
         terms = self._terms
         if terms is None or not self.binds:
             return ""
@@ -280,7 +280,7 @@ def _window(name: str) -> str:
 
 
 def _of(spent: int, ceiling: int, sign: str) -> str:
-    """Say how much of how much (micro-dollars); a ceiling of 0 is one that was taken back, or never was one."""
+    """Return how much of how much (micro-dollars); a ceiling of 0 is one that was taken back, or never was one."""
     if not (spent or ceiling):
         return "less is left of it than a start may need"
     of = f" of {_dollars(ceiling, sign)}" if ceiling else ", and no more may be"

@@ -48,14 +48,14 @@ class Money:
         self._asks_at = 0.0
 
     def _signed(self, terms: Terms) -> bool:
-        """Say whether its room gave it these terms; a room that signs nothing is an older one."""
+        """Return whether its room gave it these terms; a room that signs nothing is an older one."""
         order = self._order
         return not order.key or terms.is_signed(order.key, order.name, order.epoch, order.owner)
 
     # ------------------------------------------------------------------ the beginning
 
     def begin(self, environ: Mapping[str, str]) -> str:
-        """Take the grant that the run begins with; give why it must not begin, "" when it may.
+        """Take the grant that the run begins with; return why it must not begin, "" when it may.
 
         `environ` is the agent's, with the folder that it works in as PWD.
         """
@@ -107,7 +107,7 @@ class Money:
             self._budget.hear(event, now)
 
     def question(self, *, first: bool = False) -> bytes:
-        """Give the question what its session has cost, when it is time to put it to Claude; mostly nothing.
+        """Return the question what its session has cost, when it is time to put it to Claude; mostly nothing.
 
         The `first` one comes before the first message. Only where a key pays: for a plan Claude would look through all
         of its transcripts to answer, and ask its API.
@@ -120,14 +120,14 @@ class Money:
         return channel.line(self._asked)
 
     def plan_question(self) -> bytes:
-        """Give the question how far the windows of its plan are used. Raises `Refused` when a key pays."""
+        """Return the question how far the windows of its plan are used. Raises `Refused` when a key pays."""
         if self._windows is None:
             raise Refused("a key pays for it: there is no plan to ask about")
         return self._windows.question()
 
     @property
     def wants_status_line(self) -> bool:
-        """Say whether an agent on a terminal is to tell what no file of its says while it runs."""
+        """Whether an agent on a terminal is to tell what no file of its says while it runs."""
         return self._metered
 
     def told(self, status_line: dict[str, Any]) -> None:
@@ -149,7 +149,7 @@ class Money:
         self._budget.take(number, time.monotonic(), _now())
 
     def wakes_at(self, *, ending: bool) -> float:
-        """Give the monotonic time at which `due` has something to do."""
+        """Return the monotonic time at which `due` has something to do."""
         times = [self._usage.wakes_at if self._usage else NEVER, NEVER if ending else self._budget.wakes_at]
         times.append(self._nested.wakes_at if self._nested else NEVER)
         return min(times)
@@ -160,7 +160,7 @@ class Money:
             self._nested.notice()
 
     def due(self, *, ending: bool) -> str:
-        """Look, when it is time; give why the agent must stop, "" while it may go on, or ends already (`ending`)."""
+        """Look, when it is time; return why the agent must stop, "" while it may go on, or ends already (`ending`)."""
         now = time.monotonic()
         if self._usage:
             self._usage.due(self._session(), now)
@@ -227,16 +227,16 @@ class Money:
             self._budget.finish(now)
 
     def over(self) -> str:
-        """Say in words why nothing more may be spent; "" while something may."""
+        """Return in words why nothing more may be spent; "" while something may."""
         return self._budget.over(time.monotonic())
 
     @property
     def subagents(self) -> int | None:
-        """Say how many subagents of the agent are at work; None: not known."""
+        """How many subagents of the agent are at work; None: not known."""
         return self._budget.subagents
 
     def fields(self, *, last: bool) -> dict[str, Any]:
-        """Give what the status is to say; `last`: the agent has ended."""
+        """Return what the status is to say; `last`: the agent has ended."""
         doubt = {"billing_doubt": self.doubt} if self.doubt else {}
         fields = self._budget.fields(last=last)
         if fields.get("subagents") is not None and self._nested and not last:

@@ -63,7 +63,7 @@ class Known:
 
     @property
     def size_in_bytes(self) -> int:
-        """Give the memory that it takes."""
+        """The memory that it takes."""
         return 3 * 8 * len(self._names)
 
     def _slot(self, name: int) -> int:
@@ -165,7 +165,7 @@ class RunSpend:
 
     @property
     def subagents(self) -> int | None:
-        """Say how many subagents of the run are at work; None while there is something yet to be read."""
+        """How many subagents of the run are at work; None while there is something yet to be read."""
         return None if self.behind else len(self._at_work)
 
     def price(self, sheet: Sheet) -> None:
@@ -185,7 +185,7 @@ class RunSpend:
     def count(self, session: str) -> str:
         """Count what has been added to the files of the run's sessions, of which `session` is the newest.
 
-        Give the path of a file that has told of the run before and cannot be read any more, "" when there is none.
+        Return the path of a file that has told of the run before and cannot be read any more, "" when there is none.
         """
         if session and session not in self._joined:
             self.join(*self._place, session, fresh=False)
@@ -203,7 +203,7 @@ class RunSpend:
 
     @property
     def found(self) -> bool:
-        """Say whether there is a transcript to count from."""
+        """Whether there is a transcript to count from."""
         return any(tail.readable for one in self._joined.values() for tail in one.files.values())
 
     def heard(self, event: dict[str, Any], now: float) -> None:
@@ -222,7 +222,7 @@ class RunSpend:
                     self._owed.setdefault(message.key, now)
 
     def missing(self, since: float) -> int:
-        """Say how many messages were heard before `since`, and nothing later, that stands in a transcript.
+        """Return how many messages were heard before `since`, and nothing later, that stands in a transcript.
 
         0 while that may be chance: a few that were cut off.
         """
@@ -230,7 +230,7 @@ class RunSpend:
         return missing if missing >= MOST_OWED else 0
 
     def _read(self, path: str, tail: Tail, most: int, session: "_Session") -> int:
-        """Count what has been added to one file, `most` bytes of it or a piece more; give how many there were."""
+        """Count what has been added to one file, `most` bytes of it or a piece more; return how many there were."""
         count = 0
         while count < most and (piece := self._next(path, tail)):
             count += piece.size

@@ -51,7 +51,7 @@ def note_session(metered: Metered) -> None:
 
 
 def noted_sessions(folder: str) -> Iterator[Metered]:
-    """Give those of an agent's folder; what is damaged is passed over."""
+    """Yield those of an agent's folder; what is damaged is passed over."""
     for line in read_piece(os.path.join(folder, SESSIONS), 0, _MOST_BYTES).split(b"\n"):
         try:
             value = from_line(line)
@@ -117,7 +117,7 @@ class UsageMeter:
             self._estimate(resumed)
 
     def reported(self, session: str) -> int:
-        """Give what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
+        """Return what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
         known = self._sessions.get(session)
         return known.reported if known else 0
 
@@ -190,12 +190,12 @@ class UsageMeter:
         self._estimate(session)
 
     def _look_at_all(self, session: str) -> bool:
-        """Look at a session and at those that were left just now; tell whether there is more than is read at once."""
+        """Look at a session and at those that were left just now; return whether there is more than is read at once."""
         more = [self.look(one) for one in (*self._left, session)]
         return any(more)
 
     def look(self, session: str) -> bool:
-        """Read what has been added to the session's files; tell whether there is more than is read at once.
+        """Read what has been added to the session's files; return whether there is more than is read at once.
 
         What cannot be read or written is tried again next time.
         """
@@ -228,7 +228,7 @@ class UsageMeter:
             self._take([report])
 
     def _session(self, session: str) -> SessionUsage:
-        """Give what is known of a session; a new one began after the last look. Too many are taken for one."""
+        """Return what is known of a session; a new one began after the last look. Too many are taken for one."""
         if session not in self._sessions and len(self._sessions) >= _MOST_SESSIONS:
             session = ""
         known = self._sessions.get(session)
