@@ -114,10 +114,10 @@ class Sheet:
 
         A model's first price also holds before its day: what it cost then is not known better.
         """
-        known = self._by_model.get(self._known_name(model))
-        if known is None:
+        prices = self._by_model.get(self._known_name(model))
+        if prices is None:
             return None
-        return next((price for price in reversed(known) if price.since <= at), known[0])
+        return next((price for price in reversed(prices) if price.since <= at), prices[0])
 
     def dearest(self, at: int) -> Price:
         """Return the price with the dearest output in force at a moment."""
@@ -127,10 +127,10 @@ class Sheet:
     def cost(self, message: Message) -> Cost:
         """Price one message at its own time."""
         price = self.find(message.model, message.at)
-        known = price or self.dearest(message.at)
-        long = message.usage.prompt > known.long_over
+        applied = price or self.dearest(message.at)
+        long = message.usage.prompt > applied.long_over
         how = {"fast": message.fast, "us": message.us, "batch": message.batch}
-        return Cost(self.total(known, message.usage, long=long, **how), price is not None)
+        return Cost(self.total(applied, message.usage, long=long, **how), price is not None)
 
     def total(self, price: Price, usage: Usage, *, long: bool, fast: bool, us: bool, batch: bool) -> int:
         """Return the pico-dollars of one message at a price, or of the sums of many that are alike in all of this.
@@ -154,9 +154,9 @@ class Sheet:
         """Find a model's name on the sheet: as it stands, by an alias, or without what vendors and dates add to it."""
         name = model.split("[")[0].lower()
         for candidate in (name, bare_name(name)):
-            known = self.aliases.get(candidate, candidate)
-            if known in self._by_model:
-                return known
+            canonical = self.aliases.get(candidate, candidate)
+            if canonical in self._by_model:
+                return canonical
         return ""
 
 

@@ -104,10 +104,10 @@ def usage_of(value: dict[str, Any]) -> Usage:
     alone, gateways an empty split beside it, and Claude Code 2.1.332 bills it so (observed).
     """
     split = value.get("cache_creation")
-    told = split if isinstance(split, dict) else {}
-    written_1h = count_in(told, "ephemeral_1h_input_tokens")
+    parts = split if isinstance(split, dict) else {}
+    written_1h = count_in(parts, "ephemeral_1h_input_tokens")
     beyond = count_in(value, "cache_creation_input_tokens") - written_1h
-    written_5m = max(count_in(told, "ephemeral_5m_input_tokens"), beyond)
+    written_5m = max(count_in(parts, "ephemeral_5m_input_tokens"), beyond)
     tools = value.get("server_tool_use")
     return Usage(
         count_in(value, "input_tokens"),
@@ -141,8 +141,8 @@ def _message(entry: dict[str, Any], message: dict[str, Any]) -> Message:
 def _tokens_said(content: object) -> int:
     """Estimate the tokens of what an interrupted message has said."""
     blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    said = [word for block in blocks for word in (block.get("text"), block.get("thinking")) if isinstance(word, str)]
-    return (sum(map(len, said)) + _CHARACTERS // 2) // _CHARACTERS
+    texts = [word for block in blocks for word in (block.get("text"), block.get("thinking")) if isinstance(word, str)]
+    return (sum(map(len, texts)) + _CHARACTERS // 2) // _CHARACTERS
 
 
 def _goes_on_unnamed(entry: dict[str, Any], message: dict[str, Any]) -> bool:

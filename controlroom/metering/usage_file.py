@@ -43,8 +43,8 @@ def result_costs(event: dict[str, Any]) -> tuple[int, int] | None:
     if total is None or not isinstance(models, dict) or len(models) > _MOST_MODELS:
         return None if total is None else (total, -1)
     new = [pico_of(table(used).get("costUSD")) for used in models.values()]
-    known = [pico for pico in new if pico is not None]
-    return total, sum(known) if len(known) == len(new) else -1
+    costs = [pico for pico in new if pico is not None]
+    return total, sum(costs) if len(costs) == len(new) else -1
 
 
 def transcript_total(line: bytes) -> int | None:

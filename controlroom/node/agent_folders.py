@@ -62,10 +62,10 @@ def entry_of(state: str, name: str, epoch: int) -> Entry | None:
 def signature(path: str) -> tuple[int, ...]:
     """Return what changes when a file is replaced or written; empty when it is not there."""
     try:
-        found = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except OSError:
         return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def read_status(entry: Entry) -> AgentSeen | None:
@@ -73,24 +73,24 @@ def read_status(entry: Entry) -> AgentSeen | None:
     value = _read(entry, STATUS)
     if value is None:
         return None
-    seen = decode(AgentSeen, {**value, "name": entry.name, "epoch": entry.epoch})
-    if seen.state not in _STATES:
-        raise PeerError(f"it gives {ascii(seen.state)[:40]} as the state")
-    question = seen.question and replace(seen.question, text=seen.question.text[:_QUESTION])
+    status = decode(AgentSeen, {**value, "name": entry.name, "epoch": entry.epoch})
+    if status.state not in _STATES:
+        raise PeerError(f"it gives {ascii(status.state)[:40]} as the state")
+    question = status.question and replace(status.question, text=status.question.text[:_QUESTION])
     return replace(
-        seen,
-        detail=seen.detail[:_TEXT],
-        profile=seen.profile[:_TEXT],
-        model=seen.model[:_TEXT],
-        cwd=seen.cwd[:_TEXT],
-        task=seen.task[:_TEXT],
-        session=seen.session[:_TEXT],
-        billing=seen.billing[:_TEXT],
-        stray_key=seen.stray_key[:_TEXT],
-        billing_doubt=seen.billing_doubt[:_TEXT],
-        pid=seen.pid if 1 < seen.pid < 2**31 else 0,
+        status,
+        detail=status.detail[:_TEXT],
+        profile=status.profile[:_TEXT],
+        model=status.model[:_TEXT],
+        cwd=status.cwd[:_TEXT],
+        task=status.task[:_TEXT],
+        session=status.session[:_TEXT],
+        billing=status.billing[:_TEXT],
+        stray_key=status.stray_key[:_TEXT],
+        billing_doubt=status.billing_doubt[:_TEXT],
+        pid=status.pid if 1 < status.pid < 2**31 else 0,
         question=question,
-        evidence=tuple(replace(one, value=one.value[:_TEXT]) for one in seen.evidence[:_EVIDENCE]),
+        evidence=tuple(replace(one, value=one.value[:_TEXT]) for one in status.evidence[:_EVIDENCE]),
     )
 
 

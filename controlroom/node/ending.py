@@ -40,9 +40,9 @@ _MOST = 64 * 1024 * 1024
 def record_last_usage(folder: str) -> None:
     """Write down what is missing in an agent's folder. What cannot be read or written is left out."""
     path = os.path.join(folder, USAGE)
-    known = {message.key: message.usage for message in _written(path)}
-    told = {message.key: message for message in _messages(folder)}
-    missing = [message for message in told.values() if known.get(message.key) != message.usage]
+    written = {message.key: message.usage for message in _written(path)}
+    latest = {message.key: message for message in _messages(folder)}
+    missing = [message for message in latest.values() if written.get(message.key) != message.usage]
     if missing:
         _append(path, b"".join(map(to_line, missing)))
 
@@ -109,8 +109,8 @@ async def find_runner(entry: Entry, tmux: Tmux) -> int:
 async def living_runner(entry: Entry, tmux: Tmux) -> int:
     """Return the pid of an agent's runner that has not ended, whatever its folder says; 0 when there is none."""
     pid = await find_runner(entry, tmux)
-    found = process_tree.snapshot().get(pid) if pid > 0 else None
-    return pid if found and process_tree.living(found) else 0
+    process = process_tree.snapshot().get(pid) if pid > 0 else None
+    return pid if process and process_tree.living(process) else 0
 
 
 async def what_is_left(entry: Entry, namespace: str, runner: int = 0) -> str:
@@ -146,14 +146,14 @@ def record_end(entry: Entry, state: State, detail: str, at: int, cause: Cause = 
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(entry.folder, CONTROL))
     try:
-        seen = read_status(entry)
+        status = read_status(entry)
     except PeerError:
-        seen = None
-    if seen is not None and not is_live(seen):
-        return seen
-    seen = ended(seen or from_order(entry), state, detail, at, cause)
-    write_status(entry, seen)
-    return seen
+        status = None
+    if status is not None and not is_live(status):
+        return status
+    status = ended(status or from_order(entry), state, detail, at, cause)
+    write_status(entry, status)
+    return status
 
 
 def ended(seen: AgentSeen, state: State, detail: str, at: int, cause: Cause = Cause.NONE) -> AgentSeen:
@@ -176,19 +176,19 @@ def from_order(entry: Entry) -> AgentSeen:
     """Return what is known of an agent that has no status: what it was started with."""
     order = read_order(entry)
     spec = order.get("spec")
-    given = {key: value for key, value in spec.items() if isinstance(value, str)} if isinstance(spec, dict) else {}
+    texts = {key: value for key, value in spec.items() if isinstance(value, str)} if isinstance(spec, dict) else {}
     started = order.get("started")
     at = started if isinstance(started, int) else 0
-    kind = given.get("kind", "headless")[:40]
+    kind = texts.get("kind", "headless")[:40]
     return AgentSeen(
         entry.name,
         entry.epoch,
         kind,
         State.STARTING.value,
         at,
-        profile=given.get("profile", "")[:200],
-        model=given.get("model", "")[:200],
-        cwd=given.get("cwd", "")[:1000],
+        profile=texts.get("profile", "")[:200],
+        model=texts.get("model", "")[:200],
+        cwd=texts.get("cwd", "")[:1000],
         started=at,
     )
 
@@ -199,8 +199,8 @@ def _marks(entry: Entry, namespace: str) -> tuple[str, str]:
 
 
 def _living(marks: tuple[str, str], runner: int) -> list[process_tree.Process]:
-    found = process_tree.of_agent(*marks, runner)
-    return found + [process for pid, process in process_tree.snapshot().items() if runner and pid == runner]
+    processes = process_tree.of_agent(*marks, runner)
+    return processes + [process for pid, process in process_tree.snapshot().items() if runner and pid == runner]
 
 
 def _end(marks: tuple[str, str], runner: int) -> str:

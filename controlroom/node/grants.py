@@ -66,8 +66,8 @@ class PriceSheets:
     def _tidy(self, newest: str) -> None:
         """Remove sheets that nobody goes by any more."""
         with contextlib.suppress(OSError):
-            found = [item for item in os.scandir(self._state) if _mark_in(item.name)]
-            by_age = sorted(found, key=lambda item: (_mark_in(item.name) != newest, -item.stat().st_mtime))
+            sheets = [item for item in os.scandir(self._state) if _mark_in(item.name)]
+            by_age = sorted(sheets, key=lambda item: (_mark_in(item.name) != newest, -item.stat().st_mtime))
             for item in by_age[KEPT:]:
                 if _mark_in(item.name) not in set(_in_use(self._state)):
                     os.unlink(item.path)
@@ -103,8 +103,8 @@ def write_grant(folder: str, grant: Grant, clock: int) -> None:
 def terms_of(grant: Grant, clock: int) -> Terms:
     """Return a grant as its runner will read it. Raises `Refused` for one that cannot be meant."""
     allowance = grant.allowance
-    given = (allowance.billed, allowance.covered, allowance.tokens, grant.lasts, *allowance.windows.values())
-    if grant.number < 1 or any(amount is not None and amount < 0 for amount in given):
+    numbers = (allowance.billed, allowance.covered, allowance.tokens, grant.lasts, *allowance.windows.values())
+    if grant.number < 1 or any(amount is not None and amount < 0 for amount in numbers):
         raise Refused("a grant has a number above 0 and amounts that are not negative")
     until = clock + grant.lasts if grant.lasts else 0
     terms = Terms(

@@ -28,7 +28,7 @@ def now() -> int:
 
 def welcome(owner: Owner, tmux: str) -> Welcome:
     """Describe this machine. Quick: nothing is started but `tmux -V`."""
-    user, seen = pwd.getpwuid(os.geteuid()), ask_tmux(tmux)
+    user, version = pwd.getpwuid(os.geteuid()), ask_tmux(tmux)
     machine = os.uname()
     return Welcome(
         version=__version__,
@@ -42,8 +42,8 @@ def welcome(owner: Owner, tmux: str) -> Welcome:
         cores=os.cpu_count() or 1,
         memory_total=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         clock=now(),
-        tmux=seen.version,
-        tmux_problem=seen.problem,
+        tmux=version.version,
+        tmux_problem=version.problem,
         owner=owner.room,
         owner_epoch=owner.epoch,
         place=home_place(),
@@ -62,10 +62,10 @@ def home_place() -> str:
     """
     boot = boot_id()
     try:
-        seen = os.stat(os.path.expanduser("~"))
+        home = os.stat(os.path.expanduser("~"))
     except OSError:
         return ""
-    words = boot, seen.st_dev, seen.st_ino, os.environ.get("XDG_STATE_HOME", "")
+    words = boot, home.st_dev, home.st_ino, os.environ.get("XDG_STATE_HOME", "")
     return hashlib.sha256(repr(words).encode()).hexdigest()[:24] if boot else ""
 
 
@@ -101,17 +101,17 @@ def ask_tmux(program: str) -> TmuxSeen:
 
 def shortcomings(tmux: TmuxSeen) -> list[str]:
     """Return what this host lacks, and what to do about it."""
-    found = []
+    lacking = []
     version = re.match(r"(\d+)\.(\d+)(\w?)", tmux.version.removeprefix("next-"))
     if tmux.missing:
-        found.append(f"{NO_TMUX}. Until then agents can be seen here but not started")
+        lacking.append(f"{NO_TMUX}. Until then agents can be seen here but not started")
     elif version and (int(version[1]), int(version[2]), version[3]) < (3, 2, "a"):
-        found.append(f"tmux {version[0]} is too old on this host: agents need 3.2a or newer")
+        lacking.append(f"tmux {version[0]} is too old on this host: agents need 3.2a or newer")
     if importlib.util.find_spec("libtmux") is None:
-        found.append("libtmux did not arrive with the node: agents can be seen here but not started")
+        lacking.append("libtmux did not arrive with the node: agents can be seen here but not started")
     if importlib.util.find_spec("psutil") is None and not sys.platform.startswith("linux"):
-        found.append("psutil did not arrive with the node: there are no figures of memory and CPU from this host")
-    return found
+        lacking.append("psutil did not arrive with the node: there are no figures of memory and CPU from this host")
+    return lacking
 
 
 def _first_line(path: str) -> str:

@@ -122,11 +122,11 @@ def _claude(environ: Mapping[str, str]) -> dict[str, Any]:
         return {"claude_problem": "it is not on the PATH of the login shell", **_login_by_key(environ)}
     quiet = {**environ, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     text, problem = _said([program, "--version"], quiet)
-    found = {"claude": text.split(" ")[0][:_TEXT], "claude_at": program, "claude_problem": problem}
+    fields = {"claude": text.split(" ")[0][:_TEXT], "claude_at": program, "claude_problem": problem}
     folder = environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"]
     if problem or not os.path.exists(os.path.join(folder, ".claude.json")):  # asked there, it would begin one
-        return {**found, **_login_by_key(environ)}
-    return {**found, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
+        return {**fields, **_login_by_key(environ)}
+    return {**fields, **_login_by_status(*_said([program, "auth", "status", "--json"], quiet), environ)}
 
 
 def _login_by_key(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -145,20 +145,20 @@ def _login_by_status(text: str, problem: str, environ: Mapping[str, str]) -> dic
     if method == "oauth_token" and environ.get("ANTHROPIC_AUTH_TOKEN"):
         method = "ANTHROPIC_AUTH_TOKEN"
     words = [word for word in (method, plan) if isinstance(word, str)]
-    told = _BILLED_BY.get(method, "") if value.get("apiProvider", _FIRST) == _FIRST else login.API
-    return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT], "billing_told": told}
+    billing = _BILLED_BY.get(method, "") if value.get("apiProvider", _FIRST) == _FIRST else login.API
+    return {"logged_in": bool(logged_in), "login": " ".join(words)[:_TEXT], "billing_told": billing}
 
 
 # --------------------------------------------------------------------------- the machine
 
 
 def _disk_and_memory(folder: str) -> dict[str, Any]:
-    seen = Figures(folder).read()
-    found: dict[str, Any] = {"disk_free": seen.disk_free, "disk_total": seen.disk_total}
-    if seen.memory_total is not None and seen.memory_used is not None:
-        found |= {"memory_total": seen.memory_total, "memory_free": seen.memory_total - seen.memory_used}
-    if seen.swap_total is not None and seen.swap_used is not None:
-        found |= {"swap_total": seen.swap_total, "swap_free": seen.swap_total - seen.swap_used}
+    figures = Figures(folder).read()
+    found: dict[str, Any] = {"disk_free": figures.disk_free, "disk_total": figures.disk_total}
+    if figures.memory_total is not None and figures.memory_used is not None:
+        found |= {"memory_total": figures.memory_total, "memory_free": figures.memory_total - figures.memory_used}
+    if figures.swap_total is not None and figures.swap_used is not None:
+        found |= {"swap_total": figures.swap_total, "swap_free": figures.swap_total - figures.swap_used}
     while folder != "/" and not os.path.exists(folder):
         folder = os.path.dirname(folder)
     with contextlib.suppress(OSError):

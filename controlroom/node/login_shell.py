@@ -95,13 +95,13 @@ async def login_environment(environ: Mapping[str, str], mark: str, deadline: flo
     inner = shlex.join([shell, "-i", "-c", _printing(mark + "i")])
     both = [shell, "-l", "-i", "-c", f"{inner}; {_printing(mark + 'l')}"]
     output = await _output(both, base, mark + "i", deadline)
-    if found := _between(output, mark + "i"):
-        return LoginEnvironment(_cleaned(found))
-    if not (found := _between(output, mark + "l")):
+    if printed := _between(output, mark + "i"):
+        return LoginEnvironment(_cleaned(printed))
+    if not (printed := _between(output, mark + "l")):
         plain = [shell, "-l", "-c", _printing(mark + "l")]
-        found = _between(await _output(plain, base, mark + "l", deadline), mark + "l")
-    if found:
-        return LoginEnvironment(_cleaned(found), _problem(shell, "its login files alone"))
+        printed = _between(await _output(plain, base, mark + "l", deadline), mark + "l")
+    if printed:
+        return LoginEnvironment(_cleaned(printed), _problem(shell, "its login files alone"))
     return LoginEnvironment(_cleaned(environ), _problem(shell, "the connection's own environment"))
 
 
@@ -111,10 +111,10 @@ async def alias_of(name: str, environ: Mapping[str, str], mark: str, deadline: f
     asking = f"printf '\\n{mark}<'; alias {name} 2>/dev/null || type {name} 2>/dev/null; printf '\\0>{mark}'"
     output = await _output([shell, "-l", "-i", "-c", asking], {"TERM": "dumb", **environ}, mark, deadline)
     _, _, rest = output.partition(b"\n" + os.fsencode(mark) + b"<")
-    said = os.fsdecode(rest.partition(b"\0")[0]).strip()
-    if "not found" in said or not said:
+    alias = os.fsdecode(rest.partition(b"\0")[0]).strip()
+    if "not found" in alias or not alias:
         return ""
-    first = said.split("\n")[0].strip()
+    first = alias.split("\n")[0].strip()
     return first.partition("=")[2].strip("'\" ") or first if "=" in first else first
 
 
@@ -184,8 +184,10 @@ async def _end(process: "subprocess.Popen[bytes]") -> None:
     before its trap has run.
     """
     assert process.stdout
-    seen = process_tree.snapshot()
-    ours = [seen[pid] for pid in {process.pid, *process_tree.descendants(process.pid, seen)} if pid in seen]
+    processes = process_tree.snapshot()
+    ours = [
+        processes[pid] for pid in {process.pid, *process_tree.descendants(process.pid, processes)} if pid in processes
+    ]
     try:
         _signal(process, signal.SIGTERM)
         for _ in range(_PATIENCE):

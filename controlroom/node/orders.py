@@ -89,18 +89,18 @@ class Actor:
             await self._forget(wanted)
 
     async def _spawn(self, wanted: Spawn) -> None:
-        known = epochs(self._place.state, wanted.name)
-        wanted = inherited(wanted, known)
+        entries = epochs(self._place.state, wanted.name)
+        wanted = inherited(wanted, entries)
         self._spawner.check(wanted)
         if wanted.grant:
             await self._sheets.check(wanted.grant, now())
-        if any(entry.epoch == wanted.epoch for entry in known):
+        if any(entry.epoch == wanted.epoch for entry in entries):
             await self._spawner.check_same(self._entry(wanted.name, wanted.epoch))
             return
-        if known and known[0].epoch > wanted.epoch:
-            raise Refusal(f"{wanted.name} is already at epoch {known[0].epoch}; {wanted.epoch} is an old one")
+        if entries and entries[0].epoch > wanted.epoch:
+            raise Refusal(f"{wanted.name} is already at epoch {entries[0].epoch}; {wanted.epoch} is an old one")
         ended = 0
-        for entry in known:
+        for entry in entries:
             if is_live(_status(entry)):
                 if entry.epoch != wanted.replaces:
                     raise Refusal(f"{wanted.name} is running here (epoch {entry.epoch}): kill or reassign it")
@@ -210,8 +210,8 @@ class Actor:
     def _entry(self, name: str, epoch: int) -> Entry:
         entry = entry_of(self._place.state, name, epoch)
         if entry is None:
-            known = epochs(self._place.state, name)
-            there = f"; there is epoch {known[0].epoch}" if known else ""
+            entries = epochs(self._place.state, name)
+            there = f"; there is epoch {entries[0].epoch}" if entries else ""
             raise Refusal(f"{name} (epoch {epoch}) is not on this host{there}")
         return entry
 

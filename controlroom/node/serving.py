@@ -275,24 +275,24 @@ class Node:
         return (await self._login_shell()).variables
 
     async def _login_shell(self) -> LoginEnvironment:
-        found = await self._login.read()
+        login = await self._login.read()
         if self._adopted:
-            self._adopted.tmux.take_login(found.variables)
+            self._adopted.tmux.take_login(login.variables)
         self._begin(self._notice(), self._tasks)
-        return found
+        return login
 
     # ------------------------------------------------------------------ by itself
 
     async def _watch_processes(self) -> None:
         """Once a second: figures of the machine and of the agents, and whether home still speaks."""
-        machine, told = Figures(self._place.state), None
+        machine, reported = Figures(self._place.state), None
         while True:
             began = self._clock()
             if began - self._heard > NODE_PATIENCE:
                 self._over.set()
             seen = await asyncio.to_thread(machine.read)
-            if differs(told, seen):
-                told = seen
+            if differs(reported, seen):
+                reported = seen
                 self._outbox.host(seen)
             self._watch_owner()
             await self._watch_agents()
@@ -345,7 +345,7 @@ class Node:
 
         All of it after each look at the processes; between them those whose files change, as soon as they do.
         """
-        told = Told()
+        changes = Told()
         while True:
             await self._adopted_wakes.wait()
             self._adopted_wakes.clear()
@@ -355,11 +355,11 @@ class Node:
                 continue
             if not looked:
                 seen = await asyncio.to_thread(foreign.see_again, changed, self._clock())
-                self._tell_adopted(foreign, told.again(seen))
+                self._tell_adopted(foreign, changes.again(seen))
                 continue
             await asyncio.to_thread(foreign.look, self._look, self._clock())
             watch.follow(foreign.files())
-            self._tell_adopted(foreign, told.all(foreign.seen(), foreign.ended()))
+            self._tell_adopted(foreign, changes.all(foreign.seen(), foreign.ended()))
             await self._send_adopted_usage(foreign)
 
     def _tell_adopted(self, foreign: AdoptedAgents, news: list[AdoptedSeen]) -> None:

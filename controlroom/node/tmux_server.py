@@ -243,12 +243,14 @@ class Tmux:
         """Return what to do when tmux does not take the folder of its sockets: in /tmp anybody can make it first."""
         path = os.path.join(self._folder.get("TMUX_TMPDIR", "/tmp"), f"tmux-{os.geteuid()}")  # noqa: S108 - tmux's
         try:
-            seen = os.lstat(path)
+            status = os.lstat(path)
         except OSError:
             return ""
-        if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o077:
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077:
             return ""
-        return f"; tmux wants {path} to be a folder of this user alone (0700), and it is uid {seen.st_uid}'s: remove it"
+        return (
+            f"; tmux wants {path} to be a folder of this user alone (0700), and it is uid {status.st_uid}'s: remove it"
+        )
 
 
 def _pane(line: str) -> Pane | None:

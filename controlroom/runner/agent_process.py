@@ -192,18 +192,18 @@ def printed(
     child = start(argv, environ, cwd)
     until = time.monotonic() + seconds
     _hand_in(child.stdin, given, until)
-    said = {child.stdout: b"", child.stderr: b""}
-    open_ends = set(said)
+    outputs = {child.stdout: b"", child.stderr: b""}
+    open_ends = set(outputs)
     while open_ends and (left := until - time.monotonic()) > 0:
         for end in select.select(list(open_ends), (), (), left)[0]:
             data = os.read(end, 65_536)
-            said[end] = (said[end] + data)[:limit]
+            outputs[end] = (outputs[end] + data)[:limit]
             if not data:
                 open_ends.discard(end)
     status = _ended(child.pid, until)
-    for end in said:
+    for end in outputs:
         os.close(end)
-    return Printed(said[child.stdout], said[child.stderr], status)
+    return Printed(outputs[child.stdout], outputs[child.stderr], status)
 
 
 def _hand_in(end: int, data: bytes, until: float) -> None:

@@ -405,10 +405,10 @@ class AgentRun:
 
     def _evidence(self, state: State, pid: int) -> list[dict[str, Any]]:
         value = self._exit.words() if self._exit else f"process {pid} runs" if pid else "no process"
-        found = [{"source": "runner", "state": state, "value": value, "at": _now()}]
+        evidence = [{"source": "runner", "state": state, "value": value, "at": _now()}]
         if self._talk and (seen := self._talk.seen):
-            found.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
-        return found
+            evidence.insert(0, {"source": self._source, "state": seen.state, "value": seen.value, "at": seen.at})
+        return evidence
 
 
 def _text(request: dict[str, Any], name: str) -> str:

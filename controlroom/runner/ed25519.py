@@ -66,9 +66,9 @@ def _point(data: bytes) -> "_Point | None":
 
 
 def _base() -> _Point:
-    found = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
-    assert found is not None
-    return found
+    point = _point((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
+    assert point is not None
+    return point
 
 
 _BASE = _base()

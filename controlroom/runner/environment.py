@@ -127,13 +127,13 @@ def _from_command(command: tuple[str, ...], environ: dict[str, str]) -> str:
     program = find_program(command[0], environ["PATH"], home, home)
     if program is None:
         raise Unfit(f"the credential command {command[0]} is not there on this host")
-    said = printed([program, *command[1:]], environ, home, seconds=CREDENTIAL_SECONDS)
-    if said.status is None:
+    output = printed([program, *command[1:]], environ, home, seconds=CREDENTIAL_SECONDS)
+    if output.status is None:
         raise Unfit(f"the credential command {command[0]} gave nothing in {CREDENTIAL_SECONDS:.0f} seconds")
-    if said.status:
-        ended = from_status(said.status).words()
+    if output.status:
+        ended = from_status(output.status).words()
         raise Unfit(f"the credential command {command[0]} failed: {ended}; {_UNTOLD}")
-    return said.out.decode("utf-8", "replace")
+    return output.out.decode("utf-8", "replace")
 
 
 def _contents(what: str, path: str) -> str:

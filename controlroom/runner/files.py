@@ -24,11 +24,11 @@ def open_regular(path: str) -> tuple[int, int]:
     A symlink, FIFO, device or folder raises `OSError`, and none of them can make the caller wait.
     """
     descriptor = os.open(path, _READ)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
-    return descriptor, found.st_size
+    return descriptor, status.st_size
 
 
 def read_regular(path: str, limit: int) -> bytes:

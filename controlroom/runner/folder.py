@@ -62,10 +62,10 @@ def tag(namespace: str, name: str, epoch: int) -> str:
 def place(folder: str) -> str:
     """Return the value of the `PLACE` variable: which folder on this machine it is, however its path is spelled."""
     try:
-        seen = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return "nowhere"
-    return f"{seen.st_dev:x}-{seen.st_ino:x}"
+    return f"{status.st_dev:x}-{status.st_ino:x}"
 
 
 def split_folder(entry: str) -> tuple[str, int] | None:

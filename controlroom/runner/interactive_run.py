@@ -134,8 +134,8 @@ class InteractiveRun(AgentRun):
                 self._claude.shows(read(self._keys.screen()), _now())
 
     def _hear_all(self) -> bool:
-        said = self._transcript.read()
-        for event, line in said:
+        lines = self._transcript.read()
+        for event, line in lines:
             self._money.hear(event)
             self._recorder.told(event, line)
             self._claude.hear(event, _now())
@@ -143,7 +143,7 @@ class InteractiveRun(AgentRun):
                 typed.hear(event)
             if self._typed_last and refusal(event):
                 self._typed_last.turned_away(event)
-        return bool(said)
+        return bool(lines)
 
     def _in_front(self) -> bool:
         """Return whether Claude has the terminal, and not an editor or pager that it has started."""
@@ -202,13 +202,13 @@ class InteractiveRun(AgentRun):
         Words that no page takes are said to it afterwards, as a message.
         """
         asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
-        told = self._told_then(answer.text, reply) if answer.text.strip() else reply
+        then = self._told_then(answer.text, reply) if answer.text.strip() else reply
         if asks.kind == CHOICES and verdict != "deny":
             self._fill(asks, answer, reply)
         else:
             no_or_once = "Escape" if verdict == "deny" else "1"
             key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else no_or_once
-            self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), told)
+            self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), then)
         self._recorder.sent(answer_words(answer))
 
     def _fill(self, asks: Question, answer: Answer, reply: Callable[[str], None]) -> None:

@@ -121,8 +121,8 @@ class RunLog:
         """Append packed records. Of those that do not fit any more, the first ones are kept."""
         if self._lost_records:
             lines = "1 line" if self._lost_records == 1 else f"{self._lost_records} lines"
-            told = _note(at, f"{lines} ({self._lost_bytes} bytes) could not be kept here: {self._why}")
-            if self._append(told) < len(told):
+            note = _note(at, f"{lines} ({self._lost_bytes} bytes) could not be kept here: {self._why}")
+            if self._append(note) < len(note):
                 self._lose(data)
                 return
             self._lost_records = self._lost_bytes = 0

@@ -96,11 +96,11 @@ def tagged(tag: str, place: str, processes: Iterable[int]) -> set[int]:
 def of_agent(tag: str, place: str, runner: int = 0) -> list[Process]:
     """Return the living processes of an agent: below `runner` (when not 0), tagged, and below those; never this one."""
     processes = snapshot()
-    found = tagged(tag, place, processes) - {runner}
-    for root in [*found, *([runner] if runner else [])]:
-        found |= descendants(root, processes)
-    found -= {os.getpid(), runner}
-    return [processes[pid] for pid in sorted(found) if processes[pid].state != _ZOMBIE]
+    pids = tagged(tag, place, processes) - {runner}
+    for root in [*pids, *([runner] if runner else [])]:
+        pids |= descendants(root, processes)
+    pids -= {os.getpid(), runner}
+    return [processes[pid] for pid in sorted(pids) if processes[pid].state != _ZOMBIE]
 
 
 def living(process: Process) -> bool:
@@ -146,8 +146,8 @@ def link(pid: int, name: str) -> str:
 
 def started(pid: int) -> str:
     """Return when a process was started, as `Process.started` does; "" when it is not there or nobody can tell."""
-    found = _read(str(pid))
-    return found.started if found else ""
+    process = _read(str(pid))
+    return process.started if process else ""
 
 
 def send(process: Process, number: int) -> bool:
@@ -262,8 +262,8 @@ def _from_ps() -> dict[int, Process]:
     """List processes where there is no /proc (macOS)."""
     found: dict[int, Process] = {}
     with contextlib.suppress(OSError):
-        ps, said = _output(["ps", "-axo", "pid=,ppid=,state=,lstart=,comm="])
-        for line in said.decode("utf-8", "replace").splitlines():
+        ps, output = _output(["ps", "-axo", "pid=,ppid=,state=,lstart=,comm="])
+        for line in output.decode("utf-8", "replace").splitlines():
             fields = line.split(None, 8)
             if len(fields) == 9 and fields[0].isdecimal() and fields[1].isdecimal() and int(fields[0]) != ps:
                 pid, parent, state = int(fields[0]), int(fields[1]), fields[2][:1]

@@ -185,9 +185,9 @@ class Recorder:
             event = next(events) if stream == records.EVENT else None
             if index < len(kept) - _SHOWN:
                 continue
-            said = speak(event) if event is not None else record_lines(stream.decode(), piece.body)
+            shown = speak(event) if event is not None else record_lines(stream.decode(), piece.body)
             plain = stream in (records.OUT, records.ERR)
-            lines += [Line("say", line.text) for line in said] if plain else said
+            lines += [Line("say", line.text) for line in shown] if plain else shown
         self.pane.show(lines)
 
 

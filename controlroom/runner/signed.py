@@ -36,10 +36,10 @@ class Orders:
         if not self._key:
             return
         nonce = text(request.get("nonce"), 64)
-        known = nonce in self._taken or len(self._taken) >= _MOST
+        repeated = nonce in self._taken or len(self._taken) >= _MOST
         data = order_bytes(self._name, self._epoch, request, self._owner)
         signature = text(request.get("bound" if self._owner else "signature"), 256)
-        if not nonce or known or not is_signed(self._key, data, signature):
+        if not nonce or repeated or not is_signed(self._key, data, signature):
             raise Unsigned(
                 "it takes orders of the room that began it alone, and this is none (or has come before): "
                 "kill it, or reassign it"

@@ -104,8 +104,8 @@ def _spec(value: Any) -> Spec:
 def _fields(defaults: dict[str, Any], value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unfit(f"spec.json: {where} is not an object")
-    known = {name: default for name, default in defaults.items() if name in value}
-    return {name: _fitting(f"{where}.{name}", value[name], default) for name, default in known.items()}
+    present = {name: default for name, default in defaults.items() if name in value}
+    return {name: _fitting(f"{where}.{name}", value[name], default) for name, default in present.items()}
 
 
 def _fitting(name: str, value: Any, default: Any) -> Any:

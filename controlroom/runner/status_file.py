@@ -44,14 +44,14 @@ def first(order: Order, task: str, now: int) -> dict[str, Any]:
 def has_run() -> bool:
     """Return whether a runner has already worked on the current folder's agent."""
     try:
-        seen = json.loads(read_regular(folder.STATUS, _LIMIT))
+        value = json.loads(read_regular(folder.STATUS, _LIMIT))
     except FileNotFoundError:
         return False
     except OSError:
         return True
     except (ValueError, RecursionError):
         return True
-    return bool(isinstance(seen, dict) and (seen.get("pid") or seen.get("ended")))
+    return bool(isinstance(value, dict) and (value.get("pid") or value.get("ended")))
 
 
 class StatusFile:

@@ -65,8 +65,8 @@ class Keys:
 
     def screen(self) -> list[str]:
         """Return the lines on the pane, without colours. Raises `Refused`."""
-        said = self._run("capture-pane", "-p", "-t", self._pane)
-        return [line.rstrip() for line in said.decode("utf-8", "replace").split("\n")]
+        screen = self._run("capture-pane", "-p", "-t", self._pane)
+        return [line.rstrip() for line in screen.decode("utf-8", "replace").split("\n")]
 
     def _awake(self) -> tuple[str, ...]:
         """Leave the mode in which somebody scrolls back: keys would go there."""
@@ -77,15 +77,15 @@ class Keys:
 
     def _run(self, *command: str, given: bytes = b"") -> bytes:
         try:
-            said = printed([*self._tmux, *command], {}, "/", seconds=_DEADLINE, limit=_SCREEN, given=given)
+            output = printed([*self._tmux, *command], {}, "/", seconds=_DEADLINE, limit=_SCREEN, given=given)
         except Unfit as error:
             raise Refused(f"its terminal cannot be reached: {error}") from None
-        if said.status:
-            reason = said.err.decode("utf-8", "replace").strip()[:200]
+        if output.status:
+            reason = output.err.decode("utf-8", "replace").strip()[:200]
             raise Refused(f"its terminal cannot be reached: {reason or 'tmux failed'}")
-        if said.status is None:
+        if output.status is None:
             raise Refused(f"its terminal cannot be reached: tmux has not answered for {_DEADLINE:g} seconds")
-        return said.out
+        return output.out
 
 
 def plain(text: str) -> str:

@@ -24,10 +24,10 @@ def order_bytes(name: str, epoch: int, request: Mapping[str, Any], owner: str = 
     Without an `owner`: for an older runner, which takes whatever is not its own signature for a part of the request.
     """
     if not owner:
-        said = {key: value for key, value in request.items() if key != "signature"}
-        return json.dumps(["order", name, epoch, said], sort_keys=True).encode()
-    said = {key: value for key, value in request.items() if key not in _SIGNATURES}
-    return json.dumps(["order", owner, name, epoch, said], sort_keys=True).encode()
+        signed = {key: value for key, value in request.items() if key != "signature"}
+        return json.dumps(["order", name, epoch, signed], sort_keys=True).encode()
+    signed = {key: value for key, value in request.items() if key not in _SIGNATURES}
+    return json.dumps(["order", owner, name, epoch, signed], sort_keys=True).encode()
 
 
 def grant_bytes(

@@ -254,13 +254,13 @@ class AdoptedAgents:
         if not self.tmux.exists():
             self.tmux.nothing()
         self._tags = {key: tagged for key, tagged in self._tags.items() if key[0] in look.table}
-        found = sorted(self._found(look), key=lambda agent: (agent.created, agent.pid))[:MOST]
-        before, self._agents = self._agents, {agent.key: agent for agent in found}
+        agents = sorted(self._found(look), key=lambda agent: (agent.created, agent.pid))[:MOST]
+        before, self._agents = self._agents, {agent.key: agent for agent in agents}
         for key, agent in before.items():
             if key not in self._agents and agent.file and not _is_there(agent, look):
                 self._end(agent)
-        _name(found, self._ended)
-        for agent in found:
+        _name(agents, self._ended)
+        for agent in agents:
             self._ended.pop(agent.name, None)
             if agent.file:
                 agent.process = look.table[agent.pid]

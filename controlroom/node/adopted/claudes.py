@@ -59,8 +59,8 @@ def is_claude(process: Process) -> bool:
     """Return whether a process of this user runs Claude Code."""
     if process.name not in NAMES:
         return False
-    found = program(process.pid)
-    return found is not None and runs_claude(found.path, found.argv)
+    running = program(process.pid)
+    return running is not None and runs_claude(running.path, running.argv)
 
 
 class Session(NamedTuple):
@@ -120,10 +120,10 @@ class SessionFile:
 
     def read(self) -> Session | None:
         """Return what it says now; None when there is none."""
-        seen = signature(self.path)
-        if seen != self._signature:
-            self._signature = seen
-            self._session = self._fresh() if seen else None
+        current = signature(self.path)
+        if current != self._signature:
+            self._signature = current
+            self._session = self._fresh() if current else None
         return self._session
 
     @property
@@ -148,10 +148,10 @@ class SessionFile:
     def _half_written(self) -> bool:
         """Return whether it is being written just now."""
         try:
-            found = os.stat(self.path, follow_symlinks=False)
+            status = os.stat(self.path, follow_symlinks=False)
         except OSError:
             return False
-        return stat.S_ISREG(found.st_mode) and abs(time.time() - found.st_mtime) < _WRITING
+        return stat.S_ISREG(status.st_mode) and abs(time.time() - status.st_mtime) < _WRITING
 
 
 def _session(value: dict[str, Any]) -> Session | None:
@@ -192,8 +192,8 @@ def session_transcript(projects: str, session: Session) -> str:
 def likely_transcript(projects: str, session: Session) -> str:
     """Return the path of a session's transcript if it began in the folder that it is in now, "" while there is none."""
     folder = re.sub("[^A-Za-z0-9]", "-", os.path.realpath(session.cwd))
-    found = os.path.join(projects, folder, f"{session.id}.jsonl")
-    return found if session.id and signature(found) else ""
+    path = os.path.join(projects, folder, f"{session.id}.jsonl")
+    return path if session.id and signature(path) else ""
 
 
 class Transcript:
@@ -248,8 +248,8 @@ def _trouble(event: dict[str, Any]) -> Trouble | None:
         return Trouble(redact(f"a hook refused what it was told: {why}"), limited=False, until=0, refused=False)
     if event.get("type") != "assistant" or not event.get("isApiErrorMessage"):
         return None
-    said = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
-    words = redact(next((part for part in said if part), "an API error").strip().split("\n", 1)[0])
+    texts = (text(block.get("text"), 300) for block in tables(table(event.get("message")).get("content")))
+    words = redact(next((part for part in texts if part), "an API error").strip().split("\n", 1)[0])
     limited = event.get("error") == "rate_limit" or event.get("apiErrorStatus") == 429
     refused = event.get("error") == "authentication_failed" or event.get("apiErrorStatus") == 401
     return Trouble(words, limited, limit_ends(event) if limited else 0, refused)
@@ -392,15 +392,15 @@ class Starts:
         `members`: the processes of each agent that is listed.
         """
         owners = {pid: member.name for member in members for pid in member.roots}
-        known = {one.session: one for one in [*self._over, *self._nested.alive.values()] if one.session}
+        by_session = {one.session: one for one in [*self._over, *self._nested.alive.values()] if one.session}
         self._over = []
         listed_as = {one.session: one.name for one in listed}
-        self._names = {session: name for session, name in {**self._names, **listed_as}.items() if session in known}
-        found = [_known_better(one, known.pop(one.session, None)) for one in listed]
+        self._names = {session: name for session, name in {**self._names, **listed_as}.items() if session in by_session}
+        updated = [_known_better(one, by_session.pop(one.session, None)) for one in listed]
         sessions = {one.name: one.session for one in listed}
-        rest = (_running(one, owners, sessions, self._names.get(one.session, "")) for one in known.values())
-        found += [running for running in rest if running]
-        return found
+        rest = (_running(one, owners, sessions, self._names.get(one.session, "")) for one in by_session.values())
+        updated += [running for running in rest if running]
+        return updated
 
     def _is_of_others(self, environ: Mapping[str, str], above: Sequence[int]) -> bool:
         """Return whether neither a Claude nor what it descends from carries the tag of an agent."""

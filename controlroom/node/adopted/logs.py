@@ -114,18 +114,18 @@ def before(path: str, offset: int, count: int) -> Piece:
         start = max(0, offset - window)
         data = read_piece(path, start, offset - start)
         first = data.find(b"\n") + 1 if start else 0
-        found = list(_records(data[first:], start + first))[-count:]
-        if found or start == 0 or window >= _FURTHEST:
+        records = list(_records(data[first:], start + first))[-count:]
+        if records or start == 0 or window >= _FURTHEST:
             break
         window *= 4
     kept, size = 0, 0
-    for _, _, record in reversed(found):
+    for _, _, record in reversed(records):
         size += len(record)
         if kept and size > _FETCHED:
             break
         kept += 1
-    found = found[len(found) - kept :]
-    return Piece(found[0][0] if found else start, offset, b"".join(record for _, _, record in found))
+    records = records[len(records) - kept :]
+    return Piece(records[0][0] if records else start, offset, b"".join(record for _, _, record in records))
 
 
 def after(path: str, offset: int, count: int, limit: int) -> Piece:

@@ -82,8 +82,8 @@ class UserTmux:
     def moved(self, wanted: Iterable[str]) -> list[str]:
         """Return those of some panes whose screens have changed since they were read, the longest unread first."""
         activity = {pane.id: pane.activity for pane in self.panes}
-        found = [name for name in wanted if activity.get(name, -1) + _SETTLED > self._read_at.get(name, 0.0)]
-        return sorted(found, key=lambda name: self._read_at.get(name, 0.0))[:_SCREENS]
+        panes = [name for name in wanted if activity.get(name, -1) + _SETTLED > self._read_at.get(name, 0.0)]
+        return sorted(panes, key=lambda name: self._read_at.get(name, 0.0))[:_SCREENS]
 
     async def ask(self, wanted: Iterable[str] = ()) -> bool:
         """Look at the server; read the screens of those `wanted` panes that have moved. One client call.

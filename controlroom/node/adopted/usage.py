@@ -122,8 +122,8 @@ class _Session:
         main = self.latest.transcript
         quiet = not self.latest.busy and self._ending is None and self._read.get(main) == signature(main)
         for path in () if quiet else files_of(main):
-            stands = signature(path)
-            if stands and (self._read.get(path) != stands or path in (self._ending or ())):
+            current = signature(path)
+            if current and (self._read.get(path) != current or path in (self._ending or ())):
                 yield path, _number(self.latest.session, path)
 
     def again(self, path: str) -> None:

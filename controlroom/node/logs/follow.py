@@ -186,10 +186,10 @@ def _first_records(piece: Records, count: int) -> Records:
     """Keep the first `count` records of a piece."""
     cut = 0
     for _ in range(count):
-        found = piece.data.find(b"\n", cut) + 1
-        if not found:
+        newline = piece.data.find(b"\n", cut) + 1
+        if not newline:
             return piece
-        cut = found
+        cut = newline
     return piece._replace(data=piece.data[:cut], end=Position(piece.start.segment, piece.start.offset + cut))
 
 
@@ -227,8 +227,8 @@ class LastLines:
 
     def add(self, name: str, epoch: int, folder: str) -> None:
         """Read this epoch's log from now on, instead of an earlier one's."""
-        known = self._tails.get(name)
-        if known is None or known.epoch != epoch:
+        tail = self._tails.get(name)
+        if tail is None or tail.epoch != epoch:
             self._tails[name] = _Tail(epoch, folder, Position(0, 0))
             self.touch(name)
 
@@ -268,11 +268,11 @@ class LastLines:
         if not log or not piece:
             return None
         log.place = piece.end
-        found = newest_words(piece.data)
-        if found is None or found[1] == log.text:
+        newest = newest_words(piece.data)
+        if newest is None or newest[1] == log.text:
             return None
-        log.told, log.text = now, found[1]
-        return LastLine(name, log.epoch, found[1], found[0])
+        log.told, log.text = now, newest[1]
+        return LastLine(name, log.epoch, newest[1], newest[0])
 
 
 def newest_words(data: bytes) -> tuple[int, str] | None:

@@ -171,8 +171,8 @@ class _Block:
         for needle in self._needles:
             if -1 < self._met.get(needle, 0) < max(after, 1):
                 self._met[needle] = self._text.find(needle, after)
-        found = [*self._met.values(), *self._across[index : index + 1]]
-        return min((at for at in found if at >= 0), default=-1)
+        starts = [*self._met.values(), *self._across[index : index + 1]]
+        return min((at for at in starts if at >= 0), default=-1)
 
     def _entry(self, at: int) -> _Entry:
         """Return the entry that stands at a place in the text."""

@@ -33,10 +33,10 @@ def main(folder: str) -> int:
         return 2
     try:
         query = Query(wanted.text, regex=wanted.regex, exact=wanted.exact)
-        found = Searching(folder, wanted, query, time.monotonic).run()
+        answer = Searching(folder, wanted, query, time.monotonic).run()
     except QueryProblem as problem:
-        found = Found(wanted.id, reason=str(problem))
-    sys.stdout.buffer.write(pack(found))
+        answer = Found(wanted.id, reason=str(problem))
+    sys.stdout.buffer.write(pack(answer))
     sys.stdout.buffer.flush()
     return 0
 

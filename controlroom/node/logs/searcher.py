@@ -55,7 +55,7 @@ async def _in_process(folder: str, wanted: Search) -> Found:
             process.kill()
             await process.wait()
     try:
-        found = read_from_node(said.strip())
+        answer = read_from_node(said.strip())
     except PeerError:
         return Found(wanted.id, reason="the search with this expression broke off: try a simpler one")
-    return replace(found, id=wanted.id) if isinstance(found, Found) else Found(wanted.id, reason="no answer")
+    return replace(answer, id=wanted.id) if isinstance(answer, Found) else Found(wanted.id, reason="no answer")

@@ -159,11 +159,11 @@ def _last_records(data: bytes, count: int, *, at_start: bool) -> bytes:
     """Return the last `count` lines of `data`; unless it begins `at_start` of a segment its first line is a part."""
     position = len(data)
     for _ in range(count):
-        found = data.rfind(b"\n", 0, max(0, position - 1)) + 1
-        if not found:
+        newline = data.rfind(b"\n", 0, max(0, position - 1)) + 1
+        if not newline:
             whole_first = at_start or position == len(data)
             return data if whole_first else data[position:]
-        position = found
+        position = newline
     return data[position:]
 
 
@@ -173,12 +173,12 @@ def _begins_record(folder: str, place: Position) -> bool:
 
 def _damage(folder: str, place: Position) -> int | None:
     """Count the bytes of a line that is longer than a record may be; None while it has not ended."""
-    seen = 0
-    while block := read_at(folder, place.segment, place.offset + seen, _BLOCK):
-        found = block.find(b"\n")
-        if found >= 0:
-            return seen + found + 1
-        seen += len(block)
+    length = 0
+    while block := read_at(folder, place.segment, place.offset + length, _BLOCK):
+        newline = block.find(b"\n")
+        if newline >= 0:
+            return length + newline + 1
+        length += len(block)
     return None
 
 

@@ -81,9 +81,9 @@ class SessionFiles:
         """Return what the session file of `pid`, or of what it started, shows; None when there is none."""
         below = look.below([pid])
         for candidate in sorted(below, key=lambda one: (one != pid, one))[:_CANDIDATES]:
-            said = self._read(look.table[candidate])
-            if said:
-                return said
+            session = self._read(look.table[candidate])
+            if session:
+                return session
         return None
 
     def prune(self, look: Look) -> None:
@@ -187,18 +187,19 @@ class AgentRecord:
 
     def seen(self) -> AgentSeen:
         """Put together what is known of the agent."""
-        seen = self.status or from_order(self.entry)
+        record = self.status or from_order(self.entry)
         if self.loose:
             state, at = State.UNKNOWN.value, self.loose_at
-            seen = replace(seen, state=state, since=at, ended=0, question=None, detail=self.loose[:500])
+            record = replace(record, state=state, since=at, ended=0, question=None, detail=self.loose[:500])
         elif self.problem:
             detail = f"its status.json cannot be used: {self.problem}"[:500]
-            seen = replace(seen, state=State.UNKNOWN.value, detail=detail)
+            record = replace(record, state=State.UNKNOWN.value, detail=detail)
         elif self.verdict and (self.live or not self.status):
-            seen = ended(seen, State.FAILED, DEATHS[self.verdict], self.verdict_at, self.verdict)
+            record = ended(record, State.FAILED, DEATHS[self.verdict], self.verdict_at, self.verdict)
         elif self.stopped and self.live:
-            seen = replace(seen, state=State.PAUSED.value, since=self.stopped_at, detail=self.stopped[:500])
+            record = replace(record, state=State.PAUSED.value, since=self.stopped_at, detail=self.stopped[:500])
         beside = tuple(
-            EvidenceSeen(source, said.state or seen.state, said.value, at) for source, (said, at) in self._said.items()
+            EvidenceSeen(source, said.state or record.state, said.value, at)
+            for source, (said, at) in self._said.items()
         )
-        return replace(seen, evidence=seen.evidence + beside)
+        return replace(record, evidence=record.evidence + beside)

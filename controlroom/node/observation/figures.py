@@ -175,8 +175,8 @@ def _by_psutil() -> Counters:
 def _disk_space(folder: str) -> tuple[int, int]:
     while folder != "/" and not os.path.exists(folder):
         folder = os.path.dirname(folder)
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
 
 
 AGAIN = 30.0
@@ -313,9 +313,9 @@ class Loads:
         self._find_marked(look)
         seconds, self._at = at - self._at, at
         trees, changed = {}, []
-        found = [(member, self._tree(member, look)) for member in members]
-        self._shares.refresh((_living(tree) for _, tree in found), at)
-        for member, tree in found:
+        member_trees = [(member, self._tree(member, look)) for member in members]
+        self._shares.refresh((_living(tree) for _, tree in member_trees), at)
+        for member, tree in member_trees:
             key = member.name, member.epoch
             load = self._load(member, tree, seconds)
             trees[key] = {(process.pid, process.start): process.used for process in tree}
@@ -328,9 +328,9 @@ class Loads:
 
     def _tree(self, member: Member, look: Look) -> list[Process]:
         key, marks = (member.name, member.epoch), self._marks(member)
-        known = [pid for pid, start in self._trees.get(key, ()) if _started(look, pid) == start]
+        old_pids = [pid for pid, start in self._trees.get(key, ()) if _started(look, pid) == start]
         tagged = self._by_marks.get(marks, ())
-        return [look.table[pid] for pid in look.below([*member.roots, *known, *tagged])]
+        return [look.table[pid] for pid in look.below([*member.roots, *old_pids, *tagged])]
 
     def _load(self, member: Member, tree: list[Process], seconds: float) -> AgentLoad:
         before = self._trees.get((member.name, member.epoch))

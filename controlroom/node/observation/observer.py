@@ -84,10 +84,10 @@ class Observer:
         """Return what is known of an agent unless it has been told. Of one without a folder that is why it is there."""
         if record.entry.name in self.orphans and not record.loose:
             return
-        seen = record.seen()
-        if self._told.get(seen.name) != seen:
-            self._told[seen.name] = seen
-            self._outbox.agent(seen)
+        status = record.seen()
+        if self._told.get(status.name) != status:
+            self._told[status.name] = status
+            self._outbox.agent(status)
 
     def close(self) -> None:
         """See nothing more."""

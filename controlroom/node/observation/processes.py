@@ -71,8 +71,8 @@ def look() -> Look:
 def timed_look() -> tuple[Look, float]:
     """Look at all processes; return the seconds of CPU that it took, too."""
     began = time.thread_time()
-    found = look()
-    return found, time.thread_time() - began
+    table = look()
+    return table, time.thread_time() - began
 
 
 def read_stat(pid: int) -> Process | None:

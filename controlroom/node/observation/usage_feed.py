@@ -61,15 +61,15 @@ def restore(entry: Entry) -> int:
 
 def _transcripts(entry: Entry) -> list[str]:
     try:
-        seen = read_status(entry)
+        status = read_status(entry)
     except PeerError:
         return []
-    if seen is None or not seen.session:
+    if status is None or not status.session:
         return []
     ordered = table(table(read_order(entry).get("spec")).get("env"))
     environ = {name: value for name, value in ordered.items() if isinstance(value, str)}
-    config = settings.config_folder(environ, seen.cwd)
-    return session_files(config, seen.cwd, seen.session)
+    config = settings.config_folder(environ, status.cwd)
+    return session_files(config, status.cwd, status.session)
 
 
 _HEAD = 256
@@ -122,14 +122,14 @@ class UsageFeed:
             self._advance(key, entry)
 
     def _advance(self, key: Key, entry: Entry) -> None:
-        stands = signature(os.path.join(entry.folder, USAGE))
-        if not stands or stands == self._settled.get(key):
+        current = signature(os.path.join(entry.folder, USAGE))
+        if not current or current == self._settled.get(key):
             return
         if piece := _piece(entry, self._booked.get(key)) or self._lost(entry, key):
             self._open.add(key)
             self._send(replace(piece, billing=_payer(entry)))
         else:
-            self._settled[key] = stands
+            self._settled[key] = current
 
     def _lost(self, entry: Entry, key: Key) -> UsageSeen | None:
         """Return an empty piece when what was booked of a file is gone, and nothing can be written back."""
@@ -210,10 +210,10 @@ class LimitsFeed:
 
     def touch(self, entry: Entry) -> None:
         """An agent's file may have been replaced."""
-        stands = signature(os.path.join(entry.folder, LIMITS))
-        if not stands or stands == self._stands.get(entry.folder):
+        current = signature(os.path.join(entry.folder, LIMITS))
+        if not current or current == self._stands.get(entry.folder):
             return
-        self._stands[entry.folder] = stands
+        self._stands[entry.folder] = current
         if seen := read_limits(entry):
             self._send(seen)
 
@@ -226,10 +226,10 @@ def read_limits(entry: Entry) -> LimitsSeen | None:
     """Read an agent's limits.json; None when there is none that can be read."""
     try:
         value = from_line(read_regular(os.path.join(entry.folder, LIMITS), _LIMIT))
-        seen = decode(LimitsSeen, {**value, "name": entry.name, "epoch": entry.epoch})
+        limits = decode(LimitsSeen, {**value, "name": entry.name, "epoch": entry.epoch})
     except (OSError, PeerError):
         return None
     if value.get("format") != FORMAT:
         return None
-    windows = tuple(replace(window, name=window.name[:_TEXT]) for window in seen.windows[:_MOST_WINDOWS])
-    return replace(seen, account=seen.account[:_TEXT], plan=seen.plan[:_TEXT], windows=windows)
+    windows = tuple(replace(window, name=window.name[:_TEXT]) for window in limits.windows[:_MOST_WINDOWS])
+    return replace(limits, account=limits.account[:_TEXT], plan=limits.plan[:_TEXT], windows=windows)

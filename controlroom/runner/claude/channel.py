@@ -308,10 +308,10 @@ class Conversation:
         request, ident = table(event.get("request")), text(event.get("request_id"), 200)
         if request.get("subtype") != "can_use_tool" or not ident or len(self._questions) >= _MOST_QUESTIONS:
             return _line({"type": "control_response", "response": _no(ident)}) if ident else b""
-        tool, given = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
-        words = asked(tool, {**self._plan, **given}) if tool == SHOWS_PLAN else ""
+        tool, tool_input = text(request.get("tool_name"), 200) or "a tool", table(request.get("input"))
+        words = asked(tool, {**self._plan, **tool_input}) if tool == SHOWS_PLAN else ""
         lasting = (EDITS,) if tool == SHOWS_PLAN else proposed(tables(request.get("permission_suggestions")))
-        self._questions[ident] = ask(ident, tool, given, now, lasting, words)
+        self._questions[ident] = ask(ident, tool, tool_input, now, lasting, words)
         self._settled(now, "can_use_tool")
         return b""
 

@@ -237,8 +237,8 @@ def prompt(event: dict[str, Any]) -> str:
     if event.get("type") != "user" or event.get("isMeta") or event.get("isSidechain"):
         return ""
     content = table(event.get("message")).get("content")
-    said = [text(block.get("text"), 2_000_000) for block in tables(content) if block.get("type") == "text"]
-    words = text(content, 2_000_000) or "\n".join(said)
+    texts = [text(block.get("text"), 2_000_000) for block in tables(content) if block.get("type") == "text"]
+    words = text(content, 2_000_000) or "\n".join(texts)
     return "" if words.startswith(_INTERRUPTED) else words
 
 

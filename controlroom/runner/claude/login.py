@@ -74,9 +74,9 @@ def find(
     `arguments`: those of its command line; `interactive`: it has a terminal; `managed`: the folder of such settings.
     """
     here = _Here(environ, settings.read(environ, cwd, arguments, managed), bare=_BARE in arguments)
-    found = here.login(interactive)
-    doubtful = found.billing == PLAN and (here.other_headers() or here.unreadable)
-    return found._replace(billing=UNKNOWN) if doubtful else found
+    login = here.login(interactive)
+    doubtful = login.billing == PLAN and (here.other_headers() or here.unreadable)
+    return login._replace(billing=UNKNOWN) if doubtful else login
 
 
 def has_plan(environ: Mapping[str, str]) -> bool:
@@ -114,8 +114,8 @@ class _Here:
     def _kept_login(self) -> Login | None:
         if self._bare:
             return None
-        found = self.plan_token() or self._named_profile() or self._workload()
-        return found or self.plan_login() or self._console() or self._active_profile()
+        kept = self.plan_token() or self._named_profile() or self._workload()
+        return kept or self.plan_login() or self._console() or self._active_profile()
 
     def _hosted(self) -> Login | None:
         """Return the login of a plan where it goes before every key; in an editor it is not known before which."""
@@ -144,8 +144,8 @@ class _Here:
     def _approved(self) -> bool | None:
         """Whether the key may be used on a terminal; None: nobody has been asked. Claude keeps its last digits."""
         answers, digits = table(self._kept("customApiKeyResponses")), self._settings.get(KEYS[1])[-20:]
-        told = {answer: digits in kept for answer, kept in answers.items() if isinstance(kept, list)}
-        return True if told.get("approved") else False if told.get("rejected") else None
+        answered = {answer: digits in kept for answer, kept in answers.items() if isinstance(kept, list)}
+        return True if answered.get("approved") else False if answered.get("rejected") else None
 
     def plan_token(self) -> Login | None:
         """Return the login by the token of a plan."""
@@ -245,8 +245,8 @@ _BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
 def of_spec(environ: Mapping[str, str], cwd: str, spec: Spec) -> Login:
     """How an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
     interactive = spec.kind == "interactive"
-    found = find(environ, cwd, spec.command[1:], interactive=interactive)
-    return Login(PLAN, "its profile") if spec.credential.plan and not found.source else found
+    login = find(environ, cwd, spec.command[1:], interactive=interactive)
+    return Login(PLAN, "its profile") if spec.credential.plan and not login.source else login
 
 
 def stray_login(
@@ -261,13 +261,13 @@ def stray_login(
     `environ_of_login` is the login shell's environment, `spec` what was ordered: what the profile itself brings is
     meant.
     """
-    found = of_spec(environ, cwd, spec) if spec else find(environ, cwd, arguments)
-    if found.billing != API or (spec and _is_asked_for(found, environ, environ_of_login or {}, spec)):
+    login = of_spec(environ, cwd, spec) if spec else find(environ, cwd, arguments)
+    if login.billing != API or (spec and _is_asked_for(login, environ, environ_of_login or {}, spec)):
         return ""
     wanted = spec is not None and spec.credential.plan
-    if not wanted and (found.cloud or not has_plan(environ)):
+    if not wanted and (login.cloud or not has_plan(environ)):
         return ""
-    return f"{found.source} of the login shell" if spec and found.source in KEYS else found.source
+    return f"{login.source} of the login shell" if spec and login.source in KEYS else login.source
 
 
 def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[str, object], spec: Spec) -> bool:
@@ -330,11 +330,11 @@ class LoginWatch:
         if seen == self._seen:
             return ""
         self._seen = seen
-        found = of_spec(self._environ, self._cwd, self._spec)
-        if found.billing in (UNKNOWN, self.billing):  # a file that is being written says nothing for a moment
+        login = of_spec(self._environ, self._cwd, self._spec)
+        if login.billing in (UNKNOWN, self.billing):  # a file that is being written says nothing for a moment
             return ""
-        self.billing = found.billing
-        return f"who pays was changed while it runs: {found.source}"
+        self.billing = login.billing
+        return f"who pays was changed while it runs: {login.source}"
 
     def _signatures(self) -> list[tuple[int, ...]]:
         return [_signature(path) for path in settings.files(self._environ, self._cwd, self._spec.command[1:])]
@@ -342,7 +342,7 @@ class LoginWatch:
 
 def _signature(path: str) -> tuple[int, ...]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -58,12 +58,12 @@ class Creations:
         """Watch one folder, another one of the same name in its place."""
         if not hasattr(fcntl, "F_NOTIFY") or not callable(signal.getsignal(SIGNAL)):
             return False
-        known = self._watched.get(folder)
+        watched = self._watched.get(folder)
         try:
             there = os.stat(folder)
-            if known and known[1] == (there.st_dev, there.st_ino):
+            if watched and watched[1] == (there.st_dev, there.st_ino):
                 return True
-            if known:
+            if watched:
                 os.close(self._watched.pop(folder)[0])
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._watched[folder] = descriptor, (there.st_dev, there.st_ino)
@@ -161,13 +161,13 @@ class NestedClaude:
     def _read(self) -> None:
         path = os.path.join(self.config, "sessions", f"{self.process.pid}.json")
         try:
-            found = os.stat(path)
-            if (found.st_mtime_ns, found.st_size) == self._seen:
+            status = os.stat(path)
+            if (status.st_mtime_ns, status.st_size) == self._seen:
                 return
             value = from_line(read_regular(path, _SESSION_LIMIT))
         except (OSError, PeerError):
             return
-        self._seen = found.st_mtime_ns, found.st_size
+        self._seen = status.st_mtime_ns, status.st_size
         named = text(value.get("sessionId"), 64)
         if _SESSION.fullmatch(named) and text(value.get("procStart"), 40) in ("", self.process.started):
             self.fresh = self.fresh and named == (self.session or named)
@@ -299,8 +299,8 @@ class Nested:
     def _meet(self, pid: int) -> None:
         """Take a process for a Claude of the agent's when it is one."""
         process = process_tree.process(pid)
-        known = self.alive.get(pid)
-        if pid == self._own or process is None or (known and known.process.started == process.started):
+        claude = self.alive.get(pid)
+        if pid == self._own or process is None or (claude and claude.process.started == process.started):
             return
         environ = process_tree.environment(pid)
         above = [] if folder.TAG in environ else process_tree.above(process)

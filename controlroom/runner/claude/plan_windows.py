@@ -94,9 +94,9 @@ class PlanWindows:
         """Write the file; one that the disk does not take is written the next time."""
         self._account = self._account or account_of(self._environ)
         windows = [{"name": name, **window} for name, window in self._windows.items()]
-        said = {"format": FORMAT, "account": self._account, "plan": self._plan, "windows": windows}
+        fields = {"format": FORMAT, "account": self._account, "plan": self._plan, "windows": windows}
         with contextlib.suppress(OSError):
-            write_atomic(folder.LIMITS, redact(json.dumps(said)).encode(), folder.LIMITS + ".new", durable=False)
+            write_atomic(folder.LIMITS, redact(json.dumps(fields)).encode(), folder.LIMITS + ".new", durable=False)
 
 
 def from_event(info: Mapping[str, Any]) -> dict[str, Window]:

@@ -344,10 +344,10 @@ def _page(rows: list[str], number: int, one: dict[str, Any]) -> "Page | None":
     edge = next((row.index(_BOX) for row in rows if _BOX in row), 0) if has_previews(one) else 0
     first = next((at for at, row in enumerate(rows) if _BOX in row), 0)
     shown = rows[:first] + [row[:edge] for row in rows[first:]] if edge else rows
-    found = re.fullmatch(_pattern(one, options), _squeezed("".join(shown)))
-    if found is None:
+    match = re.fullmatch(_pattern(one, options), _squeezed("".join(shown)))
+    if match is None:
         return None
-    part = found.groupdict()
+    part = match.groupdict()
     numbers = range(1, len(options) + 1)
     at = next((one for one in (*numbers, len(options) + 1) if part.get(f"at{one}")), 0)
     taken = tuple(one for one in numbers if "✔" in part[f"box{one}"])
@@ -378,8 +378,8 @@ def _review(asks: Sequence[dict[str, Any]], answers: Sequence[ItemAnswer]) -> st
     rows = []
     for one, answer in zip(asks, answers, strict=True):
         labels = [text(option.get("label")) for option in tables(one.get("options"))]
-        said = [labels[number - 1] for number in sorted(answer.choices)]
-        rows.append(f"●{text(one.get('question'))}→{','.join([*said, *[answer.words] * bool(answer.words.strip())])}")
+        chosen = [labels[number - 1] for number in sorted(answer.choices)]
+        rows.append(f"●{text(one.get('question'))}→{','.join([*chosen, *[answer.words] * bool(answer.words.strip())])}")
     return _squeezed("".join(rows))
 
 
@@ -424,8 +424,8 @@ def approves_plan(screen: list[str], *, edits: bool = False) -> str:
     answered: there are two of them then.
     """
     rows = _PLAN_AND_EDITS if edits else _ONLY_THE_PLAN
-    found = [match[1] for row in screen if (match := rows.fullmatch(row))]
-    return found[0] if len(found) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
+    choices = [match[1] for row in screen if (match := rows.fullmatch(row))]
+    return choices[0] if len(choices) == 1 and any(_FIRST_OF_PLAN.fullmatch(row) for row in screen) else ""
 
 
 def permission(screen: list[str]) -> "Dialog | None":
@@ -436,10 +436,10 @@ def permission(screen: list[str]) -> "Dialog | None":
     cut_off = any(_CUT_OFF.fullmatch(row) for row in screen[end:])
     if top < 0 or cut_off or len(marks) < 2 or not offers(screen, YES):
         return None
-    title, *said = _words(screen[top + 1 : marks[0]]) or [""]
+    title, *rest = _words(screen[top + 1 : marks[0]]) or [""]
     called = _words(screen[marks[0] + 1 : marks[-1]])
     warned = _words(screen[marks[-1] + 1 : end])
-    words = [*called, *(row for row in said + warned if not row.startswith(_NOISE))]
+    words = [*called, *(row for row in rest + warned if not row.startswith(_NOISE))]
     return Dialog(_TOOLS.get(title, title), "\n".join(words)[: ASKED_LIMIT + 1], {}) if title and called else None
 
 
@@ -465,8 +465,8 @@ def choices(screen: list[str]) -> "Dialog | None":
     if header is None or several or not options or not question or not offers(screen, f"1. {options[0]['label']}"):
         return None
     asks = {"header": header[1].strip(), "question": " ".join(question), "multiSelect": False, "options": options}
-    given = {"questions": [asks]}
-    return Dialog(ASKS, asked(ASKS, given), given)
+    tool_input = {"questions": [asks]}
+    return Dialog(ASKS, asked(ASKS, tool_input), tool_input)
 
 
 READERS = {"permission prompt": permission, "input needed": choices}
@@ -479,5 +479,5 @@ def _is_rule(row: str, mark: str) -> bool:
 
 def _words(rows: list[str]) -> list[str]:
     """Return what stands in rows, without the mark before a model's own text."""
-    said = [row.strip() for row in rows]
-    return [row[1:].strip() if row.startswith("│") else row for row in said if row.strip("│ ")]
+    words = [row.strip() for row in rows]
+    return [row[1:].strip() if row.startswith("│") else row for row in words if row.strip("│ ")]

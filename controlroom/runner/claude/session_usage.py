@@ -163,10 +163,10 @@ def latest(records: Iterable[Record | None]) -> list[Record]:
     kept: dict[object, Record] = {}
     for record in records:
         if isinstance(record, Message):
-            known = kept.get(record.key)
-            if not isinstance(known, Message) or _tells_more(record, known):
+            before = kept.get(record.key)
+            if not isinstance(before, Message) or _tells_more(record, before):
                 kept[record.key] = record
-            elif not _tells_more(known, record):
+            elif not _tells_more(before, record):
                 kept[record] = record
         elif record is not None:
             kept[record] = record

@@ -67,8 +67,8 @@ def _bytes(path: str, limit: int) -> bytes:
     except OSError as error:
         raise Unreadable(str(error)) from None
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             raise Unreadable(f"{path} is no file of up to {limit} bytes")
         return os.read(descriptor, limit)
     except OSError as error:
@@ -111,8 +111,8 @@ class Settings(NamedTuple):
 
     def get(self, name: str) -> str:
         """Return the value of a variable, "" when it has none."""
-        given = self.variables.get(name)
-        return given.value.strip() if given else ""
+        variable = self.variables.get(name)
+        return variable.value.strip() if variable else ""
 
     def path(self, name: str) -> str:
         """Return the file that a variable comes from."""
@@ -164,8 +164,8 @@ def _merged(environ: Mapping[str, str], files: Iterator[tuple[str, str]]) -> Set
             unreadable = True
             continue
         refused = _NOT_BY_PROJECT if scope in (_PROJECT, _LOCAL) else ()
-        given = {name: value for name, value in table(values.get("env")).items() if name not in refused}
-        variables |= {name: Given(_text(value), path) for name, value in given.items()}
+        allowed = {name: value for name, value in table(values.get("env")).items() if name not in refused}
+        variables |= {name: Given(_text(value), path) for name, value in allowed.items()}
         if isinstance(values.get("apiKeyHelper"), str):
             helper = Given(values["apiKeyHelper"], path, scope)
         if scope == _MANAGED and isinstance(values.get("forceLoginMethod"), str):
@@ -216,8 +216,8 @@ def _checkout(cwd: str) -> str:
     if os.path.isdir(mark):
         return folder
     try:
-        said = read_given(mark, 4096, 0).decode("utf-8", "replace")
-        place = os.path.join(folder, said.removeprefix("gitdir:").strip())
+        pointer = read_given(mark, 4096, 0).decode("utf-8", "replace")
+        place = os.path.join(folder, pointer.removeprefix("gitdir:").strip())
     except OSError:
         return folder
     main, found, _ = place.rpartition("/.git/worktrees/")

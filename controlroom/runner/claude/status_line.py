@@ -71,8 +71,8 @@ class StatusLine:
     def read(self) -> dict[str, Any] | None:
         """Return it when it is new; None otherwise, or when it cannot be read."""
         try:
-            found = os.stat(STATUS_LINE, follow_symlinks=False)
-            seen = found.st_ino, found.st_mtime_ns, found.st_size
+            status = os.stat(STATUS_LINE, follow_symlinks=False)
+            seen = status.st_ino, status.st_mtime_ns, status.st_size
             if seen == self._seen:
                 return None
             self._seen = seen

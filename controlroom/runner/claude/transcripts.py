@@ -53,11 +53,11 @@ class SessionFile:
     def read(self) -> dict[str, Any] | None:
         """Return what it says now; None while there is none."""
         try:
-            found = os.stat(self._path or self._first())
+            status = os.stat(self._path or self._first())
         except OSError:
             self._path, self._value, self._seen = "", None, (0, 0, 0)
             return None
-        seen = found.st_ino, found.st_mtime_ns, found.st_size
+        seen = status.st_ino, status.st_mtime_ns, status.st_size
         if seen != self._seen:
             self._seen, self._value = seen, self._fresh()
         return self._value
@@ -374,8 +374,8 @@ def at_work(lines: bytes) -> bool | None:
 def _goes_on(kind: str, message: dict[str, object]) -> bool:
     if kind == "assistant":
         return text(message.get("stop_reason")) in _GOES_ON
-    said = [text(block.get("text"), 100) for block in tables(message.get("content"))]
-    return not any(words.startswith(_INTERRUPTED) for words in said)
+    texts = [text(block.get("text"), 100) for block in tables(message.get("content"))]
+    return not any(words.startswith(_INTERRUPTED) for words in texts)
 
 
 _TOKEN = 4
@@ -409,13 +409,13 @@ def in_flight(path: str) -> Message | None:
 
 def _prompt(lines: list[bytes]) -> Usage:
     """Estimate the prompt of a request from what stands before it."""
-    said = cached = 0
+    size = cached = 0
     for line in reversed(lines):
-        said += _said(line)
+        size += _said(line)
         if before := _answer(line):
             cached = before.usage.prompt + before.usage.output
             break
-    return Usage(cache_write_5m=min(said // _TOKEN, MOST_TOKENS), cache_read=min(cached, MOST_TOKENS))
+    return Usage(cache_write_5m=min(size // _TOKEN, MOST_TOKENS), cache_read=min(cached, MOST_TOKENS))
 
 
 def _said(line: bytes) -> int:

@@ -143,8 +143,8 @@ class RunSpend:
     @property
     def spent(self) -> int:
         """Micro-dollars at list prices: of each session what is counted, or what Claude reports when that is more."""
-        known = (*self._joined.items(), *self._left.items())
-        return micro(self._past + sum(max(one.pico, self._reported(session)) for session, one in known))
+        sessions = (*self._joined.items(), *self._left.items())
+        return micro(self._past + sum(max(one.pico, self._reported(session)) for session, one in sessions))
 
     def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
         """Count another session of the run, too; `fresh`: a new one, in which everything is its own."""
@@ -196,8 +196,8 @@ class RunSpend:
                 one.files.setdefault(path, Tail(path, self._recent))
             for path, tail in one.files.items():
                 left -= self._read(path, tail, left, one)
-                told = tail.offset > self._before.get(path, 0)
-                hidden = hidden or (path if told and not tail.readable else "")
+                has_counted = tail.offset > self._before.get(path, 0)
+                hidden = hidden or (path if has_counted and not tail.readable else "")
         self.behind = left <= 0
         return hidden
 

@@ -57,9 +57,9 @@ def noted_sessions(folder: str) -> Iterator[Metered]:
             value = from_line(line)
         except PeerError:
             continue
-        found = Metered(*(text(value.get(name), 4096) for name in Metered._fields))
-        if _SESSION.fullmatch(found.session) and found.config and (not found.run or _RUN.fullmatch(found.run)):
-            yield found
+        metered = Metered(*(text(value.get(name), 4096) for name in Metered._fields))
+        if _SESSION.fullmatch(metered.session) and metered.config and (not metered.run or _RUN.fullmatch(metered.run)):
+            yield metered
 
 
 SOON = 0.2
@@ -118,8 +118,8 @@ class UsageMeter:
 
     def reported(self, session: str) -> int:
         """Return what Claude says that this run of a session has cost, in pico-dollars; 0: it has said nothing yet."""
-        known = self._sessions.get(session)
-        return known.reported if known else 0
+        usage = self._sessions.get(session)
+        return usage.reported if usage else 0
 
     def join(self, config: str, cwd: str, session: str, *, fresh: bool) -> None:
         """Another Claude of the run is in this session: `fresh`: a new one, in which everything is its own."""
@@ -201,9 +201,9 @@ class UsageMeter:
         """
         if not session:
             return False
-        known, read = self._session(session), 0
+        usage, read = self._session(session), 0
         transcript = find_transcript(*self._places.get(session, self._place), session)
-        for news in known.news(transcript, self._clock()) if transcript else ():
+        for news in usage.news(transcript, self._clock()) if transcript else ():
             read += news.size
             if self._take(news.records):
                 news.taken()
@@ -219,25 +219,25 @@ class UsageMeter:
 
     def _reported(self, session: str, total: int, new: int) -> None:
         """Note a session's total, and what of it is new since the last one (-1: it is not told)."""
-        known = self._session(session)
+        usage = self._session(session)
         if new < 0:
             self.look(session)
-        elif not known.reported:
-            known.began_with(max(0, total - new))
-        if report := known.report(total, self._clock()):
+        elif not usage.reported:
+            usage.began_with(max(0, total - new))
+        if report := usage.report(total, self._clock()):
             self._take([report])
 
     def _session(self, session: str) -> SessionUsage:
         """Return what is known of a session; a new one began after the last look. Too many are taken for one."""
         if session not in self._sessions and len(self._sessions) >= _MOST_SESSIONS:
             session = ""
-        known = self._sessions.get(session)
-        if known is None:
-            known = self._sessions[session] = SessionUsage(
+        usage = self._sessions.get(session)
+        if usage is None:
+            usage = self._sessions[session] = SessionUsage(
                 self._random(8).hex()[:15], self._looked, recent=self._recent
             )
             self._note(session)
-        return known
+        return usage
 
     def _note(self, session: str) -> None:
         """Write down that this session is metered, for whoever comes after a runner that was killed."""
