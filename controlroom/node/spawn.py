@@ -157,7 +157,7 @@ def inherited(wanted: Spawn, earlier: Sequence[Entry]) -> Spawn:
         before = decode(AgentSpec, read_order(earlier[0]).get("spec"))
     except PeerError:
         return wanted
-    return replace(wanted, spec=replace(wanted.spec, command=before.command)) if before.kind == "command" else wanted
+    return replace(wanted, spec=wanted.spec._replace(command=before.command)) if before.kind == "command" else wanted
 
 
 def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, str]) -> None:

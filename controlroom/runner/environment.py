@@ -11,7 +11,7 @@ from controlroom.runner.agent_process import find_program, printed
 from controlroom.runner.claude.login import BEFORE_PLAN, CLOUDS, KEYS, PLAN_TOKEN
 from controlroom.runner.files import read_given, read_regular
 from controlroom.runner.outcome import Unfit, from_status
-from controlroom.runner.spec import Credential, Spec
+from controlroom.wire.spec import AgentSpec, Credential
 
 _UNTOLD = "what it said may be secret and is not kept: run it on the host to see it"
 
@@ -34,7 +34,7 @@ _NESTED = frozenset(
 _OAUTH_PREFIX = "sk-ant-oat"
 
 
-def build(login: Mapping[str, object], spec: Spec, tag: str, place: str) -> dict[str, str]:
+def build(login: Mapping[str, object], spec: AgentSpec, tag: str, place: str) -> dict[str, str]:
     """Build the environment of an agent with this tag and place (`folder`).
 
     Raises `Unfit` with what is wrong: a file that is missing, a command that failed.
@@ -75,7 +75,7 @@ def expanded(path: str, home: str) -> str:
     return os.path.normpath(os.path.join(home, path.removeprefix("~/")))
 
 
-def working_folder(spec: Spec, home: str) -> str:
+def working_folder(spec: AgentSpec, home: str) -> str:
     """Return the folder to work in. Raises `Unfit` when it is not there."""
     path = expanded(spec.cwd, home)
     if not os.path.isdir(path):

@@ -1,7 +1,4 @@
-"""What an agent's folder says is to be run: spec.json, checked field by field.
-
-`Spec` and `Credential` hold the fields of their namesakes in `wire.spec`, which the runner cannot afford to import.
-"""
+"""What an agent's folder says is to be run: spec.json, checked field by field."""
 
 import json
 from typing import Any, NamedTuple
@@ -10,36 +7,9 @@ from controlroom.runner import folder
 from controlroom.runner.outcome import Unfit
 from controlroom.text.names import agent_name_problem
 from controlroom.wire.records import FORMAT
+from controlroom.wire.spec import AgentSpec, Credential
 
 KINDS = ("headless", "interactive", "command")
-
-
-class Credential(NamedTuple):
-    """What the agent logs in with (`wire.spec.Credential`)."""
-
-    plan: bool = False
-    file: str = ""
-    command: tuple[str, ...] = ()
-
-
-class Spec(NamedTuple):
-    """How to run the agent (`wire.spec.AgentSpec`)."""
-
-    kind: str = "headless"
-    command: tuple[str, ...] = ()
-    profile: str = ""
-    model: str = ""
-    permission_mode: str = ""
-    cwd: str = ""
-    env: dict[str, str] = {}  # noqa: RUF012
-    env_file: str = ""
-    credential: Credential = Credential()
-    max_hours: float = 0.0
-    max_log_bytes: int = 1024**3
-    max_turns: int = 0
-    max_output_tokens: int = 0
-    max_budget_usd: str = ""
-    resume: str = ""
 
 
 class Order(NamedTuple):
@@ -49,7 +19,7 @@ class Order(NamedTuple):
     epoch: int
     namespace: str
     started: int
-    spec: Spec
+    spec: AgentSpec
     tmux: str = ""
     """The path of the tmux that its session is in."""
     grant: int = 0
@@ -90,10 +60,10 @@ def read_order(data: bytes) -> Order:
     )
 
 
-def _spec(value: Any) -> Spec:
-    fields = _fields(Spec._field_defaults, value, "spec")
+def _spec(value: Any) -> AgentSpec:
+    fields = _fields(AgentSpec._field_defaults, value, "spec")
     credential = _fields(Credential._field_defaults, fields.pop("credential", {}), "credential")
-    spec = Spec(credential=Credential(**credential), **fields)
+    spec = AgentSpec(credential=Credential(**credential), **fields)
     if spec.kind not in KINDS:
         raise Unfit(f"spec.json: there is no kind {ascii(spec.kind)[:40]}: {', '.join(KINDS)}")
     if spec.kind == "command" and not spec.command:

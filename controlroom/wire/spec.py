@@ -1,10 +1,12 @@
-"""How an agent is to be run: what home orders, and what stands in `spec.json` on the host."""
+"""How an agent is to be run: what home orders, and what stands in `spec.json` on the host.
 
-from dataclasses import dataclass, field
+Named tuples, for a dataclass would cost each runner memory.
+"""
+
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Credential:
+class Credential(NamedTuple):
     """What an agent logs in with. At most one is set; none: whatever the login shell's environment holds."""
 
     plan: bool = False
@@ -15,8 +17,7 @@ class Credential:
     """A command on the host that prints a key or token."""
 
 
-@dataclass(frozen=True)
-class AgentSpec:
+class AgentSpec(NamedTuple):
     """How to run one agent, but for its task. Zeros and empty texts mean: not set."""
 
     kind: str = "headless"
@@ -29,10 +30,10 @@ class AgentSpec:
     permission_mode: str = ""
     cwd: str = ""
     """Absolute, or relative to the host user's home; `~` too. Empty: the home."""
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = {}  # noqa: RUF012 - nothing writes into it
     env_file: str = ""
     """A file on the host with NAME=value lines."""
-    credential: Credential = field(default_factory=Credential)
+    credential: Credential = Credential()
     max_hours: float = 0.0
     max_log_bytes: int = 1024**3
     max_turns: int = 0

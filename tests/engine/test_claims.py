@@ -168,7 +168,7 @@ def sent(host: ScriptedHost, name: str, new: str) -> list[wire.ToNode]:
         if isinstance(message, (wire.Spawn, wire.Kill, wire.Tell, wire.Forget)) and message.name == name:
             plain = replace(message, id=0, name=new)
             if isinstance(plain, wire.Spawn):
-                plain = replace(plain, grant=None, replaces=0, spec=replace(plain.spec, resume=""))
+                plain = replace(plain, grant=None, replaces=0, spec=plain.spec._replace(resume=""))
             if isinstance(plain, wire.Tell):
                 plain = replace(plain, nonce="", signature="", bound="")
             found.append(plain)

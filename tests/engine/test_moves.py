@@ -311,7 +311,7 @@ def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of
     spec = AgentSpec(kind="command", command=("make", "all"), env={"X": "1"}, cwd="/evil", model="m", profile="rich")
     assert _filled(start, run, SpecRead(1, spec, "")) == replace(start, command=("make", "all"))
     for lie in (("make", "evil"), ("make all",), ("make\0all",), ("make", "all", "")):
-        said = SpecRead(1, replace(spec, command=lie), "")
+        said = SpecRead(1, spec._replace(command=lie), "")
         for known in (run, replace(run, command_digest=""), None):
             with pytest.raises(Unanswered, match="another command"):
                 _filled(start, known, said)

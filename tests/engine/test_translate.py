@@ -361,9 +361,7 @@ def test_effects_become_what_a_node_understands() -> None:
         9,
         "a",
         3,
-        dataclasses.replace(
-            profile, kind="headless", profile="careful", model="sonnet", command=("claude",), resume="sess"
-        ),
+        profile._replace(kind="headless", profile="careful", model="sonnet", command=("claude",), resume="sess"),
         "task\n$(x)",
         2,
     )

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from controlroom.runner.claude.channel import Conversation, command_line, new_session
 from controlroom.runner.claude.questions import ASKS, Question, ask, proposed
 from controlroom.runner.outcome import Exit, Refused
-from controlroom.runner.spec import Spec
 from controlroom.text.event_text import ASKED_LIMIT
 from controlroom.text.states import Cause, State
 from controlroom.wire.runner import ItemAnswer
+from controlroom.wire.spec import AgentSpec
 from tests.lab.answering import answer_to, chosen
 from tests.runner.recorded import NAMES, events
 from tests.text.test_speech import mangled
@@ -480,7 +480,7 @@ def test_evidence_names_the_event_that_decided() -> None:
 
 
 def test_the_command_line_holds_what_the_profile_says_and_no_task() -> None:
-    spec = Spec(model="opus", permission_mode="acceptEdits", max_turns=3, max_budget_usd="1.50")
+    spec = AgentSpec(model="opus", permission_mode="acceptEdits", max_turns=3, max_budget_usd="1.50")
     argv = command_line("/bin/claude", (), spec, "sess")
     assert argv[:2] == ["/bin/claude", "-p"]
     assert argv[argv.index("--session-id") + 1] == "sess"
@@ -489,7 +489,7 @@ def test_the_command_line_holds_what_the_profile_says_and_no_task() -> None:
         "3",
         "1.50",
     ]
-    resumed = command_line("/bin/claude", ("--debug",), Spec(resume="old"), "sess")
+    resumed = command_line("/bin/claude", ("--debug",), AgentSpec(resume="old"), "sess")
     assert resumed[1] == "--debug"
     assert ("--session-id" in resumed, resumed[resumed.index("--resume") + 1]) == (False, "old")
     assert "--model" not in resumed

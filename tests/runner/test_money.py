@@ -9,7 +9,8 @@ import pytest
 
 from controlroom.runner.claude.channel import answer, is_answer
 from controlroom.runner.money.run_money import Money
-from controlroom.runner.spec import Order, Spec
+from controlroom.runner.spec import Order
+from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
 from tests.runner.test_run_budget import Room, room
 from tests.runner.test_run_spend import add
@@ -21,7 +22,7 @@ __all__ = ["room"]
 def money(room: Room, kind: str = "interactive", **environ: str) -> Money:
     """The money of a run that begins, with a dollar to spend."""
     room.grant(1, billed=1_000_000)
-    made = Money(Order("a", 1, "", 0, Spec(kind), grant=1), lambda: SESSION)
+    made = Money(Order("a", 1, "", 0, AgentSpec(kind), grant=1), lambda: SESSION)
     variables = {"HOME": str(room.claude.config.parent), "PWD": str(room.claude.cwd), **environ}
     assert made.begin(variables) == ""
     if kind != "command":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controlroom.runner.claude import login
-from controlroom.runner.spec import Credential, Spec
+from controlroom.wire.spec import AgentSpec, Credential
 
 KEY = "sk-ant-api03-a-key-that-must-never-be-shown"
 
@@ -37,7 +37,7 @@ def billing(environ: dict[str, str], **how: Any) -> str:
 
 def stray(environ: dict[str, str], **spec: Any) -> str:
     """What strays of an agent whose login shell has all that it has."""
-    return login.stray_login(environ, environ["HOME"] + "/project", environ, Spec(kind="headless", **spec))
+    return login.stray_login(environ, environ["HOME"] + "/project", environ, AgentSpec(kind="headless", **spec))
 
 
 def test_without_a_key_the_plan_pays_that_is_logged_in_to_and_else_nobody_knows(environ: dict[str, str]) -> None:
@@ -49,7 +49,7 @@ def test_without_a_key_the_plan_pays_that_is_logged_in_to_and_else_nobody_knows(
 
 
 def test_a_plan_that_was_ordered_is_believed_where_nothing_denies_it(environ: dict[str, str]) -> None:
-    ordered = Spec(credential=Credential(plan=True))
+    ordered = AgentSpec(credential=Credential(plan=True))
     assert login.of_spec(environ, environ["HOME"], ordered).billing == "plan"
     write(environ, ".claude.json", {"primaryApiKey": KEY})
     assert login.of_spec(environ, environ["HOME"], ordered).billing == "api"
@@ -84,7 +84,7 @@ def test_what_the_profile_brings_is_meant(environ: dict[str, str], spec: dict[st
 def test_what_an_env_file_brings_is_meant(environ: dict[str, str]) -> None:
     log_in(environ)
     cwd = environ["HOME"]
-    spec = Spec(kind="headless", env_file="~/env")
+    spec = AgentSpec(kind="headless", env_file="~/env")
     assert login.stray_login({**environ, "ANTHROPIC_API_KEY": KEY}, cwd, environ, spec) == ""
 
 

@@ -229,8 +229,7 @@ def long(text: str, limit: int) -> str:
 
 
 def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
-    return replace(
-        profile,
+    return profile._replace(
         kind=effect.kind or profile.kind,
         profile=effect.profile or profile.profile,
         model=effect.model or profile.model,

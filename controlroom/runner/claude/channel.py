@@ -28,11 +28,11 @@ from controlroom.runner.claude.questions import (
     proposed,
 )
 from controlroom.runner.outcome import Exit, Refused
-from controlroom.runner.spec import Spec
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
 from controlroom.text.states import Cause, State
 from controlroom.wire.runner import Answer, ItemAnswer
+from controlroom.wire.spec import AgentSpec
 
 _PREFIX = "usage-"
 
@@ -83,7 +83,7 @@ def new_session(random: bytes) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
-def command_line(program: str, more: tuple[str, ...], spec: Spec, session: str) -> list[str]:
+def command_line(program: str, more: tuple[str, ...], spec: AgentSpec, session: str) -> list[str]:
     """Build Claude's argv. `session` is the new session's id, unused when `spec.resume` goes on with one."""
     argv = [program, *more, "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
     argv += ["--permission-prompt-tool", "stdio"]
@@ -97,7 +97,7 @@ def command_line(program: str, more: tuple[str, ...], spec: Spec, session: str) 
     return argv + [part for name, value in options if value for part in (name, value)]
 
 
-def interactive_line(program: str, more: tuple[str, ...], spec: Spec, session: str) -> list[str]:
+def interactive_line(program: str, more: tuple[str, ...], spec: AgentSpec, session: str) -> list[str]:
     """Build the argv of Claude on a terminal; limits on turns and dollars exist only without one."""
     argv = [program, *more, *(("--resume", spec.resume) if spec.resume else ("--session-id", session))]
     options = (("--model", spec.model), ("--permission-mode", spec.permission_mode))

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from controlroom.runner.claude import settings
 from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings, Unreadable, read_entry, read_object
 from controlroom.runner.files import read_given
-from controlroom.runner.spec import Spec
 from controlroom.text.json_fields import table, text
+from controlroom.wire.spec import AgentSpec
 
 API, PLAN, UNKNOWN = "api", "plan", ""
 
@@ -242,7 +242,7 @@ _BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
 """Values of `apiKeySource` beside which no plan is used (2.1.332, observed); a Console's key may stand beside one."""
 
 
-def of_spec(environ: Mapping[str, str], cwd: str, spec: Spec) -> Login:
+def of_spec(environ: Mapping[str, str], cwd: str, spec: AgentSpec) -> Login:
     """How an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
     interactive = spec.kind == "interactive"
     login = find(environ, cwd, spec.command[1:], interactive=interactive)
@@ -253,7 +253,7 @@ def stray_login(
     environ: Mapping[str, str],
     cwd: str,
     environ_of_login: Mapping[str, object] | None = None,
-    spec: Spec | None = None,
+    spec: AgentSpec | None = None,
     arguments: Sequence[str] = (),
 ) -> str:
     """Name what moves an agent off a plan though nothing asks for it, "" when nothing does.
@@ -270,7 +270,7 @@ def stray_login(
     return f"{login.source} of the login shell" if spec and login.source in KEYS else login.source
 
 
-def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[str, object], spec: Spec) -> bool:
+def _is_asked_for(found: Login, environ: Mapping[str, str], of_login: Mapping[str, object], spec: AgentSpec) -> bool:
     if spec.credential.file or spec.credential.command:
         return True
     name = found.source
@@ -314,7 +314,7 @@ _PAUSE = 1.0
 class LoginWatch:
     """How one Claude logs in, from its start on."""
 
-    def __init__(self, environ: Mapping[str, str], cwd: str, spec: Spec) -> None:
+    def __init__(self, environ: Mapping[str, str], cwd: str, spec: AgentSpec) -> None:
         self._environ, self._cwd, self._spec = environ, cwd, spec
         self._due = 0.0
         self.billing = of_spec(environ, cwd, spec).billing
