@@ -92,6 +92,28 @@ def test_a_line_that_two_follow_is_read_and_parsed_once(claude: Claude, monkeypa
     assert (read[0], parsed[0]) == (sum(map(len, lines)), 20)
 
 
+def test_a_long_transcript_that_two_follow_is_parsed_once(claude: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcripts, "_AT_ONCE", 100_000)
+    lines = [line(number, 1) + b'{"type":"user","x":"%s"}\n' % (b"x" * 2_000) for number in range(200)]
+    parsed: list[bytes] = []
+
+    def message_of(data: bytes) -> Message | None:
+        parsed.append(data)
+        return usage.message_of(data)
+
+    monkeypatch.setattr(transcripts, "message_of", message_of)
+    recent = transcripts.RecentPieces(lambda: True)
+    place = str(claude.config), str(claude.cwd)
+    meter = UsageMeter(*place, clock=lambda: BEGAN, random=lambda _: b"\x01" * 8, recent=recent)
+    run = RunSpend(*place, SESSION, lambda: BEGAN, recent=recent)
+    run.price(SIMPLE)
+    add(claude.transcript, *lines, PROMPT)
+    meter.look(SESSION)
+    run.count(SESSION)
+    assert (meter.taken, run.spent, run.subagents) == (200, 200 * 10_000, 1)
+    assert len([data for data in parsed if data]) == 401
+
+
 def test_what_stood_there_before_is_of_others_whenever_it_comes_again(claude: Claude) -> None:
     add(claude.transcript, line(1, 1000, LATER), b'{"type":"assistant","message":{"usage":{')
     add(claude.subagent("agent-a.jsonl"), line(2, 1000))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from controlroom.runner.claude.transcripts import at_work
+from controlroom.runner.claude.transcripts import last_work
 
 
 def said(kind: str, *content: dict[str, object], stop: str | None = None, **more: object) -> bytes:
@@ -52,7 +52,7 @@ PARENT = said("assistant", {"type": "text", "text": "all seen"}, stop="end_turn"
     ],
 )
 def test_its_last_line_says_so(lines: list[bytes], works: bool | None) -> None:
-    assert at_work(b"".join(lines)) is works
+    assert last_work(b"".join(lines))[0] is works
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_its_last_line_says_so(lines: list[bytes], works: bool | None) -> None:
     ],
 )
 def test_what_cannot_be_read_is_work_that_goes_on(damaged: bytes) -> None:
-    assert at_work(DONE + damaged) is True
-    assert at_work(damaged + DONE) is False
+    assert last_work(DONE + damaged)[0] is True
+    assert last_work(damaged + DONE)[0] is False
 
 
 @pytest.mark.parametrize("odd", [b'["user"]\n', b'{"type":["user"],"isSidechain":true}\n', b'"user"\n'])
 def test_what_nobody_said_tells_nothing(odd: bytes) -> None:
-    assert at_work(odd) is None
-    assert at_work(PROMPT + odd) is True
+    assert last_work(odd)[0] is None
+    assert last_work(PROMPT + odd)[0] is True

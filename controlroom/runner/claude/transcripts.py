@@ -180,8 +180,10 @@ def _told(line: bytes, since: str) -> Said | None:
 
 
 _AT_ONCE = 4 * 1024 * 1024
-_KEPT = 2 * _AT_ONCE
-"""Bytes of transcripts that are kept for their second reader."""
+_KEPT = 1024 * 1024
+"""Bytes of memory for pieces that wait for their second reader."""
+_SMALL, _TOLD_BYTES = 64 * 1024, 400
+"""Bytes of a piece that are kept with what they tell, and of memory that each thing told takes, roughly."""
 _MOST_FILES, _DEEPEST = 1000, 4
 
 
@@ -219,7 +221,11 @@ class Piece:
         self.skipping = not data.endswith(b"\n")
         """Whether it ends within a line that is too long."""
         self.told = list(_all_told(start, data, skipping))
-        self._start, self._data = start, data
+        self._start = start
+        self._data = data if len(data) <= _SMALL else b""
+        self._work = None if self._data else last_work(data)
+        self.weight = len(self._data) + _TOLD_BYTES * len(self.told)
+        """Bytes of memory that it takes, roughly."""
 
     @property
     def messages(self) -> list[Message]:
@@ -227,8 +233,9 @@ class Piece:
         return [told.message for told in self.told if told.message]
 
     def at_work(self, before: int) -> bool | None:
-        """Whether a subagent was at work after its last line that ends behind `before`; None: none of them says so."""
-        return at_work(self._data[max(0, before - self._start) :])
+        """Whether a subagent was at work after the last line behind `before` that says so; None: no line does."""
+        works, end = self._work or last_work(self._data)
+        return works if self._start + end > before else None
 
 
 class RecentPieces:
@@ -243,16 +250,16 @@ class RecentPieces:
     def take(self, path: str, begins: tuple[int, bool]) -> Piece | None:
         """Hand over the piece of a file that begins there, if it is kept."""
         piece = self._kept.pop((path, begins), None)
-        self._size -= piece.size if piece else 0
+        self._size -= piece.weight if piece else 0
         return piece
 
     def keep(self, path: str, piece: Piece) -> None:
         """Keep a piece for the other reader; what is too much is read again."""
         self._kept[path, piece.begins] = piece
-        self._size += piece.size
+        self._size += piece.weight
         most = _KEPT if self._wanted() else 0
         while self._size > most:
-            self._size -= self._kept.pop(next(iter(self._kept))).size
+            self._size -= self._kept.pop(next(iter(self._kept))).weight
 
 
 class Tail:
@@ -355,20 +362,23 @@ _GOES_ON = ("", "tool_use", "pause_turn")
 _INTERRUPTED = "[Request interrupted by user"
 
 
-def at_work(lines: bytes) -> bool | None:
-    """Return whether a subagent was at work after the last of these whole lines of one file; None: they do not tell.
+def last_work(lines: bytes) -> tuple[bool | None, int]:
+    """Whether a subagent was at work after the last of these whole lines that says so, and where that one ends.
 
-    A line that cannot be read is taken for one of work that goes on.
+    None and 0: none says so. A line that cannot be read is taken for one of work that goes on.
     """
+    end = len(lines)
     for line in reversed(lines.split(b"\n")):
         if any(mark in line for mark in _MARKS):
             try:
                 entry = table(json.loads(line))
             except (ValueError, RecursionError):
-                return True
+                return True, end
             if entry.get("type") in ("user", "assistant"):
-                return bool(entry.get("isSidechain")) and _goes_on(entry["type"], table(entry.get("message")))
-    return None
+                works = bool(entry.get("isSidechain")) and _goes_on(entry["type"], table(entry.get("message")))
+                return works, end
+        end -= len(line) + 1
+    return None, 0
 
 
 def _goes_on(kind: str, message: dict[str, object]) -> bool:
