@@ -165,6 +165,8 @@ class FileWatch:
 
     def _wait(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._timer:
+            self._timer.cancel()
         if self._inotify:
             loop.add_reader(self._inotify.descriptor, self._soon)
         else:

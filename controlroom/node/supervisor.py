@@ -95,7 +95,7 @@ class Supervisor:
             if record.live:
                 self._check_live(record, look)
             elif not record.status and not record.problem and record.entry.name not in self._observer.orphans:
-                self._check_unborn(record)
+                self._check_unborn(record, look)
         self._check_loose(look)
 
     async def close(self) -> None:
@@ -128,7 +128,7 @@ class Supervisor:
         self._observer.orphans = {entry.name: entry for entry in late if not os.path.isdir(entry.folder)}
         for record in list(self._observer.records.values()):
             words = _loose_words(record, late[record.entry]) if record.entry in late else ""
-            if words or record.status:  # one without a folder is gone as soon as its runner is
+            if words or record.status or os.path.isdir(record.entry.folder):  # without one it goes with its runner
                 record.let_loose(words, now())
                 self._observer.tell(record)
 
@@ -152,7 +152,9 @@ class Supervisor:
         record = self._observer.records.get(entry.name)
         if record is None or (record.entry == entry and record.entry.name in self._observer.orphans):
             return False
-        return record.entry != entry or record.live or bool(record.problem) or not record.status
+        return (
+            record.entry != entry or record.live or bool(record.problem) or (not record.status and _may_begin(record))
+        )
 
     def _compare(self, record: AgentRecord, look: Look, *, runner: bool) -> None:
         seen, at = record.status, now()
@@ -166,12 +168,21 @@ class Supervisor:
         if seen.kind != "command" and seen.pid:
             record.hear("session file", self._sessions.said(seen.pid, look), at)
 
-    def _check_unborn(self, record: AgentRecord) -> None:
-        """A folder without a status: somebody is starting it, or was and was killed."""
+    def _check_unborn(self, record: AgentRecord, look: Look) -> None:
+        """Look at a folder without a status: its agent is being started, or was and was killed, unless its runner lives
+        and only the file is gone."""
+        folder = record.entry.folder
+        if record.entry in self._alive(look):
+            return
+        if runner_lives(folder):
+            if look.lives(pid := runner_pid(folder)):
+                self._runners[record.entry] = pid, look.table[pid].start
+            return
         with contextlib.suppress(OSError):
-            age = time.time() - os.stat(record.entry.folder).st_mtime
+            age = time.time() - os.stat(folder).st_mtime
             if age > 2 * START_DEADLINE and not record.verdict:
-                record.verdict, record.verdict_at = Cause.NEVER_STARTED, now()
+                why = Cause.RUNNER_KILLED if record.met else Cause.NEVER_STARTED
+                record.verdict, record.verdict_at = why, now()
                 self._observer.tell(record)
             if not 0 <= age < _YOUNG and self._ownership.mine():
                 self._begin_burial(record, self._bury_unborn(record))
@@ -226,8 +237,18 @@ class Supervisor:
         self._observer.look()
 
 
+def _may_begin(record: AgentRecord) -> bool:
+    """Whether an agent without a status may still be starting: it never had one, and its folder is new."""
+    try:
+        return not record.met and 0 <= time.time() - os.stat(record.entry.folder).st_mtime < 2 * START_DEADLINE
+    except OSError:
+        return False
+
+
 def _loose_words(record: AgentRecord, runner: int) -> str:
     """Return how an agent cannot be as its folder says."""
+    if record.status is None and os.path.isdir(record.entry.folder):
+        return f"its status.json is gone, and its runner (process {runner}) still runs"
     if record.status is None:
         return f"its folder is gone, and its runner (process {runner}) still runs: kill it"
     return f"it says that it has ended ({record.status.state}), and its runner (process {runner}) still runs: kill it"

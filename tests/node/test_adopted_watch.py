@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from controlroom.node.file_watch import FileWatch
+from controlroom.node.file_watch import FileWatch, Inotify
 from tests.lab.waiting import wait_for_async
 
 
@@ -48,3 +50,37 @@ async def test_a_folder_that_is_not_there_yet_is_watched_when_it_is(tmp_path: Pa
         await wait_for_async(lambda: told)
     finally:
         watch.close()
+
+
+async def test_when_the_kernel_takes_no_more_watches_files_are_looked_at_and_by_one_timer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = tmp_path / "a" / "1.json", tmp_path / "b" / "2.jsonl"
+    for path in (one, other):
+        path.parent.mkdir()
+        path.write_text("x")
+    told: list[set[str]] = []
+    watch, loop = FileWatch(lambda: told.append(watch.take())), asyncio.get_running_loop()
+    try:
+        watch.follow({str(one)})
+        one.write_text("y")
+        await wait_for_async(lambda: _timers(loop, watch), poll=0)  # it was heard of, and is about to be read
+
+        def full(_self: Inotify, _folder: str) -> None:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        monkeypatch.setattr(Inotify, "add", full)
+        watch.follow({str(one), str(other)})
+        assert _timers(loop, watch) == 1
+        await wait_for_async(lambda: set().union(*told) == {str(one), str(other)})
+        told.clear()
+        other.write_text("more")
+        await wait_for_async(lambda: set().union(*told) == {str(other)})
+        assert _timers(loop, watch) == 1
+    finally:
+        watch.close()
+
+
+def _timers(loop: asyncio.AbstractEventLoop, of: object) -> int:
+    handles: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
+    return sum(not handle.cancelled() and getattr(handle._callback, "__self__", None) is of for handle in handles)  # type: ignore[attr-defined]

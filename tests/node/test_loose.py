@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,34 @@ def test_an_agent_that_says_it_has_ended_while_its_runner_lives_is_unknown_and_c
     assert not asleep(home)
     last = (state, "failed")  # what it wrote, or the last word of its runner, where that was quicker than its end
     node.wait_agent("liar", lambda seen: seen.state in last)
+
+
+@pytest.mark.parametrize("long_ago", [False, True], ids=["just now", "before the node came"])
+def test_an_agent_without_a_status_is_unknown_while_its_runner_lives(home: World, *, long_ago: bool) -> None:
+    folder = folder_of(home, "mute")
+    with NodeClient() as node:
+        node.greet()
+        node.spawn("mute", 1, "sleep", "603")
+        node.wait_agent("mute", lambda seen: seen.state == "working")
+        (folder / "status.json").unlink()
+        if not long_ago:
+            _is_unknown_until_its_runner_says_more(node)
+    if long_ago:
+        past = time.time() - 3600
+        os.utime(folder, (past, past))
+        with NodeClient() as node:
+            node.greet()
+            _is_unknown_until_its_runner_says_more(node)
+
+
+def _is_unknown_until_its_runner_says_more(node: NodeClient) -> None:
+    seen = node.wait_agent("mute", lambda seen: seen.state == "unknown")
+    assert seen.detail.startswith("its status.json is gone, and its runner (process ")
+    assert seen.ended == 0
+    assert node.kill("mute", 1).outcome == "done"
+    node.wait_agent("mute", lambda seen: (seen.state, seen.detail) == ("done", "killed"))
+    told = [agent.state for message in node.all(AgentsSeen) for agent in message.agents if agent.name == "mute"]
+    assert "failed" not in told
 
 
 @pytest.mark.parametrize("how", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere"))])

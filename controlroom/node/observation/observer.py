@@ -143,6 +143,8 @@ class Observer:
     def _wait(self) -> None:
         """Wait for the next change."""
         loop = asyncio.get_running_loop()
+        if self._timer:
+            self._timer.cancel()
         if self._inotify:
             loop.add_reader(self._inotify.descriptor, self._changed)
         else:
