@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from controlroom import __version__
 from controlroom.domain.address import parse_address
+from controlroom.engine.hosts import ssh
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.engine.hosts.deploy import Ended
 from controlroom.engine.hosts.links import HostDialler
@@ -414,3 +416,41 @@ async def test_a_host_behind_a_jump_host_is_found_when_the_way_there_heals(
     channel = await dialling
     assert await read_until(channel, b"here\n") == b"here\n"
     await channel.close()
+
+
+# -- a host that talks without end
+
+
+TINY = b"import os\nos.write(1, b'here\\n')\nwhile True:\n    os.write(%d, b'e')\n"
+
+
+@pytest.mark.parametrize("stream", [1, 2], ids=["output", "errors"])
+async def test_packets_without_number_are_taken_a_few_at_a_time_and_with_pauses(
+    home: World, ssh_host: LoopbackHost, monkeypatch: pytest.MonkeyPatch, stream: int
+) -> None:
+    sizes: list[int] = []
+    transports = set[asyncio.Transport]()
+    take = asyncssh.SSHClientConnection.data_received
+
+    def noted(self: asyncssh.SSHClientConnection, data: bytes, datatype: int | None = None) -> None:
+        sizes.append(len(data))
+        transports.add(self._transport)  # type: ignore[arg-type]
+        take(self, data, datatype)
+
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "data_received", noted)
+    channel = await dialler(home, code=TINY % stream).dial()
+    reading = asyncio.create_task(_read_on(channel))
+    (transport,) = transports
+    try:
+        monkeypatch.setattr(ssh, "_AT_ONCE", 0.0)  # on a machine with little time for us they never cost much in a row
+        await wait_for_async(lambda: not transport.is_reading(), 20, poll=0.001)
+        await wait_for_async(transport.is_reading, 20, poll=0.001)
+        assert max(sizes) <= 16 * 1024
+    finally:
+        reading.cancel()
+        await channel.close()
+
+
+async def _read_on(channel: Channel) -> None:
+    while True:
+        await channel.receive()
