@@ -13,7 +13,7 @@ import pytest
 
 from controlroom import __version__
 from controlroom.domain.address import parse_address
-from controlroom.engine.hosts import ssh
+from controlroom.engine.hosts import tcp
 from controlroom.engine.hosts.channel import Channel, HostKeyUnknown, HostRefuses, LinkLost, SecretWanted
 from controlroom.engine.hosts.deploy import Ended
 from controlroom.engine.hosts.links import HostDialler
@@ -442,7 +442,7 @@ async def test_packets_without_number_are_taken_a_few_at_a_time_and_with_pauses(
     reading = asyncio.create_task(_read_on(channel))
     (transport,) = transports
     try:
-        monkeypatch.setattr(ssh, "_AT_ONCE", 0.0)  # on a machine with little time for us they never cost much in a row
+        monkeypatch.setattr(tcp, "_AT_ONCE", 0.0)  # on a machine with little time for us they never cost much in a row
         await wait_for_async(lambda: not transport.is_reading(), 20, poll=0.001)
         await wait_for_async(transport.is_reading, 20, poll=0.001)
         assert max(sizes) <= 16 * 1024

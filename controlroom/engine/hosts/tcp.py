@@ -7,6 +7,7 @@ lives as long as the caller waits, for slow paths. A machine that has been away 
 
 import asyncio
 import socket
+import time
 from asyncio.staggered import staggered_race
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -151,3 +152,37 @@ async def _connect(info: _Address, bind: str) -> socket.socket:
 def _close(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.close()
+
+
+# ---------------------------------------------------------------------- what comes
+
+_READ, _AT_ONCE, _SHARE = 16 * 1024, 0.05, 0.25
+"""Bytes of a host that are read at once; seconds of CPU that these may cost in a row, and their share of a core."""
+
+
+def slow(connection: Any) -> None:
+    """Let what a host sends cost no more than a share of a core before a word of it is read.
+
+    Its packets may be tiny, or say nothing at all, and the library takes apart up to 256 kB of them (5,000 packets,
+    a second) before anybody else has a turn. A connection through another one is slowed with that.
+    """
+    transport: Any = getattr(connection, "_transport", None)
+    if isinstance(transport, asyncio.Transport) and hasattr(transport, "max_size"):
+        transport.max_size = _READ
+        connection.data_received = _Slowed(connection, transport).take
+
+
+class _Slowed:
+    def __init__(self, connection: Any, transport: asyncio.Transport) -> None:
+        self._hand_on, self._transport = connection.data_received, transport
+        self._owed, self._at = 0.0, time.monotonic()
+
+    def take(self, data: bytes, datatype: int | None = None) -> None:
+        began = time.thread_time()
+        self._hand_on(data, datatype)
+        now = time.monotonic()
+        self._owed = max(0.0, self._owed - _SHARE * (now - self._at)) + time.thread_time() - began
+        self._at = now
+        if self._owed > _AT_ONCE:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(self._owed / _SHARE, self._transport.resume_reading)
