@@ -71,17 +71,17 @@ class Attachment:
                 code = _run(self.argv, complaints.fileno())
                 size = complaints.seek(0, os.SEEK_END)
                 complaints.seek(max(0, size - 4096))
-                said = complaints.read().decode("utf-8", "replace")
+                complaint = complaints.read().decode("utf-8", "replace")
         except OSError as error:
             return f"{self.argv[0]} cannot be run: {error.strerror}"
         finally:
             _restore(before)
-        return self._sentence(code, said)
+        return self._sentence(code, complaint)
 
-    def _sentence(self, code: int, said: str) -> str:
+    def _sentence(self, code: int, complaint: str) -> str:
         if code == 0:
             return ""
-        rows = [row.strip() for row in said.splitlines() if row.strip()]
+        rows = [row.strip() for row in complaint.splitlines() if row.strip()]
         if rows:
             return f"{self.agent}: {redact(sanitize(rows[-1], 300))}"
         broke = "the connection broke" if code == _SSH_FAILED else "its tmux session is gone, or took nobody"
@@ -135,10 +135,10 @@ def _session(home: Home, agent: Agent) -> list[str]:
 
 
 def _program(name: str, cure: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise NoAttachment(f"there is no {name} on this machine, which attach needs: {cure}")
-    return found
+    return path
 
 
 def _over_ssh(home: Home, host: Host, words: Sequence[str], *, ours: bool) -> list[str]:
@@ -155,8 +155,8 @@ def _over_ssh(home: Home, host: Host, words: Sequence[str], *, ours: bool) -> li
         "RemoteCommand": "none", "ControlMaster": "no", "ControlPath": "none", "LogLevel": "ERROR",
         "ConnectTimeout": "15", **ALIVE,
     }  # fmt: skip
-    given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return [*ssh, "-tt", *given, *target(address), _remote(words, ours=ours)]
+    arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    return [*ssh, "-tt", *arguments, *target(address), _remote(words, ours=ours)]
 
 
 def _known_hosts(ssh: Sequence[str], address: Address, home: Home) -> str:
@@ -203,10 +203,10 @@ def _run(argv: Sequence[str], complaints: int) -> int:
 
 def _settings() -> list[object] | None:
     try:
-        found: list[object] = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else []
+        attributes: list[object] = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else []
     except (termios.error, OSError, ValueError):
         return None
-    return found or None
+    return attributes or None
 
 
 def _restore(settings: list[object] | None) -> None:

@@ -196,7 +196,7 @@ class AtBoot:
         return line.startswith(b"@reboot ") and line.endswith(f" # {self.name}".encode())
 
     def _write_crontab(self, table: bytes) -> str:
-        done = self._run("crontab", "-", given=table)
+        done = self._run("crontab", "-", stdin=table)
         return f"the crontab could not be written: {_said(done)}" if done.returncode else ""
 
     def _cron_runs(self) -> bool:
@@ -206,11 +206,11 @@ class AtBoot:
 
     # ----------------------------------------------------------------------- running
 
-    def _run(self, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    def _run(self, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         """Run a command to its end; one that is not there or does not end has exit code 127."""
         try:
             return subprocess.run(
-                words, input=given, capture_output=True, timeout=DEADLINE, env=self._environ, check=False
+                words, input=stdin, capture_output=True, timeout=DEADLINE, env=self._environ, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return subprocess.CompletedProcess(words, 127, b"", str(error).encode())
@@ -219,8 +219,8 @@ class AtBoot:
 def _with_bus(environ: Mapping[str, str]) -> dict[str, str]:
     """Add the folder where the user's systemd listens, which a shell without a login session does not name."""
     folder = f"/run/user/{os.getuid()}"
-    known = {} if "XDG_RUNTIME_DIR" in environ or not os.path.isdir(folder) else {"XDG_RUNTIME_DIR": folder}
-    return {**environ, **known}
+    bus = {} if "XDG_RUNTIME_DIR" in environ or not os.path.isdir(folder) else {"XDG_RUNTIME_DIR": folder}
+    return {**environ, **bus}
 
 
 def _unit_word(word: str, *, command: bool = False) -> str:

@@ -135,8 +135,8 @@ def log_page(page: Page) -> LogPage:
     lines = data.split(b"\n")[:-1]
     records = tuple(LogRecord(*unpack(line)) for line in lines)
     offsets = tuple(itertools.accumulate((len(line) + 1 for line in lines), initial=page.start.offset))[:-1]
-    known = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
-    return LogPage(page.agent, records, page.start, page.end, *known)
+    rest = (page.skipped, page.first, page.reason, offsets, page.before, page.total, page.unanswered, page.withheld)
+    return LogPage(page.agent, records, page.start, page.end, *rest)
 
 
 def agent_screen(screen: Screen) -> AgentScreen:
@@ -148,16 +148,16 @@ def agent_screen(screen: Screen) -> AgentScreen:
     return AgentScreen(screen_lines(data) if data else (), screen.columns, screen.rows, screen.reason)
 
 
-def matches(found: Hits) -> Matches:
+def matches(hits: Hits) -> Matches:
     """Make what was found safe to show."""
     return Matches(
-        tuple(_hit(found.place.epoch, hit) for hit in found.hits),
-        found.place,
-        found.done,
-        max(0, found.searched),
-        max(0, found.at),
-        found.reason,
-        found.unanswered,
+        tuple(_hit(hits.place.epoch, hit) for hit in hits.hits),
+        hits.place,
+        hits.done,
+        max(0, hits.searched),
+        max(0, hits.at),
+        hits.reason,
+        hits.unanswered,
     )
 
 
@@ -462,30 +462,30 @@ class Client(Questions):
 
     async def _read(self) -> None:
         try:
-            while (told := await self._told()) is not None:
-                self._take(told)
+            while (message := await self._told()) is not None:
+                self._take(message)
             if self._gone == STOPPED and not self.stopped and (problem := await self._way.broken()):
                 self._gone = str(problem)
         finally:
             self._lose()
 
-    def _take(self, told: Told | None) -> None:
-        if isinstance(told, Welcome | FleetNews) and told.clock:
-            self.ahead = told.clock - _own_clock()
-        match told:
+    def _take(self, message: Told | None) -> None:
+        if isinstance(message, Welcome | FleetNews) and message.clock:
+            self.ahead = message.clock - _own_clock()
+        match message:
             case FleetNews():
-                self.fleet, self.revision = apply(self.fleet, told.patch), told.revision
+                self.fleet, self.revision = apply(self.fleet, message.patch), message.revision
                 self._wake()
-            case Page() if told.id not in self._answers:
-                if self._followed.get(told.agent) == told.id:
-                    self._pages.put(told)
+            case Page() if message.id not in self._answers:
+                if self._followed.get(message.agent) == message.id:
+                    self._pages.put(message)
                     self._wake()
             case answered if isinstance(answered, Answer):
                 answer = self._answers.get(answered.id)
                 if answer is not None and not answer.done():
                     answer.set_result(answered)
             case Unwelcome():
-                self._gone, self.stopped = told.reason, told.reason == STOPPED
+                self._gone, self.stopped = message.reason, message.reason == STOPPED
 
     def _wake(self) -> None:
         """Wake all who wait for something new."""

@@ -122,8 +122,8 @@ class Away:
 
     async def broken(self) -> EngineUnavailable | None:
         """ssh has ended, or the bridge has."""
-        found = await asyncio.to_thread(self._verdict)
-        return found or EngineUnavailable(f"the connection to {self.where} broke")
+        verdict = await asyncio.to_thread(self._verdict)
+        return verdict or EngineUnavailable(f"the connection to {self.where} broke")
 
     async def gone(self) -> None:
         """The bridge there ends with the engine's socket: there is no more to see from here."""
@@ -160,17 +160,17 @@ class Away:
         return _failure(self.where, code, _last_line(self._complaints))
 
 
-def _failure(where: str, code: int, said: str) -> EngineUnavailable | None:
+def _failure(where: str, code: int, complaint: str) -> EngineUnavailable | None:
     """Say in a sentence what ssh's exit code and last line mean."""
     if code == _NO_ENGINE:
-        return NoEngine(f"{where}: {said or 'no engine runs there'}")
+        return NoEngine(f"{where}: {complaint or 'no engine runs there'}")
     if code == _NOT_FOUND:
         return EngineUnavailable(f"{where} has no controlroom where its shell looks: install it there", _REST)
     if code == _USAGE:
         return EngineUnavailable(f"Control Room on {where} is too old to be reached from elsewhere: update it", _REST)
     if code == 0:
         return None
-    low = said.lower()
+    low = complaint.lower()
     if "host key verification failed" in low or "host key is known" in low:
         sentence = f"the host key of {where} is not known here, or it has changed: look at it with ssh {where}"
         return EngineUnavailable(sentence, _REST)
@@ -180,8 +180,8 @@ def _failure(where: str, code: int, said: str) -> EngineUnavailable | None:
         )
         return EngineUnavailable(sentence, _REST)
     if code != _SSH_FAILED:
-        return EngineUnavailable(f"{where}: {said or f'the bridge ended with {code}'}")
-    return EngineUnavailable(f"{where} cannot be reached: {said or 'the connection broke'}")
+        return EngineUnavailable(f"{where}: {complaint or f'the bridge ended with {code}'}")
+    return EngineUnavailable(f"{where} cannot be reached: {complaint or 'the connection broke'}")
 
 
 def _last_line(complaints: IO[bytes] | None) -> str:
@@ -197,17 +197,17 @@ def _last_line(complaints: IO[bytes] | None) -> str:
 
 def _heard(connection: socket.socket, deadline: float | None) -> bytes:
     """Read up to the end of the bridge's first line, and no further; or what comes instead of it."""
-    seen = b""
-    while len(seen) < _NOISE:
+    noise = b""
+    while len(noise) < _NOISE:
         connection.settimeout(None if deadline is None else max(0.01, deadline - time.monotonic()))
         try:
             piece = connection.recv(1)
         except OSError:
             break
-        seen += piece
-        if not piece or seen.endswith(b"\n" + MARK) or seen == MARK:
+        noise += piece
+        if not piece or noise.endswith(b"\n" + MARK) or noise == MARK:
             break
-    return seen
+    return noise
 
 
 # --------------------------------------------------------------------------- the command
@@ -215,10 +215,10 @@ def _heard(connection: socket.socket, deadline: float | None) -> bytes:
 
 def ssh_program() -> list[str]:
     """Return the system's ssh and where its config lies. Raises `EngineUnavailable`."""
-    found = shutil.which("ssh")
-    if found is None:
+    path = shutil.which("ssh")
+    if path is None:
         raise EngineUnavailable("there is no ssh on this machine, which --home needs: apt-get install openssh-client")
-    return [found, *own_config()]
+    return [path, *own_config()]
 
 
 def _given() -> list[str]:

@@ -40,11 +40,11 @@ async def launch(home: Home, environ: Mapping[str, str]) -> bool:
         raise NotStarted(f"the engine cannot be started: {where}{error.strerror}") from None
     finally:
         os.close(theirs)
-    said = (await _all_of(ours)).decode("utf-8", "replace").strip()
+    words = (await _all_of(ours)).decode("utf-8", "replace").strip()
     await asyncio.to_thread(process.wait)
-    if said in (READY, TAKEN):
-        return said == READY
-    raise NotStarted(said or f"the engine ended while it was starting; see {home.log}")
+    if words in (READY, TAKEN):
+        return words == READY
+    raise NotStarted(words or f"the engine ended while it was starting; see {home.log}")
 
 
 def _spawn(home: Home, environ: Mapping[str, str], report: int) -> "subprocess.Popen[bytes]":
@@ -167,8 +167,8 @@ class Here:
         """Return whether there is an engine, or will be: a start is over only when the engine has its lock."""
         starting = is_held(self._home.starting)
         if starting and self._told is not None:
-            told, self._told = self._told, None
-            told("an engine is starting: waiting for it to come up")
+            announce, self._told = self._told, None
+            announce("an engine is starting: waiting for it to come up")
         return starting or is_held(self._home.lock)
 
     async def _launch(self) -> None:

@@ -100,7 +100,7 @@ class ClaimChecker:
     def _forget(self, host: str, name: str, epoch: int) -> None:
         """An agent was removed with all its runs up to this one."""
         runs = self._runs.get((host, name), {})
-        for old in [known for known in runs if known <= epoch]:
+        for old in [number for number in runs if number <= epoch]:
             del runs[old]
         if not runs:
             self._runs.pop((host, name), None)
@@ -127,16 +127,16 @@ class ClaimChecker:
 
     def joined(self, event: events.AgentsObserved) -> events.AgentsObserved:
         """Put what was ordered into what a host says."""
-        known = self._store.fleet.agents
-        agents = tuple(self._joined(agent, known) for agent in event.agents if agent.host == event.host)
+        shown = self._store.fleet.agents
+        agents = tuple(self._joined(agent, shown) for agent in event.agents if agent.host == event.host)
         return replace(event, agents=agents)
 
     def recalled(self, agent: Agent) -> Agent:
         """Put what was ordered into an agent that its host has not shown yet."""
         return self._joined(agent, {})
 
-    def _joined(self, seen: Agent, known: Mapping[str, Agent]) -> Agent:
-        return joined(seen, self.of(seen.host, seen.name, seen.epoch), known.get(seen.id))
+    def _joined(self, agent: Agent, shown: Mapping[str, Agent]) -> Agent:
+        return joined(agent, self.of(agent.host, agent.name, agent.epoch), shown.get(agent.id))
 
     def tell(self, event: events.AgentsObserved) -> None:
         """Show what a host says otherwise than was ordered, and audit what is new of it."""
@@ -169,9 +169,9 @@ class ClaimChecker:
     def _audit(self, agent: Agent, claims: Sequence[Claim]) -> None:
         if not claims:
             return
-        told = self._audited.setdefault((agent.host, agent.name), set())
-        new = [claim for claim in claims if claim.field not in told]
-        told.update(claim.field for claim in new)
+        audited = self._audited.setdefault((agent.host, agent.name), set())
+        new = [claim for claim in claims if claim.field not in audited]
+        audited.update(claim.field for claim in new)
         for claim in new:
             words = Result(Outcome.REFUSED, f"its host says {claim_words(claim)}: what was ordered counts")
             self._ledger_writer.audited(f"host {agent.host}", "claim", agent.id, agent.epoch, words)
@@ -212,25 +212,25 @@ class UnorderedWatch:
             self._told[agent] = effect.epoch, effect.question
         self._drop("question", agent)
 
-    def look(self, before: Fleet, seen: Iterable[Agent]) -> None:
+    def look(self, before: Fleet, agents: Iterable[Agent]) -> None:
         """See what has become of agents since `before`."""
-        for agent in seen:
+        for agent in agents:
             if agent.has_ended or agent.adopted:
                 continue
-            known = before.agents.get(agent.id)
-            known = known if known is not None and known.epoch == agent.epoch else None
-            if agent.forged > (known.forged if known else 0):
+            earlier = before.agents.get(agent.id)
+            earlier = earlier if earlier is not None and earlier.epoch == agent.epoch else None
+            if agent.forged > (earlier.forged if earlier else 0):
                 self._raise("forged", agent, _forged(agent))
-            if agent.grant and agent.grant != (known.grant if known else 0) and not self._gave(agent):
+            if agent.grant and agent.grant != (earlier.grant if earlier else 0) and not self._gave(agent):
                 self._raise("grant", agent, _grant(agent))
-            if known is not None and self._is_gone(known, agent):
+            if earlier is not None and self._is_gone(earlier, agent):
                 self._raise("question", agent, _question(agent))
         self._tidy()
 
-    def _is_gone(self, known: Agent, agent: Agent) -> bool:
+    def _is_gone(self, earlier: Agent, agent: Agent) -> bool:
         """Whether its question went away by itself. On a terminal of its own anybody there may have answered it."""
-        asked = known.question
-        if asked is None or same(asked, agent.question) or agent.kind != "headless" or known.pending is not None:
+        asked = earlier.question
+        if asked is None or same(asked, agent.question) or agent.kind != "headless" or earlier.pending is not None:
             return False
         epoch, question = self._told.get(agent.id, (0, ""))
         return epoch != agent.epoch or question not in ("", asked.id)

@@ -76,8 +76,8 @@ class _Report:
 
 def _given(name: str) -> int | None:
     """Take a descriptor that the environment names."""
-    given = os.environ.pop(name, "")
-    return int(given) if given.isdecimal() else None
+    value = os.environ.pop(name, "")
+    return int(value) if value.isdecimal() else None
 
 
 def run() -> int:

@@ -204,11 +204,11 @@ class MoveCoordinator:
     async def _read(self, move: Move) -> SpawnOn:
         """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
         asked = ReadSpec(self._store.new_id(), move.end.name, move.end.epoch)
-        found = await self._inquiries.ask(move.end.host, asked, SpecRead)
-        return _filled(move.start, self._claims.of(move.end.host, move.end.name, move.end.epoch), found)
+        spec = await self._inquiries.ask(move.end.host, asked, SpecRead)
+        return _filled(move.start, self._claims.of(move.end.host, move.end.name, move.end.epoch), spec)
 
     async def _carried(self, way: _Way) -> Result:
-        move, said = way.move, ""
+        move, reason = way.move, ""
         for _ in range(TRIES):
             await self._until(lambda: not self._awaited(way))
             if missing := [host for host in self._needed(way) if host not in self._store.fleet.hosts]:
@@ -220,11 +220,11 @@ class MoveCoordinator:
                 half = await self._start(way)
             if half.outcome is Outcome.DONE:
                 return half
-            said = half.reason
+            reason = half.reason
             if half.outcome is Outcome.REFUSED and not half.looked and not self._awaited(way):
                 outcome = Outcome.UNKNOWN if way.ended else Outcome.REFUSED
-                return Result(outcome, self._stranded(way, said))
-        return Result(Outcome.UNKNOWN, self._stranded(way, said))
+                return Result(outcome, self._stranded(way, reason))
+        return Result(Outcome.UNKNOWN, self._stranded(way, reason))
 
     async def _end(self, way: _Way) -> Result:
         """End the old run, and prove that nothing of it is left."""
@@ -248,13 +248,13 @@ class MoveCoordinator:
         awaited = self._orders.result_of(result.op)
         return result if awaited is None else await awaited
 
-    def _stranded(self, way: _Way, said: str) -> str:
+    def _stranded(self, way: _Way, reason: str) -> str:
         """Return what became of a move that did not end well, and how to go on."""
         move = way.move
         if not way.ended:
-            return f"{move.old} was not moved: {said}"
+            return f"{move.old} was not moved: {reason}"
         again = f"controlroom reassign {move.old} --host HOST (or --task TEXT, to go on there)"
-        return f"{move.old} has ended, and was not started on {move.start.host}: {said}. To start it again: {again}"
+        return f"{move.old} has ended, and was not started on {move.start.host}: {reason}. To start it again: {again}"
 
     def _conclude(self, way: _Way, conclusion: Result) -> None:
         move, at = way.move, self._store.clock()
@@ -265,9 +265,9 @@ class MoveCoordinator:
             self._store.apply(events.Concluded(move.op, agent, conclusion, at))
         before = way.was.agents.get(move.new)
         if conclusion.outcome is Outcome.REFUSED and not arrived:
-            known = (before,) if before else ()
+            shown = (before,) if before else ()
             gone = () if before else (move.start.name,)
-            self._observe(events.AgentsObserved(move.start.host, known, at, gone=gone))
+            self._observe(events.AgentsObserved(move.start.host, shown, at, gone=gone))
         elif conclusion.outcome is not Outcome.DONE:
             self._store.apply(events.HostNoticed(move.start.host, conclusion.reason, at))
         if not way.answer.done():
@@ -301,22 +301,22 @@ class MoveCoordinator:
             self._changed = asyncio.Event()
 
 
-def _filled(start: SpawnOn, run: OrderedRun | None, found: SpecRead) -> SpawnOn:
+def _filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
     """Put into an order the texts that only the old host keeps, where they are what was ordered of the run there.
 
     Raises `Unanswered` for what is not known, or is not what was ordered.
     """
-    if found.spec is None:
-        raise Unanswered(found.reason or f"its host does not know how {start.name} was to be run")
+    if spec.spec is None:
+        raise Unanswered(spec.reason or f"its host does not know how {start.name} was to be run")
     task, command = start.task, start.command
-    if not task and (start.kind != "command" or found.task):
-        if not found.task.strip():
+    if not task and (start.kind != "command" or spec.task):
+        if not spec.task.strip():
             raise Unanswered(f"its host does not know the task of {start.name}: say --task")
-        if run is None or not run.is_task(found.task):
+        if run is None or not run.is_task(spec.task):
             raise Unanswered(f"its host gives another task of {start.name} than was ordered: say --task")
-        task = found.task
+        task = spec.task
     if start.kind == "command" and not command:
-        command = found.spec.command
+        command = spec.spec.command
         if not command:
             raise Unanswered(f"its host does not know the command of {start.name}")
         if run is None or not run.is_command(command):

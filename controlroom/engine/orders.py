@@ -112,8 +112,8 @@ class OrderBook:
         op = opened.order.op
         grant, statements = self._budgets.first(effect)
         statements = [*statements, self._claims.ordered(effect, op)]
-        known = to_known(effect, opened.order.at)
-        if problem := await self._ledger_writer.ordered(opened.order, known, statements):
+        agent = to_known(effect, opened.order.at)
+        if problem := await self._ledger_writer.ordered(opened.order, agent, statements):
             self.conclude(opened, Result(Outcome.REFUSED, f"nothing was started: {problem}"))
         if op in self._open and not opened.unsure:
             if grant is not None:
@@ -193,9 +193,9 @@ class OrderBook:
         if self._open.pop(order.op, None) is None:
             return
         agent = order.subject if order.agent else ""
-        told = replace(result, reason=redact(result.reason), op=order.op, agent=agent, epoch=order.epoch)
-        self._follow(opened, told)
-        opened.result.set_result(told)
+        final = replace(result, reason=redact(result.reason), op=order.op, agent=agent, epoch=order.epoch)
+        self._follow(opened, final)
+        opened.result.set_result(final)
         self.expect(order.op, opened.result)
 
     def _follow(self, opened: OpenOrder, result: Result) -> None:
@@ -293,12 +293,12 @@ def half_done(opened: OpenOrder, why: str) -> Result:
     return Result(Outcome.UNKNOWN, f"{words} {opened.order.subject} --task TEXT", half=True)
 
 
-def open_half(opened: OpenOrder, told: Result, at: int) -> Alarmed | None:
+def open_half(opened: OpenOrder, result: Result, at: int) -> Alarmed | None:
     """Show an order that is half done until something has begun there, or the agent is forgotten."""
     about = f"open {opened.order.subject}"
-    if told.half:
-        return Alarmed(about, Alarm(told.reason, "danger", at, opened.order.subject))
-    return Alarmed(about, None) if told.outcome is Outcome.DONE and opened.order.verb in (*STARTS, "forget") else None
+    if result.half:
+        return Alarmed(about, Alarm(result.reason, "danger", at, opened.order.subject))
+    return Alarmed(about, None) if result.outcome is Outcome.DONE and opened.order.verb in (*STARTS, "forget") else None
 
 
 def _looked_for_gone(opened: OpenOrder) -> Result:

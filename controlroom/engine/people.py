@@ -65,9 +65,11 @@ class Connections:
 
     def clock_set(self, by: int) -> None:
         """Our clock was set: they have been there as long as they had."""
-        self._there = {key: replace(one, since=later(one.since, by)) for key, one in self._there.items()}
+        self._there = {
+            key: replace(front_end, since=later(front_end.since, by)) for key, front_end in self._there.items()
+        }
 
     def seen_by(self, conversation: object) -> tuple[FrontEnd, ...]:
         """Return all that are there, the one that asks marked as such."""
-        marked = (replace(one, asks=key is conversation) for key, one in self._there.items())
+        marked = (replace(front_end, asks=key is conversation) for key, front_end in self._there.items())
         return in_order(marked)

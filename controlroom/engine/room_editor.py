@@ -59,8 +59,8 @@ class RoomEditor:
             for effect in decision.effects:
                 self._carry_out(effect)
             self._rule(intent)
-            told = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
-            self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result(Outcome.DONE, told))
+            words = described(intent.rule) if isinstance(intent, intents.SetBudget) else ""
+            self._ledger_writer.audited(who, verb_of(intent), intent.name, 0, Result(Outcome.DONE, words))
             return Result(Outcome.DONE, op=op)
 
     def _fixed(self, intent: Change) -> str:

@@ -192,11 +192,11 @@ def _runtime_folder(environ: Mapping[str, str], user_home: Path, state: Path) ->
     It is under $XDG_RUNTIME_DIR, else under the temporary folder; where somebody else has made that one first, it is
     where nobody else can write.
     """
-    given = environ.get("XDG_RUNTIME_DIR", "")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
     temporary = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()) / f"controlroom-{os.getuid()}"  # noqa: S108 - checked
     usual = temporary
-    if os.path.isabs(given) and os.access(given, os.W_OK) and _is_short(Path(given) / "controlroom"):
-        usual = Path(given) / "controlroom"
+    if os.path.isabs(runtime) and os.access(runtime, os.W_OK) and _is_short(Path(runtime) / "controlroom"):
+        usual = Path(runtime) / "controlroom"
     if not (why := _taken(usual)):
         return usual, ""
     others = (state / "sockets", user_home / ".cache" / "controlroom-sockets")
@@ -254,16 +254,16 @@ def check_private(path: Path, *, folder: bool = False, links: bool = True) -> No
     Raises `HomeProblem` with the command to run.
     """
     try:
-        found = path.stat(follow_symlinks=links)
+        status = path.stat(follow_symlinks=links)
     except FileNotFoundError:
         return
-    if folder and not stat.S_ISDIR(found.st_mode):
+    if folder and not stat.S_ISDIR(status.st_mode):
         raise HomeProblem(f"{path} is not a folder: move it away")
-    if not folder and not stat.S_ISREG(found.st_mode):
+    if not folder and not stat.S_ISREG(status.st_mode):
         raise HomeProblem(f"{path} is not a plain file: move it away")
-    if found.st_uid not in (os.getuid(), 0):
-        raise HomeProblem(f"{path} belongs to another user (uid {found.st_uid}): run: sudo chown {os.getuid()} {path}")
-    if stat.S_IMODE(found.st_mode) & 0o022:
+    if status.st_uid not in (os.getuid(), 0):
+        raise HomeProblem(f"{path} belongs to another user (uid {status.st_uid}): run: sudo chown {os.getuid()} {path}")
+    if stat.S_IMODE(status.st_mode) & 0o022:
         raise HomeProblem(f"{path} can be written by other users: run: chmod go-w {path}")
 
 

@@ -453,10 +453,10 @@ def read_request(line: bytes) -> Request:
     value = from_line(line)
     name = value.pop("is", None)
     if name == "Submit":
-        said = value.pop("intent", None)
-        if not isinstance(said, dict):
+        wanted = value.pop("intent", None)
+        if not isinstance(wanted, dict):
             raise PeerError("Submit without an intent")
-        intent: Intent = decode(_kind(_INTENTS, said.pop("is", None)), said)
+        intent: Intent = decode(_kind(_INTENTS, wanted.pop("is", None)), wanted)
         terms = decode(_Terms, value)
         return Submit(terms.id, intent, terms.wait, terms.deadline)
     request: Request = decode(_kind(_REQUESTS, name), value)
@@ -466,8 +466,8 @@ def read_request(line: bytes) -> Request:
 def read_told(line: bytes) -> Told:
     """Read what the engine said. Raises `PeerError`."""
     value = from_line(line)
-    told: Told = decode(_kind(_TOLD, value.pop("is", None)), value)
-    return told
+    message: Told = decode(_kind(_TOLD, value.pop("is", None)), value)
+    return message
 
 
 def _kind(kinds: dict[str, type], name: object) -> type:

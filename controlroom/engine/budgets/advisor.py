@@ -45,21 +45,21 @@ def compared(home: Home, ledger: Ledger, fleet: Fleet, asked: AskComparison, now
         return Compared(asked.id, reason=str(problem))
     logins = {gauge.account for gauge in fleet.headroom.values() if gauge.kind == "window"}
     whole = replace(used, weeks=weeks, own_plan=own, logins=max(1, len(logins)))
-    found = compare(whole, sheet, offers, asked.terms)
-    if any(way.month >= MOST for part in found.parts for way in part.ways):
+    comparison = compare(whole, sheet, offers, asked.terms)
+    if any(way.month >= MOST for part in comparison.parts for way in part.ways):
         return Compared(asked.id, reason=_TOO_MUCH)
-    return Compared(asked.id, found)
+    return Compared(asked.id, comparison)
 
 
 def estimated(home: Home, ledger: Ledger, fleet: Fleet, asked: AskEstimate, now: int) -> Estimated:
     """Estimate what a fleet needs, by what was measured here."""
     try:
         wish = _named(asked.wish, load_offers(home))
-        known = requests(ledger, wish.model, now) or requests(ledger, "", now)
-        found = _estimate(home, config.load(home), wish, known, measured_memory(fleet), now)
+        measured = requests(ledger, wish.model, now) or requests(ledger, "", now)
+        estimate = _estimate(home, config.load(home), wish, measured, measured_memory(fleet), now)
     except (ConfigProblem, LedgerProblem) as problem:
         return Estimated(asked.id, reason=str(problem))
-    return _bounded(asked.id, found)
+    return _bounded(asked.id, estimate)
 
 
 def offline(wish: Wish) -> Estimated:
@@ -112,9 +112,11 @@ def _named(wish: Wish, offers: Offers) -> Wish:
     return replace(wish, model=next(names, wish.model))
 
 
-def _estimate(home: Home, settings: Config, wish: Wish, known: Requests | None, memory: Memory, now: int) -> Estimate:
+def _estimate(
+    home: Home, settings: Config, wish: Wish, measured: Requests | None, memory: Memory, now: int
+) -> Estimate:
     offers = load_offers(home)
-    usual = known or offers.typical
+    usual = measured or offers.typical
     if usual is None:
         raise ConfigProblem(f"nothing was measured yet, and {home.plans} has no [typical] requests: add that table")
     yours = _yours(load_rules(home, settings).ruling, wish.model or usual.model)
@@ -124,15 +126,15 @@ def _estimate(home: Home, settings: Config, wish: Wish, known: Requests | None, 
 def _yours(ruling: Ruling, model: str) -> tuple[Tier, Ceilings | None] | None:
     """Return the room's own tier as the config says it, with ceilings of its own; None: it says nothing."""
     tier = ruling.tiers.tier(ruling.tier)
-    told = [ruling.ceiling(ruling.class_of(model), model, kind)[0] for kind in ("requests", "input", "output")]
-    known = [most for most in told if most is not None]
-    if tier is None and not known:
+    limits = [ruling.ceiling(ruling.class_of(model), model, kind)[0] for kind in ("requests", "input", "output")]
+    positive = [most for most in limits if most is not None]
+    if tier is None and not positive:
         return None
-    ceilings = Ceilings(*known) if len(known) == len(told) else None
+    ceilings = Ceilings(*positive) if len(positive) == len(limits) else None
     return Tier("yours", "yours", tier.spend_cap if tier else None), ceilings
 
 
-def _bounded(request: int, found: Estimate) -> Estimated:
-    if max(found.mean or 0, *(case.month for case in found.cases)) >= MOST:
+def _bounded(request: int, estimate: Estimate) -> Estimated:
+    if max(estimate.mean or 0, *(case.month for case in estimate.cases)) >= MOST:
         return Estimated(request, reason=_TOO_MUCH)
-    return Estimated(request, found)
+    return Estimated(request, estimate)

@@ -85,8 +85,8 @@ class BudgetController:
         rows, numbers, done, most, last = ledger.read_all([(query, ()) for query in queries])
         number = max((int(row[0] or 0) for row in numbers), default=0)
         ceilings = {(str(row[0]), str(row[1]), int(row[2])): Ceilings(*row[3:]) for row in most}
-        given = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
-        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, given)
+        last_grants = {(str(row[0]), str(row[1]), int(row[2])): last_given(row[3:]) for row in last}
+        self._grants = GrantBook((GrantRow(*row) for row in rows), number, ceilings, last_grants)
         self._mail = GrantDelivery(send, store.new_id)
         rungs = ((str(b), int(a), int(p), str(d)) for b, a, p, d in done)
         self._ladder = Ladder(store, ledger_writer, submit, rungs, funds.moment)
@@ -458,8 +458,8 @@ class BudgetController:
         """Say that nothing can be granted; what runs goes on with what it has."""
         log.error("nothing can be granted: %s", problem)
         text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
-        known = self._store.fleet.alarms.get("ledger")
-        since = known.since if known else self._store.clock()
+        raised = self._store.fleet.alarms.get("ledger")
+        since = raised.since if raised else self._store.clock()
         self._store.apply(events.Alarmed("ledger", Alarm(text, "danger", since)))
 
     def _warn(self) -> None:

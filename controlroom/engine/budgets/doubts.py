@@ -77,7 +77,7 @@ class SetAsideDesk:
     @property
     def all(self) -> tuple[Doubted, ...]:
         """Everything that was ever set aside, oldest first."""
-        return tuple(sorted(self._known.values(), key=lambda one: one.id))
+        return tuple(sorted(self._known.values(), key=lambda doubted: doubted.id))
 
     def find(self, message: str, request: str, run: int) -> Doubted | None:
         """Return what was set aside of a message, or of what is reported of a run."""
@@ -89,8 +89,8 @@ class SetAsideDesk:
 
     def add(self, doubted: Doubted) -> Doubted:
         """Set something aside, under a number of its own unless it was before."""
-        known = self._known.get(doubted.key)
-        numbered = replace(doubted, id=known.id if known else self._last + 1)
+        before = self._known.get(doubted.key)
+        numbered = replace(doubted, id=before.id if before else self._last + 1)
         self._take(numbered)
         return numbered
 
@@ -135,33 +135,38 @@ class SetAsideDesk:
     async def settle(self, intent: SettleUsage, who: str) -> Result:
         """Strike out what was set aside, or count it as it was claimed."""
         meant = self._meant(intent)
-        chosen = [one for one in meant if one.settled == OPEN and not (intent.accept and _is_too_much(one))]
+        chosen = [
+            doubted for doubted in meant if doubted.settled == OPEN and not (intent.accept and _is_too_much(doubted))
+        ]
         if not chosen:
             return self._ledger_writer.refused(intent, f"{intent.name}: {_why(intent, meant)}", who)
         change = doubted_tables.accepted if intent.accept else doubted_tables.struck
-        statements: list[Statement] = [statement for one in chosen for statement in change(one)]
+        statements: list[Statement] = [statement for doubted in chosen for statement in change(doubted)]
         if problem := await self._ledger_writer.booked(statements):
             return self._ledger_writer.refused(intent, problem, who)
-        for one in chosen:
-            counted = one.claimed_pico if intent.accept else 0
-            self._take(replace(one, settled=ACCEPTED if intent.accept else STRUCK, counted_pico=counted))
+        for doubted in chosen:
+            counted = doubted.claimed_pico if intent.accept else 0
+            self._take(replace(doubted, settled=ACCEPTED if intent.accept else STRUCK, counted_pico=counted))
         self._audit(intent, chosen, who)
-        for host in {one.host for one in chosen}:
+        for host in {doubted.host for doubted in chosen}:
             self.tell(host)
         return Result(Outcome.DONE, op=self._store.new_id())
 
     def _meant(self, intent: SettleUsage) -> list[Doubted]:
         if not intent.of:
-            return [one for one in self._known.values() if one.id == intent.number]
+            return [doubted for doubted in self._known.values() if doubted.id == intent.number]
         theirs = self._open.get(intent.of.partition("/")[0], {}).values()
-        return [one for one in theirs if intent.of in (one.host, f"{one.host}/{one.agent}")]
+        return [doubted for doubted in theirs if intent.of in (doubted.host, f"{doubted.host}/{doubted.agent}")]
 
     def _audit(self, intent: SettleUsage, chosen: Sequence[Doubted], who: str) -> None:
-        claimed, counted = sum(one.claimed_micro for one in chosen), sum(one.counted_micro for one in chosen)
+        claimed, counted = (
+            sum(doubted.claimed_micro for doubted in chosen),
+            sum(doubted.counted_micro for doubted in chosen),
+        )
         what = f"{len(chosen)} of {intent.of}" if intent.of else f"number {intent.number}"
-        told = Result(Outcome.DONE, f"{what}: {dollars(claimed)} claimed, {dollars(counted)} counted until now")
+        result = Result(Outcome.DONE, f"{what}: {dollars(claimed)} claimed, {dollars(counted)} counted until now")
         target = intent.of or f"{chosen[0].host}/{chosen[0].agent}"
-        self._ledger_writer.audited(who, "ledger accept" if intent.accept else "ledger strike", target, 0, told)
+        self._ledger_writer.audited(who, "ledger accept" if intent.accept else "ledger strike", target, 0, result)
 
 
 def _is_too_much(doubted: Doubted) -> bool:
@@ -170,23 +175,26 @@ def _is_too_much(doubted: Doubted) -> bool:
 
 def _why(intent: SettleUsage, meant: Sequence[Doubted]) -> str:
     """Return why nothing of what is meant can be settled so."""
-    if any(one.settled == OPEN for one in meant):
+    if any(doubted.settled == OPEN for doubted in meant):
         return "no message can have used that much: strike it"
-    said = f"it was {meant[0].settled} already" if meant else "nothing of that name is set aside"
+    problem = f"it was {meant[0].settled} already" if meant else "nothing of that name is set aside"
     if not meant and not intent.of:
-        said = "nothing of that number is set aside"
-    return f"{said}; see: controlroom ledger doubted"
+        problem = "nothing of that number is set aside"
+    return f"{problem}; see: controlroom ledger doubted"
 
 
 def _alarm(subject: str, name: str, theirs: Sequence[Doubted]) -> Alarm:
-    claimed, counted = sum(one.claimed_micro for one in theirs), sum(one.counted_micro for one in theirs)
-    numbers = ", ".join(str(one.id) for one in theirs[:5]) + (", …" if len(theirs) > 5 else "")
+    claimed, counted = (
+        sum(doubted.claimed_micro for doubted in theirs),
+        sum(doubted.counted_micro for doubted in theirs),
+    )
+    numbers = ", ".join(str(doubted.id) for doubted in theirs[:5]) + (", …" if len(theirs) > 5 else "")
     text = (
         f"{subject}: {dollars(claimed)} of use that cannot be true is set aside ({numbers}), and {dollars(counted)} "
         "of it counts until somebody has looked: controlroom ledger doubted, then "
         f"controlroom ledger strike {name}, or controlroom ledger accept {name}"
     )
-    return Alarm(text, "danger", min(one.at for one in theirs), name if "/" in name else "")
+    return Alarm(text, "danger", min(doubted.at for doubted in theirs), name if "/" in name else "")
 
 
 CAUGHT_UP = 2 * MINUTE
@@ -251,13 +259,13 @@ class Told:
 
     def statements(self, now: int, least: int = 0) -> list[Statement]:
         """Return what is to be written down, if it is later by more than `least` than what is."""
-        made: list[Statement] = []
+        written: list[Statement] = []
         for name, host in self._hosts.items():
             till = self.till(name, now)
             if till > host.written + least:
                 host.written = till
-                made.append(write_told(name, till))
-        return made
+                written.append(write_told(name, till))
+        return written
 
     def clock_set(self, by: int) -> None:
         """Our clock was set."""
@@ -337,11 +345,11 @@ class Doubts:
         """Take up a piece. No date that its host gives takes use out of the period in which it can have been."""
         now, host = self._store.clock(), source.host
         agent = self._store.fleet.agents.get(f"{host}/{source.agent}")
-        told = self.told.earliest(host, now)
-        pace = self._pace(source, used, min(now, max(told, run.at if run else 0)))
+        told_till = self.told.earliest(host, now)
+        pace = self._pace(source, used, min(now, max(told_till, run.at if run else 0)))
         pace.met = pace.met or now
         is_met = bool(used.session) and now - pace.met < CAUGHT_UP  # a transcript may be older than its agent here
-        earliest = min(now, max(run.at if run else 0, 0 if is_met else told))
+        earliest = min(now, max(run.at if run else 0, 0 if is_met else told_till))
         messages = [message._replace(at=max(message.at, earliest)) for message in used.messages]
         reports = [report._replace(at=max(report.at, earliest)) for report in used.reports]
         dates = {message.at for message in messages} | {report.at for report in reports}
@@ -372,10 +380,14 @@ class Doubts:
             if self.told.is_late(source.host, at, now):
                 return bounding.of_late(source.host, at, self._dollars, now)
             return bounding.of_host(source.host, at, self._dollars)
-        known, is_now = self._ceilings(of), agent is not None and agent.epoch == run.epoch
+        ceilings, is_now = self._ceilings(of), agent is not None and agent.epoch == run.epoch
         subagents = (agent.subagents or 0) if agent is not None and is_now else 0
-        if known is not None and at >= known.since and (most := known.most(source.billing, subagents)) is not None:
-            return bounding.of_grant(*of, known.since, most)
+        if (
+            ceilings is not None
+            and at >= ceilings.since
+            and (most := ceilings.most(source.billing, subagents)) is not None
+        ):
+            return bounding.of_grant(*of, ceilings.since, most)
         if agent is None or (is_now and not (agent.has_ended and at > (agent.ended or agent.since) + SLACK)):
             return bounding.of_run(*of, at, self._dollars)
         return bounding.of_host(source.host, at, self._dollars)
@@ -405,17 +417,17 @@ class Doubts:
         self, piece: Piece, message: Message, booked: Mapping[MessageKey, Amount], sheet: Sheet, judged: Judged
     ) -> None:
         """Book a message as far as it can be true."""
-        cost, known = sheet.cost(message), self._desk.find(message.id, message.request, 0)
-        if known is not None and known.settled == OPEN and cost.pico >= known.claimed_pico:
+        cost, before = sheet.cost(message), self._desk.find(message.id, message.request, 0)
+        if before is not None and before.settled == OPEN and cost.pico >= before.claimed_pico:
             return
         counts, kept = self._counted(message.key, booked), message
         if cost.pico > counts.pico or _tokens(message.usage) > counts.tokens:
             kept = self._possible(piece, message, counts, sheet)
         if kept.usage == message.usage:
             judged.bookings.append(Booking(message, cost, message.at))
-            if known and known.settled == OPEN:
-                judged.statements.append(doubted_tables.honest(known, message.usage, cost.pico))
-        elif known is None:
+            if before and before.settled == OPEN:
+                judged.statements.append(doubted_tables.honest(before, message.usage, cost.pico))
+        elif before is None:
             counted = sheet.cost(kept)
             judged.bookings.append(Booking(kept, counted, message.at, doubted=True))
             claim = _Claim(message.id, message.request, 0, json.dumps(list(message.usage)))
@@ -431,17 +443,17 @@ class Doubts:
         paced = message._replace(usage=piece.pace.take(message.key, message.usage, at))
         whole = Amount(sheet.cost(paced).pico, _tokens(paced.usage))
         more = Amount(*(max(0, want - had) for want, had in zip(whole, counts, strict=True)))
-        given = self._taken.take(piece.bounds[message.at], more)
-        self._judged[message.key] = Amount(*map(sum, zip(counts, given, strict=True)))
-        if given == more:
+        taken = self._taken.take(piece.bounds[message.at], more)
+        self._judged[message.key] = Amount(*map(sum, zip(counts, taken, strict=True)))
+        if taken == more:
             return paced
         return paced._replace(usage=cut_down(paced.usage, whole, self._judged[message.key]))
 
     def _judge_report(self, piece: Piece, report: Report, runs: Mapping[int, tuple[int, int]], judged: Judged) -> None:
         """Book what is reported of a run as far as it can be true: beyond its messages, it is bound as they are."""
         run = run_number(report.run)
-        known = self._desk.find("", "", run)
-        if known and (known.settled != OPEN or report.pico <= known.claimed_pico):
+        before = self._desk.find("", "", run)
+        if before and (before.settled != OPEN or report.pico <= before.claimed_pico):
             return
         metered, hidden = runs.get(run, (0, 0))
         metered += sum(booking.cost.pico for booking in judged.bookings if booking.message.run == report.run)
@@ -449,9 +461,9 @@ class Doubts:
         began = (piece.agent.started if piece.agent else 0) or piece.now
         most = min(report.pico, most_reported(metered, piece.now - began))
         more = Amount(max(0, most - metered - hidden))
-        given = self._taken.take(piece.bounds[report.at], more)
-        most -= more.pico - given.pico
-        self._reported[run] = hidden + given.pico
+        taken = self._taken.take(piece.bounds[report.at], more)
+        most -= more.pico - taken.pico
+        self._reported[run] = hidden + taken.pico
         judged.reports.append(report._replace(pico=most))
         if report.pico > most:
             self._set_aside(piece, _Claim("", "", run, json.dumps([0] * 6)), report.pico, most, judged)
@@ -469,7 +481,7 @@ class Doubts:
 
     def booked(self, judged: Judged) -> None:
         """What was set aside is written: say so."""
-        for host in {one.host for one in judged.set_aside}:
+        for host in {doubted.host for doubted in judged.set_aside}:
             self._desk.tell(host)
 
 

@@ -247,8 +247,8 @@ class Funds:
             return 0
         if self._alone is not None:
             span, newest = round(self._alone * HOUR), run.newest
-            known = newest.ends if newest else 0
-            return known if span // 2 < known - now <= span else now + span
+            current = newest.ends if newest else 0
+            return current if span // 2 < current - now <= span else now + span
         first = min(bound, key=lambda fund: fund.ends)
         return self._far_end(first, now)
 
@@ -264,7 +264,7 @@ class Funds:
 
     def periods(self, funds: Iterable[Fund], now: int) -> Hashable:
         """Return what shares go by beside what is spent: while this is the same, they need not be looked at anew."""
-        spans = [(one.began, one.ends, self._far_end(one, now) if one.ends else 0) for one in funds]
+        spans = [(fund.began, fund.ends, self._far_end(fund, now) if fund.ends else 0) for fund in funds]
         return tuple(self.rules.values()), tuple(spans)
 
     def earliest(self, now: int) -> int:
@@ -293,22 +293,22 @@ class Funds:
     def _standing(self, balance: Balance, spent: Spent, fleet: Fleet, paused: Iterable[Agent], now: int) -> Budget:
         fund, rule = balance.fund, balance.fund.rule
         gone = self.gone(rule, spent, fleet, now)
-        known = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
-        known = replace(known, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
-        known = replace(known, order=rule.order, command=rule.command)
+        shown = Budget(rule.name, rule.scope, rule.window or rule.period, rule.unit, rule.limit, rule.stop, spent=gone)
+        shown = replace(shown, rungs=rule.rungs, reached=budget.reached(rule, gone or 0), dry_run=rule.dry_run)
+        shown = replace(shown, order=rule.order, command=rule.command)
         if rule.unit not in MONEY:
             resets = [gauge.resets for gauge in self._gauges(rule, fleet) if gauge.resets > now]
-            return replace(known, ends=min(resets, default=0))
-        known = replace(known, began=fund.began, ends=fund.ends)
+            return replace(shown, ends=min(resets, default=0))
+        shown = replace(shown, began=fund.began, ends=fund.ends)
         if rule.binds:
             overshoot = balance.overshoot if rule.unit != "tokens" else None
-            known = replace(known, granted=balance.given, overshoot=overshoot)
+            shown = replace(shown, granted=balance.given, overshoot=overshoot)
         if gone is None:
-            return known
+            return shown
         if rule.binds and _is_dry(balance, paused):
-            known = replace(known, reached=budget.reached(rule, max(gone, rule.stop)))
+            shown = replace(shown, reached=budget.reached(rule, max(gone, rule.stop)))
         lately = [spent.lately(rule, since) for since in burn_moments(now)]
-        return replace(known, runs_out=runs_out(rule, gone, fund.ends, lately, now))
+        return replace(shown, runs_out=runs_out(rule, gone, fund.ends, lately, now))
 
     def refusal(self, bound: Iterable[Balance], new: Run) -> str:
         """Return why a run that these budgets bind gets no money."""

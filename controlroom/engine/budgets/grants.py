@@ -77,19 +77,19 @@ class GrantBook:
         return self._last.get(run)
 
     def raised(self, row: GrantRow, run: Run, *, born: bool = False) -> list[Statement]:
-        """Take that a run is granted this, for the bound of what it can have used.
+        """Count a grant in the highest ceilings of its run, by which claims are bounded.
 
-        What binds it anew does so once it is known to go by it: from the beginning when it is `born` with it.
+        A grant that binds the run anew does so once the run is known to go by it, or from the beginning (`born`).
         """
-        known = self._most.get(row.run)
+        before = self._most.get(row.run)
         if not run.ordered:
             return []
-        if not born and _is_new(known, row):
+        if not born and _is_new(before, row):
             self._binding.setdefault(row.run, {})[row.number] = row, run
             return []
-        most = raised(known, row, run, row.at)
+        most = raised(before, row, run, row.at)
         self._most[row.run] = most
-        return [] if most == known else [grant_tables.raised(row.run, most)]
+        return [] if most == before else [grant_tables.raised(row.run, most)]
 
     def _bound(self, key: RunKey, number: int, now: int) -> list[Statement]:
         """Take that a run goes by a grant that binds it anew."""
@@ -185,10 +185,10 @@ class GrantBook:
         booked = sums.runs.get(key)
         profile = agent.profile if agent else rows[-1].profile if rows else ""
         money, tokens = booked or (0, 0)
-        given = tuple(map(_given, rows))
+        grants = tuple(map(_given, rows))
         ordered = agent is None or agent.ordered is not None or _begins(agent)
         rank = priority(fleet, profile) if ordered else lowest(fleet)
-        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=given, ordered=ordered)
+        run = Run(*key, profile, priority=rank, booked=money, booked_tokens=tokens, grants=grants, ordered=ordered)
         if agent is None:
             return replace(run, until=until, asked=False)
         ended = agent.has_ended and was_seen(agent)
@@ -230,16 +230,16 @@ def _most(tops: Iterable[int | None], run: Run, unit: str) -> int:
     What was spent beyond is counted when it is booked; a lie would else hold what is left of a budget for its period.
     Of a run that was not ordered no more than its ceiling is: whoever claims thousands has not thousands of messages.
     """
-    known = [top for top in tops if top is not None]
+    ceilings = [top for top in tops if top is not None]
     if not run.ordered:
-        return max(known, default=0)
-    return (2 * max(known) if known else run.gone(unit)) + FEW[unit]
+        return max(ceilings, default=0)
+    return (2 * max(ceilings) if ceilings else run.gone(unit)) + FEW[unit]
 
 
 def priority(fleet: Fleet, profile: str) -> int:
     """Return the priority of a profile's agents."""
-    known = fleet.profiles.get(profile)
-    return known.priority if known else 0
+    settings = fleet.profiles.get(profile)
+    return settings.priority if settings else 0
 
 
 def lowest(fleet: Fleet) -> int:
@@ -373,25 +373,25 @@ class GrantDelivery:
 
     def answered(self, host: str, reply: Reply, now: int) -> tuple[RunKey, int] | None:
         """Take a host's answer; give the run and the number of the grant that it is about."""
-        found = self._open.get(reply.id)
-        if found is None or found[0][0] != host:
+        request = self._open.get(reply.id)
+        if request is None or request[0][0] != host:
             return None
         del self._open[reply.id]
-        self.changed.add(found[0])
-        self._owed[found[0]] -= 1
-        del self._unanswered[found[0]]
+        self.changed.add(request[0])
+        self._owed[request[0]] -= 1
+        del self._unanswered[request[0]]
         if reply.outcome is Outcome.DONE:
-            self._failed.pop(found[0], None)
+            self._failed.pop(request[0], None)
         else:
             self._told.pop(host, None)  # the prices may not have been kept
-            self._failed[found[0]] = self._failed.get(found[0], (0, 0))[0] + 1, now
-        return found[:2]
+            self._failed[request[0]] = self._failed.get(request[0], (0, 0))[0] + 1, now
+        return request[:2]
 
     def host_down(self, host: str) -> None:
         """Expect no answer of a host any more; the next link begins with the prices."""
         self._told.pop(host, None)
         self._unanswered = Counter({run: times for run, times in self._unanswered.items() if run[0] != host})
-        self._expect({number: found for number, found in self._open.items() if found[0][0] != host})
+        self._expect({number: request for number, request in self._open.items() if request[0][0] != host})
         self.changed |= {run for run in self._sent if run[0] == host}
         self._sent = {run: at for run, at in self._sent.items() if run[0] != host}
 
@@ -427,11 +427,11 @@ class GrantDelivery:
         """Wait no longer for hosts that do not answer."""
         first = next(iter(self._open.values()), None)  # they stand in the order in which they were sent
         if first is not None and not 0 <= now - first[2] < PATIENCE:
-            kept = {number: found for number, found in self._open.items() if now - found[2] < PATIENCE}
-            self._unanswered.update(found[0] for number, found in self._open.items() if number not in kept)
+            kept = {number: request for number, request in self._open.items() if now - request[2] < PATIENCE}
+            self._unanswered.update(request[0] for number, request in self._open.items() if number not in kept)
             self._expect(kept)
 
     def _expect(self, answers: dict[int, tuple[RunKey, int, int]]) -> None:
         """Expect these answers and no others."""
-        self.changed |= {found[0] for found in self._open.values()}
+        self.changed |= {request[0] for request in self._open.values()}
         self._open, self._owed = answers, Counter(run for run, _, _ in answers.values())

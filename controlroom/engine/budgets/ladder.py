@@ -99,11 +99,11 @@ class Ladder:
             self._ledger_writer.keep(fresh)
 
     def _alarm(self, about: str, budget: Budget) -> None:
-        known = self._store.fleet.alarms.get(about)
+        raised = self._store.fleet.alarms.get(about)
         until = self._moment(budget.ends) if budget.ends else ""
-        made = alarm(budget, until, self._store.clock())
-        if made is None or known is None or made != replace(known, since=made.since):
-            self._store.apply(events.Alarmed(about, made))
+        fresh = alarm(budget, until, self._store.clock())
+        if fresh is None or raised is None or fresh != replace(raised, since=fresh.since):
+            self._store.apply(events.Alarmed(about, fresh))
 
     def _reach(self, rule: BudgetRule, budget: Budget, rung: Rung, runs: Sequence[Run]) -> None:
         """Do one rung."""
@@ -119,10 +119,10 @@ class Ladder:
                 self._background.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
 
     async def _stop(self, agent: str, action: str, who: str) -> None:
-        known = self._store.fleet.agents.get(agent)
-        if known is not None and known.lives:
+        shown = self._store.fleet.agents.get(agent)
+        if shown is not None and shown.lives:
             kind = intents.InterruptAgent if action == "interrupt" else intents.KillAgent
-            await self._submit(kind(agent, known.epoch), who)
+            await self._submit(kind(agent, shown.epoch), who)
 
     async def _command(self, rule: BudgetRule, budget: Budget, rung: Rung, text: str) -> None:
         """Run the operator's command; that it cannot be run is a line in the log."""

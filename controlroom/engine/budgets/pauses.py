@@ -51,8 +51,8 @@ class Pauses:
         key = _key(agent)
         if agent.ordered is None or key in self._dry:
             return agent.ordered is not None
-        known = booked.get(key)
-        run = Run(*key, booked=known[0], booked_tokens=known[1]) if known else None
+        amounts = booked.get(key)
+        run = Run(*key, booked=amounts[0], booked_tokens=amounts[1]) if amounts else None
         if not ran_dry(agent, self._last(key), run, fleet):
             return False
         self._dry.add(key)
@@ -65,8 +65,8 @@ class Pauses:
         if not claimed:
             return None
         named = ", ".join(claimed[:3]) + (f" and {len(claimed) - 3} more" if len(claimed) > 3 else "")
-        known = fleet.alarms.get(UNSPENT)
-        return Alarm(f"{named}: {_WORDS}", "warning", known.since if known else now)
+        raised = fleet.alarms.get(UNSPENT)
+        return Alarm(f"{named}: {_WORDS}", "warning", raised.since if raised else now)
 
 
 def _key(agent: Agent) -> RunKey:

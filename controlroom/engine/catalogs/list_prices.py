@@ -33,27 +33,27 @@ def list_prices() -> Sheet:
     return Sheet(prices, aliases=aliases, source=f"{PACKAGE} {version(PACKAGE)}")
 
 
-def _prices(model: str, known: Any) -> Iterator[Price]:
+def _prices(model: str, listed: Any) -> Iterator[Price]:
     """Yield a model's price, or one for each day from which another holds."""
-    for condition in known if isinstance(known, list) else [None]:
-        found = known if condition is None else condition.prices
+    for condition in listed if isinstance(listed, list) else [None]:
+        prices = listed if condition is None else condition.prices
         start = getattr(condition.constraint, "start_date", None) if condition is not None else None
-        yield _price(model, found, _midnight(start) if start else 0)
+        yield _price(model, prices, _midnight(start) if start else 0)
 
 
-def _price(model: str, found: Any, since: int) -> Price:
-    base = Rates(*(_pico(found, kind, 0) for kind in _KINDS))
-    tiers = [tier for kind in _KINDS for tier in getattr(getattr(found, kind, None), "tiers", ())]
+def _price(model: str, prices: Any, since: int) -> Price:
+    base = Rates(*(_pico(prices, kind, 0) for kind in _KINDS))
+    tiers = [tier for kind in _KINDS for tier in getattr(getattr(prices, kind, None), "tiers", ())]
     if not tiers:
         return Price(model, base, since)
-    return Price(model, base, since, int(tiers[0].start), Rates(*(_pico(found, kind, 1) for kind in _KINDS)))
+    return Price(model, base, since, int(tiers[0].start), Rates(*(_pico(prices, kind, 1) for kind in _KINDS)))
 
 
-def _pico(found: Any, kind: str, tier: int) -> int:
+def _pico(prices: Any, kind: str, tier: int) -> int:
     """Return the price of a kind of token in pico-dollars; `tier` 1: for long prompts."""
-    price = getattr(found, kind, None)
+    price = getattr(prices, kind, None)
     if price is None:
-        return round(_pico(found, "input_mtok", tier) * _OF_INPUT[kind])
+        return round(_pico(prices, "input_mtok", tier) * _OF_INPUT[kind])
     if hasattr(price, "base"):
         price = price.tiers[0].price if tier and price.tiers else price.base
     return int(Decimal(price) * (DOLLAR // 1_000_000))

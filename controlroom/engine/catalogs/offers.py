@@ -164,7 +164,9 @@ def _typical(table: TypicalTable | None) -> Requests | None:
 
 
 def _class(key: str, table: ClassTable) -> ModelClass:
-    ceilings = {tier: Ceilings(one.requests, one.input, one.output) for tier, one in table.ceilings.items()}
+    ceilings = {
+        tier: Ceilings(ceiling.requests, ceiling.input, ceiling.output) for tier, ceiling in table.ceilings.items()
+    }
     return ModelClass(key, tuple(table.models), ceilings, table.unsure)
 
 

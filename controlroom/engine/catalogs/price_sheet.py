@@ -93,12 +93,12 @@ def _listed(home: Home) -> Sheet:
     try:
         return sheet_from_json(json.loads(kept.read_bytes()))
     except (OSError, ValueError):
-        said = _asked()
+        listed = _asked()
     try:
-        sheet = sheet_from_json(json.loads(said))
+        sheet = sheet_from_json(json.loads(listed))
     except ValueError as error:
         raise ConfigProblem(f"the list prices of {PACKAGE} cannot be read: {error}") from None
-    _keep(kept, said)
+    _keep(kept, listed)
     return sheet
 
 
@@ -117,17 +117,18 @@ def _asked() -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigProblem(f"the list prices cannot be read: {error}") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise ConfigProblem(
-            f"the list prices cannot be read: {said[-1] if said else done.returncode}; is {PACKAGE} installed?"
+            f"the list prices cannot be read: {complaint[-1] if complaint else done.returncode}; "
+            f"is {PACKAGE} installed?"
         )
     return done.stdout
 
 
-def _keep(path: Path, said: bytes) -> None:
+def _keep(path: Path, listed: bytes) -> None:
     """Keep it for the next start; without room for it, it is asked again then."""
     with contextlib.suppress(OSError):
-        replace_file(path, said)
+        replace_file(path, listed)
 
 
 def _with_own(listed: Sheet, own: PricesFile, path: Path) -> Sheet:

@@ -108,9 +108,9 @@ def _spec(name: str, table: ProfileTable) -> AgentSpec:
 
 
 def _credential(table: ProfileTable) -> Credential:
-    given = table.credential
-    if given is None or isinstance(given, str):
-        return Credential(plan=given == "plan")
-    if isinstance(given, FileCredential):
-        return Credential(file=given.file)
-    return Credential(command=tuple(given.command))
+    credential = table.credential
+    if credential is None or isinstance(credential, str):
+        return Credential(plan=credential == "plan")
+    if isinstance(credential, FileCredential):
+        return Credential(file=credential.file)
+    return Credential(command=tuple(credential.command))

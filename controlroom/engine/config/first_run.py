@@ -85,11 +85,11 @@ class FirstRun:
 
     def ssh_hosts(self) -> list[str]:
         """Return the hosts of ~/.ssh/config and of what it includes, in their order: no patterns, no forges of code."""
-        found: dict[str, None] = {}
+        hosts: dict[str, None] = {}
         for names, user in self._blocks(self._ssh / "config", 0, [0]):
             if user not in _FORGES:
-                found.update(dict.fromkeys(name for name in names if _plain(name)))
-        return list(found)
+                hosts.update(dict.fromkeys(name for name in names if _plain(name)))
+        return list(hosts)
 
     def _blocks(self, path: Path, depth: int, read: list[int]) -> Iterator[tuple[list[str], str]]:
         """Yield each block's names and user (ssh_config(5)); what cannot be read is passed over."""
@@ -123,8 +123,8 @@ class FirstRun:
         except OSError:
             return
         for line in text.splitlines():
-            if (found := _LINE.fullmatch(line)) and (words := _words(found[2])):
-                yield found[1].lower(), words
+            if (match := _LINE.fullmatch(line)) and (words := _words(match[2])):
+                yield match[1].lower(), words
 
 
 def _words(text: str) -> list[str]:

@@ -35,25 +35,25 @@ _MOST = 10**12
 def _buffer(value: object) -> Mapping[str, str]:
     """Read one buffer for all, or a table of them, as texts like `45` and `90%`."""
     table = value if isinstance(value, dict) else {"": value}
-    said = {name: "" if isinstance(one, bool) else str(one).replace(" ", "") for name, one in table.items()}
-    for name, one in said.items():
-        if not isinstance(name, str) or not _SHARE.fullmatch(one):
+    buffers = {name: "" if isinstance(limit, bool) else str(limit).replace(" ", "") for name, limit in table.items()}
+    for name, limit in buffers.items():
+        if not isinstance(name, str) or not _SHARE.fullmatch(limit):
             raise ValueError('expected a number like 45, a share like "90%", or a table with one for each limit')
-    return said
+    return buffers
 
 
 def _bucket_buffer(value: object) -> Mapping[str, str]:
-    said = _buffer(value)
-    if other := said.keys() - {"", *BUCKETS}:
+    buffers = _buffer(value)
+    if other := buffers.keys() - {"", *BUCKETS}:
         raise ValueError(f"{ascii(min(other))[:40]} is not a limit: there are {', '.join(BUCKETS)}")
-    return said
+    return buffers
 
 
 def _window_buffer(value: object) -> Mapping[str, str]:
-    said = _buffer(value)
-    if any(not one.endswith("%") for one in said.values()):
+    buffers = _buffer(value)
+    if any(not buffer.endswith("%") for buffer in buffers.values()):
         raise ValueError('windows are per cent: expected a share like "90%"')
-    return said
+    return buffers
 
 
 def _url(value: str) -> str:
@@ -337,8 +337,8 @@ def _way(table: NotifyTable) -> Way:
 
 def _wish(table: NotifyTable) -> Wish:
     quiet = None
-    if found := _QUIET.fullmatch(table.quiet):
-        begin_hour, begin, end_hour, end = map(int, found.groups())
+    if hours := _QUIET.fullmatch(table.quiet):
+        begin_hour, begin, end_hour, end = map(int, hours.groups())
         quiet = (begin_hour * 60 + begin, end_hour * 60 + end)
     return Wish(frozenset(table.about), round(table.pause * 1000), quiet, frozenset(table.despite_quiet))
 

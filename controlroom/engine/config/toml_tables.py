@@ -47,8 +47,8 @@ def sentence(error: ErrorDetails, root: type[Table]) -> str:
         return f'{".".join(place[:2])}: expected {{ file = "…" }} or {{ command = ["…", "…"] }}'
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
-        known = list(_table(root, place[:-1]).model_fields)
-        return f"{key} is not a setting{nearest(place[-1], known) or ': there are ' + ', '.join(known)}"
+        settings = list(_table(root, place[:-1]).model_fields)
+        return f"{key} is not a setting{nearest(place[-1], settings) or ': there are ' + ', '.join(settings)}"
     if error["type"] == "missing":
         return f"{key} is missing: {_description(root, place)}"
     if error["type"] == "value_error":

@@ -110,11 +110,11 @@ async def _search(parts: Answering, asked: SearchLog, rank: Rank) -> Hits:
     way = (place.segment, place.offset, asked.after is not None, asked.count, asked.lines)
     inquiry = Search(parts.store.new_id(), *sought, *way)
     try:
-        found = await parts.inquiries.ask(host, inquiry, Found, rank=rank)
+        result = await parts.inquiries.ask(host, inquiry, Found, rank=rank)
     except Unanswered as problem:
         return Hits(asked.id, place, reason=str(problem), unanswered=True)
-    reached = LogPlace(asked.epoch, found.segment, found.offset)
-    return Hits(asked.id, reached, found.hits, found.done, found.searched, short(found.reason, _REASON), found.at)
+    reached = LogPlace(asked.epoch, result.segment, result.offset)
+    return Hits(asked.id, reached, result.hits, result.done, result.searched, short(result.reason, _REASON), result.at)
 
 
 async def _costs(parts: Answering, asked: AskCosts, turns: Turns) -> Costs:
@@ -142,9 +142,17 @@ async def _people(
     return await _audit(parts.ledger, asked, turns)
 
 
-def _doubted(one: Doubted) -> DoubtedUse:
-    money = one.claimed_micro, one.counted_micro
-    return DoubtedUse(one.id, one.at, f"{one.host}/{one.agent}", one.message, one.tokens, *money, one.settled)
+def _doubted(doubted: Doubted) -> DoubtedUse:
+    money = doubted.claimed_micro, doubted.counted_micro
+    return DoubtedUse(
+        doubted.id,
+        doubted.at,
+        f"{doubted.host}/{doubted.agent}",
+        doubted.message,
+        doubted.tokens,
+        *money,
+        doubted.settled,
+    )
 
 
 async def _audit(ledger: Ledger, asked: AskAudit, turns: Turns) -> Audit:

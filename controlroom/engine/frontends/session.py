@@ -183,8 +183,8 @@ class Session:
         return True
 
     def _introduced(self, hello: Hello) -> FrontEnd:
-        known = who(hello.user, self._bridge), hello.role, self._rights.name, self._parts.store.clock()
-        return FrontEnd(*known, terminal=terminal(hello.terminal), bridged=self._bridge is not None)
+        fields = who(hello.user, self._bridge), hello.role, self._rights.name, self._parts.store.clock()
+        return FrontEnd(*fields, terminal=terminal(hello.terminal), bridged=self._bridge is not None)
 
     async def _first(self) -> Request | None:
         """Read one of the first lines, which are to come soon."""
@@ -222,10 +222,10 @@ class Session:
         self._keep(work)
 
     async def _answer(self, asked: Question) -> None:
-        told = self._rights.instead(asked) or await answer(
+        answered = self._rights.instead(asked) or await answer(
             self._parts, self._rights.asked(asked), self, self.rank, self._rights.turns
         )
-        self._tell(self._rights.told(told, asked))
+        self._tell(self._rights.told(answered, asked))
 
     async def _submit(self, request: Submit, operator: Operator) -> None:
         result = await operator.submit(request.intent, self._who)
@@ -251,8 +251,8 @@ class Session:
 
     # ----------------------------------------------------------------------- what it is told
 
-    def _tell(self, told: Told) -> None:
-        self._answers.append(told)
+    def _tell(self, message: Told) -> None:
+        self._answers.append(message)
         self._wake.set()
 
     async def _write(self) -> None:
@@ -264,10 +264,10 @@ class Session:
             await self._wake.wait()
             self._wake.clear()
             while self._answers:
-                told = self._answers.popleft()
-                if isinstance(told, Answered):
+                message = self._answers.popleft()
+                if isinstance(message, Answered):
                     await self._send_news()
-                await self._send(told)
+                await self._send(message)
                 self._slots.release()
             await self._send_in_time()
             if self._pages.size <= LIMIT // 4:
@@ -311,9 +311,9 @@ class Session:
         self._timer, self._ripe = None, True
         self._wake.set()
 
-    async def _send(self, told: Told) -> None:
-        long = isinstance(told, FleetNews) and len(told.patch.agents) > MANY
-        self._outgoing.write(await self._rights.turns.apart(pack, told) if long else pack(told))
+    async def _send(self, message: Told) -> None:
+        long = isinstance(message, FleetNews) and len(message.patch.agents) > MANY
+        self._outgoing.write(await self._rights.turns.apart(pack, message) if long else pack(message))
         await self._outgoing.drain()
 
     # ----------------------------------------------------------------------- ends

@@ -99,13 +99,13 @@ class WatcherView:
 
     def _agent(self, agent: Agent) -> Agent:
         if self.withheld.tasks:
-            told = agent.adopted or agent.last_line.startswith(_YOU)
-            agent = moved(agent, task="", last_line="" if told else agent.last_line)
+            is_task = agent.adopted or agent.last_line.startswith(_YOU)
+            agent = moved(agent, task="", last_line="" if is_task else agent.last_line)
         if self.withheld.logs:
             asked = agent.question
             hidden = Question(asked.id, asked.kind, HIDDEN, HIDDEN, asked.asked) if asked else None
-            evidence = tuple(replace(one, value="") for one in agent.evidence)
-            claims = tuple(replace(one, said="") for one in agent.claims)
+            evidence = tuple(replace(item, value="") for item in agent.evidence)
+            claims = tuple(replace(item, said="") for item in agent.claims)
             agent = moved(agent, detail="", question=hidden, evidence=evidence, last_line="", claims=claims)
         return agent
 

@@ -120,10 +120,10 @@ def _files_of(package: str) -> Iterator[tuple[str, Path]]:
 
 
 def _folder_of(package: str) -> Path:
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise ImportError(f"{package} is not installed: install Control Room again")
-    return Path(next(iter(found.submodule_search_locations)))
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def _files_under(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
@@ -344,9 +344,9 @@ class _Boarding:
         try:
             return await self._channel.receive()
         except Ended as end:
-            said = shown(self._held + b"\n" + end.said.encode("utf-8", "replace")) or "nothing"
+            output = shown(self._held + b"\n" + end.said.encode("utf-8", "replace")) or "nothing"
             raise HostRefuses(
-                f"{self._host} did not run what we asked for: it ended with {end.status} and said: {said}. A forced"
+                f"{self._host} did not run what we asked for: it ended with {end.status} and said: {output}. A forced"
                 " command, a login shell that allows nothing or a login file that ends early stands in the way"
             ) from None
 
@@ -397,8 +397,8 @@ def _index(value: object, count: int) -> int:
 
 
 def _no_python(host: str, line: bytes) -> str:
-    found = sorted(set(re.findall(r"Python (\d{1,2}\.\d{1,3})", line.decode("ascii", "replace"))), key=_as_version)
-    has = f"has Python {' and '.join(found)}" if found else "has no python3"
+    versions = sorted(set(re.findall(r"Python (\d{1,2}\.\d{1,3})", line.decode("ascii", "replace"))), key=_as_version)
+    has = f"has Python {' and '.join(versions)}" if versions else "has no python3"
     return (
         f"{host} {has}; Control Room needs {_OLDEST} or newer there: install one (Debian: apt-get install python3; or"
         " `uv python install 3.12` without root) so that `python3` or `python3.12` is found when you log in"

@@ -67,8 +67,8 @@ class HostKeys:
         A host at another port that no line names may show a key known for the plain name, as with OpenSSH.
         """
         host = host.lower()
-        found = self._lists(host, port, place_of(host, port))
-        return found if port == 22 or any(found[:2]) else self._lists(host, port, host)
+        lists = self._lists(host, port, place_of(host, port))
+        return lists if port == 22 or any(lists[:2]) else self._lists(host, port, host)
 
     def is_revoked(self, key: Key) -> bool:
         """Return whether a key is one that no host may show."""

@@ -86,12 +86,12 @@ class Inquiries:
         try:
             async with asyncio.timeout(seconds):  # wait_for of Python 3.11 can lose a cancellation here
                 async with self._place(host, rank):
-                    found = await self._answer(host, asked, rank)
+                    answer = await self._answer(host, asked, rank)
         except TimeoutError:
             raise Unanswered(f"{host} did not answer within {seconds:g} s") from None
-        if not isinstance(found, kind):
+        if not isinstance(answer, kind):
             raise Unanswered(f"{host} answered something else")
-        return found
+        return answer
 
     async def _answer(self, host: str, asked: Asked, rank: Rank) -> Answer:
         if not self._send(host, asked):
@@ -109,7 +109,7 @@ class Inquiries:
     async def _place(self, host: str, rank: Rank) -> AsyncIterator[None]:
         """Hold a place among those who ask a host; an operator who finds none is told so, a watcher waits."""
         if rank is Rank.OPERATOR:
-            if sum(1 for one in self._open.values() if one.host == host and one.rank is rank) >= MAX_OPEN:
+            if sum(1 for inquiry in self._open.values() if inquiry.host == host and inquiry.rank is rank) >= MAX_OPEN:
                 raise Unanswered(f"{host} cannot be asked now: {MAX_OPEN} requests to it are under way; try again soon")
             yield
             return
@@ -134,19 +134,19 @@ class Inquiries:
         if not line.length:
             del self._lines[host]
 
-    def answered(self, host: str, found: Answer) -> bool:
+    def answered(self, host: str, answer: Answer) -> bool:
         """A host answers; an answer that nobody waits for is dropped. Says whether somebody did."""
-        known = self._open.get(found.id)
-        if known is None or known.host != host or known.answer.done():
+        inquiry = self._open.get(answer.id)
+        if inquiry is None or inquiry.host != host or inquiry.answer.done():
             return False
-        known.answer.set_result(found)
+        inquiry.answer.set_result(answer)
         return True
 
     def host_down(self, host: str) -> None:
         """Nothing that was asked of it will be answered."""
-        for known in self._open.values():
-            if known.host == host and not known.answer.done():
-                known.answer.set_exception(Unanswered(f"the link to {host} was lost"))
+        for inquiry in self._open.values():
+            if inquiry.host == host and not inquiry.answer.done():
+                inquiry.answer.set_exception(Unanswered(f"the link to {host} was lost"))
 
 
 async def check_up(store: FleetStore, inquiries: Inquiries, name: str) -> tuple[tuple[Check, ...], str]:
@@ -157,8 +157,8 @@ async def check_up(store: FleetStore, inquiries: Inquiries, name: str) -> tuple[
     if host.link is not LinkState.UP:
         return (link_check(host, store.clock()),), f"{name} cannot be asked for the rest: it is {host.link}"
     try:
-        found = await inquiries.ask(name, wire.Check(store.new_id()), wire.Checked, CHECKING)
+        checked = await inquiries.ask(name, wire.Check(store.new_id()), wire.Checked, CHECKING)
     except Unanswered as problem:
         return (link_check(store.fleet.hosts.get(name, host), store.clock()),), str(problem)
     now = store.clock()
-    return checks(store.fleet, store.fleet.hosts.get(name, host), to_check(found, now), now), ""
+    return checks(store.fleet, store.fleet.hosts.get(name, host), to_check(checked, now), now), ""

@@ -173,7 +173,7 @@ class Sink(Protocol):
     def chunk(self, host: str, chunk: wire.LogChunk) -> bool:
         """Records of a log; their bytes are as the host sent them. Says whether anybody follows it."""
 
-    def answered(self, host: str, found: Answer) -> bool:
+    def answered(self, host: str, answer: Answer) -> bool:
         """What was asked for; its text and bytes are as the host sent them. Says whether anybody waits for it."""
 
     def counted(self, host: str, counted: Counted) -> None:
@@ -277,8 +277,8 @@ class Link:
             self._dialler.trust(asked.fingerprint)
             self.retry()
         else:
-            said = f"its key {asked.fingerprint} was turned down: remove the host, or be asked again"
-            self._tell(LinkState.REFUSED, f"{said}: {self._retry}")
+            reason = f"its key {asked.fingerprint} was turned down: remove the host, or be asked again"
+            self._tell(LinkState.REFUSED, f"{reason}: {self._retry}")
 
     def tell(self, question: str, secret: str | None) -> None:
         """Take the answer to the question for a secret (None: it is not told); a late one changes nothing."""

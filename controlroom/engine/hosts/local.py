@@ -32,13 +32,13 @@ _GRACE = 3.0
 
 def this_machine() -> tuple[str, ...]:
     """Name this machine and user by the host keys that its sshd shows, as far as they can be read. For a thread."""
-    user, found = pwd.getpwuid(os.geteuid()).pw_name, []
+    user, names = pwd.getpwuid(os.geteuid()).pw_name, []
     for path in glob.glob("/etc/ssh/ssh_host_*_key.pub"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             blob = base64.b64decode(Path(path).read_text("ascii").split()[1], validate=True)
             digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-            found.append(f"{user} by SHA256:{digest}")
-    return ("this machine", *found)
+            names.append(f"{user} by SHA256:{digest}")
+    return ("this machine", *names)
 
 
 class LocalDialler:

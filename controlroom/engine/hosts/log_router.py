@@ -132,32 +132,32 @@ class LogRouter:
 
     def observed(self, host: str, agents: Iterable[Agent], gone: Iterable[str], complete: bool) -> None:
         """Take what a host has: a followed log may have appeared, begun a new epoch, or be gone."""
-        known = self._observed.setdefault(host, {})
-        changed, present = self._shown(known, agents)
+        epochs = self._observed.setdefault(host, {})
+        changed, present = self._shown(epochs, agents)
         lost = {f"{host}/{name}" for name in gone}
         if complete:
-            lost |= known.keys() - present
+            lost |= epochs.keys() - present
         for agent_id in lost:
-            known.pop(agent_id, None)
+            epochs.pop(agent_id, None)
         if changed:
             self._tell(host)
 
-    def _shown(self, known: dict[str, int], agents: Iterable[Agent]) -> tuple[bool, set[str]]:
+    def _shown(self, epochs: dict[str, int], agents: Iterable[Agent]) -> tuple[bool, set[str]]:
         """Note what a host shows; say whether a log that is followed has begun there, and what was shown."""
         changed, present = False, set()
         for agent in agents:
             present.add(agent.id)
-            if known.get(agent.id) != agent.epoch:
-                known[agent.id] = agent.epoch
+            if epochs.get(agent.id) != agent.epoch:
+                epochs[agent.id] = agent.epoch
                 changed |= self._began(agent)
         return changed, present
 
     def foreign(self, host: str, agents: Sequence[Agent]) -> None:
         """Take which agents of others a host has, all of them: their transcripts can be followed as logs are."""
-        known = self._observed.setdefault(f"{host}/~", {})
-        changed, present = self._shown(known, agents)
-        for agent_id in known.keys() - present:
-            del known[agent_id]
+        epochs = self._observed.setdefault(f"{host}/~", {})
+        changed, present = self._shown(epochs, agents)
+        for agent_id in epochs.keys() - present:
+            del epochs[agent_id]
         if changed:
             self._tell(host)
 
@@ -248,9 +248,9 @@ class LogRouter:
         A place that no log has would keep everybody from what comes: a watcher's is no place to begin at.
         """
         trusted = (tail.place for tail in source.tails if tail.reader.rank is Rank.OPERATOR)
-        given = [place for place in trusted if place is not None and place.epoch == epoch]
-        if given:
-            source.place = min(given, key=_order)
+        places = [place for place in trusted if place is not None and place.epoch == epoch]
+        if places:
+            source.place = min(places, key=_order)
             self._settle(source)
         else:
             operators = any(tail.reader.rank is Rank.OPERATOR for tail in source.tails)

@@ -107,11 +107,11 @@ class Login:
         return answer
 
     def _question(self, key: str, prompt: str, instructions: str) -> SecretWanted:
-        said = f"It says: {instructions}\n" if instructions else ""
+        quoted = f"It says: {instructions}\n" if instructions else ""
         return self._secrets.wanted(
             key,
             f"{self._place} asks {self._user}: {prompt}",
-            f"{self._place} wants more than a key to let {self._user} in. It asks: {prompt}\n{said}"
+            f"{self._place} wants more than a key to let {self._user} in. It asks: {prompt}\n{quoted}"
             "To be asked no more, let it take your public key: ssh-copy-id.",
         )
 
@@ -120,9 +120,9 @@ ReadKey = Callable[..., Any]
 """(path[, passphrase]) -> a key. Raises `OSError`, or `ValueError` (with `passphrase` in it when it wants one)."""
 
 
-def usual_files(known: Sequence[str] = ()) -> list[str]:
-    """Return the keys that are tried when the config names none, as far as they are there; `known`: to ssh itself."""
-    usual = known or [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
+def usual_files(defaults: Sequence[str] = ()) -> list[str]:
+    """Return the usual key files that exist, for a config that names none; `defaults`: those that ssh itself names."""
+    usual = defaults or [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")]
     return [path for path in usual if Path(path).expanduser().exists()]
 
 

@@ -37,10 +37,10 @@ class Signer:
         return message
 
     def _granted(self, grant: Grant, owner: str) -> Grant:
-        given = grant.allowance
-        ceilings = given.billed, given.covered, given.tokens, given.windows
-        said = grant.name, grant.epoch, grant.number, ceilings, grant.lasts, grant.prices
-        signatures = self._sign(grant_bytes(*said)), self._sign(grant_bytes(*said, owner))
+        allowance = grant.allowance
+        ceilings = allowance.billed, allowance.covered, allowance.tokens, allowance.windows
+        terms = grant.name, grant.epoch, grant.number, ceilings, grant.lasts, grant.prices
+        signatures = self._sign(grant_bytes(*terms)), self._sign(grant_bytes(*terms, owner))
         return replace(grant, key=self.public, owner=owner, signature=signatures[0], bound=signatures[1])
 
     def _sign(self, data: bytes) -> str:

@@ -353,8 +353,8 @@ class _Verdict(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Return whether to go on. asyncssh asks for unknown and for changed keys alike."""
         self.shown = key
-        known = self._plan.keys
-        if known.stored(*self._plan.known_as) or known.is_revoked(key) or key.get_fingerprint() not in self._trusted:
+        keys = self._plan.keys
+        if keys.stored(*self._plan.known_as) or keys.is_revoked(key) or key.get_fingerprint() not in self._trusted:
             return False
         self.accepted = key
         return True
@@ -432,11 +432,11 @@ class _Exec:
             async with asyncio.timeout(self._patience):
                 await self._process.wait_closed()
                 await asyncio.wait([self._listening])
-        said = self._said.decode("utf-8", "replace")
+        complaint = self._said.decode("utf-8", "replace")
         if self._process.exit_status is not None and self._process.exit_status >= 0:
-            return Ended(self._host, f"exit status {self._process.exit_status}", said)
+            return Ended(self._host, f"exit status {self._process.exit_status}", complaint)
         if self._process.exit_signal is not None:
-            return Ended(self._host, f"SIG{shown(self._process.exit_signal[0])}", said)
+            return Ended(self._host, f"SIG{shown(self._process.exit_signal[0])}", complaint)
         return LinkLost(f"the link to {self._host} broke" + (f": {_why(error)}" if error else ""))
 
     async def _listen(self) -> None:
@@ -463,19 +463,19 @@ async def _close_all(path: list[asyncssh.SSHClientConnection], patience: float) 
 
 def _config_of(options: asyncssh.SSHClientConnectionOptions, files: Sequence[Path]) -> HostConfig:
     """Take out of a config that the library has read what is not left to it."""
-    given: Any = options.config.get
+    option: Any = options.config.get
     return HostConfig(
         host=options.host,
         user=options.username,
         port=options.port,
-        alias=given("HostKeyAlias") or "",
-        known_hosts=known_hosts_files(given),
+        alias=option("HostKeyAlias") or "",
+        known_hosts=known_hosts_files(option),
         jumps=[parse_address(jump) for jump in str(options.tunnel or "").split(",") if jump],
-        identities=given("IdentityFile") or (),
-        named=bool(given("IdentityFile")),
-        identities_only=bool(given("IdentitiesOnly")),
-        host_key_algorithms=LEFT if given("HostKeyAlgorithms") else (),
-        ciphers=LEFT if given("Ciphers") else (),
+        identities=option("IdentityFile") or (),
+        named=bool(option("IdentityFile")),
+        identities_only=bool(option("IdentitiesOnly")),
+        host_key_algorithms=LEFT if option("HostKeyAlgorithms") else (),
+        ciphers=LEFT if option("Ciphers") else (),
         files=files,
         by_library=True,
     )
@@ -526,31 +526,31 @@ def _revoked(path: Path | None) -> Sequence[asyncssh.SSHKey]:
 
 def _publics(files: Sequence[str]) -> list[bytes]:
     """Return the public keys that belong to some files, and certificates among them."""
-    found: list[bytes] = []
+    keys: list[bytes] = []
     for name in files:
         path = str(Path(name).expanduser())
         for each in (path, f"{path}.pub"):
             for read in (asyncssh.read_certificate, asyncssh.read_public_key):
                 with suppress(OSError, ValueError, asyncssh.Error):
-                    found.append(read(each).public_data)
-    return found
+                    keys.append(read(each).public_data)
+    return keys
 
 
 def _allowed(keyword: str, configured: Sequence[str], supported: Sequence[bytes]) -> Sequence[str]:
     """Return those configured algorithms that the library has; (): none are configured. Raises `ValueError`."""
     if configured == LEFT:
         return LEFT
-    known = {name.decode() for name in supported}
-    found = tuple(name for name in configured if name in known)
-    if configured and not found:
+    names = {name.decode() for name in supported}
+    allowed = tuple(name for name in configured if name in names)
+    if configured and not allowed:
         raise ValueError(f"none of its {keyword} can be had here ({', '.join(configured)[:200]})")
-    return found
+    return allowed
 
 
-def _preferred(known: Sequence[Sequence[Any]]) -> Sequence[str]:
+def _preferred(groups: Sequence[Sequence[Any]]) -> Sequence[str]:
     """Order host key algorithms: certificates if an authority is known, known keys' own ones, then the others."""
-    certified = [f"{name}-cert-v01@openssh.com" for name in _ALGORITHMS] if known[1] else []
-    held = [name.decode() for key in known[0] for name in key.sig_algorithms if name.decode() in _ALGORITHMS]
+    certified = [f"{name}-cert-v01@openssh.com" for name in _ALGORITHMS] if groups[1] else []
+    held = [name.decode() for key in groups[0] for name in key.sig_algorithms if name.decode() in _ALGORITHMS]
     return list(dict.fromkeys([*certified, *held, *_ALGORITHMS]))
 
 

@@ -55,17 +55,17 @@ class Copy(NamedTuple):
     path: Path
     origins: dict[str, str]
 
-    def named(self, said: str) -> str:
+    def named(self, text: str) -> str:
         """Return what ssh said of the copy with the names of the originals."""
         for copied, origin in self.origins.items():
-            said = said.replace(copied, origin)
-        return said
+            text = text.replace(copied, origin)
+        return text
 
 
-def broken_lines(said: str) -> list[Broken]:
+def broken_lines(complaint: str) -> list[Broken]:
     """Read from ssh's error output which lines it cannot read."""
-    found = (_LINE.fullmatch(line.strip()) for line in said.splitlines())
-    return [Broken(line["path"], int(line["number"]), line["reason"]) for line in found if line]
+    matches = (_LINE.fullmatch(line.strip()) for line in complaint.splitlines())
+    return [Broken(line["path"], int(line["number"]), line["reason"]) for line in matches if line]
 
 
 @contextmanager
@@ -184,8 +184,8 @@ async def resolve(
 
     Raises `HostRefuses` when ssh refuses, `LinkLost` when it says nothing within `deadline` seconds.
     """
-    given = ["-F", str(config)] if config else own_config()
-    values, broken = await _values(host, address, ssh, given, deadline)
+    options = ["-F", str(config)] if config else own_config()
+    values, broken = await _values(host, address, ssh, options, deadline)
     usual = await _usual(ssh, deadline)
     try:
         return _read(address, values, usual, broken)
@@ -194,30 +194,30 @@ async def resolve(
 
 
 async def _values(
-    host: str, address: Address, ssh: str, given: Sequence[str], deadline: float
+    host: str, address: Address, ssh: str, options: Sequence[str], deadline: float
 ) -> tuple[Values, Sequence[Broken]]:
     """Ask; a line that ssh cannot read is left out unless it is about this very host."""
     broken: list[Broken] = []
-    code, out, said = await _run([ssh, *given, "-G", *target(address)], host, deadline)
+    code, out, complaint = await _run([ssh, *options, "-G", *target(address)], host, deadline)
     while code and len(broken) < _MAX_REPAIRS:
-        new = [line for line in broken_lines(said) if line not in broken]
+        new = [line for line in broken_lines(complaint) if line not in broken]
         if not new:
             break
         broken += new
-        with sound_copy(Path(given[1]) if given else None, broken) as copy:
+        with sound_copy(Path(options[1]) if options else None, broken) as copy:
             code, out, after = await _run([ssh, "-F", str(copy.path), "-G", *target(address)], host, deadline)
-        said = copy.named(after) if code else said
+        complaint = copy.named(after) if code else complaint
     values = _parsed(out)
     concern = [broken[int(path[len(BROKEN) :])] for path in values.get("identityfile", ()) if path.startswith(BROKEN)]
     if code or concern:
-        reason = shown(str(concern[0])) if concern else _reason(said)
+        reason = shown(str(concern[0])) if concern else _reason(complaint)
         raise HostRefuses(f"{host}: ssh cannot use its config for {address} ({reason}): put it right")
     return values, broken
 
 
-def _reason(said: str) -> str:
+def _reason(complaint: str) -> str:
     """Return what ssh found wrong; its last line often only says that it gives up."""
-    lines = [line for line in said.splitlines() if line.strip() and "terminating," not in line]
+    lines = [line for line in complaint.splitlines() if line.strip() and "terminating," not in line]
     return shown(lines[0]) if lines else "it does not say why"
 
 
@@ -235,7 +235,7 @@ async def _run(argv: Sequence[str], host: str, deadline: float) -> tuple[int, st
         raise LinkLost(f"{host}: {argv[0]} cannot be run ({error.strerror})") from None
     try:
         async with asyncio.timeout(deadline):
-            out, said = await process.communicate()
+            out, complaint = await process.communicate()
     except TimeoutError:
         raise LinkLost(
             f"{host}: ssh did not say within {deadline:g} s how it would reach it: does a `Match exec` of its config"
@@ -246,7 +246,7 @@ async def _run(argv: Sequence[str], host: str, deadline: float) -> tuple[int, st
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    return process.returncode or 0, os.fsdecode(out), said.decode("utf-8", "replace")
+    return process.returncode or 0, os.fsdecode(out), complaint.decode("utf-8", "replace")
 
 
 def _parsed(text: str) -> Values:
@@ -329,10 +329,10 @@ def _expander(address: Address, host: str, user: str, port: int, alias: str, jum
 
     def token(match: re.Match[str]) -> str:
         name, variable = match[1], match[2]
-        found = os.environ.get(variable) if variable else tokens.get(name)
-        if found is None:
+        value = os.environ.get(variable) if variable else tokens.get(name)
+        if value is None:
             raise ValueError(f"{match[0]} stands for nothing")
-        return found
+        return value
 
     return lambda text: re.sub(r"%(.)|\$\{(\w+)\}", token, text)
 
@@ -353,13 +353,13 @@ def _moved_home(path: str) -> str:
 
 def _known_hosts(user: str, system: str) -> list[Path]:
     """Part lists of files: ssh prints them with one space between, also where a name has one in it."""
-    found: list[str] = []
+    paths: list[str] = []
     for word in [*user.split(" "), *system.split(" ")]:
-        if found and word and not word.startswith(("/", "~")) and word != "none":
-            found[-1] += " " + word
+        if paths and word and not word.startswith(("/", "~")) and word != "none":
+            paths[-1] += " " + word
         elif word and word != "none":
-            found.append(word)
-    return [Path(_moved_home(_expanded_path(name))) for name in found]
+            paths.append(word)
+    return [Path(_moved_home(_expanded_path(name))) for name in paths]
 
 
 def _jumps(text: str, expand: Callable[[str], str]) -> list[Address]:
@@ -397,8 +397,8 @@ def _methods(values: Values) -> tuple[str, ...]:
 
 def _variables(values: Values) -> dict[str, str]:
     """Return SendEnv's variables that there are, and SetEnv's, which win."""
-    patterns = [re.compile(_as_expression(one)) for line in values.get("sendenv", ()) for one in line.split()]
-    sent = {name: text for name, text in os.environ.items() if any(one.fullmatch(name) for one in patterns)}
+    patterns = [re.compile(_as_expression(pattern)) for line in values.get("sendenv", ()) for pattern in line.split()]
+    sent = {name: text for name, text in os.environ.items() if any(pattern.fullmatch(name) for pattern in patterns)}
     pairs = (line.partition("=") for line in values.get("setenv", ()))
     return {**sent, **{name: text for name, _, text in pairs}}
 
@@ -539,8 +539,8 @@ def config_files() -> list[Path]:
     return [Path(name).expanduser() for name in (_USER_CONFIG, SYSTEM_CONFIG)]
 
 
-def known_hosts_files(given: Any) -> list[Path]:
-    """Return the known_hosts files that a parsed config names, or the usual ones; `given` looks a keyword up."""
-    user, system = given("UserKnownHostsFile"), given("GlobalKnownHostsFile")
+def known_hosts_files(option: Any) -> list[Path]:
+    """Return the known_hosts files that a parsed config names, or the usual ones; `option` looks a keyword up."""
+    user, system = option("UserKnownHostsFile"), option("GlobalKnownHostsFile")
     names = [*(_USER_KNOWN_HOSTS if user is None else user), *(_SYSTEM_KNOWN_HOSTS if system is None else system)]
     return [Path(name).expanduser() for name in names]

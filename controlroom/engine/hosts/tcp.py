@@ -65,12 +65,12 @@ class Way:
         self._silent_since = now if self._silent_since is None else self._silent_since
         calm = now - self._silent_since > LONG
         try:
-            found = await _first_of(attempt, drop, CALM if calm else renew)
+            connection = await _first_of(attempt, drop, CALM if calm else renew)
         except OSError:
             self._silent_since = None  # something answered, if only to say no
             raise
         self._silent_since = None
-        return found
+        return connection
 
     async def _resolved(self, host: str, port: int, family: int) -> list[_Address]:
         loop = asyncio.get_running_loop()
@@ -119,19 +119,19 @@ async def _first_of(attempt: Callable[[], Coroutine[Any, Any, T]], drop: Callabl
 async def _give_up(tasks: "list[asyncio.Task[T]]", drop: Callable[[T], object]) -> None:
     for task in tasks:
         task.cancel()
-    for given in await asyncio.gather(*tasks, return_exceptions=True):
-        if not isinstance(given, BaseException):
-            drop(given)
+    for attempted in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(attempted, BaseException):
+            drop(attempted)
 
 
 async def _connected(addresses: list[_Address], bind: str) -> socket.socket:
     """Connect to the first of some addresses that answers."""
     tries = [partial(_connect, info, bind) for info in addresses]
-    found: socket.socket | None
-    found, _, problems = await staggered_race(tries, _NEXT_ADDRESS)
-    if found is None:
+    connection: socket.socket | None
+    connection, _, problems = await staggered_race(tries, _NEXT_ADDRESS)
+    if connection is None:
         raise next(problem for problem in problems if problem)
-    return found
+    return connection
 
 
 async def _connect(info: _Address, bind: str) -> socket.socket:

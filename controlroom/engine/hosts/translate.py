@@ -141,8 +141,8 @@ def to_met(welcome: wire.Welcome, setting: HostContext) -> events.HostMet:
     return events.HostMet(setting.host, facts, setting.now)
 
 
-def _epoch(said: int) -> int:
-    return _within(said, 2**31) or 0
+def _epoch(number: int) -> int:
+    return _within(number, 2**31) or 0
 
 
 def to_reply(reply: wire.Reply) -> wire.Reply:
@@ -151,7 +151,7 @@ def to_reply(reply: wire.Reply) -> wire.Reply:
     return replace(reply, outcome=outcome, reason=short(reply.reason, _NOTICE))
 
 
-def to_check(found: Checked, now: int) -> HostCheck:
+def to_check(checked: Checked, now: int) -> HostCheck:
     """Make what a host found of itself fit to judge and to show; `now`: our clock when it was heard, UTC ms."""
 
     def text(value: str) -> str:
@@ -161,41 +161,41 @@ def to_check(found: Checked, now: int) -> HostCheck:
         return _within(value, _MAX_BYTES)
 
     return HostCheck(
-        clock_offset=found.clock - now if found.clock > 0 else 0,
-        python=text(found.python),
-        tmux=text(found.tmux),
-        tmux_problem=text(found.tmux_problem),
-        claude=text(found.claude),
-        claude_at=text(found.claude_at),
-        claude_problem=text(found.claude_problem),
-        claude_alias=text(found.claude_alias),
-        logged_in=found.logged_in,
-        login=text(found.login),
-        login_problem=text(found.login_problem),
-        billing=found.billing if found.billing in ("api", "plan") else "",
-        billing_told=found.billing_told if found.billing_told in ("api", "plan") else "",
-        stray_key=text(found.stray_key),
-        git=text(found.git),
-        environment_problem=short(found.environment_problem, _NOTICE),
-        disk_free=size(found.disk_free),
-        disk_total=size(found.disk_total),
-        inodes_free=size(found.inodes_free),
-        inodes_total=size(found.inodes_total),
-        memory_free=size(found.memory_free),
-        memory_total=size(found.memory_total),
-        swap_free=size(found.swap_free),
-        swap_total=size(found.swap_total),
-        max_sessions=_within(found.max_sessions, 2**31),
-        max_startups=text(found.max_startups),
-        max_processes=_within(found.max_processes, 2**31),
-        processes=_within(found.processes, 2**31),
-        inotify_watches=_within(found.inotify_watches, 2**31),
-        systemd=found.systemd,
-        linger=found.linger,
-        ends_at_logout=found.ends_at_logout,
-        state_folder=text(found.state_folder),
-        state_mode=_within(found.state_mode, 0o777),
-        state_problem=text(found.state_problem),
+        clock_offset=checked.clock - now if checked.clock > 0 else 0,
+        python=text(checked.python),
+        tmux=text(checked.tmux),
+        tmux_problem=text(checked.tmux_problem),
+        claude=text(checked.claude),
+        claude_at=text(checked.claude_at),
+        claude_problem=text(checked.claude_problem),
+        claude_alias=text(checked.claude_alias),
+        logged_in=checked.logged_in,
+        login=text(checked.login),
+        login_problem=text(checked.login_problem),
+        billing=checked.billing if checked.billing in ("api", "plan") else "",
+        billing_told=checked.billing_told if checked.billing_told in ("api", "plan") else "",
+        stray_key=text(checked.stray_key),
+        git=text(checked.git),
+        environment_problem=short(checked.environment_problem, _NOTICE),
+        disk_free=size(checked.disk_free),
+        disk_total=size(checked.disk_total),
+        inodes_free=size(checked.inodes_free),
+        inodes_total=size(checked.inodes_total),
+        memory_free=size(checked.memory_free),
+        memory_total=size(checked.memory_total),
+        swap_free=size(checked.swap_free),
+        swap_total=size(checked.swap_total),
+        max_sessions=_within(checked.max_sessions, 2**31),
+        max_startups=text(checked.max_startups),
+        max_processes=_within(checked.max_processes, 2**31),
+        processes=_within(checked.processes, 2**31),
+        inotify_watches=_within(checked.inotify_watches, 2**31),
+        systemd=checked.systemd,
+        linger=checked.linger,
+        ends_at_logout=checked.ends_at_logout,
+        state_folder=text(checked.state_folder),
+        state_mode=_within(checked.state_mode, 0o777),
+        state_problem=text(checked.state_problem),
     )
 
 
@@ -207,9 +207,9 @@ def to_node(effect: NodeEffect, op: int, profile: AgentSpec) -> wire.ToNode:
         case intents.KillOn():
             return wire.Kill(op, effect.name, effect.epoch, effect.why)
         case intents.TellOn():
-            answers = tuple(ItemAnswer(one.choices, one.words) for one in effect.answers)
-            told = effect.what, effect.text, effect.question, effect.verdict, effect.digest
-            return wire.Tell(op, effect.name, effect.epoch, *told, answers)
+            answers = tuple(ItemAnswer(answer.choices, answer.words) for answer in effect.answers)
+            order = effect.what, effect.text, effect.question, effect.verdict, effect.digest
+            return wire.Tell(op, effect.name, effect.epoch, *order, answers)
         case intents.ForgetOn():
             return wire.Forget(op, effect.name, effect.epoch)
         case intents.TakeOn():
@@ -367,10 +367,10 @@ def _question(seen: wire.QuestionSeen, setting: HostContext) -> model.Question:
     )
 
 
-def _always(said: Sequence[str]) -> tuple[str, ...]:
+def _always(words: Sequence[str]) -> tuple[str, ...]:
     """Give what `always` would allow; nothing, so that it is no answer, when a part of that could not be read here."""
-    shown = tuple(short(name_gaps(each), _LABEL) for each in said[: _MOST_ALWAYS + 1])
-    whole = all(each and len(sanitize(part, QUESTION)) <= _LABEL for each, part in zip(shown, said, strict=False))
+    shown = tuple(short(name_gaps(each), _LABEL) for each in words[: _MOST_ALWAYS + 1])
+    whole = all(each and len(sanitize(part, QUESTION)) <= _LABEL for each, part in zip(shown, words, strict=False))
     return shown if whole and len(shown) <= _MOST_ALWAYS else ()
 
 
@@ -382,16 +382,16 @@ def _title(text: str, more: int) -> str:
 
 def _whole(seen: wire.QuestionSeen, items: tuple[Item, ...]) -> bool:
     """Return whether a question is shown to its last sign, whatever its host says of that."""
-    said = [(seen.tool, _WORD), *(part for item in seen.items for part in _parts(item))]
+    texts = [(seen.tool, _WORD), *(part for item in seen.items for part in _parts(item))]
     if not items:
-        said.append((seen.text, QUESTION))
-    return all(len(sanitize(part, QUESTION)) <= most for part, most in said)
+        texts.append((seen.text, QUESTION))
+    return all(len(sanitize(part, QUESTION)) <= most for part, most in texts)
 
 
 def _parts(seen: ItemSeen) -> Iterable[tuple[str, int]]:
     yield from ((seen.question, _SENTENCES), (seen.header, _LABEL))
-    for one in seen.options:
-        yield from ((one.label, _LABEL), (one.description, _SENTENCES), (one.preview, _PREVIEW))
+    for option in seen.options:
+        yield from ((option.label, _LABEL), (option.description, _SENTENCES), (option.preview, _PREVIEW))
 
 
 def _item(seen: ItemSeen) -> Item:
@@ -399,8 +399,10 @@ def _item(seen: ItemSeen) -> Item:
         return short(close_gaps(text), limit)
 
     options = tuple(
-        Option(line(one.label, _LABEL), line(one.description, _SENTENCES), name_gaps(long(one.preview, _PREVIEW)))
-        for one in seen.options
+        Option(
+            line(option.label, _LABEL), line(option.description, _SENTENCES), name_gaps(long(option.preview, _PREVIEW))
+        )
+        for option in seen.options
     )
     return Item(line(seen.question, _SENTENCES), line(seen.header, _LABEL), options, seen.several, seen.own_words)
 

@@ -38,8 +38,8 @@ def _size(row: str, what: str) -> str:
 
 def _counted(column: str, what: str) -> str:
     """Count a new message's size."""
-    one = {"prompts": "1, 0", "outputs": "0, 1"}[column]
-    return f"""insert into sizes select {_size("new", what)}, {one} where {_PROMPT.format("new")} > 0
+    counts = {"prompts": "1, 0", "outputs": "0, 1"}[column]
+    return f"""insert into sizes select {_size("new", what)}, {counts} where {_PROMPT.format("new")} > 0
         on conflict do update set {column} = {column} + 1"""
 
 

@@ -84,27 +84,29 @@ class Doubted:
         return micro(self.counted_pico)
 
 
-def set_aside(one: Doubted) -> Statement:
+def set_aside(doubted: Doubted) -> Statement:
     """Write down a booking that cannot be true, before it is booked."""
-    return _SET_ASIDE, tuple(vars(one).values())
+    return _SET_ASIDE, tuple(vars(doubted).values())
 
 
-def honest(one: Doubted, usage: Usage, pico: int) -> Statement:
+def honest(doubted: Doubted, usage: Usage, pico: int) -> Statement:
     """Write down what was said of the same message that can be true."""
-    return _HONEST, (json.dumps(list(usage)), pico, one.id, pico)
+    return _HONEST, (json.dumps(list(usage)), pico, doubted.id, pico)
 
 
-def struck(one: Doubted) -> list[Statement]:
+def struck(doubted: Doubted) -> list[Statement]:
     """Take a booking out of all sums."""
-    out: Statement = (_STRUCK, (one.id,)) if one.message else ("update runs set reported = 0 where run = ?", (one.run,))
-    return [out, *SETTLED, (_SETTLED.format("honest_pico"), (STRUCK, one.id))]
+    out: Statement = (
+        (_STRUCK, (doubted.id,)) if doubted.message else ("update runs set reported = 0 where run = ?", (doubted.run,))
+    )
+    return [out, *SETTLED, (_SETTLED.format("honest_pico"), (STRUCK, doubted.id))]
 
 
-def accepted(one: Doubted) -> list[Statement]:
+def accepted(doubted: Doubted) -> list[Statement]:
     """Count a booking as it was claimed."""
-    reported: Statement = ("update runs set reported = ? where run = ?", (one.claimed_pico, one.run))
-    counted: Statement = (_ACCEPTED, (one.id,)) if one.message else reported
-    return [counted, *SETTLED, (_SETTLED.format("claimed_pico"), (ACCEPTED, one.id))]
+    reported: Statement = ("update runs set reported = ? where run = ?", (doubted.claimed_pico, doubted.run))
+    counted: Statement = (_ACCEPTED, (doubted.id,)) if doubted.message else reported
+    return [counted, *SETTLED, (_SETTLED.format("claimed_pico"), (ACCEPTED, doubted.id))]
 
 
 TOLD_TABLES: Sequence[str] = ("create table told (host text primary key, till integer not null) without rowid",)

@@ -239,13 +239,13 @@ class Ledger:
             for statement in _TABLES:
                 self._database.execute(statement)
             self._database.execute("insert into meta values ('format', '1'), ('room', ?)", (room,))
-        found = self._number("select value from meta where key = 'format'")
-        if found > FORMAT:
+        version = self._number("select value from meta where key = 'format'")
+        if version > FORMAT:
             raise LedgerProblem(
-                f"{self.path} was written by a newer Control Room (format {found}; this one knows {FORMAT}): "
+                f"{self.path} was written by a newer Control Room (format {version}; this one knows {FORMAT}): "
                 "install that version again, or set CONTROLROOM_HOME to begin another room"
             )
-        for statement in (one for step in _STEPS[found - 1 :] for one in step):
+        for statement in (sql for step in _STEPS[version - 1 :] for sql in step):
             self._database.execute(statement)
         self._database.execute("update meta set value = ? where key = 'format'", (str(FORMAT),))
         newest = self._number("select max(op) from orders")
@@ -352,8 +352,8 @@ def agents_statements(agents: Iterable[KnownAgent], gone: Iterable[tuple[str, st
 
 def conclusion_statement(op: int, outcome: str, reason: str, at: int) -> Statement:
     """Write what became of an order."""
-    known = "update orders set outcome = ?, reason = ?, concluded = ? where op = ?"
-    return known, (outcome, _written(reason), at, op)
+    query = "update orders set outcome = ?, reason = ?, concluded = ? where op = ?"
+    return query, (outcome, _written(reason), at, op)
 
 
 def audit_statement(line: AuditLine) -> Statement:
@@ -446,8 +446,8 @@ def _wrong(ledger: Ledger) -> Iterator[str]:
 
 def _astray(ledger: Ledger, table: str, true: str, kept: str) -> Iterator[str]:
     """Compare a table of sums with what it sums up, row by row."""
-    for one, other, says in ((true, kept, "lacks"), (kept, true, "has too much in")):
-        rows = ledger.read(f"select count(*) from (select * from ({one}) except select * from ({other}))")
+    for left, other, says in ((true, kept, "lacks"), (kept, true, "has too much in")):
+        rows = ledger.read(f"select count(*) from (select * from ({left}) except select * from ({other}))")
         if rows[0][0]:
             yield f"{table} {says} {rows[0][0]} of its sums"
 

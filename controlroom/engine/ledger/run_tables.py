@@ -97,9 +97,9 @@ class RunBook:
         `gone`: the names of those that it has no more. None: these are all that it has.
         """
         here = {agent.name: agent for agent in agents if agent.adopted is adopted}
-        known = self._runs.get((host, adopted), {})
-        lost = known if gone is None else [name for name in gone if name in known]
-        over = [known[name] for name in lost if name not in here and not known[name].ended]
+        runs = self._runs.get((host, adopted), {})
+        lost = runs if gone is None else [name for name in gone if name in runs]
+        over = [runs[name] for name in lost if name not in here and not runs[name].ended]
         ends = [self._end(run, self._last_seen(run)) for run in over]
         return [*ends, *(statement for agent in here.values() for statement in self._seen(agent, now))]
 
@@ -127,30 +127,30 @@ class RunBook:
         return max(run.began, run.seen, self._heard.get(run.host, 0))
 
     def _seen(self, agent: Agent, now: int) -> list[Statement]:
-        epoch, known = epoch_of(agent), self._of(agent.host, agent.name).get(agent.name)
+        epoch, last = epoch_of(agent), self._of(agent.host, agent.name).get(agent.name)
         if not epoch:
             return []
-        if known is not None and not self._is_another(known, agent, epoch):
-            return self._changed(known, agent)
+        if last is not None and not self._is_another(last, agent, epoch):
+            return self._changed(last, agent)
         before = []
-        if known is not None and not known.ended:
-            at = self._last_seen(known)
-            before.append(self._end(known, min(at, agent.started) if agent.started > known.began else at))
+        if last is not None and not last.ended:
+            at = self._last_seen(last)
+            before.append(self._end(last, min(at, agent.started) if agent.started > last.began else at))
         return before + self._begin(agent, epoch, now)
 
-    def _is_another(self, known: Run, agent: Agent, epoch: int) -> bool:
+    def _is_another(self, before: Run, agent: Agent, epoch: int) -> bool:
         """Return whether what is shown of an agent is of a run after the one that is known."""
-        if known.epoch != epoch or agent.started > (known.ended or self._last_seen(known)):
+        if before.epoch != epoch or agent.started > (before.ended or self._last_seen(before)):
             return True
-        return known.ended > 0 and agent.lives
+        return before.ended > 0 and agent.lives
 
-    def _changed(self, known: Run, agent: Agent) -> list[Statement]:
+    def _changed(self, before: Run, agent: Agent) -> list[Statement]:
         """Take the end of a run, also when it turns out to have been later than it was last seen alive."""
         if not agent.has_ended:
             return []
-        if not known.ended:
-            return [self._end(known, agent.ended or self._last_seen(known))]
-        return [self._end(known, agent.ended)] if agent.ended > known.ended + CLOCKS else []
+        if not before.ended:
+            return [self._end(before, agent.ended or self._last_seen(before))]
+        return [self._end(before, agent.ended)] if agent.ended > before.ended + CLOCKS else []
 
     def _begin(self, agent: Agent, epoch: int, now: int) -> list[Statement]:
         """Write down a new run, if it is known when it began, and when it ended if it has."""
@@ -201,18 +201,18 @@ def read_ended(rows: Iterable[Sequence[Any]]) -> list[Agent]:
 
 def _ended_as_json(agent: Agent) -> str:
     fields = {name: getattr(agent, name) for name in (*_TEXTS, *_TIMES, "limited_until", "spent")}
-    evidence = [asdict(one) for one in agent.evidence]
+    evidence = [asdict(item) for item in agent.evidence]
     return redact(json.dumps({**fields, "state": agent.state.value, "evidence": evidence}))
 
 
 def _ended_from_json(host: str, name: str, shown: object) -> Agent | None:
     try:
-        found = json.loads(str(shown))
-        texts = {field: str(found[field]) for field in _TEXTS}
-        times = {field: int(found[field]) for field in _TIMES}
-        more = {field: None if found[field] is None else int(found[field]) for field in ("limited_until", "spent")}
-        evidence = tuple(Evidence(**one) for one in found["evidence"])
-        state = State(found["state"])
+        fields = json.loads(str(shown))
+        texts = {field: str(fields[field]) for field in _TEXTS}
+        times = {field: int(fields[field]) for field in _TIMES}
+        more = {field: None if fields[field] is None else int(fields[field]) for field in ("limited_until", "spent")}
+        evidence = tuple(Evidence(**item) for item in fields["evidence"])
+        state = State(fields["state"])
     except (ValueError, TypeError, KeyError):
         return None
     return Agent(host, name, 0, ADOPTED, state, evidence=evidence, **texts, **times, **more)  # type: ignore[arg-type]

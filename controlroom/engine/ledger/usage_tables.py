@@ -333,13 +333,13 @@ def book(source: Source, bookings: Sequence[Booking], reports: Sequence[Report] 
 
 
 def _dearest(bookings: Sequence[Booking]) -> list[tuple[int, str, int]]:
-    found: dict[tuple[int, str], int] = {}
+    dearest: dict[tuple[int, str], int] = {}
     for message, cost, at, doubted in bookings:
         if doubted:
             continue
         key = at // DAY, message.model
-        found[key] = max(found.get(key, 0), cost.pico)
-    return [(*key, pico) for key, pico in found.items()]
+        dearest[key] = max(dearest.get(key, 0), cost.pico)
+    return [(*key, pico) for key, pico in dearest.items()]
 
 
 _DEAREST = """insert into dearest values (?, ?, ?)

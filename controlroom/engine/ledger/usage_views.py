@@ -170,7 +170,7 @@ _HOUR_KEYS: Mapping[str, Callable[[_Of], str]] = {
 
 
 def hours(ledger: Ledger, by: str, since: int, until: int, alive: Mapping[RunKey, int]) -> dict[str, int]:
-    """Return the milliseconds that the agents which have used something ran in a span, by key, as `costs` has keys.
+    """Return how long agents that used something ran in a span, in milliseconds by key; keys are those of `costs`.
 
     Whole quarters of an hour count from `since` on, as in `costs`. All their runs in the span count, whether they used
     something or not, and whatever they did: waiting, too. `alive` says of runs that go on until when that is known; of
@@ -189,14 +189,14 @@ def hours(ledger: Ledger, by: str, since: int, until: int, alive: Mapping[RunKey
     began = quarters.start * QUARTER
     sources, runs = ledger.read_all(((_SOURCES.format(spent), bounds), (_RUNS, (until, began))))
     users = {(host, agent) for host, agent, *_ in sources}
-    found = {key(_Of(*of)): 0 for *of, _ in sources}
+    ran = {key(_Of(*of)): 0 for *of, _ in sources}
     for host, agent, epoch, profile, start, ended, seen in runs:
         of = key(_Of(host, agent, profile))
-        if (host, agent) in users and of in found:
+        if (host, agent) in users and of in ran:
             end = ended or max(seen, alive.get((host, agent, epoch), 0))
-            found[of] += max(0, min(end, until) - max(start, began))
-    unknown = {key(_Of(*of)) for *of, known in sources if not known}
-    return {of: spent for of, spent in found.items() if of not in unknown}
+            ran[of] += max(0, min(end, until) - max(start, began))
+    unknown = {key(_Of(*of)) for *of, complete in sources if not complete}
+    return {of: spent for of, spent in ran.items() if of not in unknown}
 
 
 _SOURCES = """select host, agent, profile, min(exists (select 1 from agent_runs
@@ -336,14 +336,14 @@ def read_booked(
     ids, requests = sorted({key[0] for key in keys if key[0]}), sorted({key[1] for key in keys if not key[0]})
     of_messages = [*_named("message", ids), *_named("message = '' and request", requests)]
     of_runs: list[Query] = [(_METERED.format(_marks(runs)), runs)] if runs else []
-    found = ledger.read_all([*map(_bound_query, read), *of_messages, *of_runs])
-    sums, rest = found[: len(read)], found[len(read) :]
-    known = [row for rows in rest[: len(of_messages)] for row in rows]
+    results = ledger.read_all([*map(_bound_query, read), *of_messages, *of_runs])
+    sums, rest = results[: len(read)], results[len(read) :]
+    messages = [row for rows in rest[: len(of_messages)] for row in rows]
     return Booked(
         {bound: Amount(*map(int, rows[0])) for bound, rows in zip(read, sums, strict=True)},
         {
             (str(message), "" if message else str(request)): Amount(pico, tokens)
-            for message, request, pico, tokens in known
+            for message, request, pico, tokens in messages
         },
         {int(run): (int(metered), int(booked)) for rows in rest[len(of_messages) :] for run, metered, booked in rows},
     )
@@ -390,8 +390,8 @@ def use(ledger: Ledger, asked_days: int, until: int, limits: Iterable[int]) -> U
     quarters = range((until - asked_days * DAY) // QUARTER, -(-until // QUARTER))
     asked = quarters.start * QUARTER
     minutes = quarters.start * QUARTER // MINUTE, quarters.stop * QUARTER // MINUTE
-    found, peaks, ((first,),) = ledger.read_all((_alike_in(quarters), (_PEAKS, minutes), (_FIRST, ())))
-    rows = [_Row._make((*row[:5], row[5:])) for row in found]
+    sums, peaks, ((first,),) = ledger.read_all((_alike_in(quarters), (_PEAKS, minutes), (_FIRST, ())))
+    rows = [_Row._make((*row[:5], row[5:])) for row in sums]
     begun = asked if first is None else min(max(asked, first * MINUTE), until)
     return Use(begun, until, asked_days, tuple(_groups(rows)), dict(peaks), dict(_hit_rates(rows)))
 
@@ -402,8 +402,8 @@ def summed_anew(ledger: Ledger, limits: Iterable[int]) -> list[Statement]:
     Raises `LedgerProblem`.
     """
     bounds = limits_of(limits)
-    known = [bound for (bound,) in ledger.read(LONG_PROMPTS)]
-    return [] if known == bounds else priced_beyond(bounds)
+    before = [bound for (bound,) in ledger.read(LONG_PROMPTS)]
+    return [] if before == bounds else priced_beyond(bounds)
 
 
 class _Row(NamedTuple):
@@ -436,18 +436,18 @@ def _alike_in(quarters: range) -> Query:
 
 def _groups(rows: Sequence[_Row]) -> list[Alike]:
     """Return the sums of all profiles, dearest first."""
-    found: dict[tuple[str, str, int, int], list[tuple[int, ...]]] = {}
+    grouped: dict[tuple[str, str, int, int], list[tuple[int, ...]]] = {}
     for row in rows:
-        found.setdefault(row[1:5], []).append(row.sums)
-    groups = [_alike(*key, *map(sum, zip(*sums, strict=True))) for key, sums in found.items()]
+        grouped.setdefault(row[1:5], []).append(row.sums)
+    groups = [_alike(*key, *map(sum, zip(*sums, strict=True))) for key, sums in grouped.items()]
     return sorted(groups, key=lambda group: (-group.pico, group.model))
 
 
 def _alike(model: str, billing: str, flags: int, beyond: int, messages: int, *sums: int) -> Alike:
     *counts, pico = sums
     how = {"fast": FAST, "us": US, "batch": BATCH, "unpriced": UNPRICED}
-    said = {name: bool(flags & flag) for name, flag in how.items()}
-    return Alike(model, billing, messages, Usage(*counts), pico, beyond, **said)
+    switches = {name: bool(flags & flag) for name, flag in how.items()}
+    return Alike(model, billing, messages, Usage(*counts), pico, beyond, **switches)
 
 
 def _hit_rates(rows: Sequence[_Row]) -> Iterator[tuple[str, float]]:
@@ -496,11 +496,11 @@ _BY_SIZE = """select name, least, sum(prompts), sum(outputs) from sizes join mod
 
 def _counted(steps: Sequence[tuple[str | int, ...]], column: int) -> Mapping[str, Mapping[int, int]]:
     """Return by model how many requests there were of each step, the smallest first."""
-    found: dict[str, dict[int, int]] = {}
+    counts: dict[str, dict[int, int]] = {}
     for row in steps:
         if row[column]:
-            found.setdefault(str(row[0]), {})[int(row[1])] = int(row[column])
-    return found
+            counts.setdefault(str(row[0]), {})[int(row[1])] = int(row[column])
+    return counts
 
 
 def _quartiles(counts: Mapping[int, int]) -> tuple[int, ...]:

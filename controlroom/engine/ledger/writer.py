@@ -209,8 +209,8 @@ class Outbox:
         log.error("an entry is left out: %s", problem)
         self._drop(batch[0], str(problem))
         if batch[0].keep is not Keep.ONCE:
-            told = AuditLine(self._clock(), "the engine", "write", "ledger", 0, "unknown", f"left out: {problem}")
-            self.put([audit_statement(told)], Keep.RECORD)
+            line = AuditLine(self._clock(), "the engine", "write", "ledger", 0, "unknown", f"left out: {problem}")
+            self.put([audit_statement(line)], Keep.RECORD)
 
     def _drop(self, write: _Write, problem: str) -> None:
         self._queue.remove(write)  # at or near the front
@@ -312,8 +312,8 @@ class LedgerWriter:
     def remembered(self, at: int) -> list[Agent]:
         """Return the agents that should exist, as far as is known before their hosts are heard."""
         ordered = {(order.host, order.agent, order.epoch) for order in self.open_orders}
-        known = self._ledger.agents
-        return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in known]
+        agents = self._ledger.agents
+        return [_unseen(agent, at, (agent.host, agent.name, agent.epoch) in ordered) for agent in agents]
 
     def ended(self) -> list[Agent]:
         """Return the agents of others that have ended, as they were shown."""
@@ -321,8 +321,8 @@ class LedgerWriter:
 
     def forgotten(self, host: str, names: Iterable[str] | None = None) -> None:
         """Ended agents of others are shown no more: these, or all of a host."""
-        known = self._ended.get(host, {})
-        gone = [name for name in (list(known) if names is None else names) if known.pop(name, None) is not None]
+        ended = self._ended.get(host, {})
+        gone = [name for name in (list(ended) if names is None else names) if ended.pop(name, None) is not None]
         self.keep(drop_ended(host, gone))
 
     def ordered(self, order: Order, agent: KnownAgent | None, more: Sequence[Statement] = ()) -> Written:
@@ -338,8 +338,8 @@ class LedgerWriter:
 
     def concluded(self, order: Order, result: Result) -> None:
         """Write what became of an order, and audit it."""
-        told = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
-        self._outbox.put([told], Keep.RECORD)
+        statement = conclusion_statement(order.op, result.outcome, result.reason, self._clock())
+        self._outbox.put([statement], Keep.RECORD)
         self.audited(order.who, order.verb, order.subject, order.epoch, result)
 
     def audited(self, who: str, verb: str, target: str, epoch: int, result: Result) -> None:
@@ -381,11 +381,11 @@ class LedgerWriter:
             here = {agent.name: agent for agent in fleet.agents_on(host) if agent.adopted}
         others = None if complete else gone
         self.keep(self._runs.observed(host, here.values(), self._clock(), adopted=True, gone=others))
-        known = self._ended.setdefault(host, {})
+        ended = self._ended.setdefault(host, {})
         live = {agent.name for agent in here.values() if not agent.has_ended}
-        self.forgotten(host, live | (known.keys() - here.keys() if complete else gone))
-        fresh = [agent for agent in here.values() if agent.has_ended and known.get(agent.name) != agent.ended]
-        known.update({agent.name: agent.ended for agent in fresh})
+        self.forgotten(host, live | (ended.keys() - here.keys() if complete else gone))
+        fresh = [agent for agent in here.values() if agent.has_ended and ended.get(agent.name) != agent.ended]
+        ended.update({agent.name: agent.ended for agent in fresh})
         self.keep(keep_ended(fresh))
 
     def _taken(self, host: str, fleet: Fleet, *, adopted: bool) -> tuple[dict[str, Agent], set[str]]:
@@ -399,11 +399,11 @@ class LedgerWriter:
 
     def _list(self, host: str, here: Mapping[str, Agent], gone: set[str]) -> None:
         """Write down which agents should exist on a host, where that is other than it stands there."""
-        known = self._recorded.setdefault(host, {})
-        fresh = [agent for name, agent in here.items() if known.get(name) != agent.epoch]
-        lost = [name for name in gone if known.pop(name, None) is not None]
+        epochs = self._recorded.setdefault(host, {})
+        fresh = [agent for name, agent in here.items() if epochs.get(name) != agent.epoch]
+        lost = [name for name in gone if epochs.pop(name, None) is not None]
         if fresh or lost:
-            known.update({agent.name: agent.epoch for agent in fresh})
+            epochs.update({agent.name: agent.epoch for agent in fresh})
             self.keep(agents_statements([_known(agent) for agent in fresh], [(host, name) for name in lost]))
 
     def heard(self, host: Host | None) -> None:

@@ -55,25 +55,25 @@ async def ceilings(secret: Secret, url: str) -> dict[str, dict[str, int]]:
     return read_ceilings(await _ask(secret, {"url": url}))
 
 
-def read_ceilings(said: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def read_ceilings(answer: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Read what was said of ceilings; what cannot be is left out. Raises `Unasked` when nothing is left."""
-    found: dict[str, dict[str, int]] = {}
-    for model, limits in table(said.get("ceilings")).items():
-        known = {kind: value for kind, value in table(limits).items() if kind in KINDS and _count(value)}
-        if known:
-            found[short(model, 100)] = known
-    if not found:
+    by_model: dict[str, dict[str, int]] = {}
+    for model, limits in table(answer.get("ceilings")).items():
+        counts = {kind: value for kind, value in table(limits).items() if kind in KINDS and _count(value)}
+        if counts:
+            by_model[short(model, 100)] = counts
+    if not by_model:
         raise Unasked("it names no ceilings")
-    return found
+    return by_model
 
 
 async def probed(secret: Secret, url: str, models: Iterable[str], ruling: Ruling, now: int) -> list[HeadersRead]:
     """Send each model a message of one token, and read what its headers say is left. Raises `Unasked`."""
-    said = await _ask(secret, {"url": url, "probe": sorted(models)})
+    answer = await _ask(secret, {"url": url, "probe": sorted(models)})
     read = [
-        one
-        for model, headers in table(said.get("headers")).items()
-        for one in read_headers(table(headers), ruling.class_of(short(model, 100)), now)
+        header
+        for model, headers in table(answer.get("headers")).items()
+        for header in read_headers(table(headers), ruling.class_of(short(model, 100)), now)
     ]
     if not read:
         raise Unasked("its answers say nothing of limits: it may be the key of a plan, or an account without them")
@@ -93,8 +93,8 @@ def read_headers(headers: Mapping[str, Any], of: str, now: int) -> list[HeadersR
 
 
 def _number(value: object) -> int | None:
-    said = text(value, 20).strip()
-    return int(said) if said.isascii() and said.isdecimal() and len(said) <= len(str(_MOST)) else None
+    digits = text(value, 20).strip()
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= len(str(_MOST)) else None
 
 
 def _count(value: object) -> bool:
@@ -125,19 +125,19 @@ async def _ask(secret: Secret, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _understood(out: bytes, err: bytes, code: int) -> dict[str, Any]:
     try:
-        said = table(json.loads(out))
+        answer = table(json.loads(out))
     except (ValueError, RecursionError):
         last = err.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise Unasked(short(f"asking failed: {''.join(last) or code}", 200)) from None
-    if problem := text(said.get("problem"), 300):
+    if problem := text(answer.get("problem"), 300):
         raise Unasked(short(problem, 300))
-    return said
+    return answer
 
 
 def read_secret(secret: Secret) -> str:
     """Read a key. Raises `Unasked` with what is wrong; nothing of the key is in the words."""
-    said = _from_file(secret.file) if isinstance(secret, SecretFile) else _from_command(secret.command)
-    key = said.strip()
+    secret_text = _from_file(secret.file) if isinstance(secret, SecretFile) else _from_command(secret.command)
+    key = secret_text.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise Unasked("the key's file or command gives no key: expected one line that holds nothing else")
     return key
@@ -220,14 +220,14 @@ class ApiLimits:
     async def gauges(self, now: int) -> list[Headroom]:
         """Make the gauges of buckets and credit."""
         self._lately.prune(now)
-        made = gauges(self._lately.messages(), self._models(), self._read.values(), self._rules.ruling, now)
-        return made + await self._credit(now)
+        buckets = gauges(self._lately.messages(), self._models(), self._read.values(), self._rules.ruling, now)
+        return buckets + await self._credit(now)
 
     def _models(self) -> set[str]:
         """Return the models of agents that are at work with a key."""
         agents = self._store.fleet.agents.values()
-        found = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
-        return {model for model in found if model.startswith("claude-")}
+        models = {agent.model for agent in agents if agent.billing == BILLED and agent.lives}
+        return {model for model in models if model.startswith("claude-")}
 
     async def _recall(self) -> None:
         now = self._store.clock()
@@ -270,21 +270,21 @@ class ApiLimits:
 
     def _trouble(self, about: str, words: str) -> None:
         what = "the API's ceilings were not read" if "ceilings" in about else "the API's limits were not probed"
-        known, made = self.alarms.get(about), Alarm(f"{what}: {words}", "notice", self._store.clock())
-        if known is None or made != replace(known, since=made.since):
-            self.alarms[about] = made
+        raised, fresh = self.alarms.get(about), Alarm(f"{what}: {words}", "notice", self._store.clock())
+        if raised is None or fresh != replace(raised, since=fresh.since):
+            self.alarms[about] = fresh
 
     async def _ask_ceilings(self) -> None:
         assert self._api.admin_key is not None
-        told = await ceilings(self._api.admin_key, self._api.url)
-        self._rules = replace(self._rules, ruling=replace(self._rules.ruling, told=told))
+        by_model = await ceilings(self._api.admin_key, self._api.url)
+        self._rules = replace(self._rules, ruling=replace(self._rules.ruling, told=by_model))
 
     async def _probe(self) -> None:
         models = self._models()
         if models and self._api.key is not None:
             now = self._store.clock()
             read = await probed(self._api.key, self._api.url, models, self._rules.ruling, now)
-            self._read.update({(one.of, one.kind): one for one in read})
+            self._read.update({(header.of, header.kind): header for header in read})
 
 
 def messages_since(ledger: Ledger, since: int) -> Iterable[Message]:

@@ -34,14 +34,14 @@ Answer = dict[str, Any]
 
 def ceilings(client: Any) -> Answer:
     """Read the organisation's ceilings, by model."""
-    found: dict[str, dict[str, int]] = {}
+    by_model: dict[str, dict[str, int]] = {}
     for entry in islice(client.organization.rate_limits.list(group_type="model_group"), _MOST_GROUPS):
         if getattr(entry.group, "type", "") != "model_group":
             continue
         limits = dict(_limits(entry.limits or ()))
         for model in entry.models or ():
-            found.setdefault(str(model), {}).update(limits)
-    return {"ceilings": found}
+            by_model.setdefault(str(model), {}).update(limits)
+    return {"ceilings": by_model}
 
 
 def _limits(limits: Iterable[Any]) -> Iterable[tuple[str, int]]:
@@ -55,7 +55,7 @@ def headers(client: Any, models: Iterable[str]) -> Answer:
     """Send each model a message of one token, and give what the answers' headers say of limits; 429 says it too."""
     from anthropic import APIStatusError
 
-    found: dict[str, dict[str, str]] = {}
+    by_model: dict[str, dict[str, str]] = {}
     problem = ""
     for model in list(models)[:MOST_MODELS]:
         asked = {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}
@@ -63,9 +63,9 @@ def headers(client: Any, models: Iterable[str]) -> Answer:
             answered = client.messages.with_raw_response.create(**asked).headers
         except APIStatusError as error:
             answered, problem = error.response.headers, f"{model}: {error}"
-        found[model] = {name.lower(): value for name, value in answered.items() if name.lower().startswith(_HEADERS)}
-    said = any(found.values())
-    return {"headers": found} if said or not problem else {"problem": redact(problem)[:300]}
+        by_model[model] = {name.lower(): value for name, value in answered.items() if name.lower().startswith(_HEADERS)}
+    said = any(by_model.values())
+    return {"headers": by_model} if said or not problem else {"problem": redact(problem)[:300]}
 
 
 def ask(wanted: Answer) -> Answer:

@@ -47,11 +47,11 @@ def _credit(home: Home, offers: Offers, plan: PlanTable, api: ApiTable) -> tuple
         return round(api.credit_usd * 1_000_000), "your credit"
     if not plan.name:
         return None, ""
-    found = next((one for one in offers.plans if one.key == plan.name), None)
-    if found is None:
-        plans = [one.key for one in offers.plans]
+    plan_offer = next((offer for offer in offers.plans if offer.key == plan.name), None)
+    if plan_offer is None:
+        plans = [offer.key for offer in offers.plans]
         raise ConfigProblem(
             f"{home.config}: plan.name: there is no plan {ascii(plan.name)[:40]}{nearest(plan.name, plans)}; "
             f"there are {', '.join(plans)}"
         )
-    return (found.api_credit, f"plan {found.name}") if found.api_credit else (None, "")
+    return (plan_offer.api_credit, f"plan {plan_offer.name}") if plan_offer.api_credit else (None, "")

@@ -156,34 +156,37 @@ class LimitTracker:
     async def _tell(self) -> float:
         """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
         now = self._store.clock()
-        found = verdicts(self._said, now)
-        gauges = [*(await self._windows(found, now)), *(await self._api.gauges(now))]
+        judged = verdicts(self._said, now)
+        gauges = [*(await self._windows(judged, now)), *(await self._api.gauges(now))]
         self._store.apply(events.HeadroomSeen({gauge.key: gauge for gauge in gauges}))
-        over = billed((one.reading for one in found.values()), self._alarms, now)
+        over = billed((verdict.reading for verdict in judged.values()), self._alarms, now)
         self._warn(alarms(gauges, self._alarms, now, clock) | over | self._api.alarms)
         flows = any(gauge.kind == "bucket" and gauge.used for gauge in gauges)
-        ends = min((one.resets for one in gauges if one.kind == "window" and one.resets > now), default=now + HOUR)
+        ends = min(
+            (verdict.resets for verdict in gauges if verdict.kind == "window" and verdict.resets > now),
+            default=now + HOUR,
+        )
         return min(FLOW if flows or self._stale else TICK, (ends - now) / 1000)
 
-    def _warn(self, found: dict[str, Alarm]) -> None:
+    def _warn(self, raised: dict[str, Alarm]) -> None:
         """Tell alarms that are new, and that others are over."""
-        for about in self._alarms.keys() | found.keys():
-            if self._alarms.get(about) != found.get(about):
-                self._store.apply(events.Alarmed(about, found.get(about)))
-        self._alarms = found
+        for about in self._alarms.keys() | raised.keys():
+            if self._alarms.get(about) != raised.get(about):
+                self._store.apply(events.Alarmed(about, raised.get(about)))
+        self._alarms = raised
 
     # ----------------------------------------------------------------------- windows of plans
 
-    async def _windows(self, found: Mapping[tuple[str, str], Verdict], now: int) -> list[Headroom]:
-        known = {key: one.reading for key, one in found.items()}
-        readings = [one for one in lasting(known, now) if one.used is not None]
+    async def _windows(self, judged: Mapping[tuple[str, str], Verdict], now: int) -> list[Headroom]:
+        latest = {key: one.reading for key, one in judged.items()}
+        readings = [one for one in lasting(latest, now) if one.used is not None]
         await self._share(readings, now)
         gauges = [
             window_gauge(
                 reading,
                 buffer_of(self._rules.windows, reading.window, 100),
                 self._shares.get(reading.key, (0, {}))[1],
-                found[reading.key].hosts,
+                judged[reading.key].hosts,
             )
             for reading in readings
         ]
@@ -209,8 +212,10 @@ class LimitTracker:
 
     async def _share(self, readings: list[Reading], now: int) -> None:
         """Read anew who used the windows, where that was not done just now."""
-        late = [one for one in readings if one.began and self._shares.get(one.key, (0, {}))[0] + SHARED <= now]
-        self._stale = self._stale and len(late) < sum(1 for one in readings if one.began)
+        late = [
+            window for window in readings if window.began and self._shares.get(window.key, (0, {}))[0] + SHARED <= now
+        ]
+        self._stale = self._stale and len(late) < sum(1 for window in readings if window.began)
         for reading in late:
             try:
                 spend = await asyncio.to_thread(plan_spend, self._ledger, reading.began, now)

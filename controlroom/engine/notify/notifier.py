@@ -115,12 +115,12 @@ class Notifier:
         problem = redact(await _sent(way, items))[:300]
         if problem:
             log.warning("notify.%s: a message could not be sent: %s", name, problem)
-        about, known = f"notify {name}", self._store.fleet.alarms
-        if problem and about not in known:
+        about, alarms = f"notify {name}", self._store.fleet.alarms
+        if problem and about not in alarms:
             why = "its command fails" if way.command else problem
             text = f"nobody is told by [notify.{name}] of config.toml: {why}; the engine's log says more"
             self._store.apply(Alarmed(about, Alarm(text, since=self._store.clock())))
-        elif not problem and about in known:
+        elif not problem and about in alarms:
             self._store.apply(Alarmed(about, None))
 
 
@@ -130,19 +130,19 @@ async def _sent(way: Way, items: Sequence[News]) -> str:
     facts = [{"kind": item.kind, "about": item.about, "text": redact(item.text), "at": item.at} for item in items]
     message: dict[str, object] = {"title": title, "body": body, "news": facts}
     if way.command:
-        argv, given = list(way.command), message
+        argv, message_in = list(way.command), message
     else:
         argv = [sys.executable, "-m", SENDER]
-        given = {**message, "desktop": way.desktop, "url": way.url, "url_file": way.url_file}
+        message_in = {**message, "desktop": way.desktop, "url": way.url, "url_file": way.url_file}
     try:
-        return await asyncio.wait_for(run_program(argv, json.dumps(given).encode()), SECONDS)
+        return await asyncio.wait_for(run_program(argv, json.dumps(message_in).encode()), SECONDS)
     except (OSError, ValueError) as error:
         return str(error)
     except TimeoutError:
         return f"it took longer than {SECONDS:g} s"
 
 
-async def run_program(argv: list[str], given: bytes, environ: Mapping[str, str] | None = None) -> str:
+async def run_program(argv: list[str], stdin: bytes, environ: Mapping[str, str] | None = None) -> str:
     """Run a program with something on its stdin; give what it complained of, "" when all is well."""
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -153,7 +153,7 @@ async def run_program(argv: list[str], given: bytes, environ: Mapping[str, str] 
         start_new_session=True,
     )
     try:
-        _, complaint = await process.communicate(given)
+        _, complaint = await process.communicate(stdin)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -79,8 +79,8 @@ def _notify_send(words: str) -> None:
     except FileNotFoundError:
         raise NotSent("neither jeepney (pip install 'controlroom[notify]') nor notify-send is here") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise NotSent(f"notify-send: {said[-1] if said else done.returncode}")
+        complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NotSent(f"notify-send: {complaint[-1] if complaint else done.returncode}")
 
 
 def _post(url: str, message: dict[str, Any]) -> None:
