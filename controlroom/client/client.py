@@ -210,7 +210,7 @@ class Questions:
         return matches(await self._ask(request.id, request, Hits, 30.0))
 
     async def screen(self, agent: str) -> AgentScreen:
-        """Look at an agent's terminal as it is now."""
+        """Read what an agent's terminal shows now."""
         request = LookAtScreen(self._new_id(), agent)
         return agent_screen(await self._ask(request.id, request, Screen, 30.0))
 
@@ -255,12 +255,12 @@ class Questions:
         return await self._ask(request.id, request, SetAside, 30.0)
 
     async def check_ledger(self) -> LedgerTended:
-        """Have the whole ledger read. It may take a minute."""
+        """Check the whole ledger, which may take a minute."""
         request = CheckLedger(self._new_id())
         return await self._ask(request.id, request, LedgerTended, 300.0)
 
     async def back_up_ledger(self, path: str) -> LedgerTended:
-        """Have the ledger copied into a new file on the engine's machine; a whole path."""
+        """Copy the ledger into a new file on the engine's machine; the path must be absolute."""
         request = BackUpLedger(self._new_id(), path)
         return await self._ask(request.id, request, LedgerTended, 300.0)
 

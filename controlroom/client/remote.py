@@ -106,7 +106,7 @@ class Away:
             raise EngineUnavailable(f"{ssh[0]} cannot be run: {error.strerror}") from None
 
     async def open(self, end: float, *, start: bool, watching: bool) -> Stream:
-        """Have ssh run the bridge there."""
+        """Start the bridge on the other machine through ssh."""
         connection, self._ahead = self._ahead, None
         if connection is None:
             connection = await self._dial_beside(start, watching)
@@ -126,7 +126,7 @@ class Away:
         return verdict or EngineUnavailable(f"the connection to {self.where} broke")
 
     async def gone(self) -> None:
-        """The bridge there ends with the engine's socket: there is no more to see from here."""
+        """Nothing: the bridge ends with the engine's socket, and no more can be seen from here."""
 
     async def left(self) -> None:
         """ssh ends when nobody is at its other end."""

@@ -48,7 +48,7 @@ async def launch(home: Home, environ: Mapping[str, str]) -> bool:
 
 
 def _spawn(home: Home, environ: Mapping[str, str], report: int) -> "subprocess.Popen[bytes]":
-    """Begin `controlroom engine`, which leaves this process at once and goes on by itself."""
+    """Start `controlroom engine`, which detaches from this process at once."""
     kept = {name: value for name, value in environ.items() if name not in _SHELL_ONLY + _NESTED}
     import controlroom
 

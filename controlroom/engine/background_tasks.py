@@ -10,7 +10,7 @@ log = logging.getLogger("controlroom.engine")
 
 
 class BackgroundTasks:
-    """Some things of one kind that are under way. All methods are called on the event loop."""
+    """A set of tasks of one kind. All methods are called on the event loop."""
 
     def __init__(self, name: str) -> None:
         """`name` says of what kind they are."""
@@ -22,7 +22,7 @@ class BackgroundTasks:
         return len(self._tasks)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Have something done; that it failed is a line in the log."""
+        """Start a task; its failure is a line in the log."""
         task = asyncio.get_running_loop().create_task(work, name=self._name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -54,7 +54,7 @@ _NEVER = float("inf")
 
 
 class Debouncer:
-    """All methods are called on the event loop. Times are seconds."""
+    """Repeated work, soon after it was wanted and never twice at a time. Times are seconds. Of the event loop."""
 
     def __init__(self, work: Callable[[], Awaitable[float]], name: str, again: float) -> None:
         """`work` gives the seconds until it should be done again at the latest; `again`: those after a failure."""
@@ -72,7 +72,7 @@ class Debouncer:
         return self._task is not None or self._comes_soon()
 
     def want(self, seconds: float | None = None) -> None:
-        """Have it done within so many seconds, or at its pace; or as soon as the round that is on has ended.
+        """Schedule a round within `seconds`, or at its pace, or after the round that is on.
 
         One that was wanted and comes soon is not hurried: all that happens until then is gathered for it.
         """
@@ -101,7 +101,7 @@ class Debouncer:
         return self._wanted - asyncio.get_running_loop().time() <= SLOWEST
 
     def _set(self) -> None:
-        """Have the next one begin when it is due, unless one is on."""
+        """Schedule the next round, unless one is on."""
         if self._task is None and not self._closed:
             if self._timer is not None:
                 self._timer.cancel()

@@ -206,7 +206,7 @@ class UnorderedWatch:
         self._raised: set[tuple[str, str]] = set()
 
     def tells(self, effect: TellOn) -> None:
-        """Somebody tells an agent something: whoever does has seen what was said of its question."""
+        """Note an order to an agent: it ends the alarm about its question."""
         agent = f"{effect.host}/{effect.name}"
         if effect.what in ("answer", "interrupt"):
             self._told[agent] = effect.epoch, effect.question

@@ -21,7 +21,7 @@ from controlroom.engine.claims import ClaimChecker, UnorderedWatch
 from controlroom.engine.config.config import Config
 from controlroom.engine.host_events import HostEvents
 from controlroom.engine.hosts.inquiries import Inquiries
-from controlroom.engine.hosts.link import HostLink, Sink
+from controlroom.engine.hosts.link import Link, Sink
 from controlroom.engine.hosts.links import Links
 from controlroom.engine.hosts.log_router import LogRouter
 from controlroom.engine.hosts.signer import Signer
@@ -44,7 +44,7 @@ GOODBYE = 1.5
 CLOCK_LOOK = 1.0
 """Seconds between two looks whether this machine's clock was set, when nothing happens."""
 
-OpenLink = Callable[[Sink, str, str, str], HostLink]
+OpenLink = Callable[[Sink, str, str, str], Link]
 """(sink, host, address, fingerprint) -> a link that reports to the sink."""
 
 

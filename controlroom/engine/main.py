@@ -63,7 +63,7 @@ class _Report:
             self._start = show_start(path)
 
     def tell(self, words: str) -> None:
-        """Say it, once; a person in front of a terminal is told by `sentence` instead."""
+        """Report to the process that started this one, once; at a terminal, `sentence` is printed instead."""
         start, self._start = self._start, None
         if start is not None:
             os.close(start)

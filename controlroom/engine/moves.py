@@ -133,7 +133,7 @@ class MoveCoordinator:
         store.subscribe(self._wake)
 
     def begin(self, effect: MoveOn, op: int, who: str, was: Fleet) -> Result:
-        """Begin a move that was decided; `was`: the fleet before it."""
+        """Start a move that was decided; `was`: the fleet before it."""
         move = Move(op, who, self._store.clock(), effect.end, effect.start)
         self._take(move, was)
         return Result(Outcome.ASKED, op=op, agent=move.new, epoch=move.start.epoch)
@@ -202,7 +202,7 @@ class MoveCoordinator:
         return Result(Outcome.REFUSED, f"nothing was moved: {unwritten}") if unwritten else None
 
     async def _read(self, move: Move) -> SpawnOn:
-        """Have the old host give what it alone keeps of the run. Raises `Unanswered`."""
+        """Ask the old host for what it alone keeps of the run. Raises `Unanswered`."""
         asked = ReadSpec(self._store.new_id(), move.end.name, move.end.epoch)
         spec = await self._inquiries.ask(move.end.host, asked, SpecRead)
         return _filled(move.start, self._claims.of(move.end.host, move.end.name, move.end.epoch), spec)

@@ -164,7 +164,7 @@ class OrderBook:
         return opened is not None
 
     def host_lost(self, host: str) -> None:
-        """The link is gone: what was on its way may or may not have arrived."""
+        """Mark a host's open orders as unsure: they may or may not have arrived."""
         for opened in self.of(host):
             opened.unsure = True
 

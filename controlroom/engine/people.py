@@ -50,21 +50,21 @@ def _version(text: str) -> str:
 
 
 class Connections:
-    """The front ends that are there, by their conversations."""
+    """The front ends that are attached, by their sessions."""
 
     def __init__(self) -> None:
         self._there: dict[object, FrontEnd] = {}
 
     def came(self, conversation: object, front_end: FrontEnd) -> None:
-        """It has said who it is, and was let in."""
+        """Note a front end that was let in."""
         self._there[conversation] = front_end
 
     def left(self, conversation: object) -> None:
-        """It is gone; one that never came is fine."""
+        """Forget a front end that is gone, or never came."""
         self._there.pop(conversation, None)
 
     def clock_set(self, by: int) -> None:
-        """Our clock was set: they have been there as long as they had."""
+        """Move all moments with our clock: front ends have been here as long as before."""
         self._there = {
             key: replace(front_end, since=later(front_end.since, by)) for key, front_end in self._there.items()
         }

@@ -68,7 +68,7 @@ _GIVEN: list[tuple[int, int]] = []
 
 
 def forbid_cores() -> None:
-    """Have a crash of this process leave no core file (Linux; elsewhere there is no way to give the limit back)."""
+    """Disable core files of this process (Linux; elsewhere there is no way to give the limit back)."""
     if sys.platform == "linux":
         soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
         _GIVEN[:] = [(soft, hard)]

@@ -42,7 +42,7 @@ class RoomEditor:
         self._turn = asyncio.Lock()
 
     async def change(self, intent: Change, who: str) -> Result:
-        """Do what an intent wants of the room, or refuse it."""
+        """Change the room as an intent wants, or refuse it."""
         async with self._turn:
             op = self._store.new_id()
             if fixed := self._fixed(intent):

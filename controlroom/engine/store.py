@@ -16,7 +16,7 @@ Subscriber = Callable[[Changes], None]
 
 
 class FleetStore:
-    """One fleet, with the clock that its times are of and the numbers that its orders have. Of one thread."""
+    """One fleet, with the clock its times are of and the numbers its orders have. Used on one thread only."""
 
     def __init__(self, fleet: Fleet, clock: Callable[[], int], steady: Callable[[], int], last_id: int = 0) -> None:
         """`clock` gives UTC milliseconds, `steady` those of a clock that nobody sets; `last_id`: the last one taken."""

@@ -32,7 +32,7 @@ class HomeProblem(Exception):
 
 @dataclass(frozen=True)
 class Home:
-    """The places of one room."""
+    """The paths of one room."""
 
     config_folder: Path
     state_folder: Path

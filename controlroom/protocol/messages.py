@@ -205,7 +205,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Submit:
-    """Do this. With `wait` the answer comes when the host has answered, else when the order is on its way."""
+    """Carry out an intent. With `wait` the answer comes when the host has answered, else when the order has left."""
 
     id: int
     intent: Intent
@@ -304,7 +304,7 @@ Request = Bridged | Hello | Watch | Submit | FollowLogs | Question | StopEngine
 
 @dataclass(frozen=True)
 class Welcome:
-    """The engine will talk."""
+    """The engine accepts the front end."""
 
     version: str
     room: str
@@ -316,7 +316,7 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Unwelcome:
-    """It will not, for this reason; the connection ends."""
+    """The engine refuses to talk, for this reason; the connection ends."""
 
     reason: str
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Collection, Hashable, Mapping
 
 from controlroom.domain import events
-from controlroom.domain.changes import Changes, between
+from controlroom.domain.changes import Changes
 from controlroom.domain.gauges import Alarm, Budget
 from controlroom.domain.intents import Effect, MoveOn, SpawnOn
-from controlroom.domain.model import Agent, Fleet
+from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run, Share
 from controlroom.domain.money.budget import BudgetRule, begins_anew
 from controlroom.domain.money.forecast import Runway, burn_moments, runways
@@ -111,18 +111,17 @@ class BudgetController:
         """Something has changed that matters here since it was last looked at."""
         self._noticing: asyncio.TimerHandle | None = None
         self._debouncer = Debouncer(self._look, "budgets", AGAIN)
+        store.subscribe(self._changed)
 
     def start(self) -> None:
-        """Begin to look."""
-        self._store.subscribe(self._changed)
-        self._unseen = between(Fleet(), self._store.fleet)
+        """Begin to keep the budgets."""
         self._write([MOST_PRUNED, LAST_PRUNED])
         self._catch_up()
         self._tell()
         self.booked()
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         if self._noticing is not None:
             self._noticing.cancel()
         self._debouncer.close()
@@ -148,7 +147,7 @@ class BudgetController:
         self.schedule()
 
     def ruled(self, rules: Mapping[str, BudgetRule]) -> None:
-        """These are the budgets from now on."""
+        """Replace the budget rules."""
         self._ladder.begin_anew(name for name, old in self.funds.rules.items() if begins_anew(old, rules.get(name)))
         self.funds.rules = dict(rules)
         self._resuming.forget()
@@ -157,7 +156,7 @@ class BudgetController:
         self.booked()
 
     def priced(self, sheet: Sheet) -> None:
-        """These are the prices that grants go by."""
+        """Replace the prices that grants go by."""
         self._mail.price(sheet)
         self.schedule()
 
@@ -178,7 +177,7 @@ class BudgetController:
         self.schedule()
 
     def host_down(self, host: str) -> None:
-        """The link to a host is lost: what was on its way may or may not have arrived."""
+        """Expect no answer of a host any more: what was on its way may or may not have arrived."""
         self._mail.host_down(host)
         self.schedule()
 
@@ -188,7 +187,7 @@ class BudgetController:
             self._noticing = asyncio.get_running_loop().call_later(SOON, self._notice)
 
     def _notice(self) -> None:
-        """Look if anything has changed that matters here; lines and loads change all the time."""
+        """Schedule a round if something has changed that matters here; lines and loads change all the time."""
         self._noticing = None
         self._see()
         if self._matters:
@@ -305,7 +304,7 @@ class BudgetController:
         return AGAIN
 
     async def _read(self) -> None:
-        """Have the sums of the ledger as they are, of all periods and all runs."""
+        """Read the sums of the ledger, of all periods and all runs, as far as they have changed."""
         self._mail.tidy(self._store.clock())
         while self._refresh(AT_ONCE):  # noqa: ASYNC110 - others have their turn
             await asyncio.sleep(0)
@@ -315,7 +314,7 @@ class BudgetController:
         await self._read_begun()
 
     async def _read_begun(self) -> None:
-        """Have the sums of a period that has just begun: a budget of which nothing is known gives nothing."""
+        """Read the sums of a period that has just begun: an unknown budget gives nothing."""
         while not self.funds.moments(self._store.clock()) <= self._spent.moments:
             await self._read_now()
 
@@ -348,7 +347,7 @@ class BudgetController:
             self._table.touch_all()
 
     def _refresh(self, most: int | None = None) -> bool:
-        """Have all runs as they are now, or `most` of them, and what budgets come to; says whether there are more."""
+        """Bring all runs up to date, or `most` of them, and what budgets come to. Returns whether there are more."""
         self._see()
         fleet, now = self._store.fleet, self._store.clock()
         statements: list[Statement] = []
@@ -372,7 +371,7 @@ class BudgetController:
         self._unbound.note(key, run, self._store.fleet, bound=bound, fails=run is not None and self._mail.fails(run))
 
     def _stand(self) -> None:
-        """Have all runs and budgets as they are now; anew from scratch when a period has begun, or rules are others."""
+        """Bring all runs and budgets up to date; from scratch when a period has begun or rules have changed."""
         self._refresh()
         now = self._store.clock()
         funds = self.funds.all(self._spent, self._store.fleet, now)
@@ -414,7 +413,7 @@ class BudgetController:
         return len(rows)
 
     def _climb(self) -> None:
-        """Do what budgets' ladders say by now."""
+        """Do what the ladders of budgets demand by now."""
         shown = self._tell()  # what is announced holds already: nothing begins in between
         balances = self._sharing.balances
         self._ladder.climb(self.funds.rules, shown, lambda name: balances.of[name].runs.values())
@@ -455,7 +454,7 @@ class BudgetController:
         return shown
 
     def _complain(self, problem: str) -> None:
-        """Say that nothing can be granted; what runs goes on with what it has."""
+        """Raise the alarm that nothing can be granted; what runs goes on with what it has."""
         log.error("nothing can be granted: %s", problem)
         text = f"no agent is granted anything, and agents stop when theirs is used up: {problem}"
         raised = self._store.fleet.alarms.get("ledger")

@@ -95,7 +95,7 @@ class SetAsideDesk:
         return numbered
 
     def drop(self, some: Iterable[Doubted]) -> None:
-        """These could not be written."""
+        """Forget what could not be written."""
         for doubted in some:
             self._known.pop(doubted.key, None)
             self._open.get(doubted.host, {}).pop(doubted.key, None)
@@ -268,7 +268,7 @@ class Told:
         return written
 
     def clock_set(self, by: int) -> None:
-        """Our clock was set."""
+        """Move all moments with our clock."""
         for host in self._hosts.values():
             host.till, host.up, host.met = later(host.till, by), later(host.up, by), later(host.met, by)
 
@@ -476,7 +476,7 @@ class Doubts:
         judged.statements.append(doubted_tables.set_aside(judged.set_aside[-1]))
 
     def not_booked(self, judged: Judged) -> None:
-        """It could not be written, and comes again."""
+        """Forget what could not be written, and comes again."""
         self._desk.drop(judged.set_aside)
 
     def booked(self, judged: Judged) -> None:

@@ -45,7 +45,7 @@ class Spent:
         return set(self._since)
 
     def keep(self, moments: Collection[int]) -> None:
-        """Have these moments at the most."""
+        """Drop all moments but these."""
         self._since = {moment: since for moment, since in self._since.items() if moment in moments}
 
     def take(self, sums: Sums, agents: Iterable[AgentKey] | None = None) -> set[RunKey]:
@@ -95,7 +95,7 @@ class _Since:
 
     @property
     def spends(self) -> list[Spend]:
-        """All of it."""
+        """What all agents spent."""
         return [spend for _, spends in self._of.values() for spend in spends]
 
     def put(self, spends: Iterable[Spend], agents: Iterable[AgentKey], started: Started) -> None:

@@ -337,7 +337,7 @@ class GrantDelivery:
         return bool(self._open)
 
     def price(self, sheet: Sheet) -> None:
-        """Have grants go by this sheet from now on."""
+        """Replace the sheet that grants go by."""
         text = json.dumps(sheet_to_json(sheet), sort_keys=True, separators=(",", ":"))
         self._prices = Prices(hashlib.sha256(text.encode()).hexdigest()[:12], text)
 

@@ -63,18 +63,18 @@ class Ladder:
         return len(self._background) > 0
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         self._background.close()
 
     def begin_anew(self, budgets: Iterable[str]) -> None:
-        """These budgets are others now, or gone: what was done for them has been done for none."""
+        """Forget which rungs were done, of budgets that have changed or are gone."""
         names = set(budgets)
         self._done = {done for done in self._done if done[0] not in names}
         if names:
             self._ledger_writer.keep([unreached(name) for name in sorted(names)])
 
     def climb(self, rules: Mapping[str, BudgetRule], budgets: Mapping[str, Budget], runs: Runs) -> None:
-        """Do what has been reached and not been done yet, and say how all budgets stand."""
+        """Do what has been reached and not been done yet, and raise the alarms of all budgets."""
         for name, budget in budgets.items():
             for rung in budget.rungs[: budget.reached]:
                 key = (name, budget.began or budget.ends, rung.percent, rung.action)
@@ -87,7 +87,7 @@ class Ladder:
         self._alarmed = set(budgets)
 
     def write_paused(self, agents: Mapping[str, Agent | None]) -> None:
-        """Have the audit say whom their runners have paused, of agents that have changed (None: one that is gone)."""
+        """Audit which runs were paused, of agents that have changed (None: one that is gone)."""
         now, fresh = self._store.clock(), []
         for key, agent in agents.items():
             if agent is None or not is_paused(agent):

@@ -110,11 +110,11 @@ class Resuming:
         return len(self._background) > 0
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         self._background.close()
 
     def forget(self) -> None:
-        """The budgets are others: whoever was paused may try at once."""
+        """Let whoever was paused try at once: the budgets have changed."""
         self._tries.clear()
 
     def look(

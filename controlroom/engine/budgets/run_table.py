@@ -44,7 +44,7 @@ class RunTable:
             yield from self._of_agent.get(f"{host}/{name}", ())
 
     def touch(self, keys: Iterable[RunKey]) -> None:
-        """These runs may be others."""
+        """Mark runs that may have changed."""
         self._stale.update(keys)
 
     def touch_agents(self, agents: Iterable[str], fleet: Fleet) -> None:
@@ -56,12 +56,12 @@ class RunTable:
                 self._stale.add((agent.host, agent.name, agent.epoch))
 
     def touch_hosts(self, hosts: Iterable[str]) -> None:
-        """The links of these hosts are other than before."""
+        """Mark the runs of hosts whose links have changed."""
         for host in hosts:
             self._stale |= self._on_host.get(host, set())
 
     def touch_all(self) -> None:
-        """All runs may be others."""
+        """Mark all runs."""
         self._all = True
 
     @property

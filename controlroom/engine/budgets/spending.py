@@ -97,7 +97,7 @@ class Spending:
             await asyncio.wait([self._reading])
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         self._write_told()
         if self._timer is not None:
             self._timer.cancel()
@@ -119,7 +119,7 @@ class Spending:
             self._background.begin(self._ask(host))
 
     def host_down(self, host: str) -> None:
-        """The link to a host is lost."""
+        """Note until when a host whose link is lost has told everything."""
         self._doubts.told.down(host, self._store.clock())
         self._write_told()
 
@@ -165,7 +165,7 @@ class Spending:
                 self.host_up(host.name)
 
     async def _sum_by(self, sheet: Sheet) -> None:
-        """Have the sums kept by the sheet's limits of long prompts: advice is then at hand when it is asked for."""
+        """Keep the sums by the sheet's limits of long prompts, so that advice is at hand when it is asked for."""
         try:
             anew = await asyncio.to_thread(summed_anew, self._ledger, sheet.limits)
         except LedgerProblem as problem:

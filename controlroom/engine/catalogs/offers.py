@@ -190,7 +190,7 @@ class SizeTable(Table):
 
 
 class ProviderTable(Table):
-    """Somebody who sells machines."""
+    """A provider of machines."""
 
     name: str = Field(min_length=1, max_length=40, description="what it is called")
     currency: Literal["USD", "EUR", "GBP", "CHF"] = Field("USD", description="of the prices")

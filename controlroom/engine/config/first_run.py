@@ -57,7 +57,7 @@ _FORGES = ("git",)
 
 
 class FirstRun:
-    """The first things of one room. `user_home`: whose ~/.ssh/config is read."""
+    """What a new room begins with. `user_home`: whose ~/.ssh/config is read."""
 
     def __init__(self, home: Home, user_home: Path) -> None:
         self._home = home

@@ -295,7 +295,7 @@ class FileUrl(Table):
 
 
 class NotifyTable(Table):
-    """One way to reach somebody who is not looking."""
+    """One way to notify people."""
 
     desktop: bool = Field(False, description="as a desktop notification of this machine (notify-send)")
     command: list[str] = Field(

@@ -18,7 +18,7 @@ _HOSTS_HEAD = """\
 
 
 def change_hosts(home: Home, intent: AddHost | RemoveHost) -> None:
-    """Do what an intent wants of the room's hosts. Raises `ConfigProblem`; the file is then as it was."""
+    """Add or remove a host in hosts.toml. Raises `ConfigProblem`; the file is then as it was."""
     if isinstance(intent, AddHost):
         keep_host(home, intent.name, intent.address, intent.fingerprint)
     else:

@@ -42,7 +42,7 @@ class Turns:
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **kwargs))
 
     def close(self) -> None:
-        """Begin nothing more in a thread."""
+        """Start nothing more in a thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

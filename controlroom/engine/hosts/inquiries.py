@@ -143,7 +143,7 @@ class Inquiries:
         return True
 
     def host_down(self, host: str) -> None:
-        """Nothing that was asked of it will be answered."""
+        """Fail all inquiries to a host whose link is lost."""
         for inquiry in self._open.values():
             if inquiry.host == host and not inquiry.answer.done():
                 inquiry.answer.set_exception(Unanswered(f"the link to {host} was lost"))

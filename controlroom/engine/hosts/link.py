@@ -131,7 +131,7 @@ class Backoff:
         return self._rng.uniform(0.2, 1.0) * MOST
 
     def reset(self) -> None:
-        """Begin anew: it worked."""
+        """Start over: it worked."""
         self._tries = 0
 
 
@@ -162,7 +162,7 @@ _STEP = 1_000
 
 
 class Sink(Protocol):
-    """Whoever is told what a host says."""
+    """Takes what a host says."""
 
     def happened(self, event: Event) -> None:
         """Something changed, in the domain's words."""
@@ -178,25 +178,6 @@ class Sink(Protocol):
 
     def counted(self, host: str, counted: Counted) -> None:
         """What an agent has used, or how far its plan's windows are."""
-
-
-class HostLink(Protocol):
-    """A link to one host, as the engine uses it."""
-
-    async def run(self) -> None:
-        """Keep the link until cancelled."""
-
-    def send(self, message: wire.ToNode) -> bool:
-        """Send, or say that the link is not up. Never waits."""
-
-    def retry(self) -> None:
-        """Try now instead of waiting."""
-
-    def trust(self, question: str, accept: bool) -> None:
-        """Take the answer to the host's question about its key, and go on."""
-
-    def tell(self, question: str, secret: str | None) -> None:
-        """Take the answer to the host's question for a secret (None: it is not told), and go on."""
 
 
 class TrustingDialler(Dialler, Protocol):
@@ -458,7 +439,7 @@ class _Session:
         return self._share.used(type(message).__name__, cost, self._link._monotonic(), asked=asked)
 
     async def _give_way(self, seconds: float) -> None:
-        """Let the others run, and read nothing meanwhile: the channel fills up, and the host has to wait."""
+        """Let others run, and read nothing meanwhile: the channel fills up, and the host has to wait."""
         self._heard = self._link._monotonic() + seconds  # till then it is we who do not listen
         await (self._link._sleep(seconds) if seconds else asyncio.sleep(0))
         if self._share.is_spent(self._link._monotonic()):

@@ -11,7 +11,7 @@ from typing import Any
 from controlroom.domain.address import parse_address
 from controlroom.domain.intents import LinkEffect, RetryLink, TrustKey
 from controlroom.engine.hosts.channel import Channel, Dialler
-from controlroom.engine.hosts.link import HostLink
+from controlroom.engine.hosts.link import Link
 from controlroom.engine.hosts.local import LocalDialler, this_machine
 from controlroom.engine.hosts.secrets import Secrets
 from controlroom.engine.hosts.signer import Signer
@@ -27,7 +27,7 @@ class Links:
 
     def __init__(
         self,
-        open_link: Callable[[str, str, str], HostLink],
+        open_link: Callable[[str, str, str], Link],
         signer: Signer,
         failed: Callable[[str, str], None],
         logged: Path,
@@ -37,24 +37,24 @@ class Links:
         `failed`: (host, why) is called when a link has ended by a mistake of ours.
         """
         self._open_link, self._signer, self._failed, self._logged = open_link, signer, failed, logged
-        self._links: dict[str, tuple[HostLink, asyncio.Task[None]]] = {}
+        self._links: dict[str, tuple[Link, asyncio.Task[None]]] = {}
         self.ending: set[asyncio.Task[None]] = set()
         """Links to hosts that are no longer in the room, while they close."""
 
     def connect(self, host: str, address: str, fingerprint: str) -> None:
-        """Begin to connect, and go on for ever."""
+        """Connect to a host, and keep it connected."""
         link = self._open_link(host, address, fingerprint)
         task = asyncio.get_running_loop().create_task(self._run(host, link), name=f"link {host}")
         self._links[host] = link, task
 
     def disconnect(self, host: str) -> None:
-        """Have no link to a host any more."""
+        """Close the link to a host."""
         _, task = self._links.pop(host)
         task.cancel()
         self.ending.add(task)
         task.add_done_callback(self.ending.discard)
 
-    def link(self, host: str) -> HostLink:
+    def link(self, host: str) -> Link:
         """Return the link to a host of the room."""
         return self._links[host][0]
 
@@ -83,7 +83,7 @@ class Links:
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
 
-    async def _run(self, host: str, link: HostLink) -> None:
+    async def _run(self, host: str, link: Link) -> None:
         """Run a link; its failing is our own mistake, and must not take anything else along."""
         try:
             await link.run()

@@ -283,7 +283,7 @@ class LogRouter:
         return True
 
     def _settle(self, source: _Source) -> None:
-        """Let every tail begin: at the source's place when it asked for the end, else where it wants to."""
+        """Start every tail: at the source's place if it asked for the end, else where it wants to."""
         assert source.place is not None
         for tail in source.tails:
             if tail.place is None:
@@ -291,7 +291,7 @@ class LogRouter:
             self._catch_up(source, tail)
 
     def _tell(self, host: str) -> None:
-        """Say to a host what to send; sources whose end is not known yet are looked up first."""
+        """Tell a host what to send; sources whose end is not known yet are looked up first."""
         here = [source for source in self._sources.values() if source.host == host]
         for source in here:
             epoch = self._epoch_shown(source.agent)

@@ -17,7 +17,7 @@ _LASTING = ("assword", "assphrase")
 
 
 class Secrets:
-    """All that was said about one host, by what it answers."""
+    """The answers people gave about one host, by the question."""
 
     def __init__(self) -> None:
         self._kept: dict[str, str] = {}
@@ -62,7 +62,7 @@ def passphrase_key(path: str) -> str:
 
 
 class Login:
-    """One try to log in at one machine: answers what it can, and remembers what it could not."""
+    """One attempt to log in at one machine: answers what it can, and remembers what it could not."""
 
     def __init__(self, secrets: Secrets, place: str, user: str) -> None:
         self._secrets, self._place, self._user = secrets, place, user

@@ -199,7 +199,7 @@ class SshDialler:
             raise HostRefuses(f"{self._host}: the ssh config cannot be used: {_why(error)}: put it right") from None
 
     def _read(self, address: Address) -> HostConfig:
-        """Have the library read the config, where there is no ssh. For a thread: `Match exec` waits."""
+        """Let the library read the config, where there is no ssh. For a thread: `Match exec` waits."""
         files = [self._config] if self._config else [path for path in config_files() if os.access(path, os.R_OK)]
         try:
             options = asyncssh.SSHClientConnectionOptions(
@@ -264,7 +264,7 @@ def _unless_left(algorithms: Sequence[str]) -> Sequence[str]:
 async def _begin(
     connect: "partial[Any]", verdict: "_Verdict", tunnel: asyncssh.SSHClientConnection
 ) -> "asyncio.Task[asyncssh.SSHClientConnection]":
-    """Begin to log in through a jump host; come back when the machine behind it has been reached."""
+    """Log in through a jump host; returns when the machine behind it has been reached."""
     reached = asyncio.Event()
 
     def made() -> _Verdict:

@@ -461,7 +461,7 @@ class Plan:
 
     @property
     def user(self) -> str:
-        """Who logs in."""
+        """The user to log in as."""
         return self.config.user
 
     @property
@@ -525,7 +525,7 @@ def unreached(error: OSError, name: str, plan: Plan, deadlines: Deadlines) -> st
 
 
 def acknowledge_at_once(connected: Any) -> None:
-    """Let no acknowledgement wait for data of ours: sshd holds its next words back for it, 40 ms while a session opens.
+    """Acknowledge received data at once: sshd waits for that, 40 ms while a session opens.
 
     Linux; it lasts until the kernel takes the connection for a chatty one (tcp(7), TCP_QUICKACK).
     """

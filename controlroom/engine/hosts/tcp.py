@@ -41,7 +41,7 @@ _Address = tuple[Any, ...]
 
 
 class Way:
-    """The way to one machine: remembers its addresses, and since when it does not answer."""
+    """The path to one machine: its addresses, and since when it does not answer."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds, monotonic."""
@@ -88,7 +88,7 @@ class Way:
 
 
 class Ways:
-    """The ways of one room."""
+    """The paths of one room."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds, monotonic."""

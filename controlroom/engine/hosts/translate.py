@@ -19,7 +19,7 @@ from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import Outcome, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
-from controlroom.wire.runner import ItemAnswer, ItemSeen
+from controlroom.wire.messages import ItemAnswer, ItemSeen
 from controlroom.wire.spec import AgentSpec
 
 _BLANK = r"[^\S\n]|\u2800"
@@ -97,7 +97,7 @@ class HostContext:
 
 
 def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Event]:
-    """Say in the domain's words what a host has seen."""
+    """Translate what a host has seen."""
     match message:
         case wire.HostSeen():
             return [events.HostSampled(setting.host, _sample(message, setting))]
@@ -121,7 +121,7 @@ def to_events(message: wire.AgentRecord, setting: HostContext) -> list[events.Ev
 
 
 def to_met(welcome: wire.Welcome, setting: HostContext) -> events.HostMet:
-    """Say in the domain's words that a host's node has greeted us."""
+    """Translate a node's greeting."""
     facts = model.HostFacts(
         hostname=short(welcome.hostname, _WORD),
         user=short(welcome.user, _WORD),
@@ -229,8 +229,9 @@ def long(text: str, limit: int) -> str:
 
 
 def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
-    return profile._replace(
-        kind=effect.kind or profile.kind,
+    return replace(
+        profile,
+        kind=effect.kind,
         profile=effect.profile or profile.profile,
         model=effect.model or profile.model,
         cwd=effect.cwd or profile.cwd,

@@ -402,7 +402,7 @@ class Touched:
         return bool(self._agents)
 
     def add(self, agents: Iterable[AgentKey]) -> None:
-        """The sums of these are others."""
+        """Note agents whose sums have changed."""
         with self._lock:
             self._agents.update(agents)
 

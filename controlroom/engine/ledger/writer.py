@@ -185,7 +185,7 @@ class Outbox:
             self._late += sum(len(write.statements) for write in batch if write.keep is not Keep.ONCE)
 
     def _refused(self, waited: Sequence[_Write], problem: str) -> None:
-        """The disk takes nothing: what can be asked for again is dropped, and the rest waits."""
+        """Drop what can be asked for again, and keep the rest: the disk takes nothing."""
         if not self.trouble:
             log.error("%s", problem)
         self.trouble = problem

@@ -186,7 +186,7 @@ _MONTH = f"select coalesce(sum(pico), 0) from spend_times where quarter >= ? and
 
 
 class ApiLimits:
-    """All methods are called on the event loop."""
+    """The gauges of keys. All methods are called on the event loop."""
 
     def __init__(
         self, store: FleetStore, ledger: Ledger, rules: LimitRules, api: ApiTable, changed: Callable[[], None]
@@ -208,7 +208,7 @@ class ApiLimits:
             self._background.begin(self._keep_asking(self._probe, PROBED))
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         self._background.close()
 
     def used(self, host: str, used: Used) -> None:

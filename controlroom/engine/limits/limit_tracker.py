@@ -87,12 +87,12 @@ class LimitTracker:
         self._debouncer = Debouncer(self._tell, "headroom", TICK)
 
     def start(self) -> None:
-        """Begin to look at what can be known without hosts."""
+        """Show what can be known without hosts."""
         self._api.start()
         self.schedule()
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Stop: nothing more is begun."""
         self._api.close()
         self._debouncer.close()
 
@@ -138,7 +138,7 @@ class LimitTracker:
         self._debouncer.want(SOON)
 
     def _clock_set(self, by: int) -> None:
-        """Our clock was set: what was heard and asked is as old as it was."""
+        """Move all moments with our clock: what was heard and asked is as old as it was."""
 
         def later_reading(one: Reading) -> Reading:
             return replace(one, at=later(one.at, by))
@@ -154,7 +154,7 @@ class LimitTracker:
         self.schedule()
 
     async def _tell(self) -> float:
-        """Look at everything and tell it; give the seconds after which to look again though nothing was heard."""
+        """Show all gauges. Returns the seconds until the next look though nothing was heard."""
         now = self._store.clock()
         judged = verdicts(self._said, now)
         gauges = [*(await self._windows(judged, now)), *(await self._api.gauges(now))]
@@ -199,7 +199,7 @@ class LimitTracker:
         return gauges + [unread(account) for account in sorted(used - {reading.account for reading in readings})]
 
     def _ask(self, account: str, read: int, now: int) -> None:
-        """Have an agent that works ask how far its login's windows are used, when nobody has said for a while."""
+        """Let a working agent ask how far its login's windows are used, when nobody has said for a while."""
         if now - max(read, self._asked.get(account, 0)) < ASKED:
             return
         fleet = self._store.fleet

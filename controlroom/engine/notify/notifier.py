@@ -64,7 +64,7 @@ class Notifier:
         self._telling: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to watch, when there is anybody to tell."""
+        """Start to watch, if there is anybody to notify."""
         if self._ways:
             self._store.subscribe(self._changed)
 
