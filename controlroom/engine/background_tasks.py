@@ -33,6 +33,11 @@ class BackgroundTasks:
         for task in self._tasks:
             task.cancel()
 
+    async def end(self) -> None:
+        """Cancel all that are under way, and wait until they have ended."""
+        self.close()
+        await self.wait_idle()
+
     async def wait_idle(self) -> None:
         """Wait until none is under way."""
         while self._tasks:

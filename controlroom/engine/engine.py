@@ -153,7 +153,7 @@ class Engine:
         self.logs.close()
         self.spending.close()
         self.headroom.close()
-        self.budgets.close()
+        await self.budgets.close()
         await self.moves.close()
         await self.links.close(GOODBYE)
         await self.ledger_writer.close()

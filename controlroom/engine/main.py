@@ -157,7 +157,7 @@ async def _serve(home: Home, settings: Config, ledger: Ledger, report: _Report) 
     log.info("the engine ends; agents live on")
     for path in (home.socket, home.watch_socket):
         path.unlink(missing_ok=True)
-    notifier.close()
+    await notifier.close()
     await server.close()
     await engine.close()
     logging.shutdown()

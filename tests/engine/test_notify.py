@@ -68,7 +68,7 @@ async def told(here: Room, host: ScriptedHost, ways: dict[str, Way], name: str =
     host.show()
     await here.until(lambda: len(notifier._background), "it is being sent")
     await notifier._background.wait_idle()
-    notifier.close()
+    await notifier.close()
 
 
 async def test_every_way_gets_it_once_and_without_secrets(

@@ -120,12 +120,12 @@ class BudgetController:
         self._tell()
         self.booked()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop: nothing more is begun."""
         if self._noticing is not None:
             self._noticing.cancel()
         self._debouncer.close()
-        self._ladder.close()
+        await self._ladder.close()
         self._resuming.close()
 
     async def wait_idle(self) -> None:

@@ -62,9 +62,9 @@ class Ladder:
         """Whether something is being done."""
         return len(self._background) > 0
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop: nothing more is begun."""
-        self._background.close()
+        await self._background.end()
 
     def begin_anew(self, budgets: Iterable[str]) -> None:
         """Forget which rungs were done, of budgets that have changed or are gone."""

@@ -19,7 +19,7 @@ from controlroom.text.sanitize import redact, sanitize, sanitize_lines
 from controlroom.text.states import Outcome, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
-from controlroom.wire.messages import ItemAnswer, ItemSeen
+from controlroom.wire.runner import ItemAnswer, ItemSeen
 from controlroom.wire.spec import AgentSpec
 
 _BLANK = r"[^\S\n]|\u2800"
@@ -229,8 +229,7 @@ def long(text: str, limit: int) -> str:
 
 
 def _spec(effect: intents.SpawnOn, profile: AgentSpec) -> AgentSpec:
-    return replace(
-        profile,
+    return profile._replace(
         kind=effect.kind,
         profile=effect.profile or profile.profile,
         model=effect.model or profile.model,

@@ -68,13 +68,13 @@ class Notifier:
         if self._ways:
             self._store.subscribe(self._changed)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Tell nothing more."""
         self._store.unsubscribe(self._changed)
         for timer in (self._looking, self._telling):
             if timer is not None:
                 timer.cancel()
-        self._background.close()
+        await self._background.end()
 
     def _changed(self, changes: Changes) -> None:
         self._unseen.add(changes)
@@ -158,6 +158,7 @@ async def run_program(argv: list[str], stdin: bytes, environ: Mapping[str, str] 
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()  # else its transport outlives the loop
     if not process.returncode:
         return ""
     lines = complaint.decode("utf-8", "replace").strip().splitlines()
