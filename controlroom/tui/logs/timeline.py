@@ -52,15 +52,15 @@ class Timeline:
 
     def take(self, book: LogBuffer, ahead: int) -> bool:
         """Take in what is new of a book, and say if there was any; `ahead`: milliseconds of its host's clock."""
-        known = self._taken.get(book.agent)
-        if known is None or known.book is not book or known.generation != book.generation:
+        taken = self._taken.get(book.agent)
+        if taken is None or taken.book is not book or taken.generation != book.generation:
             self.drop(book.agent)
             begin = book.first
-        elif known.after_last > book.first and book.entry(known.after_last - 1) is not known.last:
-            begin = known.after_last - 1
+        elif taken.after_last > book.first and book.entry(taken.after_last - 1) is not taken.last:
+            begin = taken.after_last - 1
             self.moments = [one for one in self.moments if (one.agent, one.number) != (book.agent, begin)]
         else:
-            begin = max(known.after_last, book.first)
+            begin = max(taken.after_last, book.first)
         for number in range(max(begin, book.after_last - MOST), book.after_last):
             self._put(book, number, ahead)
         last = book.entry(book.after_last - 1) if len(book) else ()

@@ -131,8 +131,8 @@ class RoomScreen(Screen[None]):
 
     def motion(self, name: str, do: Callable[[], str | None]) -> Motion:
         """What a motion of the table does here."""
-        known = self.context.keys.motion(self.where, name)
-        return Motion(" ".join(known.keys), known.help, do)
+        entry = self.context.keys.motion(self.where, name)
+        return Motion(" ".join(entry.keys), entry.help, do)
 
     def actions(self) -> list[Action]:
         """What can be done here."""

@@ -191,12 +191,12 @@ class CostsScreen(RoomScreen):
         return shown("".join(self.context.keys.motion(self.where, f"by_{by}").keys[:1]))
 
     def _rows(self, by: By) -> list[SpendRow] | None:
-        found = self._found.get(by.asked)
-        if found is None:
+        costs = self._found.get(by.asked)
+        if costs is None:
             return None
         if by not in self._made:
             zone, ran = self._zone, self._ran.get(by.asked, {})
-            self._made[by] = spend_rows(found, by, self._since, self._until, zone, ran)
+            self._made[by] = spend_rows(costs, by, self._since, self._until, zone, ran)
         return self._made[by]
 
     def _nothing(self, rows: list[SpendRow] | None) -> list[Line]:

@@ -118,8 +118,8 @@ class PaletteScreen(Sheet):
     @on(TypeLine.Changed)
     def _typed(self, event: TypeLine.Changed) -> None:
         event.stop()
-        found = [find for find in self._finds if find.fits(event.text)]
-        self.query_one(Finds).show(sorted(found, key=lambda find: find.rank(event.text)))
+        fitting = [find for find in self._finds if find.fits(event.text)]
+        self.query_one(Finds).show(sorted(fitting, key=lambda find: find.rank(event.text)))
 
     @on(TypeLine.Entered)
     def _entered(self, event: TypeLine.Entered) -> None:

@@ -93,11 +93,11 @@ class TimelineScreen(RoomScreen):
             self.set_timer(max(_PACE, frame_of(self.app.size.width)), self._paint)
 
     def _take(self, agent: str) -> bool:
-        known = self.view.fleet.agents.get(agent)
-        book = self.context.logs.book(known) if known else None
-        if known is None or book is None or not book.loaded:
+        agent_now = self.view.fleet.agents.get(agent)
+        book = self.context.logs.book(agent_now) if agent_now else None
+        if agent_now is None or book is None or not book.loaded:
             return False
-        facts = self.view.fleet.hosts[known.host].facts
+        facts = self.view.fleet.hosts[agent_now.host].facts
         return self.timeline.take(book, facts.clock_offset if facts else 0)
 
     def _paint(self) -> None:

@@ -24,9 +24,9 @@ class Memory:
 
     def theme(self, configured: str) -> str:
         """The theme chosen on the screen; it holds as long as the config says what it said then."""
-        known = self._read().get("theme")
-        if isinstance(known, dict) and known.get("instead_of") == configured and isinstance(known.get("name"), str):
-            return str(known["name"])
+        choice = self._read().get("theme")
+        if isinstance(choice, dict) and choice.get("instead_of") == configured and isinstance(choice.get("name"), str):
+            return str(choice["name"])
         return ""
 
     def remember_theme(self, name: str, configured: str) -> bool:
@@ -35,9 +35,9 @@ class Memory:
 
     def looked(self) -> Look | None:
         """The last look at the screen; None: nobody ever looked."""
-        known = self._read().get("looked")
+        stored = self._read().get("looked")
         names = ("at", "billed", "covered")
-        figures = [int(known[name]) for name in names if type(known.get(name)) is int] if type(known) is dict else []
+        figures = [int(stored[name]) for name in names if type(stored.get(name)) is int] if type(stored) is dict else []
         fit = len(figures) == len(names) and all(0 <= figure < 2**53 for figure in figures)
         return Look(*figures) if fit else None
 
@@ -56,19 +56,19 @@ class Memory:
     def _read(self) -> dict[str, Any]:
         try:
             with open(self._path, "rb") as file:
-                known = json.loads(file.read(_MOST))
+                values = json.loads(file.read(_MOST))
         except (OSError, ValueError, RecursionError):
             return {}
-        return known if isinstance(known, dict) else {}
+        return values if isinstance(values, dict) else {}
 
-    def _write(self, known: Mapping[str, Any]) -> bool:
+    def _write(self, values: Mapping[str, Any]) -> bool:
         """Replace the file in one step."""
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(known, file)
+                json.dump(values, file)
             beside.replace(self._path)
         except OSError:
             with contextlib.suppress(OSError):

@@ -292,15 +292,15 @@ def _link_styles(plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[
 
 def _kind_styles(file: ThemeFile, plain: Mapping[str, Style], bold: Mapping[str, Style]) -> dict[str, Style]:
     """One style for each of `domain.display.loglines.KINDS`."""
-    said = {name: Style(color=colour) for name, colour in file.log.items()}
+    colours = {name: Style(color=colour) for name, colour in file.log.items()}
     return {
         "out": plain["text"],
         "err": plain["warn"],
-        "say": said["say"],
-        "tool": said["tool"],
-        "result": said["result"],
-        "think": said["think"],
-        "input": said["input"],
+        "say": colours["say"],
+        "tool": colours["tool"],
+        "result": colours["result"],
+        "think": colours["think"],
+        "input": colours["input"],
         "error": plain["danger"],
         "ask": bold["warn"],
         "note": plain["quiet"],

@@ -58,8 +58,10 @@ def hard_to_read(file: ThemeFile) -> str:
     pairs += [(f"log.{name}", colour, "background") for name, colour in file.log.items()]
     if CHOSEN_TEXT in file.colours:
         pairs.append((CHOSEN_TEXT, file.colours[CHOSEN_TEXT], "chosen"))
-    found = sorted((contrast(colour, file.colours[ground]), f"{name} on {ground}") for name, colour, ground in pairs)
-    weak = [f"{words} ({ratio:.1f})" for ratio, words in found if ratio < READABLE]
+    contrasts = sorted(
+        (contrast(colour, file.colours[ground]), f"{name} on {ground}") for name, colour, ground in pairs
+    )
+    weak = [f"{words} ({ratio:.1f})" for ratio, words in contrasts if ratio < READABLE]
     more = f" and {len(weak) - 1} more" if len(weak) > 1 else ""
     return f"hard to read: {weak[0]}{more}" if weak else ""
 
@@ -131,12 +133,14 @@ def _base(path: Path, name: object) -> ThemeFile | None:
 
 def _table(path: Path, whole: Mapping[str, Any], name: str, base: ThemeFile | None) -> dict[str, str]:
     part = _part(path, whole, name, base)
-    given = {key: _colour(path, f"{name}.{key}", value) for key, value in part.items()}
-    kept: Mapping[str, str] = {"colours": base.colours, "alarms": base.alarms, "log": base.log}[name] if base else {}
+    colours = {key: _colour(path, f"{name}.{key}", value) for key, value in part.items()}
+    inherited: Mapping[str, str] = (
+        {"colours": base.colours, "alarms": base.alarms, "log": base.log}[name] if base else {}
+    )
     for key in _TABLES[name]:
-        if key not in given and key not in kept:
+        if key not in colours and key not in inherited:
             raise ThemeError(f'{path}: {name}.{key} is missing: expected a colour like "#7fb4e6"')
-    return {**kept, **given}
+    return {**inherited, **colours}
 
 
 def _sixteen(path: Path, whole: Mapping[str, Any], base: ThemeFile | None) -> tuple[str, ...]:

@@ -56,12 +56,12 @@ def columns(width: int, widths: "Widths") -> Columns:
         "cost": min(widths.widest("cost"), 9),
         "model": min(widths.widest("model") if widths.hosts else 5, 14),
     }
-    given = dict.fromkeys(wanted, 0)
+    cells_of = dict.fromkeys(wanted, 0)
     for column, cells in wanted.items():
         if cells and left - cells - gap >= least:
-            given[column] = cells
+            cells_of[column] = cells
             left -= cells + gap
-    return Columns(gap, name, line=max(0, left), **given)
+    return Columns(gap, name, line=max(0, left), **cells_of)
 
 
 _WIDE = ("name", "host", "memory", "cost", "model")

@@ -7,7 +7,6 @@ from rich.style import Style
 from textual import events
 
 from controlroom.domain.display.bars import Gauge, cells, fitting, gauges
-from controlroom.domain.display.limit_rows import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
 from controlroom.tui.context import RunAction
 from controlroom.tui.terminal.throttle import ThrottledGauges
 from controlroom.tui.theme import styled
@@ -264,18 +263,20 @@ class LimitsInFull(ScrollableText):
 
     def _paragraphs(self, width: int) -> list[list[Line]]:
         """Headings, and each gauge with all there is to say about it."""
+        from controlroom.domain.display.limit_rows import NO_BUDGET, NO_LIMIT, budget_facts, limit_facts
+
         view = self._view
         fleet, now, clock = view.fleet, view.now, view.clock
-        known = {f"budget {one.name}": budget_facts(one, now, clock) for one in fleet.budgets.values()}
-        known |= {f"limit {one.key}": limit_facts(one, now, clock) for one in fleet.headroom.values()}
-        found = gauges(fleet, now, clock)
-        budgets = [gauge for gauge in found if gauge.group == "budget"]
-        limits = [gauge for gauge in found if gauge.group != "budget"]
+        facts = {f"budget {budget.name}": budget_facts(budget, now, clock) for budget in fleet.budgets.values()}
+        facts |= {f"limit {limit.key}": limit_facts(limit, now, clock) for limit in fleet.headroom.values()}
+        shown = gauges(fleet, now, clock)
+        budgets = [gauge for gauge in shown if gauge.group == "budget"]
+        limits = [gauge for gauge in shown if gauge.group != "budget"]
         return [
             self._heading("budgets", width),
-            *self._part(budgets, known, width, NO_BUDGET),
+            *self._part(budgets, facts, width, NO_BUDGET),
             self._heading("limits", width),
-            *(part for group in _apart(limits, width) for part in self._part(group, known, width, NO_LIMIT)),
+            *(part for group in _apart(limits, width) for part in self._part(group, facts, width, NO_LIMIT)),
         ]
 
     def _heading(self, title: str, width: int) -> list[Line]:

@@ -81,9 +81,9 @@ class Lines(Widget):
 
     def _draw_all(self, width: int, height: int) -> None:
         """Build the lines and cut them to size; a line that was built before is taken as it was drawn then."""
-        known = dict(zip(map(id, self._built), self._drawn, strict=True))
+        drawn = dict(zip(map(id, self._built), self._drawn, strict=True))
         built = list(self.build(width, height))[:height]
-        self._drawn = [known.get(id(line)) or self._signed(styled.clip(line, width)) for line in built]
+        self._drawn = [drawn.get(id(line)) or self._signed(styled.clip(line, width)) for line in built]
         self._built = built
 
     def _signed(self, line: Line) -> Line:

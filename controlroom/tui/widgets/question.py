@@ -80,9 +80,9 @@ class QuestionPanel(Lines):
 
     def show(self, question: Question | None, subject: str, now: int, most: int) -> None:
         """Show a question (or none) of an agent or host, in at most so many lines."""
-        known = self.question
-        if not same(question, known) or subject != self.subject:
-            if question is not None and known is not None and (question.id, subject) == (known.id, self.subject):
+        before = self.question
+        if not same(question, before) or subject != self.subject:
+            if question is not None and before is not None and (question.id, subject) == (before.id, self.subject):
                 self.app.post_message(Say(REPLACED))
             self.turn_to(Draft(question) if question is not None and question.items else None)
         self.question, self.subject, self._now, self._most = question, subject, now, max(3, most)
@@ -129,12 +129,12 @@ class QuestionPanel(Lines):
         self.redraw()
 
     def _rows(self, question: Question) -> list[Row]:
-        told = [Row(CUT, strong=True)] * question.cut
+        head = [Row(CUT, strong=True)] * question.cut
         if self.draft is not None:
-            return [*told, *self.draft.rows()]
+            return [*head, *self.draft.rows()]
         lines = question.lines
         heads = {0, len(lines) - len(question.always) - 1} if question.always else {0}
-        return [*told, *(Row(line, strong=number in heads) for number, line in enumerate(lines))]
+        return [*head, *(Row(line, strong=number in heads) for number, line in enumerate(lines))]
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap for the new width."""
