@@ -50,7 +50,10 @@ class OnDisk(ScriptedHost):
 
 
 class Killed:
-    """Opens a ledger that takes its process with it at one statement, before or after it is carried out."""
+    """Opens a ledger that takes its process with it at one statement, before or after it is carried out.
+
+    Of a transaction only its begin and its commit count: whatever is in it, the disk has none of it before the commit.
+    """
 
     def __init__(self, step: int, after: bool) -> None:
         self.step, self.after = step, after
@@ -60,11 +63,13 @@ class Killed:
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
-                killed.step -= 1
-                if killed.step == 0 and not killed.after:
+                inside = self.in_transaction and not sql.startswith("commit")
+                killed.step -= not inside
+                now = killed.step == 0 and not inside
+                if now and not killed.after:
                     os.kill(os.getpid(), signal.SIGKILL)
                 cursor = super().execute(sql, *values)  # type: ignore[arg-type]
-                if killed.step == 0:
+                if now:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return cursor
 
