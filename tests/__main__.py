@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -224,8 +225,8 @@ def become_pytest(arguments: Sequence[str], found: Path | None) -> NoReturn:
 
 
 def several_at_a_time() -> list[str]:
-    """The whole suite waits (for processes, links, clocks) as long as it works: one worker more than processors."""
-    return ["-n", str(min(5, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
+    """The whole suite waits (for processes, links, clocks) as long as it works: two workers more than processors."""
+    return ["-n", str(min(6, (os.cpu_count() or 1) + 2)), "--dist", "worksteal"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -233,10 +234,12 @@ def main(arguments: Sequence[str]) -> int:
     if sys.version_info < OLDEST:
         return fail(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {sys.version.split()[0]}")
     install_packages()
-    trouble = make_venv() or install_project()
+    with ThreadPoolExecutor(1) as beside:  # npm and pip wait for the network, each for its own
+        claude_code = beside.submit(install_claude)
+        trouble = make_venv() or install_project()
+        found = claude_code.result()
     if trouble:
         return fail(trouble)
-    found = install_claude()
     if os.environ.get("CI") and (newer := newer_claude()):
         say(newer)
     return become_pytest(arguments, found)
