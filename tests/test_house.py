@@ -428,6 +428,17 @@ def test_the_top_level_is_tidy() -> None:
     assert not top - TOP_LEVEL
 
 
+def test_no_test_imports_another_one() -> None:
+    """What several of them need stands in a module that is no test."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in modules(ROOT / "tests")
+        for line, name in imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_every_test_folder_is_a_package() -> None:
     """Else two tests with one file name meet."""
     bare = [path.parent for path in modules(ROOT / "tests") if not (path.parent / "__init__.py").exists()]

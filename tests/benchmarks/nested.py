@@ -19,9 +19,8 @@ from tests.lab import claude
 from tests.lab.agent_under_test import Agent
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
-from tests.node.test_adopted_starts import Home
-from tests.runner.test_nested_claude import BASH, in_bash
-from tests.runner.test_runner_usage import metered
+from tests.node.adopted import Home
+from tests.runner.claude_agents import BASH, in_bash, metered
 
 SECONDS = 0.8
 """Seconds that the stand-in takes to answer: with its start, a run takes some 1.3."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.table import print_table
 from tests.lab.price_files import put_prices
-from tests.runner.test_runner_grants import DOLLAR, Spender
+from tests.runner.spending import DOLLAR, Spender
 
 LINE = 3
 """Dollars, which is messages."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 
 import pytest
 
@@ -11,12 +10,9 @@ from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, ce
 from controlroom.domain.display.views import alarm_lines, worst_first
 from controlroom.domain.gauges import Alarm, Rung
 from controlroom.domain.model import Fleet
+from tests.domain.worlds import clock
 from tests.tui import scenes
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, keyed, window
-
-
-def clock(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, timezone.utc).strftime("%H:%M")
 
 
 def drawn(share: float | None, granted: float = 0.0, mark: float | None = None, width: int = 10) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
 from controlroom.domain.money.ladder import told
-from tests.domain.test_bars import clock
+from tests.domain.worlds import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
 
 DAY = budget(

@@ -1,6 +1,7 @@
 """Fleets to tell stories about, and hypothesis strategies that make many."""
 
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from hypothesis import strategies as st
 
@@ -172,3 +173,8 @@ happenings = st.one_of(
         times,
     ),
 )
+
+
+def clock(at: int) -> str:
+    """The time of day, in UTC."""
+    return datetime.fromtimestamp(at / 1000, timezone.utc).strftime("%H:%M")

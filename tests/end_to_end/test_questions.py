@@ -11,7 +11,7 @@ from controlroom.wire.messages import QuestionSeen
 from tests.end_to_end.room import Room
 from tests.lab.host import Host
 from tests.lab.messages_api.server import Api
-from tests.runner.test_runner_claude import PARTS, REGION, asks, heard
+from tests.runner.claude_agents import PARTS, REGION, asks, heard
 
 
 def ask(room: Room, name: str, *questions: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,12 @@ OLD = Path(__file__).with_name("from_83aa773")
 DAY = 24 * 60 * 60 * 1000
 WRITTEN = 1796005680000 // DAY
 """The day on which it was written, since 1970."""
-TIMES = {r"1796\d{9}": 1, r"29933\d{3}": 60_000, r"(?<=0000)19955\d\d|\b19955\d\d": 900_000, r"20787": DAY}
+TIMES = {
+    r"\b1796\d{9}\b": 1,
+    r"\b29933\d{3}\b": 60_000,
+    r"(?:\b|(?<=00000))19955\d\d\b": 900_000,
+    r"\b20787\b": DAY,
+}
 """What a time looks like in these files: in milliseconds, minutes, quarters of an hour and days."""
 
 
@@ -42,11 +48,15 @@ def days() -> int:
     return int(time.time() * 1000) // DAY - 1 - WRITTEN
 
 
+def added(later: int, time: re.Match[str]) -> str:
+    return str(int(time[0]) + later)
+
+
 def moved(text: str, days: int, names: dict[str, str]) -> str:
     """A file of the old engine as it would be had it run `days` later, on this machine."""
     for look, unit in TIMES.items():
-        start = "" if look.startswith("(") else r"\b"
-        text = re.sub(rf"{start}(?:{look})\b", lambda hit, unit=unit: f"{int(hit[0]) + days * (DAY // unit)}", text)
+        later = days * (DAY // unit)
+        text = re.sub(look, partial(added, later), text)
     for name, value in names.items():
         text = text.replace(f"@{name}@", value)
     return text
@@ -58,7 +68,7 @@ def upgraded(home: World, days: int, need: Callable[..., str]) -> Path:
     place = find_home(os.environ)
     place.prepare()
     names = {
-        "WORLD": str(home.directory),
+        "HOME": str(home.home),
         "NAMESPACE": place.namespace,
         "BOOT": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "TMUX": need("tmux"),

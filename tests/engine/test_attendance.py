@@ -14,7 +14,7 @@ from controlroom.protocol.messages import Bridged, Hello, Submit, Unwelcome, Wat
 from tests.engine.raw_reader import raw
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
-from tests.engine.test_watchers import watcher
+from tests.engine.watching import watcher
 from tests.lab.world import World
 
 BRIDGE = Bridged(__version__, "192.0.2.7")

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.gauges import Budget, Rung
-from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
+from controlroom.domain.gauges import Rung
+from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget
 from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing
 from controlroom.domain.orders import Result
 from controlroom.engine.budgets import controller
 from controlroom.engine.budgets.spending import Spending
 from controlroom.engine.ledger.ledger import connect
-from controlroom.protocol.home import find_home
 from controlroom.text.states import Outcome
 from controlroom.wire.grants import Grant
 from controlroom.wire.messages import Reply
+from tests.engine.budgeted import DAY, DOLLAR, HOUR, Spender, budget, budgeted, message, spawn
 from tests.engine.granted import CENT, Payer, running
-from tests.engine.rooms import Room, room
-from tests.engine.scripted import NOON, ScriptedHost
-from tests.engine.test_spending import Spender, message
+from tests.engine.rooms import room
+from tests.engine.scripted import NOON
 from tests.lab.world import World
 
-HOUR = 3_600_000
-DOLLAR = 1_000_000
-HEAD = 'local = false\n[hosts.vm1]\naddress = "ann@vm1"\n[money]\ntime_zone = "Asia/Kathmandu"\n'
 THREE = """
 [budgets.day]
 limit = "200"
@@ -44,26 +37,6 @@ limit = "4M"
 unit = "tokens"
 period = "hour"
 """
-DAY = '[budgets.day]\nlimit = "10"\nladder = [{ at = 100, do = "pause" }]\n'
-
-
-@asynccontextmanager
-async def budgeted(host: ScriptedHost, config: str) -> AsyncIterator[Room]:
-    """A room with these budgets."""
-    place = find_home(os.environ)
-    place.prepare()
-    place.config.write_text(HEAD + config)
-    place.config.chmod(0o600)
-    async with room(host) as made:
-        yield made
-
-
-def budget(here: Room, name: str = "day") -> Budget:
-    return here.engine.store.fleet.budgets[name]
-
-
-async def spawn(here: Room, name: str, profile: str = "") -> Result:
-    return await here.order(SpawnAgent(name, "write", host="vm1", profile=profile))
 
 
 async def test_what_is_gone_of_each_budget_is_shown(home: World) -> None:

@@ -18,9 +18,9 @@ from controlroom.domain.money.forecast import began, burn_moments
 from controlroom.domain.money.ladder import is_paused
 from controlroom.engine.ledger.usage_views import read_sums
 from tests.domain import from_scratch
+from tests.engine.budgeted import DOLLAR
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room, room
-from tests.engine.test_budget_controller import DOLLAR
 from tests.lab.world import World
 
 STOP = (Rung(80, "hold"), Rung(100, "pause"))

@@ -15,9 +15,9 @@ from controlroom.engine.hosts.translate_usage import LoginSeen
 from controlroom.text.states import Outcome
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.messages import Reply
+from tests.engine.budgeted import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.scripted import NOON, ScriptedChannel
-from tests.engine.test_budget_controller import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.lab.world import World
 
 

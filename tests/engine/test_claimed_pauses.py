@@ -12,9 +12,9 @@ from controlroom.domain.orders import Result
 from controlroom.engine.budgets.pauses import UNSPENT
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Spawn
+from tests.engine.budgeted import DAY, DOLLAR, budget, budgeted, spawn
 from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room
-from tests.engine.test_budget_controller import DAY, DOLLAR, budget, budgeted, spawn
 from tests.lab.world import World
 
 MINUTE = 60_000

@@ -19,10 +19,10 @@ from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Record, Report, to_line
 from controlroom.text.states import Outcome
 from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from tests.engine.budgeted import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.engine.granted import Payer, running
 from tests.engine.rooms import Room
 from tests.engine.scripted import NOON, ScriptedChannel
-from tests.engine.test_budget_controller import DAY, DOLLAR, HOUR, budget, budgeted, spawn
 from tests.lab.world import World
 
 BIG = DAY.replace('"10"', '"2000"')

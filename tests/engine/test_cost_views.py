@@ -8,20 +8,11 @@ from controlroom.domain.money.costs import BILLED, BY, COVERED, CostRow, as_tabl
 from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book
 from controlroom.engine.ledger.usage_views import costs, money
-from controlroom.metering.prices import Cost
-from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import MOST_REPORTED, Report
+from tests.engine.booked import API, AT, MICRO, booking
 
-AT = 1_795_348_800_000
 FOREVER = (0, 2 * AT)
-MICRO = 10**6
-API = Source("vm1", "api-1", "work", "/project", BILLED)
 DOCS = Source("vm2", "docs-1", "", "/docs", COVERED)
-
-
-def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = AT, priced: bool = True) -> Booking:
-    message = Message(f"msg_{number}", f"req_{number}", at, model, Usage(5, 10, 1, 2, 12, 1))
-    return Booking(message, Cost(micro * MICRO, priced), at)
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report, to_line
 from controlroom.text.states import Outcome
 from controlroom.wire.usage import UsagePlace, UsageSeen
+from tests.engine.budgeted import Spender, message
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON
-from tests.engine.test_spending import Spender, message
 from tests.lab.world import World
 
 MINUTE = 60_000

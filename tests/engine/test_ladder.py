@@ -12,9 +12,9 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
+from tests.engine.budgeted import DOLLAR, budget, budgeted, spawn
 from tests.engine.granted import CENT, Payer, running
 from tests.engine.rooms import Room, room
-from tests.engine.test_budget_controller import DOLLAR, budget, budgeted, spawn
 from tests.lab.world import World
 
 RULE = BudgetRule("day", 10 * DOLLAR, rungs=(Rung(50, "notify"), Rung(80, "hold"), Rung(100, "pause")))

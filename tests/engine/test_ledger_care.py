@@ -10,9 +10,9 @@ import pytest
 from controlroom.client.client import Client, NotAllowed
 from controlroom.engine.ledger.ledger import Ledger, LedgerProblem, back_up, check
 from controlroom.engine.ledger.usage_tables import book
+from tests.engine.booked import API, booking
 from tests.engine.rooms import room
 from tests.engine.scripted import ScriptedHost
-from tests.engine.test_cost_views import API, booking
 from tests.lab.world import World
 
 

@@ -16,8 +16,8 @@ from controlroom.engine.ledger.usage_tables import Booking, Source, book
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message
 from controlroom.wire.usage import UsageBooked, UsagePlace, UsageSeen
-from tests.node.test_adopted_usage import Session
-from tests.runner.test_usage_meter import BEGAN, line, total
+from tests.node.adopted import Session
+from tests.runner.usage import BEGAN, line, total
 
 SETTING = HostContext("vm1", "room-1", BEGAN + 10**6, ahead=0)
 MICRO = 10**6

@@ -14,8 +14,8 @@ from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
+from tests.engine.crashing import OnDisk, killed_at_every_step
 from tests.engine.rooms import room
-from tests.engine.test_crash import OnDisk, killed_at_every_step
 
 pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.timeout(400)]  # seconds; a process for each step
 

@@ -21,9 +21,9 @@ from controlroom.engine.ledger.usage_views import hours
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.names import ADOPTED
+from tests.engine.budgeted import Spender, message
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON
-from tests.engine.test_spending import Spender, message
 from tests.lab.world import World
 
 HOUR = 3_600_000

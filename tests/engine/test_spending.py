@@ -20,56 +20,16 @@ from controlroom.engine.hosts.translate_usage import read_usage
 from controlroom.engine.ledger.usage_tables import LONG_PROMPTS
 from controlroom.engine.ledger.usage_views import costs
 from controlroom.metering.prices import Sheet
-from controlroom.metering.usage import Message, Usage
-from controlroom.metering.usage_file import to_line
 from controlroom.text.states import Outcome
 from controlroom.wire import messages as wire
-from controlroom.wire.usage import SendUsage, UsageBooked, UsageOrder, UsagePlace, UsageSeen
+from controlroom.wire.usage import SendUsage, UsagePlace, UsageSeen
 from tests.engine import rooms
+from tests.engine.budgeted import Spender, lines, message
 from tests.engine.rooms import Room, room
-from tests.engine.scripted import NOON, ScriptedChannel, ScriptedHost, seen
+from tests.engine.scripted import NOON, seen
 from tests.lab.world import World
 
 SETTING = HostContext("vm1", "room-1", NOON, ahead=60_000)
-
-
-def message(number: int, output: int = 1_000_000, at: int = NOON, model: str = "claude-opus-5-5") -> Message:
-    """Twenty dollars."""
-    return Message(f"msg_{number}", f"req_{number}", at, model, Usage(0, output))
-
-
-def lines(*messages: Message) -> str:
-    return b"".join(map(to_line, messages)).decode()
-
-
-class Spender(ScriptedHost):
-    """A host with one agent that has used something; sends its file as a node does."""
-
-    def __init__(self) -> None:
-        super().__init__("vm1")
-        self.agents["a1"] = seen("a1", cwd="/project", profile="docs", billing="api")
-        self.file = lines(message(1), message(2))
-        self.asked: list[SendUsage] = []
-        self.booked: list[UsagePlace] = []
-
-    def spend(self, channel: ScriptedChannel, message: UsageOrder) -> None:
-        if isinstance(message, UsageBooked):
-            self.booked.append(message.place)
-            return
-        self.asked.append(message)
-        self.send_from(channel, next((place.offset for place in message.places if place.name == "a1"), 0))
-
-    def send_from(self, channel: ScriptedChannel, start: int) -> None:
-        if start < len(self.file):
-            place = UsagePlace("a1", 1, start, "a1b2")
-            channel.say(UsageSeen(place, len(self.file), self.file[start:]))
-
-    def use(self, *messages: Message) -> None:
-        """The agent uses more, and the node sends it."""
-        start = len(self.file)
-        self.file += lines(*messages)
-        for channel in tuple(self.channels):
-            self.send_from(channel, start)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from controlroom.wire import messages as wire
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.engine.tails import AGENT, Tail
-from tests.engine.test_watchers import watcher
+from tests.engine.watching import watcher
 from tests.lab.world import World
 
 

@@ -45,6 +45,7 @@ from tests.engine.raw_reader import RawReader, raw
 from tests.engine.rooms import Room, room
 from tests.engine.samples import sample
 from tests.engine.scripted import NOON, ScriptedHost, seen
+from tests.engine.watching import watcher
 from tests.lab.world import World
 
 INTENTS: tuple[Any, ...] = get_args(intents.Intent)
@@ -129,15 +130,6 @@ def _files(here: Room) -> Iterator[tuple[str, str]]:
         for path in sorted(top.rglob("*")):
             if path.is_file() and not path.name.startswith("ledger.db"):
                 yield str(path), hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-async def watcher(here: Room, *requests: Request | bytes, role: str = "watch") -> RawReader:
-    """One that has said hello at the watchers' socket."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(here.home.watch_socket))
-    session = RawReader(connection)
-    await session.say(Hello(__version__, role, "eve"), *requests)
-    return session
 
 
 async def over(here: Room, session: RawReader) -> list[Told]:

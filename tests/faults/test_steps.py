@@ -25,7 +25,7 @@ from tests.faults.truth import Here, Truth, look_at, problems, sockets_left, sta
 from tests.lab.node_client import SERVE, NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_act import tmux
+from tests.node.on_host import tmux
 
 CRASHING = """
 import os, runpy, signal, sys

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.runner.folder import TAG
 from controlroom.text.states import Outcome
 from controlroom.wire.messages import Forget, Kill, Loads, Reply, Spawn, Take, Tell, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, bodies_of, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.node.on_host import environment_of, of_tag, tmux
 
 NASTY = 'it\'s "quoted" `id` $(touch /tmp/never) ; rm -rf / & | \\ #(touch x) [/] %s {} 🎛️ \u202e é\n\tnext line;\n'
 
@@ -53,24 +53,6 @@ def stubborn(home: World) -> tuple[str, ...]:
     program = home.directory / "stubborn.py"
     program.write_text(STUBBORN)
     return sys.executable, str(program), "with-a-child"
-
-
-def of_tag(name: str, epoch: int) -> list[int]:
-    """Every process of this test's world that carries an agent's tag."""
-    wanted = {f"{TAG}=default/{name}.{epoch}".encode(), f"HOME={os.environ['HOME']}".encode()}
-    return [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if wanted <= environment_of(pid)]
-
-
-def environment_of(pid: int) -> set[bytes]:
-    try:
-        return set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
-    except OSError:
-        return set()
-
-
-def tmux(*command: str) -> str:
-    done = subprocess.run(["tmux", "-L", "controlroom", *command], capture_output=True, text=True, check=False)
-    return done.stdout
 
 
 # -- spawn

@@ -8,128 +8,35 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlroom.wire.messages import AdoptedSeen, AgentSeen, Greet
-from controlroom.wire.messages import LastLines as LinesSeen
+from controlroom.wire.messages import AdoptedSeen, Greet
 from controlroom.wire.messages import Loads as LoadsSeen
 from tests.lab.node_client import ROOM, NodeClient
-from tests.lab.processes import Process, everything
+from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_observe import evidence
+from tests.node.adopted import (
+    SESSION,
+    last_line,
+    node,
+    say,
+    session,
+    spoke,
+    tmux,
+    transcript,
+    under,
+    wait_ended,
+    wait_others,
+)
+from tests.node.on_host import evidence
 
-SESSION = "0f0e0d0c-1234-4abc-8def-000000000001"
-
-
-@pytest.fixture
-def node(home: World) -> Iterator[NodeClient]:
-    with NodeClient() as client:
-        yield client
-
-
-def tmux(*words: str) -> str:
-    """Use the world's own default tmux server, as its user does."""
-    done = subprocess.run(["tmux", "-f", "/dev/null", *words], capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout
-
-
-def session(name: str, command: str, cwd: Path | str = "/") -> int:
-    """Start a session and give the pid of its pane."""
-    return int(tmux("new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name, "-c", str(cwd), command))
-
-
-def under(pid: int, name: str) -> Process:
-    """Wait for a process called `name` that is, or descends from, `pid`."""
-
-    def found() -> Process:
-        table = {process.pid: process for process in everything()}
-        below = {pid}
-        for process in sorted(table.values(), key=lambda process: process.started):
-            if process.parent in below:
-                below.add(process.pid)
-        named = [table[one] for one in sorted(below) if one in table and table[one].name == name]
-        assert named
-        return named[0]
-
-    return wait_for(found, 10, f"{name} below {pid}")
-
-
-def start_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-
-
-def say(home: World, pid: int, status: str, config: str = ".claude", **fields: Any) -> Path:
-    """Write the session file of a process as Claude does (Claude Code 2.1.330, observed)."""
-    folder = home.home / config / "sessions"
-    folder.mkdir(parents=True, exist_ok=True)
-    value = {"pid": pid, "sessionId": SESSION, "cwd": str(home.home), "procStart": start_of(pid), "status": status}
-    path = folder / f"{pid}.json"
-    (folder / "new").write_text(json.dumps({**value, **fields}))
-    os.replace(folder / "new", path)
-    return path
-
-
-def spoke(words: str, at: str = "2026-11-22T06:00:00.000Z", model: str = "claude-opus-5-5", **fields: Any) -> str:
-    """A line of a transcript in which Claude says something."""
-    message = {"role": "assistant", "model": model, "content": [{"type": "text", "text": words}]}
-    return (
-        json.dumps({"type": "assistant", "timestamp": at, "message": message, **fields}, separators=(",", ":")) + "\n"
-    )
-
-
-def transcript(home: World, cwd: Path, session: str = SESSION) -> Path:
-    """Where Claude keeps the transcript of a session that began in `cwd`."""
-    slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in os.path.realpath(cwd))
-    folder = home.home / ".claude" / "projects" / slug
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{session}.jsonl"
-
-
-def others(node: NodeClient) -> tuple[dict[str, AgentSeen], dict[str, AgentSeen]]:
-    """The newest that was said of others' agents: of those that live, and of those that have ended."""
-    living: dict[str, AgentSeen] = {}
-    ended: dict[str, AgentSeen] = {}
-    for told in node.all(AdoptedSeen):
-        if told.complete:
-            living = {agent.name: agent for agent in told.agents}
-        for agent in told.agents:
-            (ended if agent.ended else living)[agent.name] = agent
-    return living, ended
-
-
-def wait_others(
-    node: NodeClient, fits: Callable[[dict[str, AgentSeen]], object], deadline: float = 20
-) -> dict[str, AgentSeen]:
-    """Wait until the newest that was said of others' agents that live fits; give them by name."""
-
-    def found() -> list[dict[str, AgentSeen]]:
-        assert node.all(AdoptedSeen), "nothing was said of others' agents"
-        agents = others(node)[0]
-        try:
-            assert fits(agents), agents
-        except KeyError as missing:
-            raise AssertionError(f"{missing} is not among {agents}") from None
-        return [agents]
-
-    return wait_for(found, deadline, f"stderr: {node.errors.decode('utf-8', 'replace')[-2000:]}")[0]
-
-
-def wait_ended(node: NodeClient, name: str) -> AgentSeen:
-    """Wait until one of them is told to have ended."""
-    found = wait_for(lambda: others(node)[1].get(name), 20, f"{name} is told to have ended")
-    assert found
-    return found
-
-
-def last_line(node: NodeClient, name: str) -> str | None:
-    lines = [line.text for seen in node.all(LinesSeen) for line in seen.lines if line.name == name]
-    return lines[-1] if lines else None
+__all__ = ["node"]
 
 
 # -- sessions on the user's own tmux server

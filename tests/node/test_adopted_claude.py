@@ -10,12 +10,9 @@ from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.test_adopted import node, session, wait_ended, wait_others
+from tests.node.adopted import LATE, node, session, wait_ended, wait_others
 
 __all__ = ["node"]
-
-LATE = 60
-"""Seconds that a loaded machine may take for anything."""
 
 
 def run(project: Path, command: str) -> None:

@@ -17,7 +17,7 @@ from controlroom.wire.messages import Follow, LogChunk, LogStart
 from tests.lab.node_client import NodeClient, bodies_of, records_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_adopted import last_line, say, session, spoke, transcript, under, wait_others
+from tests.node.adopted import last_line, say, session, spoke, transcript, under, wait_others
 
 NOISE = json.dumps({"type": "api-request-shape", "x": "y" * 300_000}) + "\n"
 

@@ -12,57 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import from_line
-from controlroom.wire.messages import AdoptedSeen, Ping
-from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
+from controlroom.wire.messages import AdoptedSeen
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_adopted import session, tmux, wait_ended, wait_others
-from tests.runner.test_nested_claude import in_bash
+from tests.node.adopted import Home, asked, session, tmux, wait_ended, wait_others
+from tests.runner.claude_agents import in_bash
 
 RUN = "claude -p --output-format json"
-
-
-class Home:
-    """What home books of a node: each message once, with who is said to have sent it and who paid."""
-
-    def __init__(self, node: NodeClient) -> None:
-        self.node, self.taken = node, 0
-        self.messages: dict[tuple[str, str], tuple[Message, UsageSeen]] = {}
-        node.send(SendUsage())
-
-    def book(self) -> int:
-        """Book what has come, and be heard, or the node ends; how many messages there are by now."""
-        self.node.send(Ping(1))
-        pieces = self.node.all(UsageSeen)
-        for piece in pieces[self.taken :]:
-            records = [from_line(line.encode()) for line in piece.data.splitlines()]
-            self.messages |= {record.key: (record, piece) for record in records if isinstance(record, Message)}
-            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
-            self.node.send(UsageBooked(place))
-        self.taken = len(pieces)
-        return len(self.messages)
-
-    def wait(self, count: int) -> None:
-        """Wait until this many messages are booked."""
-        wait_for(lambda: self.book() >= count, 60, f"{count} messages")
-
-    def wait_for_end(self, shell: subprocess.Popen[bytes]) -> None:
-        """Book until something that was typed is over."""
-        wait_for(lambda: self.book() >= 0 and shell.poll() is not None, 60, "the shell to end")
-
-    def said(self) -> set[tuple[str, str]]:
-        """Whose they are, and who paid."""
-        return {(piece.place.name, piece.billing) for _, piece in self.messages.values()}
-
-
-def asked(home: Path) -> int:
-    """How many requests the transcripts say were made."""
-    files = [path.read_bytes() for path in (home / ".claude" / "projects").rglob("*.jsonl")]
-    return sum(data.count(b'{"type":"api-request",') for data in files)
 
 
 @pytest.fixture

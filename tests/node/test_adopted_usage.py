@@ -9,66 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, Report, from_line
+from controlroom.metering.usage_file import Report
 from controlroom.node.adopted.claudes import Running
 from controlroom.node.adopted.usage import AdoptedUsage
-from controlroom.wire.usage import SendUsage, UsageBooked, UsagePlace, UsageSeen
+from controlroom.wire.usage import SendUsage, UsageSeen
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.test_adopted import SESSION, say, session, tmux
-from tests.node.test_usage_feed import Books
-from tests.runner.test_usage_meter import BEGAN, line, stamped, total
+from tests.node.adopted import NEXT, RUN, SESSION, Session, say, session, tmux
+from tests.node.on_host import Books
+from tests.runner.usage import BEGAN, line, stamped, total
 
-RUN, NEXT = "a" * 15, "b" * 15
 EARLIER = "2026-11-22T04:00:00Z"
-
-
-class Session:
-    """A session of somebody, and home."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / f"{SESSION}.jsonl"
-        self.usage = AdoptedUsage()
-        self.booked: dict[tuple[str, int], UsagePlace] = {}
-        self.records: list[Record] = []
-
-    def add(self, *lines: bytes, inside: str = "") -> None:
-        path = self.path.with_suffix("") / inside if inside else self.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab") as file:
-            file.write(b"".join(lines))
-
-    def running(self, *, busy: bool = True, run: str = RUN, name: str = "~work", began: int = BEGAN) -> Running:
-        return Running(name, SESSION, run, began, str(self.path), busy)
-
-    def ask(self) -> None:
-        """Home asks, from what it has booked on."""
-        self.usage.take(SendUsage(tuple(self.booked.values())))
-
-    def look(self, *running: Running) -> list[UsageSeen]:
-        """Look once, and book what comes."""
-        return self.pieces(self.usage.look(list(running), BEGAN))
-
-    def pieces(self, pieces: list[UsageSeen]) -> list[UsageSeen]:
-        """Book them."""
-        for piece in pieces:
-            assert piece.session == SESSION
-            assert 0 <= piece.place.offset < piece.end
-            self.records += [from_line(said.encode()) for said in piece.data.splitlines()]
-            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
-            self.booked[place.name, place.epoch] = place
-            self.usage.take(UsageBooked(place))
-        return pieces
-
-    def settle(self, *running: Running) -> None:
-        """Look until nothing more comes."""
-        while self.look(*running):
-            pass
-
-    def told(self) -> list[tuple[str, str]]:
-        """Messages, each with its run."""
-        return [(record.id, record.run) for record in self.records if isinstance(record, Message)]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.lab.log_files import AT, record, write
 from tests.lab.node_client import NodeClient, bodies_of
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_observe import put_agent
+from tests.node.on_host import put_agent
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
 from controlroom.node.ending import record_last_usage
 from controlroom.runner.folder import SESSIONS, USAGE
-from tests.runner.test_run_spend import add
-from tests.runner.test_usage_meter import SESSION, Claude, claude, line, told
+from tests.runner.usage import SESSION, Claude, add, claude, line, told
 
 __all__ = ["claude"]
 

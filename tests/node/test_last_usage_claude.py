@@ -16,8 +16,8 @@ from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.processes import everything
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.node.test_adopted_starts import Home, asked
-from tests.runner.test_nested_claude import in_bash
+from tests.node.adopted import Home, asked
+from tests.runner.claude_agents import in_bash
 
 READS = '[[tool Read {"file_path":"notes.txt"}]] [[hang 600]]'
 BELOW = in_bash("claude -p '[[hang 600]]'")

@@ -12,8 +12,8 @@ from tests.lab.claude import log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_payer_claude import BY_KEY, KEY
-from tests.runner.test_runner_claude import agent as claude_agent
+from tests.runner.claude_agents import BY_KEY, KEY
+from tests.runner.claude_agents import agent as claude_agent
 
 agent = claude_agent
 TURNS = '[[tool Bash {"command":"sleep 1"}]]' * 60 + "[[text done]]"

@@ -13,12 +13,9 @@ from tests.lab.agent_under_test import MakeAgent
 from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.world import World
-from tests.node.test_adopted import session, wait_others
-from tests.node.test_adopted_claude import LATE
-from tests.node.test_adopted_starts import Home
-from tests.runner.test_nested_claude import BASH, in_bash
-from tests.runner.test_runner_claude import agent as claude_agent
-from tests.runner.test_runner_usage import metered
+from tests.node.adopted import LATE, Home, session, wait_others
+from tests.runner.claude_agents import BASH, in_bash, metered
+from tests.runner.claude_agents import agent as claude_agent
 
 agent = claude_agent
 

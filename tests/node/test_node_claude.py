@@ -15,7 +15,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.processes import everything, look
 from tests.lab.world import World
-from tests.node.test_observe import evidence
+from tests.node.on_host import evidence
 
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
 

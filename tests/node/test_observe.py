@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,28 +37,13 @@ from controlroom.wire.spec import AgentSpec
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for, wait_for_async
 from tests.lab.world import World
-from tests.node.test_act import of_tag, tmux
-
-
-def put_agent(home: World, name: str, epoch: int = 1, *, boot: str | None = None, **status: Any) -> Path:
-    """Make an agent's folder as if it had been run, and give it."""
-    folder = state_folder(home.home) / "agents" / f"{name}.{epoch}"
-    folder.mkdir(parents=True)
-    order = {"format": 1, "name": name, "epoch": epoch, "started": 5, "boot": boot_id() if boot is None else boot}
-    (folder / "spec.json").write_text(json.dumps({**order, "spec": {"kind": "command"}}))
-    fields = {"kind": "command", "state": "working", "since": 7, **status}
-    (folder / "status.json").write_text(json.dumps({"format": 1, **fields}))
-    return folder
+from tests.node.on_host import evidence, of_tag, put_agent, tmux
 
 
 def own(home: World, room: str = "room-under-test") -> None:
     """Make `room` the owner of this host."""
     state_folder(home.home).mkdir(parents=True, exist_ok=True)
     (state_folder(home.home) / "owner.json").write_text(json.dumps({"room": room, "epoch": 1}))
-
-
-def evidence(seen: AgentSeen) -> dict[str, tuple[str, str]]:
-    return {one.source: (one.state, one.value) for one in seen.evidence}
 
 
 # -- which agents there are

@@ -17,7 +17,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_interactive_claude import LATE, screen
+from tests.runner.interactive import LATE, screen
 
 MAIL = "ann@example.org"
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from controlroom.metering.usage import Message, Usage
-from controlroom.metering.usage_file import Record, from_line, to_line
+from controlroom.metering.usage_file import to_line
 from controlroom.node.agent_folders import Entry, write_status
 from controlroom.wire.messages import AgentSeen
-from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageBooked, UsagePlace, UsageSeen
+from controlroom.wire.usage import USAGE_PIECE, SendUsage, UsageSeen
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.node.on_host import Books
 
 
 def messages(first: int, last: int) -> list[Message]:
@@ -34,36 +35,6 @@ def usage_file(home: World, name: str, epoch: int = 1) -> Path:
 def write(path: Path, some: Sequence[Message]) -> None:
     with open(path, "ab") as file:
         file.write(b"".join(map(to_line, some)))
-
-
-class Books:
-    """Home, as far as usage goes."""
-
-    def __init__(self, node: NodeClient) -> None:
-        self.node = node
-        self.booked: list[Record] = []
-        self.places: dict[tuple[str, int], UsagePlace] = {}
-        self.answered = 0
-
-    def book(self) -> None:
-        """Book what has come, and say so."""
-        seen = self.node.all(UsageSeen)
-        for piece in seen[self.answered :]:
-            self.booked += [from_line(line.encode()) for line in piece.data.splitlines() if line]
-            place = UsagePlace(piece.place.name, piece.place.epoch, piece.end, piece.place.mark)
-            self.places[place.name, place.epoch] = place
-            self.node.send(UsageBooked(place))
-        self.answered = len(seen)
-
-    def wait(self, count: int) -> None:
-        """Book until so many messages have come."""
-
-        def enough() -> bool:
-            self.book()
-            return len(self.booked) >= count
-
-        wait_for(enough, 15, f"{count} messages")
-        assert len(self.booked) == count
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from controlroom.wire.runner import ItemAnswer
 from controlroom.wire.spec import AgentSpec
 from tests.lab.answering import answer_to, chosen
 from tests.runner.recorded import NAMES, events
-from tests.text.test_speech import mangled
+from tests.text.mangled import mangled
 
 
 def played(name: str, until: str = "") -> Conversation:

@@ -26,11 +26,11 @@ from tests.lab.node_client import NodeClient
 from tests.lab.processes import look
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_runner_claude import texts
+from tests.runner.claude_agents import texts
+from tests.runner.interactive import LATE, screen
 
 NASTY = '!it\'s "quoted" `id` $(touch never) ; rm -rf / & \\ #(touch x) \U0001f39b\ufe0f \x1b[201~\x03 é\r\n'
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
-LATE = 60  # seconds that a loaded machine may take for anything
 
 
 pytestmark = pytest.mark.usefixtures("login_shell")
@@ -69,11 +69,6 @@ def log(home: World, epoch: int = 1) -> list[Record]:
 
 def said(home: World, epoch: int = 1) -> list[str]:
     return [words for record in log(home, epoch) if (words := last_words(record.stream, record.body))]
-
-
-def screen() -> str:
-    command = ["tmux", "-L", "controlroom", "capture-pane", "-p", "-t", "=talk:"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_a_task_of_any_text_is_pasted_and_confirmed_and_talk_goes_on(node: NodeClient, home: World, api: Api) -> None:

@@ -13,7 +13,7 @@ from tests.lab.messages_api.server import Api
 from tests.lab.node_client import NodeClient, state_folder
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_interactive_claude import LATE
+from tests.runner.interactive import LATE
 
 pytestmark = pytest.mark.usefixtures("login_shell")
 

@@ -12,9 +12,8 @@ from controlroom.runner.money.run_money import Money
 from controlroom.runner.spec import Order
 from controlroom.wire.spec import AgentSpec
 from tests.lab.waiting import wait_for
-from tests.runner.test_run_budget import Room, room
-from tests.runner.test_run_spend import add
-from tests.runner.test_usage_meter import FORK, SESSION, line
+from tests.runner.run_money import Room, room
+from tests.runner.usage import FORK, SESSION, add, line
 
 __all__ = ["room"]
 

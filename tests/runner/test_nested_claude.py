@@ -15,17 +15,10 @@ from tests.lab.messages_api.server import Api
 from tests.lab.price_files import put_grant
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_runner_claude import agent as claude_agent
-from tests.runner.test_runner_usage import metered
+from tests.runner.claude_agents import BASH, in_bash, metered
+from tests.runner.claude_agents import agent as claude_agent
 
 agent = claude_agent
-BASH = ("claude", "--allowedTools", "Bash")
-
-
-def in_bash(script: str) -> str:
-    """A task whose one tool call runs a script."""
-    words = json.dumps({"command": script, "description": "run it", "timeout": 120_000}, separators=(",", ":"))
-    return f"[[tool Bash {words}]] [[text all done]]"
 
 
 def out(home: World) -> Path:

@@ -15,8 +15,8 @@ from controlroom.runner.claude import login
 from tests.lab.claude import SETTINGS
 from tests.lab.messages_api.server import Api
 from tests.lab.world import World
+from tests.runner.claude_agents import BY_KEY, KEY
 
-KEY = "sk-ant-api03-a-key-of-the-lab-that-is-forty-digits-long"
 PLAN = "Bearer sk-ant-oat01-of-the-lab"
 PROFILE_TOKEN = "token-of-a-profile"
 BY_PROFILE = f"Bearer {PROFILE_TOKEN}"
@@ -26,7 +26,6 @@ LOGIN = ".claude/.credentials.json"
 MAX = {LOGIN: {"claudeAiOauth": {**OAUTH, "subscriptionType": "max"}}}
 CONSOLE = {".claude.json": {"primaryApiKey": KEY, "oauthAccount": {"emailAddress": "ann@example.org"}}}
 USER, PROJECT, LOCAL = ".claude/settings.json", "project/.claude/settings.json", "project/.claude/settings.local.json"
-BY_KEY = {"env": {"ANTHROPIC_API_KEY": KEY}}
 NO_KEY = {"env": {"ANTHROPIC_API_KEY": ""}}
 BEDROCK = {"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}}
 BY_TOKEN = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-of-the-lab"}

@@ -22,8 +22,21 @@ from controlroom.runner.money import run_spend
 from controlroom.runner.money.run_spend import MOST_SESSIONS, Known, RunSpend
 from controlroom.runner.money.usage_meter import UsageMeter
 from tests.lab.price_files import CENT, SIMPLE
-from tests.runner.test_subagents import CALLS, DONE, PARENT, PROMPT, RESULT, STOPPED
-from tests.runner.test_usage_meter import BEGAN, FORK, SESSION, Claude, claude, line
+from tests.runner.usage import (
+    BEGAN,
+    CALLS,
+    DONE,
+    FORK,
+    PARENT,
+    PROMPT,
+    RESULT,
+    SESSION,
+    STOPPED,
+    Claude,
+    add,
+    claude,
+    line,
+)
 
 __all__ = ["claude"]
 
@@ -41,11 +54,6 @@ def spend(claude: Claude, session: str = SESSION, sheet: Any = SIMPLE) -> RunSpe
 def cents(run: RunSpend, session: str = SESSION) -> float:
     run.count(session)
     return run.spent / 10_000
-
-
-def add(path: Path, *lines: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(b"".join(lines))
 
 
 def test_each_message_counts_once_at_its_dearest_wherever_it_stands(claude: Claude) -> None:

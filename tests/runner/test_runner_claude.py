@@ -5,59 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlroom.text.event_text import last_words
-from controlroom.wire.messages import AgentSeen, QuestionSeen
+from controlroom.wire.messages import AgentSeen
 from controlroom.wire.runner import ItemAnswer, ItemSeen, OptionSeen
-from controlroom.wire.spec import AgentSpec
-from tests.lab.agent_under_test import Agent, alive
+from tests.lab.agent_under_test import Agent, MakeAgent, alive
 from tests.lab.answering import chosen, request
-from tests.lab.claude import SETTINGS, TOKEN
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.runner.claude_agents import PARTS, REGION, agent, asks, heard, question, said, texts
 
-MakeAgent = Callable[..., Agent]
+__all__ = ["agent"]
+
 ASK = '[[tool Bash {"command":"touch made.txt","description":"make a file"}]]'
-
-
-@pytest.fixture
-def agent(home: World, api: Api, claude_home: Callable[..., Path]) -> Iterator[MakeAgent]:
-    """`agent("[[text hello]]", model="opus")`: a headless agent at work in the world's project folder."""
-    project = claude_home(home.home, api)
-    login = {
-        "HOME": str(home.home), "PATH": f"{home.home}/.local/bin:{os.environ['PATH']}", "LANG": "C.UTF-8",
-        "ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_AUTH_TOKEN": TOKEN, **SETTINGS,
-    }  # fmt: skip
-    with ExitStack() as stack:
-
-        def make(task: str, login: dict[str, str] = login, without: tuple[str, ...] = (), **spec: Any) -> Agent:
-            place = home.directory / f"agent{len(list(home.directory.iterdir()))}"
-            kept = {name: value for name, value in login.items() if name not in without}
-            made = Agent(place, AgentSpec(**{"cwd": str(project), **spec}), task, kept)
-            stack.callback(made.close)
-            return made.start()
-
-        yield make
-
-
-def question(run: Agent) -> QuestionSeen:
-    """Wait until it asks something."""
-    found = run.until(lambda seen: seen.question)
-    assert found
-    return found
-
-
-def said(run: Agent) -> list[str]:
-    """What its log says, a line a record."""
-    return [words for record in run.log() if (words := last_words(record.stream, record.body))]
 
 
 def answered(run: Agent, verdict: str, text: str = "", *answers: ItemAnswer) -> AgentSeen:
@@ -106,36 +70,6 @@ def test_always_is_not_asked_again_and_writes_no_settings(agent: MakeAgent, home
     seen = answered(run, "always")
     assert (seen.state, seen.denied) == ("done", 0)
     assert not (home.home / "project" / ".claude").exists()
-
-
-PARTS = {
-    "question": "Which parts?",
-    "header": "Parts",
-    "multiSelect": True,
-    "options": [
-        {"label": "Auth", "description": "who may"},
-        {"label": "Cache", "description": "how fast"},
-        {"label": "Docs", "description": "what for"},
-    ],
-}
-REGION = {
-    "question": "Which region?",
-    "header": "Region",
-    "multiSelect": False,
-    "options": [
-        {"label": "eu-1", "description": "Europe", "preview": "| a |\n| b |"},
-        {"label": "us-1", "description": "US"},
-    ],
-}
-
-
-def asks(*questions: dict[str, Any]) -> str:
-    return f"[[tool AskUserQuestion {json.dumps({'questions': questions})}]][[text thanks]]"
-
-
-def heard(api: Api) -> str:
-    """What the model was told last."""
-    return json.dumps(api.requests(main=True)[-1]["body"]["messages"][-1], ensure_ascii=False)
 
 
 def test_a_question_of_the_model_is_answered_in_words(agent: MakeAgent, api: Api) -> None:
@@ -326,14 +260,6 @@ def test_task_options_and_session_reach_it(agent: MakeAgent, api: Api) -> None:
     second = agent("[[text two]]", resume=first.session).finish()
     assert second.session == first.session
     assert len(api.requests(main=True)[-1]["body"]["messages"]) > len(asked["messages"])
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Every text in a request."""
-    if isinstance(value, str):
-        yield value
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from texts(part)
 
 
 def test_events_are_kept_as_they_came_but_for_keys(agent: MakeAgent) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,15 +11,12 @@ from typing import Any
 
 import pytest
 
-from controlroom.runner.money.grant_file import Terms
-from controlroom.wire.spec import AgentSpec
-from tests.lab.agent_under_test import Agent, alive
-from tests.lab.price_files import MARK, put_grant, put_prices
+from tests.lab.agent_under_test import alive
+from tests.lab.price_files import put_prices
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
+from tests.runner.spending import DOLLAR, Spender
 
-SPENDER = str(Path(__file__).with_name("spender.py"))
-DOLLAR = 1_000_000
 ROOT = str(Path(__file__).parents[2])
 HURRIED = """
 import sys, time
@@ -34,30 +28,6 @@ run_budget.GRACE, run_budget.BLIND, agent_run.LAST_TURN_SECONDS, agent_run.PATIE
 sys.exit(runner.main(sys.argv[1]))
 """
 """The runner, with less patience."""
-
-
-class Spender(Agent):
-    """A runner around a scripted Claude that sends messages of a dollar each."""
-
-    def __init__(self, state: Path, name: str, **plan: Any) -> None:
-        self.truth = state / f"{name}.truth"
-        kind = plan.pop("kind", "headless")
-        told = json.dumps({"truth": str(self.truth), **plan})
-        spec = AgentSpec(kind, (sys.executable, SPENDER, told))
-        super().__init__(state / "agents" / f"{name}.1", spec, login={**os.environ, "ANTHROPIC_API_KEY": "k"})
-
-    def given(self, number: int, *, spawned: bool = True, **terms: Any) -> Terms:
-        """Write its grant down, as the node does; `spawned`: it begins with it."""
-        given = Terms(number, prices=MARK)._replace(**terms)
-        put_grant(self.folder, given)
-        if spawned:
-            self.order["grant"] = number
-            self.write_order()
-        return given
-
-    def begun(self) -> int:
-        """How many messages have begun."""
-        return self.truth.read_text().split().count("begun") if self.truth.exists() else 0
 
 
 Make = Callable[..., Spender]

@@ -8,10 +8,10 @@ import pytest
 
 from controlroom.metering.usage import Message
 from controlroom.metering.usage_file import from_line
-from tests.lab.agent_under_test import Agent
+from tests.lab.agent_under_test import Agent, MakeAgent
 from tests.lab.messages_api.server import Api
 from tests.lab.world import World
-from tests.runner.test_runner_claude import MakeAgent, agent, said
+from tests.runner.claude_agents import agent, said
 
 __all__ = ["agent"]
 

@@ -10,15 +10,15 @@ import pytest
 
 from controlroom.engine.catalogs.list_prices import list_prices
 from controlroom.metering.prices import micro
-from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, Report, from_line
+from controlroom.metering.usage_file import Report
 from controlroom.wire.spec import Credential
 from tests.lab.agent_under_test import Agent, MakeAgent
 from tests.lab.claude import TOKEN, log_in
 from tests.lab.messages_api.server import Api
 from tests.lab.waiting import wait_for
 from tests.lab.world import World
-from tests.runner.test_runner_claude import agent as claude_agent
+from tests.runner.claude_agents import agent as claude_agent
+from tests.runner.claude_agents import metered, records
 
 agent = claude_agent
 
@@ -26,16 +26,6 @@ SUBAGENT = json.dumps(
     {"description": "look", "prompt": "[[text I have looked]]", "subagent_type": "general-purpose"},
     separators=(",", ":"),
 )
-
-
-def records(run: Agent) -> list[Record]:
-    """What the runner wrote."""
-    return [from_line(line) for line in (run.folder / "usage.jsonl").read_bytes().split(b"\n")[:-1]]
-
-
-def metered(run: Agent) -> dict[tuple[str, str], Message]:
-    """What the runner wrote of each message last."""
-    return {record.key: record for record in records(run) if isinstance(record, Message)}
 
 
 def reported(run: Agent) -> int:

@@ -7,26 +7,13 @@ import json
 import pytest
 
 from controlroom.runner.claude.transcripts import last_work
+from tests.runner.usage import CALLS, DONE, PARENT, PROMPT, RESULT, STOPPED, said
 
-
-def said(kind: str, *content: dict[str, object], stop: str | None = None, **more: object) -> bytes:
-    """A line of a subagent's transcript."""
-    message = {"role": kind, "content": list(content), "stop_reason": stop}
-    entry = {"isSidechain": True, "agentId": "a9f4419a01a8fdac0", "type": kind, "message": message, **more}
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-
-
-PROMPT = said("user", message={"role": "user", "content": "look at the user's files"})
-CALLS = said("assistant", {"type": "tool_use", "name": "Read"}, stop="tool_use")
-RESULT = said("user", {"type": "tool_result", "content": "[Request interrupted by user"})
-DONE = said("assistant", {"type": "text", "text": "I have looked"}, stop="end_turn")
 FAILED = said("assistant", {"type": "text", "text": "API Error: 400"}, stop="stop_sequence", isApiErrorMessage=True)
-STOPPED = said("user", {"type": "text", "text": "[Request interrupted by user for tool use]"})
 CUT_OFF = said("assistant", {"type": "text", "text": "I ha"}, isAbortedMidStream=True)
 FULL = said("assistant", {"type": "text", "text": "I have"}, stop="max_tokens")
 AGAIN = said("user", {"type": "text", "text": "Output token limit hit. Resume directly"}, isMeta=True)
 ASKED = json.dumps({"type": "api-request", "id": "r", "params": {"role": "user"}}).encode() + b"\n"
-PARENT = said("assistant", {"type": "text", "text": "all seen"}, stop="end_turn", isSidechain=False)
 
 
 @pytest.mark.parametrize(

@@ -2,82 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controlroom.metering.usage import Message
-from controlroom.metering.usage_file import Record, Report, from_line
+from controlroom.metering.usage_file import Report
 from controlroom.runner.claude.transcripts import find_transcript
 from controlroom.runner.money.usage_meter import LATE, NEVER, OFTEN, SOON, UsageMeter
+from tests.runner.usage import BEGAN, FORK, SESSION, Claude, claude, line, names, stamped, told, total, written
 
-SESSION = "11111111-2222-4333-8444-555555555555"
-FORK = "99999999-2222-4333-8444-555555555555"
-BEGAN = 1_795_323_600_000
+__all__ = ["claude"]
+
 RUN, NEXT_RUN = "0101010101010101"[:15], "0202020202020202"[:15]
-
-
-class Claude:
-    """A config folder with the transcripts of one session, written as Claude Code writes them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.config, self.cwd = folder / ".claude", folder / "project"
-        slug = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in str(self.cwd))
-        self.transcript = self.config / "projects" / slug / f"{SESSION}.jsonl"
-        self.transcript.parent.mkdir(parents=True)
-        self.cwd.mkdir()
-
-    def subagent(self, *names: str) -> Path:
-        path = self.transcript.with_suffix("").joinpath("subagents", *names)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def meter(self, resumed: str = "", began: int = BEGAN) -> UsageMeter:
-        lots = (bytes([number] * 8) for number in range(1, 255))
-        clock = iter(range(began, 2**53))
-        return UsageMeter(
-            str(self.config), str(self.cwd), resumed, clock=lambda: next(clock), random=lambda _: next(lots)
-        )
-
-
-@pytest.fixture
-def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claude:
-    (tmp_path / "agent").mkdir()
-    monkeypatch.chdir(tmp_path / "agent")
-    return Claude(tmp_path)
-
-
-def line(number: int, output: int = 10, at: str = "2026-11-22T05:00:00Z") -> bytes:
-    usage = {"input_tokens": 3, "output_tokens": output}
-    message = {"id": f"msg_{number}", "model": "claude-opus-5-5", "usage": usage}
-    entry = {"type": "assistant", "requestId": f"req_{number}", "timestamp": at, "message": message}
-    return json.dumps(entry).encode() + b"\n"
-
-
-def stamped(ms: int) -> str:
-    """A time as transcripts have it."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 def say(path: Path, *lines: bytes) -> None:
     with open(path, "ab") as file:
         file.write(b"".join(lines))
-
-
-def written() -> list[Record]:
-    """What usage.jsonl says, line by line."""
-    path = Path("usage.jsonl")
-    return [from_line(said) for said in path.read_bytes().split(b"\n") if said] if path.exists() else []
-
-
-def told() -> list[Message]:
-    """The messages in usage.jsonl."""
-    return [record for record in written() if isinstance(record, Message)]
 
 
 def reports() -> list[tuple[str, int]]:
@@ -94,14 +37,6 @@ def result(total: float, new: float, session: str = SESSION) -> dict[str, Any]:
         "total_cost_usd": total,
         "model_usage_since_last_result": models,
     }
-
-
-def total(dollars: float) -> bytes:
-    return json.dumps({"type": "cost-state", "totalCostUSD": dollars}, separators=(",", ":")).encode() + b"\n"
-
-
-def names(messages: Sequence[Message]) -> list[tuple[str, int]]:
-    return [(message.id, message.usage.output) for message in messages]
 
 
 def test_a_message_of_many_lines_is_told_once(claude: Claude) -> None:

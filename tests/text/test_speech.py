@@ -20,6 +20,7 @@ from controlroom.text.event_text import (
     tool_line,
 )
 from tests.runner.recorded import NAMES, events
+from tests.text.mangled import mangled
 
 KINDS = {"say", "tool", "result", "error", "ask", "note", "think", "done"}
 
@@ -142,22 +143,6 @@ def test_last_words_skip_thoughts_and_silence() -> None:
     assert last_words("a", json.dumps(event).encode()) == "done"
     assert last_words("a", b'{"type":"nothing we know"}') == ""
     assert last_words("o", b"   ") == ""
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def mangled(value: Any, choose: Any) -> Any:
-    """A recorded event with parts of it replaced by anything."""
-    if choose(st.integers(0, 7)) == 0:
-        return choose(JSON)
-    if isinstance(value, dict):
-        return {key: mangled(item, choose) for key, item in value.items()}
-    return [mangled(item, choose) for item in value] if isinstance(value, list) else value
 
 
 @given(st.data(), st.sampled_from([event for name in NAMES for event in events(name)]))

@@ -6,15 +6,12 @@ lines that separate meanings must be there at all.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from rich.color import Color, ColorSystem
-from rich.segment import Segment
 from rich.style import Style
-from textual.filter import ANSIToTruecolor
 
 from controlroom.domain.model import LinkState
 from controlroom.tui.theme import theme_file
@@ -22,10 +19,9 @@ from controlroom.tui.theme.colours import READABLE, SEEN, SIXTEEN, Depth, contra
 from controlroom.tui.theme.theme_store import ThemeStore
 from tests.tui import scenes
 from tests.tui.room import Room, room
+from tests.tui.tour import TOUR, Cell, by_rich, by_sixteen, cells, kind
 
 NAMES = theme_file.names()
-LINES = set("─│╴╶┌┐└┘├┤┬┴┼▏▕▌·")
-BARS = {chr(code) for code in range(0x2580, 0x25A0)}
 FAINT = 1.3
 """Contrast of a line that separates meanings, at least."""
 
@@ -34,11 +30,6 @@ Round = Callable[[str], str]
 
 def as_it_is(colour: str) -> str:
     return colour
-
-
-def by_rich(colour: str) -> str:
-    """What we send to a terminal of 256 colours: Rich rounds."""
-    return Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor().hex
 
 
 def by_tmux(colour: str) -> str:
@@ -52,26 +43,10 @@ def by_tmux(colour: str) -> str:
     return "#{:02x}{:02x}{:02x}".format(*chosen)
 
 
-def by_sixteen(colour: str) -> str:
-    """What we send to a terminal of 16 colours, as Rich reckons it looks."""
-    number = Color.parse(colour).downgrade(ColorSystem.STANDARD).number
-    assert number is not None
-    return SIXTEEN[number]
-
-
 def bold_as_bright(colour: str) -> str:
     """What many terminals of 16 colours make of bold."""
     rounded = by_sixteen(colour)
     return SIXTEEN[SIXTEEN.index(rounded) % 8 + 8]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Characters of one look, and where they stand."""
-
-    text: str
-    style: Style
-    place: str
 
 
 @asynccontextmanager
@@ -89,28 +64,6 @@ async def drawn(size: tuple[int, int]) -> AsyncIterator[Room]:
         yield here
 
 
-def cells(here: Room, place: str) -> Iterator[Cell]:
-    """Everything on the screen that is not blank."""
-    filters = [each for each in here.app.get_line_filters() if not isinstance(each, ANSIToTruecolor)]
-    for y, strip in enumerate(here.app.screen._compositor.render_strips()):
-        for each in filters:
-            strip = strip.apply_filter(each, here.app.background_colors[1])
-        for segment in strip:
-            yield from parts(segment, f"{place}, line {y + 1}")
-
-
-def parts(segment: Segment, place: str) -> Iterator[Cell]:
-    """Letters, bars and lines of a segment, apart."""
-    kinds = ("".join(sign for sign in segment.text if kind(sign) == wanted) for wanted in ("text", "bar", "line"))
-    for text in kinds:
-        if text:
-            yield Cell(text, segment.style or Style.null(), place)
-
-
-def kind(sign: str) -> str:
-    return "" if sign.isspace() else "line" if sign in LINES else "bar" if sign in BARS else "text"
-
-
 LEAST = {"text": READABLE, "bar": SEEN, "line": FAINT}
 
 
@@ -125,32 +78,6 @@ def hard(cell: Cell, rounded: Round) -> str:
         text, ground = ground, text
     ratio, wanted = contrast(text, ground), LEAST[kind(cell.text[0])]
     return "" if ratio >= wanted else f"{cell.place}: {cell.text[:30]!r} {text} on {ground}: {ratio:.2f}"
-
-
-TOUR = (
-    ("overview", ()),
-    ("marked", ("asterisk", "j")),
-    ("many", ("x",)),
-    ("filter", ("q", "asterisk", "slash", "d", "o")),
-    ("found nothing", ("z", "z")),
-    ("form", ("backspace", "backspace", "backspace", "backspace", "backspace", "s")),
-    ("help", ("escape", "question_mark")),
-    ("palette", ("q", "colon")),
-    ("theme", ("t", "h", "e", "m", "e", "enter")),
-    ("kill", ("q", "x")),
-    ("question", ("q", "enter")),
-    ("log searched", ("slash", "t", "e", "s", "t", "enter")),
-    ("explain", ("q", "e")),
-    ("hosts", ("q", "q", "h")),
-    ("host asks", ("n",)),
-    ("said", ("t",)),
-    ("costs", ("q", "c")),
-    ("costs by host", ("h", "j")),
-    ("limits", ("l",)),
-    ("timeline", ("q", "q", "l")),
-    ("timeline sifted", ("k", "slash", "d", "o", "c", "s")),
-    ("attached", ("enter", "q", "q", "colon", *"attached", "enter")),
-)
 
 
 Looks = dict[tuple[str, Style], Cell]

@@ -19,7 +19,7 @@ from controlroom.tui.widgets.log import LogView
 from controlroom.tui.widgets.panes import LEAST, room_for, shape
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.test_sizes import churn, whole
+from tests.tui.storms import churn, whole
 
 PHONE, MIDDLE, WIDE = (45, 20), (120, 40), (200, 50)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlroom.client.client import LogPage
-from controlroom.domain.model import Fleet, LogPlace, LogRecord, State
+from controlroom.domain.model import LogPlace, LogRecord
 from controlroom.tui.logs import log_buffer
 from controlroom.tui.logs.log_follower import PAGE
 from controlroom.tui.screens.agent import AgentScreen
@@ -17,28 +17,8 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.theme import styled
 from tests.tui import scenes
 from tests.tui.engine import Logs, SmallEngine
-from tests.tui.room import Clock, Room, room
-
-
-def one(kind: str = "command", epoch: int = 1) -> Fleet:
-    agent = scenes.agent("a", "vm1", State.WORKING, 3, kind=kind, epoch=epoch)
-    return replace(scenes.farm(), agents={agent.id: agent})
-
-
-def lines(count: int, word: str = "line") -> list[LogRecord]:
-    return [LogRecord(scenes.NOW, "o", f"{word} {number}".encode()) for number in range(count)]
-
-
-def rows(here: Room) -> list[str]:
-    return [row.strip() for row in here.text().splitlines()]
-
-
-async def opened(here: Room) -> AgentScreen:
-    await here.press("enter")
-    screen = here.screen(AgentScreen)
-    await here.until(lambda: screen.log_view.book is not None and screen.log_view.book.loaded)
-    await here.pilot.pause()
-    return screen
+from tests.tui.log_screen import lines, one, opened, rows
+from tests.tui.room import Clock, room
 
 
 @pytest.mark.parametrize("size", [(45, 20), (120, 40)])

@@ -20,7 +20,7 @@ from tests.lab.waiting import wait_for
 from tests.tui import scenes
 from tests.tui.room import Room, room
 from tests.tui.terminals import Stage, settled
-from tests.tui.test_contrast import TOUR, cells
+from tests.tui.tour import TOUR, cells
 
 COLOURLESS = ThemeStore(None, Depth.NONE)
 SIZES = pytest.mark.parametrize("size", [(45, 20), (120, 40)], ids=["phone", "wide"])

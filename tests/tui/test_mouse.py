@@ -27,18 +27,10 @@ from controlroom.tui.widgets.notices import AbsenceLine
 from controlroom.tui.widgets.question import QuestionPanel
 from tests.tui import scenes
 from tests.tui.room import Room, room
+from tests.tui.storms import tap
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))
-
-
-async def tap(here: Room, words: str, line: int | None = None, into: int = 1) -> None:
-    """Tap where some words stand, in the last line that has them."""
-    lines = here.text().splitlines()
-    y = [at for at, drawn in enumerate(lines) if words in drawn and line in (None, at, at - len(lines))][-1]
-    here.clock.pass_(1)
-    await here.pilot.click(offset=(lines[y].index(words) + into, y))
-    await here.settle()
 
 
 async def wheel(here: Room, widget: Widget, down: bool = True) -> None:

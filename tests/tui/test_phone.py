@@ -19,8 +19,7 @@ from controlroom.tui.screens.overview import Overview
 from controlroom.tui.screens.palette import PaletteScreen
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.test_mouse import tap
-from tests.tui.test_sizes import typed
+from tests.tui.storms import tap, typed
 
 UP, DOWN = (45, 9), (45, 20)
 """With the keyboard and without."""

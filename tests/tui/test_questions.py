@@ -14,7 +14,7 @@ from controlroom.tui.screens.forms import MessageForm
 from controlroom.tui.widgets.question import REPLACED
 from tests.tui import scenes
 from tests.tui.room import Room, room
-from tests.tui.test_mouse import tap
+from tests.tui.storms import tap
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))

@@ -15,7 +15,7 @@ from controlroom.tui.theme.colours import READABLE, Depth, contrast
 from controlroom.tui.theme.theme import Palette, run_style
 from tests.tui import scenes
 from tests.tui.room import room
-from tests.tui.test_contrast import by_rich, by_sixteen
+from tests.tui.tour import by_rich, by_sixteen
 
 COLOURS = st.one_of(
     st.just(""),

@@ -10,8 +10,8 @@ from controlroom.tui.logs import log_search
 from controlroom.tui.screens.agent import AgentScreen
 from tests.tui import scenes
 from tests.tui.engine import Logs
+from tests.tui.log_screen import lines, one, opened, rows
 from tests.tui.room import Room, room
-from tests.tui.test_log import lines, one, opened, rows
 
 
 async def sought(here: Room, text: str) -> AgentScreen:

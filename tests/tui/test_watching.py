@@ -23,7 +23,7 @@ from controlroom.tui.screens.palette import PaletteScreen
 from tests.tui import scenes
 from tests.tui.engine import SmallEngine
 from tests.tui.room import Room, room
-from tests.tui.test_sizes import storm, whole
+from tests.tui.storms import storm, whole
 
 PHONE, WIDE = (45, 20), (200, 50)
 SIZES = pytest.mark.parametrize("size", [PHONE, WIDE], ids=lambda size: "x".join(map(str, size)))

@@ -10,7 +10,7 @@ CREATE TABLE agents (
     host text not null, name text not null, epoch integer not null, kind text not null, profile text not null,
     model text not null, cwd text not null, task text not null, at integer not null,
     primary key (host, name));
-INSERT INTO "agents" VALUES('local','docs-1',2,'headless','','claude-opus-5-5','@WORLD@/home/project','[[text more]]',1796005708375);
+INSERT INTO "agents" VALUES('local','docs-1',2,'headless','','claude-opus-5-5','@HOME@/project','[[text more]]',1796005708375);
 INSERT INTO "agents" VALUES('local','count-1',1,'command','','','project','',1796005759874);
 CREATE TABLE audit (
     id integer primary key, at integer not null, who text not null, verb text not null, target text not null,
@@ -75,9 +75,9 @@ INSERT INTO "sizes" VALUES(20787,3,4864,1,0);
 CREATE TABLE "sources" (id integer primary key, host text not null, agent text not null,
     profile text not null, folder text not null, billing text not null, epoch integer not null,
     unique (host, agent, profile, folder, billing, epoch));
-INSERT INTO "sources" VALUES(1,'local','docs-1','','@WORLD@/home/project','api',1);
-INSERT INTO "sources" VALUES(2,'local','docs-1','','@WORLD@/home/project','api',2);
-INSERT INTO "sources" VALUES(3,'local','gone-1','','@WORLD@/home/project','api',1);
+INSERT INTO "sources" VALUES(1,'local','docs-1','','@HOME@/project','api',1);
+INSERT INTO "sources" VALUES(2,'local','docs-1','','@HOME@/project','api',2);
+INSERT INTO "sources" VALUES(3,'local','gone-1','','@HOME@/project','api',1);
 CREATE TABLE spend (quarter integer not null, source integer not null, model integer not null, flags integer not null, beyond integer not null, messages integer not null, input integer not null, output integer not null, cache_write_5m integer not null, cache_write_1h integer not null, cache_read integer not null, web_searches integer not null, pico integer not null, primary key (quarter, source, model, flags, beyond)) without rowid;
 INSERT INTO "spend" VALUES(1995561,1,1,32,0,0,0,0,0,0,0,0,0);
 INSERT INTO "spend" VALUES(1995561,1,2,0,0,1,3,8,13842,0,0,0,69382000000);

@@ -1,0 +1,19 @@
+"""Messages to book, and what they cost."""
+
+from __future__ import annotations
+
+from controlroom.domain.money.costs import BILLED
+from controlroom.engine.ledger.usage_tables import Booking, Source
+from controlroom.metering.prices import Cost
+from controlroom.metering.usage import Message, Usage
+
+AT = 1_795_348_800_000
+
+MICRO = 10**6
+
+API = Source("vm1", "api-1", "work", "/project", BILLED)
+
+
+def booking(number: int, micro: int, model: str = "claude-opus-5-5", at: int = AT, priced: bool = True) -> Booking:
+    message = Message(f"msg_{number}", f"req_{number}", at, model, Usage(5, 10, 1, 2, 12, 1))
+    return Booking(message, Cost(micro * MICRO, priced), at)

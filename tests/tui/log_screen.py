@@ -1,0 +1,31 @@
+"""The log of an agent on a screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.tui.screens.agent import AgentScreen
+from tests.tui import scenes
+from tests.tui.room import Room
+
+
+def one(kind: str = "command", epoch: int = 1) -> Fleet:
+    agent = scenes.agent("a", "vm1", State.WORKING, 3, kind=kind, epoch=epoch)
+    return replace(scenes.farm(), agents={agent.id: agent})
+
+
+def lines(count: int, word: str = "line") -> list[LogRecord]:
+    return [LogRecord(scenes.NOW, "o", f"{word} {number}".encode()) for number in range(count)]
+
+
+def rows(here: Room) -> list[str]:
+    return [row.strip() for row in here.text().splitlines()]
+
+
+async def opened(here: Room) -> AgentScreen:
+    await here.press("enter")
+    screen = here.screen(AgentScreen)
+    await here.until(lambda: screen.log_view.book is not None and screen.log_view.book.loaded)
+    await here.pilot.pause()
+    return screen
