@@ -37,6 +37,8 @@ from controlroom.wire.inquiries import Checked, Found, ScreenShown, SpecRead
 from controlroom.wire.lines import MAX_FRAME, LineSplitter, PeerError
 from controlroom.wire.usage import LimitsSeen, UsageSeen
 
+log = logging.getLogger("controlroom.link")
+
 SHARE = 0.15
 """Of a core: what one host may take for long."""
 
@@ -134,8 +136,6 @@ class Backoff:
         """Start over: it worked."""
         self._tries = 0
 
-
-log = logging.getLogger("controlroom.link")
 
 PING = 5.0
 """Seconds between heartbeats."""

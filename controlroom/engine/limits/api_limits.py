@@ -35,6 +35,8 @@ from controlroom.metering.usage import Message, Usage
 from controlroom.text.json_fields import table, text
 from controlroom.text.sanitize import redact
 
+log = logging.getLogger("controlroom.limits")
+
 ASKER = "controlroom.engine.limits.api_process"
 
 DEADLINE = 90.0
@@ -165,8 +167,6 @@ def _from_command(command: list[str]) -> str:
         raise Unasked(f"the key's command {command[0]} failed: exit {done.returncode}")
     return done.stdout[:_SECRET_LIMIT].decode("utf-8", "replace")
 
-
-log = logging.getLogger("controlroom.limits")
 
 DAILY = 86_400.0
 """Seconds between two looks at the ceilings."""
