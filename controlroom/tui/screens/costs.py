@@ -211,7 +211,7 @@ class CostsScreen(RoomScreen):
     def _say_age(self) -> None:
         words = f"as of {self.view.clock(self._until)}" if self._found else ""
         old = bool(self._found) and self.view.engine is not Engine.HERE
-        self.query_one("#costs-rule", Rule).show("costs", words, self.palette.warn if old else None)
+        self.query_one("#costs-rule", Rule).show("costs", words, style=self.palette.warn if old else None)
 
     def _share_out(self) -> None:
         """Limits stand beside the table, or under it; where there is no room for both they have the screen in turn."""

@@ -101,7 +101,7 @@ class Form(Sheet):
     def complain(self, missing: str) -> None:
         """Show what is missing."""
         heading = self.heading if self.size.width >= 60 else ""  # a phone has no room for both
-        self.query_one("#heading", Rule).show(heading, missing, self.palette.danger, strong=True)
+        self.query_one("#heading", Rule).show(heading, missing, style=self.palette.danger, strong=True)
 
     def finish(self) -> None:
         """Close; what was written is on its way."""

@@ -125,7 +125,7 @@ class ListSheet(Sheet):
         self.query_one(Listed).fit()
 
     def _say(self, trouble: str = "") -> None:
-        self.query_one("#heading", Rule).show("", trouble, self.palette.danger)
+        self.query_one("#heading", Rule).show("", trouble, style=self.palette.danger)
         number, verb = len(self.plan.targets), BY_NAME[self.plan.action].title
         typed = f": {self.typed}▏" if self.typed else ""
         self.query_one("#answers", Choices).show([(f"{number} Enter", f"{verb} {number}{typed}"), ("q", "leave it")])

@@ -1,6 +1,6 @@
 """The overview: hosts, agents and live panes at a glance, arranged as the person likes it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,12 +32,15 @@ from controlroom.tui.widgets.panes import AgentPane, PaneGrid
 from controlroom.tui.widgets.question import QuestionPanel
 from controlroom.tui.widgets.rows import Rows
 
-_PARTS = {"sort": "sort", "by": "group", "panes": "panes", "agents": "group"}
-"""First words on the rule above the agents -> what a tap on them does."""
+RulePart = tuple[str, Callable[[], None]]
+"""Words on the rule above the agents, and what a tap on them does."""
 
 
 class ArrangingScreen(RoomScreen):
     """A screen whose parts can be put another way."""
+
+    rule_parts: Sequence[RulePart] = ()
+    """What stands on the rule above the agents."""
 
     def arrange_anew(self) -> None:
         """Arrange everything anew."""
@@ -93,12 +96,19 @@ class ArrangingScreen(RoomScreen):
         agents = self.marked() or [agent for agent in [self.agent_here()] if agent]
         self.want_panes(pin(self.grid.wish, agents))
 
-    def said(self) -> list[str]:
+    def arranged_parts(self) -> list[RulePart]:
         """How the agents are arranged, part by part."""
         layout, grid = self.layout_now, self.grid
-        words = [f"sort: {layout.sort}"]
-        words += [f"by {layout.group}"] * (layout.group is not Group.NONE)
-        return words + [f"panes: {grid.wish.words()}"] * grid.many
+        parts: list[RulePart] = [(f"sort: {layout.sort}", partial(self.post_action, "sort"))]
+        if layout.group is not Group.NONE:
+            parts.append((f"by {layout.group}", partial(self.post_action, "group")))
+        if grid.many:
+            parts.append((f"panes: {grid.wish.words()}", partial(self.post_action, "panes")))
+        return parts
+
+    def post_action(self, name: str) -> None:
+        """Run an action of the table."""
+        self.app.post_message(RunAction(name))
 
     # ------------------------------------------------------------------ taps
 
@@ -110,24 +120,21 @@ class ArrangingScreen(RoomScreen):
     @on(Rule.Tapped, "#hosts-rule")
     def _tapped_hosts(self, event: Rule.Tapped) -> None:
         event.stop()
-        self.app.post_message(RunAction("fold_hosts"))
+        self.post_action("fold_hosts")
 
     @on(Rule.Tapped, "#agents-rule")
     def _tapped_agents(self, event: Rule.Tapped) -> None:
-        """Each part of the rule is tapped for what it says."""
+        """Each part of the rule is tapped for what it says, its title for groups."""
         event.stop()
-        first = event.part.replace(":", " ").partition(" ")[0]
-        if first in _PARTS:
-            self.app.post_message(RunAction(_PARTS[first]))
-        elif event.part.endswith("marked"):
-            self.unmark(self.marked())
-        elif "“" in event.part:
-            self.filter_by(self.query_one(FilterLine).text)
+        if event.part == -1:
+            self.post_action("group")
+        elif event.part is not None:
+            self.rule_parts[event.part][1]()
 
     @on(Rule.Tapped, "#panes-rule")
     def _tapped_panes(self, event: Rule.Tapped) -> None:
         event.stop()
-        self.app.post_message(RunAction("panes"))
+        self.post_action("panes")
 
 
 _ROWS = 5
@@ -320,11 +327,16 @@ class Overview(ArrangingScreen):
         """Show how the table is arranged, and how many agents it holds."""
         total, shown = len(view.fleet.agents), len(self.arranged.ids)
         marked = len(self.table.marked)
-        words = self.said()
-        words += [f"{marked} marked"] * bool(marked)
-        words += [f"{shown} of {total} with “{wanted}”" if wanted else str(total)]
+        parts = self.arranged_parts()
+        if marked:
+            parts.append((f"{marked} marked", lambda: self.unmark(self.marked())))
+        if wanted:
+            parts.append((f"{shown} of {total} with “{wanted}”", lambda: self.filter_by(wanted)))
+        else:
+            parts.append((str(total), lambda: None))
+        self.rule_parts = parts if total else []
         style = self.palette.warn if wanted or marked else None
-        self.query_one("#agents-rule", Rule).show("agents", " · ".join(words) if total else "", style)
+        self.query_one("#agents-rule", Rule).show("agents", *(words for words, _ in self.rule_parts), style=style)
 
     def _see_panes(self) -> None:
         grid, view = self.grid, self.view

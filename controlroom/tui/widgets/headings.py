@@ -21,10 +21,10 @@ class Rule(Lines):
 
     @dataclass
     class Tapped(Message):
-        """It was tapped. `part`: what stands there: one of its words, which ` · ` keeps apart, its title, nothing."""
+        """It was tapped. `part`: the number of the part that was tapped; -1: its title; None: what is between."""
 
         rule: "Rule"
-        part: str
+        part: int | None
 
         @property
         def control(self) -> "Rule":
@@ -35,21 +35,21 @@ class Rule(Lines):
         super().__init__(id=id)
         self._title = title
         self._strong = self._chosen = False
-        self._word = ""
+        self._words: tuple[str, ...] = ()
         self._word_style: Style | None = None
-        self._places: list[tuple[int, int, str]] = []
+        self._places: list[tuple[int, int, int]] = []
 
     def show(
-        self, title: str, word: str = "", style: Style | None = None, *, strong: bool = False, chosen: bool = False
+        self, title: str, *words: str, style: Style | None = None, strong: bool = False, chosen: bool = False
     ) -> None:
-        """Show these words from now on. `chosen`: it stands above what keys act on."""
+        """Show a title and parts at the right, kept apart by ` · `. `chosen`: it stands above what keys act on."""
         self._chosen = chosen
-        self._title, self._word, self._word_style, self._strong = title, word, style, strong
+        self._title, self._words, self._word_style, self._strong = title, words, style, strong
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         """Post that it was tapped."""
-        at = next((part for start, end, part in self._places if start <= event.x < end), "")
+        at = next((part for start, end, part in self._places if start <= event.x < end), None)
         self.tell(self.Tapped(self, at))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -58,23 +58,23 @@ class Rule(Lines):
         line = palette.accent if self._chosen else palette.rule
         first = palette.glyphs.cursor if self._chosen else sign
         kept = min(styled.width(self._title), _TITLE)
-        word = styled.cut(self._word, max(0, width - 8 - kept))
+        word = styled.cut(_BETWEEN.join(self._words), max(0, width - 8 - kept))
         title = styled.cut(self._title, max(0, width - styled.width(word) - 8))
         start = styled.line(
             (f"{first} " if title else first, line),
             (f"{title} " if title else "", palette.strong if self._strong else palette.quiet),
         )
         end = styled.line((f" {word} " if word else "", self._word_style or palette.quiet), (sign, line))
-        self._places = [(0, styled.length(start), title), *_parts(word, width - styled.length(end) + 1)]
+        self._places = [(0, styled.length(start), -1), *_parts(self._words, width - styled.length(end) + 1)]
         between = max(0, width - styled.length(start) - styled.length(end))
         return ((*start, *styled.line((sign * between, line)), *end),)
 
 
-def _parts(words: str, at: int) -> list[tuple[int, int, str]]:
-    """The first cell, and the cell after the last, of each part of the words; the first part begins at `at`."""
+def _parts(words: Sequence[str], at: int) -> list[tuple[int, int, int]]:
+    """The first cell, the cell after the last, and the number of each part; the first part begins at `at`."""
     places = []
-    for part in words.split(_BETWEEN):
-        places.append((at, at + styled.width(part), part))
+    for number, part in enumerate(words):
+        places.append((at, at + styled.width(part), number))
         at += styled.width(part) + len(_BETWEEN)
     return places
 

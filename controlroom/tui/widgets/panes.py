@@ -255,7 +255,7 @@ class AgentPane(Vertical):
             rule.show("")
             return
         if self._full:
-            rule.show("log", self._where(), palette.note if not self.log_view.following else None)
+            rule.show("log", self._where(), style=palette.note if not self.log_view.following else None)
             return
         state = self._view.fleet.state_of(agent)
         title, tag = f"{agent.name} · {agent.host}", self.tag
@@ -265,7 +265,7 @@ class AgentPane(Vertical):
             until = limit_end(agent, self._view.now) if state is State.LIMITED else None
             words = f"to {self._view.clock(until)}" if until else words.partition(": ")[0]
         sign = palette.glyphs.states[state]
-        rule.show(title, f"{sign} {words}", palette.states[state], strong=True, chosen=tag.chosen)
+        rule.show(title, f"{sign} {words}", style=palette.states[state], strong=True, chosen=tag.chosen)
 
     @on(Rule.Tapped)
     def _to_end(self, event: Rule.Tapped) -> None:
