@@ -183,7 +183,7 @@ def _estimate_verdict(found: Estimate) -> str:
 
 
 def _holds(fit: TierFit) -> str:
-    """Say whether a tier holds the high case, and if not, by what it does not."""
+    """Whether a tier holds the high case, and if not, by what it does not."""
     shares = {"requests": fit.requests, "input": fit.input, "output": fit.output, "spend": fit.spend}
     beyond = [name for name, share in shares.items() if share is not None and share > 1]
     if beyond:

@@ -30,16 +30,19 @@ from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import ItemAnswer, Question, command, read_answer
 from controlroom.domain.words import age
+from controlroom.text.states import Verdict
 
 
 def to_intent(args: argparse.Namespace, agent: Agent, asked: Question) -> intents.AnswerQuestion:
-    """Give what is wanted. Raises `Stop` for words that say nothing, or too much."""
-    if args.parts and (args.verdict not in (None, "allow") or args.text):
+    """What is wanted. Raises `Stop` for words that say nothing, or too much."""
+    if args.parts and (args.verdict not in (None, Verdict.ALLOW) or args.text):
         raise Stop(Exit.USAGE, "--choose and --words are an answer of their own: leave out the verdict and its text")
     if not args.parts and args.verdict is None:
         raise Stop(Exit.USAGE, f"what is the answer? {command(agent.id, asked)}")
     answers = _answers(args.parts, asked) if args.parts else ()
-    return intents.AnswerQuestion(agent.id, asked.id, args.verdict or "allow", args.text, asked.digest, answers)
+    return intents.AnswerQuestion(
+        agent.id, asked.id, Verdict(args.verdict or Verdict.ALLOW), args.text, asked.digest, answers
+    )
 
 
 def _answers(parts: tuple[tuple[str, str], ...], asked: Question) -> tuple[ItemAnswer, ...]:
@@ -82,12 +85,12 @@ _PATTERN = frozenset("*?[")
 
 
 def several(texts: Sequence[str]) -> bool:
-    """Say whether these words may mean more than one agent."""
+    """Whether these words may mean more than one agent."""
     return len(texts) > 1 or any(_PATTERN & set(text) for text in texts)
 
 
 async def find_agents(client: Client, texts: Sequence[str]) -> tuple[list[Agent], set[str]]:
-    """Give the agents that names and patterns mean, and the ids of those that were named. Raises `Stop`."""
+    """The agents that names and patterns mean, and the ids of those that were named. Raises `Stop`."""
     found: dict[str, Agent] = {}
     named: set[str] = set()
     for text in texts:
@@ -102,7 +105,7 @@ async def find_agents(client: Client, texts: Sequence[str]) -> tuple[list[Agent]
 
 
 def matching(fleet: Fleet, pattern: str) -> list[Agent]:
-    """Give the agents that a pattern fits: their ids when it has a slash, else their names. Raises `Stop` at none.
+    """The agents that a pattern fits: their ids when it has a slash, else their names. Raises `Stop` at none.
 
     What others started is never meant.
     """
@@ -247,7 +250,7 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
     if agent.question is None:
         raise Stop(Exit.REFUSED, f"{agent.id} asks nothing now ({client.fleet.state_of(agent)})")
     intent = to_intent(args, agent, agent.question)
-    also = "; ".join(agent.question.always) if intent.verdict == "always" else ""
+    also = "; ".join(agent.question.always) if intent.verdict == Verdict.ALWAYS else ""
     return await order(
         client, intent, f"{intent.verdict}: {agent.question.title}" + f"\n  from now on: {also}" * bool(also)
     )

@@ -232,7 +232,7 @@ def _booking(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text is user@address[:port], or could be a name of ~/.ssh/config."""
+    """Whether a text is user@address[:port], or could be a name of ~/.ssh/config."""
     try:
         return bool(parse_address(text))
     except ValueError:

@@ -13,7 +13,7 @@ from controlroom.cli.room import money_zone, order, wait_for, with_room
 from controlroom.cli.status import clock, wait_briefly
 from controlroom.client.client import Client
 from controlroom.domain import intents
-from controlroom.domain.gauges import PERIODS, Budget
+from controlroom.domain.gauges import PERIODS, Budget, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import BudgetRule, amount, described, ladder, problem, read_limit, window
@@ -67,14 +67,14 @@ def _cells(budget: Budget, zone: tzinfo) -> tuple[str, ...]:
 
 
 def ends_when(budget: Budget, when: Callable[[int], str]) -> str:
-    """Say when the stop line is reached at this rate; `when` writes a time."""
+    """When the stop line is reached at this rate; `when` writes a time."""
     if budget.spent is not None and budget.spent >= budget.stop:
         return "gone"
     return when(budget.runs_out) if budget.runs_out else ""
 
 
 def record(budget: Budget) -> Mapping[str, Any]:
-    """Give a budget for scripts: amounts in its unit (micro-dollars, tokens, per cent), times UTC milliseconds."""
+    """A budget for scripts: amounts in its unit (micro-dollars, tokens, per cent), times UTC milliseconds."""
     return {
         "name": budget.name,
         "scope": budget.scope,
@@ -111,18 +111,18 @@ async def _set_one(client: Client, args: argparse.Namespace) -> int:
 
 
 def waits_for(rule: BudgetRule, fleet: Fleet) -> str:
-    """Say what a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
+    """What a budget waits for that stops nobody as things are: it may be a slip of the pen; "" where it does."""
     known = (gauge.name for gauge in fleet.headroom.values() if gauge.kind == "window")
     if rule.unit == "window" and window_name(rule.window) not in known:
         return f"nobody has said yet how much of {window(rule.window)} is used: until then it stops nobody; see limits"
-    kind, _, name = rule.scope.partition(" ")
-    if kind == "agent" and name not in fleet.agents:
+    kind, name = read_scope(rule.scope)
+    if kind is ScopeKind.AGENT and name not in fleet.agents:
         return f"there is no agent {name} yet: until there is, it stops nobody"
     return ""
 
 
 def _rule(args: argparse.Namespace, known: Budget | None) -> BudgetRule:
-    """Give the budget that is meant: what is said, on top of what is there already. Raises `Stop`."""
+    """The budget that is meant: what is said, on top of what is there already. Raises `Stop`."""
     rule = _known(known) if known else None
     unit = args.unit or (rule.unit if rule else "window" if args.window else "billed")
     if args.limit is None and (rule is None or rule.unit != unit):

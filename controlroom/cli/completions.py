@@ -43,7 +43,7 @@ complete -c controlroom -a '(__controlroom)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 Known = Callable[[], dict[str, list[str]]]
-"""Gives what stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`."""
+"""What stands for each kind of name: `AGENT`, `HOST`, `PROFILE`, `MODEL`."""
 
 _NAMES = {"AGENT": "AGENT", "H": "HOST", "P": "PROFILE", "M": "MODEL"}
 """Which names go for an argument that help calls so."""
@@ -63,7 +63,7 @@ def answer(words: Sequence[str]) -> int:
 
 
 def candidates(words: Sequence[str], known: Known) -> list[str]:
-    """Give what the last of `words` can become, sorted; nothing: whatever the shell itself finds, files perhaps."""
+    """What the last of `words` can become, sorted; nothing: whatever the shell itself finds, files perhaps."""
     from controlroom.cli.help import parser_of
     from controlroom.cli.verbs import VERBS, find
 

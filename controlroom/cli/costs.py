@@ -14,6 +14,7 @@ from controlroom.client.client import Client
 from controlroom.domain.money.budget import begins
 from controlroom.domain.money.costs import BILLED, COVERED, HOURLY, CostRow, as_table, grouped, per_hour, totals
 from controlroom.domain.words import count, dollars, percent
+from controlroom.text.states import Payer
 from controlroom.text.time_zones import day_name, hour_name
 
 _TIMES = {"day": day_name, "hour": hour_name}
@@ -65,7 +66,7 @@ def moment(text: str, now: float, zone: tzinfo | None = None) -> float:
 
 
 def _rates(rows: Sequence[CostRow], ran: Mapping[str, int]) -> list[int | None]:
-    """Say what an agent-hour of each row has cost; None: not known, or two kinds of account paid for its agents."""
+    """What an agent-hour of each row has cost; None: not known, or two kinds of account paid for its agents."""
     paid = Counter(row.key for row in rows)
     return [per_hour(row.micro, ran.get(row.key)) if paid[row.key] == 1 else None for row in rows]
 
@@ -117,7 +118,7 @@ def _csv(rows: Sequence[CostRow], by: str, ran: Mapping[str, int]) -> None:
 
     tables = _tables(rows, by, ran)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(as_table(CostRow("", ""), by)), lineterminator="\n")
+    writer = csv.DictWriter(text, list(as_table(CostRow("", Payer.UNKNOWN), by)), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _plain(value) for name, value in table.items()} for table in tables)
     output.data(text.getvalue().removesuffix("\n"))

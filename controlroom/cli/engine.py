@@ -16,7 +16,7 @@ from controlroom.domain.display.views import iso
 
 
 async def runways() -> list[str]:
-    """Say how far agents can go without the engine; nothing where it does not run, or does not say.
+    """How far agents can go without the engine; nothing where it does not run, or does not say.
 
     Raises `Stop` where one may only look: nobody stops the engine there.
     """

@@ -14,7 +14,7 @@ class AtBoot(Protocol):
     """The engine as something that this machine starts by itself. Results: whether it is so now, and sentences."""
 
     def how(self) -> str:
-        """Say how this machine starts the engine: `systemd`, `cron` or nothing."""
+        """How this machine starts the engine: `systemd`, `cron` or nothing."""
 
     def install(self) -> tuple[bool, list[str]]:
         """Make this machine start the engine."""

@@ -10,7 +10,7 @@ from controlroom.domain.words import nearest
 
 
 def agent_of(fleet: Fleet, text: str) -> Agent:
-    """Give the agent that `text` means. Raises `Stop` when there is none, or several."""
+    """The agent that `text` means. Raises `Stop` when there is none, or several."""
     found = fleet.find(text)
     if len(found) == 1:
         return found[0]
@@ -21,7 +21,7 @@ def agent_of(fleet: Fleet, text: str) -> Agent:
 
 
 def host_of(fleet: Fleet, name: str) -> Host:
-    """Give the host of that name. Raises `Stop` when there is none."""
+    """The host of that name. Raises `Stop` when there is none."""
     if name in fleet.hosts:
         return fleet.hosts[name]
     raise Stop(Exit.NOT_FOUND, f"there is no host {_quoted(name)}{_near(name, fleet.hosts)}; see controlroom host list")
@@ -35,14 +35,14 @@ def check_profile(fleet: Fleet, name: str) -> None:
 
 
 def task_text(task: str | None, file: str | None) -> str | None:
-    """Give the task from `--task` or `--task-file`, None when neither was said. Raises `Stop`."""
+    """The task from `--task` or `--task-file`, None when neither was said. Raises `Stop`."""
     if task is not None:
         return typed(task, "the task")
     return None if file is None else read_text(file, "the task")
 
 
 def typed(text: str, what: str) -> str:
-    """Give text from the command line. Raises `Stop` when its bytes are no UTF-8."""
+    """Text from the command line. Raises `Stop` when its bytes are no UTF-8."""
     return _decoded(text.encode("utf-8", "surrogateescape"), what)
 
 

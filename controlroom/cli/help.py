@@ -27,16 +27,16 @@ class Parser(argparse.ArgumentParser):
     """A parser that leaves by our exit codes, with one sentence instead of a page."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is. Raises `Stop`."""
+        """What is wrong and where help is. Raises `Stop`."""
         raise Stop(Exit.USAGE, f"{message}; see {self.prog} --help")
 
     def knows(self, word: str) -> bool:
-        """Say whether a word is one of the options."""
+        """Whether a word is one of the options."""
         return word in self._option_string_actions
 
 
 def overview() -> str:
-    """Give the text of `controlroom --help`."""
+    """The text of `controlroom --help`."""
     return "\n".join(
         (
             "usage: controlroom [--theme NAME]     open the screen",
@@ -71,7 +71,7 @@ def overview() -> str:
 
 
 def family(word: str, verbs: Sequence[Verb]) -> str:
-    """Give the help of verbs that begin with the same word, as `controlroom budget --help`."""
+    """The help of verbs that begin with the same word, as `controlroom budget --help`."""
     lines = [f"usage: controlroom {word} VERB ...", "", *(f"  {verb.name:<13} {verb.says}" for verb in verbs)]
     return "\n".join([*lines, "", f"controlroom {verbs[0].name} --help, and so on: what each takes, with examples", ""])
 

@@ -17,6 +17,7 @@ from controlroom.domain.display import checkup, views
 from controlroom.domain.model import Fleet, Host, LinkState, Question
 from controlroom.domain.questions import QuestionKind, command
 from controlroom.domain.words import size
+from controlroom.text.states import Verdict
 
 
 def add(args: argparse.Namespace, entry_points: EntryPoints) -> int:
@@ -49,10 +50,10 @@ async def _see_through(client: Client, name: str) -> int:
             answer = _said(asked)
         else:
             verdict = "allow" if output.ask(f"Is that the key of {name}?") else "deny"
-            answer = intents.AnswerQuestion(name, asked.id, verdict)
+            answer = intents.AnswerQuestion(name, asked.id, Verdict(verdict))
         answer = replace(answer, subject=name)
         await order(client, answer, f"{answer.verdict}: {asked.title}")
-        if answer.verdict == "deny":
+        if answer.verdict == Verdict.DENY:
             return Exit.REFUSED
         host = await _after(client, name, asked)
     return _standing(host)
@@ -61,7 +62,7 @@ async def _see_through(client: Client, name: str) -> int:
 def _said(asked: Question) -> intents.AnswerQuestion:
     """Have a secret said, on the terminal without showing it or on stdin; nothing said is no."""
     secret = output.secret(asked.title)
-    return intents.AnswerQuestion("", asked.id, "allow" if secret else "deny", secret)
+    return intents.AnswerQuestion(Verdict.UNKNOWN, asked.id, Verdict.ALLOW if secret else Verdict.DENY, secret)
 
 
 async def _after(client: Client, name: str, asked: Question) -> Host:
@@ -79,7 +80,7 @@ async def _settled(client: Client, name: str) -> Host:
 
 
 def _standing(host: Host) -> int:
-    """Say how we stand with a host. Raises `Stop` when it is not up."""
+    """How we stand with a host. Raises `Stop` when it is not up."""
     if host.question:
         where = " (then say it on the terminal, or on stdin)" if host.question.kind is QuestionKind.SECRET else ""
         raise Stop(Exit.ASKED, f"{host.question.text}\nto answer: {command(host.name, host.question)}{where}")
@@ -127,14 +128,14 @@ async def _answer(client: Client, args: argparse.Namespace) -> int:
         raise Stop(Exit.REFUSED, f"{host.name} asks nothing now ({host.link})")
     asked, verdict = host.question, args.verdict or ("allow" if args.secret else "")
     secret = asked.kind is QuestionKind.SECRET
-    if not verdict or (verdict == "allow" and args.secret != secret):
+    if not verdict or (verdict == Verdict.ALLOW and args.secret != secret):
         wanted = "a secret: say --secret, or deny" if secret else "yes or no: say allow or deny"
         raise Stop(Exit.USAGE, f"{host.name} wants {wanted}")
-    intent = intents.AnswerQuestion(host.name, asked.id, verdict)
-    if args.secret and verdict == "allow":
+    intent = intents.AnswerQuestion(host.name, asked.id, Verdict(verdict))
+    if args.secret and verdict == Verdict.ALLOW:
         intent = replace(_said(asked), subject=host.name)
     code = await order(client, intent, f"{intent.verdict}: {asked.title}")
-    return code if intent.verdict == "deny" else _standing(await _after(client, args.name, asked))
+    return code if intent.verdict == Verdict.DENY else _standing(await _after(client, args.name, asked))
 
 
 def remove(args: argparse.Namespace, entry_points: EntryPoints) -> int:

@@ -116,7 +116,7 @@ async def _look_over(client: Client, name: str) -> None:
 
 
 def _found(fleet: Fleet, name: str) -> str:
-    """Say what runs there already, that others started."""
+    """What runs there already, that others started."""
     adopted = [agent for agent in fleet.agents_on(name) if agent.adopted]
     if not adopted:
         return ""

@@ -194,7 +194,7 @@ def _bytes(record: LogRecord) -> bytes:
 
 
 def _tail(records: Sequence[LogRecord], last: int | None) -> Sequence[LogRecord]:
-    """Give the last lines, whole: a line may be several records."""
+    """The last lines, whole: a line may be several records."""
     if last is None:
         return records
     at, lines = len(records), 0

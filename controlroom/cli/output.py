@@ -20,7 +20,7 @@ _TONES = {"error": "31", "err": "31", "ask": "1;33", "tool": "36", "note": "90",
 
 
 def is_terminal(stream: "TextIO") -> bool:
-    """Say whether a stream is a terminal that a person looks at."""
+    """Whether a stream is a terminal that a person looks at."""
     try:
         return stream.isatty()
     except ValueError:
@@ -28,17 +28,17 @@ def is_terminal(stream: "TextIO") -> bool:
 
 
 def person_is_there() -> bool:
-    """Say whether somebody can be asked: stdin and stderr are terminals."""
+    """Whether somebody can be asked: stdin and stderr are terminals."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def coloured(stream: "TextIO") -> bool:
-    """Say whether colours belong there: a terminal, no NO_COLOR (no-color.org), not a dumb one."""
+    """Whether colours belong there: a terminal, no NO_COLOR (no-color.org), not a dumb one."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int | None:
-    """Give the columns of the terminal on stdout, or None when it is none."""
+    """The columns of the terminal on stdout, or None when it is none."""
     if not is_terminal(sys.stdout):
         return None
     try:
@@ -203,7 +203,7 @@ def _painted(text: str, codes: str) -> str:
 
 
 def _sgr(style: "Any") -> str:
-    """Give the SGR codes of a span's style (`text.sanitize.Style`)."""
+    """The SGR codes of a span's style (`text.sanitize.Style`)."""
     flags = ((style.bold, "1"), (style.italic, "3"), (style.underline, "4"), (style.reverse, "7"))
     codes = [code for on, code in flags if on]
     codes += [f"{base};{_colour(value)}" for base, value in ((38, style.fg), (48, style.bg)) if value]
@@ -247,7 +247,7 @@ def wrapped(text: str, room: int | None, first: str = "", then: str = "") -> lis
 
 
 def lined_up(rows: Sequence[Sequence[str]], right: frozenset[int], room: int | None) -> list[str]:
-    """Give the lines of a table. `right`: columns that stand right; `room`: cells of a line, None for no bound."""
+    """The lines of a table. `right`: columns that stand right; `room`: cells of a line, None for no bound."""
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     return [_line(row, widths, right, room) for row in rows]
 

@@ -45,7 +45,7 @@ async def _connected(verb: Verb, args: argparse.Namespace, start: bool) -> int:
 
 
 def money_zone(fleet: Fleet) -> tzinfo:
-    """Give the time zone that the room counts its days in."""
+    """The time zone that the room counts its days in."""
     return zone_here(fleet.limits.zone, os.environ.get("TZ", ""))
 
 
@@ -59,7 +59,7 @@ async def wait_for(client: Client, true: Callable[[Fleet], bool], seconds: float
 
 
 def settled(host: Host) -> bool:
-    """Say whether we know how we stand with a host."""
+    """Whether we know how we stand with a host."""
     return host.link is not LinkState.CONNECTING
 
 
@@ -98,7 +98,7 @@ async def order(client: Client, intent: Intent, done: str, patience: float = ORD
 
 
 def code_of(outcome: Result) -> Exit:
-    """Give the exit code of an outcome."""
+    """The exit code of an outcome."""
     if outcome.ok:
         return Exit.DONE
     return Exit.REFUSED if outcome.outcome is Outcome.REFUSED else Exit.UNKNOWN

@@ -49,7 +49,7 @@ def report(told: Iterable[views.Line]) -> None:
 
 
 def clock(at: int, zone: tzinfo | None = None) -> str:
-    """Give the time of day there (here, if no zone is given), with the day where it is another one."""
+    """The time of day there (here, if no zone is given), with the day where it is another one."""
     then, now = (datetime.fromtimestamp(seconds, zone) for seconds in (at / 1000, time.time()))
     return f"{then:%H:%M}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
 
@@ -80,7 +80,7 @@ async def _status(client: Client, args: argparse.Namespace) -> int:
 
 
 async def wait_briefly(client: Client) -> int:
-    """Give the hosts of a fresh engine a moment; then say what time it is, in UTC milliseconds."""
+    """Wait a moment for the hosts of a fresh engine; the time then, in UTC milliseconds."""
     await wait_settled(client, seconds=BRIEFLY)
     return client.now()
 
@@ -135,7 +135,7 @@ def agent_table(fleet: Fleet, now: int) -> None:
 
 
 def _line(agent: Agent, row: views.AgentRow, now: int) -> str:
-    """Give what says most about an agent; of a limited one first when that ends."""
+    """What says most about an agent; of a limited one first when that ends."""
     until = views.limit_end(agent, now) if row.state is State.LIMITED else None
     return f"until {clock(until)}: {row.line}" if until else row.line
 

@@ -527,5 +527,5 @@ def find(words: list[str]) -> tuple[Verb | None, list[str]]:
 
 
 def below(word: str) -> Iterator[Verb]:
-    """Give the verbs of two words that begin with `word`."""
+    """The verbs of two words that begin with `word`."""
     return (verb for verb in VERBS if verb.name.startswith(word + " "))

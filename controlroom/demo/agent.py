@@ -25,6 +25,7 @@ from typing import IO
 from controlroom.demo.player import Ended, Orders, Player, read_orders
 from controlroom.demo.scenes import SCENES, Exit, Print
 from controlroom.demo.speech import Event, write_down
+from controlroom.text.states import AgentKind
 
 
 def print_scene(orders: Orders, out: IO[str], error: IO[str]) -> int:
@@ -83,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
     try:
-        if SCENES[orders.scene].kind == "command":
+        if SCENES[orders.scene].kind == AgentKind.COMMAND:
             return print_scene(orders, sys.stdout, sys.stderr)
         heard: queue.Queue[Event | None] = queue.Queue()
         threading.Thread(target=_listen, args=(heard,), daemon=True).start()

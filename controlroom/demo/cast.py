@@ -36,7 +36,7 @@ def leave_key(work: Path) -> None:
 
 
 def credential(scene: str, work: str) -> str | dict[str, str]:
-    """Say what an agent pays with, as a profile's `credential`."""
+    """What an agent pays with, as a profile's `credential`."""
     return {"file": f"{work}/{_KEY}"} if scene in KEYED else "plan"
 
 
@@ -77,7 +77,7 @@ NATURAL = Pace()
 
 
 def cast(agents: int, seed: int = 0) -> list[Part]:
-    """Give so many parts, always the same ones for the same numbers."""
+    """So many parts, always the same ones for the same numbers."""
     return [Part(name, scene, seed + at) for at, (name, scene) in zip(range(agents), _parts(), strict=False)]
 
 
@@ -90,7 +90,7 @@ def _parts() -> Iterator[tuple[str, str]]:
 
 
 def config(parts: Sequence[Part], work: str, root: str, pace: Pace) -> dict[str, Any]:
-    """Give the config of the demo's room: a profile for each part.
+    """The config of the demo's room: a profile for each part.
 
     `work`: the folder that holds a folder to work in for each scene; `root`: where our package is imported from.
     """

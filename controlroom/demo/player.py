@@ -282,7 +282,7 @@ def _text_of(message: Event) -> str:
 
 
 def _outcome(use: Use) -> object:
-    """Say what an edit changed, line by line, as the Edit tool reports it."""
+    """What an edit changed, line by line, as the Edit tool reports it."""
     if not use.added and not use.removed:
         return None
     lines = ["-"] * use.removed + ["+"] * use.added
@@ -290,7 +290,7 @@ def _outcome(use: Use) -> object:
 
 
 def _next_reset() -> int:
-    """Give the full hour after the next one, in seconds since 1970: windows end at full hours."""
+    """The full hour after the next one, in seconds since 1970: windows end at full hours."""
     return (int(time.time()) // _HOUR + 2) * _HOUR
 
 

@@ -108,7 +108,7 @@ class Speech:
         return call, self._assistant({"type": "tool_use", "id": call, "name": name, "input": dict(given)})
 
     def result_of(self, call: str, words: str, *, failed: bool, outcome: object = None) -> Event:
-        """Give the result of a tool call; `outcome` is what the tool itself reports beside the words."""
+        """The result of a tool call; `outcome` is what the tool itself reports beside the words."""
         block = {"tool_use_id": call, "type": "tool_result", "content": words, "is_error": failed}
         message = {"role": "user", "content": [block]}
         return self._event("user", message=message, parent_tool_use_id=None, tool_use_result=outcome or words)
@@ -135,7 +135,7 @@ class Speech:
         return self._system("permission_denied", tool_name=name, tool_use_id=call)
 
     def limit(self, status: str, window: str, share: float, resets: int) -> Event:
-        """Say how a plan's windows stand: `allowed`, `allowed_warning` or `rejected`; `resets`: seconds since 1970."""
+        """How a plan's windows stand: `allowed`, `allowed_warning` or `rejected`; `resets`: seconds since 1970."""
         info = {"status": status, "resetsAt": resets, "rateLimitType": window, "utilization": share}
         week = {"utilization": _WEEK, "resetsAt": resets + 3 * 86_400, "status": "allowed"}
         info["unifiedWindows"] = {"seven_day": week, window: {**info}}

@@ -48,7 +48,7 @@ def sweep(folder: Path, namespace: str) -> None:
 
 
 def processes(folder: Path, namespace: str) -> list[psutil.Process]:
-    """Give the room's processes that are alive, but never ourselves."""
+    """The room's processes that are alive, but never ourselves."""
     engine = _engine_pid(folder)
     found = [process for process in _ours() if process.pid == engine or _belongs(process, folder, namespace)]
     return [process for process in found if process.pid != os.getpid()]
@@ -76,7 +76,7 @@ def _belongs(process: psutil.Process, folder: Path, namespace: str) -> bool:
 
 
 def _engine_pid(folder: Path) -> int:
-    """Give the process id in the engine's lock file; 0 when there is none."""
+    """The process id in the engine's lock file; 0 when there is none."""
     with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
         pid = int((folder / "engine.lock").read_text("utf-8", "replace").splitlines()[0])
         if psutil.Process(pid).environ().get("CONTROLROOM_HOME") == str(folder):

@@ -113,5 +113,5 @@ class World:
 
 
 def _root() -> str:
-    """Give the folder that our package is imported from."""
+    """The folder that our package is imported from."""
     return str(Path(__file__).resolve().parent.parent.parent)

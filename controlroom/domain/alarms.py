@@ -11,7 +11,7 @@ _DISK = "disk of "
 
 
 def disk_is_full(sample: HostSample | None) -> bool:
-    """Say whether so little is left that lines of logs are lost; a disk of which nothing is known is not."""
+    """Whether so little is left that lines of logs are lost; a disk of which nothing is known is not."""
     return sample is not None and sample.disk_free is not None and sample.disk_free < DISK_FULL
 
 
@@ -59,7 +59,7 @@ def watch_logins(draft: Draft, host: str, seen: Iterable[tuple[Agent | None, Age
 
 
 def _part_in_login(agent: Agent | None) -> tuple[object, ...]:
-    """Give what an agent has to do with it: it died of the login, or got through."""
+    """What an agent has to do with it: it died of the login, or got through."""
     if agent is None:
         return ()
     if _died(agent):
@@ -68,7 +68,7 @@ def _part_in_login(agent: Agent | None) -> tuple[object, ...]:
 
 
 def _login_alarm(host: str, agents: list[Agent]) -> Alarm | None:
-    """Give the alarm that stands: no agent begun after the last death has got through."""
+    """The alarm that stands: no agent begun after the last death has got through."""
     dead = sorted(filter(_died, agents), key=lambda agent: agent.since)
     if len(dead) < SEVERAL:
         return None
@@ -88,7 +88,7 @@ _KEY = "key "
 
 
 def payer_words(agent: Agent) -> str:
-    """Say which key an agent uses, what that means, and what to do; "" when it is none that strayed."""
+    """Which key an agent uses, what that means, and what to do; "" when it is none that strayed."""
     if not agent.stray_key:
         return ""
     mend = "unset it there" if agent.adopted else 'unset it there, or let its profile say credential = "plan"'

@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.model import Fleet
 
 _ADDRESS = re.compile(r"[^\s@,;:()]+@[^\s@,;:()]+")
 
-_SCOPE, _OVERAGE = "account ", "overage "
+_OVERAGE = "overage "
 
 
 def unnamed(fleet: Fleet) -> Fleet:
-    """Give the fleet with `login 1`, `login 2` for logins that an e-mail address names; the same one without any."""
+    """The fleet with `login 1`, `login 2` for logins that an e-mail address names; the same one without any."""
     hidden = _numbers(fleet)
     if not hidden:
         return fleet
@@ -26,23 +27,24 @@ def unnamed(fleet: Fleet) -> Fleet:
 
 
 def unnamed_text(fleet: Fleet, text: str) -> str:
-    """Give a text with numbers for the logins of `fleet`; other addresses, but those of its hosts, stay out, too."""
+    """A text with numbers for the logins of `fleet`; other addresses, but those of its hosts, stay out, too."""
     hosts = {host.address.partition(":")[0] for host in fleet.hosts.values()}
     shown = _hide(text, _numbers(fleet))
     return _ADDRESS.sub(lambda match: match[0] if match[0] in hosts else "a login", shown)
 
 
 def _numbers(fleet: Fleet) -> Mapping[str, str]:
-    """Give what stands for each login that an e-mail address names, the longest first."""
+    """What stands for each login that an e-mail address names, the longest first."""
     names = sorted({name for name in _names(fleet) if "@" in name})
     numbers = {name: f"login {number}" for number, name in enumerate(names, 1)}
     return {name: numbers[name] for name in sorted(names, key=len, reverse=True)}
 
 
 def _names(fleet: Fleet) -> Iterator[str]:
-    """Give the names of logins, wherever they stand."""
+    """The names of logins, wherever they stand."""
     yield from (one.account for one in fleet.headroom.values())
-    yield from (one.scope.removeprefix(_SCOPE) for one in fleet.budgets.values() if one.scope.startswith(_SCOPE))
+    scopes = (read_scope(budget.scope) for budget in fleet.budgets.values())
+    yield from (scope.name for scope in scopes if scope.kind is ScopeKind.ACCOUNT)
     yield from (key.removeprefix(_OVERAGE) for key in fleet.alarms if key.startswith(_OVERAGE))
 
 

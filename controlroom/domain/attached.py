@@ -54,7 +54,7 @@ def lines(front_ends: Sequence[FrontEnd], now: int, clock: Callable[[int], str])
 
 
 def record(one: FrontEnd, iso: Callable[[int], str | None]) -> dict[str, Any]:
-    """Give one as JSON. `iso` writes a time."""
+    """As JSON. `iso` writes a time."""
     return {**vars(one), "terminal": one.terminal or None, "since": iso(one.since)}
 
 

@@ -65,7 +65,7 @@ class _Layer(Generic[V]):
         self._dropped: dict[str, None] = {}
 
     def get(self, key: str) -> V | None:
-        """Give a record as it is by now."""
+        """A record as it is by now."""
         if key in self._dropped:
             return None
         found: V | None = self._put.get(key)
@@ -97,11 +97,11 @@ class _Layer(Generic[V]):
         return {*self._put, *self._dropped}
 
     def made(self) -> Table[V] | HostedTable[V]:
-        """Give the table as it is by now."""
+        """The table as it is by now."""
         return self._below.updated(self._put, self._dropped) if self._put or self._dropped else self._below
 
     def items(self, below: Mapping[str, V], begin: str) -> Iterable[tuple[str, V]]:
-        """Give the records whose keys begin so; `below`: those of the table."""
+        """The records whose keys begin so; `below`: those of the table."""
         for key, value in below.items():
             if key not in self._put and key not in self._dropped:
                 yield key, value
@@ -124,7 +124,7 @@ class Draft:
         self._room: dict[str, Any] = {}
 
     def agents_on(self, host: str, *, adopted: bool = False) -> list[Agent]:
-        """Give the agents of a host that we started, or those that others did."""
+        """The agents of a host that we started, or those that others did."""
         below = self._agents_below.adopted_on(host) if adopted else self._agents_below.on(host)
         begin = f"{host}/~" if adopted else f"{host}/"
         return [
@@ -145,7 +145,7 @@ class Draft:
                 self._room[name] = value
 
     def done(self) -> tuple[Fleet, Changes]:
-        """Give the fleet as it is by now (the same one when nothing has changed), and what has."""
+        """The fleet as it is by now (the same one when nothing has changed), and what has."""
         parts: dict[str, _Layer[Any]] = {"hosts": self.hosts, "agents": self.agents, "budgets": self.budgets}
         parts |= {"headroom": self.headroom, "alarms": self.alarms}
         keys = {name: layer.changed() for name, layer in parts.items()}

@@ -17,6 +17,7 @@ from enum import Enum
 from controlroom.domain.model import Agent, Evidence, State, moved
 from controlroom.domain.orders import Claim, Work
 from controlroom.text.sanitize import redact, sanitize
+from controlroom.text.states import KINDS, AgentKind
 
 TASK = 200
 """Characters of a task that are shown."""
@@ -24,13 +25,11 @@ TASK = 200
 PATH = 400
 """Characters that are shown of a folder's path."""
 
-UNKNOWN_KIND = "unknown"
 """What is shown where a host claims a kind that nobody can order."""
 
 HONEST = frozenset({"model", "billing"})
 """Fields in which an honest host may differ: Claude falls back to another model, or finds another key."""
 
-_KINDS = ("headless", "interactive", "command")
 _ANY_MODEL = ("default", "best", "inherit", "opusplan")
 """Names of models (model configuration page of Claude Code) that stand for whichever Claude takes."""
 
@@ -73,7 +72,7 @@ class OrderedRun:
     host: str
     name: str
     epoch: int
-    kind: str
+    kind: AgentKind
     profile: str
     model: str
     cwd: str
@@ -97,49 +96,49 @@ class OrderedRun:
 
     @property
     def work(self) -> Work:
-        """Give what later orders go by."""
+        """What later orders go by."""
         return Work(self.kind, self.profile, self.model, self.cwd)
 
     def is_task(self, text: str) -> bool:
-        """Say whether a text is the task that was ordered."""
+        """Whether a text is the task that was ordered."""
         if self.task_digest:
             return digest(text) == self.task_digest
         return len(self.task) < TASK and " ".join(text.split()) == self.task
 
     def is_command(self, command: Sequence[str]) -> bool:
-        """Say whether this is the command that was ordered."""
+        """Whether this is the command that was ordered."""
         return bool(self.command_digest) and digest_of(command) == self.command_digest
 
 
 def digest(text: str) -> str:
-    """Tell a text from all others."""
+    """Digest of a text."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def digest_of(command: Sequence[str]) -> str:
-    """Tell a command from all others; "" for none."""
+    """Digest of a command; "" for none."""
     return digest(json.dumps(list(command))) if command else ""
 
 
 def shown(task: str) -> str:
-    """Give what is shown of a task: the same whether it comes from an order or back from a host."""
+    """What is shown of a task: the same whether it comes from an order or back from a host."""
     return redact(sanitize(task[:TASK], TASK))
 
 
 def shown_value(text: str) -> str:
-    """Give what is shown of a model or a folder that was ordered: a name in it may hold whatever a terminal obeys."""
+    """What is shown of a model or a folder that was ordered: a name in it may hold whatever a terminal obeys."""
     return redact(sanitize(text, PATH))
 
 
 def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> Agent:
-    """Give an agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
+    """An agent as it is to be shown and acted on. `run`: what was ordered of it; `known`: as it was till now."""
     if run is None:
-        kind = seen.kind if seen.kind in _KINDS else UNKNOWN_KIND
+        kind = seen.kind if seen.kind in KINDS else AgentKind.UNKNOWN
         return moved(seen, kind=kind, billing="", ordered=None, claims=())
     billing, payer = _payer(run, seen, known if known is not None and known.epoch == seen.epoch else None)
     task, model, cwd = run.task or seen.task, shown_value(run.model), shown_value(run.cwd)
     claims = (
-        *_differs("kind", run.kind, seen.kind, same=seen.kind in ("", run.kind)),
+        *_differs("kind", run.kind, seen.kind, same=seen.kind in (AgentKind.UNKNOWN, run.kind)),
         *_differs("profile", run.profile, seen.profile, same=seen.profile in ("", run.profile)),
         *_differs("model", model, seen.model, same=_is_model(model, seen.model)),
         *_differs("cwd", cwd, seen.cwd, same=_is_folder(cwd, seen.cwd)),
@@ -161,18 +160,18 @@ def joined(seen: Agent, run: OrderedRun | None, known: Agent | None = None) -> A
 
 
 def _ended(seen: Agent) -> Agent:
-    """Give an agent that an order has ended: it waits for nothing, and does not go on by itself."""
+    """An agent that an order has ended: it waits for nothing, and does not go on by itself."""
     said = Evidence("runner", seen.state, seen.detail, seen.since, agrees=False)
     return moved(seen, state=State.DONE, detail="ended by an order", evidence=(said, *seen.evidence))
 
 
 def claimed_work(agent: Agent) -> Work:
-    """Give what is claimed of a run that this room did not order."""
+    """What is claimed of a run that this room did not order."""
     return Work(agent.kind, agent.profile, agent.model, agent.cwd)
 
 
 def claimed_words(agent: Agent) -> str:
-    """Say what is claimed of a run that this room did not order, in a row; "" for one that it did."""
+    """What is claimed of a run that this room did not order, in a row; "" for one that it did."""
     if agent.adopted or agent.ordered is not None:
         return ""
     named = (("profile", agent.profile), ("model", agent.model), ("folder", agent.cwd))
@@ -180,7 +179,7 @@ def claimed_words(agent: Agent) -> str:
 
 
 def doubt_words(agent: Agent) -> str:
-    """Say what is only claimed of an agent, or claimed otherwise than it was ordered; "" when nothing is."""
+    """What is only claimed of an agent, or claimed otherwise than it was ordered; "" when nothing is."""
     if claimed := claimed_words(agent):
         return f"not ordered by this room; {agent.host} claims: {claimed}"
     differ = [claim_words(claim) for claim in agent.claims if claim.field not in HONEST]
@@ -188,7 +187,7 @@ def doubt_words(agent: Agent) -> str:
 
 
 def deaf_words(agents: Iterable[Agent]) -> str:
-    """Say which of a host's agents do not obey this room, though it owns the host, and what to do; "" for none."""
+    """Which of a host's agents do not obey this room, though it owns the host, and what to do; "" for none."""
     deaf = [agent.name for agent in agents if claimed_words(agent) and not agent.has_ended]
     if not deaf:
         return ""
@@ -212,7 +211,7 @@ def _differs(field: str, ordered: str, said: str, *, same: bool) -> tuple[Claim,
 
 
 def _payer(run: OrderedRun, seen: Agent, known: Agent | None) -> tuple[str, tuple[Claim, ...]]:
-    """Give who pays. The payer of a run stays the same: once its host has given two, it is not known."""
+    """Who pays. The payer of a run stays the same: once its host has given two, it is not known."""
     if known is not None and not run.payer and (disputed := _about_payer(known)):
         return "", disputed
     before = run.payer or (known.billing if known is not None else "")
@@ -226,7 +225,7 @@ def _about_payer(agent: Agent) -> tuple[Claim, ...]:
 
 
 def _is_model(ordered: str, said: str) -> bool:
-    """Say whether a model may be what was ordered: an alias is said in full, a name with its date."""
+    """Whether a model may be what was ordered: an alias is said in full, a name with its date."""
     name = ordered.lower().split("[")[0].removeprefix("claude-")
     if not name or not said or name in _ANY_MODEL:
         return True
@@ -234,7 +233,7 @@ def _is_model(ordered: str, said: str) -> bool:
 
 
 def _is_folder(ordered: str, said: str) -> bool:
-    """Say whether a folder may be what was ordered: one below the host user's home is said in full."""
+    """Whether a folder may be what was ordered: one below the host user's home is said in full."""
     wanted = posixpath.normpath(ordered) if ordered else ""
     if wanted in ("", "~") or not said:
         return True
@@ -245,6 +244,6 @@ def _is_folder(ordered: str, said: str) -> bool:
 
 
 def _is_shown(task: str, said: str) -> bool:
-    """Say whether what a host shows of a task is what is known of it, in whichever way it was shortened."""
+    """Whether what a host shows of a task is what is known of it, in whichever way it was shortened."""
     one, other = ("".join(text.replace("␤", " ").split()).rstrip("…") for text in (task, said))
     return one.startswith(other) or other.startswith(one)

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from controlroom.domain import intents
 from controlroom.domain.events import AdoptedForgotten, Event, HostAdded, HostRemoved, Ordered
+from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.intents import order_of
-from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState
+from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, Profile
 from controlroom.domain.money import budget, ladder
 from controlroom.domain.orders import Order, Work
 from controlroom.domain.preconditions import (
     No,
+    check_kind,
     check_session,
     check_size,
     check_task,
@@ -41,6 +43,7 @@ from controlroom.domain.preconditions import (
 from controlroom.domain.questions import CUT, NOTHING_LASTING, ItemAnswer, Question, QuestionKind, Unfit, fitting
 from controlroom.domain.words import nearest, since
 from controlroom.text.names import agent_name_problem, host_name_problem
+from controlroom.text.states import AgentKind, Payer, Verdict
 
 _DENIES = "to deny is the answer to all of it: choose nothing, or say why in words"
 
@@ -73,6 +76,15 @@ def decide(fleet: Fleet, intent: intents.Intent, op: int, now: int) -> Decision 
         return Refused(str(no))
 
 
+def _kind(intent: intents.SpawnAgent, profile: Profile | None) -> AgentKind:
+    if intent.kind:
+        check_kind(intent.kind)
+        return AgentKind(intent.kind)
+    if profile:
+        return profile.kind
+    return AgentKind.COMMAND if intent.command else AgentKind.HEADLESS
+
+
 def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decision:
     if problem := agent_name_problem(intent.name):
         raise No(problem)
@@ -81,7 +93,7 @@ def _spawn(fleet: Fleet, intent: intents.SpawnAgent, op: int, now: int) -> Decis
     if known and (known.pending or not known.has_ended):
         raise No(f"{known.id} is there already, {state_words(fleet, known, now)}: choose another name, or reassign it")
     profile = profile_named(fleet, intent.profile)
-    kind = intent.kind or (profile.kind if profile else "command" if intent.command else "headless")
+    kind = _kind(intent, profile)
     command = intent.command or (profile.command if profile else ())
     check_work(kind, command, intent.task)
     if reason := no_room_for(fleet, host, kind):
@@ -109,20 +121,20 @@ class _Work(NamedTuple):
     """New work for an agent, as budgets see it. A plain command costs nothing that they know of."""
 
     fleet: Fleet
-    kind: str
+    kind: AgentKind
     host: str
     name: str
     profile: str
-    billing: str
+    billing: Payer
 
     def check(self) -> None:
         """See that no budget holds it. Raises `No`."""
-        if self.kind != "command" and (reason := ladder.refusal(self.fleet, *self[2:])):
+        if self.kind != AgentKind.COMMAND and (reason := ladder.refusal(self.fleet, *self[2:])):
             raise No(reason)
 
     def model(self, meant: str) -> tuple[str, str]:
-        """Give the model that it goes to, and why, when that is another one than was meant."""
-        return (meant, "") if self.kind == "command" else ladder.cheaper(self.fleet, meant, *self[2:])
+        """The model that it goes to, and why, when that is another one than was meant."""
+        return (meant, "") if self.kind == AgentKind.COMMAND else ladder.cheaper(self.fleet, meant, *self[2:])
 
 
 def _kill(fleet: Fleet, intent: intents.KillAgent, op: int, now: int) -> Decision:
@@ -245,7 +257,7 @@ def _unmovable(host: Host, agent: Agent, now: int) -> str:
 
 def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
-    if agent.kind == "command":
+    if agent.kind == AgentKind.COMMAND:
         raise No(f"{agent.id} runs a command, which takes no messages")
     if not intent.text.strip():
         raise No("the message is empty")
@@ -255,14 +267,14 @@ def _send(fleet: Fleet, intent: intents.SendMessage, op: int, now: int) -> Decis
 
 def _interrupt(fleet: Fleet, intent: intents.InterruptAgent, op: int, now: int) -> Decision:
     agent = running(fleet, intent.agent, intent.epoch, now)
-    if agent.kind == "command":
+    if agent.kind == AgentKind.COMMAND:
         raise No(f"{agent.id} runs a command, which cannot be interrupted: kill it instead")
     return Decision((), (intents.TellOn(agent.host, agent.name, agent.epoch, "interrupt"),))
 
 
 def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> Decision:
-    if intent.verdict not in ("allow", "always", "deny"):
-        raise No(f"an answer is allow, always or deny, not {ascii(intent.verdict)[:40]}")
+    if intent.verdict == Verdict.UNKNOWN:
+        raise No("an answer is allow, always or deny")
     host = fleet.hosts.get(intent.subject)
     if host:
         return _answer_host(host, intent)
@@ -272,9 +284,9 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
     asked = agent.question
     if (asked.id, asked.digest) != (intent.question, intent.digest):
         raise No(f"{agent.id} asks something else by now: look again")
-    if asked.cut and intent.verdict != "deny":
+    if asked.cut and intent.verdict != Verdict.DENY:
         raise No(f"{agent.id}: {CUT}")
-    if intent.verdict == "always" and not asked.always:
+    if intent.verdict == Verdict.ALWAYS and not asked.always:
         raise No(f"{agent.id}: {NOTHING_LASTING}")
     reachable(fleet, agent.host, now)
     check_size("the answer", "\n".join([intent.text, *(answer.words for answer in intent.answers)]))
@@ -286,8 +298,8 @@ def _answer(fleet: Fleet, intent: intents.AnswerQuestion, op: int, now: int) -> 
 
 
 def _what_is_said(name: str, asked: Question, intent: intents.AnswerQuestion) -> tuple[tuple[ItemAnswer, ...], str]:
-    """Give the answers to the items, and the words beside them. Raises `No` for what does not fit."""
-    if intent.verdict == "deny" or asked.kind is not QuestionKind.CHOICES:
+    """The answers to the items, and the words beside them. Raises `No` for what does not fit."""
+    if intent.verdict == Verdict.DENY or asked.kind is not QuestionKind.CHOICES:
         if intent.answers:
             raise No(f"{name} asks nothing that has choices" if asked.kind is not QuestionKind.CHOICES else _DENIES)
         return (), intent.text
@@ -305,11 +317,11 @@ def _answer_host(host: Host, intent: intents.AnswerQuestion) -> Decision:
     if host.question is None or host.question.id != intent.question:
         raise No(f"{host.name} asks nothing like that now")
     if host.question.kind is QuestionKind.SECRET:
-        if intent.verdict != "deny" and not intent.text:
+        if intent.verdict != Verdict.DENY and not intent.text:
             raise No(f"{host.name} asks for a secret: say it with the answer")
-        secret = None if intent.verdict == "deny" else intent.text
+        secret = None if intent.verdict == Verdict.DENY else intent.text
         return Decision((), (intents.GiveSecret(host.name, host.question.id, secret),))
-    return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict != "deny"),))
+    return Decision((), (intents.TrustKey(host.name, host.question.id, intent.verdict != Verdict.DENY),))
 
 
 def _forget(fleet: Fleet, intent: intents.ForgetAgent, op: int, now: int) -> Decision:
@@ -363,10 +375,10 @@ def _set_budget(fleet: Fleet, intent: intents.SetBudget, op: int, now: int) -> D
     rule = intent.rule
     if wrong := budget.problem(rule):
         raise No(wrong)
-    kind, _, name = rule.scope.partition(" ")
-    if kind == "host":
+    kind, name = read_scope(rule.scope)
+    if kind is ScopeKind.HOST:
         host_named(fleet, name)
-    elif kind == "profile":
+    elif kind is ScopeKind.PROFILE:
         profile_named(fleet, name)
     return Decision()
 

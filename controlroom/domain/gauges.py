@@ -6,6 +6,8 @@ list prices (`covered`, shown with ≈), tokens of all kinds, or per cent of a p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
 UNITS = ("billed", "covered", "tokens", "window")
 """What a budget can be counted in; `window`: per cent of a window of a plan."""
@@ -13,13 +15,66 @@ UNITS = ("billed", "covered", "tokens", "window")
 PERIODS = ("hour", "day", "week", "month")
 
 
+class ScopeKind(str, Enum):
+    """What a budget can hold: everything, or what has one name."""
+
+    FLEET = "fleet"
+    HOST = "host"
+    PROFILE = "profile"
+    AGENT = "agent"
+    ACCOUNT = "account"
+    UNKNOWN = ""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ScopeKind":
+        return cls.UNKNOWN
+
+
+class Scope(NamedTuple):
+    """Whom a budget binds, written as `fleet`, `host vm1`, `profile docs`, `agent vm1/docs-1` or `account NAME`."""
+
+    kind: ScopeKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" if self.name else str(self.kind)
+
+
+def read_scope(text: str) -> Scope:
+    """Read a scope; one of another kind is of the kind `UNKNOWN`, and binds nobody."""
+    kind, _, name = text.partition(" ")
+    return Scope(ScopeKind(kind), name)
+
+
+class RungAction(str, Enum):
+    """What a rung of a budget's ladder does, from the mildest up."""
+
+    NOTIFY = "notify"
+    HOLD = "hold"
+    CHEAPER = "cheaper"
+    PAUSE = "pause"
+    INTERRUPT = "interrupt"
+    STOP = "stop"
+    UNKNOWN = ""
+    """Of a version that this one does not know: nothing is done."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RungAction":
+        return cls.UNKNOWN
+
+
 @dataclass(frozen=True)
 class Rung:
     """What is done when so much of a budget is gone."""
 
     percent: int
-    action: str
-    """`notify`, `hold`, `cheaper`, `pause`, `interrupt` or `stop`."""
+    action: RungAction
 
 
 @dataclass(frozen=True)
@@ -58,12 +113,12 @@ class Budget:
 
     @property
     def percent(self) -> float | None:
-        """Say how much of the limit is gone; None: no reading."""
+        """How much of the limit is gone; None: no reading."""
         return None if self.spent is None or not self.limit else 100 * self.spent / self.limit
 
     @property
     def overshoot_unknown(self) -> bool:
-        """Say whether agents run on what it has granted, and nobody knows what may come on top."""
+        """Whether agents run on what it has granted, and nobody knows what may come on top."""
         return self.overshoot is None and self.granted > 0 and self.unit in ("billed", "covered")
 
 
@@ -119,6 +174,6 @@ _WORST_FIRST = ("danger", "warning", "notice")
 
 
 def urgency(alarm: Alarm) -> tuple[int, int, str]:
-    """Give what alarms are sorted by: the worst first, of equal ones the newest."""
+    """What alarms are sorted by: the worst first, of equal ones the newest."""
     rank = _WORST_FIRST.index(alarm.level) if alarm.level in _WORST_FIRST else len(_WORST_FIRST)
     return rank, -alarm.since, alarm.text

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Order
 from controlroom.domain.questions import ItemAnswer
+from controlroom.text.states import AgentKind, Verdict
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class AnswerQuestion:
     subject: str
     """Agent id or host name."""
     question: str
-    verdict: str
+    verdict: Verdict
     """`allow`, `always` or `deny`."""
     text: str = field(default="", repr=False)
     """Words; may be a secret, so it is printed nowhere."""
@@ -196,7 +197,7 @@ class SpawnOn:
     name: str
     epoch: int
     task: str
-    kind: str
+    kind: AgentKind
     profile: str = ""
     model: str = ""
     cwd: str = ""
@@ -238,7 +239,7 @@ class TellOn:
     what: str
     text: str = ""
     question: str = ""
-    verdict: str = ""
+    verdict: Verdict = Verdict.UNKNOWN
     digest: str = ""
     answers: tuple[ItemAnswer, ...] = ()
 
@@ -270,7 +271,7 @@ class ConnectTo:
 
 @dataclass(frozen=True)
 class DisconnectFrom:
-    """Give up the link to a host, and forget it."""
+    """Close the link to a host, and forget it."""
 
     host: str
 

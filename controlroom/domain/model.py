@@ -13,8 +13,8 @@ from controlroom.domain.gauges import Alarm, Budget, Headroom
 from controlroom.domain.orders import Claim, Order, Work
 from controlroom.domain.questions import Question as Question
 from controlroom.domain.tables import hosted, table
-from controlroom.text.names import ADOPTED, LOCAL
-from controlroom.text.states import ENDED, LIVE, Cause, State, has_ended, lives
+from controlroom.text.names import LOCAL
+from controlroom.text.states import ENDED, LIVE, AgentKind, Cause, Payer, State, has_ended, lives
 
 __all__ = ["ENDED", "LIVE", "LOCAL", "State"]
 
@@ -75,7 +75,7 @@ class HostFacts:
 
     @property
     def tmux_words(self) -> str:
-        """Say what tmux is like there."""
+        """What tmux is like there."""
         if self.tmux_problem:
             return "tmux not known"
         return f"tmux {self.tmux}" if self.tmux else "no tmux"
@@ -136,7 +136,7 @@ class Agent:
     host: str
     name: str
     epoch: int
-    kind: str
+    kind: AgentKind
     state: State
     since: int
     detail: str = ""
@@ -164,8 +164,8 @@ class Agent:
     """`rss` is an upper bound: what they share is not known."""
     cpu_percent: float | None = None
     processes: int | None = None
-    billing: str = ""
-    """Who pays: `api` (dollars), `plan` (quota of a login), or nothing when it is not known."""
+    billing: Payer = Payer.UNKNOWN
+    """Who pays, as far as is known."""
     billing_doubt: str = ""
     """How what its Claude says of who pays disagrees with what is set up on its host."""
     stray_key: str = ""
@@ -196,7 +196,7 @@ class Agent:
     @property
     def adopted(self) -> bool:
         """Whether somebody else started it: it is looked at, and nothing else."""
-        return self.kind == ADOPTED
+        return self.kind == AgentKind.ADOPTED
 
     @property
     def has_ended(self) -> bool:
@@ -226,15 +226,15 @@ class Profile:
     """A named template to spawn from; what may be shown of it (its environment and credential stay in the config)."""
 
     name: str
-    kind: str = "headless"
+    kind: AgentKind = AgentKind.HEADLESS
     command: tuple[str, ...] = ()
     model: str = ""
     permission_mode: str = ""
     cwd: str = ""
     priority: int = 0
     """Who goes on when a budget runs dry: agents of a higher priority last longer."""
-    billing: str = ""
-    """Who will pay, when the profile says so: `plan`."""
+    billing: Payer = Payer.UNKNOWN
+    """Who will pay, where the profile says so."""
 
 
 @dataclass(frozen=True)
@@ -288,21 +288,21 @@ class Fleet:
             object.__setattr__(self, part, table(getattr(self, part)))
 
     def agents_on(self, host: str) -> list[Agent]:
-        """Give the agents of one host, in no particular order. What others have costs nothing."""
+        """The agents of one host, in no particular order. What others have costs nothing."""
         agents = hosted(self.agents)
         return [*agents.on(host).values(), *agents.adopted_on(host).values()]
 
     def reachable(self, agent: Agent) -> bool:
-        """Say whether the agent's host can be asked right now."""
+        """Whether the agent's host can be asked right now."""
         host = self.hosts.get(agent.host)
         return host is not None and host.link is LinkState.UP
 
     def state_of(self, agent: Agent) -> State:
-        """Give the state to show: `lost` when a live agent's host cannot be reached, else the agent's own."""
+        """The state to show: `lost` when a live agent's host cannot be reached, else the agent's own."""
         return agent.state if self.reachable(agent) or agent.has_ended else State.LOST
 
     def questions(self) -> list[tuple[str, Question]]:
-        """Give every open question with the host or agent id that it is about, oldest first."""
+        """Every open question with the host or agent id that it is about, oldest first."""
         asked = [(name, host.question) for name, host in self.hosts.items() if host.question]
         asked += [(agent.id, agent.question) for agent in self.agents.values() if agent.question]
         return sorted(asked, key=lambda pair: (pair[1].asked, pair[0]))
@@ -313,7 +313,7 @@ class Fleet:
         return [host.name for host in hosts if host.name != besides]
 
     def find(self, text: str) -> list[Agent]:
-        """Give the agents that `text` may mean: an id, a name (on several hosts perhaps), or a tmux session's name."""
+        """The agents that `text` may mean: an id, a name (on several hosts perhaps), or a tmux session's name."""
         if "/" in text and text in self.agents:
             return [self.agents[text]]
         ids = (f"{host}/{text}" for host in self.hosts)

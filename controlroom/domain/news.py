@@ -50,7 +50,7 @@ class News:
 
 
 def happened(old: Fleet, new: Fleet, changes: Changes, now: int, began: int) -> list[News]:
-    """Give the news between two fleets, of what changed; what was so before the engine `began` to look is none."""
+    """The news between two fleets, of what changed; what was so before the engine `began` to look is none."""
     found: list[News] = []
     for key in sorted(changes.agents):
         agent = new.agents.get(key)
@@ -89,7 +89,7 @@ def _of_agent(before: Agent | None, agent: Agent, now: int, began: int) -> Itera
 
 
 def _by_order(before: Agent | None, agent: Agent) -> bool:
-    """Say whether an order has ended it: that is no news to whoever gave it."""
+    """Whether an order has ended it: that is no news to whoever gave it."""
     ordered = before is not None and before.pending is not None and before.pending.verb in ("kill", "move")
     return agent.state is State.DONE and (ordered or bool(agent.exit_code) or agent.exit_signal is not None)
 
@@ -104,7 +104,7 @@ def _of_host(before: Host, host: Host, now: int, began: int) -> Iterator[News]:
 
 
 def still(fleet: Fleet, news: News) -> bool:
-    """Say whether news are true still: a question that was answered, a host that is back are told to nobody."""
+    """Whether news are true still: a question that was answered, a host that is back are told to nobody."""
     if news.kind == "question":
         asker = fleet.agents.get(news.about) or fleet.hosts.get(news.about)
         return asker is not None and asker.question is not None and asker.question.id == news.mark
@@ -119,7 +119,7 @@ def still(fleet: Fleet, news: News) -> bool:
 
 
 def told(news: Sequence[News]) -> tuple[str, str]:
-    """Give a heading and a text for people: one piece of news is its own heading, several are counted."""
+    """A heading and a text for people: one piece of news is its own heading, several are counted."""
     lines = [item.text[:_LINE] for item in news]
     if len(news) == 1:
         return lines[0], ""
@@ -183,12 +183,12 @@ class NotificationQueue:
         self._told += by
 
     def due_at(self, now: int) -> int:
-        """Say when the next message is due; `NEVER`: nothing waits."""
+        """When the next message is due; `NEVER`: nothing waits."""
         times = [self._time_of(item, now) for item in self._waiting]
         return max(min(times), self._told + self._wish.pause) if times else NEVER
 
     def take(self, now: int, still: Callable[[News], bool]) -> list[News]:
-        """Give what is to be told now, oldest first; what is no longer so is dropped."""
+        """What is to be told now, oldest first; what is no longer so is dropped."""
         if self.due_at(now) > now:
             return []
         ripe = [item for item in self._waiting if item.at <= now and self._time_of(item, now) - GATHER <= now]
@@ -205,7 +205,7 @@ class NotificationQueue:
         return max(ripe, self._quiet_until(max(ripe, now)))
 
     def _quiet_until(self, at: int) -> int:
-        """Say when the quiet hours that `at` lies in end; 0: it lies in none."""
+        """When the quiet hours that `at` lies in end; 0: it lies in none."""
         if self._wish.quiet is None:
             return 0
         begin, end = self._wish.quiet
@@ -238,7 +238,7 @@ def look(fleet: Fleet, now: int) -> Look:
 
 
 def happened_since(fleet: Fleet, before: Look, now: int) -> str:
-    """Say what has happened_since since: `3 done, 1 failed, +$21.40`; nothing when nothing has."""
+    """What has happened_since since: `3 done, 1 failed, +$21.40`; nothing when nothing has."""
     ended = Counter(
         agent.state
         for agent in fleet.agents.values()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 
 STARTS = frozenset({"spawn", "reassign", "resume"})
 """Verbs that begin a new run of an agent."""
@@ -40,7 +40,7 @@ class Order:
 class Work:
     """What was ordered of a run, as far as later orders go by it. Empty texts: nothing was said about it."""
 
-    kind: str
+    kind: AgentKind
     profile: str = ""
     """It brings the permission mode, the environment, the credential and the limits: from the config, from no host."""
     model: str = ""

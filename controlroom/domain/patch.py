@@ -24,7 +24,7 @@ LOAD = ("rss", "cpu_percent", "processes", "spent")
 _FIGURES = ("seen", "sample", "cpu_history", "memory_history", "iowait_history", "network_history")
 
 rest = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*LINE, *LOAD)))
-"""Gives all of an agent that does not move all the time."""
+"""All of an agent that does not move all the time."""
 
 _still = attrgetter(*(part.name for part in fields(Agent) if part.name not in (*LINE, *LOAD) or part.name == "spent"))
 _standing = attrgetter(*(part.name for part in fields(Host) if part.name not in _FIGURES))
@@ -111,7 +111,7 @@ class Patch:
 
 
 def snapshot(fleet: Fleet) -> Patch:
-    """Give a patch that brings any reader to `fleet`."""
+    """A patch that brings any reader to `fleet`."""
     return Patch(
         True,
         fleet.room,
@@ -127,7 +127,7 @@ def snapshot(fleet: Fleet) -> Patch:
 
 
 def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
-    """Give what a reader that holds `old` lacks. With `changes`, only those records are looked at."""
+    """What a reader that holds `old` lacks. With `changes`, only those records are looked at."""
     at = changes or between(old, new)
     changed = _put(old.agents, new.agents, at.agents)
     known = {key: agent for key, agent in changed.items() if key in old.agents}
@@ -153,7 +153,7 @@ def diff(old: Fleet, new: Fleet, changes: Changes | None = None) -> Patch:
 
 
 def apply(fleet: Fleet, patch: Patch) -> Fleet:
-    """Give the fleet that a reader holds after `patch`."""
+    """The fleet that a reader holds after `patch`."""
     if patch.whole:
         fleet = Fleet()
     return replace(
@@ -171,12 +171,12 @@ def apply(fleet: Fleet, patch: Patch) -> Fleet:
 
 
 def is_empty(patch: Patch) -> bool:
-    """Say whether a patch changes nothing."""
+    """Whether a patch changes nothing."""
     return patch == Patch(room=patch.room)
 
 
 def _moved(held: Mapping[str, Agent], patch: Patch) -> dict[str, Agent]:
-    """Give the agents that have another line or load, and nothing else that is new."""
+    """The agents that have another line or load, and nothing else that is new."""
     found = {}
     for key in {**patch.lines, **patch.loads}:
         if key in held:

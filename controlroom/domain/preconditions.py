@@ -8,8 +8,8 @@ from controlroom.domain.model import LOCAL, Agent, Fleet, Host, LinkState, State
 from controlroom.domain.orders import Work
 from controlroom.domain.words import ago, nearest, since, size
 from controlroom.text.sanitize import sanitize
+from controlroom.text.states import KINDS, AgentKind
 
-KINDS = ("headless", "interactive", "command")
 """Kinds of agents that can be spawned."""
 
 MAX_TASK = 1024 * 1024
@@ -28,7 +28,7 @@ def default_host(fleet: Fleet) -> str:
 
 
 def host_named(fleet: Fleet, name: str) -> Host:
-    """Give a host by its name. Raises `No`."""
+    """A host by its name. Raises `No`."""
     host = fleet.hosts.get(name)
     if host is not None:
         return host
@@ -48,7 +48,7 @@ def linked(host: Host, now: int) -> Host:
 
 
 def reachable(fleet: Fleet, name: str, now: int) -> Host:
-    """Give a host that can be asked, and is ours to act on. Raises `No`."""
+    """A host that can be asked, and is ours to act on. Raises `No`."""
     host = linked(host_named(fleet, name), now)
     if host.facts and not host.facts.owned:
         raise No(f"{host.name} belongs to another control room: look, or take it with controlroom host take {name}")
@@ -56,7 +56,7 @@ def reachable(fleet: Fleet, name: str, now: int) -> Host:
 
 
 def known_agent(fleet: Fleet, agent_id: str) -> Agent:
-    """Give an agent of ours by its id. Raises `No`."""
+    """An agent of ours by its id. Raises `No`."""
     agent = fleet.agents.get(agent_id)
     if agent is None:
         raise No(f"there is no agent {ascii(agent_id)[:90]}{nearest(agent_id, fleet.agents)}; see controlroom status")
@@ -66,7 +66,7 @@ def known_agent(fleet: Fleet, agent_id: str) -> Agent:
 
 
 def not_ours(agent: Agent) -> str:
-    """Say why nothing can be done to an agent that others started."""
+    """Why nothing can be done to an agent that others started."""
     return (
         f"{agent.id} was started by somebody else: Control Room shows it, and does not touch it. "
         "Attach to it, or end it where it was started"
@@ -74,7 +74,7 @@ def not_ours(agent: Agent) -> str:
 
 
 def current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
-    """Give an agent that is still the one that was meant. Raises `No`."""
+    """An agent that is still the one that was meant. Raises `No`."""
     agent = known_agent(fleet, agent_id)
     if agent.epoch != epoch:
         raise No(f"{agent.id} was started anew meanwhile (epoch {agent.epoch}, not {epoch}): look again")
@@ -82,7 +82,7 @@ def current(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
 
 
 def running(fleet: Fleet, agent_id: str, epoch: int, now: int) -> Agent:
-    """Give an agent that runs, and can be asked. Raises `No`."""
+    """An agent that runs, and can be asked. Raises `No`."""
     agent = current(fleet, agent_id, epoch, now)
     reachable(fleet, agent.host, now)
     if agent.has_ended:
@@ -98,7 +98,7 @@ def not_pending(agent: Agent, now: int) -> None:
 
 
 def ordered_work(agent: Agent, *, trust: bool) -> Work:
-    """Give what was ordered of an agent, for its next run; with `trust`, what its host claims. Raises `No`."""
+    """What was ordered of an agent, for its next run; with `trust`, what its host claims. Raises `No`."""
     if agent.ordered is not None:
         return agent.ordered
     if not trust:
@@ -110,9 +110,9 @@ def ordered_work(agent: Agent, *, trust: bool) -> Work:
 
 
 def movable_work(agent: Agent, task: str, *, trust: bool) -> Work:
-    """Give what was ordered of an agent that is to go on elsewhere. Raises `No` for what only its host claims."""
+    """What was ordered of an agent that is to go on elsewhere. Raises `No` for what only its host claims."""
     work = ordered_work(agent, trust=trust)
-    if agent.ordered is None and work.kind == "command":
+    if agent.ordered is None and work.kind == AgentKind.COMMAND:
         raise No(f"this room did not order {agent.id}, and no host says what is run on another: spawn it there")
     if agent.ordered is None and not task.strip():
         raise No(f"this room did not order {agent.id}, so it does not know its task: say --task")
@@ -130,25 +130,30 @@ def check_session(fleet: Fleet, agent: Agent, session: str) -> None:
 
 
 def profile_named(fleet: Fleet, name: str) -> Any:
-    """Give a profile, None for no name. Raises `No`."""
+    """A profile, None for no name. Raises `No`."""
     if name and name not in fleet.profiles:
         known = f" (there are {', '.join(sorted(fleet.profiles))})" if fleet.profiles else " (the config has none)"
         raise No(f"there is no profile {ascii(name)[:60]}{nearest(name, fleet.profiles) or known}")
     return fleet.profiles.get(name)
 
 
-def check_work(kind: str, command: tuple[str, ...], task: str) -> None:
-    """See that work can be done as it is described. Raises `No`."""
+def check_kind(kind: str) -> None:
+    """See that there is such a kind of agents to start. Raises `No`."""
     if kind not in KINDS:
-        raise No(f"there is no kind {ascii(kind)[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
-    if kind == "command" and not command:
+        raise No(f"there is no kind {ascii(str(kind))[:40]}: use {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+
+
+def check_work(kind: AgentKind, command: tuple[str, ...], task: str) -> None:
+    """See that work can be done as it is described. Raises `No`."""
+    check_kind(kind)
+    if kind == AgentKind.COMMAND and not command:
         raise No("kind command needs a command: put it after --, or into the profile")
     check_task(kind, task)
 
 
-def check_task(kind: str, task: str) -> None:
+def check_task(kind: AgentKind, task: str) -> None:
     """See that there is a task where one is needed, and not too much of it. Raises `No`."""
-    if kind == "headless" and not task.strip():
+    if kind == AgentKind.HEADLESS and not task.strip():
         raise No("the task is empty: say --task or --task-file")
     check_size("the task", task)
 
@@ -178,7 +183,7 @@ def starting(effect: SpawnOn, now: int) -> Agent:
 
 
 def shown_task(task: str) -> str:
-    """Give what a row shows of a task: somebody else may have written it, and a row reaches terminals."""
+    """What a row shows of a task: somebody else may have written it, and a row reaches terminals."""
     return sanitize(" ".join(task.split()), 200)
 
 
@@ -192,13 +197,13 @@ def ended_words(agent: Agent, now: int) -> str:
     return f"{agent.state}, {ago(now - agent.since)}"
 
 
-def no_room_for(fleet: Fleet, host: Host, kind: str) -> str | None:
-    """Say why no agent of `kind` fits on `host`, or None. A host without a memory reading is not refused for it.
+def no_room_for(fleet: Fleet, host: Host, kind: AgentKind) -> str | None:
+    """Why no agent of `kind` fits on `host`, or None. A host without a memory reading is not refused for it.
 
     Whether tmux is there, the host looks up itself when it is to start something.
     """
     need = fleet.limits.memory_per_agent
-    if kind == "command" or not need or host.sample is None:
+    if kind == AgentKind.COMMAND or not need or host.sample is None:
         return None
     total, used = host.sample.memory_total, host.sample.memory_used
     if total is None or used is None:

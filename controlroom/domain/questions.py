@@ -90,12 +90,12 @@ class Unfit(ValueError):
 
 
 def wants_words(question: Question | None) -> bool:
-    """Say whether it is answered with choices or words, not with yes or no."""
+    """Whether it is answered with choices or words, not with yes or no."""
     return question is not None and question.kind is QuestionKind.CHOICES
 
 
 def same(one: Question | None, other: Question | None) -> bool:
-    """Say whether two are one asking that shows the same."""
+    """Whether two are one asking that shows the same."""
     return one is other or (one is not None and other is not None and _mark(one) == _mark(other))
 
 
@@ -104,7 +104,7 @@ def _mark(question: Question) -> tuple[str, str, bool]:
 
 
 def fitting(question: Question, text: str, answers: Sequence[ItemAnswer]) -> tuple[ItemAnswer, ...]:
-    """Give the answer to each item: `answers`, or what `text` says. Raises `Unfit` for what leaves one open."""
+    """The answer to each item: `answers`, or what `text` says. Raises `Unfit` for what leaves one open."""
     if not question.items:
         return ()
     if not answers:
@@ -182,7 +182,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def answer_words(question: Question, answers: Sequence[ItemAnswer]) -> list[str]:
-    """Say what was answered, a line for each item: `Region: eu-1`."""
+    """What was answered, a line for each item: `Region: eu-1`."""
     rows = []
     for item, answer in zip(question.items, answers, strict=False):
         labels = [item.options[number - 1].label for number in answer.choices if 0 < number <= len(item.options)]
@@ -192,7 +192,7 @@ def answer_words(question: Question, answers: Sequence[ItemAnswer]) -> list[str]
 
 
 def command(subject: str, question: Question) -> str:
-    """Give the verb that answers a question of an agent or host."""
+    """The verb that answers a question of an agent or host."""
     if question.kind is QuestionKind.SECRET:
         return f"controlroom host answer {subject} --secret"
     if question.kind is QuestionKind.HOST_KEY:
@@ -295,7 +295,7 @@ class Draft:
         return replace(self, step=next((at for at in open_ones if at > self.step), min(open_ones, default=number)))
 
     def rows(self) -> list[Row]:
-        """Give the lines that show what is asked now, or all that was answered."""
+        """The lines that show what is asked now, or all that was answered."""
         item = self.item
         if item is None:
             said = answer_words(self.question, self.answers)

@@ -24,7 +24,7 @@ END_UNSEEN = "it has ended, and nobody saw how: its exit code is not known"
 
 
 def adopted_after(here: Mapping[str, Agent], seen: Iterable[Agent], at: int, *, complete: bool) -> dict[str, Agent]:
-    """Give a host's agents of others when `seen` has been told of them; `complete`: those are all that live.
+    """A host's agents of others when `seen` has been told of them; `complete`: those are all that live.
 
     `here`: those that were known before, by id; `at`: our clock.
     """
@@ -40,7 +40,7 @@ def adopted_after(here: Mapping[str, Agent], seen: Iterable[Agent], at: int, *, 
 
 
 def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
-    """Give one that is not among those that live as it is kept, None when it is not.
+    """One that is not among those that live as it is kept, None when it is not.
 
     A tmux session without a Claude leaves nothing that could be known of it; a Claude's session that another goes on
     with, under whatever name, is that one's.
@@ -67,7 +67,7 @@ def _over(agent: Agent, sessions: set[str], at: int) -> Agent | None:
 
 
 def is_long_ended(agent: Agent, at: int) -> bool:
-    """Tell whether one has ended so long ago that it is shown no more. `at`: our clock."""
+    """Whether one has ended so long ago that it is shown no more. `at`: our clock."""
     return agent.has_ended and at - agent.ended > ADOPTED_SHOWN
 
 
@@ -81,12 +81,12 @@ N = TypeVar("N", int, float)
 
 
 def reduce(fleet: Fleet, event: events.Event) -> Fleet:
-    """Give the fleet after `event`. What did not change is the same object, so readers can compare by identity."""
+    """The fleet after `event`. What did not change is the same object, so readers can compare by identity."""
     return changed(fleet, event)[0]
 
 
 def changed(fleet: Fleet, event: events.Event) -> tuple[Fleet, Changes]:
-    """Give the fleet after `event`, and which of its records are others than before."""
+    """The fleet after `event`, and which of its records are others than before."""
     draft = Draft(fleet)
     _STEPS[type(event)](draft, event)
     return draft.done()
@@ -234,7 +234,7 @@ def _agents_observed(draft: Draft, event: events.AgentsObserved) -> None:
 
 
 def _missing(draft: Draft, event: events.AgentsObserved, present: set[str]) -> list[Agent]:
-    """Give the agents that a host no longer has."""
+    """The agents that a host no longer has."""
     gone = [draft.agents.get(f"{event.host}/{name}") for name in event.gone]
     missing = [agent for agent in gone if agent is not None]
     if event.complete:

@@ -27,7 +27,7 @@ class _Records(Mapping[str, V]):
 
     @abstractmethod
     def _whole(self) -> dict[str, V]:
-        """Give all as a dict, and keep it."""
+        """All as a dict, and keep it."""
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.get(key, _GONE) is not _GONE
@@ -39,15 +39,15 @@ class _Records(Mapping[str, V]):
         return iter(self._whole())
 
     def keys(self) -> KeysView[str]:
-        """Give all keys."""
+        """All keys."""
         return self._whole().keys()
 
     def values(self) -> ValuesView[V]:
-        """Give all records."""
+        """All records."""
         return self._whole().values()
 
     def items(self) -> ItemsView[str, V]:
-        """Give all keys with their records."""
+        """All keys with their records."""
         return self._whole().items()
 
     __hash__ = None  # type: ignore[assignment]
@@ -69,7 +69,7 @@ class Table(_Records[V]):
         self._size = len(self._base)
 
     def updated(self, put: Mapping[str, V], dropped: Iterable[str] = ()) -> "Table[V]":
-        """Give the table with these records put, and then those dropped; this one when there are none."""
+        """The table with these records put, and then those dropped; this one when there are none."""
         dropped = tuple(dropped)
         if not put and not dropped:
             return self
@@ -88,7 +88,7 @@ class Table(_Records[V]):
         return made
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a record, or something else where there is none."""
+        """A record, or something else where there is none."""
         over = self._over
         value = over.get(key, self) if over else self
         if value is self:
@@ -96,7 +96,7 @@ class Table(_Records[V]):
         return default if value is _GONE else value
 
     def _whole(self) -> dict[str, V]:
-        """Give all as a dict, and keep it: threads may read meanwhile, and find the same before and after."""
+        """All as a dict, and keep it: threads may read meanwhile, and find the same before and after."""
         over = self._over
         if over:
             whole = {**self._base, **over}
@@ -134,7 +134,7 @@ class HostedTable(_Records[V]):
             self._size = len(records)
 
     def updated(self, put: Mapping[str, V], dropped: Iterable[str] = ()) -> "HostedTable[V]":
-        """Give the table with these records put, and then those dropped; this one when there are none."""
+        """The table with these records put, and then those dropped; this one when there are none."""
         dropped = tuple(dropped)
         if not put and not dropped:
             return self
@@ -155,15 +155,15 @@ class HostedTable(_Records[V]):
         return made
 
     def on(self, host: str) -> Mapping[str, V]:
-        """Give the records of what we started on a host."""
+        """The records of what we started on a host."""
         return self._parts.get(host) or {}
 
     def adopted_on(self, host: str) -> Mapping[str, V]:
-        """Give the records of what others started on a host."""
+        """The records of what others started on a host."""
         return self._parts.get(f"{host}/~") or {}
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a record, or something else where there is none."""
+        """A record, or something else where there is none."""
         part = self._parts.get(_part_of(key))
         return default if part is None else part.get(key, default)
 
@@ -191,7 +191,7 @@ class HostedTable(_Records[V]):
 
 
 def _part_of(key: str) -> str:
-    """Give what a key's record is kept under: its host, with `/~` for what others started there."""
+    """What a key's record is kept under: its host, with `/~` for what others started there."""
     host, _, name = key.partition("/")
     return f"{host}/~" if name.startswith("~") else host
 
@@ -220,10 +220,10 @@ def _differing(old: Table[V] | None, new: Table[V] | None) -> set[str]:
 
 
 def table(records: Mapping[str, V]) -> Table[V]:
-    """Give records as a table: themselves, if they are one."""
+    """Records as a table: themselves, if they are one."""
     return records if isinstance(records, Table) else Table(records)
 
 
 def hosted(records: Mapping[str, V]) -> HostedTable[V]:
-    """Give records as a table by host: themselves, if they are one."""
+    """Records as a table by host: themselves, if they are one."""
     return records if isinstance(records, HostedTable) else HostedTable(records)

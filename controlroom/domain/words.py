@@ -10,7 +10,7 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def age(milliseconds: int) -> str:
-    """Give an age in at most four characters: now, 41m, 2h10, 3d."""
+    """An age in at most four characters: now, 41m, 2h10, 3d."""
     minutes = max(0, milliseconds) // 60_000
     if minutes < 1:
         return "now"
@@ -23,17 +23,17 @@ def age(milliseconds: int) -> str:
 
 
 def ago(milliseconds: int) -> str:
-    """Say how long ago something was: `just now`, `5m ago`."""
+    """How long ago something was: `just now`, `5m ago`."""
     return f"{age(milliseconds)} ago" if milliseconds >= 60_000 else "just now"
 
 
 def since(milliseconds: int) -> str:
-    """Say since when something is so: `just now`, `for 5m`."""
+    """Since when something is so: `just now`, `for 5m`."""
     return f"for {age(milliseconds)}" if milliseconds >= 60_000 else "just now"
 
 
 def size(count: int | None) -> str:
-    """Give bytes in at most four characters: 310M, 1.2G; a dash for no reading."""
+    """Bytes in at most four characters: 310M, 1.2G; a dash for no reading."""
     if count is None:
         return "–"
     for unit, letter in _SIZES:
@@ -50,7 +50,7 @@ def days(number: float) -> str:
 
 
 def count(number: int) -> str:
-    """Give a count in at most four characters: 950, 12k, 3.4M."""
+    """A count in at most four characters: 950, 12k, 3.4M."""
     for unit, letter in _COUNTS:
         if number >= unit:
             value = number / unit
@@ -59,7 +59,7 @@ def count(number: int) -> str:
 
 
 def dollars(micro: int) -> str:
-    """Give micro-dollars as people read them: $1.92, $0.0041 below a cent, $1,204."""
+    """Micro-dollars as people read them: $1.92, $0.0041 below a cent, $1,204."""
     if 0 < micro < 100:
         return "<$0.0001"
     if 0 < micro < 10_000:
@@ -68,7 +68,7 @@ def dollars(micro: int) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Give a share in at most four characters: 9 %, 130%; a dash for no reading."""
+    """A share in at most four characters: 9 %, 130%; a dash for no reading."""
     if value is None:
         return "–"
     return f"{value:.0f} %" if value < 99.5 else f"{value:.0f}%"
@@ -92,6 +92,6 @@ def history(values: Iterable[float], width: int, top: float = 100.0) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give `: did you mean X?` for a name that looks like a known one, else nothing."""
+    """`: did you mean X?` for a name that looks like a known one, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f": did you mean {close[0]}?" if close else ""

@@ -27,7 +27,7 @@ from controlroom.engine.ledger.run_tables import (
 from controlroom.engine.ledger.usage_tables import Statement
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 
 EPOCHS = 4
 """Runs of one agent whose orders are kept at hand: one that was refused leaves the one before it in force."""
@@ -65,7 +65,7 @@ class ClaimChecker:
         profile = self._store.fleet.profiles.get(effect.profile)
         before = self._latest((effect.host, effect.name))
         command = digest_of(effect.command)
-        if effect.kind == "command" and not command and before is not None:
+        if effect.kind == AgentKind.COMMAND and not command and before is not None:
             command = before.command_digest  # its host runs the one of the epoch before
         run = OrderedRun(
             effect.host,
@@ -230,7 +230,12 @@ class UnorderedWatch:
     def _is_gone(self, earlier: Agent, agent: Agent) -> bool:
         """Whether its question went away by itself. On a terminal of its own anybody there may have answered it."""
         asked = earlier.question
-        if asked is None or same(asked, agent.question) or agent.kind != "headless" or earlier.pending is not None:
+        if (
+            asked is None
+            or same(asked, agent.question)
+            or agent.kind != AgentKind.HEADLESS
+            or earlier.pending is not None
+        ):
             return False
         epoch, question = self._told.get(agent.id, (0, ""))
         return epoch != agent.epoch or question not in ("", asked.id)

@@ -25,7 +25,7 @@ from controlroom.engine.hosts.translate import short
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.orders import SHOWN_TASK, SHOWN_WHO, OrderBook
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.lines import PeerError, from_line, to_line
@@ -309,13 +309,13 @@ def _filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
     if spec.spec is None:
         raise Unanswered(spec.reason or f"its host does not know how {start.name} was to be run")
     task, command = start.task, start.command
-    if not task and (start.kind != "command" or spec.task):
+    if not task and (start.kind != AgentKind.COMMAND or spec.task):
         if not spec.task.strip():
             raise Unanswered(f"its host does not know the task of {start.name}: say --task")
         if run is None or not run.is_task(spec.task):
             raise Unanswered(f"its host gives another task of {start.name} than was ordered: say --task")
         task = spec.task
-    if start.kind == "command" and not command:
+    if start.kind == AgentKind.COMMAND and not command:
         command = spec.spec.command
         if not command:
             raise Unanswered(f"its host does not know the command of {start.name}")
@@ -326,7 +326,7 @@ def _filled(start: SpawnOn, run: OrderedRun | None, spec: SpecRead) -> SpawnOn:
 
 def _is_whole(start: SpawnOn) -> bool:
     """Return whether an order needs nothing of the old host."""
-    return bool(start.command) if start.kind == "command" else bool(start.task)
+    return bool(start.command) if start.kind == AgentKind.COMMAND else bool(start.task)
 
 
 def _order(move: Move) -> Order:

@@ -19,8 +19,8 @@ from controlroom.node.place import Place
 from controlroom.node.tmux_server import TmuxError
 from controlroom.runner.files import make_private, why, write_atomic
 from controlroom.runner.folder import ENVIRON, SPEC, STATUS, TASK, agent_folder
-from controlroom.runner.spec import KINDS
 from controlroom.text.names import is_session
+from controlroom.text.states import KINDS, AgentKind
 from controlroom.wire.codec import decode, encode
 from controlroom.wire.lines import MAX_TASK, PeerError, to_line
 from controlroom.wire.messages import Spawn
@@ -50,7 +50,7 @@ class Spawner:
         """Raise `Refusal` for what cannot be started anywhere."""
         if wanted.spec.kind not in KINDS:
             raise Refusal(f"there is no kind {ascii(wanted.spec.kind)[:40]}: {', '.join(KINDS)}")
-        if wanted.spec.kind == "command" and not wanted.spec.command:
+        if wanted.spec.kind == AgentKind.COMMAND and not wanted.spec.command:
             raise Refusal("an agent of kind command needs a command")
         if wanted.spec.resume and not is_session(wanted.spec.resume):
             raise Refusal(f"{ascii(wanted.spec.resume)[:60]} cannot be the id of a Claude session")
@@ -151,13 +151,14 @@ def sweep_environment(folder: str) -> None:
 
 def inherited(wanted: Spawn, earlier: Sequence[Entry]) -> Spawn:
     """Return an order for a command that does not say which the command of the agent's newest earlier epoch."""
-    if wanted.spec.kind != "command" or wanted.spec.command or not earlier:
+    if wanted.spec.kind != AgentKind.COMMAND or wanted.spec.command or not earlier:
         return wanted
     try:
         before = decode(AgentSpec, read_order(earlier[0]).get("spec"))
     except PeerError:
         return wanted
-    return replace(wanted, spec=wanted.spec._replace(command=before.command)) if before.kind == "command" else wanted
+    same = before.kind == AgentKind.COMMAND
+    return replace(wanted, spec=wanted.spec._replace(command=before.command)) if same else wanted
 
 
 def _write_order(entry: Entry, wanted: Spawn, place: Place, login: Mapping[str, str]) -> None:

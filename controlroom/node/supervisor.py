@@ -20,7 +20,7 @@ from controlroom.node.runner_client import runner_lives, runner_pid
 from controlroom.node.spawn import START_DEADLINE, begins, sweep_environment
 from controlroom.node.tmux_server import TmuxError
 from controlroom.runner.folder import agent_folder
-from controlroom.text.states import Cause, State
+from controlroom.text.states import AgentKind, Cause, State
 
 _YOUNG = 2.0
 """Seconds in which a folder may have been made and not been taken yet by who made it."""
@@ -165,7 +165,7 @@ class Supervisor:
         record.hear("process", by_process(seen, look, runner=runner), at)
         if self._panes and self._panes.at > record.met:
             record.hear("tmux", by_tmux(seen, self._panes), at)
-        if seen.kind != "command" and seen.pid:
+        if seen.kind != AgentKind.COMMAND and seen.pid:
             record.hear("session file", self._sessions.said(seen.pid, look), at)
 
     def _check_unborn(self, record: AgentRecord, look: Look) -> None:

@@ -24,7 +24,7 @@ from controlroom.runner.recorder import DONE_WITH, Recorder
 from controlroom.runner.signed import Orders
 from controlroom.runner.spec import Order
 from controlroom.runner.status_file import StatusFile
-from controlroom.text.states import Cause, State
+from controlroom.text.states import AgentKind, Cause, State
 from controlroom.wire import records
 from controlroom.wire.runner import Answer, AskPlan, End, Interrupt, Message, Received, SealedRequest, TakeGrant
 
@@ -92,7 +92,7 @@ class AgentRun:
         """Start it with pipes; give its pid."""
         spec = self._order.spec
         argv = [program, *spec.command[1:]]
-        if spec.kind == "headless":
+        if spec.kind == AgentKind.HEADLESS:
             self._talk = self._conversation = claude.Conversation(spec.resume, spec.model)
             session = claude.new_session(os.urandom(16))
             argv = claude.command_line(program, spec.command[1:], spec, session)

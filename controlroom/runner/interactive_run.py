@@ -29,7 +29,7 @@ from controlroom.runner.claude.transcripts import SessionFile, Transcript
 from controlroom.runner.outcome import Refused
 from controlroom.runner.typed import READY, Filled, Keys, Pressed, Typed, as_text, plan_key
 from controlroom.text.json_fields import tables
-from controlroom.text.states import State
+from controlroom.text.states import State, Verdict
 from controlroom.wire.runner import Answer, Interrupt, Message
 
 QUICK, SLOW = 0.1, 0.5
@@ -203,10 +203,10 @@ class InteractiveRun(AgentRun):
         """
         asks, verdict = claude.the_open_one(self._claude.question, answer), answer.verdict
         then = self._told_then(answer.text, reply) if answer.text.strip() else reply
-        if asks.kind == CHOICES and verdict != "deny":
+        if asks.kind == CHOICES and verdict != Verdict.DENY:
             self._fill(asks, answer, reply)
         else:
-            no_or_once = "Escape" if verdict == "deny" else "1"
+            no_or_once = "Escape" if verdict == Verdict.DENY else "1"
             key = plan_key(verdict, self._keys.screen()) if asks.kind == PLAN else no_or_once
             self._press(key, lambda: self._claude.question is not asks, lambda: self._asks(asks), then)
         self._recorder.sent(answer_words(answer))

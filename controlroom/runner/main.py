@@ -20,7 +20,7 @@ from controlroom.runner.outcome import Unfit, Unpaid
 from controlroom.runner.pane import NoPane, Pane
 from controlroom.runner.spec import read_order
 from controlroom.runner.status_file import StatusFile
-from controlroom.text.states import Cause, State
+from controlroom.text.states import AgentKind, Cause, State
 
 _SPEC_MOST = 16 * 1024 * 1024
 _TASK_MOST = 4 * 1024 * 1024
@@ -59,7 +59,7 @@ def _run(data: bytes) -> int:
         return 2
     status = StatusFile(status_file.first(order, task, _now()))
     status.save()
-    interactive = order.spec.kind == "interactive"
+    interactive = order.spec.kind == AgentKind.INTERACTIVE
     pane = NoPane() if interactive else Pane()
     try:
         run = (InteractiveRun if interactive else AgentRun)(order, status, RunLog(order.spec.max_log_bytes), pane)

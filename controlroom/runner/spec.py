@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from controlroom.runner import folder
 from controlroom.runner.outcome import Unfit
 from controlroom.text.names import agent_name_problem
+from controlroom.text.states import KINDS, AgentKind
 from controlroom.wire.records import FORMAT
 from controlroom.wire.spec import AgentSpec, Credential
-
-KINDS = ("headless", "interactive", "command")
 
 
 class Order(NamedTuple):
@@ -66,7 +65,7 @@ def _spec(value: Any) -> AgentSpec:
     spec = AgentSpec(credential=Credential(**credential), **fields)
     if spec.kind not in KINDS:
         raise Unfit(f"spec.json: there is no kind {ascii(spec.kind)[:40]}: {', '.join(KINDS)}")
-    if spec.kind == "command" and not spec.command:
+    if spec.kind == AgentKind.COMMAND and not spec.command:
         raise Unfit("spec.json: kind command needs a command")
     return spec
 

@@ -17,6 +17,7 @@ from controlroom.runner.claude.questions import Page, Question, Step, approves_p
 from controlroom.runner.claude.result import refusal
 from controlroom.runner.outcome import Refused, Unfit
 from controlroom.text.json_fields import tables, text
+from controlroom.text.states import Verdict
 from controlroom.wire.runner import ItemAnswer
 
 _DEADLINE = 5.0
@@ -240,9 +241,9 @@ def plan_key(verdict: object, screen: list[str]) -> str:
     """Return the key that answers a plan on a screen. Raises `Refused` for what no key says for certain."""
     if not approves_plan(screen):
         raise Refused(_NO_PLAN)
-    if verdict == "deny":
+    if verdict == Verdict.DENY:
         return "Escape"
-    key = approves_plan(screen, edits=verdict == "always")
+    key = approves_plan(screen, edits=verdict == Verdict.ALWAYS)
     if not key:
         raise Refused(_NO_EDITS)
     return key

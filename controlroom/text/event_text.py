@@ -52,7 +52,7 @@ def record_lines(stream: str, body: bytes) -> list[Line]:
 
 
 def last_words(stream: str, body: bytes) -> str:
-    """Give the newest thing a record says in one line, or "" when it says nothing."""
+    """The newest thing a record says in one line, or "" when it says nothing."""
     said = [line.text.strip() for line in record_lines(stream, body) if line.kind != "think"]
     return next((words for words in reversed(said) if words), "")[:LAST_LIMIT]
 
@@ -95,7 +95,7 @@ def limit_name(window: str) -> str:
 
 
 def retry_words(event: dict[str, Any]) -> str:
-    """Say what an `api_retry` event says: `429 rate limit, retrying in 4 s (2 of 10)`."""
+    """What an `api_retry` event says: `429 rate limit, retrying in 4 s (2 of 10)`."""
     status, error = whole(event.get("error_status")), text(event.get("error"), 60).replace("_", " ")
     error = "" if error == "unknown" else error
     what = " ".join(part for part in (str(status or ""), error) if part) or "no answer"
@@ -264,7 +264,7 @@ def _as_words(value: object) -> str:
 
 
 def _argument(given: dict[str, Any]) -> str:
-    """Give the one argument that says what a tool call is about."""
+    """The one argument that says what a tool call is about."""
     if "todos" in given:
         todos = tables(given["todos"])
         return f"{sum(todo.get('status') == 'completed' for todo in todos)} of {len(todos)} done"
@@ -299,7 +299,7 @@ def _said(kind: str, words: str) -> list[Line]:
 
 
 def _first_line(words: str) -> str:
-    """Give the first line that says something, marked when more follows."""
+    """The first line that says something, marked when more follows."""
     rows = words.strip().split("\n", 1)
     first = rows[0].rstrip("\r")
     return first[:LINE_LIMIT] + (" …" if len(rows) > 1 or len(first) > LINE_LIMIT else "")

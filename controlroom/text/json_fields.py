@@ -4,27 +4,27 @@ from typing import Any
 
 
 def text(value: object, limit: int = 4_000) -> str:
-    """Give `value` when it is text, cut to `limit` characters; else ""."""
+    """`value` when it is text, cut to `limit` characters; else ""."""
     return value[:limit] if isinstance(value, str) else ""
 
 
 def table(value: object) -> dict[str, Any]:
-    """Give `value` when it is an object; else an empty one."""
+    """`value` when it is an object; else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def tables(value: object) -> list[dict[str, Any]]:
-    """Give the objects in a list; anything else is left out."""
+    """The objects in a list; anything else is left out."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def number(value: object, most: float = 1e15) -> float:
-    """Give a number between 0 and `most`; 0 for anything else (NaN, infinities, booleans, text)."""
+    """A number between 0 and `most`; 0 for anything else (NaN, infinities, booleans, text)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
         return 0.0
     return float(value)
 
 
 def whole(value: object, most: int = 10**15) -> int:
-    """Give a number between 0 and `most` without its fraction; 0 for anything else."""
+    """A number between 0 and `most` without its fraction; 0 for anything else."""
     return int(number(value, most))

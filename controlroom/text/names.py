@@ -29,7 +29,7 @@ def agent_name_problem(name: object) -> str | None:
 
 
 def is_adopted_name(name: object) -> bool:
-    """Tell whether `name` is one that we give to agents that others started: `~` and what they call it."""
+    """Whether `name` is one that we give to agents that others started: `~` and what they call it."""
     return isinstance(name, str) and _ADOPTED.fullmatch(name) is not None
 
 
@@ -46,12 +46,12 @@ def host_name_problem(name: object) -> str | None:
 
 
 def is_session(text: str) -> bool:
-    """Tell whether `text` can be the id of a Claude session: it is put behind an option, and must not look like one."""
+    """Whether `text` can be the id of a Claude session: it is put behind an option, and must not look like one."""
     return _SESSION.fullmatch(text) is not None
 
 
 def tmux_socket(namespace: str) -> str:
-    """Give the name of our tmux socket (`tmux -L`) in a namespace; "" is the default one."""
+    """The name of our tmux socket (`tmux -L`) in a namespace; "" is the default one."""
     return f"controlroom-{namespace}" if namespace else "controlroom"
 
 

@@ -130,7 +130,7 @@ def _bounded_marks(runs: list[Span]) -> list[Span]:
 
 
 def _piles_up(character: str) -> bool:
-    """Say whether a character takes no room of its own: marks, vowels and finals of Hangul, tones of emoji."""
+    """Whether a character takes no room of its own: marks, vowels and finals of Hangul, tones of emoji."""
     return not character.isascii() and (
         unicodedata.category(character) in ("Mn", "Me", "Mc")
         or "\u1160" <= character <= "\u11ff"

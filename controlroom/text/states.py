@@ -29,7 +29,7 @@ ENDED = frozenset({State.DONE, State.FAILED, State.PAUSED})
 
 
 def has_ended(state: str, ended: int, pid: int | None) -> bool:
-    """Tell whether an agent has ended, and goes on only by a new epoch. `ended`: when it did, 0 for not.
+    """Whether an agent has ended, and goes on only by a new epoch. `ended`: when it did, 0 for not.
 
     `limited` and `paused` are said of processes that live (they wait for a limit, or are stopped) and of runs that
     ended in that state; `unknown` also of a run that ended nobody saw how.
@@ -42,7 +42,7 @@ def has_ended(state: str, ended: int, pid: int | None) -> bool:
 
 
 def lives(state: str, ended: int, pid: int | None) -> bool:
-    """Tell whether an agent's process may be running on its host."""
+    """Whether an agent's process may be running on its host."""
     return not has_ended(state, ended, pid) and (state in LIVE or state == State.PAUSED)
 
 
@@ -62,6 +62,60 @@ class Outcome(str, Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Outcome":
+        return cls.UNKNOWN
+
+
+class AgentKind(str, Enum):
+    """What runs as an agent: Claude by its events, Claude on its terminal, a command, or what somebody else started."""
+
+    HEADLESS = "headless"
+    INTERACTIVE = "interactive"
+    COMMAND = "command"
+    ADOPTED = "adopted"
+    UNKNOWN = "unknown"
+    """Of a version that this one does not know."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "AgentKind":
+        return cls.UNKNOWN
+
+
+KINDS = (AgentKind.HEADLESS, AgentKind.INTERACTIVE, AgentKind.COMMAND)
+"""The kinds that a room starts."""
+
+
+class Verdict(str, Enum):
+    """An answer to a question. `always`: yes, and to what is like it from now on."""
+
+    ALLOW = "allow"
+    ALWAYS = "always"
+    DENY = "deny"
+    UNKNOWN = ""
+    """No answer that this version knows: refused."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Verdict":
+        return cls.UNKNOWN
+
+
+class Payer(str, Enum):
+    """Who pays for an agent's messages: a key, in dollars, or a plan's login."""
+
+    API = "api"
+    PLAN = "plan"
+    UNKNOWN = ""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Payer":
         return cls.UNKNOWN
 
 

@@ -20,7 +20,7 @@ _BLOCK = struct.pack(">4sc15x6L", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + struct.pack
 
 
 def zone_of(name: str) -> tzinfo | None:
-    """Give the time zone of a name, a path or a rule; None: there is no such zone."""
+    """The time zone of a name, a path or a rule; None: there is no such zone."""
     name = name.removeprefix(":")
     if not name or "\n" in name:
         return None
@@ -34,7 +34,7 @@ def zone_of(name: str) -> tzinfo | None:
 
 
 def named(name: str, variable: str = "", localtime: str = LOCALTIME) -> str:
-    """Give the name of the first of these that is a zone: a name, the variable TZ, this machine's; "" has none."""
+    """The name of the first of these that is a zone: a name, the variable TZ, this machine's; "" has none."""
     for candidate in (name, variable):
         if zone_of(candidate):
             return zone_name(candidate.removeprefix(":")) or candidate.removeprefix(":")
@@ -42,7 +42,7 @@ def named(name: str, variable: str = "", localtime: str = LOCALTIME) -> str:
 
 
 def zone_here(name: str = "", variable: str = "", localtime: str = LOCALTIME) -> tzinfo:
-    """Give the first of these that is a zone: one of this name, that of the variable TZ, this machine's; else UTC."""
+    """The first of these that is a zone: one of this name, that of the variable TZ, this machine's; else UTC."""
     found = zone_of(name) or zone_of(variable)
     if found:
         return found
@@ -54,12 +54,12 @@ def zone_here(name: str = "", variable: str = "", localtime: str = LOCALTIME) ->
 
 
 def zone_name(path: str) -> str:
-    """Give the name that a file of the tz database has by its path, "" when it has none."""
+    """The name that a file of the tz database has by its path, "" when it has none."""
     return path.partition("/zoneinfo/")[2].removeprefix("posix/").removeprefix("right/")
 
 
 def _by_rule(rule: str) -> tzinfo | None:
-    """Give the zone of a POSIX rule. One with a summer time and no days for it has those of the United States."""
+    """The zone of a POSIX rule. One with a summer time and no days for it has those of the United States."""
     found = _RULE.fullmatch(rule)
     if not found:
         return None
@@ -79,7 +79,7 @@ def hour_name(at: int, zone: tzinfo | None) -> str:
 
 
 def _skipped(hour: datetime) -> bool:
-    """Tell whether a clock that is put forward leaves this hour out."""
+    """Whether a clock that is put forward leaves this hour out."""
     first, second = (hour.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     return first < second
 

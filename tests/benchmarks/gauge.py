@@ -24,6 +24,7 @@ from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
 from controlroom.protocol.home import find_home
 from controlroom.runner.folder import state_folder
+from controlroom.text.states import Payer
 from tests.benchmarks.table import print_table
 
 SPENDER = Path(__file__).parents[1] / "runner" / "spender.py"
@@ -84,7 +85,7 @@ def look(agents: int) -> None:
     ]
     funds = [Fund(rule, 0, 10**9, 100 * DOLLAR) for rule in [*rules, BudgetRule("tokens", 10**9, unit="tokens")]]
     runs = [
-        Run(f"vm{n % 5}", f"a{n}", 1, billing="api", booked=n * 1000, grants=(Given(n, n * 1000 + DOLLAR, ends=9),))
+        Run(f"vm{n % 5}", f"a{n}", 1, billing=Payer.API, booked=n * 1000, grants=(Given(n, n * 1000 + DOLLAR, ends=9),))
         for n in range(agents)
     ]
     began = time.perf_counter()

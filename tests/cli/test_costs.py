@@ -14,10 +14,11 @@ import pytest
 
 from controlroom.cli import costs
 from controlroom.domain.money.costs import HOUR, CostRow
+from controlroom.text.states import Payer
 
 NOW = 1_795_348_800.0
-BILLED = CostRow("vm1/api-1", "api", 120, 5000, 900, 100, 0, 90_000, 0, 1_920_000, 0)
-COVERED = CostRow("vm1/docs-1", "plan", 3, 10, 20, 0, 0, 0, 0, 4_100, 4_100)
+BILLED = CostRow("vm1/api-1", Payer.API, 120, 5000, 900, 100, 0, 90_000, 0, 1_920_000, 0)
+COVERED = CostRow("vm1/docs-1", Payer.PLAN, 3, 10, 20, 0, 0, 0, 0, 4_100, 4_100)
 
 
 @pytest.mark.parametrize(("text", "seconds_ago"), [("90m", 5400), ("12h", 43_200), ("7d", 604_800), ("0d", 0)])
@@ -96,7 +97,7 @@ def test_nothing_spent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_spreadsheet_gets_no_formulas(capsys: pytest.CaptureFixture[str]) -> None:
-    costs._csv([CostRow("=cmd()", "api", micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
+    costs._csv([CostRow("=cmd()", Payer.API, micro=5), BILLED], "profile", {"vm1/api-1": 90 * 60_000})
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["profile"] for row in rows] == ["'=cmd()", "vm1/api-1"]
     assert [row["agent_hours"] for row in rows] == ["", "1.5"]

@@ -11,6 +11,7 @@ import pytest
 
 from controlroom.cli.agents import matching, several
 from controlroom.cli.exits import Exit, Stop
+from controlroom.text.states import AgentKind
 from tests.domain.worlds import agent, fleet, host
 from tests.end_to_end.room import Room
 from tests.lab.terminal import Terminal
@@ -65,7 +66,7 @@ FARM = fleet(
     agent("docs-1"),
     agent("docs-2", "vm2"),
     agent("api-3", "vm2"),
-    replace(agent("~else"), kind="adopted", epoch=0),
+    replace(agent("~else"), kind=AgentKind.ADOPTED, epoch=0),
     hosts=(host("vm1"), host("vm2")),
 )
 

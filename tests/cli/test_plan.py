@@ -16,13 +16,15 @@ from controlroom.domain.calculators.estimate import Known, Memory, Wish, estimat
 from controlroom.domain.calculators.offers import Machine, Market
 from controlroom.domain.calculators.use import Alike, Requests, Use
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 from tests.domain.offers import MICRO, NOON, OFFERS, SHEET
 
 GIB = 1024**3
 MARKET = Market((Machine("Cloud", "small", 2, 4 * GIB, 8_990_000, "EUR"),), 0, ("Cloud: prices of some day",))
 USUAL = Requests("claude-sonnet-5-5", (10_000, 50_000, 100_000), (100, 500, 1000), 0.9, source="assumed")
 GROUPS = tuple(
-    Alike("claude-sonnet-5-5", billing, 12, Usage(21_000_000), 42 * MICRO * MICRO) for billing in ("api", "plan")
+    Alike("claude-sonnet-5-5", billing, 12, Usage(21_000_000), 42 * MICRO * MICRO)
+    for billing in (Payer.API, Payer.PLAN)
 )
 COMPARISON = compare(Use(NOON - 30 * 86_400_000, NOON, 30, GROUPS), SHEET, OFFERS, Terms())
 WISH = Wish(10, 8, 60)

@@ -15,6 +15,7 @@ from controlroom.client.attach import Attachment, NoAttachment, attachment
 from controlroom.domain.model import Agent, Fleet, Host, HostFacts, LinkState, State
 from controlroom.protocol.home import Home
 from controlroom.text.names import ADOPTED
+from controlroom.text.states import AgentKind
 
 FACTS = HostFacts("h", "me", "linux", "3.11", "3.3a", 2, 1, "m", "b", 0, owned=True)
 
@@ -30,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def fleet(address: str = "local", owned: bool = True, **agent: object) -> Fleet:
     host = Host("vm1", address, LinkState.UP, facts=replace(FACTS, owned=owned))
-    one = Agent("vm1", "docs-1", 1, "interactive", State.IDLE, 0)
+    one = Agent("vm1", "docs-1", 1, AgentKind.INTERACTIVE, State.IDLE, 0)
     return Fleet(hosts={"vm1": host}, agents={"vm1/docs-1": replace(one, **agent)})  # type: ignore[arg-type]
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.money.allotment import FOREVER, MONEY, Fund, Given, Run
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import share_out
+from controlroom.text.states import Payer
 from tests.domain.from_scratch import given_away
 
-STOP_ALL = (Rung(100, "pause"),)
+STOP_ALL = (Rung(100, RungAction.PAUSE),)
 DAY = 1000
 """How long a period of the simulation is."""
 
@@ -83,7 +84,7 @@ class World:
                     "vm1",
                     name,
                     1,
-                    billing=truth.billing,
+                    billing=Payer(truth.billing),
                     booked=total,
                     booked_tokens=total,
                     grants=grants,
@@ -109,7 +110,7 @@ class World:
             amount
             for name, entries in messages.items()
             for at, amount in entries
-            if at >= self.began and counts(rule.unit, self.hosts[name].billing)
+            if at >= self.began and counts(rule.unit, Payer(self.hosts[name].billing))
         )
 
     # -- what may happen
@@ -342,10 +343,10 @@ def test_several_budgets_give_the_least_of_them() -> None:
 
 def test_an_agent_on_a_plan_is_not_bound_by_what_keys_pay() -> None:
     fund = Fund(rule("day", 64_000), 0, DAY, 0)
-    assert share_out([fund], [Run("vm1", "a1", 1, billing="plan")], {}) == []
+    assert share_out([fund], [Run("vm1", "a1", 1, billing=Payer.PLAN)], {}) == []
     unknown = Run("vm1", "a1", 1, grants=(Given(1, 900),))
     assert given_away(fund, [unknown]) == 900
-    assert given_away(fund, [replace(unknown, billing="plan")]) == 0
+    assert given_away(fund, [replace(unknown, billing=Payer.PLAN)]) == 0
 
 
 def test_what_ended_counts_with_what_it_said_until_the_period_is_over() -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.money.allotment import Fund, Given, Run, Share
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.money.sharing import Balances, Key, Sharing
 from tests.domain import from_scratch
 
-STOP = (Rung(100, "pause"),)
+STOP = (Rung(100, RungAction.PAUSE),)
 BASE = BudgetRule("base", 1, rungs=STOP)
 RULES = [
     replace(BASE, name="day", limit=40_000_000),

@@ -8,7 +8,7 @@ import pytest
 
 from controlroom.domain.display.bars import Gauge, budget_gauge, calm_moment, cells, fitting, gauges, headroom_gauge
 from controlroom.domain.display.views import alarm_lines, worst_first
-from controlroom.domain.gauges import Alarm, Rung
+from controlroom.domain.gauges import Alarm, Rung, RungAction
 from controlroom.domain.model import Fleet
 from tests.domain.worlds import clock
 from tests.tui import scenes
@@ -107,7 +107,7 @@ def test_a_ladder_says_what_it_does(reached: int, level: str, note: str, would: 
 
 
 def test_without_a_ladder_the_share_alarms_and_nothing_marks_a_stop() -> None:
-    bare = replace(budget("day", 100, 50), rungs=(Rung(50, "notify"),))
+    bare = replace(budget("day", 100, 50), rungs=(Rung(50, RungAction.NOTIFY),))
     assert budget_gauge(bare, NOW, clock).mark is None
     levels = [budget_gauge(replace(bare, rungs=(), spent=spent), NOW, clock).level for spent in (50, 80, 100, 120)]
     assert levels == ["", "warning", "danger", "danger"]

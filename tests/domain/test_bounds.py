@@ -22,6 +22,7 @@ from controlroom.domain.money.plausible import (
 )
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 
 AMOUNTS = some.builds(Amount, some.integers(0, 10**17), some.integers(0, 10**15))
 
@@ -103,13 +104,13 @@ def test_a_message_is_cut_down_in_all_its_kinds(usage: Usage, pico: int, tokens:
 def test_no_runner_lets_twice_its_ceiling_and_a_few_messages_pass(
     ceilings: Ceilings, billing: str, most: int | None
 ) -> None:
-    said = ceilings.most(billing, 0)
+    said = ceilings.most(Payer(billing), 0)
     assert (said and said.pico) == (None if most is None else most * DOLLAR)
 
 
 def test_the_last_messages_of_subagents_may_have_been_under_way() -> None:
     ceilings = Ceilings(0, billed=1_000_000, tokens=1_000)
-    alone, many, more = (ceilings.most("api", subagents) for subagents in (0, 20, 20_000))
+    alone, many, more = (ceilings.most(Payer.API, subagents) for subagents in (0, 20, 20_000))
     assert alone is not None
     assert many is not None
     assert many.pico == alone.pico + 10 * DOLLAR

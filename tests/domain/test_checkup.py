@@ -49,7 +49,7 @@ def judged(name: str, **changes: object) -> checkup.Check:
 
 def test_a_host_that_has_all_is_well() -> None:
     checks = checkup.checks(fleet(), host(), WELL, NOON)
-    assert [check for check in checks if check.verdict is not Verdict.OK] == []
+    assert [check for check in checks if check.verdict != Verdict.OK] == []
     assert checkup.is_well(checks)
     assert not [line for line in checkup.lines(checks) if line.tone == "do"]
     assert json.loads(json.dumps(checkup.record(host(), checks)))["ok"] is True
@@ -103,7 +103,7 @@ def test_a_login_is_needed_where_no_profile_brings_one() -> None:
     (login,) = [
         check for check in checkup.checks(bare, host(), replace(WELL, logged_in=False), NOON) if check.name == "login"
     ]
-    assert login.verdict is Verdict.BAD
+    assert login.verdict == Verdict.BAD
 
 
 def test_no_word_of_a_host_becomes_a_command() -> None:
@@ -125,7 +125,7 @@ def test_no_word_of_a_host_becomes_a_command() -> None:
 def test_of_a_host_that_is_away_the_link_is_told(link: LinkState, mend: str) -> None:
     away = host(link=link, address="ann@vm1:2222", reason="it does not answer", since=NOON - 4 * MINUTE)
     check = checkup.link_check(away, NOON)
-    assert check.verdict is Verdict.BAD
+    assert check.verdict == Verdict.BAD
     assert "it does not answer" in check.found
     assert mend in check.mend
 

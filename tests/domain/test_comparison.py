@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlroom.domain.calculators.comparison import Comparison, Part, Terms, Way, cached, compare, comparison_table
 from controlroom.domain.calculators.use import DAY, Alike, Use, Week
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 from tests.domain.offers import MICRO, MTOK, NOON, OFFERS, SHEET
 
 DOLLAR = MICRO
@@ -22,7 +23,7 @@ def alike(model: str, usage: Usage, billing: str = "api", over: int = 0, **how: 
     kinds = {"fast": False, "us": False, "batch": False, **how}
     kinds.pop("unpriced", None)
     pico = SHEET.total(price, usage, long=over >= price.long_over > 0, **kinds)
-    return Alike(model, billing, 1, usage, pico, over, **how)
+    return Alike(model, Payer(billing), 1, usage, pico, over, **how)
 
 
 def use(*groups: Alike, days: float = 30, asked: int = 30, peaks: dict[str, int] | None = None, **rates: float) -> Use:
@@ -188,7 +189,7 @@ def test_a_plan_of_ones_own_carried_what_it_covered() -> None:
 
 def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:
     novel = alike("novel-9", Usage(MTOK), unpriced=True)
-    hidden = Alike("unattributed", "api", 1, Usage(), 3 * DOLLAR * MICRO)
+    hidden = Alike("unattributed", Payer.API, 1, Usage(), 3 * DOLLAR * MICRO)
     found = compare(use(novel, hidden), SHEET, OFFERS, Terms())
     assert months(found)["list"] == 11 * DOLLAR
     assert any("no price for novel-9" in sentence for sentence in found.said)
@@ -197,16 +198,16 @@ def test_what_has_no_price_or_no_tokens_is_kept_and_said() -> None:
 
 
 def test_moved_prices_are_said() -> None:
-    dear = Alike("claude-sonnet-5-5", "api", 1, Usage(MTOK), 3 * DOLLAR * MICRO)
+    dear = Alike("claude-sonnet-5-5", Payer.API, 1, Usage(MTOK), 3 * DOLLAR * MICRO)
     found = compare(use(dear), SHEET, OFFERS, Terms())
     assert (only(found).spent, only(found).month) == (3 * DOLLAR, 2 * DOLLAR)
     assert any("booked as $3.00 is $2.00 at today's" in sentence for sentence in found.said)
-    covered = compare(use(replace(dear, billing="plan")), SHEET, OFFERS, Terms())
+    covered = compare(use(replace(dear, billing=Payer.PLAN)), SHEET, OFFERS, Terms())
     assert any("booked as ≈$3.00 is ≈$2.00 at today's" in sentence for sentence in covered.said)
 
 
 def test_models_that_count_fewer_tokens_are_named() -> None:
-    old = Alike("claude-opus-4-6-20260205", "api", 1, Usage(MTOK), 5 * DOLLAR * MICRO)
+    old = Alike("claude-opus-4-6-20260205", Payer.API, 1, Usage(MTOK), 5 * DOLLAR * MICRO)
     offers = replace(OFFERS, terse=("claude-opus-4-6", "claude-sonnet-4-6"))
     said = compare(use(old), SHEET, offers, Terms()).said
     assert "cheaper models: about 30 % more tokens than said where claude-opus-4-6 gives way to a later one" in said

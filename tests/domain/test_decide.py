@@ -12,6 +12,7 @@ from controlroom.domain.model import Fleet, Limits, LinkState, Profile, State
 from controlroom.domain.preconditions import MAX_TASK
 from controlroom.domain.questions import Item, ItemAnswer, Option, Question, QuestionKind
 from controlroom.domain.reduce import reduce
+from controlroom.text.states import AgentKind, Verdict
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
 SPAWN = intents.SpawnAgent("api-1", "fix the tests", "vm1")
@@ -36,7 +37,7 @@ def test_a_spawn_is_a_starting_row_before_the_host_has_answered() -> None:
     assert ordered.row is not None
     assert (ordered.row.id, ordered.row.epoch, ordered.row.state) == ("vm1/api-1", 1, State.STARTING)
     (effect,) = decision.effects
-    assert effect == intents.SpawnOn("vm1", "api-1", 1, "fix the tests", "headless")
+    assert effect == intents.SpawnOn("vm1", "api-1", 1, "fix the tests", AgentKind.HEADLESS)
 
 
 def test_of_two_quick_presses_one_wins_and_the_other_is_told() -> None:
@@ -146,7 +147,7 @@ def test_reassign_without_a_session_cannot_continue() -> None:
 
 def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
     world = fleet(agent(kind="command"))
-    world = replace(world, profiles={"job": Profile("job", "command", ("make",))})
+    world = replace(world, profiles={"job": Profile("job", AgentKind.COMMAND, ("make",))})
     (effect,) = accepted(world, intents.ReassignAgent("vm1/docs-1", 1, "")).effects
     assert isinstance(effect, intents.SpawnOn)
     assert (effect.kind, effect.command) == ("command", ())
@@ -155,19 +156,19 @@ def test_a_reassigned_command_keeps_its_command_on_the_host() -> None:
 def test_an_answer_is_for_the_question_that_was_shown() -> None:
     world = fleet(agent(state=State.WAITING, question=question("git push", "q2")))
     assert "asks something else by now: look again" in refused(
-        world, intents.AnswerQuestion("vm1/docs-1", "q1", "allow")
+        world, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALLOW)
     )
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", "deny", "not today")).effects
-    assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", "deny")
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.DENY, "not today")).effects
+    assert effect == intents.TellOn("vm1", "docs-1", 1, "answer", "not today", "q2", Verdict.DENY)
 
 
 def test_an_answer_to_what_was_shown_before_under_the_same_id_is_refused() -> None:
     shown = replace(question("rm -rf build", "q2"), digest="of-the-new")
     world = fleet(agent(state=State.WAITING, question=shown))
     for digest in ("of-the-old", ""):
-        said = refused(world, intents.AnswerQuestion("vm1/docs-1", "q2", "allow", digest=digest))
+        said = refused(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest=digest))
         assert said == "vm1/docs-1 asks something else by now: look again"
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", "allow", digest="of-the-new")).effects
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, digest="of-the-new")).effects
     assert isinstance(effect, intents.TellOn)
     assert effect.digest == "of-the-new"
 
@@ -185,7 +186,7 @@ def asking(*items: Item) -> Fleet:
 
 
 def answers(text: str = "", *said: ItemAnswer) -> intents.AnswerQuestion:
-    return intents.AnswerQuestion("vm1/docs-1", "q2", "allow", text, "d", said)
+    return intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, text, "d", said)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,11 @@ def test_choices_are_taken_by_number_label_or_in_words(
         ((REGION,), answers("", ItemAnswer((1,)), ItemAnswer((1,))), "it asks 1 question, and 2"),
         ((replace(REGION, own_words=False),), answers("the moon"), "takes the number of a choice: attach"),
         ((), answers(""), "wants an answer in words"),
-        ((REGION,), replace(answers("", ItemAnswer((1,))), verdict="deny"), "to deny is the answer to all of it"),
+        (
+            (REGION,),
+            replace(answers("", ItemAnswer((1,))), verdict=Verdict.DENY),
+            "to deny is the answer to all of it",
+        ),
     ],
 )
 def test_what_does_not_fit_a_question_is_refused(
@@ -243,21 +248,24 @@ def test_what_does_not_fit_a_question_is_refused(
 
 def test_choices_are_no_answer_to_a_permission() -> None:
     world = fleet(agent(state=State.WAITING, question=question("git push", "q2")))
-    said = intents.AnswerQuestion("vm1/docs-1", "q2", "allow", answers=(ItemAnswer((1,)),))
+    said = intents.AnswerQuestion("vm1/docs-1", "q2", Verdict.ALLOW, answers=(ItemAnswer((1,)),))
     assert "asks nothing that has choices" in refused(world, said)
 
 
 def test_an_answer_to_nobody_is_refused() -> None:
-    assert "asks nothing now" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "allow"))
-    assert "not 'maybe'" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", "maybe"))
+    assert "asks nothing now" in refused(fleet(agent()), intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALLOW))
+    unread = intents.AnswerQuestion("vm1/docs-1", "q1", Verdict("maybe"))
+    assert "an answer is allow, always or deny" in refused(fleet(agent()), unread)
 
 
 def test_a_host_key_is_accepted_or_turned_down_by_its_question() -> None:
     asking = host(link=LinkState.ASKING, question=question("SHA256:abc", "host_key:SHA256:abc"))
     world = fleet(hosts=(asking,))
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "host_key:SHA256:abc", "allow")).effects
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "host_key:SHA256:abc", Verdict.ALLOW)).effects
     assert effect == intents.TrustKey("vm1", "host_key:SHA256:abc", True)
-    assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "host_key:SHA256:xyz", "allow"))
+    assert "asks nothing like that" in refused(
+        world, intents.AnswerQuestion("vm1", "host_key:SHA256:xyz", Verdict.ALLOW)
+    )
 
 
 def test_messages_reach_only_what_runs_and_listens() -> None:
@@ -294,13 +302,13 @@ def test_taking_a_host_we_own_is_pointless() -> None:
 def test_a_secret_is_given_to_the_question_it_was_said_for() -> None:
     asking = host(link=LinkState.ASKING, question=replace(question("a code", "secret:1"), kind=QuestionKind.SECRET))
     world = fleet(hosts=(asking,))
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", "allow", "4711")).effects
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.ALLOW, "4711")).effects
     assert effect == intents.GiveSecret("vm1", "secret:1", "4711")
     assert "4711" not in repr(effect)
-    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", "deny")).effects
+    (effect,) = accepted(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.DENY)).effects
     assert effect == intents.GiveSecret("vm1", "secret:1", None)
-    assert "asks for a secret" in refused(world, intents.AnswerQuestion("vm1", "secret:1", "allow"))
-    assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "secret:0", "allow", "4711"))
+    assert "asks for a secret" in refused(world, intents.AnswerQuestion("vm1", "secret:1", Verdict.ALLOW))
+    assert "asks nothing like that" in refused(world, intents.AnswerQuestion("vm1", "secret:0", Verdict.ALLOW, "4711"))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +337,7 @@ def test_what_is_limited_or_paused_has_ended_only_when_its_run_has(changes: dict
 
 
 def test_always_is_an_answer_only_where_what_it_allows_is_shown() -> None:
-    always = intents.AnswerQuestion("vm1/docs-1", "q1", "always")
+    always = intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.ALWAYS)
     assert "names nothing that `always` could allow" in refused(
         fleet(agent(state=State.WAITING, question=question())), always
     )
@@ -341,6 +349,6 @@ def test_a_question_that_is_not_shown_whole_can_only_be_turned_down() -> None:
     asks = replace(question(), cut=True, always=("Bash: ls",))
     fleet_ = fleet(agent(state=State.WAITING, question=asks))
     for verdict in ("allow", "always"):
-        refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", verdict))
+        refused_ = refused(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict(verdict)))
         assert "asks more than can be shown here: deny it" in refused_
-    accepted(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", "deny"))
+    accepted(fleet_, intents.AnswerQuestion("vm1/docs-1", "q1", Verdict.DENY))

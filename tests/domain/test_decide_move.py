@@ -12,6 +12,7 @@ from controlroom.domain.display.views import agent_row
 from controlroom.domain.events import Ordered
 from controlroom.domain.model import Agent, Fleet, LinkState, State
 from controlroom.domain.reduce import reduce
+from controlroom.text.states import AgentKind
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order
 
 MOVE = intents.ReassignAgent("vm1/docs-1", 1, "", host="vm2")
@@ -36,7 +37,7 @@ def test_a_move_ends_here_and_starts_there_and_both_rows_say_so() -> None:
     (effect,) = decision.effects
     assert effect == intents.MoveOn(
         intents.KillOn("vm1", "docs-1", 1, "moved to vm2"),
-        intents.SpawnOn("vm2", "docs-1", 1, "", "headless", model="claude-opus-5-5"),
+        intents.SpawnOn("vm2", "docs-1", 1, "", AgentKind.HEADLESS, model="claude-opus-5-5"),
     )
     for event in decision.events:
         assert isinstance(event, Ordered)

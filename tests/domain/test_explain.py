@@ -15,7 +15,7 @@ from controlroom.domain.gauges import Budget
 from controlroom.domain.keys.actions import BY_NAME
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Agent, Evidence, Fleet, LinkState, State
-from controlroom.text.states import Cause
+from controlroom.text.states import AgentKind, Cause, Payer
 from tests.domain import worlds
 from tests.domain.worlds import MINUTE, NOON, agent, facts, fleet, host, order, question
 
@@ -214,7 +214,7 @@ def test_a_long_silence_is_pointed_out() -> None:
     ],
 )
 def test_what_an_ending_means(kind: str, code: int | None, signal: int | None, words: str) -> None:
-    said = exit_words(kind, code, signal)
+    said = exit_words(AgentKind(kind), code, signal)
     assert words in said
     assert bool(said) == bool(words)
 
@@ -239,7 +239,7 @@ def test_keys_are_those_of_the_table() -> None:
 
 def test_a_pause_for_want_of_money_tells_what_is_left() -> None:
     detail = "paused: budget: less is left of it than a start may need"
-    paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, cause=Cause.BUDGET, billing="")
+    paused = replace(agent("docs-1"), state=State.PAUSED, detail=detail, cause=Cause.BUDGET, billing=Payer.UNKNOWN)
     budgets = {
         "day": Budget("day", "fleet", "day", "billed", 1_000_000, 950_000, spent=730_000),
         "plan": Budget("plan", "fleet", "day", "covered", 1_000_000, 950_000, spent=950_000),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from controlroom.domain.display.limit_rows import budget_facts, forecast, ladder, limit_facts
+from controlroom.domain.gauges import ScopeKind, read_scope
+from controlroom.domain.money.budget import covers, scope_problem
 from controlroom.domain.money.ladder import told
 from tests.domain.worlds import clock
 from tests.tui.scenes import HOUR, MINUTE, NOW, bucket, budget, window
@@ -71,3 +75,15 @@ def test_a_limit_says_what_is_left_where_that_is_from_and_who_used_it() -> None:
         "worked out from metering",
     ]
     assert limit_facts(window("5 h", None, at=NOW - HOUR), NOW, clock) == ["ann@example.org", "stream"]
+
+
+@pytest.mark.parametrize("text", ["fleet", "host vm1", "profile docs", "agent vm1/docs-1", "account ann@example.org"])
+def test_a_scope_is_written_as_it_is_read(text: str) -> None:
+    assert str(read_scope(text)) == text
+    assert scope_problem(text) is None
+
+
+def test_a_scope_of_another_version_binds_nobody() -> None:
+    assert read_scope("planet earth").kind is ScopeKind.UNKNOWN
+    assert not covers("planet earth", "vm1", "docs-1", "earth")
+    assert scope_problem("planet earth") is not None

@@ -12,7 +12,7 @@ from controlroom.domain.model import Fleet, HostSample, Limits, LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.domain.preconditions import no_room_for
 from controlroom.domain.reduce import reduce
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.codec import decode, encode
 from tests.domain.worlds import GIB, NOON, agent, epochs, facts, fleet, happenings, host, hosts, ids, names, order
 
@@ -113,19 +113,21 @@ def test_what_is_starting_counts_as_if_it_were_there(free: int, starting: int, f
     vm = host(free=free)
     rows = [agent(f"a{n}", state=State.STARTING, pending=order("spawn", f"a{n}", n)) for n in range(starting)]
     world = fleet(*rows, hosts=(vm,), limits=Limits(NEED))
-    assert (no_room_for(world, vm, "headless") is None) == fits
-    assert no_room_for(world, vm, "command") is None, "a command takes what it takes"
+    assert (no_room_for(world, vm, AgentKind.HEADLESS) is None) == fits
+    assert no_room_for(world, vm, AgentKind.COMMAND) is None, "a command takes what it takes"
 
 
 def test_no_reading_and_no_limit_refuse_nothing() -> None:
     blind = host(sample=HostSample(NOON))
-    assert no_room_for(fleet(hosts=(blind,)), blind, "headless") is None
+    assert no_room_for(fleet(hosts=(blind,)), blind, AgentKind.HEADLESS) is None
     full = host(free=1)
-    assert no_room_for(fleet(hosts=(full,), limits=Limits(0)), full, "headless") is None
-    assert f"{full.name} has 1B left, an agent needs 400M" in str(no_room_for(fleet(hosts=(full,)), full, "headless"))
+    assert no_room_for(fleet(hosts=(full,), limits=Limits(0)), full, AgentKind.HEADLESS) is None
+    assert f"{full.name} has 1B left, an agent needs 400M" in str(
+        no_room_for(fleet(hosts=(full,)), full, AgentKind.HEADLESS)
+    )
 
 
 def test_whether_tmux_is_there_is_left_to_the_host_when_it_is_to_start_something() -> None:
     bare = host(facts=facts(tmux=""), sample=HostSample(NOON, memory_used=0, memory_total=GIB))
     for kind in ("headless", "command"):
-        assert no_room_for(fleet(hosts=(bare,)), bare, kind) is None
+        assert no_room_for(fleet(hosts=(bare,)), bare, AgentKind(kind)) is None

@@ -10,6 +10,7 @@ import pytest
 
 from controlroom.domain.display.spans import By, Span, SpendRow, history, spend_rows, total
 from controlroom.domain.money.costs import CostRow
+from controlroom.text.states import Payer
 from tests.tui.scenes import HOUR, MINUTE, NOW
 
 UTC = timezone.utc
@@ -21,7 +22,7 @@ def ms(text: str) -> int:
 
 
 def paid(key: str, billing: str, micro: int, messages: int = 10) -> CostRow:
-    return CostRow(key, billing, messages, 1000, 500, 200, 100, 8700, 0, micro)
+    return CostRow(key, Payer(billing), messages, 1000, 500, 200, 100, 8700, 0, micro)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from controlroom.domain.display.explain import explain
 from controlroom.domain.gauges import Alarm
 from controlroom.domain.model import State
 from controlroom.domain.reduce import reduce
+from controlroom.text.states import AgentKind, Payer
 from tests.domain.worlds import MINUTE, NOON, agent, fleet, host
 
-STRAY = replace(agent("docs-1"), stray_key="ANTHROPIC_API_KEY of the login shell", billing="api", started=NOON - MINUTE)
+STRAY = replace(
+    agent("docs-1"), stray_key="ANTHROPIC_API_KEY of the login shell", billing=Payer.API, started=NOON - MINUTE
+)
 
 
 def seen(*agents: object) -> events.AgentsObserved:
@@ -34,7 +37,7 @@ def test_it_is_an_alarm_until_its_agent_has_ended() -> None:
 
 
 def test_agents_of_others_raise_it_as_well() -> None:
-    theirs = replace(STRAY, name="~work", kind="adopted", epoch=0)
+    theirs = replace(STRAY, name="~work", kind=AgentKind.ADOPTED, epoch=0)
     told = reduce(fleet(hosts=(host("vm1"),)), events.AdoptedObserved("vm1", (theirs,), NOON))
     assert set(told.alarms) == {"key vm1/~work"}
     assert "profile" not in told.alarms["key vm1/~work"].text
@@ -51,7 +54,7 @@ def test_the_check_of_a_host_says_it() -> None:
     found = HostCheck(logged_in=True, login="api_key", stray_key="apiKeyHelper in ~/.claude/settings.json")
     checks = checkup.checks(fleet(hosts=(host("vm1"),)), host("vm1"), found, NOON)
     (login,) = (one for one in checks if one.name == "login")
-    assert login.verdict is Verdict.WARN
+    assert login.verdict == Verdict.WARN
     assert "apiKeyHelper in ~/.claude/settings.json goes before it" in login.found
     assert login.mend == "take it out of there"
 
@@ -65,7 +68,9 @@ def test_status_tells_alarms_the_worst_first() -> None:
 
 
 def test_two_answers_to_who_pays_are_an_alarm_and_a_line_of_explain_until_it_ends() -> None:
-    doubted = replace(agent("docs-1"), billing="", billing_doubt="a plan pays by what is set up on its host, …")
+    doubted = replace(
+        agent("docs-1"), billing=Payer.UNKNOWN, billing_doubt="a plan pays by what is set up on its host, …"
+    )
     world = reduce(fleet(hosts=(host("vm1"),)), seen(doubted))
     (alarm,) = world.alarms.values()
     assert alarm.text.startswith(f"{doubted.id}: a plan pays by what is set up on its host")
@@ -85,7 +90,7 @@ def login_check(found: HostCheck) -> checkup.Check:
 def test_a_host_check_holds_claude_against_what_is_set_up() -> None:
     found = HostCheck(logged_in=True, login="claude.ai max", billing="api", billing_told="plan", claude="2.1.332")
     check = login_check(found)
-    assert check.verdict is Verdict.WARN
+    assert check.verdict == Verdict.WARN
     assert "by what is set up here an account that is billed pays" in check.found
     unsure = login_check(replace(found, billing=""))
     assert "who pays is not known" in unsure.found

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from hypothesis import strategies as st
 
 from controlroom.domain import events
-from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
+from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung, RungAction
 from controlroom.domain.model import (
     Agent,
     Fleet,
@@ -22,7 +22,7 @@ from controlroom.domain.model import (
 )
 from controlroom.domain.orders import Order, Result, Work
 from controlroom.domain.questions import QuestionKind
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 
 NOON = 1_795_348_800_000
 MINUTE = 60_000
@@ -46,7 +46,15 @@ def order(verb: str, name: str = "docs-1", op: int = 1, at: int = NOON, who: str
 
 def agent(name: str = "docs-1", on: str = "vm1", state: State = State.WORKING, **changes: object) -> Agent:
     made = Agent(
-        on, name, 1, "headless", state, NOON - 5 * MINUTE, task="write the docs", session="s-1", model="claude-opus-5-5"
+        on,
+        name,
+        1,
+        AgentKind.HEADLESS,
+        state,
+        NOON - 5 * MINUTE,
+        task="write the docs",
+        session="s-1",
+        model="claude-opus-5-5",
     )
     made = replace(made, **changes)  # type: ignore[arg-type]
     return made if "ordered" in changes else replace(made, ordered=Work(made.kind, made.profile, made.model, made.cwd))
@@ -84,7 +92,7 @@ pendings = st.builds(
     times,
 )
 agents = st.builds(
-    lambda on, name, epoch, state, at: Agent(on, name, epoch, "headless", state, at),
+    lambda on, name, epoch, state, at: Agent(on, name, epoch, AgentKind.HEADLESS, state, at),
     hosts,
     names,
     epochs,
@@ -92,7 +100,7 @@ agents = st.builds(
     times,
 )
 others = st.builds(
-    lambda on, name, state, at: Agent(on, name, 0, "adopted", state, at, place="tmux work", pane="%1"),
+    lambda on, name, state, at: Agent(on, name, 0, AgentKind.ADOPTED, state, at, place="tmux work", pane="%1"),
     hosts,
     st.sampled_from(["~work", "~work-2"]),
     st.sampled_from([State.IDLE, State.WORKING, State.UNKNOWN, State.WAITING]),
@@ -103,7 +111,15 @@ budgets = st.dictionaries(
     st.sampled_from(["day", "hour"]),
     st.builds(
         lambda name, spent, granted: Budget(
-            name, "fleet", "day", "billed", 10**9, 95 * 10**7, spent=spent, granted=granted, rungs=(Rung(95, "pause"),)
+            name,
+            "fleet",
+            "day",
+            "billed",
+            10**9,
+            95 * 10**7,
+            spent=spent,
+            granted=granted,
+            rungs=(Rung(95, RungAction.PAUSE),),
         ),
         st.sampled_from(["day", "hour"]),
         st.none() | money,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from controlroom.domain.gauges import Budget, Rung
+from controlroom.domain.gauges import Budget, Rung, RungAction
 from controlroom.domain.intents import InterruptAgent, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState, State
 from controlroom.domain.money.budget import BudgetRule
@@ -101,7 +101,7 @@ async def spenders(host: Host, command: tuple[str, ...] = ()) -> AsyncIterator[t
     )
     made.place.config.chmod(0o600)
     async with room_of([host]) as room:
-        rule = BudgetRule("day", STOP, rungs=(Rung(50, "notify"), Rung(100, "pause")))
+        rule = BudgetRule("day", STOP, rungs=(Rung(50, RungAction.NOTIFY), Rung(100, RungAction.PAUSE)))
         assert (await room.client.submit(SetBudget(rule))).ok
         yield room, load(room.place)
 

@@ -21,6 +21,7 @@ from controlroom.engine.ledger.ledger import Connect, Ledger, connect
 from controlroom.engine.ledger.run_tables import write_ordered
 from controlroom.metering.prices import Price, Rates, Sheet
 from controlroom.protocol.home import Home, find_home
+from controlroom.text.states import AgentKind
 from controlroom.wire.messages import Greet
 from tests.engine.scripted import NOON, ScriptedHost
 from tests.lab.waiting import wait_for_async
@@ -35,7 +36,7 @@ def ordered_on(host: ScriptedHost) -> list[OrderedRun]:
             host.name,
             agent.name,
             agent.epoch,
-            agent.kind,
+            AgentKind(agent.kind),
             agent.profile,
             agent.model,
             agent.cwd,

@@ -10,6 +10,7 @@ from controlroom.domain import events, intents, model
 from controlroom.domain.model import State
 from controlroom.domain.reduce import ADOPTED_SHOWN
 from controlroom.engine.host_events import SWEEP
+from controlroom.text.states import AgentKind
 from tests.engine import scripted
 from tests.engine.rooms import room
 from tests.engine.scripted import NOON, ScriptedHost
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("home")
 async def test_agents_of_others_stand_in_no_book() -> None:
     host = ScriptedHost()
     async with room(host) as here:
-        theirs = model.Agent("vm1", "~work", 0, "adopted", State.WAITING, NOON)
+        theirs = model.Agent("vm1", "~work", 0, AgentKind.ADOPTED, State.WAITING, NOON)
         here.engine.host_events.happened(events.AdoptedObserved("vm1", (theirs,), NOON))
         assert (await here.order(SPAWN)).outcome == "done"
         assert here.agent("vm1/~work").state is State.WAITING
@@ -39,7 +40,7 @@ ENDED = model.Agent(
     "vm1",
     "~work",
     0,
-    "adopted",
+    AgentKind.ADOPTED,
     State.FAILED,
     NOON - 1000,
     "it ended in the middle of a turn; its exit code is not known",

@@ -16,6 +16,7 @@ from controlroom.metering.prices import DOLLAR, Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.protocol.home import find_home
 from controlroom.protocol.messages import AskComparison, Compared, pack, read_told
+from controlroom.text.states import AgentKind
 from tests.domain.offers import NOON
 from tests.lab.world import World
 
@@ -23,7 +24,7 @@ MIB = 1024**2
 
 
 def agent(name: str, rss: int | None, kind: str = "headless", state: State = State.WORKING) -> Agent:
-    return Agent("vm1", name, 1, kind, state, NOON, rss=rss)
+    return Agent("vm1", name, 1, AgentKind(kind), state, NOON, rss=rss)
 
 
 def fleet(*agents: Agent, gauges: tuple[Headroom, ...] = ()) -> Fleet:

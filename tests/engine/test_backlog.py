@@ -28,7 +28,7 @@ from controlroom.engine.ledger.ledger import (
 )
 from controlroom.engine.ledger.writer import Keep, LedgerWriter, Outbox
 from controlroom.engine.store import FleetStore
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON, ScriptedHost, seen
 from tests.lab.waiting import wait_for_async
@@ -217,7 +217,7 @@ def fleet_of(*agents: Agent) -> Fleet:
 
 
 def agent(number: int, **changes: Any) -> Agent:
-    made = Agent("vm1", f"a{number}", 1, "headless", State.WORKING, NOON, task=LONG, started=NOON + number)
+    made = Agent("vm1", f"a{number}", 1, AgentKind.HEADLESS, State.WORKING, NOON, task=LONG, started=NOON + number)
     return replace(made, **changes)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.intents import KillAgent, ReassignAgent, RemoveBudget, SetBudget
 from controlroom.domain.money.budget import LADDER, BudgetRule
 from controlroom.domain.money.sharing import Sharing
@@ -110,7 +110,7 @@ async def test_agents_that_ran_before_are_granted_something_and_let_free_again(h
     async with budgeted(host, "") as here:
         host.work("a1", 100 * CENT)
         await here.until(lambda: here.agent("vm1/a1").spent == DOLLAR)  # the first grant is to count what is booked
-        rule = BudgetRule("new", 20 * DOLLAR, rungs=(Rung(50, "notify"), Rung(100, "pause")))
+        rule = BudgetRule("new", 20 * DOLLAR, rungs=(Rung(50, RungAction.NOTIFY), Rung(100, RungAction.PAUSE)))
         assert await here.order(SetBudget(rule)) == Result(Outcome.DONE)
         await here.until(lambda: host.grants)
         assert DOLLAR < (host.grants[0].allowance.billed or 0) <= 11 * DOLLAR
@@ -164,7 +164,7 @@ async def test_a_grant_that_is_lost_counts_and_comes_again(home: World) -> None:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         await here.engine.wait_idle()
         host.deaf = True
-        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
+        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, RungAction.STOP),))))
         await here.until(lambda: len(orders_of(host)) == 1)
         assert budget(here).granted > DOLLAR // 4, "till its runner says so, it may spend what it was given before"
         host.cut()
@@ -178,7 +178,7 @@ async def test_an_answer_that_is_lost_is_made_up_for_by_looking(home: World) -> 
     async with budgeted(host, DAY) as here:
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         host.mute = True
-        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, "stop"),))))
+        await here.order(SetBudget(BudgetRule("docs", DOLLAR // 2, rungs=(Rung(100, RungAction.STOP),))))
         await here.until(lambda: budget(here).granted <= DOLLAR // 4)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.intents import KillAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.model import LinkState
 from controlroom.domain.money import budget
@@ -23,13 +23,13 @@ from tests.engine.granted import CENT, Payer
 from tests.engine.rooms import Room, room
 from tests.lab.world import World
 
-STOP = (Rung(80, "hold"), Rung(100, "pause"))
+STOP = (Rung(80, RungAction.HOLD), Rung(100, RungAction.PAUSE))
 RULES = [
     BudgetRule("day", 60 * DOLLAR, rungs=STOP),
     BudgetRule("hour", 20 * DOLLAR, period="hour", rungs=STOP, order="all"),
     BudgetRule("host", 15 * DOLLAR, scope="host vm1", rungs=STOP),
     BudgetRule("mine", 6 * DOLLAR, scope="agent vm2/a1", rungs=STOP),
-    BudgetRule("told", 9 * DOLLAR, rungs=(Rung(50, "notify"),)),
+    BudgetRule("told", 9 * DOLLAR, rungs=(Rung(50, RungAction.NOTIFY),)),
     BudgetRule("tokens", 900_000, unit="tokens", rungs=STOP),
 ]
 

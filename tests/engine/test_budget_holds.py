@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from controlroom.domain.gauges import Budget, Rung
+from controlroom.domain.gauges import Budget, Rung, RungAction
 from controlroom.domain.intents import Intent, KillAgent, ReassignAgent, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.engine import background_tasks
@@ -68,7 +68,7 @@ def wish(here: Room, host: Payer, dice: random.Random) -> Intent:
     agents = [agent for agent in here.engine.store.fleet.agents.values() if agent.host == host.name]
     limit = dice.choice([STOP // 2, STOP])
     wishes: list[Intent] = [SpawnAgent(f"a{dice.randrange(6)}", "work", host.name)] * 2
-    wishes.append(SetBudget(BudgetRule("day", limit, rungs=(Rung(100, "pause"),))))
+    wishes.append(SetBudget(BudgetRule("day", limit, rungs=(Rung(100, RungAction.PAUSE),))))
     if agents:
         agent = dice.choice(agents)
         wishes.append(KillAgent(agent.id, agent.epoch))
@@ -104,7 +104,7 @@ async def test_a_stop_line_is_a_stop_line(home: World, seed: int, story: int, mo
             for host in hosts:
                 host.clock = lambda: here.now
             if life == 0:
-                await here.order(SetBudget(BudgetRule("day", STOP, rungs=(Rung(100, "pause"),))))
+                await here.order(SetBudget(BudgetRule("day", STOP, rungs=(Rung(100, RungAction.PAUSE),))))
             for _ in range(STEPS // 3):
                 await step(here, hosts, dice)
                 if dice.random() < 0.7:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.intents import ReassignAgent, SetBudget
 from controlroom.domain.limits.headroom import Reading
 from controlroom.domain.money.allotment import CLAIMED
@@ -28,7 +28,13 @@ async def test_a_window_of_a_plan_is_granted_in_per_cent(home: World) -> None:
     async with budgeted(host, "") as here:
         reading = Reading("ann@example.com", "seven_day", NOON, 60.0, NOON + 50 * HOUR)
         here.engine.headroom.heard(LoginSeen("vm1/a1", "ann@example.com", "max", (reading,)))
-        rule = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(80, "hold"), Rung(100, "pause")))
+        rule = BudgetRule(
+            "week",
+            85,
+            unit="window",
+            window="seven_day",
+            rungs=(Rung(80, RungAction.HOLD), Rung(100, RungAction.PAUSE)),
+        )
         await here.order(SetBudget(rule))
         await here.until(lambda: host.grants)
         assert (host.grants[0].allowance, host.grants[0].lasts) == (Allowance(windows={"seven_day": 85}), 0)
@@ -63,7 +69,7 @@ async def test_no_host_says_who_pays_for_its_next_agent_but_a_profile_does(home:
     running(host, "a1")
     profiles = '[profiles.mine]\ncredential = "plan"\n'
     async with budgeted(host, profiles) as here:
-        await here.order(SetBudget(BudgetRule("day", DOLLAR, rungs=(Rung(80, "hold"),))))
+        await here.order(SetBudget(BudgetRule("day", DOLLAR, rungs=(Rung(80, RungAction.HOLD),))))
         host.work("a1", 90 * CENT)
         await here.until(lambda: budget(here).reached == 1)
         assert (await spawn(here, "a2")).outcome == "refused"
@@ -174,8 +180,8 @@ async def test_agents_that_only_a_host_claims_take_nothing_from_those_that_were_
 async def test_two_spawns_cannot_both_take_the_last_of_a_budget(home: World) -> None:
     host = Payer()
     async with budgeted(host, DAY) as here:
-        await here.order(SetBudget(BudgetRule("tiny", CENT, rungs=(Rung(100, "pause"),))))
-        week = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(100, "pause"),))
+        await here.order(SetBudget(BudgetRule("tiny", CENT, rungs=(Rung(100, RungAction.PAUSE),))))
+        week = BudgetRule("week", 85, unit="window", window="seven_day", rungs=(Rung(100, RungAction.PAUSE),))
         await here.order(SetBudget(week))
         outcomes = await asyncio.gather(*(spawn(here, f"a{number}") for number in range(80)))
         refused = [outcome.reason for outcome in outcomes if outcome.outcome == "refused"]

@@ -21,7 +21,7 @@ from controlroom.domain.orders import Result, Work
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import to_line
 from controlroom.protocol.home import find_home
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Grant
 from controlroom.wire.inquiries import ReadSpec, SpecRead
@@ -196,7 +196,7 @@ async def lived(here: Room, name: str) -> None:
     await ordered(here, intents.SendMessage(f"vm1/{name}", 1, "go on"))
     agent = here.engine.store.fleet.agents.get(f"vm1/{name}")
     if agent is not None and agent.question is not None:
-        await ordered(here, intents.AnswerQuestion(f"vm1/{name}", "q1", "allow"))
+        await ordered(here, intents.AnswerQuestion(f"vm1/{name}", "q1", Verdict.ALLOW))
     await ordered(here, intents.ReassignAgent(f"vm1/{name}", 1, "now the api", keep_session=True))
     await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "", host="vm2"))
     await ordered(here, intents.ReassignAgent(f"vm1/{name}", 2, "and the tests", host="vm2"))
@@ -249,7 +249,7 @@ async def test_what_is_shown_is_what_was_ordered_and_the_lie_is_said_once() -> N
         wrong = ("kind", "profile", "model", "cwd", "task", "billing")
         await lie(here, liar, {"a1": {name: LIES[name] for name in wrong}})
         agent = here.agent("vm1/a1")
-        assert agent.ordered == Work("headless", "docs", "sonnet", "src")
+        assert agent.ordered == Work(AgentKind.HEADLESS, "docs", "sonnet", "src")
         assert (agent.kind, agent.profile, agent.model, agent.cwd) == ("headless", "docs", "sonnet", "src")
         assert agent.task == "write the docs of vm1"
         assert agent.billing == ""

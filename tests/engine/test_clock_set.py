@@ -16,6 +16,7 @@ from controlroom.domain.questions import QuestionKind
 from controlroom.domain.reduce import changed
 from controlroom.engine.clock import JUMP, ClockWatch, HostClock, steady
 from controlroom.engine.hosts.link import PING
+from controlroom.text.states import AgentKind
 from controlroom.wire import messages as wire
 from tests.engine.link_bench import START, WELCOME, Bench
 from tests.engine.rooms import Room, room
@@ -120,7 +121,7 @@ async def retold(here: Room, host: ScriptedHost, detail: str) -> None:
 @SETTINGS
 def test_what_was_asked_and_warned_of_is_no_news_because_the_clock_was_set(by: int) -> None:
     """Told once is enough."""
-    alarm, agent = Alarm("full", "danger", NOON), Agent("vm1", "a", 1, "headless", State.WAITING, NOON)
+    alarm, agent = Alarm("full", "danger", NOON), Agent("vm1", "a", 1, AgentKind.HEADLESS, State.WAITING, NOON)
     asks = replace(agent, question=Question("q1", QuestionKind.PERMISSION, "push", "push", NOON))
     week = Headroom("a", "week", "window", 3, resets=NOON + DAY, at=NOON)
     hosts, gauges = {"vm1": Host("vm1", "vm1")}, {week.key: week}

@@ -9,6 +9,7 @@ from controlroom.engine.ledger.ledger import Ledger
 from controlroom.engine.ledger.usage_tables import DAY, QUARTER, UNATTRIBUTED, Booking, Source, book
 from controlroom.engine.ledger.usage_views import costs, money
 from controlroom.metering.usage_file import MOST_REPORTED, Report
+from controlroom.text.states import Payer
 from tests.engine.booked import API, AT, MICRO, booking
 
 FOREVER = (0, 2 * AT)
@@ -51,7 +52,7 @@ def test_only_what_lies_between_counts(ledger: Ledger) -> None:
 
 def test_tokens_searches_and_what_has_no_price_are_told(ledger: Ledger) -> None:
     novel, *_ = costs(ledger, "model", *FOREVER)
-    assert novel == CostRow("claude-novel-9", "plan", 1, 5, 10, 1, 2, 12, 1, 900, 900)
+    assert novel == CostRow("claude-novel-9", Payer.PLAN, 1, 5, 10, 1, 2, 12, 1, 900, 900)
     assert novel.hit_rate == 12 / 20
     assert as_table(novel, "model") == {
         "model": "claude-novel-9", "billing": "plan", "messages": 1, "input": 5, "output": 10, "cache_write_5m": 1,

@@ -16,7 +16,7 @@ from controlroom.domain.model import LinkState, State
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.link import Link
 from controlroom.engine.ledger.ledger import connect
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, Verdict
 from controlroom.wire import messages as wire
 from tests.engine import scripted
 from tests.engine.rooms import Room, room
@@ -255,9 +255,9 @@ async def test_an_answer_goes_to_the_question_it_was_shown_for() -> None:
     host.agents["a1"] = seen("a1", state="waiting", question=asked)
     async with room(host) as here:
         for question, digest in (("q0", asked.digest), ("q1", ""), ("q1", replace(asked, text="rm -rf /").digest)):
-            late = await here.order(intents.AnswerQuestion("vm1/a1", question, "allow", digest=digest))
+            late = await here.order(intents.AnswerQuestion("vm1/a1", question, Verdict.ALLOW, digest=digest))
             assert "asks something else by now" in late.reason
-        answer = intents.AnswerQuestion("vm1/a1", "q1", "allow", digest=asked.digest)
+        answer = intents.AnswerQuestion("vm1/a1", "q1", Verdict.ALLOW, digest=asked.digest)
         assert (await here.order(answer)).outcome == "done"
         await here.until(lambda: here.agent("vm1/a1").question is None)
         (told,) = [message for message in scripted.orders(host) if isinstance(message, wire.Tell)]
@@ -355,7 +355,7 @@ async def test_a_key_nobody_knows_is_a_question(verdict: str, link: LinkState) -
         question = here.engine.store.fleet.hosts["vm1"].question
         assert question is not None
         assert scripted.Stranger.KEY in question.text
-        assert (await here.order(intents.AnswerQuestion("vm1", question.id, verdict))).outcome == "done"
+        assert (await here.order(intents.AnswerQuestion("vm1", question.id, Verdict(verdict)))).outcome == "done"
         await here.until(lambda: here.engine.store.fleet.hosts["vm1"].link is link)
 
 

@@ -10,6 +10,7 @@ from controlroom.domain.money.forecast import burn_moments
 from controlroom.domain.money.sharing import Balances
 from controlroom.engine.budgets.funds import Funds, Spent
 from controlroom.engine.ledger.usage_views import Sums
+from controlroom.text.states import AgentKind, Payer
 
 MINUTE, HOUR = 60_000, 3_600_000
 NOW = 1_000 * HOUR + 4 * HOUR + 25 * MINUTE  # not the end of a day, and far into a quarter of an hour
@@ -19,7 +20,7 @@ RULE = BudgetRule("day", 20_000_000)
 
 def runs_out_in(*agents: Agent) -> float:
     """Give in how many minutes the budget is gone, when each agent has spent its share of ten dollars of late."""
-    spends = tuple(Spend("vm1", agent.name, "", "api", TEN // len(agents), 0) for agent in agents)
+    spends = tuple(Spend("vm1", agent.name, "", Payer.API, TEN // len(agents), 0) for agent in agents)
     midnight = NOW // (24 * HOUR) * 24 * HOUR
     sums = Sums(dict.fromkeys([midnight, *burn_moments(NOW)], spends))
     fleet = Fleet(agents={agent.id: agent for agent in agents})
@@ -37,7 +38,7 @@ def started(agent: Agent) -> int:
 
 
 def agent(name: str, minutes: int, epoch: int = 1) -> Agent:
-    return Agent("vm1", name, epoch, "headless", State.WORKING, NOW, started=NOW - minutes * MINUTE)
+    return Agent("vm1", name, epoch, AgentKind.HEADLESS, State.WORKING, NOW, started=NOW - minutes * MINUTE)
 
 
 def test_a_fleet_that_has_just_begun_is_seen_at_its_own_pace() -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.intents import ForgetAgent, KillAgent, ReassignAgent, RemoveBudget, SetBudget, SpawnAgent
 from controlroom.domain.money.budget import BudgetRule
 from controlroom.domain.orders import Result
@@ -17,7 +17,9 @@ from tests.engine.granted import CENT, Payer, running
 from tests.engine.rooms import Room, room
 from tests.lab.world import World
 
-RULE = BudgetRule("day", 10 * DOLLAR, rungs=(Rung(50, "notify"), Rung(80, "hold"), Rung(100, "pause")))
+RULE = BudgetRule(
+    "day", 10 * DOLLAR, rungs=(Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD), Rung(100, RungAction.PAUSE))
+)
 PROFILES = """
 [profiles.low]
 command = ["claude"]
@@ -55,7 +57,7 @@ async def exhaust(here: Room, host: Payer) -> None:
 async def test_each_rung_is_done_once_told_and_audited(home: World) -> None:
     host = Payer()
     running(host, "a1")
-    rule = replace(RULE, rungs=(Rung(50, "notify"), Rung(80, "hold")))
+    rule = replace(RULE, rungs=(Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD)))
     async with budgeted(host, "") as here:
         await here.order(SetBudget(rule))
         host.work("a1", 520 * CENT)
@@ -87,7 +89,7 @@ async def test_new_work_goes_to_a_cheaper_model(home: World) -> None:
     host = Payer()
     running(host, "a1")
     async with budgeted(host, PROFILES) as here:
-        await here.order(SetBudget(replace(RULE, rungs=(Rung(50, "cheaper"),))))
+        await here.order(SetBudget(replace(RULE, rungs=(Rung(50, RungAction.CHEAPER),))))
         host.work("a1", 600 * CENT)
         await here.until(lambda: budget(here).reached == 1)
         assert await spawn(here, "a2", "high") == Result(Outcome.DONE)
@@ -129,13 +131,13 @@ async def test_who_was_paused_goes_on_by_itself_when_there_is_money_again(home: 
 async def test_whom_a_budget_has_paused_stands_in_the_audit_once(home: World) -> None:
     host = Payer()
     async with budgeted(host, "") as here:
-        await here.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, "pause"),))))
+        await here.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, RungAction.PAUSE),))))
         assert await spawn(here, "a1") == Result(Outcome.DONE)
         await exhaust(here, host)
         await here.until(lambda: paused(here))
         assert paused(here)[0] == ("budget", "vm1/a1", 1, "budget: all of it spent")
     async with room(host) as again:
-        await again.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, "pause"),))))
+        await again.order(SetBudget(replace(RULE, limit=DOLLAR // 2, rungs=(Rung(100, RungAction.PAUSE),))))
         await again.until(lambda: again.agent("vm1/a1").state == "paused")
         await again.engine.wait_idle()
         assert len(paused(again)) == len(set(paused(again))), "another engine sees the same pause"
@@ -158,7 +160,13 @@ async def test_without_the_budget_everybody_goes_on_and_what_was_forgotten_does_
 async def test_a_rung_that_ends_agents_ends_the_lowest_priority_first(home: World) -> None:
     host = Payer()
     async with budgeted(host, PROFILES) as here:
-        await here.order(SetBudget(replace(RULE, rungs=(Rung(20, "interrupt"), Rung(40, "stop"), Rung(100, "pause")))))
+        await here.order(
+            SetBudget(
+                replace(
+                    RULE, rungs=(Rung(20, RungAction.INTERRUPT), Rung(40, RungAction.STOP), Rung(100, RungAction.PAUSE))
+                )
+            )
+        )
         for name, profile in (("low", "low"), ("high", "high")):
             assert await spawn(here, name, profile) == Result(Outcome.DONE)
         await spend(here, host, "high", 6)
@@ -187,7 +195,7 @@ async def test_a_dry_run_only_says_what_it_would_do(home: World) -> None:
 async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> None:
     host = Payer()
     running(host, "a1")
-    rule = replace(RULE, rungs=(Rung(50, "stop"), Rung(100, "pause")), dry_run=True)
+    rule = replace(RULE, rungs=(Rung(50, RungAction.STOP), Rung(100, RungAction.PAUSE)), dry_run=True)
     async with budgeted(host, "") as here:
         await here.order(SetBudget(rule))
         host.work("a1", 600 * CENT)
@@ -202,7 +210,7 @@ async def test_a_dry_run_that_becomes_earnest_does_what_it_said(home: World) -> 
 async def test_a_budget_that_is_raised_or_made_again_is_climbed_again(home: World) -> None:
     host = Payer()
     running(host, "a1")
-    rule = replace(RULE, rungs=(Rung(50, "notify"), Rung(100, "pause")))
+    rule = replace(RULE, rungs=(Rung(50, RungAction.NOTIFY), Rung(100, RungAction.PAUSE)))
     async with budgeted(host, "") as here:
         await here.order(SetBudget(rule))
         await spend(here, host, "a1", 13)
@@ -233,7 +241,7 @@ async def test_the_operators_command_is_told_what_was_reached(home: World, tmp_p
     script.write_text(f"#!/bin/sh\n{say} > {told}.new\nmv {told}.new {told}\n")
     script.chmod(0o700)
     async with budgeted(host, "") as here:
-        rule = replace(RULE, rungs=(Rung(50, "notify"),), command=(str(script), "$(touch /never)"))
+        rule = replace(RULE, rungs=(Rung(50, RungAction.NOTIFY),), command=(str(script), "$(touch /never)"))
         await here.order(SetBudget(rule))
         host.work("a1", 600 * CENT)
         await here.until(told.exists)

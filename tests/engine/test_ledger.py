@@ -32,9 +32,10 @@ from controlroom.engine.ledger.ledger import (
 from controlroom.engine.ledger.usage_tables import Booking, Source, book, priced_beyond
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
+from controlroom.text.states import AgentKind
 
 ORDER = Order(1, "spawn", "vm1", "a1", 1, 1000, "ann", "write the docs")
-AGENT = KnownAgent("vm1", "a1", 1, "headless", "docs", "", "", "write the docs", 1000)
+AGENT = KnownAgent("vm1", "a1", 1, AgentKind.HEADLESS, "docs", "", "", "write the docs", 1000)
 LINE = AuditLine(1000, "ann", "spawn", "vm1/a1", 1, "done", "")
 
 

@@ -15,7 +15,7 @@ from controlroom.domain.model import State
 from controlroom.domain.orders import Result
 from controlroom.engine.hosts.inquiries import Unanswered
 from controlroom.engine.moves import FRESH, _filled
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import ReadSpec, SpecRead
 from controlroom.wire.spec import AgentSpec
@@ -291,12 +291,12 @@ async def test_two_moves_at_once_end_in_one_agent() -> None:
 
 def ordered(task: str = "", command: tuple[str, ...] = (), kind: str = "headless") -> OrderedRun:
     """What was ordered of a1 on vm1."""
-    return OrderedRun("vm1", "a1", 1, kind, "", "", "", "", shown(task), digest(task), digest_of(command), 1)
+    return OrderedRun("vm1", "a1", 1, AgentKind(kind), "", "", "", "", shown(task), digest(task), digest_of(command), 1)
 
 
 @pytest.mark.parametrize("kind", ["headless", "interactive"])
 def test_a_task_goes_along_only_if_it_is_what_was_ordered(kind: str) -> None:
-    start = intents.SpawnOn("vm2", "a1", 1, "", kind)
+    start = intents.SpawnOn("vm2", "a1", 1, "", AgentKind(kind))
     assert _filled(start, ordered(TASK), SpecRead(1, AgentSpec(), TASK)).task == TASK
     for lie in (TASK + "!", TASK[:200], TASK.upper(), "x"):
         with pytest.raises(Unanswered, match="gives another task of a1 than was ordered: say --task"):
@@ -306,7 +306,7 @@ def test_a_task_goes_along_only_if_it_is_what_was_ordered(kind: str) -> None:
 
 
 def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of_a_host_does() -> None:
-    start = intents.SpawnOn("vm2", "a1", 1, "", "command")
+    start = intents.SpawnOn("vm2", "a1", 1, "", AgentKind.COMMAND)
     run = ordered("", ("make", "all"), "command")
     spec = AgentSpec(kind="command", command=("make", "all"), env={"X": "1"}, cwd="/evil", model="m", profile="rich")
     assert _filled(start, run, SpecRead(1, spec, "")) == replace(start, command=("make", "all"))
@@ -327,4 +327,4 @@ def test_a_command_goes_along_only_if_it_is_what_was_ordered_and_nothing_else_of
 )
 def test_what_is_not_known_is_not_moved(kind: str, found: SpecRead, words: str) -> None:
     with pytest.raises(Unanswered, match=words):
-        _filled(intents.SpawnOn("vm2", "a1", 1, "", kind), ordered(), found)
+        _filled(intents.SpawnOn("vm2", "a1", 1, "", AgentKind(kind)), ordered(), found)

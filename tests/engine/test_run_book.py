@@ -21,6 +21,7 @@ from controlroom.engine.ledger.usage_views import hours
 from controlroom.metering.prices import Cost
 from controlroom.metering.usage import Message, Usage
 from controlroom.text.names import ADOPTED
+from controlroom.text.states import AgentKind
 from tests.engine.budgeted import Spender, message
 from tests.engine.rooms import Room, room
 from tests.engine.scripted import NOON
@@ -68,7 +69,7 @@ def books(ledger: Ledger) -> Iterator[Books]:
 
 
 def agent(epoch: int = 1, state: State = State.WORKING, started: int = NOON, ended: int = 0, **more: Any) -> Agent:
-    made = Agent("vm1", "a1", epoch, "headless", state, NOON, started=started, ended=ended, profile="docs")
+    made = Agent("vm1", "a1", epoch, AgentKind.HEADLESS, state, NOON, started=started, ended=ended, profile="docs")
     return replace(made, **more)
 
 

@@ -24,7 +24,7 @@ from controlroom.engine.hosts.translate import (
     to_reply,
 )
 from controlroom.text.names import agent_name_problem
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome, Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.codec import decode
 from controlroom.wire.runner import ItemAnswer as WireAnswer
@@ -356,7 +356,9 @@ def test_effects_become_what_a_node_understands() -> None:
         credential=Credential(plan=True),
         max_hours=2,
     )
-    spawn = intents.SpawnOn("vm1", "a", 3, "task\n$(x)", "headless", "careful", "sonnet", "", ("claude",), "sess", 2)
+    spawn = intents.SpawnOn(
+        "vm1", "a", 3, "task\n$(x)", AgentKind.HEADLESS, "careful", "sonnet", "", ("claude",), "sess", 2
+    )
     assert to_node(spawn, 9, profile) == wire.Spawn(
         9,
         "a",
@@ -368,7 +370,7 @@ def test_effects_become_what_a_node_understands() -> None:
     assert to_node(intents.KillOn("vm1", "a", 3), 9, profile) == wire.Kill(9, "a", 3)
     assert to_node(intents.ForgetOn("vm1", "a", 3), 9, profile) == wire.Forget(9, "a", 3)
     assert to_node(intents.TakeOn("vm1"), 9, profile) == wire.Take(9)
-    tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", "deny")
+    tell = intents.TellOn("vm1", "a", 3, "answer", "no", "q1", Verdict.DENY)
     assert to_node(tell, 9, profile) == wire.Tell(9, "a", 3, "answer", "no", "q1", "deny")
     chosen = replace(tell, digest="d", answers=(ItemAnswer((1, 3), "w"),))
     assert to_node(chosen, 9, profile) == wire.Tell(

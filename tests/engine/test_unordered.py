@@ -9,6 +9,7 @@ import pytest
 from controlroom.domain import intents
 from controlroom.engine.hosts.signer import Signer
 from controlroom.runner.signed import is_signed
+from controlroom.text.states import Verdict
 from controlroom.wire import messages as wire
 from controlroom.wire.grants import Allowance, Grant
 from controlroom.wire.signing import grant_bytes, order_bytes
@@ -56,7 +57,7 @@ async def test_a_question_that_was_answered_here_or_on_its_own_terminal_is_none(
     host = ScriptedHost()
     host.agents["a1"] = seen("a1", state="waiting", question=ASKED, kind=kind)
     async with room(host) as here:
-        answer = intents.AnswerQuestion("vm1/a1", "q1", "allow", digest=ASKED.digest)
+        answer = intents.AnswerQuestion("vm1/a1", "q1", Verdict.ALLOW, digest=ASKED.digest)
         assert (await here.order(answer)).outcome == "done"
         again = replace(ASKED, id="q2")
         now(host, question=again, state="waiting")

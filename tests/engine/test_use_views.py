@@ -15,6 +15,7 @@ from controlroom.engine.ledger.usage_tables import QUARTER, Booking, Source, boo
 from controlroom.engine.ledger.usage_views import ENOUGH, requests, use
 from controlroom.metering.usage import Message, Usage
 from controlroom.metering.usage_file import Report
+from controlroom.text.states import Payer
 from tests.domain.offers import NOON, OFFERS, SHEET
 
 WORK = Source("vm1", "api-1", "work", "/project", "api")
@@ -60,12 +61,12 @@ def test_messages_that_are_alike_are_summed_and_others_are_not(ledger: Ledger) -
     booked(ledger, DOCS, message(8, Usage(10, 1)))
     found = {(one.model, one.billing, one.fast, one.us, one.batch, one.over): one for one in seen(ledger).groups}
     assert len(found) == 6
-    plain = found["claude-opus-5-5", "api", False, False, False, 0]
+    plain = found["claude-opus-5-5", Payer.API, False, False, False, 0]
     assert (plain.messages, plain.usage) == (3, Usage(60_030, 3, 4, 6, 40_008, 5))
-    assert found["claude-opus-5-5", "api", False, False, False, 100_000].usage.cache_read == 40_001
-    assert found["novel-9", "api", False, False, False, 0].unpriced
-    assert found["claude-opus-5-5", "plan", False, False, False, 0].messages == 1
-    assert found["claude-opus-5-5", "api", True, True, False, 0].messages == 1
+    assert found["claude-opus-5-5", Payer.API, False, False, False, 100_000].usage.cache_read == 40_001
+    assert found["novel-9", Payer.API, False, False, False, 0].unpriced
+    assert found["claude-opus-5-5", Payer.PLAN, False, False, False, 0].messages == 1
+    assert found["claude-opus-5-5", Payer.API, True, True, False, 0].messages == 1
 
 
 def test_other_limits_of_long_prompts_part_what_was_booked_before(ledger: Ledger) -> None:

@@ -25,6 +25,7 @@ from controlroom.engine.config.config import Withheld
 from controlroom.engine.frontends.watcher_view import HIDDEN, NO_LOGS, NO_TASKS, OF_LOGS, OF_TASKS, WatcherView
 from controlroom.engine.ledger.ledger import audit_statement
 from controlroom.protocol.messages import FleetNews, Page, pack
+from controlroom.text.states import Verdict
 from controlroom.wire import records
 from controlroom.wire.messages import QuestionSeen
 from tests.domain.worlds import agent, happenings, question
@@ -278,7 +279,7 @@ async def test_a_sentence_that_is_kept_holds_nothing_withheld(home: World) -> No
     """Refusals go into the audit, which watchers may read: neither that, nor an older one, nor a search tells it."""
     async with watched(home, "logs", "tasks", "accounts") as (here, host, client):
         operator = await Client.connect(start=False)
-        stale = intents.AnswerQuestion("vm1/a1", "q0", "allow", TASK)
+        stale = intents.AnswerQuestion("vm1/a1", "q0", Verdict.ALLOW, TASK)
         assert (await operator.submit(stale)).outcome == "refused"
         await operator.submit(intents.SendMessage("vm1/a1", 1, TASK))
         host.agents["a1"] = seen("a1", state="failed", detail=SAID, ended=NOON)

@@ -19,6 +19,7 @@ from controlroom.domain.model import LinkState, Question
 from controlroom.engine.hosts.channel import HostRefuses, SecretWanted
 from controlroom.engine.hosts.secrets import Secrets
 from controlroom.engine.hosts.ssh import SshDialler
+from controlroom.text.states import Verdict
 from tests.end_to_end.room import Room as Verbs
 from tests.engine.far_end import tiny
 from tests.faults.room import Room, room_of
@@ -45,7 +46,7 @@ async def asked(room: Room, name: str = "vm1") -> Question:
 
 
 async def say(room: Room, question: Question, secret: str, verdict: str = "allow") -> None:
-    outcome = await room.client.submit(intents.AnswerQuestion("vm1", question.id, verdict, secret))
+    outcome = await room.client.submit(intents.AnswerQuestion("vm1", question.id, Verdict(verdict), secret))
     assert outcome.ok, outcome.reason
 
 
@@ -72,7 +73,7 @@ async def test_a_passphrase_is_asked_for_kept_in_memory_and_written_nowhere(home
         await room.until(lambda: "not accepted" in (room.host("vm1").question or first).text, 20)
         again = await asked(room)
         assert again.id != first.id
-        late = await room.client.submit(intents.AnswerQuestion("vm1", first.id, "allow", SESAME))
+        late = await room.client.submit(intents.AnswerQuestion("vm1", first.id, Verdict.ALLOW, SESAME))
         assert late.outcome == "refused", "an answer is for the question that was shown"
         await say(room, again, SESAME)
         await room.up()

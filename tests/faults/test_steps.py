@@ -19,6 +19,7 @@ import pytest
 
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.node.orders import sweep_aside
+from controlroom.text.states import AgentKind
 from controlroom.wire.messages import Forget, Kill, Reply, Spawn, ToNode
 from controlroom.wire.spec import AgentSpec
 from tests.faults.truth import Here, Truth, look_at, problems, sockets_left, state_of
@@ -78,7 +79,7 @@ def dies(step: int, name: str) -> bool:
 def fleet_of(node: NodeClient) -> Fleet:
     """What a node shows, as far as it is compared."""
     agents = [
-        Agent("here", seen.name, seen.epoch, seen.kind, State(seen.state), seen.since)
+        Agent("here", seen.name, seen.epoch, AgentKind(seen.kind), State(seen.state), seen.since)
         for seen in node.agents().values()
     ]
     return Fleet(agents={agent.id: agent for agent in agents})

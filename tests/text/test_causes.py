@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from enum import Enum
+
 import pytest
 
-from controlroom.text.states import Cause, read_cause
+from controlroom.text.states import AgentKind, Cause, Outcome, Payer, Verdict, read_cause
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,16 @@ def test_a_cause_is_taken_as_it_is_said_and_from_words_where_nobody_says_it(
     said: str, state: str, detail: str, cause: Cause
 ) -> None:
     assert read_cause(said, state, detail) is cause
+
+
+@pytest.mark.parametrize(
+    ("kind", "unknown"),
+    [(AgentKind, AgentKind.UNKNOWN), (Verdict, Verdict.UNKNOWN), (Payer, Payer.UNKNOWN), (Outcome, Outcome.UNKNOWN)],
+)
+def test_a_word_of_another_version_is_read_as_unknown_and_others_are_written_as_they_are_read(
+    kind: type[Enum], unknown: Enum
+) -> None:
+    assert kind("of-tomorrow") is unknown
+    for member in kind:
+        assert (json.loads(json.dumps(member)), f"{member}") == (member.value, member.value)
+        assert kind(member.value) is member

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung
+from controlroom.domain.gauges import Alarm, Budget, Headroom, Rung, RungAction
 from controlroom.domain.model import (
     Agent,
     Evidence,
@@ -26,6 +26,7 @@ from controlroom.domain.model import (
 from controlroom.domain.money.costs import CostRow, grouped
 from controlroom.domain.orders import Work
 from controlroom.domain.questions import Item, Option, QuestionKind
+from controlroom.text.states import AgentKind, Payer
 from tests.tui.engine import Logs
 
 NOW = 1_795_357_920_000
@@ -54,7 +55,7 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
         on,
         name,
         1,
-        "headless",
+        AgentKind.HEADLESS,
         state,
         NOW - minutes * MINUTE,
         model="claude-sonnet-5-5",
@@ -67,7 +68,7 @@ def agent(name: str, on: str, state: State, minutes: int, line: str = "", **chan
         rss=(280 + 7 * len(name) + minutes) * MIB if live else None,
         cpu_percent=float((minutes * 7) % 13) if live else None,
         processes=3,
-        billing="plan" if on == "mini" else "api",
+        billing=Payer.PLAN if on == "mini" else Payer.API,
         spent=(minutes * 37_000 + len(name) * 11_000) if state is not State.STARTING else None,
         last_line=line,
         last_line_at=NOW - MINUTE,
@@ -146,7 +147,7 @@ def farm() -> Fleet:
     )
 
 
-LADDER = (Rung(50, "notify"), Rung(80, "hold"), Rung(95, "stop"))
+LADDER = (Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD), Rung(95, RungAction.STOP))
 HOUR = 60 * MINUTE
 _EVENING = NOW + 568 * MINUTE
 
@@ -241,7 +242,7 @@ def ran(fleet: Fleet) -> dict[str, dict[str, int]]:
 
 def _used(key: str, billing: str, micro: int) -> CostRow:
     return CostRow(
-        key, billing, micro // 9_000, micro // 50, micro // 70, micro // 40, micro // 900, micro * 3, 2, micro
+        key, Payer(billing), micro // 9_000, micro // 50, micro // 70, micro // 40, micro // 900, micro * 3, 2, micro
     )
 
 

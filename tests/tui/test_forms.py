@@ -11,6 +11,7 @@ from controlroom.domain.intents import AnswerQuestion, InterruptAgent, ReassignA
 from controlroom.domain.keys.many import plan
 from controlroom.domain.model import Fleet, Profile, State
 from controlroom.domain.questions import ItemAnswer
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm, ReassignForm, SpawnForm
 from controlroom.tui.screens.overview import Overview
@@ -156,7 +157,7 @@ async def test_a_question_is_answered_in_words() -> None:
         await here.press("m")
         await here.write("not yet")
         await here.press("enter")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny", "not yet")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.DENY, "not yet")]
 
 
 @SIZES
@@ -171,7 +172,7 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         await here.press("3")
         assert here.engine.asked == []
         await here.press("2")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((2,)),))]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.ALLOW, answers=(ItemAnswer((2,)),))]
         asking = here.engine.fleet.agents["vm2/infra"]
         again = replace(scenes.farm().agents["vm2/infra"].question, id="q-3")  # type: ignore[type-var]
         here.engine.put(replace(asking, state=State.WAITING, question=again))
@@ -181,7 +182,7 @@ async def test_a_question_with_choices_is_answered_by_number_or_in_words(size: t
         await here.write("eu-north")
         await here.press("enter")
         assert here.engine.asked[1] == AnswerQuestion(
-            "vm2/infra", "q-3", "allow", answers=(ItemAnswer((), "eu-north"),)
+            "vm2/infra", "q-3", Verdict.ALLOW, answers=(ItemAnswer((), "eu-north"),)
         )
 
 

@@ -11,6 +11,7 @@ from textual.geometry import Region
 from controlroom.domain.display.layout import Pick
 from controlroom.domain.intents import AnswerQuestion, KillAgent
 from controlroom.domain.model import Fleet, LogRecord, State
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet
 from controlroom.tui.screens.overview import Overview
@@ -127,7 +128,7 @@ async def test_a_question_in_a_pane_is_answered_there() -> None:
         await here.press("g", "s", "enter")  # those that wait, as the chosen one does
         await here.until(lambda: live(here) == ["docs-1", "infra"])
         await here.press("2", "d")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "deny")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY)]
 
 
 async def test_nobody_jumps_about_when_others_speak() -> None:

@@ -9,6 +9,7 @@ import pytest
 from controlroom.domain.intents import AddHost, AnswerQuestion, RemoveHost, TakeHost
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import QuestionKind
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
 from controlroom.tui.screens.forms import HostForm, SecretForm
 from controlroom.tui.screens.hosts import HostsScreen
@@ -33,7 +34,7 @@ async def test_an_unknown_host_key_is_shown_and_answered(size: tuple[int, int]) 
         shown = here.text().replace("\n", "").replace(" ", "")
         assert "SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM" in shown
         await here.press("y")
-        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", Verdict.ALLOW)]
         await here.until(lambda: here.engine.fleet.hosts["vm9"].link is LinkState.CONNECTING)
 
 
@@ -42,7 +43,7 @@ async def test_next_leads_to_hosts_too_and_d_refuses_the_key() -> None:
         await here.press("n", "n", "n")
         assert here.screen(HostsScreen).table.chosen == "vm9"
         await here.press("d")
-        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", "deny")]
+        assert here.engine.asked == [AnswerQuestion("vm9", "key-vm9", Verdict.DENY)]
 
 
 async def test_hosts_are_added_and_removed() -> None:
@@ -211,6 +212,6 @@ async def test_a_secret_is_typed_unseen_and_no_draft_is_kept_of_it() -> None:
         here.screen(SecretForm)
         await here.write("hunter2")
         await here.press("enter")
-        assert here.engine.asked == [AnswerQuestion("vm9", "secret-1", "allow", "hunter2")]
+        assert here.engine.asked == [AnswerQuestion("vm9", "secret-1", Verdict.ALLOW, "hunter2")]
         assert not here.app.context.drafts
         assert "hunter2" not in repr(here.engine.asked)

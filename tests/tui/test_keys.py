@@ -10,6 +10,7 @@ from controlroom.domain.intents import AnswerQuestion, ForgetAgent, KillAgent
 from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
@@ -60,11 +61,11 @@ async def test_next_goes_from_question_to_question_and_one_letter_answers(size: 
         assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
         assert "git push origin docs/update" in here.text()
         await here.press("y")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
         await here.until(lambda: here.engine.fleet.agents["vm1/docs-1"].question is None)
         await here.until(lambda: "asks for permission" not in here.text())
         await here.press("n", "d")
-        assert here.engine.asked[1:] == [AnswerQuestion("vm2/infra", "q-2", "deny")]
+        assert here.engine.asked[1:] == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY)]
         await here.press("n")
         assert here.said() == "nothing needs you now"
 
@@ -72,7 +73,7 @@ async def test_next_goes_from_question_to_question_and_one_letter_answers(size: 
 async def test_a_question_beside_the_table_is_answered_there() -> None:
     async with room(scenes.farm(), size=WIDE) as here:
         await here.press("a")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "always")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALWAYS)]
 
 
 async def test_where_the_question_is_not_on_show_its_key_opens_it_first() -> None:
@@ -81,7 +82,7 @@ async def test_where_the_question_is_not_on_show_its_key_opens_it_first() -> Non
         assert here.engine.asked == []
         assert here.screen(AgentScreen).agent_id == "vm1/docs-1"
         await here.press("y")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
 
 
 async def test_a_long_question_must_have_been_on_show_to_its_end() -> None:
@@ -105,7 +106,7 @@ async def test_a_held_key_answers_one_question_only() -> None:
             here.clock.pass_(0.03)
             await here.pilot.press("y")
             await here.pilot.pause()
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
 
 
 async def test_a_question_that_comes_under_the_finger_is_not_answered() -> None:
@@ -129,7 +130,7 @@ async def test_an_answer_to_a_question_that_has_changed_is_refused_with_the_reas
         other = replace(asking, question=scenes.permission("Bash: rm -r /", id_="q-9"))
         here.engine.fleet = replace(here.engine.fleet, agents={**here.engine.fleet.agents, asking.id: other})
         await here.press("y")  # the screen has not heard of it yet
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
         await here.until(lambda: "asks something else by now" in here.said())
 
 
@@ -325,7 +326,7 @@ async def test_a_tap_answers() -> None:
         here.clock.pass_(2)
         await here.pilot.click(panel, offset=(line.index("deny"), panel.size.height - 1))
         await here.pilot.pause()
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "deny")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.DENY)]
 
 
 async def test_a_tap_on_a_wide_screen_chooses_and_the_second_opens() -> None:

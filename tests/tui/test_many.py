@@ -23,7 +23,7 @@ from controlroom.domain.keys.many import AT_ONCE, Plan, Target, plan, summed
 from controlroom.domain.model import Agent, Fleet, Question, State
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import QuestionKind
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, Verdict
 from controlroom.tui.screens.forms import MessageAll, ReassignAll
 from controlroom.tui.screens.many import ListSheet
 from controlroom.tui.screens.overview import Overview
@@ -205,7 +205,7 @@ async def test_many_questions_are_read_to_their_end_before_they_are_allowed() ->
         assert "rm -r build-5" in here.text()
         await here.press("6", "enter") if here.screen(ListSheet).typed == "" else await here.press("enter")
         await here.until(lambda: here.said() == "6 allowed once")
-        assert here.engine.asked == [AnswerQuestion(f"vm1/a{n:02}", f"q{n}", "allow") for n in range(6)]
+        assert here.engine.asked == [AnswerQuestion(f"vm1/a{n:02}", f"q{n}", Verdict.ALLOW) for n in range(6)]
 
 
 def asking(count: int) -> Fleet:
@@ -219,7 +219,7 @@ def asking(count: int) -> Fleet:
 
 def test_questions_that_want_words_are_left_out_of_an_allow() -> None:
     todo = plan(scenes.farm(), ["vm1/docs-1", "vm2/infra", "vm1/seed-9"], "allow")
-    assert [target.intent for target in todo.targets] == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+    assert [target.intent for target in todo.targets] == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
     assert [agent.name for agent, _ in todo.left_out] == ["infra", "seed-9"]
 
 

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, Question, State
 from controlroom.domain.questions import ItemAnswer, QuestionKind
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.costs import CostsScreen
 from controlroom.tui.screens.dialogs import ConfirmSheet, ReportSheet
@@ -149,7 +150,7 @@ async def test_a_tap_in_another_pane_answers_what_that_pane_asks() -> None:
         x = here.text().splitlines()[keys].index(" deny", panel.region.x)
         await here.pilot.click(offset=(x + 1, keys))
         await here.settle()
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "deny")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY)]
         assert overview.agent_here() == "vm2/infra"
 
 
@@ -158,7 +159,7 @@ async def test_one_of_several_answers_is_tapped(size: tuple[int, int]) -> None:
     async with room(scenes.farm(), size=size) as here:
         await here.press("n")
         await tap(here, "2. us-east")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((2,)),))]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.ALLOW, answers=(ItemAnswer((2,)),))]
 
 
 async def test_beside_the_table_one_of_several_answers_is_tapped_too() -> None:
@@ -166,7 +167,7 @@ async def test_beside_the_table_one_of_several_answers_is_tapped_too() -> None:
         await here.press("j")
         assert "Enter choose" in here.text()
         await tap(here, "1. eu-west")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "allow", answers=(ItemAnswer((1,)),))]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.ALLOW, answers=(ItemAnswer((1,)),))]
 
 
 @SIZES

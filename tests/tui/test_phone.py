@@ -11,6 +11,7 @@ from controlroom.domain.keys.actions import ACTIONS
 from controlroom.domain.keys.keymap import DEFAULT
 from controlroom.domain.model import Fleet, State
 from controlroom.domain.news import AWAY
+from controlroom.text.states import Verdict
 from controlroom.tui.actions import actions
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.base import RoomScreen, say
@@ -115,7 +116,7 @@ async def test_one_key_to_the_question_every_word_of_it_and_one_letter(size: tup
             await here.settle()
         assert all(word in seen for word in ["make all", "Sentence 1 says", "Sentence 24 says why the old build"])
         await here.press("y")
-        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", "allow")]
+        assert here.engine.asked == [AnswerQuestion("vm1/docs-1", "q-1", Verdict.ALLOW)]
 
 
 async def test_a_low_screen_gives_a_long_question_all_of_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from controlroom.domain.intents import AnswerQuestion
 from controlroom.domain.model import Fleet, LinkState, Question
 from controlroom.domain.questions import Item, ItemAnswer, Option, QuestionKind
+from controlroom.text.states import Verdict
 from controlroom.tui.screens.agent import AgentScreen
 from controlroom.tui.screens.forms import MessageForm
 from controlroom.tui.widgets.question import REPLACED
@@ -40,7 +41,7 @@ def asking(*items: Item, digest: str = "d1") -> Fleet:
 
 
 def answer(*answers: ItemAnswer) -> AnswerQuestion:
-    return AnswerQuestion("vm2/infra", "q-2", "allow", digest="d1", answers=answers)
+    return AnswerQuestion("vm2/infra", "q-2", Verdict.ALLOW, digest="d1", answers=answers)
 
 
 async def at_the_question(here: Room) -> None:
@@ -143,7 +144,7 @@ async def test_a_plan_is_called_a_plan(size: tuple[int, int]) -> None:
         assert "always, for this session, also allows:" in here.text()
         assert "- edits of files in its folders" in here.text()
         await here.press("a")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "always", digest="d1")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.ALWAYS, digest="d1")]
 
 
 @SIZES
@@ -180,4 +181,4 @@ async def test_a_question_that_cannot_be_shown_whole_says_so_and_offers_no_yes(s
         assert "it asks more than can be shown" in here.text()
         assert "allow" not in here.text().split("asks for permission")[1].split("deny")[0].split("\n")[-1]
         await here.press("d")
-        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", "deny", digest="d1")]
+        assert here.engine.asked == [AnswerQuestion("vm2/infra", "q-2", Verdict.DENY, digest="d1")]

@@ -15,6 +15,7 @@ from controlroom.domain.money.costs import BILLED, COVERED, decimal
 from controlroom.domain.words import days, dollars, percent
 from controlroom.metering.prices import Price, Sheet, bare_name, micro
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Way:
 class Part:
     """The use that one kind of account pays for, and its ways."""
 
-    billing: str
+    billing: Payer
     messages: int
     spent: int
     """What was booked in the measured time."""
@@ -68,7 +69,7 @@ class Part:
     """The cheapest first, those of kind `pay` before those of kind `change`."""
 
     def cheapest(self, *, sure: bool = False) -> Way:
-        """Give the cheapest way to pay; `sure`: among those that certainly hold."""
+        """The cheapest way to pay; `sure`: among those that certainly hold."""
         ways = [way for way in self.ways if way.kind == "pay" and way.holds is not False and (way.holds or not sure)]
         return min(ways, key=lambda way: way.month)
 
@@ -86,7 +87,7 @@ class Comparison:
 
 
 def comparison_table(found: Comparison) -> dict[str, Any]:
-    """Give it for scripts: dollars as decimal texts."""
+    """For scripts: dollars as decimal texts."""
     return {
         "asked_days": found.asked_days,
         "measured_days": round(found.days, 3),
@@ -138,7 +139,7 @@ def compare(use: Use, sheet: Sheet, offers: Offers, terms: Terms) -> Comparison:
 
 
 def cached(usage: Usage, hit_rate: float) -> Usage:
-    """Say what the same prompts would have used with more of them read from the cache; never with less."""
+    """What the same prompts would have used with more of them read from the cache; never with less."""
     unread = usage.prompt - usage.cache_read
     moved = max(0, int(hit_rate * usage.prompt) - usage.cache_read)
     if not moved:
@@ -165,7 +166,7 @@ class _Bench:
         self._ladder = sorted(ladder, key=lambda rung: _dear(rung[1]), reverse=True)
         self._hit_rate = self._better_hit_rate()
 
-    def part(self, billing: str) -> Part:
+    def part(self, billing: Payer) -> Part:
         groups = tuple(group for group in self._use.groups if group.billing == billing)
         pico = sum(self._pico(group) for group in groups)
         tokens = sum(fresh(group.usage) for group in groups)
@@ -204,7 +205,7 @@ class _Bench:
 
     # ----------------------------------------------------------------------- other ways to pay
 
-    def _plans(self, month: int, billing: str) -> Iterator[Way]:
+    def _plans(self, month: int, billing: Payer) -> Iterator[Way]:
         for plan in self._offers.plans:
             own = plan.key == self._use.own_plan and billing == COVERED
             number = max(plan.seats_from, self._use.logins if own else 1)
@@ -218,7 +219,7 @@ class _Bench:
                 yield Way(f"plan:{plan.key}", name, "pay", seats, holds, note, fixed=True)
 
     def _carried(self) -> tuple[bool | None, str]:
-        """Say whether the user's own plan carried what it covered."""
+        """Whether the user's own plan carried what it covered."""
         full = [week.account for week in self._use.weeks if week.used >= 100]
         return (None, f"yours, used up by {full[0]}; ") if full else (True, "yours, it carried this; ")
 
@@ -269,14 +270,14 @@ class _Bench:
                 )
 
     def _below(self, price: Price) -> Price | None:
-        """Give the next cheaper of today's models; None: there is none."""
+        """The next cheaper of today's models; None: there is none."""
         return next((rung for _, rung in self._ladder if _dear(rung) < _dear(price)), None)
 
     def _at_most(self, price: Price, group: Alike) -> Price | None:
         return price if _dear(price) < _dear(self._price(group)) else None
 
     def _steps(self, groups: tuple[Alike, ...]) -> str:
-        """Say which model gives way to which; what came without tokens is of no model."""
+        """Which model gives way to which; what came without tokens is of no model."""
         names = {id(price): name for name, price in self._ladder}
         steps = {group.model: self._below(self._price(group)) for group in groups if any(group.usage)}
         return ", ".join(f"{_short(model)} → {_short(names[id(to)])}" for model, to in steps.items() if to)
@@ -290,7 +291,7 @@ class _Bench:
         return max((rate for rate in self._use.hit_rates.values() if rate > whole), default=GOOD_HIT_RATE)
 
     def said(self) -> Iterator[str]:
-        """Say what was taken for granted."""
+        """What was taken for granted."""
         use = self._use
         if not use.groups:
             return
@@ -349,12 +350,12 @@ def _measured(use: Use) -> str:
 
 
 def _is_telling(week: Week) -> bool:
-    """Say whether enough of a week is used, and metered here, to say what all of it holds."""
+    """Whether enough of a week is used, and metered here, to say what all of it holds."""
     return week.used >= ENOUGH_USED and week.spent > 0
 
 
 def _held(week: Week) -> str:
-    """Say what a plan of the user's own holds, by what was metered while it was used."""
+    """What a plan of the user's own holds, by what was metered while it was used."""
     if not _is_telling(week):
         return f"{week.account}: {week.used} % of its week is used: too little of it metered here to say what it holds"
     whole = week.spent * 100 // week.used
@@ -364,8 +365,8 @@ def _held(week: Week) -> str:
     )
 
 
-def _pays(plan: Plan, number: int, month: int, billing: str) -> str:
-    """Say where so many of a plan break even, by the list price of what is used."""
+def _pays(plan: Plan, number: int, month: int, billing: Payer) -> str:
+    """Where so many of a plan break even, by the list price of what is used."""
     text = f"pays from {dollars(plan.month * number)} of use on; yours is {_sign(billing)}{dollars(month)}"
     if plan.month_paid_yearly is not None:
         text += f"; {dollars(plan.month_paid_yearly * number)} paid yearly"
@@ -374,7 +375,7 @@ def _pays(plan: Plan, number: int, month: int, billing: str) -> str:
     return text + (f"; unsure: {plan.unsure}" if plan.unsure else "")
 
 
-def _sign(billing: str) -> str:
+def _sign(billing: Payer) -> str:
     """Mark what is worth so much, and not billed."""
     return "" if billing == BILLED else "≈"
 

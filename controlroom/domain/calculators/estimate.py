@@ -217,7 +217,7 @@ def _sizes(wish: Wish, usual: Requests, model: str) -> Iterator[str]:
 
 
 def estimate_table(wish: Wish, found: Estimate) -> dict[str, Any]:
-    """Give it for scripts: dollars as decimal texts, shares of ceilings (1 is all of it), sizes in bytes."""
+    """For scripts: dollars as decimal texts, shares of ceilings (1 is all of it), sizes in bytes."""
     return {
         "agents": wish.agents,
         "hours_a_day": wish.hours,

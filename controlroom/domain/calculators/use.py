@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 
 DAY = 86_400_000
 """Milliseconds, as all times here."""
@@ -17,7 +18,7 @@ class Alike:
     """Messages that agree in all that their price goes by, summed up."""
 
     model: str
-    billing: str
+    billing: Payer
     """As in `domain.money.costs`: api, plan, or nothing."""
     messages: int
     usage: Usage
@@ -105,5 +106,5 @@ def fresh(usage: Usage) -> int:
 
 
 def booked(groups: tuple[Alike, ...]) -> int:
-    """Give what was booked for groups, in micro-dollars."""
+    """What was booked for groups, in micro-dollars."""
     return micro(sum(group.pico for group in groups))

@@ -14,7 +14,7 @@ from controlroom.domain.model import Agent, Fleet, Host, LinkState, State
 from controlroom.domain.money.ladder import is_paused
 from controlroom.domain.questions import command, wants_words
 from controlroom.domain.words import since
-from controlroom.text.states import Cause
+from controlroom.text.states import AgentKind, Cause
 
 LONG_START = 60_000
 """Milliseconds after which a start has taken long."""
@@ -32,7 +32,7 @@ class Step:
     command: str = ""
 
     def key(self, keys: Keymap) -> str:
-        """Give the key, or keys, that do it on the screen; "" where there are none."""
+        """The key, or keys, that do it on the screen; "" where there are none."""
         known = keys.by_name.get(self.action)
         if known is None:
             return ""
@@ -45,7 +45,7 @@ _CALM = "Nothing needs you. "
 
 
 def steps(fleet: Fleet, agent: Agent, now: int) -> tuple[Step, ...]:
-    """Say what can be done about an agent, the likeliest first."""
+    """What can be done about an agent, the likeliest first."""
     state = fleet.state_of(agent)
     host = fleet.hosts.get(agent.host)
     if state is State.LOST or host is None:
@@ -135,9 +135,9 @@ def _working(agent: Agent, now: int) -> Iterator[Step]:
     if agent.last_line_at and quiet > QUIET:
         words = f"It has written nothing {since(quiet)}: see whether it waits for a command that hangs."
         yield _step("open", words, agent.id)
-    elif agent.kind == "command":
+    elif agent.kind == AgentKind.COMMAND:
         yield _step("open", f"{_CALM}Read along.", agent.id)
-    if agent.kind != "command":
+    if agent.kind != AgentKind.COMMAND:
         yield _step("message", "Say something to it; it reads that between two steps.", agent.id)
         yield _step("interrupt", "Stop its turn; it then waits for a message.", agent.id)
     yield _step("kill", "End it, with everything it started.", agent.id)

@@ -160,7 +160,7 @@ def renewed(before: Arranged, fleet: Fleet, now: int, changed: Collection[str]) 
 
 
 def _amended(fleet: Fleet, now: int, before: Arranged) -> tuple[Made, list[Placed]]:
-    """Give the rows and their order where only agents differ from `before`."""
+    """The rows and their order where only agents differ from `before`."""
     changed = differing(before.agents or {}, fleet.agents)
     made = dict(before.made)
     for id_ in changed:
@@ -176,7 +176,7 @@ def _amended(fleet: Fleet, now: int, before: Arranged) -> tuple[Made, list[Place
 
 
 def _placed(made: Made, ids: Iterable[str], arrangement: Arrangement) -> Iterator[Placed]:
-    """Say where those of these agents stand that are on show."""
+    """Where those of these agents stand that are on show."""
     key = _KEYS[arrangement.sort]
     return ((key(*made[id_]), id_) for id_ in ids if id_ in made and contains(*made[id_], arrangement.text))
 
@@ -194,7 +194,7 @@ def _made(fleet: Fleet, now: int, before: Arranged, basis: Basis) -> Made:
 
 
 def _holds(fleet: Fleet, now: int, agent: Agent, row: AgentRow) -> bool:
-    """Say whether the row of an agent that did not change would be the same now."""
+    """Whether the row of an agent that did not change would be the same now."""
     state = fleet.state_of(agent)
     return row.state is state and row.age == row_age(fleet, agent, state, now)
 
@@ -226,7 +226,7 @@ _GROUPS: dict[Group, Callable[[Agent, AgentRow], str]] = {
 
 @lru_cache(maxsize=20_000)
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Give what names are ordered by, so that web-2 comes before web-10."""
+    """What names are ordered by, so that web-2 comes before web-10."""
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,18})", text))
 
 
@@ -253,6 +253,6 @@ _KEYS: dict[Sort, Callable[[Agent, AgentRow], Any]] = {
 
 
 def following(choice: Sort | Group) -> Any:
-    """Give the next sort or group; after the last one the first."""
+    """The next sort or group; after the last one the first."""
     kinds = list(type(choice))
     return kinds[(kinds.index(choice) + 1) % len(kinds)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from controlroom.domain.display.views import short_model
-from controlroom.domain.gauges import Budget, Headroom, Rung
+from controlroom.domain.gauges import Budget, Headroom, Rung, RungAction
 from controlroom.domain.model import Fleet
 from controlroom.domain.money.budget import STOPPING
 from controlroom.domain.words import age, count, dollars, percent
@@ -19,15 +19,21 @@ LEVELS = ("", "notice", "warning", "danger")
 """How alarming a gauge is, calm first."""
 
 _DOES = {
-    "notify": "",
-    "hold": "new work held",
-    "cheaper": "cheaper models",
-    "pause": "paused",
-    "interrupt": "interrupted",
-    "stop": "stopped",
+    RungAction.NOTIFY: "",
+    RungAction.HOLD: "new work held",
+    RungAction.CHEAPER: "cheaper models",
+    RungAction.PAUSE: "paused",
+    RungAction.INTERRUPT: "interrupted",
+    RungAction.STOP: "stopped",
 }
-_WOULD = {**_DOES, "hold": "would hold", "cheaper": "would go cheaper", "pause": "would pause"}
-_WOULD |= {"interrupt": "would interrupt", "stop": "would stop"}
+_WOULD = {
+    **_DOES,
+    RungAction.HOLD: "would hold",
+    RungAction.CHEAPER: "would go cheaper",
+    RungAction.PAUSE: "would pause",
+    RungAction.INTERRUPT: "would interrupt",
+    RungAction.STOP: "would stop",
+}
 _KINDS = {"requests": "req", "input": "in", "output": "out"}
 _WARN, _DANGER = 0.8, 0.95
 """Shares of what may be used up from which a person should look, and from which it is as good as gone."""
@@ -70,7 +76,7 @@ class Gauge:
 
 
 def gauges(fleet: Fleet, now: int, clock: Clock) -> list[Gauge]:
-    """Give all gauges in their order: budgets of the whole fleet, other budgets, windows of plans, buckets."""
+    """All gauges in their order: budgets of the whole fleet, other budgets, windows of plans, buckets."""
     budgets = sorted(fleet.budgets.values(), key=_place)
     readings = sorted(fleet.headroom.values(), key=lambda one: (one.kind != "window", one.account, _span(one.name)))
     return [*(budget_gauge(one, now, clock) for one in budgets), *_limits(readings, now, clock)]
@@ -94,7 +100,7 @@ def _place(budget: Budget) -> tuple[bool, str, int, str]:
 
 
 def budget_gauge(budget: Budget, now: int, clock: Clock) -> Gauge:
-    """Give the gauge of a budget. One of a window is drawn on the whole window, with its stop line as the mark."""
+    """The gauge of a budget. One of a window is drawn on the whole window, with its stop line as the mark."""
     whole = 100 if budget.unit == "window" else budget.limit
     spent, limit = amount(budget.spent, budget.unit), amount(budget.limit, budget.unit).lstrip("≈$")
     share = None if budget.spent is None or not whole else budget.spent / whole
@@ -123,12 +129,12 @@ def calm_moment(at: int, now: int) -> int:
 
 
 def reached(budget: Budget) -> Rung | None:
-    """Give the highest rung that was reached."""
+    """The highest rung that was reached."""
     return budget.rungs[min(budget.reached, len(budget.rungs)) - 1] if budget.reached and budget.rungs else None
 
 
 def doing(budget: Budget) -> str:
-    """Say what the ladder of a budget does now, or nothing."""
+    """What the ladder of a budget does now, or nothing."""
     rung = reached(budget)
     if rung is None:
         return ""
@@ -136,11 +142,12 @@ def doing(budget: Budget) -> str:
 
 
 def budget_level(budget: Budget) -> str:
-    """Give how alarming a budget is: by the rungs that were reached, else by how much of it is gone."""
+    """How alarming a budget is: by the rungs that were reached, else by how much of it is gone."""
     gone = (budget.percent or 0.0) / 100
     if any(rung.action in STOPPING for rung in budget.rungs[: budget.reached]) or gone >= 1:
         return "danger"
-    if any(rung.action in ("hold", "cheaper") for rung in budget.rungs[: budget.reached]) or gone >= _WARN:
+    held = any(rung.action in (RungAction.HOLD, RungAction.CHEAPER) for rung in budget.rungs[: budget.reached])
+    if held or gone >= _WARN:
         return "warning"
     return "notice" if budget.reached else ""
 
@@ -205,7 +212,7 @@ def _span(name: str) -> tuple[int, str]:
 
 
 def headroom_gauge(one: Headroom, now: int, clock: Clock, label: str) -> Gauge:
-    """Give the gauge of a limit. A reading from before its reset says nothing about now."""
+    """The gauge of a limit. A reading from before its reset says nothing about now."""
     group = "window" if one.kind == "window" else "bucket"
     over = bool(one.resets) and one.resets <= now and one.at < one.resets
     if one.used is None or over:

@@ -143,8 +143,8 @@ def checks(fleet: Fleet, host: Host, found: HostCheck, now: int) -> tuple[Check,
 
 
 def is_well(judged: Sequence[Check]) -> bool:
-    """Say whether nothing is bad."""
-    return all(check.verdict is not Verdict.BAD for check in judged)
+    """Whether nothing is bad."""
+    return all(check.verdict != Verdict.BAD for check in judged)
 
 
 # --------------------------------------------------------------------------- programs
@@ -268,7 +268,7 @@ def _inodes(found: HostCheck) -> Check:
         return Check("inodes", Verdict.UNKNOWN, "no reading")
     words, mend = f"{percent(share)} free", "many small files: look for them with du --inodes"
     verdict = Verdict.BAD if (found.inodes_free or 0) < 1000 else Verdict.WARN if share < 5 else Verdict.OK
-    return Check("inodes", verdict, words, "" if verdict is Verdict.OK else mend)
+    return Check("inodes", verdict, words, "" if verdict == Verdict.OK else mend)
 
 
 def _memory(found: HostCheck, need: int) -> Check:
@@ -294,7 +294,7 @@ def _clock(found: HostCheck) -> Check:
     if abs(seconds) < 2:
         return Check("clock", Verdict.OK, "as ours, within 2 s")
     verdict = Verdict.BAD if abs(seconds) > 300 else Verdict.WARN
-    words = f"{seconds:+.0f} s from ours" + (": logins and certificates fail at that" if verdict is Verdict.BAD else "")
+    words = f"{seconds:+.0f} s from ours" + (": logins and certificates fail at that" if verdict == Verdict.BAD else "")
     return Check("clock", verdict, words, "sudo timedatectl set-ntp true")
 
 
@@ -324,7 +324,7 @@ def _processes(found: HostCheck) -> Check:
         return Check("nproc", Verdict.OK, f"no limit{now}")
     left = most - (used or 0)
     verdict = Verdict.BAD if left < 20 else Verdict.WARN if left < 500 else Verdict.OK
-    mend = "" if verdict is Verdict.OK else "raise nproc in /etc/security/limits.conf, or TasksMax of the user's slice"
+    mend = "" if verdict == Verdict.OK else "raise nproc in /etc/security/limits.conf, or TasksMax of the user's slice"
     return Check("nproc", verdict, f"at most {most}{now}", mend)
 
 
@@ -356,14 +356,14 @@ def lines(judged: Sequence[Check]) -> list[Line]:
     tones = {Verdict.OK: "plain", Verdict.UNKNOWN: "plain", Verdict.WARN: "warn", Verdict.BAD: "bad"}
     drawn = []
     for check in judged:
-        mark = "" if check.verdict is Verdict.OK else f"{check.verdict}: "
+        mark = "" if check.verdict == Verdict.OK else f"{check.verdict}: "
         drawn.append(Line(check.name, mark + check.found, tones[check.verdict]))
-        if check.mend and check.verdict is not Verdict.OK:
+        if check.mend and check.verdict != Verdict.OK:
             drawn.append(Line("", f"→ {check.mend}", "do"))
     return drawn
 
 
 def record(host: Host, judged: Sequence[Check]) -> dict[str, Any]:
-    """Give a check-up as JSON."""
+    """A check-up as JSON."""
     entries = [{**asdict(check), "verdict": check.verdict.value, "mend": check.mend or None} for check in judged]
     return {"host": host.name, "ok": is_well(judged), "checks": entries}

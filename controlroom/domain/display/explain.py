@@ -17,7 +17,7 @@ from controlroom.domain.money import ladder
 from controlroom.domain.money.budget import amount
 from controlroom.domain.orders import STARTS
 from controlroom.domain.words import age, ago, since
-from controlroom.text.states import Cause
+from controlroom.text.states import AgentKind, Cause
 
 _SIGNALS = {
     1: ("SIGHUP", "its terminal or tmux session was closed"),
@@ -41,8 +41,8 @@ _CODES = {
 }
 
 
-def exit_words(kind: str, code: int | None, signal: int | None) -> str:
-    """Say how an agent's process ended and what that means; empty when it is not known."""
+def exit_words(kind: AgentKind, code: int | None, signal: int | None) -> str:
+    """How an agent's process ended and what that means; empty when it is not known."""
     if signal is not None:
         name, meaning = _SIGNALS.get(signal, (f"signal {signal}", ""))
         return f"ended by {name}" + (f": {meaning}" if meaning else "")
@@ -55,7 +55,7 @@ def exit_words(kind: str, code: int | None, signal: int | None) -> str:
     if code > 128 and code - 128 in _SIGNALS:
         name, meaning = _SIGNALS[code - 128]
         return f"exit {code}: something in it was ended by {name}; {meaning}"
-    if kind == "command":
+    if kind == AgentKind.COMMAND:
         return f"exit {code}: it says that something went wrong; what that is stands at the end of its log"
     return f"exit {code}: Claude gave up; why stands at the end of its log"
 
@@ -163,7 +163,7 @@ def _decided(agent: Agent, state: State, decider: Evidence | None) -> str:
 
 
 def source_words(source: str) -> str:
-    """Say what a source is."""
+    """What a source is."""
     return _SOURCES.get(source, source)
 
 
@@ -179,7 +179,7 @@ def _disagreements(agent: Agent) -> Iterator[str]:
 
 
 def _meaning(agent: Agent, piece: Evidence) -> str:
-    """Say what a disagreement means and what becomes of it."""
+    """What a disagreement means and what becomes of it."""
     dead = piece.state in (State.FAILED, State.DONE)
     if piece.source == "process" and dead and agent.lives:
         return "its host looks again each second, and marks it failed when its runner stays away"
@@ -295,7 +295,7 @@ def _step_words(step: Step, keys: Keymap | None) -> str:
 
 
 def record(told: Explanation) -> dict[str, Any]:
-    """Give an explanation as JSON. Times are ISO 8601 UTC; null is not known."""
+    """An explanation as JSON. Times are ISO 8601 UTC; null is not known."""
     return {
         "agent": told.agent,
         "epoch": told.epoch,

@@ -54,7 +54,7 @@ class Panes:
 def seats(
     fleet: Fleet, shown: Sequence[str], panes: Panes, chosen: str | None, before: Sequence[str]
 ) -> tuple[str, ...]:
-    """Give the agents to show live, each in its seat. `shown`: the agents of the table, in its order.
+    """The agents to show live, each in its seat. `shown`: the agents of the table, in its order.
 
     An agent of `before` stays where it was for as long as it belongs; whoever replaces it takes its seat.
     """
@@ -98,7 +98,7 @@ def _active(fleet: Fleet, seated: Sequence[str], candidates: Sequence[str], free
 
 
 def _activity(agent: Agent) -> tuple[bool, int]:
-    """Say whether it runs, and when it last said or did something."""
+    """Whether it runs, and when it last said or did something."""
     return not agent.has_ended, max(agent.last_line_at, agent.since)
 
 
@@ -145,7 +145,7 @@ class Layout:
 
 
 def written(layout: Layout) -> dict[str, object]:
-    """Give it as JSON has it."""
+    """As JSON."""
     panes = layout.panes
     return {
         "sort": layout.sort.value,

@@ -6,7 +6,7 @@ from typing import Any
 
 from controlroom.domain.display.bars import Clock, amount, calm_moment, reached
 from controlroom.domain.display.views import iso, short_model
-from controlroom.domain.gauges import Budget, Headroom, Rung
+from controlroom.domain.gauges import Budget, Headroom, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.money.budget import window
 from controlroom.domain.money.costs import decimal
 from controlroom.domain.words import age, count, dollars, percent
@@ -42,7 +42,7 @@ def _place(one: Headroom) -> tuple[object, ...]:
 
 
 def left(one: Headroom) -> int | None:
-    """Say how much may still be used before the operator's buffer begins; None: not known."""
+    """How much may still be used before the operator's buffer begins; None: not known."""
     ends = one.limit if one.buffer is None else one.buffer
     return None if one.used is None or ends is None else max(0, ends - one.used)
 
@@ -82,7 +82,7 @@ _UNITS = {"window": "percent", "bucket": "per_minute", "credit": "usd"}
 
 
 def record(one: Headroom) -> dict[str, Any]:
-    """Give a limit for scripts; null is not known. Shares are of what was used, 0 to 1."""
+    """A limit for scripts; null is not known. Shares are of what was used, 0 to 1."""
 
     def amount(value: int | None) -> int | str | None:
         return decimal(value) if value is not None and one.kind == "credit" else value
@@ -106,12 +106,12 @@ def record(one: Headroom) -> dict[str, Any]:
 
 
 _STEPS = {
-    "notify": "tell",
-    "hold": "hold new work",
-    "cheaper": "cheaper models",
-    "pause": "pause",
-    "interrupt": "interrupt",
-    "stop": "stop",
+    RungAction.NOTIFY: "tell",
+    RungAction.HOLD: "hold new work",
+    RungAction.CHEAPER: "cheaper models",
+    RungAction.PAUSE: "pause",
+    RungAction.INTERRUPT: "interrupt",
+    RungAction.STOP: "stop",
 }
 NO_BUDGET = "no budget: nothing is stopped for its cost; `controlroom budget set day --limit 20` sets one"
 NO_LIMIT = (
@@ -122,7 +122,7 @@ NO_LIMIT = (
 
 def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
     """Say all that is known of a budget: whose, when it ends, its ladder, what may come on top."""
-    facts = ["the whole fleet" if budget.scope == "fleet" else budget.scope]
+    facts = ["the whole fleet" if read_scope(budget.scope).kind is ScopeKind.FLEET else budget.scope]
     facts += [f"{budget.limit} % of {window(budget.period)}"] * (budget.unit == "window")
     facts += [forecast(budget, now, clock)]
     facts += [f"new at {clock(budget.ends)}"] * bool(budget.ends)
@@ -137,7 +137,7 @@ def budget_facts(budget: Budget, now: int, clock: Clock) -> list[str]:
 
 
 def forecast(budget: Budget, now: int, clock: Clock) -> str:
-    """Say when a budget ends at this rate."""
+    """When a budget ends at this rate."""
     if budget.spent is None:
         return "no reading yet"
     if budget.spent >= budget.limit:

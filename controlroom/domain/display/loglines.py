@@ -62,7 +62,7 @@ class WholeLines:
                 yield from self._begun.pop(record.stream)
 
     def rest(self) -> list[LogRecord]:
-        """Give what is held back: there will be no more of it."""
+        """What is held back: there will be no more of it."""
         begun, self._begun = self._begun, {}
         return [record for line in begun.values() for record in line]
 
@@ -81,7 +81,7 @@ _MOST_COLOURS = 400
 
 
 def _going_on(colours: str, line: str) -> str:
-    """Give the colours that stand at the end of a line: those set since the last that took all back."""
+    """The colours that stand at the end of a line: those set since the last that took all back."""
     for found in _SGR.finditer(line):
         fresh = found[1].split(";")[0] in ("", "0")
         colours = found[0] if fresh or len(colours) > _MOST_COLOURS else colours + found[0]

@@ -13,6 +13,7 @@ from operator import attrgetter
 from controlroom.domain.display.views import short_model
 from controlroom.domain.money.costs import BILLED, HOUR, CostRow, per_hour
 from controlroom.domain.words import dollars
+from controlroom.text.states import Payer
 from controlroom.text.time_zones import day_name, hour_name
 
 _QUARTER = 900_000
@@ -35,7 +36,7 @@ class Span(str, Enum):
         return self.value
 
     def since(self, now: int, zone: tzinfo | None) -> int:
-        """Say when it began: today, this week (Monday) and this month where `zone` is (None: this machine's)."""
+        """When it began: today, this week (Monday) and this month where `zone` is (None: this machine's)."""
         here = datetime.fromtimestamp(now / 1000, zone)
         if self is Span.THIRTY:
             return now - 30 * 24 * HOUR
@@ -63,7 +64,7 @@ class By(str, Enum):
         return "time" if self in (By.HOUR, By.DAY) else self.value
 
 
-_NOTHING = CostRow("", "")
+_NOTHING = CostRow("", Payer.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class SpendRow:
 
     @property
     def per_hour(self) -> str:
-        """Say what an agent-hour has cost: `$1.42`; nothing when hours, or whose they were, are not known."""
+        """What an agent-hour has cost: `$1.42`; nothing when hours, or whose they were, are not known."""
         each = per_hour(self.dearest, self.ran)
         if each is None or (self.billed is None) == (self.covered is None):
             return ""
@@ -100,7 +101,7 @@ class SpendRow:
 
 
 def remarks(whole: CostRow) -> list[str]:
-    """Say what there is to know about a sum: what of it is an estimate, and what nothing accounts for."""
+    """What there is to know about a sum: what of it is an estimate, and what nothing accounts for."""
     return [
         f"{dollars(micro)} {words}"
         for micro, words in (
@@ -115,7 +116,7 @@ def remarks(whole: CostRow) -> list[str]:
 def spend_rows(
     found: Sequence[CostRow], by: By, since: int, now: int, zone: tzinfo | None, ran: Mapping[str, int]
 ) -> list[SpendRow]:
-    """Give the rows of one grouping: dearest first; those over time newest first, short spans without gaps.
+    """The rows of one grouping: dearest first; those over time newest first, short spans without gaps.
 
     `ran`: by key, the milliseconds that its agents ran in the span, where that is known.
     """
@@ -153,7 +154,7 @@ _numbers = attrgetter(*_NUMBERS)
 def _whole(key: str, rows: Iterable[CostRow]) -> CostRow:
     """Sum numbers, whoever pays; thousands of rows come at once, so none is made for each."""
     sums = (sum(column) for column in zip(*map(_numbers, rows), strict=True))
-    return CostRow(key, "", **dict(zip(_NUMBERS, sums, strict=False)))
+    return CostRow(key, Payer.UNKNOWN, **dict(zip(_NUMBERS, sums, strict=False)))
 
 
 def _merged(found: Iterable[tuple[str, CostRow]]) -> list[SpendRow]:
@@ -218,7 +219,7 @@ def _label(key: str, by: By, today: str) -> str:
 
 
 def history(found: Sequence[CostRow], since: int, now: int, zone: tzinfo | None, short: bool) -> list[int]:
-    """Give what was spent in each hour (`short`) or day of a span, oldest first: what keys paid, else what is covered.
+    """What was spent in each hour (`short`) or day of a span, oldest first: what keys paid, else what is covered.
 
     The two are not summed: where anything was billed, that alone is shown.
     """

@@ -129,7 +129,7 @@ class Sieve:
         self._kinds = frozenset(kind for name in names for kind in LEVELS.get(name, (name,)))
 
     def keeps(self, moment: Moment) -> bool:
-        """Say whether it is to be seen."""
+        """Whether it is to be seen."""
         wish = self._wish
         host, _, name = moment.agent.partition("/")
         if wish.hosts and host not in wish.hosts:
@@ -144,7 +144,7 @@ class Sieve:
 
 
 def exported(moment: Moment) -> str:
-    """Give a moment as a line of a file: time in UTC, agent, kind, text, with tabs between."""
+    """A moment as a line of a file: time in UTC, agent, kind, text, with tabs between."""
     when = datetime.fromtimestamp(moment.at / 1000, timezone.utc)
     stamp = f"{when:%Y-%m-%dT%H:%M:%S}.{moment.at % 1000:03}Z"
     return "\t".join((stamp, moment.agent, moment.line.kind, moment.line.text))

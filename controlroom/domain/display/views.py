@@ -217,7 +217,7 @@ def headline(fleet: Fleet, counted: Counts | None = None) -> Headline:
 
 
 def spent_words(money: Money | None) -> str:
-    """Say what was spent today: `$98.20 today`, what a plan covers beside it: `$98.20 and ≈$12.10 today`."""
+    """What was spent today: `$98.20 today`, what a plan covers beside it: `$98.20 and ≈$12.10 today`."""
     if money is None or not (money.day_billed or money.day_covered):
         return ""
     covered = f"≈{dollars(money.day_covered)}" if money.day_covered else ""
@@ -226,7 +226,7 @@ def spent_words(money: Money | None) -> str:
 
 
 def agent_rows(fleet: Fleet, now: int, text: str = "") -> list[AgentRow]:
-    """Give the rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
+    """The rows of the agent table, what needs a person first, then by name; only those that contain `text`."""
     agents = sorted(
         fleet.agents.values(),
         key=lambda agent: (need(agent, fleet.state_of(agent)), agent.adopted, agent.name, agent.host),
@@ -241,7 +241,7 @@ def need(agent: Agent, state: State) -> int:
 
 
 def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
-    """Give one agent's row."""
+    """One agent's row."""
     state = fleet.state_of(agent)
     return AgentRow(
         agent.id,
@@ -263,12 +263,12 @@ def agent_row(fleet: Fleet, agent: Agent, now: int) -> AgentRow:
 
 
 def memory_words(agent: Agent) -> str:
-    """Say how much memory an agent takes: `310M`, `≤2.8G` when that is an upper bound; a dash for no reading."""
+    """How much memory an agent takes: `310M`, `≤2.8G` when that is an upper bound; a dash for no reading."""
     return f"{'≤' * (agent.rss_bound and agent.rss is not None)}{size(agent.rss)}"
 
 
 def cost_words(agent: Agent) -> str:
-    """Say what an agent has cost: `$1.92` when that is billed, `≈$1.92` at list prices when it is not; "" unknown."""
+    """What an agent has cost: `$1.92` when that is billed, `≈$1.92` at list prices when it is not; "" unknown."""
     if agent.spent is None:
         return ""
     return dollars(agent.spent) if agent.billing == BILLED else f"≈{dollars(agent.spent)}"
@@ -281,24 +281,24 @@ def order_words(agent: Agent) -> str:
 
 
 def row_age(fleet: Fleet, agent: Agent, state: State, now: int) -> str:
-    """Give how long an agent has been in the state that is shown; for a lost one, how old the last news are."""
+    """How long an agent has been in the state that is shown; for a lost one, how old the last news are."""
     host = fleet.hosts.get(agent.host)
     return age(now - (host.seen if state is State.LOST and host else agent.since))
 
 
 def limit_end(agent: Agent, now: int) -> int | None:
-    """Say when the limit ends that an agent was stopped by; None when that is over, or is not known."""
+    """When the limit ends that an agent was stopped by; None when that is over, or is not known."""
     ends = agent.limited_until if agent.state is State.LIMITED else None
     return ends if ends and ends > now else None
 
 
 def limit_is_over(agent: Agent, now: int) -> bool:
-    """Tell whether the limit that an agent was stopped by has ended since."""
+    """Whether the limit that an agent was stopped by has ended since."""
     return agent.state is State.LIMITED and bool(agent.limited_until) and limit_end(agent, now) is None
 
 
 def agent_line(agent: Agent, now: int) -> str:
-    """Give the one line that says most about an agent now."""
+    """The one line that says most about an agent now."""
     if agent.question:
         return f"asks: {agent.question.title}"
     if limit_is_over(agent, now):
@@ -319,7 +319,7 @@ def short_model(model: str) -> str:
 
 
 def host_rows(fleet: Fleet, now: int, counted: Counts | None = None) -> list[HostRow]:
-    """Give the rows of the host table: those that need somebody first, then by name. `counted`: as for `headline`."""
+    """The rows of the host table: those that need somebody first, then by name. `counted`: as for `headline`."""
     counted = (counted or Counts()).after(fleet.agents)
     trouble = (LinkState.ASKING, LinkState.REFUSED, LinkState.LOST, LinkState.CONNECTING, LinkState.UP)
     hosts = sorted(fleet.hosts.values(), key=lambda host: (trouble.index(host.link), host.name))
@@ -327,7 +327,7 @@ def host_rows(fleet: Fleet, now: int, counted: Counts | None = None) -> list[Hos
 
 
 def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) -> HostRow:
-    """Give the row of one host. `counted`: as for `headline`."""
+    """The row of one host. `counted`: as for `headline`."""
     counted = (counted or Counts()).after(fleet.agents)
     sample = host.sample
     old = host.link is not LinkState.UP and host.seen
@@ -356,7 +356,7 @@ def host_row(fleet: Fleet, host: Host, now: int, counted: Counts | None = None) 
 
 
 def contains(agent: Agent, row: AgentRow, text: str) -> bool:
-    """Say whether every word of `text` stands somewhere in the row."""
+    """Whether every word of `text` stands somewhere in the row."""
     if not text:
         return True
     shown = " ".join((row.id, row.state, agent.model, agent.profile, agent.task, row.line, row.pending)).lower()
@@ -367,7 +367,7 @@ def contains(agent: Agent, row: AgentRow, text: str) -> bool:
 
 
 def status(fleet: Fleet, now: int) -> dict[str, Any]:
-    """Give what `controlroom status --json` prints. Times are ISO 8601 UTC, sizes bytes; null is not known."""
+    """What `controlroom status --json` prints. Times are ISO 8601 UTC, sizes bytes; null is not known."""
     return {
         "at": iso(now),
         "money": vars(fleet.money) if fleet.money else None,
@@ -495,12 +495,12 @@ _TONES = {"danger": "bad", "warning": "warn"}
 
 
 def worst_first(fleet: Fleet) -> list[Alarm]:
-    """Give all alarms, the worst first, of equal ones the newest."""
+    """All alarms, the worst first, of equal ones the newest."""
     return sorted(fleet.alarms.values(), key=urgency)
 
 
 def alarm_lines(fleet: Fleet, now: int, clock: Callable[[int], str]) -> list[Line]:
-    """Give what to read about all alarms: how bad, since when, what."""
+    """What to read about all alarms: how bad, since when, what."""
     told: list[Line] = []
     for alarm in worst_first(fleet):
         since = f"since {clock(alarm.since)}, {age(now - alarm.since)}" if alarm.since else ""

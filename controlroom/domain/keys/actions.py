@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from controlroom.domain.model import Agent, Fleet, Host, LinkState
 from controlroom.domain.questions import NOTHING_LASTING
+from controlroom.text.states import AgentKind
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Action:
         return (self.key, *self.more_keys) if self.key else ()
 
     def stands_on(self, screen: str) -> bool:
-        """Say whether it can be done on a screen."""
+        """Whether it can be done on a screen."""
         return self.where == "anywhere" or screen in self.where.split()
 
 
@@ -401,7 +402,7 @@ BY_NAME = {action.name: action for action in ACTIONS}
 
 
 def unavailable(action: Action, fleet: Fleet, agent_id: str | None = None, host: str | None = None) -> str | None:
-    """Say why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
+    """Why an action cannot be done with what is chosen, or None. The engine decides again when it is ordered."""
     if action.needs == "host":
         known = fleet.hosts.get(host or "")
         check_host = _HOST_CHECKS.get(action.name)
@@ -456,12 +457,16 @@ def _live(fleet: Fleet, agent: Agent) -> str | None:
 
 
 def _hears(fleet: Fleet, agent: Agent) -> str | None:
-    return f"{agent.name} runs a command, which takes no messages" if agent.kind == "command" else _live(fleet, agent)
+    return (
+        f"{agent.name} runs a command, which takes no messages"
+        if agent.kind == AgentKind.COMMAND
+        else _live(fleet, agent)
+    )
 
 
 def _stops(fleet: Fleet, agent: Agent) -> str | None:
     command = f"{agent.name} runs a command, which cannot be interrupted: kill it instead"
-    return command if agent.kind == "command" else _live(fleet, agent)
+    return command if agent.kind == AgentKind.COMMAND else _live(fleet, agent)
 
 
 def _over(fleet: Fleet, agent: Agent) -> str | None:

@@ -89,15 +89,15 @@ class Keymap:
         return {action.name: action for action in self.actions}
 
     def __getitem__(self, name: str) -> Action:
-        """Give an action by its name."""
+        """An action by its name."""
         return self.by_name[name]
 
     def shown(self, name: str) -> str:
-        """Give the key of an action as people read it; one that has none is found in the palette."""
+        """The key of an action as people read it; one that has none is found in the palette."""
         return shown(self.by_name[name].key) or f"{shown(self.by_name['palette'].key)} {name}"
 
     def on_screen(self, screen: str, *, watching: bool = False) -> list[Action]:
-        """Give the actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last.
+        """The actions of a screen (`overview`, `agent`, `hosts`) in footer order, those without a place last.
 
         `watching`: only what a watcher has.
         """
@@ -105,12 +105,12 @@ class Keymap:
         return sorted(here, key=lambda action: action.footer or 99)
 
     def motion(self, screen: str, name: str) -> Motion:
-        """Give a motion of a screen."""
+        """A motion of a screen."""
         return next(motion for motion in self.motions if (motion.where, motion.name) == (screen, name))
 
 
 def shown(key: str) -> str:
-    """Give a key as people read it."""
+    """A key as people read it."""
     return WORDS.get(key, key)
 
 
@@ -180,7 +180,7 @@ def _with_keys(action: Action, keys: Sequence[str]) -> Action:
 
 
 def _moved(motion: Motion, keys: Sequence[str]) -> Motion:
-    """Give a motion other keys; arrows and their like stay."""
+    """The motion with other keys; arrows and their like stay."""
     return replace(motion, keys=(*keys, *(key for key in motion.keys if len(key) > 1 and key not in WORDS)))
 
 

@@ -10,7 +10,7 @@ from controlroom.domain.keys.actions import BY_NAME, unavailable
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.orders import Result
 from controlroom.domain.questions import wants_words
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, Verdict
 
 AT_ONCE = 10
 """Orders under way at one time."""
@@ -36,7 +36,7 @@ class Plan:
     """Marked agents that it cannot be done to, each with the reason."""
 
     def saying(self, text: str, keep: bool = False) -> "Plan":
-        """Give the same for the same runs, with these words."""
+        """The same plan for the same runs, with these words."""
         targets = (Target(target.agent, _intent(target.agent, self.action, text, keep)) for target in self.targets)
         return replace(self, targets=tuple(targets))
 
@@ -80,7 +80,7 @@ _DONE = {
 
 
 def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
-    """Say what is to be done to whom; the words of a message or a task come later."""
+    """What is to be done to whom; the words of a message or a task come later."""
     targets: list[Target] = []
     left_out: list[tuple[Agent, str]] = []
     for agent in (fleet.agents[agent] for agent in marked if agent in fleet.agents):
@@ -100,7 +100,7 @@ def plan(fleet: Fleet, marked: Sequence[str], action: str) -> Plan:
 
 def _intent(agent: Agent, action: str, text: str = "", keep: bool = False) -> Intent:
     if action in ("allow", "always", "deny") and agent.question is not None:
-        return intents.AnswerQuestion(agent.id, agent.question.id, action, digest=agent.question.digest)
+        return intents.AnswerQuestion(agent.id, agent.question.id, Verdict(action), digest=agent.question.digest)
     if action == "message":
         return intents.SendMessage(agent.id, agent.epoch, text)
     if action == "reassign":
@@ -131,7 +131,7 @@ def _unknown(outcome: Result) -> bool:
 
 
 def _reason(target: Target, outcome: Result) -> str:
-    """Give a refusal with the agent that it is about."""
+    """A refusal with the agent that it is about."""
     return outcome.reason if target.agent.id in outcome.reason else f"{target.agent.id}: {outcome.reason}"
 
 

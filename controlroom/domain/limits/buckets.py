@@ -56,16 +56,16 @@ class Tiers:
     classes: tuple[ModelClass, ...] = ()
 
     def tier(self, key: str) -> Tier | None:
-        """Give a tier by its key."""
+        """A tier by its key."""
         return next((tier for tier in self.tiers if tier.key == key), None)
 
     def class_of(self, model: str) -> ModelClass | None:
-        """Give the class of a model, however dated or prefixed its name is; None: it is in no class that we know."""
+        """The class of a model, however dated or prefixed its name is; None: it is in no class that we know."""
         names = {model.split("[")[0].lower(), bare_name(model.split("[")[0].lower())}
         return next((one for one in self.classes if names.intersection(one.models)), None)
 
     def ceilings(self, tier: str, model: str) -> Ceilings | None:
-        """Give what a tier lets through of a model; None: nobody has told us."""
+        """What a tier lets through of a model; None: not known."""
         found = self.class_of(model)
         return found.ceilings.get(tier) if found else None
 
@@ -127,7 +127,7 @@ class Ruling:
         return found.key if found else model.removeprefix("claude-").split("[")[0]
 
     def ceiling(self, of: str, model: str, kind: str) -> tuple[int | None, str]:
-        """Give a ceiling and who says so; None: nobody does."""
+        """A ceiling and who says so; None: not known."""
         if own := self.own.get(of) or self.own.get(model):
             return getattr(own, kind), "your ceiling"
         told = self.told.get(model.split("[")[0], {})
@@ -139,7 +139,7 @@ class Ruling:
 
 
 def weight(message: Message, ruling: Ruling) -> Weight | None:
-    """Say what a message takes; None for one of a batch, which has limits of its own."""
+    """What a message takes; None for one of a batch, which has limits of its own."""
     if message.batch:
         return None
     usage, of = message.usage, ruling.class_of(message.model)
@@ -173,12 +173,12 @@ class Lately:
             del self._messages[key]
 
     def messages(self) -> Sequence[Message]:
-        """Give them in order of time."""
+        """In order of time."""
         return sorted(self._messages.values(), key=lambda message: message.at)
 
 
 def level(taken: Sequence[tuple[int, int]], ceiling: int | None, now: int) -> int:
-    """Say how far a bucket is used now: (when, how much) in order of time. Without a ceiling: in the last minute."""
+    """How far a bucket is used now: (when, how much) in order of time. Without a ceiling: in the last minute."""
     if ceiling is None:
         return sum(amount for at, amount in taken if at > now - MINUTE)
     used, last = 0.0, 0
@@ -189,7 +189,7 @@ def level(taken: Sequence[tuple[int, int]], ceiling: int | None, now: int) -> in
 
 
 def buffer_of(buffers: Mapping[str, str], kind: str, limit: int | None) -> int | None:
-    """Give where the operator wants a limit to end: of a number, or per cent of it; None: at the limit."""
+    """Where the operator wants a limit to end: of a number, or per cent of it; None: at the limit."""
     said = buffers.get(kind) or buffers.get("")
     if not said or limit is None:
         return None

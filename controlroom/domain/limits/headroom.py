@@ -73,7 +73,7 @@ Readings = Mapping[tuple[str, str], Reading]
 
 
 def length(window: str) -> int | None:
-    """Say how long a window is, None when that is not known."""
+    """How long a window is, None when that is not known."""
     return _LENGTHS.get(window) or (_LENGTHS["seven_day"] if window.startswith("seven_day_") else None)
 
 
@@ -89,7 +89,7 @@ def _model_words(name: str) -> str:
 
 
 def model_of(window: str) -> str:
-    """Give what the models of a window have in their names, "" when it counts them all."""
+    """What the models of a window have in their names, "" when it counts them all."""
     scope = window.removeprefix("seven_day_")
     return scope if scope != window and "_" not in scope else ""
 
@@ -101,7 +101,7 @@ def believable(reading: Reading, now: int) -> Reading:
 
 
 def lasting(readings: Readings, now: int) -> list[Reading]:
-    """Give those that still count, by account, the shortest window first."""
+    """Those that still count, by account, the shortest window first."""
     kept = [reading for reading in readings.values() if reading.ends > now]
     return sorted(kept, key=lambda reading: (reading.account, length(reading.window) or _LONGEST, reading.window))
 
@@ -137,7 +137,7 @@ def unread(account: str) -> Headroom:
 
 
 def per_mille(parts: Mapping[str, int]) -> dict[str, int]:
-    """Say who has which share of a sum; what rounds to nothing is left out."""
+    """Who has which share of a sum; what rounds to nothing is left out."""
     whole = sum(parts.values())
     shares = {name: round(1000 * part / whole) for name, part in parts.items()} if whole else {}
     return {name: share for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])) if share}
@@ -178,7 +178,7 @@ class Verdict:
 
 
 def heard(sayings: Sayings, new: Iterable[Reading]) -> Sayings:
-    """Give what a host says, with new readings of it."""
+    """What a host says, with new readings of it."""
     kept = dict(sayings)
     for reading in new:
         kept[reading.key] = _after(kept.get(reading.key), reading)
@@ -199,7 +199,7 @@ def _after(known: Said | None, new: Reading) -> Said:
 
 
 def verdicts(by_host: Mapping[str, Sayings], now: int) -> dict[tuple[str, str], Verdict]:
-    """Say what counts of every window that lasts."""
+    """What counts of every window that lasts."""
     keys = dict.fromkeys(key for sayings in by_host.values() for key in sayings)
     found = {}
     for key in keys:
@@ -222,7 +222,7 @@ def _verdict(said: Mapping[str, Said]) -> Verdict:
 
 
 def _contradict(one: Said, other: Said) -> bool:
-    """Say whether two hosts cannot both be right."""
+    """Whether two hosts cannot both be right."""
     if one.peak.used is None or other.peak.used is None:
         return False
     if not _is_same(one.peak, other.peak):
@@ -232,7 +232,7 @@ def _contradict(one: Said, other: Said) -> bool:
 
 
 def _is_same(one: Reading, other: Reading) -> bool:
-    """Say whether two readings may be of one run of a window."""
+    """Whether two readings may be of one run of a window."""
     return not one.resets or not other.resets or abs(one.resets - other.resets) <= SLACK
 
 
@@ -262,7 +262,7 @@ def about(one: Headroom) -> str:
 
 
 def alarms(headroom: Iterable[Headroom], known: Mapping[str, Alarm], now: int, clock: Clock) -> dict[str, Alarm]:
-    """Give the alarms there are about limits, by what they are about; `known`: those that stand."""
+    """The alarms there are about limits, by what they are about; `known`: those that stand."""
     found: dict[str, Alarm] = {}
     for one in headroom:
         name = about(one)
@@ -287,7 +287,7 @@ def _disputed(one: Headroom) -> str:
 
 
 def billed(readings: Iterable[Reading], known: Mapping[str, Alarm], now: int) -> dict[str, Alarm]:
-    """Give the alarms about plans that are used up and billed beyond."""
+    """The alarms about plans that are used up and billed beyond."""
     accounts = sorted({reading.account for reading in readings if reading.window == OVERAGE and reading.in_use})
     text = "what its plan does not cover is billed now (overage): agents with this login cost dollars"
     names = {account: f"overage {account}" for account in accounts}

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from controlroom.domain.gauges import ScopeKind, read_scope
 from controlroom.domain.money.budget import BudgetRule, counts, covers
+from controlroom.text.states import Payer
 
 MONEY = ("billed", "covered", "tokens")
 """The units that are given away."""
@@ -34,7 +36,7 @@ class Given:
     """When it ends by itself; 0: never."""
 
     def ceiling(self, unit: str) -> int | None:
-        """Give the ceiling in a unit of `MONEY`."""
+        """The ceiling in a unit of `MONEY`."""
         if unit == "billed":
             return self.billed
         return self.covered if unit == "covered" else self.tokens
@@ -53,7 +55,7 @@ class Run:
     name: str
     epoch: int
     profile: str = ""
-    billing: str = ""
+    billing: Payer = Payer.UNKNOWN
     priority: int = 0
     booked: int = 0
     """Micro-dollars at list prices of its messages that are booked."""
@@ -98,15 +100,15 @@ class Run:
         return self.grants[-1] if self.grants else None
 
     def dear(self, unit: str) -> int | None:
-        """Say what the dearest message of its model came to lately; None: nobody knows."""
+        """What the dearest message of its model came to lately; None: not known."""
         return self.dearest_tokens if unit == "tokens" else self.dearest
 
     def gone(self, unit: str) -> int:
-        """Say what is booked of it."""
+        """What is booked of it."""
         return self.booked_tokens if unit == "tokens" else self.booked
 
     def outstanding(self, unit: str, began: int) -> int:
-        """Say what it may still have spent, or spend, in a unit, since a period began, beyond what is booked."""
+        """What it may still have spent, or spend, in a unit, since a period began, beyond what is booked."""
         if self.until <= began or not counts(unit, self.billing):
             return 0
         if self.ended:
@@ -129,11 +131,15 @@ class Fund:
     """Agents, by id, that may spend no more of it: a rung has stopped them."""
 
     def holds(self, run: Run) -> bool:
-        """Say whether it binds a run."""
+        """Whether it binds a run."""
         if not counts(self.rule.unit, run.billing):
             return False
-        kind, _, name = self.rule.scope.partition(" ")
-        return name in run.accounts if kind == "account" else covers(self.rule.scope, run.host, run.name, run.profile)
+        kind, name = read_scope(self.rule.scope)
+        return (
+            name in run.accounts
+            if kind is ScopeKind.ACCOUNT
+            else covers(self.rule.scope, run.host, run.name, run.profile)
+        )
 
 
 @dataclass(frozen=True)
@@ -156,5 +162,5 @@ class Share:
 
 
 def least_worth(fund: Fund, dearest: int | None) -> int:
-    """Say what is not worth giving: with less than half a message nothing is done but overshooting."""
+    """What is not worth giving: with less than half a message nothing is done but overshooting."""
     return max(fund.rule.least, min((dearest or 0) // 2, fund.rule.limit // 20))

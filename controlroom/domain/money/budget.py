@@ -11,18 +11,18 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import NamedTuple
 
-from controlroom.domain.gauges import PERIODS, UNITS, Rung
+from controlroom.domain.gauges import PERIODS, UNITS, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.money.costs import BILLED, COVERED
 from controlroom.domain.words import count, dollars
+from controlroom.text.states import Payer
 
-ACTIONS = ("notify", "hold", "cheaper", "pause", "interrupt", "stop")
-STOPPING = frozenset({"pause", "interrupt", "stop"})
+ACTIONS = tuple(action for action in RungAction if action != RungAction.UNKNOWN)
+STOPPING = frozenset({RungAction.PAUSE, RungAction.INTERRUPT, RungAction.STOP})
 """Actions that end the spending of agents which run."""
 
-LADDER = (Rung(50, "notify"), Rung(80, "hold"), Rung(95, "pause"))
+LADDER = (Rung(50, RungAction.NOTIFY), Rung(80, RungAction.HOLD), Rung(95, RungAction.PAUSE))
 ORDERS = ("priority", "all")
-SCOPES = ("host", "profile", "agent", "account")
 
 MOST = 2**53
 """Micro-dollars or tokens of a budget at most."""
@@ -79,25 +79,30 @@ class Spend(NamedTuple):
     host: str
     agent: str
     profile: str
-    billing: str
+    billing: Payer
     micro: int
     tokens: int
 
 
 def covers(scope: str, host: str, agent: str, profile: str) -> bool:
-    """Say whether a scope holds an agent; `account` scopes are the business of whoever knows accounts."""
-    kind, _, name = scope.partition(" ")
-    theirs = {"fleet": "", "host": host, "profile": profile, "agent": f"{host}/{agent}"}
-    return kind in theirs and theirs[kind] == name
+    """Whether a scope holds an agent; `account` scopes are the business of whoever knows accounts."""
+    names = {
+        ScopeKind.FLEET: "",
+        ScopeKind.HOST: host,
+        ScopeKind.PROFILE: profile,
+        ScopeKind.AGENT: f"{host}/{agent}",
+    }
+    whose = read_scope(scope)
+    return names.get(whose.kind) == whose.name
 
 
-def counts(unit: str, billing: str) -> bool:
-    """Say whether what such an agent spends counts in a unit; what nobody knows the payer of counts in all of them."""
+def counts(unit: str, billing: Payer) -> bool:
+    """Whether what such an agent spends counts in a unit; what nobody knows the payer of counts in all of them."""
     return billing not in {"billed": (COVERED,), "covered": (BILLED,), "window": (BILLED,)}.get(unit, ())
 
 
 def counted(rule: BudgetRule, spends: Iterable[Spend]) -> list[Spend]:
-    """Give what counts for a budget among what was spent."""
+    """What counts for a budget among what was spent."""
     return [
         spend
         for spend in spends
@@ -116,7 +121,7 @@ def reached(rule: BudgetRule, gone: int) -> int:
 
 
 def begins_anew(old: BudgetRule, new: BudgetRule | None) -> bool:
-    """Say whether a budget has become another one (None: it is gone), whose ladder is climbed from its foot again.
+    """Whether a budget has become another one (None: it is gone), whose ladder is climbed from its foot again.
 
     Another rung is done when it is reached; who is ended first, and what is run then, changes nothing that was done.
     """
@@ -124,7 +129,7 @@ def begins_anew(old: BudgetRule, new: BudgetRule | None) -> bool:
 
 
 def problem(rule: BudgetRule) -> str | None:
-    """Say what is wrong with a budget, or None."""
+    """What is wrong with a budget, or None."""
     if not NAME.fullmatch(rule.name):
         return f"{ascii(rule.name)[:60]} cannot name a budget: use 1 to 41 of a-z 0-9 _ -"
     return _unit_problem(rule) or scope_problem(rule.scope) or ladder_problem(rule.rungs) or _order_problem(rule)
@@ -143,18 +148,22 @@ def _unit_problem(rule: BudgetRule) -> str | None:
 
 
 def scope_problem(scope: str) -> str | None:
-    """Say what is wrong with a scope, or None."""
-    kind, _, name = scope.partition(" ")
-    if scope == "fleet" or (kind in SCOPES and name and (kind != "agent" or name.count("/") == 1)):
+    """What is wrong with a scope, or None."""
+    kind, name = read_scope(scope)
+    if kind is ScopeKind.FLEET:
+        fits = scope == str(kind)
+    else:
+        fits = kind is not ScopeKind.UNKNOWN and name != "" and (kind is not ScopeKind.AGENT or name.count("/") == 1)
+    if fits:
         return None
     return f"{ascii(scope)[:60]} is no scope: say fleet, host NAME, profile NAME or agent HOST/NAME"
 
 
 def ladder_problem(rungs: Sequence[Rung]) -> str | None:
-    """Say what is wrong with a ladder, or None."""
+    """What is wrong with a ladder, or None."""
     for rung in rungs:
-        if rung.action not in ACTIONS:
-            return f"a rung does {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}, not {ascii(rung.action)[:40]}"
+        if rung.action is RungAction.UNKNOWN:
+            return f"a rung does {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}"
         if not 1 <= rung.percent <= 100:
             return f"a rung is at 1 to 100 per cent, not at {rung.percent}"
     return None if len(rungs) <= 20 else "twenty rungs are the most"
@@ -195,7 +204,7 @@ def read_limit(text: str, unit: str) -> int:
 
 
 def _other_unit(text: str) -> str:
-    """Say which unit an amount that is no dollars may have been meant in."""
+    """Which unit an amount that is no dollars may have been meant in."""
     if text.endswith("%"):
         return "; per cent are of a plan's window: unit window, and which window"
     return "; tokens are another unit: unit tokens" if _TOKENS.fullmatch(text) else ""
@@ -208,7 +217,9 @@ def read_ladder(text: str) -> tuple[Rung, ...]:
         percent, _, action = part.strip().partition(":")
         if not (percent.isascii() and percent.isdecimal() and len(percent) <= 3):
             raise ValueError(f"expected a ladder like 50:notify,80:hold,95:pause, not {ascii(text)[:60]}")
-        rungs.append(Rung(int(percent), action))
+        if action not in ACTIONS:
+            raise ValueError(f"a rung does {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}, not {ascii(action)[:40]}")
+        rungs.append(Rung(int(percent), RungAction(action)))
     if wrong := ladder_problem(rungs):
         raise ValueError(wrong)
     return sorted_rungs(rungs)
@@ -220,7 +231,7 @@ def ladder(rungs: Iterable[Rung]) -> str:
 
 
 def described(rule: BudgetRule) -> str:
-    """Say what a budget is, in a line."""
+    """What a budget is, in a line."""
     per = f"of {window(rule.window)}" if rule.unit == "window" else f"per {rule.period}"
     dry = "; a dry run: it only says what it would do" if rule.dry_run else ""
     return f"{amount(rule.limit, rule.unit)} {per} for {rule.scope}, {ladder(rule.rungs)}{dry}"
@@ -254,7 +265,7 @@ HOUR = 3_600_000
 
 
 def period(kind: str, now: int, zone: tzinfo) -> tuple[int, int]:
-    """Say when the `hour`, `day`, `week` or `month` that holds `now` began, and when the next one begins."""
+    """When the `hour`, `day`, `week` or `month` that holds `now` began, and when the next one begins."""
     if kind == "hour":
         began = now - (now + _offset(now, zone)) % HOUR
         return began, began + HOUR
@@ -263,12 +274,12 @@ def period(kind: str, now: int, zone: tzinfo) -> tuple[int, int]:
 
 
 def begins(day: date, zone: tzinfo | None) -> int:
-    """Say when a day begins; one that the zone leaves out begins, and ends, with the one after it."""
+    """When a day begins; one that the zone leaves out begins, and ends, with the one after it."""
     return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 def _dates(kind: str, day: date) -> tuple[date, date]:
-    """Give the first day of a period, and that of the one after it."""
+    """The first day of a period, and that of the one after it."""
     if kind == "week":
         first = day - timedelta(days=day.weekday())
         return first, first + timedelta(days=7)

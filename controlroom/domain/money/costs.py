@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from controlroom.text.states import Payer
+
 BY = ("agent", "profile", "host", "model", "folder", "time")
 """What sums can be grouped by; `time`: the quarter of an hour in which a message was answered, as UTC milliseconds."""
 
 HOURLY = ("agent", "profile", "host")
 """What agent-hours are known by; a run may use several models, and its folder and time are not kept."""
 
-BILLED, COVERED = "api", "plan"
+BILLED, COVERED = Payer.API, Payer.PLAN
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class CostRow:
 
     key: str
     """What it is grouped by; empty: not known."""
-    billing: str
+    billing: Payer
     """`api`, `plan`, or nothing when it is not known."""
     messages: int = 0
     input: int = 0
@@ -46,7 +48,7 @@ class CostRow:
 
     @property
     def hit_rate(self) -> float | None:
-        """Say which share of all prompts came out of the cache (0 to 1); None without a prompt."""
+        """Which share of all prompts came out of the cache (0 to 1); None without a prompt."""
         prompt = self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
         return self.cache_read / prompt if prompt else None
 
@@ -57,7 +59,7 @@ _SHORTEST = 6 * 60_000
 
 
 def per_hour(micro: int, ran: int | None) -> int | None:
-    """Say what an agent-hour has cost (micro-dollars) when agents ran for `ran` milliseconds; None: nobody knows."""
+    """What an agent-hour has cost (micro-dollars) when agents ran for `ran` milliseconds; None: not known."""
     return None if ran is None or ran < _SHORTEST else round(micro * HOUR / ran)
 
 
@@ -86,7 +88,7 @@ def totals(rows: Iterable[CostRow]) -> list[CostRow]:
 
 
 def as_table(row: CostRow, by: str, ran: int | None = None, rate: int | None = None) -> Mapping[str, Any]:
-    """Give a row for scripts: whole numbers, dollars as a decimal text; null is not known.
+    """A row for scripts: whole numbers, dollars as a decimal text; null is not known.
 
     `ran`: milliseconds that its agents ran; `rate`: micro-dollars that an hour of that has cost.
     """

@@ -17,18 +17,18 @@ BRIEFLY = 300_000
 
 
 def burn_moments(now: int) -> tuple[int, int]:
-    """Give since when the last minutes (15 to 30 of them) and the last hours are counted: whole quarters of an hour."""
+    """Since when the last minutes (15 to 30 of them) and the last hours are counted: whole quarters of an hour."""
     quarter = now // QUARTER * QUARTER
     return quarter - QUARTER, quarter - LATELY
 
 
 def began(since: int, started: Iterable[int]) -> int:
-    """Say since when somebody can have spent what was spent since a moment: not before the first was started."""
+    """Since when somebody can have spent what was spent since a moment: not before the first was started."""
     return max(since, min(started, default=since))
 
 
 def runs_out(rule: BudgetRule, gone: int, ends: int, lately: Iterable[tuple[int, int]], now: int) -> int | None:
-    """Say when the stop line is reached at the rate of late; None: not before the period ends.
+    """When the stop line is reached at the rate of late; None: not before the period ends.
 
     `lately`: amounts, and since when each of them was spent. The fastest rate counts: whoever has begun to spend a few
     minutes ago is seen, and a pause of some minutes promises nothing.
@@ -43,7 +43,7 @@ def runs_out(rule: BudgetRule, gone: int, ends: int, lately: Iterable[tuple[int,
 
 
 def dearest_under_way(run: Run) -> int | None:
-    """Say what messages of a run that are under way now may cost at the most: one of it, and of each of its subagents.
+    """What messages of a run that are under way now may cost at the most: one of it, and of each of its subagents.
 
     Its own is as dear as its model's dearest, a subagent's as that of any model. None: it is not known what one costs,
     or how many there are.
@@ -67,21 +67,21 @@ class Runway:
     """When its grant ends by itself; 0: never."""
 
     def lasts(self, now: int) -> int | None:
-        """Say for how many milliseconds; None: nobody knows."""
+        """For how many milliseconds; None: not known."""
         ends = [self.until - now] if self.until else []
         spans = [self.left * HOUR // self.per_hour] if self.per_hour else []
         return min([*ends, *spans], default=None)
 
 
 def runways(runs: Iterable[Run], lately: Sequence[Spend], since: int, now: int) -> list[Runway]:
-    """Give the runways of all runs that a grant binds; `lately`: what was spent since that moment."""
+    """The runways of all runs that a grant binds; `lately`: what was spent since that moment."""
     bound = [run for run in runs if run.newest is not None and not run.ended]
     ways = [min(found, key=_shortest(now)) for run in bound if (found := _ways(run, lately, since, now))]
     return sorted(ways, key=lambda way: way.agent)
 
 
 def _ways(run: Run, lately: Iterable[Spend], since: int, now: int) -> list[Runway]:
-    """Give a run's runway in each unit that binds it."""
+    """A run's runway in each unit that binds it."""
     given = run.newest
     used = [spend for spend in lately if (spend.host, spend.agent) == (run.host, run.name)]
     found = []

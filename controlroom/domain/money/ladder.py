@@ -2,33 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from controlroom.domain.gauges import Alarm, Budget, Rung
+from controlroom.domain.gauges import Alarm, Budget, Rung, RungAction, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet, State
 from controlroom.domain.money.allotment import MONEY, Fund, Given, Run
 from controlroom.domain.money.budget import CRUMB, STOPPING, BudgetRule, amount, counts, covers, window
-from controlroom.text.states import Cause
+from controlroom.text.states import Cause, Payer
 
 _DONE = {
-    "notify": "",
-    "hold": "; new work is held",
-    "cheaper": "; new work goes to cheaper models",
-    "pause": "; agents are paused",
-    "interrupt": "; agents are interrupted",
-    "stop": "; agents are ended",
+    RungAction.NOTIFY: "",
+    RungAction.HOLD: "; new work is held",
+    RungAction.CHEAPER: "; new work goes to cheaper models",
+    RungAction.PAUSE: "; agents are paused",
+    RungAction.INTERRUPT: "; agents are interrupted",
+    RungAction.STOP: "; agents are ended",
 }
 
 _WOULD = {
-    "hold": "hold new work",
-    "cheaper": "send new work to cheaper models",
-    "pause": "pause agents",
-    "interrupt": "interrupt agents",
-    "stop": "end agents",
+    RungAction.HOLD: "hold new work",
+    RungAction.CHEAPER: "send new work to cheaper models",
+    RungAction.PAUSE: "pause agents",
+    RungAction.INTERRUPT: "interrupt agents",
+    RungAction.STOP: "end agents",
 }
 
 
 def alarm(budget: Budget, until: str, since: int) -> Alarm | None:
-    """Say what a budget has come to, None while it has reached nothing. The words stay while nothing new is reached."""
+    """What a budget has come to, None while it has reached nothing. The words stay while nothing new is reached."""
     if not budget.reached:
         return None
     rungs = budget.rungs[: budget.reached]
@@ -46,19 +46,19 @@ def told(budget: Budget, rung: Rung) -> str:
 
 
 def stopped_by(rule: BudgetRule, runs: Iterable[Run]) -> frozenset[str]:
-    """Give the agents, by id, that a stopping rung stops now: all, or those of the lowest priority there is."""
+    """The agents, by id, that a stopping rung stops now: all, or those of the lowest priority there is."""
     theirs = list(runs)
     lowest = min((run.priority for run in theirs), default=0)
     return frozenset(run.id for run in theirs if rule.order == "all" or run.priority == lowest)
 
 
 def pauses(budget: Budget) -> bool:
-    """Say whether a budget has come to where it pauses agents."""
-    return not budget.dry_run and any(rung.action == "pause" for rung in budget.rungs[: budget.reached])
+    """Whether a budget has come to where it pauses agents."""
+    return not budget.dry_run and any(rung.action is RungAction.PAUSE for rung in budget.rungs[: budget.reached])
 
 
 def cut(budget: Budget, fund: Fund, runs: Iterable[Run]) -> frozenset[str]:
-    """Give the agents that may spend no more of a budget, because a rung pauses them."""
+    """The agents that may spend no more of a budget, because a rung pauses them."""
     if not pauses(budget):
         return frozenset()
     return stopped_by(fund.rule, (run for run in runs if fund.holds(run)))
@@ -73,7 +73,7 @@ UNBOUND = {
 
 
 def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm | None:
-    """Say which agents no budget binds, for one of the reasons of `UNBOUND`; None: there is no such agent."""
+    """Which agents no budget binds, for one of the reasons of `UNBOUND`; None: there is no such agent."""
     if not agents:
         return None
     named = ", ".join(agents[:3]) + (f" and {len(agents) - 3} more" if len(agents) > 3 else "")
@@ -81,10 +81,15 @@ def unbound(about: str, agents: Sequence[str], fleet: Fleet, now: int) -> Alarm 
     return Alarm(UNBOUND[about].format(named), "warning", known.since if known else now)
 
 
-def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> str | None:
-    """Say which budget holds new work of such an agent, or None."""
+_HOLDING = STOPPING | {RungAction.HOLD}
+
+
+def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> str | None:
+    """Which budget holds new work of such an agent, or None."""
     for budget in _binding(fleet, host, name, profile, billing):
-        done = [rung for rung in budget.rungs[: budget.reached] if rung.action == "hold" or rung.action in STOPPING]
+        done = [
+            rung for rung in budget.rungs[: budget.reached] if rung.action is RungAction.HOLD or rung.action in STOPPING
+        ]
         if done:
             period = window(budget.period) if budget.unit == "window" else f"its {budget.period}"
             return (
@@ -96,15 +101,15 @@ def refusal(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> s
     return None
 
 
-def _unsaid(budget: Budget, billing: str) -> str:
-    """Say how to say that a plan pays, where nobody has and what keys pay is held."""
+def _unsaid(budget: Budget, billing: Payer) -> str:
+    """How to say that a plan pays, where nobody has and what keys pay is held."""
     if billing or budget.unit != "billed":
         return ""
     return '. If a plan pays for it, let its profile say so: credential = "plan"'
 
 
-def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billing: str) -> tuple[str, str]:
-    """Give the model that new work of such an agent goes to, and why, when it is not the one that was meant.
+def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billing: Payer) -> tuple[str, str]:
+    """The model that new work of such an agent goes to, and why, when it is not the one that was meant.
 
     One step down the chain for every rung that says so and has been reached; a model that is not on the chain stays.
     Without a model it is Claude's own choice, taken for the dearest.
@@ -115,7 +120,7 @@ def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billin
         budget.name
         for budget in _binding(fleet, host, name, profile, billing)
         for rung in budget.rungs[: budget.reached]
-        if rung.action == "cheaper"
+        if rung.action is RungAction.CHEAPER
     ]
     if not steps or place is None or not chain:
         return model, ""
@@ -125,30 +130,30 @@ def cheaper(fleet: Fleet, model: str, host: str, name: str, profile: str, billin
     return lower, f"{lower} instead of {model or 'the default model'}: budget {steps[0]} goes cheaper"
 
 
-def payer(fleet: Fleet, profile: str) -> str:
-    """Say who will pay for new work, as its profile says; "": unknown, and both kinds of budgets hold it.
+def payer(fleet: Fleet, profile: str) -> Payer:
+    """Who will pay for new work, as its profile says; "": unknown, and both kinds of budgets hold it.
 
     Who pays for others of the profile is what their hosts say: none of them talks its next agent out of a budget.
     """
     known = fleet.profiles.get(profile)
-    return known.billing if known else ""
+    return known.billing if known else Payer.UNKNOWN
 
 
 def is_paused(agent: Agent) -> bool:
-    """Say whether an agent was paused for want of money, and not by anybody, as its host says."""
+    """Whether an agent was paused for want of money, and not by anybody, as its host says."""
     return agent.state is State.PAUSED and agent.cause is Cause.BUDGET
 
 
 def binding(fleet: Fleet, agent: Agent) -> Iterator[Budget]:
-    """Give the budgets that bind an agent."""
+    """The budgets that bind an agent."""
     return _binding(fleet, agent.host, agent.name, agent.profile, agent.billing)
 
 
-def _binding(fleet: Fleet, host: str, name: str, profile: str, billing: str) -> Iterator[Budget]:
+def _binding(fleet: Fleet, host: str, name: str, profile: str, billing: Payer) -> Iterator[Budget]:
     for budget in fleet.budgets.values():
-        kind, _, account = budget.scope.partition(" ")
+        kind, account = read_scope(budget.scope)
         theirs = covers(budget.scope, host, name, profile) or (
-            kind == "account" and any(gauge.account == account for gauge in fleet.headroom.values())
+            kind is ScopeKind.ACCOUNT and any(gauge.account == account for gauge in fleet.headroom.values())
         )
         if theirs and not budget.dry_run and counts(budget.unit, billing):
             yield budget
@@ -165,7 +170,7 @@ _ROUNDING = 2
 
 
 def ran_dry(agent: Agent, given: Given | None, booked: Run | None, fleet: Fleet) -> bool:
-    """Say whether an agent of ours that is said to be paused by a budget was: what it was granted last is gone.
+    """Whether an agent of ours that is said to be paused by a budget was: what it was granted last is gone.
 
     Half of it will do: its runner counts what is not booked yet, and by the prices that it was sent.
     """
@@ -180,11 +185,11 @@ def ran_dry(agent: Agent, given: Given | None, booked: Run | None, fleet: Fleet)
 
 
 def _is_used(windows: Mapping[str, int], fleet: Fleet) -> bool:
-    """Say whether a window of a plan is used as far as it may be."""
+    """Whether a window of a plan is used as far as it may be."""
     used = {gauge.name: gauge.used for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.used}
     return any((used.get(window_name(window)) or 0) >= most - _ROUNDING for window, most in windows.items())
 
 
 def is_late(agent: Agent, now: int) -> bool:
-    """Say whether all that an agent spent before its pause is booked by now."""
+    """Whether all that an agent spent before its pause is booked by now."""
     return now - (agent.ended or agent.since) > LATE

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from controlroom.domain.money.allotment import FEW
 from controlroom.metering.prices import DOLLAR
 from controlroom.metering.usage import Usage
+from controlroom.text.states import Payer
 
 MOST_PROMPT, MOST_ANSWER, MOST_SEARCHES = 1_000_000, 1_000_000, 200
 """Tokens of one message's prompt and of its answer, and its searches, at most."""
@@ -60,7 +61,7 @@ class Pace:
         """When it was heard first, by our clock; 0: never."""
 
     def take(self, key: tuple[str, str], usage: Usage, at: int) -> Usage:
-        """Give as much of a message's use as can be true when it was asked for at `at`; all of it, mostly."""
+        """As much of a message's use as can be true when it was asked for at `at`; all of it, mostly."""
         passed = min(max(0, at - self._at), LONGEST) / MINUTE
         rows = zip(self._left, AT_ONCE, A_MINUTE, strict=True)
         self._at, self._left = max(at, self._at), Kinds(*(min(a, b) + rate * passed for a, b, rate in rows))
@@ -92,7 +93,7 @@ def _within(usage: Usage, before: Usage, left: Kinds) -> Usage:
 
 
 def most_reported(metered: int, lasted: int) -> int:
-    """Give the pico-dollars that Claude may report of a run whose messages cost `metered` and that lasted so long."""
+    """The pico-dollars that Claude may report of a run whose messages cost `metered` and that lasted so long."""
     return REPORT_TIMES * metered + REPORT_AT_ONCE + REPORT_A_MINUTE * min(max(0, lasted), LONGEST) // MINUTE
 
 
@@ -167,8 +168,8 @@ class Ceilings:
     covered: int | None = None
     tokens: int | None = None
 
-    def most(self, billing: str, subagents: int) -> Amount | None:
-        """Give what the run can have used since: no runner lets twice its ceiling and a few messages pass.
+    def most(self, billing: Payer, subagents: int) -> Amount | None:
+        """What the run can have used since: no runner lets twice its ceiling and a few messages pass.
 
         None: no ceiling is known for its payer (`billing`; "": not known).
         """
@@ -186,29 +187,29 @@ FOREVER = 2**62
 
 
 def of_grant(host: str, agent: str, epoch: int, since: int, most: Amount) -> list[Bound]:
-    """Give the bound of a run that goes by grants since then."""
+    """The bound of a run that goes by grants since then."""
     return [Bound("granted", host, agent, epoch, since, most)]
 
 
 def of_run(host: str, agent: str, epoch: int, at: int, dollars: int) -> list[Bound]:
-    """Give the bound of a run that was ordered, lives and is bound by no grant. `dollars`: a host's for an hour."""
+    """The bound of a run that was ordered, lives and is bound by no grant. `dollars`: a host's for an hour."""
     return [Bound("run", host, agent, epoch, at // HOUR, worth(A_RUN * dollars))]
 
 
 def of_host(host: str, at: int, dollars: int) -> list[Bound]:
-    """Give the bounds of what this room did not order."""
+    """The bounds of what this room did not order."""
     most = worth(A_DAY * dollars)
     return [Bound("host", host, "", 0, at // HOUR, worth(dollars)), Bound("day", host, "", 0, at // DAY, most)]
 
 
 def of_late(host: str, at: int, dollars: int, now: int) -> list[Bound]:
-    """Give the bounds of what this room did not order and is told late: what is told of it in a day shares one."""
+    """The bounds of what this room did not order and is told late: what is told of it in a day shares one."""
     late = Bound("late", host, "", 0, now // DAY, worth(A_DAY * dollars))
     return [late, *of_host(host, at, dollars)] if at > now - DAY else [late]
 
 
 def worth(dollars: int) -> Amount:
-    """Give the bound that so many dollars are."""
+    """The bound that so many dollars are."""
     return Amount(dollars * DOLLAR, dollars * TOKENS)
 
 
@@ -219,7 +220,7 @@ class Taken:
         self._used: dict[tuple[str, str, str, int, int], Amount] = {}
 
     def missing(self, bounds: Iterable[Bound]) -> list[Bound]:
-        """Give those of which it is not known what was used of them."""
+        """Those of which it is not known what was used of them."""
         return [bound for bound in dict.fromkeys(bounds) if bound.key not in self._used]
 
     def know(self, bound: Bound, used: Amount) -> None:
@@ -247,7 +248,7 @@ _MOST = 20_000
 
 
 def _in_proportion(wanted: Amount, given: Amount) -> Amount:
-    """Give what is left of both when one of them is cut down."""
+    """What is left of both when one of them is cut down."""
     if given == wanted:
         return wanted
     part = min((got / want for got, want in zip(given, wanted, strict=True) if want), default=0.0)
@@ -255,7 +256,7 @@ def _in_proportion(wanted: Amount, given: Amount) -> Amount:
 
 
 def cut_down(usage: Usage, wanted: Amount, given: Amount) -> Usage:
-    """Give a message's use cut down to what it was given: tokens of each kind alike."""
+    """A message's use cut down to what it was given: tokens of each kind alike."""
     if given == wanted:
         return usage
     of = ((got, want) for got, want in zip(given, wanted, strict=True) if want)

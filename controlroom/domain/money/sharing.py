@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
+from controlroom.domain.gauges import Scope, ScopeKind, read_scope
 from controlroom.domain.money.allotment import CLAIMED, CROWD, FEW, MONEY, Fund, Given, Run, Share, least_worth
 from controlroom.domain.money.budget import counts
 from controlroom.domain.money.forecast import dearest_under_way
@@ -89,7 +90,7 @@ class Balance:
             self._claimed_sharers += min(CLAIMED, self.claimed[run.host])
 
     def place_of(self, run: Run, rank: Callable[[Run], Rank]) -> int:
-        """Say how many sharers go before a run. All of its runs are looked at, once after each change."""
+        """How many sharers go before a run. All of its runs are looked at, once after each change."""
         if self._ranked is None:
             self._ranked, place, seen = {}, 0, Counter[str]()
             for each in sorted((run for run in self.runs.values() if not run.ended), key=rank):
@@ -146,10 +147,10 @@ class Balances:
     def __init__(self, funds: Iterable[Fund], binds: Callable[[Fund], bool] = lambda _: True) -> None:
         self.of: dict[str, Balance] = {}
         """By the budget's name."""
-        self._by_scope: dict[str, list[Balance]] = {}
+        self._by_scope: dict[Scope, list[Balance]] = {}
         for place, fund in enumerate(funds):
             balance = self.of[fund.rule.name] = Balance(fund, place, binds(fund))
-            self._by_scope.setdefault(fund.rule.scope, []).append(balance)
+            self._by_scope.setdefault(read_scope(fund.rule.scope), []).append(balance)
         self.entries: dict[Key, Entry] = {}
         self.bands: dict[Kind, Band] = {}
         self._bands_of: dict[str, dict[Kind, None]] = {}
@@ -186,20 +187,20 @@ class Balances:
         self.fresh.discard(key)
 
     def holding(self, run: Run) -> tuple[Balance, ...]:
-        """Give the budgets that hold a run, in their order."""
-        scopes = ["fleet", f"host {run.host}", f"profile {run.profile}", f"agent {run.id}"]
-        scopes += [f"account {account}" for account in run.accounts]
+        """The budgets that hold a run, in their order."""
+        scopes = [Scope(ScopeKind.FLEET), Scope(ScopeKind.HOST, run.host), Scope(ScopeKind.PROFILE, run.profile)]
+        scopes += [Scope(ScopeKind.AGENT, run.id), *(Scope(ScopeKind.ACCOUNT, account) for account in run.accounts)]
         theirs = [balance for scope in scopes for balance in self._by_scope.get(scope, ())]
         held = [balance for balance in theirs if counts(balance.fund.rule.unit, run.billing)]
         return tuple(sorted(held, key=lambda balance: balance.place))
 
     def rank(self, run: Run) -> Rank:
-        """Say who goes first: who was ordered, a higher priority where an order is kept, then who runs already."""
+        """Who goes first: who was ordered, a higher priority where an order is kept, then who runs already."""
         kept = any(balance.fund.rule.order == "priority" for balance in self.entries[run.key].bound)
         return not run.ordered, -run.priority if kept else 0, run.newest is None, run.id, run.epoch
 
     def touched_bands(self) -> list[Band]:
-        """Give the bands of runs whose shares may have become too large or too small."""
+        """The bands of runs whose shares may have become too large or too small."""
         kinds = {kind: None for name in self.touched for kind in self._bands_of.get(name, ())}
         return [self.bands[kind] for kind in kinds]
 
@@ -229,7 +230,7 @@ class Balances:
                 self._end_band(kind)
 
     def _places(self, run: Run, held: tuple[Balance, ...]) -> Iterator[tuple[Kind, int]]:
-        """Say where a run lies in bands, by each unit that it has a ceiling in."""
+        """Where a run lies in bands, by each unit that it has a ceiling in."""
         if run.ended or not run.asked or run.newest is None:
             return
         for unit in MONEY:
@@ -260,7 +261,7 @@ Ends = Callable[[Run, Sequence[Fund]], int]
 
 
 def share_out(funds: Sequence[Fund], runs: Iterable[Run], ends: Mapping[Key, int]) -> list[Share]:
-    """Say what is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
+    """What is to be granted now, to whom: only what changes. `ends`: when a run's grant is to end (0: never).
 
     A run whose grant is to end much later than it does is given it anew; one that no budget binds any more is let free.
     """
@@ -279,7 +280,7 @@ class Sharing:
         """By budget: what has been given while this is shared out."""
 
     def shares(self, ends: Ends, most: int | None = None) -> list[Share]:
-        """Say what is to be granted now, to whom: only what changes, and to `most` at once, who goes first first.
+        """What is to be granted now, to whom: only what changes, and to `most` at once, who goes first first.
 
         Whoever does not grant it puts the run again.
         """
@@ -297,7 +298,7 @@ class Sharing:
         return shares
 
     def first(self, run: Run, ends: Ends) -> Share | None:
-        """Say what a run is to be granted that would begin now; nobody else's share is looked at."""
+        """What a run is to be granted that would begin now; nobody else's share is looked at."""
         before = self.balances.entries.get(run.key)
         fresh = run.key in self.balances.fresh
         self.balances.put(run)
@@ -337,7 +338,7 @@ class Sharing:
         return Share(run, tops["billed"], tops["covered"], tops["tokens"], windows, until)
 
     def _top(self, run: Run, unit: str, bound: list[Balance]) -> int | None:
-        """Give the ceiling that a run is to have in a unit: as it is while that will do."""
+        """The ceiling that a run is to have in a unit: as it is while that will do."""
         if not bound:
             return None
         gone, newest, dearest = run.gone(unit), run.newest, run.dear(unit)
@@ -355,23 +356,23 @@ class Sharing:
         return gone + most if most - left >= max(1, worth // 2) else has
 
     def _most(self, balance: Balance, run: Run, unit: str) -> int:
-        """Say how much a run can hold of a budget: what it may hold already, and what is free."""
+        """How much a run can hold of a budget: what it may hold already, and what is free."""
         free = balance.free - self._taken[balance.fund.rule.name]
         return run.outstanding(unit, balance.fund.began) + max(0, free)
 
     def _part(self, balance: Balance, run: Run, unit: str) -> int:
-        """Say how much a run should hold of a budget."""
+        """How much a run should hold of a budget."""
         cut = run.id in balance.fund.cut
         kind = Kind(unit, (), run.dear(unit), "" if run.ordered else run.host, cut)
         place = balance.place_of(run, self.balances.rank) if self._is_short(balance, kind) else 0
         return self._shared(balance, kind, place)
 
     def _is_short(self, balance: Balance, kind: Kind) -> bool:
-        """Say whether what is left is no more than crumbs for so many, where an order is kept."""
+        """Whether what is left is no more than crumbs for so many, where an order is kept."""
         return balance.fund.rule.order == "priority" and balance.sharers >= _served(balance, kind)
 
     def _shared(self, balance: Balance, kind: Kind, place: int) -> int:
-        """Say how much a run of a kind should hold of a budget, before which so many come.
+        """How much a run of a kind should hold of a budget, before which so many come.
 
         When what is left is no more than crumbs, and an order is kept, those who come last get none of it.
         """
@@ -401,7 +402,7 @@ def _room(balance: Balance) -> int:
 
 
 def _served(balance: Balance, kind: Kind) -> int:
-    """Say how many can be given something worth having."""
+    """How many can be given something worth having."""
     return max(1, _room(balance) // (2 * least_worth(balance.fund, kind.dearest)))
 
 
@@ -411,7 +412,7 @@ def _low(dearest: int | None, part: int) -> int:
 
 
 def _windows(funds: Iterable[Fund]) -> dict[str, int]:
-    """Give the per cent up to which each window of a plan may be used."""
+    """The per cent up to which each window of a plan may be used."""
     tops: dict[str, int] = {}
     for fund in funds:
         if fund.rule.unit == "window":

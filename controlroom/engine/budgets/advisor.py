@@ -26,6 +26,7 @@ from controlroom.engine.limits.limit_rules import load_rules
 from controlroom.metering.prices import micro
 from controlroom.protocol.home import Home, HomeProblem, find_home
 from controlroom.protocol.messages import AskComparison, AskEstimate, Compared, Estimated
+from controlroom.text.states import AgentKind
 
 _WEEK = window_name("seven_day")
 
@@ -102,7 +103,7 @@ _OF_CONFIG = "as limits.memory_per_agent_mb has it, for none was measured"
 
 def _sizes(agents: Iterable[Agent]) -> Iterable[int]:
     for agent in agents:
-        if agent.rss and agent.lives and agent.kind != "command":
+        if agent.rss and agent.lives and agent.kind != AgentKind.COMMAND:
             yield agent.rss
 
 

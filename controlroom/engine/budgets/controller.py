@@ -43,7 +43,7 @@ from controlroom.engine.ledger.usage_views import Sums, read_sums
 from controlroom.engine.ledger.writer import LedgerWriter
 from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome, Payer
 from controlroom.wire.grants import Grant, GrantOrder
 from controlroom.wire.messages import Reply
 
@@ -215,7 +215,7 @@ class BudgetController:
     def refusal(self, effect: Effect) -> str | None:
         """Return why there is no money for what would begin, or None."""
         start = effect.start if isinstance(effect, MoveOn) else effect
-        if not isinstance(start, SpawnOn) or start.kind == "command":
+        if not isinstance(start, SpawnOn) or start.kind == AgentKind.COMMAND:
             return None
         new = self._beginning(start)
         bound = [balance for balance in self._sharing.balances.holding(new) if balance.binds]
@@ -226,7 +226,7 @@ class BudgetController:
 
     def first(self, start: SpawnOn) -> tuple[Grant | None, list[Statement]]:
         """Return the first grant of a run that is to begin, and what is to be written before it is sent."""
-        if start.kind == "command":
+        if start.kind == AgentKind.COMMAND:
             return None, []
         share = self._sharing.first(self._beginning(start), self._ends())
         if share is None:
@@ -261,7 +261,7 @@ class BudgetController:
         self._catch_up()
         self._stand()
         profile = self._store.fleet.profiles.get(start.profile)
-        payer = profile.billing if profile else ""
+        payer = profile.billing if profile else Payer.UNKNOWN
         rank, dearest = profile.priority if profile else 0, self._spent.dearest.get(start.model)
         return Run(start.host, start.name, start.epoch, start.profile, payer, rank, dearest=dearest)
 

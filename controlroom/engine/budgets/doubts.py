@@ -41,7 +41,7 @@ from controlroom.engine.store import FleetStore
 from controlroom.metering.prices import Sheet
 from controlroom.metering.usage import MOST_TOKENS, Message, Usage
 from controlroom.metering.usage_file import Report
-from controlroom.text.states import Outcome
+from controlroom.text.states import Outcome, Payer
 
 MOST_OPEN = 5_000
 """Bookings of one host that are set aside at most: what it has beyond stays there until somebody has settled them."""
@@ -385,7 +385,7 @@ class Doubts:
         if (
             ceilings is not None
             and at >= ceilings.since
-            and (most := ceilings.most(source.billing, subagents)) is not None
+            and (most := ceilings.most(Payer(source.billing), subagents)) is not None
         ):
             return bounding.of_grant(*of, ceilings.since, most)
         if agent is None or (is_now and not (agent.has_ended and at > (agent.ended or agent.since) + SLACK)):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from controlroom.domain.gauges import Budget, Headroom
+from controlroom.domain.gauges import Budget, Headroom, Scope, ScopeKind, read_scope
 from controlroom.domain.limits.headroom import window_name
 from controlroom.domain.model import Agent, Fleet
 from controlroom.domain.money import budget
@@ -20,11 +20,12 @@ from controlroom.domain.money.ladder import cut, pauses
 from controlroom.domain.money.sharing import Balance, Balances
 from controlroom.engine.ledger.usage_tables import AgentKey, RunKey
 from controlroom.engine.ledger.usage_views import Sums
+from controlroom.text.states import Payer
 
 Started = Callable[[str, str], int]
 """Says when an agent was started for the first time; 0: long ago, or nobody knows."""
 
-_Part = tuple[str, str]
+_Part = tuple[Scope, Payer]
 """A scope, and who pays."""
 
 
@@ -91,7 +92,7 @@ class _Since:
         self._micro: Counter[_Part] = Counter()
         self._tokens: Counter[_Part] = Counter()
         self._starts: dict[_Part, _Starts] = {}
-        self._payers: set[str] = set()
+        self._payers: set[Payer] = set()
 
     @property
     def spends(self) -> list[Spend]:
@@ -123,7 +124,7 @@ class _Since:
 
     def _counted(self, rule: BudgetRule) -> list[_Part]:
         """Name what counts for a budget, by who pays."""
-        parts = [(rule.scope, payer) for payer in self._payers if counts(rule.unit, payer)]
+        parts = [(read_scope(rule.scope), payer) for payer in self._payers if counts(rule.unit, payer)]
         return [part for part in parts if part in self._starts]
 
     def _replace(self, agent: AgentKey, parts: list[Spend], start: int) -> None:
@@ -171,13 +172,13 @@ class _Starts:
         return self._moment if self._moment in self._times else min(self._times)
 
 
-def _scopes(spend: Spend) -> Iterator[str]:
+def _scopes(spend: Spend) -> Iterator[Scope]:
     """Yield the scopes of budgets that what was spent counts for."""
-    yield "fleet"
-    yield f"host {spend.host}"
+    yield Scope(ScopeKind.FLEET)
+    yield Scope(ScopeKind.HOST, spend.host)
     if spend.profile:
-        yield f"profile {spend.profile}"
-    yield f"agent {spend.host}/{spend.agent}"
+        yield Scope(ScopeKind.PROFILE, spend.profile)
+    yield Scope(ScopeKind.AGENT, f"{spend.host}/{spend.agent}")
 
 
 HOUR = 3_600_000
@@ -235,10 +236,10 @@ class Funds:
 
     def _gauges(self, rule: BudgetRule, fleet: Fleet) -> list[Headroom]:
         """Return the gauges of a plan's window that a budget is about; of all accounts, if it says no other."""
-        kind, _, account = rule.scope.partition(" ")
+        kind, account = read_scope(rule.scope)
         name = window_name(rule.window)
         theirs = [gauge for gauge in fleet.headroom.values() if gauge.kind == "window" and gauge.name == name]
-        return [gauge for gauge in theirs if kind != "account" or gauge.account == account]
+        return [gauge for gauge in theirs if kind is not ScopeKind.ACCOUNT or gauge.account == account]
 
     def ends(self, run: Run, funds: Iterable[Fund], now: int) -> int:
         """Return when a grant of a run that these budgets bind is to end by itself; 0: never."""

@@ -18,8 +18,7 @@ from controlroom.engine.ledger import grant_tables
 from controlroom.engine.ledger.grant_tables import GrantRow, settled, superseded
 from controlroom.engine.ledger.usage_tables import RunKey, Statement
 from controlroom.metering.prices import Sheet, sheet_to_json
-from controlroom.text.names import ADOPTED
-from controlroom.text.states import Outcome
+from controlroom.text.states import AgentKind, Outcome
 from controlroom.wire.grants import Allowance, Grant, GrantOrder, Prices
 from controlroom.wire.messages import Reply
 
@@ -259,9 +258,9 @@ def _begins(agent: Agent) -> bool:
 
 def _has_claude(agent: Agent) -> bool:
     """Return whether there is something to be granted: below a command only once a Claude was seen to spend."""
-    if agent.kind == "command":
+    if agent.kind == AgentKind.COMMAND:
         return bool(agent.billing or agent.grant or agent.spent)
-    return agent.kind != ADOPTED
+    return agent.kind != AgentKind.ADOPTED
 
 
 def _subagents(agent: Agent) -> int | None:

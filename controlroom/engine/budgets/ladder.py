@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlroom.domain import events, intents
-from controlroom.domain.gauges import Budget, Rung
+from controlroom.domain.gauges import Budget, Rung, RungAction
 from controlroom.domain.model import Agent
 from controlroom.domain.money.allotment import Run
 from controlroom.domain.money.budget import BudgetRule
@@ -114,7 +114,7 @@ class Ladder:
         log.info("%s", text)
         if rule.command:
             self._background.begin(self._command(rule, budget, rung, text))
-        if rung.action in ("interrupt", "stop") and not rule.dry_run:
+        if rung.action in (RungAction.INTERRUPT, RungAction.STOP) and not rule.dry_run:
             for agent in sorted(stopped_by(rule, runs)):
                 self._background.begin(self._stop(agent, rung.action, f"budget {rule.name}"))
 

@@ -16,6 +16,7 @@ from controlroom.engine.config.written_files import rules
 from controlroom.protocol.home import Home
 from controlroom.text import time_zones
 from controlroom.text.names import LOCAL
+from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.spec import AgentSpec, Credential
 
 _MEBIBYTE = 1024 * 1024
@@ -84,8 +85,8 @@ def load(home: Home) -> Config:
 
 
 def _profile(name: str, table: ProfileTable) -> model.Profile:
-    work = table.kind, tuple(table.command), table.model, table.permission_mode, table.cwd
-    return model.Profile(name, *work, table.priority, "plan" if table.credential == "plan" else "")
+    work = AgentKind(table.kind), tuple(table.command), table.model, table.permission_mode, table.cwd
+    return model.Profile(name, *work, table.priority, Payer.PLAN if table.credential == "plan" else Payer.UNKNOWN)
 
 
 def _spec(name: str, table: ProfileTable) -> AgentSpec:

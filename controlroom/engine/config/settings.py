@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from controlroom.domain.address import parse_address
-from controlroom.domain.gauges import Rung
+from controlroom.domain.gauges import Rung, RungAction
 from controlroom.domain.limits.buckets import Ceilings
 from controlroom.domain.money.budget import (
     LADDER,
@@ -251,7 +251,7 @@ def rule_of(name: str, table: BudgetTable) -> BudgetRule:
         table.scope,
         table.unit,
         table.window,
-        sorted_rungs(Rung(rung.at, rung.do) for rung in table.ladder),
+        sorted_rungs(Rung(rung.at, RungAction(rung.do)) for rung in table.ladder),
         table.order,
         tuple(table.command),
         table.dry_run,

@@ -16,7 +16,7 @@ from controlroom.domain.model import ENDED, LIVE, State
 from controlroom.domain.questions import Item, Option, QuestionKind
 from controlroom.text.names import ADOPTED, agent_name_problem, is_adopted_name, is_session
 from controlroom.text.sanitize import redact, sanitize, sanitize_lines
-from controlroom.text.states import Outcome, read_cause
+from controlroom.text.states import AgentKind, Outcome, Payer, read_cause
 from controlroom.wire import messages as wire
 from controlroom.wire.inquiries import Checked
 from controlroom.wire.runner import ItemAnswer, ItemSeen
@@ -303,7 +303,7 @@ def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
         host=setting.host,
         name=seen.name,
         epoch=seen.epoch,
-        kind=short(seen.kind, 20),
+        kind=AgentKind(seen.kind),
         state=state,
         since=setting.time(seen.since) or setting.now,
         detail=short(seen.detail, _DETAIL),
@@ -321,7 +321,7 @@ def _agent(seen: wire.AgentSeen, setting: HostContext) -> model.Agent:
         question=_question(seen.question, setting) if seen.question and _askable(seen.question) else None,
         limited_until=setting.end(seen.limited_until),
         denied=_within(seen.denied, 2**31) or 0,
-        billing=seen.billing if seen.billing in ("api", "plan") else "",
+        billing=Payer(seen.billing),
         stray_key=short(seen.stray_key, _WORD),
         billing_doubt=short(seen.billing_doubt, _DETAIL),
         grant=_within(seen.grant, 2**53) or 0,

@@ -50,6 +50,7 @@ from controlroom.engine.ledger.usage_tables import (
     true_sums,
 )
 from controlroom.text.sanitize import redact
+from controlroom.text.states import AgentKind
 
 FORMAT = 10
 """Version of the tables. A newer one is refused; an older one is brought up by `_STEPS`."""
@@ -106,7 +107,7 @@ class KnownAgent:
     host: str
     name: str
     epoch: int
-    kind: str
+    kind: AgentKind
     profile: str
     model: str
     cwd: str

@@ -35,6 +35,7 @@ from controlroom.engine.ledger.usage_tables import (
 from controlroom.metering.prices import micro
 from controlroom.metering.usage import Usage
 from controlroom.metering.usage_file import Report
+from controlroom.text.states import Payer
 
 _KEYS = {
     "agent": "sources.host || '/' || sources.agent",
@@ -148,7 +149,7 @@ def _row(values: tuple[str | int, ...]) -> CostRow:
     name, billing, *counts = values
     whole = dict(zip((*_SUMS, *_KINDS), map(int, counts), strict=True))
     money = {kind: micro(whole.pop(kind)) for kind in _KINDS}
-    return CostRow(str(name), str(billing), micro=micro(whole.pop("pico")), **whole, **money)
+    return CostRow(str(name), Payer(billing), micro=micro(whole.pop("pico")), **whole, **money)
 
 
 # ruff: noqa: S608 - only our own words go into these
@@ -447,7 +448,7 @@ def _alike(model: str, billing: str, flags: int, beyond: int, messages: int, *su
     *counts, pico = sums
     how = {"fast": FAST, "us": US, "batch": BATCH, "unpriced": UNPRICED}
     switches = {name: bool(flags & flag) for name, flag in how.items()}
-    return Alike(model, billing, messages, Usage(*counts), pico, beyond, **switches)
+    return Alike(model, Payer(billing), messages, Usage(*counts), pico, beyond, **switches)
 
 
 def _hit_rates(rows: Sequence[_Row]) -> Iterator[tuple[str, float]]:

@@ -30,7 +30,7 @@ from controlroom.runner.claude.questions import (
 from controlroom.runner.outcome import Exit, Refused
 from controlroom.text.event_text import asked, limit_name, retry_words
 from controlroom.text.json_fields import number, table, tables, text, whole
-from controlroom.text.states import Cause, State
+from controlroom.text.states import Cause, State, Verdict
 from controlroom.wire.runner import Answer, ItemAnswer
 from controlroom.wire.spec import AgentSpec
 
@@ -203,7 +203,7 @@ class Conversation:
         if self._closed:
             raise Refused("its input is closed, nothing reaches it any more: kill it, or reassign it")
         response = _response(asks, verdict, words, answer.answers)
-        more = self.message(words) if asks.kind != CHOICES and verdict != "deny" and words.strip() else b""
+        more = self.message(words) if asks.kind != CHOICES and verdict != Verdict.DENY and words.strip() else b""
         del self._questions[asks.id]
         self._settled(now, f"answered {verdict}")
         return _reply(asks.id, response) + more
@@ -389,23 +389,23 @@ def the_open_one(asks: Question | None, answer: Answer) -> Question:
         raise Refused("this question is no longer open")
     if answer.digest != asks.digest:
         raise Refused("it asks something else than what was shown: look at the question again")
-    if asks.cut and answer.verdict != "deny":
+    if asks.cut and answer.verdict != Verdict.DENY:
         raise Refused("it asks more than can be shown: deny it, and tell it to ask for less at once")
     if answer.verdict not in ("allow", "always", "deny"):
         raise Refused(f"{ascii(answer.verdict)[:40]} is no answer: allow, always or deny")
-    if answer.verdict == "always" and not asks.lasting:
+    if answer.verdict == Verdict.ALWAYS and not asks.lasting:
         raise Refused("the question names nothing that `always` could allow: allow it once")
     return asks
 
 
 def _response(asks: Question, verdict: str, words: str, answers: tuple[ItemAnswer, ...]) -> dict[str, Any]:
     """Return what Claude is told. Raises `Refused`."""
-    if verdict == "deny":
+    if verdict == Verdict.DENY:
         return {"behavior": "deny", "message": words or _DENIED}
     if asks.kind == CHOICES:
         return {"behavior": "allow", "updatedInput": filled(asks, checked_answers(asks, answers))}
     allowed: dict[str, Any] = {"behavior": "allow", "updatedInput": asks.given}
-    if verdict == "always":
+    if verdict == Verdict.ALWAYS:
         allowed["updatedPermissions"] = [part.update for part in asks.lasting]
     return allowed
 

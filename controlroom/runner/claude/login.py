@@ -22,9 +22,10 @@ from controlroom.runner.claude import settings
 from controlroom.runner.claude.settings import GIVEN, MANAGED, Settings, Unreadable, read_entry, read_object
 from controlroom.runner.files import read_given
 from controlroom.text.json_fields import table, text
+from controlroom.text.states import AgentKind, Payer
 from controlroom.wire.spec import AgentSpec
 
-API, PLAN, UNKNOWN = "api", "plan", ""
+API, PLAN, UNKNOWN = Payer.API, Payer.PLAN, Payer.UNKNOWN
 
 KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
 PLAN_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
@@ -244,7 +245,7 @@ _BY_KEY = ("ANTHROPIC_API_KEY", "apiKeyHelper")
 
 def of_spec(environ: Mapping[str, str], cwd: str, spec: AgentSpec) -> Login:
     """How an agent that was ordered logs in. A plan that was ordered, and that nothing here denies, is believed."""
-    interactive = spec.kind == "interactive"
+    interactive = spec.kind == AgentKind.INTERACTIVE
     login = find(environ, cwd, spec.command[1:], interactive=interactive)
     return Login(PLAN, "its profile") if spec.credential.plan and not login.source else login
 
@@ -303,7 +304,7 @@ def doubt(billing: str, told: str) -> str:
         return "its plan is used up, and what goes beyond it is billed (overage)"
     if not told or not billing or told in (billing, OVERAGE):
         return ""
-    words = {API: "an account that is billed", PLAN: "a plan"}
+    words: dict[str, str] = {API: "an account that is billed", PLAN: "a plan"}
     return f"{words[billing]} pays by what is set up on its host, {words[told]} by what its Claude says"
 
 

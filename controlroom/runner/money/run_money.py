@@ -21,6 +21,7 @@ from controlroom.runner.money.usage_meter import UsageMeter
 from controlroom.runner.outcome import Refused
 from controlroom.runner.spec import Order
 from controlroom.text.json_fields import table, text
+from controlroom.text.states import AgentKind, Payer
 
 ASKS = 5.0
 """Seconds between two questions to a Claude at work what its session has cost, while a grant binds its money."""
@@ -36,7 +37,7 @@ class Money:
         self.doubt = ""
         """How what its Claude says of that disagrees."""
         self._order, self._session = order, session
-        self._metered = order.spec.kind != "command"
+        self._metered = order.spec.kind != AgentKind.COMMAND
         self._login: LoginWatch | None = None
         self._budget = RunBudget(order.grant, metered=self._metered, signed=self._signed)
         self._usage: UsageMeter | None = None
@@ -62,7 +63,7 @@ class Money:
         spec = self._order.spec
         self._login = LoginWatch(environ, environ["PWD"], spec) if self._metered else None
         self.billing = self._login.billing if self._login else ""
-        has_windows = self._metered and self.billing != "api"
+        has_windows = self._metered and self.billing != Payer.API
         self._windows = self._budget.windows = PlanWindows(environ) if has_windows else None
         return self._budget.begin(self.billing, time.monotonic(), _now())
 
@@ -113,7 +114,7 @@ class Money:
         of its transcripts to answer, and ask its API.
         """
         now = time.monotonic()
-        if self.billing != "api" or not self._budget.money or now < self._asks_at:
+        if self.billing != Payer.API or not self._budget.money or now < self._asks_at:
             return b""
         self._asked += 0 if first else 1
         self._asks_at = now + ASKS

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from controlroom.domain import intents
 from controlroom.domain.model import Agent, Host, Question
 from controlroom.domain.questions import QuestionKind, Unfit, wants_words
+from controlroom.text.states import Verdict
 from controlroom.tui.actions.navigate import open_chosen
 from controlroom.tui.actions.orders import order
 from controlroom.tui.context import ContextApp
@@ -26,14 +27,14 @@ def _answer(app: ContextApp, screen: RoomScreen, verdict: str) -> None:
         open_chosen(app, screen)
     elif not _was_read(app, panel, verdict):
         return
-    elif verdict != "deny" and question.kind is QuestionKind.SECRET:
+    elif verdict != Verdict.DENY and question.kind is QuestionKind.SECRET:
         from controlroom.tui.screens.forms import SecretForm
 
         app.push_screen(SecretForm(panel.subject, question))
-    elif verdict != "deny" and wants_words(question):
+    elif verdict != Verdict.DENY and wants_words(question):
         _go_on(app, panel)
     else:
-        intent = intents.AnswerQuestion(panel.subject, question.id, verdict, digest=question.digest)
+        intent = intents.AnswerQuestion(panel.subject, question.id, Verdict(verdict), digest=question.digest)
         order(app, intent, _answered(app, panel.subject, question, verdict))
 
 
@@ -42,7 +43,7 @@ def _was_read(app: ContextApp, panel: QuestionPanel, verdict: str) -> bool:
     if app.context.keyboard.timing.startled(panel.shown_at):
         say(app, "that has just appeared: look, then press again")
         return False
-    if verdict != "deny" and not panel.read:
+    if verdict != Verdict.DENY and not panel.read:
         panel.turn()
         say(app, f"read all of it first: {panel.more} shows more")
         return False

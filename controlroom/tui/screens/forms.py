@@ -19,6 +19,7 @@ from controlroom.domain.keys.many import Plan
 from controlroom.domain.model import Agent, Fleet, LinkState, Question
 from controlroom.domain.preconditions import default_host
 from controlroom.domain.questions import Unfit, same, wants_words
+from controlroom.text.states import AgentKind, Verdict
 from controlroom.tui.context import SubmitOrder, SubmitPlan
 from controlroom.tui.screens.dialogs import Choices, Sheet, TrustSheet
 from controlroom.tui.widgets.fields import Choice, Field, OneLine, Prose
@@ -175,7 +176,7 @@ class SpawnForm(Form):
         """The task must say something unless the profile is a command."""
         profile = self._fleet.profiles.get(self.value("profile"))
         kind = self.value("kind") or (profile.kind if profile else "headless")
-        if not self.value("task").strip() and kind == "headless":
+        if not self.value("task").strip() and kind == AgentKind.HEADLESS:
             return "write its task first"
         if not self.value("host"):
             return "no host is connected"
@@ -242,7 +243,7 @@ class ReassignForm(Form):
 
     def intent(self) -> Intent | str:
         """Carries the epoch that was shown. On another host no task means the one it has."""
-        if not self._moves_to() and not self.value("task").strip() and self._agent.kind != "command":
+        if not self._moves_to() and not self.value("task").strip() and self._agent.kind != AgentKind.COMMAND:
             return "write its new task first"
         keep = self.value("session") == "keep this one"
         return ReassignAgent(self._agent.id, self._agent.epoch, self.value("task"), keep, self._moves_to())
@@ -287,7 +288,7 @@ class MessageForm(Form):
         if self._agent.question is None:
             return SendMessage(self._agent.id, self._agent.epoch, self.value("say"))
         verdict, asked = _ANSWERS[self.value("answer")], self._agent.question
-        return AnswerQuestion(self._agent.id, asked.id, verdict, self.value("say"), asked.digest)
+        return AnswerQuestion(self._agent.id, asked.id, Verdict(verdict), self.value("say"), asked.digest)
 
     def send(self) -> None:
         """Words for a question with choices are the answer to the one that is asked now; with all answered, send."""
@@ -406,7 +407,7 @@ class SecretForm(Form):
         """The answer carries the question that was shown."""
         if not self.value("secret"):
             return "type it first"
-        return AnswerQuestion(self._host, self._question.id, "allow", self.value("secret"))
+        return AnswerQuestion(self._host, self._question.id, Verdict.ALLOW, self.value("secret"))
 
     def done(self) -> str:
         """The host is tried again."""

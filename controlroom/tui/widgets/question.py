@@ -12,6 +12,7 @@ from controlroom.domain.keys.actions import Action
 from controlroom.domain.keys.keymap import shown
 from controlroom.domain.questions import CUT, Draft, Question, QuestionKind, Row, same
 from controlroom.domain.words import age
+from controlroom.text.states import Verdict
 from controlroom.tui.context import Say
 from controlroom.tui.theme import styled
 from controlroom.tui.theme.styled import Line
@@ -110,7 +111,7 @@ class QuestionPanel(Lines):
         if draft is None or not draft.ready:
             return None
         asked = draft.question
-        return AnswerQuestion(self.subject, asked.id, "allow", digest=asked.digest, answers=draft.answers)
+        return AnswerQuestion(self.subject, asked.id, Verdict.ALLOW, digest=asked.digest, answers=draft.answers)
 
     def _painted(self) -> None:
         self.shown_at = self.context.monotonic()
