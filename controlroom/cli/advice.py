@@ -1,4 +1,4 @@
-"""What real use would cost in other ways, for people and for scripts."""
+"""The verbs that advise: other ways to pay for what was used, and what a fleet would need."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""The verbs that steer agents."""
+"""The verbs that act on agents, one or several at once, and on their questions and terminals."""
 
 import argparse
 import asyncio

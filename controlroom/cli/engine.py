@@ -1,4 +1,4 @@
-"""The verbs for the room itself: its engine, and the demo."""
+"""The verbs for the engine: start, stop, at boot, who is attached, watch, bridge; and the demo."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Help that teaches: what there is, an example each, and what the exit codes mean."""
+"""Help: verbs with their examples and exit codes, and the pages of the manual with a search."""
 
 import argparse
 import os

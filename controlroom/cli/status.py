@@ -1,4 +1,4 @@
-"""What is going on, for people and for scripts."""
+"""What is going on in the fleet, and why one agent's state is what it is, for people and for scripts."""
 
 import argparse
 import textwrap

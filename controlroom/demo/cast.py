@@ -1,4 +1,4 @@
-"""Who plays what: the first ones show every state there is, the rest is work."""
+"""Who plays what, and what pays for it: the first parts show every state there is, the rest is work."""
 
 from __future__ import annotations
 

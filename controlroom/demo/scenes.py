@@ -1,4 +1,7 @@
-"""The stories of the demo's Claude agents: work that goes on, work that ends, and work that needs a person."""
+"""The scenes of the demo, in beats: agents that work on, that end, that need a person, and plain commands.
+
+A scene is a generator of beats; where it asks, it is sent whether it was allowed. The dice decide: a seed repeats it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How Claude Code would say it: the events of `--output-format stream-json` (2.1.330, observed). Pure."""
+"""How Claude Code would say it: stream-json events (2.1.330, observed), and the transcript that is metered.
+
+List prices of November 2026.
+"""
 
 from __future__ import annotations
 

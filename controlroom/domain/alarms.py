@@ -1,4 +1,4 @@
-"""A disk that is full, where its agents' logs are: said while it lasts."""
+"""Alarms that follow from the fleet alone: a full disk, a login that agents fail with, a payer that nobody meant."""
 
 from collections.abc import Iterable
 

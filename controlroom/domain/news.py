@@ -1,4 +1,4 @@
-"""What has happened that somebody who is not looking wants to hear: made from two fleets, and true when it is told."""
+"""News for people who are not looking: what happened, who is told when, and what somebody missed meanwhile."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

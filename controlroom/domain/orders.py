@@ -1,4 +1,4 @@
-"""An order: what is asked of a host, from the decision to what became of it."""
+"""An order to a host, from the decision to its result; and what was ordered of a run, beside what its host claims."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What several decisions ask before they are made. Each raises `No` with a reason that a person can act on."""
+"""What several decisions check before they are made. Each check raises `No` with a reason that a person can act on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a person must answer, and whether an answer fits what was asked. Text is inert."""
+"""What a person must answer, whether an answer fits what was asked, and answering several items in turn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,8 +1,8 @@
 """What an agent's events and log records say, as lines for people.
 
 Shapes of the events: Claude Code 2.1.330, `--output-format stream-json` and the lines of its transcripts, which say the
-same in a few other words, observed. Whatever comes, nothing here raises.
-The text is raw: callers make it inert before it is shown. No line holds a newline, and all of it is bounded.
+same in a few other words, observed. Whatever comes, nothing here raises. Lines of events are raw: callers sanitize them
+before they are shown. No line holds a newline, and all of it is bounded.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The one place where bytes from a host become text that may reach a terminal.
+"""The one place where bytes from a host become text that may reach a terminal, and where secrets are taken out.
 
 What leaves here holds no control character, no escape sequence, no bidi or format character, no surrogate and no
 private-use code point; runs of combining marks are bounded. Colours (SGR) survive only as `Span` styles, which the
-screen makes anew. Linear in its input, never raises, and inert text is a fixed point.
+screen makes anew. Linear in its input, never raises, and sanitized text is a fixed point.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""What a subscription costs. How many tokens one holds is published by nobody: it has windows and percentages."""
+"""What is for sale: plans, with what they are limited by, and machines that agents can live on.
+
+How many tokens a plan holds is published by nobody: it has windows and percentages. Money is millionths, a month.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

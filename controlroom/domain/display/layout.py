@@ -1,4 +1,4 @@
-"""How somebody has arranged the screen, and how that is written down and read again: what is damaged counts as none."""
+"""The arrangement of the screen: sort, groups, live panes; how it is kept and read again. Damage counts as none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

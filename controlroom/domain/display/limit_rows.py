@@ -1,4 +1,4 @@
-"""The limits as rows and records, so that screen, command line and scripts say the same. Times are UTC milliseconds."""
+"""Limits and budgets as rows, records and sentences, for screen, verbs and scripts. Times are UTC milliseconds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

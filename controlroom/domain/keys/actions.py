@@ -1,4 +1,4 @@
-"""The one table of what can be done: keys, palette, footer, help, command-line verbs and the manual come from here."""
+"""The one table of what can be done, and when: keys, palette, footer, help, verbs and the manual come from here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
-"""The API's buckets of requests and tokens a minute, reckoned from the messages that were counted here.
+"""The API's buckets of requests and tokens a minute: their ceilings by tier, and how full they are by our own count.
 
-A bucket holds a minute's worth and is refilled all the time (rate-limits page of the Claude API, 2026): what was used
-flows off at the ceiling's rate. Of the input only what was not read from the cache counts. Where no ceiling is known,
-what counts is simply the last minute. Times are UTC milliseconds.
+Each model class has a bucket of each kind, refilled all the time at the ceiling's rate; the models of a class share it.
+Of the input only what was not read from the cache counts, of the output only what was produced (rate-limits page of the
+Claude API, 2026). A ceiling that is not known is None, never a guess: then the last minute counts. Times are UTC
+milliseconds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

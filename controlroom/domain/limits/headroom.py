@@ -1,7 +1,8 @@
-"""What limits leave, from readings: pure arithmetic on what was read, when, and until when it holds.
+"""What is left of limits: readings of a plan's windows, which of them counts where hosts disagree, and the alarms.
 
-A plan's windows are readings of somebody else's count (`disputes`: which of them counts). One is gone once it has begun
-anew: what is used of it then, nobody knows. Times are UTC milliseconds.
+A window is somebody else's count. Once it has begun anew, what is used of it is not known. Of contradicting hosts, the
+strictest plausible reading counts. An alarm is raised once when a limit is passed and stands until there is room again;
+its words hold no figure that moves. Times are UTC milliseconds.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,7 @@
-"""What a budget is, what counts for it, and how far up its ladder it has come. Pure arithmetic on whole numbers.
+"""Budgets: what one is, what counts for it, its periods, its ladder, and how all of it is written and read. Pure.
 
-Money is micro-dollars. What a key pays and what a plan's login covers are two units that are never summed; what nobody
-knows the payer of counts in both, to be safe.
+Money is micro-dollars. What a key pays and what a plan's login covers are two units that are never summed; use whose
+payer is not known counts in both, to be safe. Periods begin in the operator's time zone.
 """
 
 import re

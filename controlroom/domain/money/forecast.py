@@ -1,4 +1,4 @@
-"""When a budget will be gone, and what may come on top of it."""
+"""When a budget will be gone, what may come on top of it, and how far agents can go alone on what they were granted."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

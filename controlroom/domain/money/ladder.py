@@ -1,4 +1,4 @@
-"""What follows from a rung that has been reached: whom it stops, and the sentence that says so."""
+"""What follows from the rungs of a budget that were reached: alarms, agents that are stopped, new work that is held."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

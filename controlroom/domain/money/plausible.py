@@ -1,9 +1,9 @@
-"""What use of a model can be true: how much one message holds, and how much one run asks for in some time. Pure.
+"""What use of a model can be true: of one message, of one run in some time, and of one host in a day. Pure.
 
 The figures are generous: neither a prompt nor an answer is longer than the largest context window (a million tokens;
 Claude models, November 2026), and a run may have twenty subagents that all answer at once. What is beyond that is
-damage or a forged line. Of such a message counts as much as may be true until somebody has looked. Times are UTC
-milliseconds.
+damage or a forged line, and counts only as far as it can be true until somebody has looked. A host is bounded by what
+was granted, by what was ordered, and by time. Times are UTC milliseconds.
 """
 
 from collections.abc import Iterable

@@ -1,15 +1,17 @@
-"""Sharing out what budgets have left among agents that run, so that all of it together never passes a stop line.
+"""How budgets are shared out among running agents, so that together they never pass a stop line.
 
-An allowance is a ceiling over one run, by its runner's own count. Until the runner has said that it goes by a newer
-one, the highest of those that may be in force counts. So what a budget has given away is, for each run, what lies
-between the highest of them and what is booked of that run; `spent + given away <= stop line` holds at every moment,
-because money is given only out of what is left after that.
+A grant is a ceiling over one run, by its runner's own count. Until the runner has confirmed a newer one, the highest of
+those that may be in force counts. So what a budget has given away is, for each run, what lies between the highest of
+them and what is booked of that run; `spent + given away <= stop line` holds at every moment, because money is given
+only out of what is left after that.
 
-A share is a part of what is left (half of it, divided by all who run), and is topped up when half of it is used: so
-nobody holds most of it, and nobody waits while there is some. As what is left shrinks, shares are taken back in part.
+A share is a part of what is left (half of it, divided by the number of runs), and is topped up when half of it is used:
+no run holds most of the budget, and none waits while something is left. As what is left shrinks, shares are taken back
+in part.
 
-Only runs that have changed are looked at, and those whose share others have made too small or too large (`balances`).
-Where an order is kept and little is left for so many, all who share that budget are.
+A run that changes changes the budgets that hold it; nothing is summed up anew. Runs whose shares should be equal lie in
+one band, ordered by what they have left, so that a share that has become too small or too large is found without
+looking at the others. Where an order is kept and little is left for many, all runs of that budget are looked at.
 """
 
 from bisect import bisect_left, insort
